@@ -1,0 +1,55 @@
+/** Which principal may do what with which lock. Pure; nothing else in Latchkey decides about access. */
+import { Result } from "effect"
+import type { Lock } from "./Lock.ts"
+import type { LockRequest } from "./LockCommand.ts"
+import { AccessDenied } from "./LockError.ts"
+import type { Principal } from "./ports/EventStore.ts"
+
+/** Questions about one lock. */
+export type LockQuestion = "basic-info" | "details" | "residents" | "events" | "temp-keys" | "bulk-add-keys"
+
+/** Whether the principal may ask this of the lock. The lock is there: what is asked of no lock is refused as not found. */
+export const permit = (
+  principal: Principal,
+  lock: Lock,
+  action: LockRequest["_tag"] | LockQuestion
+): Result.Result<void, AccessDenied> => {
+  // Whoever holds a temp key may try to open with it; the key's own rules decide.
+  if (principal._tag === "Super" || principal._tag === "System" || action === "OpenWithTempKey") return allowed
+  const isOrganization = principal._tag === "Organization" && principal.orgId === lock.orgId
+  const isOwner = principal._tag === "User" && principal.userId === lock.ownerId
+  switch (action) {
+    case "ChangeLockUuid":
+      return denied(action, "a super key")
+    case "SetOrganization":
+    case "UseTempKey":
+      return isOrganization ? allowed : denied(action, "an API key of the lock's organization")
+    case "OpenLock":
+    case "basic-info":
+      return isOrganization || isOwner || holdsKey(principal, lock)
+        ? allowed
+        : denied(action, "the owner, a key holder or the organization of the lock")
+    default:
+      return isOrganization || isOwner ? allowed : denied(action, "the owner or the organization of the lock")
+  }
+}
+
+/** Whether the principal may create a lock for this owner: users only for themselves. */
+export const permitCreate = (principal: Principal, ownerId: string | undefined): Result.Result<void, AccessDenied> =>
+  principal._tag !== "User" || ownerId === undefined || ownerId === principal.userId
+    ? allowed
+    : denied("CreateLock", "an ownerId that is your own, or an API key")
+
+/** Whether the principal may read `/users/{id}/…`: users only their own; organizations see their own locks there. */
+export const permitUser = (principal: Principal, userId: string): Result.Result<void, AccessDenied> =>
+  principal._tag !== "User" || principal.userId === userId
+    ? allowed
+    : denied("Reading another user's locks", "that user's own token, or an API key")
+
+const allowed: Result.Result<void, never> = Result.succeed(undefined)
+
+const denied = (action: string, needed: string): Result.Result<never, AccessDenied> =>
+  Result.fail(new AccessDenied({ action, needed }))
+
+const holdsKey = (principal: Principal, lock: Lock): boolean =>
+  principal._tag === "User" && lock.keys.some((key) => key.userId === principal.userId)

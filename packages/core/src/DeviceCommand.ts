@@ -1,0 +1,58 @@
+/**
+ * What the hardware is told. A shadow is state, not a queue, and is re-sent whole after any later change; so a command
+ * is data with an identity and an end, kept under `desired.commands.<commandId>` until it is acknowledged.
+ */
+import { Schema } from "effect"
+
+const stamp = {
+  commandId: Schema.String,
+  /** The stream version of the event that the command carries out; devices run commands in this order. */
+  seq: Schema.Int,
+  /** Epoch milliseconds. */
+  issuedAt: Schema.Int
+}
+
+/** Key changes never expire; opening and writing do: a lock that reconnects next week opens nothing. */
+export const DeviceCommand = Schema.TaggedUnion({
+  AddKey: { ...stamp, keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) },
+  RemoveKey: { ...stamp, keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) },
+  WriteKey: {
+    ...stamp,
+    expiresAt: Schema.Int,
+    keyUuid: Schema.String,
+    keyIndexNumber: Schema.optionalKey(Schema.Int)
+  },
+  OpenLock: { ...stamp, expiresAt: Schema.Int }
+})
+export type DeviceCommand = typeof DeviceCommand.Type
+
+/** How long a device may still open after it was asked to, in milliseconds. */
+export const OPEN_EXPIRES_AFTER = 10_000
+/** How long a device may still write a key after it was asked to, in milliseconds. */
+export const WRITE_EXPIRES_AFTER = 60_000
+/** Most bytes that `desired` and `reported` of a shadow may hold together, as AWS limits it. */
+export const SHADOW_LIMIT = 8192
+
+/** A command as the shadow document holds it, under its id. */
+export type CommandDocument = Schema.JsonObject & { readonly type: string; readonly seq: number }
+
+/** Takes the identity out: it is the key under which the document is kept. */
+export const toDocument = ({ _tag, commandId: _, ...rest }: DeviceCommand): CommandDocument => ({ type: _tag, ...rest })
+
+/**
+ * The change to `desired.commands` that adds a command, and drops those that have expired by `now` (epoch
+ * milliseconds): no device runs them any more.
+ */
+export const addCommand = (
+  pending: { readonly [commandId: string]: unknown },
+  command: DeviceCommand,
+  now: number
+): { readonly [commandId: string]: CommandDocument | null } => {
+  const change: { [commandId: string]: CommandDocument | null } = {}
+  for (const [id, document] of Object.entries(pending)) {
+    const expiresAt = (document as { readonly expiresAt?: unknown } | null)?.expiresAt
+    if (typeof expiresAt === "number" && expiresAt <= now) change[id] = null
+  }
+  change[command.commandId] = toDocument(command)
+  return change
+}

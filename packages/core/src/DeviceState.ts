@@ -1,0 +1,102 @@
+/** What the read model keeps of a lock, and how each event changes it. Pure: the same feed gives the same rows. */
+import { Option } from "effect"
+import { lockOfStream } from "./Lock.ts"
+import { fromStored, type LockEvent } from "./LockEvent.ts"
+import type { StoredEvent } from "./ports/EventStore.ts"
+import { canonical } from "./TempKey.ts"
+
+/** One lock, as lists of locks show it. */
+export interface DeviceState {
+  readonly lockId: number
+  readonly lockUuid: string
+  /** The name under which the device is known to its shadow. */
+  readonly thingName: string
+  readonly serialNumber: string | null
+  readonly ownerId: string | null
+  readonly orgId: string | null
+  readonly keysCount: number
+  readonly residentCount: number
+  /** Type of the last event. */
+  readonly lastEvent: string
+  /** Epoch milliseconds of the last event: taken from the event, so that a rebuild gives the same row. */
+  readonly lastUpdated: number
+}
+
+/** What one event of the feed does to the read model. */
+export interface Projected {
+  readonly lockId: number
+  /** The row after the event, given the one before it; `undefined` while the lock does not exist. */
+  readonly row: (before: DeviceState | undefined) => DeviceState | undefined
+  /** Users that are known from now on. */
+  readonly users: ReadonlyArray<string>
+  /** The temp key that belongs to this lock from now on, unless another lock claimed it first. */
+  readonly tempKeyUuid: string | undefined
+}
+
+/** What an event means for the read model; `undefined` when it is not about a lock. */
+export const project = (stored: StoredEvent): Projected | undefined => {
+  const lockId = lockOfStream(stored.streamId)
+  if (lockId === undefined) return undefined
+  const event = Option.getOrUndefined(fromStored(stored))
+  return {
+    lockId,
+    row: (before) => rowAfter(before, event, stored),
+    users: event === undefined ? [] : usersOf(event),
+    tempKeyUuid: event?._tag === "TempKeyCreated" ? canonical(event.tempKeyUuid) : undefined
+  }
+}
+
+const rowAfter = (
+  before: DeviceState | undefined,
+  event: LockEvent | undefined,
+  { type, at }: StoredEvent
+): DeviceState | undefined => {
+  const last = { lastEvent: type, lastUpdated: at }
+  if (before === undefined) {
+    return event?._tag === "LockCreated"
+      ? {
+        lockId: event.lockId,
+        lockUuid: event.uuid,
+        thingName: event.uuid,
+        serialNumber: event.serialNumber ?? null,
+        ownerId: event.ownerId ?? null,
+        orgId: event.orgId ?? null,
+        keysCount: event.keys?.length ?? 0,
+        residentCount: 0,
+        ...last
+      }
+      : undefined
+  }
+  switch (event?._tag) {
+    case "OwnerSet":
+      return { ...before, ...last, ownerId: event.userId }
+    case "OrganizationSet":
+      return { ...before, ...last, orgId: event.orgId }
+    case "LockUuidChanged":
+      return { ...before, ...last, lockUuid: event.newUuid, thingName: event.newUuid }
+    case "KeyAdded":
+      return { ...before, ...last, keysCount: before.keysCount + 1 }
+    case "KeyRemoved":
+      return { ...before, ...last, keysCount: before.keysCount - 1 }
+    case "ResidentAdded":
+      return { ...before, ...last, residentCount: before.residentCount + 1 }
+    case "ResidentRemoved":
+      return { ...before, ...last, residentCount: before.residentCount - 1 }
+    default:
+      return { ...before, ...last }
+  }
+}
+
+const usersOf = (event: LockEvent): ReadonlyArray<string> => {
+  switch (event._tag) {
+    case "LockCreated":
+      return [event.ownerId, ...(event.keys ?? []).map((key) => key.userId)].filter((id) => id !== undefined)
+    case "OwnerSet":
+    case "ResidentAdded":
+      return [event.userId]
+    case "KeyAdded":
+      return event.userId === undefined ? [] : [event.userId]
+    default:
+      return []
+  }
+}

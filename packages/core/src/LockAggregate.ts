@@ -1,0 +1,380 @@
+/** The lock as an aggregate: `initial`, `evolve`, `decide`. Pure: time, ids and caller come in with the command. */
+import { HashMap, HashSet, Option, Result } from "effect"
+import { type DeviceCommand, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "./DeviceCommand.ts"
+import { type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"
+import type { LockCommand } from "./LockCommand.ts"
+import {
+  EmptyWhitelist,
+  EmptyWindow,
+  KeyExists,
+  KeyNotFound,
+  KeyNotNamed,
+  LockNotFound,
+  type LockRefused,
+  NotOnWhitelist,
+  ResidentExists,
+  ResidentNotFound,
+  ResidentNotNamed,
+  SlotTaken,
+  TempKeyExists,
+  TempKeyNotFound,
+  TempKeyNotValid,
+  UuidUnchanged
+} from "./LockError.ts"
+import type { LockEvent } from "./LockEvent.ts"
+import type { Principal } from "./ports/EventStore.ts"
+import { admits, canonical, changesTo, flawOf, statusAt, type TempKey } from "./TempKey.ts"
+import { instantOf, millisOf } from "./Text.ts"
+
+/** Before its first event a lock does not exist. */
+export const initial: Lock | undefined = undefined
+
+/** Total: every stored fact applies; nothing is refused here. Before LockCreated there is nothing to apply to. */
+export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefined => {
+  if (lock === undefined) return event._tag === "LockCreated" ? create(event) : undefined
+  const next = { ...lock, version: lock.version + 1, changedAt: millisOf(event.timestamp) }
+  switch (event._tag) {
+    case "LockCreated":
+      return next
+    case "OwnerSet":
+      return { ...next, ownerId: event.userId }
+    case "OrganizationSet":
+      return { ...next, orgId: event.orgId }
+    case "KeyAdded":
+      return { ...next, keys: [...lock.keys, keyOf(event)] }
+    case "KeyRemoved":
+      return { ...next, keys: lock.keys.filter((key) => key.uuid !== event.keyUuid) }
+    case "KeyWriteRequested":
+    case "LockOpenRequested":
+      return next
+    case "LockUuidChanged":
+      return { ...next, uuid: event.newUuid }
+    case "ResidentAdded":
+      return { ...next, residents: [...lock.residents, residentOf(event)] }
+    case "ResidentRemoved":
+      return { ...next, residents: lock.residents.filter((resident) => resident.userId !== event.userId) }
+    case "TempKeyCreated": {
+      const key = tempKeyOf(event, next.version)
+      return { ...next, tempKeys: HashMap.set(lock.tempKeys, canonical(key.uuid), key) }
+    }
+    case "TempKeyUpdated":
+      return changeTempKey(next, event.tempKeyUuid, event.changes)
+    case "TempKeyUsed":
+      return changeTempKey(next, event.tempKeyUuid, { usedCount: event.usedCount })
+    case "TempKeyDeleted": {
+      const uuid = canonical(event.tempKeyUuid)
+      return {
+        ...next,
+        tempKeys: HashMap.remove(lock.tempKeys, uuid),
+        deletedTempKeys: HashSet.add(lock.deletedTempKeys, uuid)
+      }
+    }
+  }
+}
+
+/** What a command leads to. No events means "already so"; `device` must reach the hardware before the events count. */
+export interface Decision {
+  readonly events: ReadonlyArray<LockEvent>
+  readonly device?: DeviceCommand
+}
+
+const alreadySo: Decision = { events: [] }
+
+/** The events that a command leads to, or why not. */
+export const decide = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, LockRefused> => {
+  const { lockId } = command
+  if (lock === undefined) {
+    return command._tag === "CreateLock" ? Result.succeed(decideCreate(command)) : Result.fail(new LockNotFound({ lockId }))
+  }
+  const head = { lockId, uuid: lock.uuid, timestamp: instantOf(command.at) }
+  switch (command._tag) {
+    case "CreateLock":
+      return Result.succeed(alreadySo)
+
+    case "AddKey": {
+      const { keyUuid, keyIndexNumber, userId } = command
+      if (lock.keys.some((key) => key.uuid === keyUuid)) return Result.fail(new KeyExists({ lockId, keyUuid }))
+      const taken = holderOfSlot(lock, keyIndexNumber)
+      if (taken !== undefined) return Result.fail(slotTaken(lock, taken))
+      return accept(
+        { _tag: "KeyAdded", ...head, keyUuid, ...given({ keyIndexNumber, userId }) },
+        { _tag: "AddKey", ...stamp(lock, command), keyUuid, ...given({ keyIndexNumber }) }
+      )
+    }
+
+    case "RemoveKey": {
+      const { keyUuid, keyIndexNumber } = command
+      if (keyUuid === undefined && keyIndexNumber === undefined) return Result.fail(new KeyNotNamed({ lockId }))
+      const key = lock.keys.find((key) =>
+        (keyUuid === undefined || key.uuid === keyUuid) &&
+        (keyIndexNumber === undefined || key.indexNumber === keyIndexNumber)
+      )
+      if (key === undefined) return Result.fail(new KeyNotFound({ lockId }))
+      const removed = { keyUuid: key.uuid, ...given({ keyIndexNumber: key.indexNumber }) }
+      return accept(
+        { _tag: "KeyRemoved", ...head, ...removed },
+        { _tag: "RemoveKey", ...stamp(lock, command), ...removed }
+      )
+    }
+
+    case "WriteKey": {
+      const key = lock.keys.find((key) => key.uuid === command.keyUuid)
+      if (key === undefined) return Result.fail(new KeyNotFound({ lockId }))
+      const keyIndexNumber = command.keyIndexNumber ?? key.indexNumber
+      if (key.indexNumber !== undefined && key.indexNumber !== keyIndexNumber) {
+        return Result.fail(new KeyNotFound({ lockId }))
+      }
+      const holder = holderOfSlot(lock, keyIndexNumber)
+      if (holder !== undefined && holder.uuid !== key.uuid) return Result.fail(slotTaken(lock, holder))
+      const written = { keyUuid: key.uuid, ...given({ keyIndexNumber }) }
+      return accept(
+        { _tag: "KeyWriteRequested", ...head, ...written },
+        { _tag: "WriteKey", ...stamp(lock, command), expiresAt: command.at + WRITE_EXPIRES_AFTER, ...written }
+      )
+    }
+
+    case "OpenLock": {
+      const { reason, requestId } = command
+      return accept(
+        { _tag: "LockOpenRequested", ...head, ...given({ reason, requestId }) },
+        { _tag: "OpenLock", ...stamp(lock, command), expiresAt: command.at + OPEN_EXPIRES_AFTER }
+      )
+    }
+
+    case "SetOwner":
+      return command.userId === lock.ownerId
+        ? Result.succeed(alreadySo)
+        : accept({ _tag: "OwnerSet", ...head, userId: command.userId })
+
+    case "SetOrganization":
+      return command.orgId === lock.orgId
+        ? Result.succeed(alreadySo)
+        : accept({ _tag: "OrganizationSet", ...head, orgId: command.orgId })
+
+    case "ChangeLockUuid": {
+      const { newUuid } = command
+      return canonical(newUuid) === canonical(lock.uuid)
+        ? Result.fail(new UuidUnchanged({ lockId, uuid: lock.uuid }))
+        : accept({ _tag: "LockUuidChanged", ...head, newUuid, previousUuid: lock.uuid })
+    }
+
+    case "AddResident": {
+      const { name, email, phoneNumber } = command
+      const there = residentsNamed(lock, command)[0]
+      if (there !== undefined) return Result.fail(new ResidentExists({ lockId, userId: there.userId }))
+      const userId = command.userId ?? command.commandId
+      return accept({ _tag: "ResidentAdded", ...head, userId, name, ...given({ email, phoneNumber }) })
+    }
+
+    case "RemoveResident": {
+      const { userId, email, phoneNumber } = command
+      if (userId === undefined && email === undefined && phoneNumber === undefined) {
+        return Result.fail(new ResidentNotNamed({ lockId, matches: 0 }))
+      }
+      const matches = lock.residents.filter((resident) =>
+        (userId === undefined || resident.userId === userId) &&
+        (email === undefined || resident.email === email) &&
+        (phoneNumber === undefined || resident.phoneNumber === phoneNumber)
+      )
+      const resident = matches[0]
+      if (resident === undefined) return Result.fail(new ResidentNotFound({ lockId }))
+      if (matches.length > 1) return Result.fail(new ResidentNotNamed({ lockId, matches: matches.length }))
+      return accept({ _tag: "ResidentRemoved", ...head, userId: resident.userId, ...given({ email: resident.email }) })
+    }
+
+    case "CreateTempKey": {
+      const { tempKeyUuid, accessMode, allowedUserIds, validFrom, validUntil, maxUses = null, description } = command
+      const uuid = canonical(tempKeyUuid)
+      if (HashMap.has(lock.tempKeys, uuid) || HashSet.has(lock.deletedTempKeys, uuid)) {
+        return Result.fail(new TempKeyExists({ lockId, tempKeyUuid }))
+      }
+      const terms = { accessMode, allowedUserIds, validFrom, validUntil, maxUses }
+      const flaw = flawOf(terms)
+      if (flaw !== undefined) return Result.fail(refuseTerms(flaw, command))
+      return accept({
+        _tag: "TempKeyCreated",
+        ...aboutTempKey(lock, command, tempKeyUuid),
+        ...terms,
+        ...given({ description }),
+        createdBy: actorOf(command.principal)
+      })
+    }
+
+    case "UpdateTempKey": {
+      const key = findTempKey(lock, command.tempKeyUuid)
+      if (key === undefined) return Result.fail(tempKeyNotFound(command))
+      const changes = changesTo(key, command)
+      if (Object.keys(changes).length === 0) return Result.succeed(alreadySo)
+      const flaw = flawOf({ ...key, ...changes })
+      if (flaw !== undefined) return Result.fail(refuseTerms(flaw, command))
+      const updatedBy = actorOf(command.principal)
+      return accept({ _tag: "TempKeyUpdated", ...aboutTempKey(lock, command, key.uuid), changes, updatedBy })
+    }
+
+    case "DeleteTempKey": {
+      const key = findTempKey(lock, command.tempKeyUuid)
+      if (key === undefined) return Result.fail(tempKeyNotFound(command))
+      const deletedBy = actorOf(command.principal)
+      return accept({ _tag: "TempKeyDeleted", ...aboutTempKey(lock, command, key.uuid), deletedBy })
+    }
+
+    case "UseTempKey":
+      return Result.map(decideUse(lock, command), (used): Decision => ({ events: [used] }))
+
+    case "OpenWithTempKey":
+      return Result.map(decideUse(lock, command), (used): Decision => ({
+        events: [used, { _tag: "LockOpenRequested", ...head }],
+        device: {
+          _tag: "OpenLock",
+          ...stamp(lock, command),
+          seq: lock.version + 2,
+          expiresAt: command.at + OPEN_EXPIRES_AFTER
+        }
+      }))
+  }
+}
+
+/** Whether events keep their meaning whatever is appended before them; a use does not: it counts. */
+export const commute = (events: ReadonlyArray<LockEvent>): boolean => events.every((event) => event._tag !== "TempKeyUsed")
+
+/** Who a command is put down to: the user if there is one, else the organization; `*` is the operator. */
+export const actorOf = (principal: Principal): string => {
+  switch (principal._tag) {
+    case "User":
+      return principal.userId
+    case "Organization":
+      return principal.userId ?? principal.orgId
+    case "Super":
+      return principal.userId ?? "*"
+    case "System":
+      return "system"
+  }
+}
+
+type CommandOf<Tag extends LockCommand["_tag"]> = Extract<LockCommand, { readonly _tag: Tag }>
+type EventOf<Tag extends LockEvent["_tag"]> = Extract<LockEvent, { readonly _tag: Tag }>
+
+const accept = (event: LockEvent, device?: DeviceCommand): Result.Result<Decision, never> =>
+  Result.succeed(device === undefined ? { events: [event] } : { events: [event], device })
+
+/** Only a user who creates a lock becomes its owner unasked; only an organization that does has it as its own. */
+const decideCreate = (command: CommandOf<"CreateLock">): Decision => {
+  const { lockId, uuid, index, serialNumber, vendorName, keys, principal } = command
+  const ownerId = command.ownerId ?? (principal._tag === "User" ? principal.userId : undefined)
+  const orgId = principal._tag === "Organization" ? principal.orgId : undefined
+  const timestamp = instantOf(command.at)
+  const about = given({ serialNumber, vendorName, ownerId, orgId })
+  return { events: [{ _tag: "LockCreated", lockId, uuid, timestamp, keys, index, ...about }] }
+}
+
+const decideUse = (
+  lock: Lock,
+  command: CommandOf<"UseTempKey" | "OpenWithTempKey">
+): Result.Result<EventOf<"TempKeyUsed">, LockRefused> => {
+  const { lockId, tempKeyUuid, userId } = command
+  const key = findTempKey(lock, tempKeyUuid)
+  if (key === undefined) return Result.fail(tempKeyNotFound(command))
+  const status = statusAt(key, command.at)
+  if (status !== "valid") return Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status }))
+  if (!admits(key, userId)) return Result.fail(new NotOnWhitelist({ lockId, tempKeyUuid }))
+  return Result.succeed({
+    _tag: "TempKeyUsed",
+    ...aboutTempKey(lock, command, key.uuid),
+    ...given({ userId }),
+    usedCount: key.usedCount + 1
+  })
+}
+
+const create = (event: EventOf<"LockCreated">): Lock => {
+  const { lockId, uuid, index, serialNumber, vendorName, ownerId, orgId, keys = [], timestamp } = event
+  return {
+    lockId,
+    uuid,
+    version: 1,
+    ...given({ index, serialNumber, vendorName, ownerId, orgId }),
+    keys,
+    residents: [],
+    tempKeys: noTempKeys,
+    deletedTempKeys: noDeletedTempKeys,
+    changedAt: millisOf(timestamp)
+  }
+}
+
+const keyOf = ({ keyUuid, keyIndexNumber, userId }: EventOf<"KeyAdded">): Key => ({
+  uuid: keyUuid,
+  ...given({ indexNumber: keyIndexNumber, userId })
+})
+
+const residentOf = ({ userId, name, email, phoneNumber }: EventOf<"ResidentAdded">): Resident => ({
+  userId,
+  name,
+  ...given({ email, phoneNumber })
+})
+
+const tempKeyOf = (event: EventOf<"TempKeyCreated">, createdVersion: number): TempKey => {
+  const { tempKeyUuid: uuid, accessMode, allowedUserIds, validFrom, validUntil, maxUses, createdBy, description } = event
+  return {
+    uuid,
+    accessMode,
+    allowedUserIds,
+    validFrom,
+    validUntil,
+    maxUses,
+    usedCount: 0,
+    ...given({ description }),
+    createdAt: event.timestamp,
+    createdBy,
+    createdVersion
+  }
+}
+
+const changeTempKey = (lock: Lock, tempKeyUuid: string, change: Partial<TempKey>): Lock => ({
+  ...lock,
+  tempKeys: HashMap.modify(lock.tempKeys, canonical(tempKeyUuid), (key) => ({ ...key, ...change }))
+})
+
+const findTempKey = (lock: Lock, tempKeyUuid: string): TempKey | undefined =>
+  Option.getOrUndefined(HashMap.get(lock.tempKeys, canonical(tempKeyUuid)))
+
+const tempKeyNotFound = ({ lockId, tempKeyUuid }: { readonly lockId: number; readonly tempKeyUuid: string }) =>
+  new TempKeyNotFound({ lockId, tempKeyUuid })
+
+const refuseTerms = (flaw: "empty-window" | "empty-whitelist", { lockId, tempKeyUuid }: CommandOf<"CreateTempKey" | "UpdateTempKey">) =>
+  flaw === "empty-window" ? new EmptyWindow({ lockId, tempKeyUuid }) : new EmptyWhitelist({ lockId, tempKeyUuid })
+
+const aboutTempKey = (lock: Lock, command: LockCommand, tempKeyUuid: string) => ({
+  tempKeyUuid,
+  lockId: lock.lockId,
+  lockUuid: lock.uuid,
+  timestamp: instantOf(command.at)
+})
+
+const stamp = (lock: Lock, command: LockCommand) => ({
+  commandId: command.commandId,
+  seq: lock.version + 1,
+  issuedAt: command.at
+})
+
+const holderOfSlot = (lock: Lock, slot: number | undefined): Key | undefined =>
+  slot === undefined ? undefined : lock.keys.find((key) => key.indexNumber === slot)
+
+const slotTaken = ({ lockId }: Lock, { uuid, indexNumber = 0 }: Key) =>
+  new SlotTaken({ lockId, keyIndexNumber: indexNumber, keyUuid: uuid })
+
+/** The same resident is one with the same userId or, when none is given, the same email or phone number. */
+const residentsNamed = (lock: Lock, { userId, email, phoneNumber }: CommandOf<"AddResident">): ReadonlyArray<Resident> =>
+  lock.residents.filter((resident) =>
+    userId !== undefined
+      ? resident.userId === userId
+      : (email !== undefined && resident.email === email) ||
+        (phoneNumber !== undefined && resident.phoneNumber === phoneNumber)
+  )
+
+/** The fields that are there: an absent one is left out, not stored as `undefined`. */
+const given = <A extends { readonly [field: string]: unknown }>(fields: A): { [K in keyof A]?: Exclude<A[K], undefined> } => {
+  const present: { [K in keyof A]?: Exclude<A[K], undefined> } = {}
+  for (const field in fields) {
+    if (fields[field] !== undefined) present[field] = fields[field] as Exclude<A[typeof field], undefined>
+  }
+  return present
+}

@@ -1,0 +1,157 @@
+/** The refusals of the domain: expected, typed, and each with what to do about it. */
+import { Schema } from "effect"
+import { TempKeyStatus } from "./TempKey.ts"
+
+const about = { lockId: Schema.Number }
+const aboutTempKey = { ...about, tempKeyUuid: Schema.String }
+
+export class LockNotFound extends Schema.TaggedError<LockNotFound>()("LockNotFound", about) {
+  override get message() {
+    return `There is no lock ${this.lockId}. Create it with CreateLock first.`
+  }
+}
+
+export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
+  action: Schema.String,
+  /** What it would take. */
+  needed: Schema.String
+}) {
+  override get message() {
+    return `${this.action} is not allowed for you: it takes ${this.needed}.`
+  }
+}
+
+export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ...about, keyUuid: Schema.String }) {
+  readonly field = "keyUuid"
+  override get message() {
+    return `Key ${this.keyUuid} is on lock ${this.lockId} already.`
+  }
+}
+
+export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
+  ...about,
+  keyIndexNumber: Schema.Number,
+  keyUuid: Schema.String
+}) {
+  readonly field = "keyIndexNumber"
+  override get message() {
+    return `Slot ${this.keyIndexNumber} of lock ${this.lockId} holds key ${this.keyUuid}. Choose another slot or remove that key.`
+  }
+}
+
+export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed", about) {
+  readonly field = "keyUuid"
+  override get message() {
+    return "Name the key by keyUuid or by keyIndexNumber."
+  }
+}
+
+export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", about) {
+  override get message() {
+    return `Lock ${this.lockId} holds no such key. GET /locks/${this.lockId}/details lists its keys.`
+  }
+}
+
+export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnchanged", {
+  ...about,
+  uuid: Schema.String
+}) {
+  readonly field = "newUuid"
+  override get message() {
+    return `Lock ${this.lockId} has the uuid ${this.uuid} already.`
+  }
+}
+
+export class ResidentExists extends Schema.TaggedError<ResidentExists>()("ResidentExists", {
+  ...about,
+  userId: Schema.String
+}) {
+  override get message() {
+    return `This resident is on lock ${this.lockId} already, as ${this.userId}.`
+  }
+}
+
+export class ResidentNotFound extends Schema.TaggedError<ResidentNotFound>()("ResidentNotFound", about) {
+  override get message() {
+    return `Lock ${this.lockId} has no such resident. GET /locks/${this.lockId}/residents lists them; name one by userId.`
+  }
+}
+
+export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("ResidentNotNamed", {
+  ...about,
+  matches: Schema.Number
+}) {
+  readonly field = "userId"
+  override get message() {
+    return this.matches === 0
+      ? "Name the resident by userId, email or phoneNumber."
+      : `${this.matches} residents of lock ${this.lockId} match. Name one by userId.`
+  }
+}
+
+export class TempKeyNotFound extends Schema.TaggedError<TempKeyNotFound>()("TempKeyNotFound", aboutTempKey) {
+  override get message() {
+    return `Lock ${this.lockId} has no such temp key. GET /locks/${this.lockId}/temp-keys lists them.`
+  }
+}
+
+export class TempKeyExists extends Schema.TaggedError<TempKeyExists>()("TempKeyExists", aboutTempKey) {
+  readonly field = "tempKeyUuid"
+  override get message() {
+    return `This tempKeyUuid was used on lock ${this.lockId} before. Choose a new one.`
+  }
+}
+
+export class EmptyWindow extends Schema.TaggedError<EmptyWindow>()("EmptyWindow", aboutTempKey) {
+  readonly field = "validUntil"
+  override get message() {
+    return "validUntil must be later than validFrom."
+  }
+}
+
+export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyWhitelist", aboutTempKey) {
+  readonly field = "allowedUserIds"
+  override get message() {
+    return "A key for a user-whitelist needs at least one id in allowedUserIds."
+  }
+}
+
+const hindrance = {
+  expired: "has expired",
+  "used-up": "has been used as often as it may be",
+  "not-yet-valid": "is not valid yet"
+}
+
+export class TempKeyNotValid extends Schema.TaggedError<TempKeyNotValid>()("TempKeyNotValid", {
+  ...aboutTempKey,
+  status: TempKeyStatus.pick(["expired", "used-up", "not-yet-valid"])
+}) {
+  override get message() {
+    return `The temp key ${hindrance[this.status]} (${this.status}).`
+  }
+}
+
+export class NotOnWhitelist extends Schema.TaggedError<NotOnWhitelist>()("NotOnWhitelist", aboutTempKey) {
+  readonly field = "userId"
+  override get message() {
+    return "This temp key is for named users only. Give the userId of one of them."
+  }
+}
+
+/** Everything that a rule of a lock may answer instead of events. */
+export type LockRefused =
+  | LockNotFound
+  | KeyExists
+  | SlotTaken
+  | KeyNotNamed
+  | KeyNotFound
+  | UuidUnchanged
+  | ResidentExists
+  | ResidentNotFound
+  | ResidentNotNamed
+  | TempKeyNotFound
+  | TempKeyExists
+  | EmptyWindow
+  | EmptyWhitelist
+  | TempKeyNotValid
+  | NotOnWhitelist

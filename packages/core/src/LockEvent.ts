@@ -1,0 +1,95 @@
+/**
+ * What happened to a lock. Stored for ever: add cases and optional fields, never rename or remove one.
+ * `test/golden/` holds one stored event of every kind.
+ */
+import { Option, Schema } from "effect"
+import { Key, LockId } from "./Lock.ts"
+import type { StoredEvent } from "./ports/EventStore.ts"
+import { AccessMode, MaxUses } from "./TempKey.ts"
+
+const aboutLock = { lockId: LockId, uuid: Schema.String, timestamp: Schema.String }
+const aboutTempKey = { tempKeyUuid: Schema.String, lockId: LockId, lockUuid: Schema.String, timestamp: Schema.String }
+const key = { keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) }
+const text = Schema.optionalKey(Schema.String)
+
+/** The published fields of every event: what HTTP answers and partners get, and nothing else. */
+const published = {
+  LockCreated: {
+    ...aboutLock,
+    serialNumber: text,
+    keys: Schema.optionalKey(Schema.Array(Key)),
+    ownerId: text
+  },
+  OwnerSet: { ...aboutLock, userId: Schema.String },
+  OrganizationSet: { ...aboutLock, orgId: Schema.String },
+  KeyAdded: { ...aboutLock, ...key, userId: text },
+  KeyRemoved: { ...aboutLock, ...key },
+  KeyWriteRequested: { ...aboutLock, ...key },
+  LockOpenRequested: { ...aboutLock, reason: text, requestId: text },
+  LockUuidChanged: { ...aboutLock, newUuid: Schema.String, previousUuid: Schema.String },
+  ResidentAdded: { ...aboutLock, userId: Schema.String, name: Schema.String, email: text },
+  ResidentRemoved: { ...aboutLock, userId: Schema.String, email: text },
+  TempKeyCreated: {
+    ...aboutTempKey,
+    accessMode: AccessMode,
+    allowedUserIds: Schema.Array(Schema.String),
+    validFrom: Schema.String,
+    validUntil: Schema.String,
+    maxUses: MaxUses,
+    createdBy: Schema.String
+  },
+  TempKeyUpdated: {
+    ...aboutTempKey,
+    changes: Schema.Struct({
+      validFrom: text,
+      validUntil: text,
+      maxUses: Schema.optionalKey(MaxUses),
+      allowedUserIds: Schema.optionalKey(Schema.Array(Schema.String)),
+      accessMode: Schema.optionalKey(AccessMode)
+    }),
+    updatedBy: Schema.String
+  },
+  TempKeyDeleted: { ...aboutTempKey, deletedBy: Schema.String },
+  TempKeyUsed: { ...aboutTempKey, userId: text, usedCount: Schema.Int }
+}
+
+/** A stored event: the published fields and, beside them, what the caller gave that has no published field. */
+export const LockEvent = Schema.TaggedUnion({
+  ...published,
+  LockCreated: { ...published.LockCreated, index: Schema.optionalKey(Schema.Int), vendorName: text, orgId: text },
+  ResidentAdded: { ...published.ResidentAdded, phoneNumber: text },
+  TempKeyCreated: { ...published.TempKeyCreated, description: text }
+})
+export type LockEvent = typeof LockEvent.Type
+export type LockEventType = LockEvent["_tag"]
+
+/** An event as the outside sees it: exactly the published fields. */
+export interface WireEvent {
+  readonly type: LockEventType
+  readonly data: Schema.JsonObject
+}
+
+const publishedFields = new Map(Object.entries(published).map(([type, fields]) => [type, Object.keys(fields)]))
+
+/** The published form of an event. */
+export const toWire = (event: LockEvent): WireEvent => {
+  const { data: stored } = toStored(event)
+  const data: { [field: string]: Schema.Json } = {}
+  for (const field of publishedFields.get(event._tag) ?? []) {
+    const value = stored[field]
+    if (value !== undefined) data[field] = value
+  }
+  return { type: event._tag, data }
+}
+
+/** The stored form of an event: its type and its data. */
+export const toStored = ({ _tag, ...data }: LockEvent): { readonly type: LockEventType; readonly data: Schema.JsonObject } => ({
+  type: _tag,
+  data
+})
+
+const decode = Schema.decodeUnknownOption(LockEvent)
+
+/** The event behind a stored one; none when a newer version of Latchkey wrote a type that this one does not know. */
+export const fromStored = (stored: Pick<StoredEvent, "type" | "data">): Option.Option<LockEvent> =>
+  decode({ ...stored.data, _tag: stored.type })

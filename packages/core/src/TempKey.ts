@@ -1,0 +1,82 @@
+/**
+ * Temp keys: a validity window, an optional limit on uses, open to everyone who has the link or to named users.
+ * Pure rules; the instant always comes with the question.
+ */
+import { Schema } from "effect"
+import { Instant, millisOf, Text, UuidText } from "./Text.ts"
+
+/** `public`: everyone who has the link; `user-whitelist`: the named users. */
+export const AccessMode = Schema.Literals(["public", "user-whitelist"])
+export type AccessMode = typeof AccessMode.Type
+
+/** How often a key may be used; `null` is without limit. */
+export const MaxUses = Schema.NullOr(Schema.Int.check(Schema.isGreaterThan(0)))
+
+export const TempKeyStatus = Schema.Literals(["valid", "expired", "used-up", "not-yet-valid"])
+export type TempKeyStatus = typeof TempKeyStatus.Type
+
+/** Ids of temp keys and of whitelisted users are compared without regard to case (RFC 9562, section 4). */
+export const canonical = (uuid: string): string => uuid.toLowerCase()
+
+export const TempKey = Schema.Struct({
+  uuid: UuidText,
+  accessMode: AccessMode,
+  allowedUserIds: Schema.Array(UuidText),
+  validFrom: Instant,
+  validUntil: Instant,
+  maxUses: MaxUses,
+  usedCount: Schema.Int,
+  description: Schema.optionalKey(Text),
+  createdAt: Schema.String,
+  createdBy: Schema.String,
+  /** Version of the event that created it; orders the keys of a lock. */
+  createdVersion: Schema.Int
+})
+export type TempKey = typeof TempKey.Type
+
+/** The part of a temp key that an update may change. */
+export type TempKeyTerms = Pick<TempKey, "accessMode" | "allowedUserIds" | "validFrom" | "validUntil" | "maxUses">
+export type TempKeyChanges = { readonly [K in keyof TempKeyTerms]?: TempKeyTerms[K] }
+
+/** Why terms are no temp key at all; `undefined` when they are fine. */
+export const flawOf = (terms: TempKeyTerms): "empty-window" | "empty-whitelist" | undefined => {
+  if (millisOf(terms.validUntil) <= millisOf(terms.validFrom)) return "empty-window"
+  if (terms.accessMode === "user-whitelist" && terms.allowedUserIds.length === 0) return "empty-whitelist"
+  return undefined
+}
+
+/** Status at an instant (epoch milliseconds). The window is half-open: valid from `validFrom`, no more at `validUntil`. */
+export const statusAt = (key: TempKey, now: number): TempKeyStatus => {
+  if (now >= millisOf(key.validUntil)) return "expired"
+  if (key.maxUses !== null && key.usedCount >= key.maxUses) return "used-up"
+  if (now < millisOf(key.validFrom)) return "not-yet-valid"
+  return "valid"
+}
+
+/** Whether this user may use the key; nobody in particular may use a public one. */
+export const admits = (key: TempKey, userId: string | undefined): boolean =>
+  key.accessMode === "public" ||
+  (userId !== undefined && key.allowedUserIds.some((allowed) => canonical(allowed) === canonical(userId)))
+
+/** What an update really changes: fields that it names and that are not so already. */
+export const changesTo = (key: TempKey, update: TempKeyChanges): TempKeyChanges => {
+  const changes: { -readonly [K in keyof TempKeyChanges]: TempKeyChanges[K] } = {}
+  if (update.accessMode !== undefined && update.accessMode !== key.accessMode) changes.accessMode = update.accessMode
+  if (update.maxUses !== undefined && update.maxUses !== key.maxUses) changes.maxUses = update.maxUses
+  if (update.validFrom !== undefined && millisOf(update.validFrom) !== millisOf(key.validFrom)) {
+    changes.validFrom = update.validFrom
+  }
+  if (update.validUntil !== undefined && millisOf(update.validUntil) !== millisOf(key.validUntil)) {
+    changes.validUntil = update.validUntil
+  }
+  if (update.allowedUserIds !== undefined && !sameMembers(update.allowedUserIds, key.allowedUserIds)) {
+    changes.allowedUserIds = update.allowedUserIds
+  }
+  return changes
+}
+
+const sameMembers = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => {
+  const left = new Set(a.map(canonical))
+  const right = new Set(b.map(canonical))
+  return left.size === right.size && [...left].every((id) => right.has(id))
+}

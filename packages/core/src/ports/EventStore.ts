@@ -1,0 +1,179 @@
+/**
+ * Streams of events with optimistic concurrency, and one gapless feed over all of them.
+ *
+ * What every implementation guarantees (and `eventStoreSuite` checks):
+ * - an append is atomic, durable before it answers, and refused unless the stream is at the expected version;
+ * - versions count from 1 without gaps; positions count from 1 without gaps, in commit order, so whoever has read
+ *   up to position p has seen everything up to p;
+ * - a prepared append is durable but invisible, and keeps every other append off its stream until it settles.
+ */
+import { Context, type Effect, type Option, Schema, type Stream } from "effect"
+
+/** Who asked, as the log keeps it. */
+export const Principal = Schema.TaggedUnion({
+  /** A signed-in user; `userId` is the subject of their token. */
+  User: { userId: Schema.String },
+  /** An organization, by API key; `userId` is the user who was signed in beside it. */
+  Organization: { orgId: Schema.String, userId: Schema.optionalKey(Schema.String) },
+  /** The operator, by super key. */
+  Super: { userId: Schema.optionalKey(Schema.String) },
+  /** Latchkey itself: recovery and background work. */
+  System: {}
+})
+export type Principal = typeof Principal.Type
+
+/** An event as a writer hands it over. `data` is plain JSON. */
+export interface NewEvent {
+  /** Unique; the same event retried carries the same id. */
+  readonly eventId: string
+  readonly type: string
+  readonly data: Schema.JsonObject
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** The organization it happened for; `""` when there is none. */
+  readonly orgId: string
+  readonly principal: Principal
+  readonly commandId: string
+}
+
+/** An event as the log keeps it: for ever, and unchanged. */
+export interface StoredEvent extends NewEvent {
+  readonly streamId: string
+  /** Place in its stream, from 1. */
+  readonly version: number
+  /** Place in the feed, from 1. */
+  readonly position: number
+}
+
+/** Lets a retried request be answered as it was the first time. */
+export interface Receipt {
+  readonly id: string
+  /** Tells a retry from another request that reuses the id. */
+  readonly fingerprint: string
+}
+
+/** What a receipt was given for: the versions `firstVersion..version` of a stream; none when `firstVersion > version`. */
+export interface Receipted extends Receipt {
+  readonly streamId: string
+  readonly firstVersion: number
+  readonly version: number
+}
+
+/** The stream's version and the feed's position after an append. */
+export interface Appended {
+  readonly version: number
+  readonly position: number
+}
+
+/** A prepared append that has not settled. */
+export interface Reservation {
+  readonly commandId: string
+  readonly streamId: string
+  /** The thing whose shadow is asked whether the command arrived. */
+  readonly thing: string
+  /** Epoch milliseconds; after it, whoever meets the reservation settles it by evidence. */
+  readonly deadline: number
+  /** Plain appends may pass; another `prepare` may not. See `EventStore.release`. */
+  readonly released: boolean
+}
+
+/** How a prepared append ended. Whoever settles first decides; later callers learn what stands. */
+export type Settlement =
+  | { readonly _tag: "Committed"; readonly version: number; readonly position: number }
+  | { readonly _tag: "Discarded" }
+
+/** A state folded up to `version`, as text that only its writer understands. */
+export interface Snapshot {
+  readonly version: number
+  readonly state: string
+}
+
+/** The stream is not at the version that the decision rests on: load again and decide again. */
+export class VersionConflict extends Schema.TaggedError<VersionConflict>()("VersionConflict", {
+  streamId: Schema.String,
+  expected: Schema.Number,
+  actual: Schema.Number
+}) {}
+
+/** A prepared append holds the stream: wait for it, or settle it once its deadline has passed. */
+export class StreamReserved extends Schema.TaggedError<StreamReserved>()("StreamReserved", {
+  streamId: Schema.String,
+  commandId: Schema.String,
+  thing: Schema.String,
+  deadline: Schema.Number,
+  released: Schema.Boolean
+}) {}
+
+/** This receipt id was stored before: look it up with `receipt`. Nothing was appended. */
+export class ReceiptExists extends Schema.TaggedError<ReceiptExists>()("ReceiptExists", {
+  id: Schema.String
+}) {}
+
+/** The store did not do what was asked, or its answer was lost. `message` tells the operator what to mend. */
+export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {}
+
+export type AppendError = VersionConflict | StreamReserved | ReceiptExists | StoreUnavailable
+
+export class EventStore extends Context.Service<EventStore, {
+  /** Events of a stream after a version, oldest first, at most `limit` of them. An unknown stream is empty. */
+  readonly read: (streamId: string, afterVersion: number, limit: number) =>
+    Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
+
+  /** The feed after a position, at most `limit` events of it. */
+  readonly readAll: (afterPosition: number, limit: number) =>
+    Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
+
+  /** Position of the newest event; 0 when there is none. */
+  readonly head: Effect.Effect<number, StoreUnavailable>
+
+  /** Ids of the streams that start with `prefix` and sort after `after`, in code-unit order of ASCII ids, at most `limit`. */
+  readonly streams: (prefix: string, after: string, limit: number) =>
+    Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
+
+  /**
+   * Appends all events or none. `expectedVersion` 0 means that the stream does not exist yet. With a receipt, `events`
+   * may be empty: the receipt then records that the command changed nothing.
+   */
+  readonly append: (
+    streamId: string,
+    expectedVersion: number,
+    events: ReadonlyArray<NewEvent>,
+    receipt?: Receipt
+  ) => Effect.Effect<Appended, AppendError>
+
+  /** First step of a two-step append: durable, invisible, and the stream is reserved until it settles. */
+  readonly prepare: (
+    expectedVersion: number,
+    events: ReadonlyArray<NewEvent>,
+    reservation: Omit<Reservation, "released">,
+    receipt?: Receipt
+  ) => Effect.Effect<void, AppendError>
+
+  /** Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. */
+  readonly commit: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
+
+  /** Drops a prepared append. Idempotent; an unknown id is already discarded. */
+  readonly discard: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
+
+  /**
+   * Lets plain appends pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only for events
+   * that mean the same whatever is appended before them.
+   */
+  readonly release: (commandId: string) => Effect.Effect<void, StoreUnavailable>
+
+  /** Reservations, released ones included, whose deadline lies before `before` (epoch milliseconds). */
+  readonly unsettled: (before: number) => Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
+
+  readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
+
+  readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>
+
+  /** Keeps the newest snapshot of a stream. May be lost: a snapshot is never the only copy of anything. */
+  readonly saveSnapshot: (streamId: string, snapshot: Snapshot) => Effect.Effect<void, StoreUnavailable>
+
+  /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped. */
+  readonly changes: Stream.Stream<number, StoreUnavailable>
+}>()("@latchkey/core/EventStore") {}

@@ -1,0 +1,51 @@
+/**
+ * Tables derived from the feed, for questions that no single lock can answer. Disposable: `reset` and a replay of the
+ * feed give the same rows again. Never asked whether a command is allowed.
+ */
+import { Context, type Effect, type Option, Schema } from "effect"
+import type { DeviceState } from "../DeviceState.ts"
+import type { StoredEvent } from "./EventStore.ts"
+
+/** The read model does not answer; commands go on without it. */
+export class ReadModelUnavailable extends Schema.TaggedError<ReadModelUnavailable>()("ReadModelUnavailable", {
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {}
+
+/** A lock as its owner's list shows it. */
+export interface OwnedLock extends DeviceState {
+  /** Whether the device last reported itself as connected. */
+  readonly online: boolean
+}
+
+export class ReadModel extends Context.Service<ReadModel, {
+  /** Names the adapter in answers: `sqlite`, `memory`, `spacetimedb`, … */
+  readonly source: string
+
+  /** Position of the last event applied; 0 when there is none. */
+  readonly checkpoint: Effect.Effect<number, ReadModelUnavailable>
+
+  /**
+   * Applies consecutive events of the feed together with the new checkpoint, or nothing. Events at or below the
+   * checkpoint are skipped, so a batch may be applied twice. Rows come from the rules in `DeviceState.ts`.
+   */
+  readonly apply: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<void, ReadModelUnavailable>
+
+  /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
+  readonly devicesOwnedBy: (userId: string, orgId?: string) =>
+    Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
+
+  readonly lockOfThing: (thing: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
+
+  /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
+  readonly lockOfTempKey: (tempKeyUuid: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
+
+  /** Whether this id was ever an owner, a key holder or a resident. */
+  readonly isKnownUser: (userId: string) => Effect.Effect<boolean, ReadModelUnavailable>
+
+  /** Presence of a device. Reports come duplicated and unordered: the newest `at` (epoch milliseconds) wins. */
+  readonly reportDevice: (thing: string, online: boolean, at: number) => Effect.Effect<void, ReadModelUnavailable>
+
+  /** Forgets every row and the checkpoint; presence, which is not in the feed, stays. */
+  readonly reset: Effect.Effect<void, ReadModelUnavailable>
+}>()("@latchkey/core/ReadModel") {}
