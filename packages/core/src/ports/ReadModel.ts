@@ -26,10 +26,11 @@ export class ReadModel extends Context.Service<ReadModel, {
   readonly checkpoint: Effect.Effect<number, ReadModelUnavailable>
 
   /**
-   * Applies consecutive events of the feed together with the new checkpoint, or nothing. Events at or below the
-   * checkpoint are skipped, so a batch may be applied twice. Rows come from the rules in `DeviceState.ts`.
+   * Applies consecutive events of the feed together with the new checkpoint, or nothing; answers the checkpoint that
+   * then stands. Events at or below the checkpoint are skipped, so a batch may be applied twice; a batch that begins
+   * after the next position changes nothing, so nothing is left out. Rows come from the rules in `DeviceState.ts`.
    */
-  readonly apply: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<void, ReadModelUnavailable>
+  readonly apply: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
 
   /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
   readonly devicesOwnedBy: (userId: string, orgId?: string) =>

@@ -1,0 +1,117 @@
+/** Everything of Latchkey over one event store, read model and device shadow: as a layer, and as Promises. */
+import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
+import { BulkAddKeys, type BulkNotFound, type BulkProgress, type StartError } from "./BulkAddKeys.ts"
+import { deviceReports } from "./DeviceReports.ts"
+import type { Lock } from "./Lock.ts"
+import { CommandContext, LockRequest } from "./LockCommand.ts"
+import type { AccessDenied } from "./LockError.ts"
+import { type AskError, type HistoryPage, LockQueries, type OwnedLocks, type UserNotFound } from "./LockQueries.ts"
+import { type Executed, type ExecuteError, Locks, type LocksOptions } from "./Locks.ts"
+import type { DeviceShadow } from "./ports/DeviceShadow.ts"
+import type { EventStore, Principal, Receipt } from "./ports/EventStore.ts"
+import type { ReadModel } from "./ports/ReadModel.ts"
+import { Projector } from "./Projector.ts"
+import type { TempKey, TempKeyStatus } from "./TempKey.ts"
+
+/** Commands, questions, bulk requests, projection, recovery and device reports. */
+export const layer = (options?: LocksOptions) =>
+  Layer.mergeAll(BulkAddKeys.layer, deviceReports).pipe(
+    Layer.provideMerge(LockQueries.layer),
+    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
+  )
+
+/** The command is none: `message` says which field is wrong, and how. */
+export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", { message: Schema.String }) {}
+
+/** A command as plain data: its tag and fields, the lock, an id and a time of the caller's choosing, and who asks. */
+export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequest)["Encoded"] & { readonly receipt?: Receipt }
+
+/** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
+export type ErrorStyle = "throw" | "return"
+export type Outcome<A, E> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly error: E }
+type Answer<Style extends ErrorStyle, A, E> = Promise<Style extends "return" ? Outcome<A, E> : A>
+
+/** A lock as it is now; its temp keys are asked for with `tempKeys`. */
+export type LockDetails = Omit<Lock, "tempKeys" | "deletedTempKeys">
+
+export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
+  /** Carries out a command; see `Locks.execute`. BulkAddKeys goes to `bulkAddKeys`. */
+  readonly execute: (command: CommandInput) => Answer<Style, Executed, ExecuteError | InvalidCommand>
+  /** Begins to add many keys; answers the id to ask `bulkProgress` with: the command id, a UUID of version 7. */
+  readonly bulkAddKeys: (
+    command: CommandInput
+  ) => Answer<Style, string, StartError | InvalidCommand>
+  readonly bulkProgress: (principal: Principal, lockId: number, instanceId: string) =>
+    Answer<Style, BulkProgress, AskError | BulkNotFound>
+  readonly lock: (principal: Principal, lockId: number) => Answer<Style, LockDetails, AskError>
+  /** Temp keys with their status at `now`, epoch milliseconds. */
+  readonly tempKeys: (principal: Principal, lockId: number, now: number) =>
+    Answer<Style, ReadonlyArray<TempKey & { readonly status: TempKeyStatus }>, AskError>
+  /** A page of the lock's history, oldest first; pages count from 1. */
+  readonly history: (principal: Principal, lockId: number, page: number, pageSize: number) => Answer<Style, HistoryPage, AskError>
+  readonly ownedLocks: (principal: Principal, userId: string) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound>
+  /** Finishes what is under way and closes the adapters. */
+  readonly dispose: () => Promise<void>
+}
+
+/**
+ * Latchkey for backends that do not use Effect. Rejects with the adapter's error when an adapter cannot start.
+ *
+ * @param options.adapters a layer with the event store, read model and device shadow to use
+ * @param options.errors `throw` (unless given): answers reject with typed errors; `return`: they are `Outcome`s
+ */
+export const createLatchkey = async <E, Style extends ErrorStyle = "throw">(
+  options: LocksOptions & {
+    readonly adapters: Layer.Layer<EventStore | ReadModel | DeviceShadow, E>
+    readonly errors?: Style
+  }
+): Promise<Latchkey<Style>> => {
+  const runtime = ManagedRuntime.make(Layer.provideMerge(layer(options), options.adapters))
+  const services = await runtime.context()
+  const { execute } = await runtime.runPromise(Locks)
+  const queries = await runtime.runPromise(LockQueries)
+  const bulk = await runtime.runPromise(BulkAddKeys)
+  const asValues = options.errors === "return"
+
+  const answer = <A, F>(effect: Effect.Effect<A, F>): Answer<Style, A, F> =>
+    (asValues
+      ? Effect.runPromiseWith(services)(Effect.map(Effect.result(effect), toOutcome))
+      : Effect.runPromiseWith(services)(effect)) as Answer<Style, A, F>
+
+  return {
+    execute: (command) =>
+      answer(Effect.flatMap(decode(command), (command): Effect.Effect<Executed, ExecuteError | InvalidCommand> =>
+        command._tag === "BulkAddKeys"
+          ? Effect.fail(new InvalidCommand({ message: "BulkAddKeys is no single command: use bulkAddKeys" }))
+          : execute(command))),
+    bulkAddKeys: (command) =>
+      answer(Effect.flatMap(decode(command), (command): Effect.Effect<string, StartError | InvalidCommand> =>
+        command._tag === "BulkAddKeys"
+          ? bulk.start(command)
+          : Effect.fail(new InvalidCommand({ message: `${command._tag} is not BulkAddKeys: use execute` })))),
+    bulkProgress: (principal, lockId, instanceId) => answer(bulk.progress(principal, lockId, instanceId)),
+    lock: (principal, lockId) =>
+      answer(Effect.map(queries.lock(principal, lockId, "details"), ({ tempKeys: _, deletedTempKeys: __, ...details }) => details)),
+    tempKeys: (principal, lockId, now) => answer(Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)),
+    history: (principal, lockId, page, pageSize) => answer(queries.history(principal, lockId, page, pageSize)),
+    ownedLocks: (principal, userId) => answer(queries.ownedLocks(principal, userId)),
+    dispose: () => runtime.dispose(),
+    [Symbol.asyncDispose]: () => runtime.dispose()
+  }
+}
+
+const toOutcome = <A, E>(result: Result.Result<A, E>): Outcome<A, E> =>
+  Result.isSuccess(result) ? { ok: true, value: result.success } : { ok: false, error: result.failure }
+
+const decodeRequest = Schema.decodeUnknownEffect(LockRequest)
+const decodeContext = Schema.decodeUnknownEffect(CommandContext)
+
+const decode = (input: CommandInput) =>
+  Effect.all([decodeContext(input), decodeRequest(input)]).pipe(
+    Effect.map(([context, request]) => ({
+      ...context,
+      ...request,
+      ...(input.receipt === undefined ? {} : { receipt: input.receipt })
+    })),
+    Effect.mapError((error) => new InvalidCommand({ message: error.message }))
+  )

@@ -1,0 +1,127 @@
+/** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
+import { Context, Effect, Layer, Option, Schema, Semaphore } from "effect"
+import { Lock, streamOfLock } from "./Lock.ts"
+import { evolve, initial } from "./LockAggregate.ts"
+import { fromStored, type LockEvent } from "./LockEvent.ts"
+import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
+
+/** A lock as far as this process has read its stream. Another process may be ahead: `refresh` tells. */
+export interface LoadedLock {
+  readonly streamId: string
+  /** `undefined` while the lock does not exist. */
+  lock: Lock | undefined
+  version: number
+  /** One command at a time: callers of a busy lock queue here instead of conflicting in the store. */
+  readonly mutex: Semaphore.Semaphore
+  /** Version up to which a snapshot holds the state. */
+  snapshotVersion: number
+}
+
+/** How many locks are kept in memory unless the layer says otherwise. */
+export const DEFAULT_CACHED_LOCKS = 10_000
+/** A snapshot is taken after this many events, so a cold load folds hardly more. */
+export const SNAPSHOT_EVERY = 500
+const PAGE = 1_000
+
+export class LockRepository extends Context.Service<LockRepository, {
+  /** The lock as last seen, read from the store if it is not in memory. `fresh` says that it was read just now. */
+  readonly load: (lockId: number) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
+  /** Catches up with the stream; whether there was anything new. */
+  readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
+  /** Takes over events that this process has just appended. */
+  readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
+}>()("@latchkey/core/LockRepository") {
+  static readonly layer = (options: { readonly cachedLocks: number }) =>
+    Layer.effect(
+      LockRepository,
+      Effect.gen(function*() {
+        const store = yield* EventStore
+        const scope = yield* Effect.scope
+        /** In order of last use: a Map iterates in order of insertion, and every use inserts anew. */
+        const cache = new Map<number, LoadedLock>()
+
+        const entryOf = (lockId: number): LoadedLock | undefined => {
+          const entry = cache.get(lockId)
+          if (entry === undefined) return undefined
+          cache.delete(lockId)
+          cache.set(lockId, entry)
+          return entry
+        }
+
+        const remember = (lockId: number, entry: LoadedLock): void => {
+          cache.set(lockId, entry)
+          if (cache.size <= options.cachedLocks) return
+          for (const oldest of cache.keys()) {
+            cache.delete(oldest)
+            return
+          }
+        }
+
+        const saveSnapshotWhenDue = (loaded: LoadedLock): Effect.Effect<unknown> => {
+          if (loaded.lock === undefined || loaded.version - loaded.snapshotVersion < SNAPSHOT_EVERY) return Effect.void
+          loaded.snapshotVersion = loaded.version
+          const state = encodeSnapshot(loaded.lock)
+          return store.saveSnapshot(loaded.streamId, { version: loaded.version, state }).pipe(
+            Effect.catchTag("StoreUnavailable", (error) =>
+              Effect.logWarning("A snapshot was not saved; the next cold load takes longer", error.message)),
+            Effect.forkIn(scope)
+          )
+        }
+
+        const refresh = Effect.fnUntraced(function*(loaded: LoadedLock) {
+          const before = loaded.version
+          while (true) {
+            const tail = yield* store.read(loaded.streamId, loaded.version, PAGE)
+            for (const stored of tail) {
+              if (stored.version !== loaded.version + 1) continue
+              const event = fromStored(stored)
+              // An event of a later Latchkey means nothing to this one, but it is a version of the stream.
+              if (Option.isSome(event)) loaded.lock = evolve(loaded.lock, event.value)
+              else if (loaded.lock !== undefined) loaded.lock = { ...loaded.lock, version: stored.version }
+              loaded.version = stored.version
+            }
+            if (tail.length < PAGE) break
+          }
+          yield* saveSnapshotWhenDue(loaded)
+          return loaded.version > before
+        })
+
+        const readFromStore = Effect.fnUntraced(function*(lockId: number) {
+          const streamId = streamOfLock(lockId)
+          const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ state }) => decodeSnapshot(state))
+          const lock = Option.getOrElse(snapshot, () => initial)
+          const version = lock?.version ?? 0
+          const loaded: LoadedLock = { streamId, lock, version, mutex: Semaphore.makeUnsafe(1), snapshotVersion: version }
+          yield* refresh(loaded)
+          // Somebody else may have read it meanwhile: all callers must queue at the same mutex.
+          const other = entryOf(lockId)
+          if (other !== undefined) return { loaded: other, fresh: false }
+          remember(lockId, loaded)
+          return { loaded, fresh: true }
+        })
+
+        return {
+          load: (lockId) => {
+            const loaded = entryOf(lockId)
+            return loaded === undefined ? readFromStore(lockId) : Effect.succeed({ loaded, fresh: false })
+          },
+          refresh,
+          advance: (loaded, events, version) => {
+            // A query may have refreshed the lock between the append and here.
+            if (loaded.version !== version - events.length) return Effect.void
+            loaded.lock = events.reduce(evolve, loaded.lock)
+            loaded.version = version
+            return saveSnapshotWhenDue(loaded)
+          }
+        }
+      })
+    )
+}
+
+/** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
+const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(1), lock: Lock })))
+const encode = Schema.encodeSync(LockSnapshot)
+const decode = Schema.decodeOption(LockSnapshot)
+
+const encodeSnapshot = (lock: Lock): string => encode({ format: 1, lock })
+const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)

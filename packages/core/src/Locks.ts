@@ -1,0 +1,236 @@
+/**
+ * The command handler: load, permit, decide, then append; or prepare, tell the device, and commit.
+ * A caller has an answer only when the events are durable and, where hardware is involved, the shadow has the command.
+ */
+import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Result, Schema } from "effect"
+import { permit, permitCreate } from "./AccessPolicy.ts"
+import type { DeviceCommand } from "./DeviceCommand.ts"
+import type { Lock } from "./Lock.ts"
+import { commute, type Decision, decide } from "./LockAggregate.ts"
+import type { LockCommand } from "./LockCommand.ts"
+import { type AccessDenied, LockNotFound, type LockRefused } from "./LockError.ts"
+import { fromStored, type LockEvent, toStored } from "./LockEvent.ts"
+import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
+import { DeviceShadow } from "./ports/DeviceShadow.ts"
+import {
+  EventStore,
+  type NewEvent,
+  type Receipt,
+  type Settlement,
+  type StoreUnavailable,
+  type StreamReserved
+} from "./ports/EventStore.ts"
+import { FIND_TIMEOUT, Settling } from "./Settling.ts"
+
+/** The answer to a command. No events: it was so already. */
+export interface Executed {
+  readonly lockId: number
+  readonly version: number
+  readonly events: ReadonlyArray<LockEvent>
+}
+
+/** The device could not be told, and nothing was recorded; `reason` is for the operator. */
+export class DeviceUnreachable extends Schema.TaggedError<DeviceUnreachable>()("DeviceUnreachable", {
+  lockId: Schema.Number,
+  reason: Schema.String
+}) {
+  override get message() {
+    return "Failed to update device shadow"
+  }
+}
+
+/** Others kept changing the lock, or hold it for a device command. Nothing was recorded: try again. */
+export class LockBusy extends Schema.TaggedError<LockBusy>()("LockBusy", { lockId: Schema.Number }) {
+  override get message() {
+    return `Lock ${this.lockId} is busy. Nothing was changed; try again in a moment.`
+  }
+}
+
+/** The receipt id belongs to another request. */
+export class ReceiptReused extends Schema.TaggedError<ReceiptReused>()("ReceiptReused", { id: Schema.String }) {
+  override get message() {
+    return "This idempotency key was used for another request. Use a new key for a new request."
+  }
+}
+
+export type ExecuteError = AccessDenied | LockRefused | DeviceUnreachable | LockBusy | ReceiptReused | StoreUnavailable
+
+export interface LocksOptions {
+  /** How many locks are kept in memory; 10,000 unless given. */
+  readonly cachedLocks?: number
+  /** How long the shadow may take to accept a command; 3 seconds unless given. A refusal follows within one more second. */
+  readonly sendTimeout?: Duration.Input
+}
+
+const MAX_ATTEMPTS = 200
+const MAX_PAUSE = 20
+
+export class Locks extends Context.Service<Locks, {
+  /** Carries out a command, or says why not. With a receipt, a retry answers what the first try answered. */
+  readonly execute: (command: LockCommand) => Effect.Effect<Executed, ExecuteError>
+}>()("@latchkey/core/Locks") {
+  static readonly layerWithoutRepository = (options: LocksOptions = {}) =>
+    Layer.effect(
+      Locks,
+      Effect.gen(function*() {
+        const store = yield* EventStore
+        const shadow = yield* DeviceShadow
+        const repository = yield* LockRepository
+        const settling = yield* Settling
+        const scope = yield* Effect.scope
+        const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? Duration.seconds(3))
+        /** From prepare until anybody may settle: the time to send and to ask, and as much again for slow machines. */
+        const patience = 2 * Duration.toMillis(Duration.sum(sendTimeout, FIND_TIMEOUT))
+
+        const execute = Effect.fnUntraced(function*(command: LockCommand) {
+          const { loaded, fresh } = yield* repository.load(command.lockId)
+          return yield* loaded.mutex.withPermit(attempt(loaded, fresh, command))
+        })
+
+        const attempt = Effect.fnUntraced(function*(loaded: LoadedLock, fresh: boolean, command: LockCommand) {
+          let upToDate = fresh
+          for (let n = 0; n < MAX_ATTEMPTS; n++) {
+            if (command.receipt !== undefined) {
+              const earlier = yield* replay(command.lockId, command.receipt)
+              if (earlier !== undefined) return earlier
+            }
+            const { lock, version } = loaded
+            const decided = judge(lock, command)
+            if (Result.isFailure(decided) || decided.success.events.length === 0) {
+              // A "no" and an "already so" rest on the whole stream, as an append does: another process may be ahead.
+              if (!upToDate && (yield* repository.refresh(loaded))) {
+                upToDate = true
+                continue
+              }
+              if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
+              if (command.receipt === undefined) return { lockId: command.lockId, version, events: [] }
+            }
+            const { events, device } = decided.success
+            const stored = envelopes(command, lock, events)
+            const written = yield* Effect.result(
+              device === undefined || lock === undefined
+                ? store.append(loaded.streamId, version, stored, command.receipt)
+                : handOver(loaded, command, device, lock.uuid, events, stored)
+            )
+            if (Result.isSuccess(written)) {
+              yield* repository.advance(loaded, events, written.success.version)
+              return { lockId: command.lockId, version: written.success.version, events }
+            }
+            const error = written.failure
+            switch (error._tag) {
+              case "VersionConflict":
+              case "ReceiptExists":
+                yield* repository.refresh(loaded)
+                upToDate = true
+                if (n > 2) yield* Effect.sleep(Math.min(n, MAX_PAUSE))
+                break
+              case "StreamReserved":
+                yield* waitOrSettle(error, device !== undefined, command.lockId)
+                break
+              default:
+                return yield* Effect.fail(error)
+            }
+          }
+          return yield* Effect.fail(new LockBusy({ lockId: command.lockId }))
+        })
+
+        /** The answer that a receipt was given for. */
+        const replay = Effect.fnUntraced(function*(lockId: number, receipt: Receipt) {
+          const found = yield* store.receipt(receipt.id)
+          if (Option.isNone(found)) return undefined
+          const { fingerprint, streamId, firstVersion, version } = found.value
+          if (fingerprint !== receipt.fingerprint) return yield* Effect.fail(new ReceiptReused({ id: receipt.id }))
+          const stored = yield* store.read(streamId, firstVersion - 1, version - firstVersion + 1)
+          return { lockId, version, events: stored.flatMap((event) => Option.toArray(fromStored(event))) }
+        })
+
+        /** The two-step append. Goes on when its caller goes away: what has been prepared must be settled. */
+        const handOver = (
+          loaded: LoadedLock,
+          command: LockCommand,
+          device: DeviceCommand,
+          thing: string,
+          events: ReadonlyArray<LockEvent>,
+          stored: ReadonlyArray<NewEvent>
+        ) =>
+          prepareAndSend(loaded, command, device, thing, events, stored).pipe(
+            Effect.forkIn(scope),
+            Effect.flatMap(Fiber.join)
+          )
+
+        const prepareAndSend = Effect.fnUntraced(function*(
+          { streamId, version }: LoadedLock,
+          { lockId, commandId, receipt }: LockCommand,
+          device: DeviceCommand,
+          thing: string,
+          events: ReadonlyArray<LockEvent>,
+          stored: ReadonlyArray<NewEvent>
+        ) {
+          const deadline = (yield* Clock.currentTimeMillis) + patience
+          yield* store.prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
+          const sent = yield* shadow.send(thing, device).pipe(Effect.timeout(sendTimeout), Effect.result)
+          if (Result.isSuccess(sent)) return yield* committed(lockId, yield* store.commit(commandId), "discarded meanwhile")
+          const reason = sent.failure.message
+          if (sent.failure._tag === "ShadowRejected") return yield* committed(lockId, yield* store.discard(commandId), reason)
+          const settlement = yield* settling.settle({ thing, commandId })
+          if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
+          // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
+          if (commute(events)) yield* store.release(commandId)
+          return yield* Effect.fail(new DeviceUnreachable({ lockId, reason }))
+        })
+
+        const committed = (lockId: number, settlement: Settlement, reason: string) =>
+          settlement._tag === "Committed"
+            ? Effect.succeed(settlement)
+            : Effect.fail(new DeviceUnreachable({ lockId, reason }))
+
+        const waitOrSettle = Effect.fnUntraced(function*(reservation: StreamReserved, needsDevice: boolean, lockId: number) {
+          const inDoubt = reservation.released && needsDevice
+          if (!inDoubt && (yield* Clock.currentTimeMillis) < reservation.deadline) return yield* Effect.sleep(MAX_PAUSE)
+          const settlement = yield* settling.settle(reservation)
+          if (Option.isNone(settlement)) {
+            return yield* needsDevice
+              ? Effect.fail(new DeviceUnreachable({ lockId, reason: "an earlier command is still unanswered" }))
+              : Effect.fail(new LockBusy({ lockId }))
+          }
+        })
+
+        return { execute }
+      })
+    )
+
+  /** The command handler over an event store and a device shadow; also provides what `LockQueries` reads from. */
+  static readonly layer = (options: LocksOptions = {}) =>
+    Locks.layerWithoutRepository(options).pipe(
+      Layer.provide(Settling.layer),
+      Layer.provideMerge(LockRepository.layer({ cachedLocks: options.cachedLocks ?? DEFAULT_CACHED_LOCKS }))
+    )
+}
+
+/** Permission first, then the rules. A lock that does not exist can only be created. */
+const judge = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, AccessDenied | LockRefused> => {
+  if (lock === undefined && command._tag !== "CreateLock") return Result.fail(new LockNotFound({ lockId: command.lockId }))
+  const permitted = lock === undefined
+    ? permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
+    : permit(command.principal, lock, command._tag)
+  return Result.isFailure(permitted) ? Result.fail(permitted.failure) : decide(lock, command)
+}
+
+/** The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones. */
+const envelopes = (
+  { commandId, at, principal }: LockCommand,
+  lock: Lock | undefined,
+  events: ReadonlyArray<LockEvent>
+): ReadonlyArray<NewEvent> =>
+  events.map((event, index) => ({
+    eventId: `${commandId}-${index + 1}`,
+    ...toStored(event),
+    at,
+    orgId: orgAfter(lock, event),
+    principal,
+    commandId
+  }))
+
+/** The organization that an event happened for: the lock's, as the event leaves it. */
+const orgAfter = (lock: Lock | undefined, event: LockEvent): string =>
+  (event._tag === "OrganizationSet" || event._tag === "LockCreated" ? event.orgId : lock?.orgId) ?? ""
