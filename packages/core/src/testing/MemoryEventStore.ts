@@ -1,0 +1,162 @@
+/** An event store that keeps everything in this process's memory: complete, fast, and gone when the process ends. */
+import { Effect, Layer, Option, Stream } from "effect"
+import {
+  type AppendError,
+  EventStore,
+  type NewEvent,
+  type Receipt,
+  ReceiptExists,
+  type Receipted,
+  type Reservation,
+  type Settlement,
+  type Snapshot,
+  type StoredEvent,
+  StreamReserved,
+  VersionConflict
+} from "../ports/EventStore.ts"
+
+interface Prepared {
+  reservation: Reservation
+  readonly events: ReadonlyArray<NewEvent>
+  readonly receipt: Receipt | undefined
+}
+
+const discarded: Settlement = { _tag: "Discarded" }
+const nothing: ReadonlyArray<StoredEvent> = []
+
+/** A store of its own, empty. Every step is synchronous, so each operation is atomic. */
+const make = (): EventStore["Service"] => {
+  const feed: Array<StoredEvent> = []
+  const streams = new Map<string, Array<StoredEvent>>()
+  const receipts = new Map<string, Receipted>()
+  const snapshots = new Map<string, Snapshot>()
+  const prepared = new Map<string, Prepared>()
+  /** By stream: at most one prepared append holds it. */
+  const holders = new Map<string, Prepared>()
+  const settlements = new Map<string, Settlement>()
+  const sleepers = new Set<() => void>()
+
+  const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
+
+  const hindrance = (
+    streamId: string,
+    expected: number,
+    receipt: Receipt | undefined,
+    plain: boolean
+  ): AppendError | undefined => {
+    if (receipt !== undefined && receipts.has(receipt.id)) return new ReceiptExists({ id: receipt.id })
+    const held = holders.get(streamId)?.reservation
+    if (held !== undefined && !(plain && held.released)) return new StreamReserved(held)
+    const actual = versionOf(streamId)
+    return actual === expected ? undefined : new VersionConflict({ streamId, expected, actual })
+  }
+
+  const write = (streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
+    const firstVersion = versionOf(streamId) + 1
+    if (events.length > 0) {
+      let stream = streams.get(streamId)
+      if (stream === undefined) streams.set(streamId, stream = [])
+      for (const event of events) {
+        const stored = { ...event, streamId, version: stream.length + 1, position: feed.length + 1 }
+        stream.push(stored)
+        feed.push(stored)
+      }
+      for (const wake of sleepers) wake()
+    }
+    const version = versionOf(streamId)
+    // A receipt id that another append took while this one was prepared stays with that append.
+    if (receipt !== undefined && !receipts.has(receipt.id)) {
+      receipts.set(receipt.id, { ...receipt, streamId, firstVersion, version })
+    }
+    return { version, position: feed.length }
+  }
+
+  const settle = (commandId: string, how: (prepared: Prepared) => Settlement) =>
+    Effect.sync(() => {
+      const pending = prepared.get(commandId)
+      if (pending === undefined) return settlements.get(commandId) ?? discarded
+      prepared.delete(commandId)
+      holders.delete(pending.reservation.streamId)
+      const settlement = how(pending)
+      settlements.set(commandId, settlement)
+      return settlement
+    })
+
+  /** Answers when the head lies after `position`: at once, or with the append that moves it there. */
+  const headAfter = (position: number) =>
+    Effect.callback<number>((resume) => {
+      const answer = () => {
+        if (feed.length <= position) return
+        sleepers.delete(answer)
+        resume(Effect.succeed(feed.length))
+      }
+      sleepers.add(answer)
+      answer()
+      return Effect.sync(() => sleepers.delete(answer))
+    })
+
+  return {
+    read: (streamId, afterVersion, limit) =>
+      Effect.sync(() => streams.get(streamId)?.slice(afterVersion, afterVersion + limit) ?? nothing),
+
+    readAll: (afterPosition, limit) => Effect.sync(() => feed.slice(afterPosition, afterPosition + limit)),
+
+    head: Effect.sync(() => feed.length),
+
+    streams: (prefix, after, limit) =>
+      Effect.sync(() =>
+        Array.from(streams.keys()).filter((id) => id.startsWith(prefix) && id > after).sort().slice(0, limit)
+      ),
+
+    append: (streamId, expectedVersion, events, receipt) =>
+      Effect.suspend(() => {
+        const refused = hindrance(streamId, expectedVersion, receipt, true)
+        return refused === undefined ? Effect.succeed(write(streamId, events, receipt)) : Effect.fail(refused)
+      }),
+
+    prepare: (expectedVersion, events, reservation, receipt) =>
+      Effect.suspend(() => {
+        const { streamId, commandId } = reservation
+        const refused = hindrance(streamId, expectedVersion, receipt, false)
+        if (refused !== undefined) return Effect.fail(refused)
+        const pending = { reservation: { ...reservation, released: false }, events, receipt }
+        prepared.set(commandId, pending)
+        holders.set(streamId, pending)
+        return Effect.void
+      }),
+
+    commit: (commandId) =>
+      settle(commandId, ({ reservation, events, receipt }) => ({
+        _tag: "Committed",
+        ...write(reservation.streamId, events, receipt)
+      })),
+
+    discard: (commandId) => settle(commandId, () => discarded),
+
+    release: (commandId) =>
+      Effect.sync(() => {
+        const pending = prepared.get(commandId)
+        if (pending !== undefined) pending.reservation = { ...pending.reservation, released: true }
+      }),
+
+    unsettled: (before) =>
+      Effect.sync(() =>
+        Array.from(prepared.values(), ({ reservation }) => reservation).filter(({ deadline }) => deadline < before)
+      ),
+
+    receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
+
+    snapshot: (streamId) => Effect.sync(() => Option.fromUndefinedOr(snapshots.get(streamId))),
+
+    saveSnapshot: (streamId, snapshot) =>
+      Effect.sync(() => {
+        const { version } = snapshots.get(streamId) ?? { version: 0 }
+        if (snapshot.version >= version) snapshots.set(streamId, snapshot)
+      }),
+
+    changes: Stream.unfold(-1, (seen) => Effect.map(headAfter(seen), (head) => [head, head] as const))
+  }
+}
+
+/** Every build of the layer is an empty store. */
+export const layer: Layer.Layer<EventStore> = Layer.sync(EventStore, make)
