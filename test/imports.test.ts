@@ -1,0 +1,155 @@
+/**
+ * Which way imports go: `adapters -> core`, `http -> core`, and only `http/src/main.ts` names adapters.
+ * Read from the parsed modules, not from their text.
+ */
+import { globSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseSync } from "oxc-parser"
+import { describe, expect, it } from "vitest"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+/** What an adapter may import beside core, effect and Node itself: its driver. A new adapter is listed here. */
+const DRIVERS: Record<string, ReadonlyArray<string>> = {
+  "packages/adapters/local-shadow": [],
+  "packages/adapters/sqlite": []
+}
+const MAIN = "packages/http/src/main.ts"
+const BROWSER_ENTRIES = ["packages/http/src/Api.ts", "packages/http/src/client.ts"]
+
+interface Import {
+  readonly file: string
+  /** As written; `undefined` when it is computed at run time. */
+  readonly specifier: string | undefined
+  /** The file in this repository that is meant, if one is. */
+  readonly target: string | undefined
+  /** Erased before the program runs. */
+  readonly typeOnly: boolean
+}
+
+const workspaces: ReadonlyArray<string> = globSync(JSON.parse(read("package.json")).workspaces, { cwd: root })
+const names = new Map(workspaces.map((workspace) => [JSON.parse(read(join(workspace, "package.json"))).name, workspace]))
+const adapters = workspaces.filter((workspace) => workspace.startsWith("packages/adapters/"))
+const files = globSync("{packages,examples,bench,test,scripts}/**/*.ts", {
+  cwd: root,
+  exclude: (name) => ["node_modules", "dist"].includes(name)
+})
+const imports = files.flatMap(importsOf)
+const fromSource = (workspace: string) => imports.filter(({ file }) => file.startsWith(`${workspace}/src/`))
+
+describe("imports", () => {
+  it("are written out", () => {
+    expect(show(imports.filter(({ specifier }) => specifier === undefined))).toEqual([])
+  })
+
+  it("of core are effect alone; its testing entry also brings the test libraries", () => {
+    const isTesting = (path: string | undefined) => path?.startsWith("packages/core/src/testing/") ?? false
+    const allowed = (file: string) => ["effect", ...(isTesting(file) ? ["@effect/vitest", "vitest", "fast-check"] : [])]
+    expect(
+      show(
+        fromSource("packages/core").filter(({ file, specifier, target }) =>
+          target === undefined ? !allowed(file).includes(packageOf(specifier)) : isTesting(target) && !isTesting(file)
+        )
+      )
+    ).toEqual([])
+  })
+
+  it.each(adapters)("of %s are core, effect and its driver, never another adapter", (adapter) => {
+    const allowed = ["effect", "@latchkey/core", ...(DRIVERS[adapter] ?? expect.fail(`Name the driver of ${adapter}`))]
+    const isAllowed = (specifier = "") =>
+      specifier !== "@latchkey/core/testing" && (allowed.includes(packageOf(specifier)) || specifier.startsWith("node:"))
+    expect(
+      show(fromSource(adapter).filter(({ target, specifier }) => ownerOf(target) !== adapter && !isAllowed(specifier)))
+    ).toEqual([])
+    const tests = imports.filter(({ file }) => file.startsWith(`${adapter}/test/`))
+    expect(show(tests.filter(({ target }) => adapters.includes(ownerOf(target)) && ownerOf(target) !== adapter))).toEqual([])
+  })
+
+  it("name adapters in http/src/main.ts alone", () => {
+    expect(
+      show(
+        fromSource("packages/http").filter(
+          ({ file, specifier, target }) =>
+            (file !== MAIN && adapters.includes(ownerOf(target))) || specifier === "@latchkey/core/testing"
+        )
+      )
+    ).toEqual([])
+  })
+
+  it.each(BROWSER_ENTRIES)("of %s can be followed by a browser", (entry) => {
+    const seen = new Set<string>()
+    const visit = (file: string): ReadonlyArray<Import> => {
+      if (seen.has(file)) return []
+      seen.add(file)
+      return importsOf(file)
+        .filter(({ typeOnly }) => !typeOnly)
+        .flatMap((one) => (one.target === undefined ? [one] : visit(one.target)))
+    }
+    expect(show(visit(entry).filter(({ specifier }) => packageOf(specifier) !== "effect"))).toEqual([])
+  })
+
+  it("never reach into examples or bench", () => {
+    const isLeaf = (path: string | undefined) => ["examples", "bench"].includes(ownerOf(path))
+    expect(show(imports.filter(({ file, target }) => isLeaf(target) && ownerOf(target) !== ownerOf(file)))).toEqual([])
+  })
+
+  it("enter another package by its exports, not by a path", () => {
+    expect(
+      show(
+        imports.filter(
+          ({ file, specifier, target }) => specifier?.startsWith(".") && target && ownerOf(target) !== ownerOf(file)
+        )
+      )
+    ).toEqual([])
+  })
+})
+
+function importsOf(file: string): ReadonlyArray<Import> {
+  const source = read(file)
+  const { module, errors } = parseSync(file, source)
+  if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
+  const found = (specifier: string | undefined, typeOnly: boolean): Import => ({
+    file,
+    specifier,
+    target: specifier === undefined ? undefined : targetOf(file, specifier),
+    typeOnly
+  })
+  return [
+    ...module.staticImports.map(({ moduleRequest, entries }) =>
+      found(moduleRequest.value, entries.length > 0 && entries.every(({ isType }) => isType))
+    ),
+    ...module.staticExports.flatMap(({ entries }) =>
+      entries.flatMap(({ moduleRequest, isType }) => (moduleRequest ? [found(moduleRequest.value, isType)] : []))
+    ),
+    ...module.dynamicImports.map(({ moduleRequest: { start, end } }) =>
+      found(/^["'](.*)["']$/.exec(source.slice(start, end))?.[1], false)
+    )
+  ]
+}
+
+function targetOf(file: string, specifier: string): string | undefined {
+  if (specifier.startsWith(".")) return join(dirname(file), specifier)
+  const workspace = names.get(packageOf(specifier))
+  if (workspace === undefined) return undefined
+  const { exports = {} } = JSON.parse(read(join(workspace, "package.json")))
+  const entry = exports[`.${specifier.slice(packageOf(specifier).length)}`]
+  return join(workspace, entry ?? "package.json")
+}
+
+/** The workspace that a file belongs to; the repository itself is `.`. */
+function ownerOf(path: string | undefined): string {
+  return workspaces.find((workspace) => path?.startsWith(`${workspace}/`)) ?? "."
+}
+
+function packageOf(specifier = ""): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/")
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), "utf8")
+}
+
+function show(violations: ReadonlyArray<Import>): ReadonlyArray<string> {
+  return violations.map(({ file, specifier }) => `${relative("", file)} imports ${specifier ?? "a computed path"}`)
+}

@@ -1,0 +1,18 @@
+/** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists. */
+import { defineConfig } from "vitest/config"
+
+const services = "**/*.services.test.ts"
+const exclude = ["**/node_modules/**", "**/dist/**"]
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, services] } },
+      { extends: true, test: { name: "services", include: [services], exclude } }
+    ]
+  }
+})
