@@ -64,22 +64,25 @@ export type LockEvent = typeof LockEvent.Type
 export type LockEventType = LockEvent["_tag"]
 
 /** An event as the outside sees it: exactly the published fields. */
-export interface WireEvent {
-  readonly type: LockEventType
-  readonly data: Schema.JsonObject
-}
+export type WireEvent<Type extends LockEventType = LockEventType> = {
+  readonly [T in Type]: { readonly type: T; readonly data: Schema.Struct.Type<(typeof published)[T]> }
+}[Type]
+
+/** The schema of a published event. */
+export const wireEvent = <Type extends LockEventType>(type: Type) =>
+  Schema.Struct({ type: Schema.Literal(type), data: Schema.Struct(published[type]) })
 
 const publishedFields = new Map(Object.entries(published).map(([type, fields]) => [type, Object.keys(fields)]))
 
 /** The published form of an event. */
-export const toWire = (event: LockEvent): WireEvent => {
-  const { data: stored } = toStored(event)
+export const toWire = <Event extends LockEvent>(event: Event): WireEvent<Event["_tag"]> => {
+  const { type, data: stored } = toStored(event)
   const data: { [field: string]: Schema.Json } = {}
-  for (const field of publishedFields.get(event._tag) ?? []) {
+  for (const field of publishedFields.get(type) ?? []) {
     const value = stored[field]
     if (value !== undefined) data[field] = value
   }
-  return { type: event._tag, data }
+  return { type, data } as WireEvent<Event["_tag"]>
 }
 
 /** The stored form of an event: its type and its data. */

@@ -1,0 +1,237 @@
+/**
+ * The HTTP API, declared once: routes, validation, OpenAPI and the typed client all come from here. Imports nothing of
+ * a server, so a browser can share it. Success shapes are those of the published contract (`contract/endpoints.json`).
+ */
+import { AccessMode, Key, LockId, LockRequest, type LockEventType, MaxUses, TempKeyStatus, Text, UuidText, wireEvent } from "@latchkey/core"
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, HttpApiSecurity, OpenApi } from "effect/http-api"
+import { problem } from "./Problem.ts"
+
+/** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
+export class Authentication extends HttpApiMiddleware.Service<Authentication>()("@latchkey/http/Authentication", {
+  security: { apiKey: HttpApiSecurity.apiKey({ key: "X-API-Key" }), bearer: HttpApiSecurity.bearer },
+  error: problem(401)
+}) {}
+
+const positive = (expected: string) =>
+  Schema.String.check(Schema.isPattern(/^[1-9][0-9]*$/, { expected })).pipe(Schema.decodeTo(Schema.NumberFromString))
+
+const lock = { id: positive("a positive integer").pipe(Schema.decodeTo(LockId)) }
+
+const text = Schema.optionalKey(Schema.String)
+const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/, { expected: "1 to 255 visible ASCII characters" }))
+
+const questionErrors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
+const commandErrors = [...questionErrors, problem(413), problem(415), problem(422)] as const
+const uuidErrors = [...commandErrors, problem(409)] as const
+const deviceErrors = [...commandErrors, problem(502)] as const
+
+const basicInfo = {
+  id: Schema.String,
+  lockId: LockId,
+  uuid: Schema.String,
+  version: Schema.Int,
+  serialNumber: text,
+  ownerId: text,
+  organizationId: text,
+  /** The id of the lock's stream. */
+  r2Prefix: Schema.String
+}
+const resident = { userId: Schema.String, name: Schema.String, email: text }
+
+const executed = <Type extends LockEventType>(type: Type) => ({
+  success: Schema.Literal(true),
+  aggregateId: Schema.String,
+  version: Schema.Int,
+  /** `null`: it was so already. */
+  event: Schema.NullOr(wireEvent(type))
+})
+
+const request = LockRequest.cases
+const untagged = <Fields extends { readonly _tag: unknown }>({ _tag: _, ...fields }: Fields) => fields
+
+/** What a client may send with any POST, so that a retry is answered as the first try was. */
+const headers = { "idempotency-key": Schema.optionalKey(IdempotencyKey) }
+
+/** A command on one lock: its body is the core's request without the tag, which the path has already said. */
+const command = <Payload extends Schema.Top, Type extends LockEventType>(payload: Payload, type: Type) => ({
+  params: lock,
+  headers,
+  payload,
+  success: Schema.Struct(executed(type))
+})
+
+const question = <const Path extends string, Success extends Schema.Top>(path: Path, success: Success) =>
+  HttpApiEndpoint.get(path, `/locks/:id/${path}`, { params: lock, success, error: questionErrors })
+
+const locks = HttpApiGroup.make("locks").add(
+  HttpApiEndpoint.post("CreateLock", "/locks/:id/CreateLock", {
+    params: lock,
+    headers,
+    payload: request.CreateLock.mapFields(untagged),
+    success: [
+      Schema.Struct(executed("LockCreated")).pipe(HttpApiSchema.status(201)),
+      Schema.Struct(executed("LockCreated"))
+    ],
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("AddKey", "/locks/:id/AddKey", {
+    ...command(request.AddKey.mapFields(untagged), "KeyAdded"),
+    error: deviceErrors
+  }),
+  HttpApiEndpoint.post("RemoveKey", "/locks/:id/RemoveKey", {
+    ...command(request.RemoveKey.mapFields(untagged), "KeyRemoved"),
+    error: deviceErrors
+  }),
+  HttpApiEndpoint.post("WriteKey", "/locks/:id/WriteKey", {
+    ...command(request.WriteKey.mapFields(untagged), "KeyWriteRequested"),
+    error: deviceErrors
+  }),
+  HttpApiEndpoint.post("BulkAddKeys", "/locks/:id/BulkAddKeys", {
+    params: lock,
+    headers,
+    payload: request.BulkAddKeys.mapFields(untagged),
+    success: Schema.Struct({ success: Schema.Literal(true), lockId: Schema.Int, instanceId: Schema.String }),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("OpenLock", "/locks/:id/OpenLock", {
+    ...command(request.OpenLock.mapFields(untagged), "LockOpenRequested"),
+    error: deviceErrors
+  }),
+  HttpApiEndpoint.post("SetOwner", "/locks/:id/SetOwner", {
+    ...command(request.SetOwner.mapFields(untagged), "OwnerSet"),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("SetOrganization", "/locks/:id/SetOrganization", {
+    ...command(request.SetOrganization.mapFields(untagged), "OrganizationSet"),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("ChangeLockUuid", "/locks/:id/ChangeLockUuid", {
+    ...command(request.ChangeLockUuid.mapFields(untagged), "LockUuidChanged"),
+    error: uuidErrors
+  }),
+  HttpApiEndpoint.post("AddResident", "/locks/:id/AddResident", {
+    params: lock,
+    headers,
+    payload: request.AddResident.mapFields(untagged),
+    success: Schema.Struct({ ...executed("ResidentAdded"), email: text }),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("RemoveResident", "/locks/:id/RemoveResident", {
+    params: lock,
+    headers,
+    payload: request.RemoveResident.mapFields(untagged),
+    success: Schema.Struct({ ...executed("ResidentRemoved"), email: text }),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("create-temp-key", "/locks/:id/create-temp-key", {
+    params: lock,
+    headers,
+    payload: request.CreateTempKey.mapFields(untagged),
+    success: Schema.Struct({ ...executed("TempKeyCreated"), tempKeyUuid: Schema.String }),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("update-temp-key", "/locks/:id/update-temp-key", {
+    ...command(request.UpdateTempKey.mapFields(untagged), "TempKeyUpdated"),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("delete-temp-key", "/locks/:id/delete-temp-key", {
+    ...command(request.DeleteTempKey.mapFields(untagged), "TempKeyDeleted"),
+    error: commandErrors
+  }),
+  HttpApiEndpoint.post("use-temp-key", "/locks/:id/use-temp-key", {
+    ...command(request.UseTempKey.mapFields(untagged), "TempKeyUsed"),
+    error: commandErrors
+  }),
+  question("temp-keys", Schema.Struct({
+    tempKeys: Schema.Array(Schema.Struct({
+      uuid: Schema.String,
+      lockId: LockId,
+      lockUuid: Schema.String,
+      accessMode: AccessMode,
+      allowedUserIds: Schema.Array(Schema.String),
+      validFrom: Schema.String,
+      validUntil: Schema.String,
+      maxUses: MaxUses,
+      usedCount: Schema.Int,
+      createdAt: Schema.String,
+      createdBy: Schema.String,
+      status: TempKeyStatus
+    }))
+  })),
+  question("details", Schema.Struct({
+    ...basicInfo,
+    keys: Schema.Array(Key),
+    residents: Schema.Array(Schema.Struct(resident)),
+    orgId: Schema.String,
+    timestamp: Schema.String
+  })),
+  question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })),
+  question("residents", Schema.Struct({
+    residents: Schema.Array(Schema.Struct({ ...resident, hasPhone: Schema.Boolean }))
+  })),
+  HttpApiEndpoint.get("events", "/locks/:id/events", {
+    params: lock,
+    query: { page: Schema.optionalKey(positive("a page number, from 1").pipe(Schema.decodeTo(Schema.Int))) },
+    success: Schema.Struct({
+      aggregateId: Schema.String,
+      totalEvents: Schema.Int,
+      page: Schema.Int,
+      pageSize: Schema.Int,
+      totalPages: Schema.Int,
+      events: Schema.Array(Schema.Struct({
+        aggregateType: Schema.Literal("lock"),
+        aggregateId: Schema.String,
+        version: Schema.Int,
+        type: Schema.String,
+        timestamp: Schema.String,
+        orgId: Schema.String,
+        event: Schema.optionalKey(Schema.Struct({ type: Schema.String, data: Schema.Unknown }))
+      }))
+    }),
+    error: questionErrors
+  }),
+  HttpApiEndpoint.get("bulk-add-keys", "/locks/:id/BulkAddKeys/:instanceId", {
+    params: { ...lock, instanceId: UuidText },
+    success: Schema.Struct({
+      success: Schema.Literal(true),
+      lockId: Schema.Int,
+      instanceId: Schema.String,
+      status: Schema.Literals(["running", "done"]),
+      total: Schema.Int,
+      added: Schema.Int,
+      failed: Schema.Array(Schema.Struct({ keyUuid: Schema.String, reason: Schema.String }))
+    }),
+    error: questionErrors
+  })
+)
+
+const users = HttpApiGroup.make("users").add(
+  HttpApiEndpoint.get("owned-locks", "/users/:id/owned-locks", {
+    params: { id: Text },
+    success: Schema.Struct({
+      locks: Schema.Array(Schema.Struct({
+        lockUuid: Schema.String,
+        serialNumber: Schema.NullOr(Schema.String),
+        thingName: Schema.NullOr(Schema.String),
+        online: Schema.Boolean,
+        keysCount: Schema.Int,
+        residentCount: Schema.Int,
+        lastEvent: Schema.NullOr(Schema.String),
+        lastUpdated: Schema.NullOr(Schema.Number)
+      })),
+      totalCount: Schema.Int,
+      /** Which read model answered; `unavailable` while it does not. */
+      source: Schema.String
+    }),
+    error: questionErrors
+  })
+)
+
+export class Api extends HttpApi.make("latchkey")
+  .add(locks.middleware(Authentication))
+  .add(users.middleware(Authentication))
+  .annotate(OpenApi.Title, "Latchkey")
+  .annotate(OpenApi.Version, "0.1.0")
+  .annotate(OpenApi.Description, "Who may open this door now, who opened it, what was sent to the hardware, and why.")
+{}

@@ -1,0 +1,173 @@
+/**
+ * API keys of organizations. A key is shown once and kept as a hash; creating and revoking are events of the
+ * organization's stream, so every instance over the same store learns of them.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { EventStore, type NewEvent, type Principal, type StoredEvent, type StoreUnavailable } from "@latchkey/core"
+import { Clock, Context, Duration, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
+import { v7 as uuid } from "uuid"
+
+/** What happened to an organization. Stored for ever: add cases and optional fields, never rename or remove one. */
+export const OrganizationEvent = Schema.TaggedUnion({
+  ApiKeyCreated: {
+    keyId: Schema.String,
+    /** SHA-256 of the key, base64url. Keys are random, so a plain hash gives nothing away. */
+    hash: Schema.String,
+    name: Schema.optionalKey(Schema.String),
+    /** Epoch milliseconds. */
+    expiresAt: Schema.optionalKey(Schema.Int)
+  },
+  ApiKeyRevoked: { keyId: Schema.String }
+})
+export type OrganizationEvent = typeof OrganizationEvent.Type
+
+/** The organization of super keys: the operator. */
+export const OPERATOR = "*"
+
+export interface ApiKey {
+  readonly keyId: string
+  readonly orgId: string
+  readonly hash: string
+  readonly name?: string
+  readonly createdAt: number
+  readonly expiresAt?: number
+  readonly revokedAt?: number
+}
+
+/** There is no API key with this id. */
+export class ApiKeyNotFound extends Schema.TaggedError<ApiKeyNotFound>()("ApiKeyNotFound", { keyId: Schema.String }) {
+  override get message() {
+    return `There is no API key ${this.keyId}. "latchkey keys list" shows them.`
+  }
+}
+
+/** Somebody else changed the organization's keys at the same moment. */
+export class ApiKeysChanged extends Schema.TaggedError<ApiKeysChanged>()("ApiKeysChanged", {}) {
+  override get message() {
+    return "The organization's keys were changed at the same moment. Nothing was done; try again."
+  }
+}
+
+const PREFIX = "organization-"
+const PAGE = 1_000
+/** How soon, at the latest, an instance learns what another one did to a key. */
+const FOLLOW_EVERY = Duration.millis(100)
+
+export class ApiKeys extends Context.Service<ApiKeys, {
+  /** Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked. */
+  readonly principalOf: (secret: string, now: number) => Principal | undefined
+  /** Makes a key; the secret is in the answer and nowhere else. */
+  readonly create: (orgId: string, options: { readonly name?: string; readonly expiresAt?: number }) =>
+    Effect.Effect<{ readonly keyId: string; readonly secret: string }, StoreUnavailable | ApiKeysChanged>
+  readonly revoke: (keyId: string) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound | ApiKeysChanged>
+  /** Every key that was ever made, oldest first. */
+  readonly list: Effect.Effect<ReadonlyArray<ApiKey>>
+}>()("@latchkey/http/ApiKeys") {
+  /** `bootstrap`: keys that the operator configured, beside those in the store. */
+  static readonly layer = (bootstrap: ReadonlyArray<{ readonly orgId: string; readonly secret: string }> = []) =>
+    Layer.effect(
+      ApiKeys,
+      Effect.gen(function*() {
+        const store = yield* EventStore
+        const byId = new Map<string, ApiKey>()
+        const byHash = new Map<string, ApiKey>()
+        const versions = new Map<string, number>()
+
+        const remember = (key: ApiKey): void => {
+          byId.set(key.keyId, key)
+          byHash.set(key.hash, key)
+        }
+        for (const { orgId, secret } of bootstrap) {
+          const hash = hashOf(secret)
+          byHash.set(hash, { keyId: "", orgId, hash, createdAt: 0 })
+        }
+
+        const take = (stored: StoredEvent): void => {
+          if (!stored.streamId.startsWith(PREFIX)) return
+          if (stored.version <= (versions.get(stored.streamId) ?? 0)) return
+          versions.set(stored.streamId, stored.version)
+          const event = Option.getOrUndefined(decode({ ...stored.data, _tag: stored.type }))
+          if (event?._tag === "ApiKeyCreated") {
+            const { _tag: _, ...key } = event
+            remember({ ...key, orgId: stored.streamId.slice(PREFIX.length), createdAt: stored.at })
+          } else if (event?._tag === "ApiKeyRevoked") {
+            const key = byId.get(event.keyId)
+            if (key !== undefined) remember({ ...key, revokedAt: stored.at })
+          }
+        }
+
+        const readStream = Effect.fnUntraced(function*(streamId: string) {
+          while (true) {
+            const events = yield* store.read(streamId, versions.get(streamId) ?? 0, PAGE)
+            events.forEach(take)
+            if (events.length < PAGE) return
+          }
+        })
+
+        // The head first: what is written while the streams are read is then seen by the follower.
+        let position = yield* store.head
+        let after = PREFIX
+        while (true) {
+          const streams = yield* store.streams(PREFIX, after, PAGE)
+          yield* Effect.forEach(streams, readStream, { discard: true })
+          if (streams.length < PAGE) break
+          after = streams.at(-1) ?? after
+        }
+
+        const follow = Effect.fnUntraced(function*() {
+          while (true) {
+            const events = yield* store.readAll(position, PAGE)
+            events.forEach(take)
+            position = events.at(-1)?.position ?? position
+            if (events.length < PAGE) break
+          }
+          yield* Effect.sleep(FOLLOW_EVERY)
+        })
+        yield* store.changes.pipe(
+          Stream.runForEach(follow),
+          Effect.tapError((error) => Effect.logWarning("Changes of API keys are not followed; trying again", error.message)),
+          Effect.retry(Schedule.spaced(Duration.seconds(1))),
+          Effect.forkScoped
+        )
+
+        const append = Effect.fnUntraced(function*(orgId: string, { _tag: type, ...data }: OrganizationEvent) {
+          const streamId = PREFIX + orgId
+          yield* readStream(streamId)
+          const at = yield* Clock.currentTimeMillis
+          const commandId = uuid()
+          const principal: Principal = { _tag: "System" }
+          const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
+          yield* store.append(streamId, versions.get(streamId) ?? 0, [event]).pipe(
+            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.fail(new ApiKeysChanged()))
+          )
+          yield* readStream(streamId)
+        })
+
+        return {
+          principalOf: (secret, now) => {
+            const hash = hashOf(secret)
+            const key = byHash.get(hash)
+            if (key === undefined || !timingSafeEqual(Buffer.from(key.hash), Buffer.from(hash))) return undefined
+            if (key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now)) return undefined
+            return key.orgId === OPERATOR ? { _tag: "Super" } : { _tag: "Organization", orgId: key.orgId }
+          },
+          create: Effect.fnUntraced(function*(orgId, options) {
+            const keyId = uuid()
+            const secret = `lk_${randomBytes(32).toString("base64url")}`
+            yield* append(orgId, { _tag: "ApiKeyCreated", keyId, hash: hashOf(secret), ...options })
+            return { keyId, secret }
+          }),
+          revoke: Effect.fnUntraced(function*(keyId) {
+            const key = byId.get(keyId)
+            if (key === undefined) return yield* Effect.fail(new ApiKeyNotFound({ keyId }))
+            if (key.revokedAt === undefined) yield* append(key.orgId, { _tag: "ApiKeyRevoked", keyId })
+            return byId.get(keyId) ?? key
+          }),
+          list: Effect.sync(() => Array.from(byId.values()).sort((a, b) => a.createdAt - b.createdAt))
+        }
+      })
+    )
+}
+
+const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("base64url")
+const decode = Schema.decodeUnknownOption(OrganizationEvent)

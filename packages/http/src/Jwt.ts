@@ -1,0 +1,84 @@
+/** Users' tokens: JSON Web Tokens (RFC 7519) of one issuer, for this audience, with an end and a subject. */
+import { createHash } from "node:crypto"
+import { Context, Effect, Layer, Schema } from "effect"
+import { createRemoteJWKSet, importSPKI, type JWTPayload, type JWTVerifyGetKey, jwtVerify, errors as joseErrors } from "jose"
+
+/** The token does not sign anybody in; `message` says why, and names nothing of the token. */
+export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", { message: Schema.String }) {}
+
+/** The keys that sign tokens cannot be fetched. */
+export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", { message: Schema.String }) {}
+
+export interface JwtOptions {
+  /** A shared secret of at least 32 bytes (HS256), a public key as PEM (RS256, ES256 or EdDSA), or the URL of a JWKS. */
+  readonly key:
+    | { readonly _tag: "Secret"; readonly secret: Uint8Array }
+    | { readonly _tag: "PublicKey"; readonly pem: string; readonly algorithm: "RS256" | "ES256" | "EdDSA" }
+    | { readonly _tag: "Jwks"; readonly url: URL }
+    | { readonly _tag: "None" }
+  readonly issuer: string
+  readonly audience: string
+}
+
+const ALGORITHMS = { Secret: ["HS256"], Jwks: ["RS256", "PS256", "ES256", "EdDSA"] }
+/** Tokens that were found good are remembered up to their end, so that only the first request pays for the signature. */
+const REMEMBERED = 10_000
+
+export class Jwt extends Context.Service<Jwt, {
+  /** The subject of a good token. `now` is epoch milliseconds. */
+  readonly verify: (token: string, now: number) => Effect.Effect<string, TokenRefused | KeysUnavailable>
+}>()("@latchkey/http/Jwt") {
+  static readonly layer = ({ key, issuer, audience }: JwtOptions) =>
+    Layer.effect(
+      Jwt,
+      Effect.gen(function*() {
+        if (key._tag === "None") {
+          return { verify: () => Effect.fail(new TokenRefused({ message: "Users cannot sign in here: no token issuer is configured." })) }
+        }
+        const publicKey = key._tag === "PublicKey" ? yield* Effect.promise(() => importSPKI(key.pem, key.algorithm)) : undefined
+        const remoteKeys: JWTVerifyGetKey | undefined = key._tag === "Jwks" ? createRemoteJWKSet(key.url) : undefined
+        const algorithms = key._tag === "PublicKey" ? [key.algorithm] : ALGORITHMS[key._tag]
+        const remembered = new Map<string, { readonly subject: string; readonly from: number; readonly until: number }>()
+
+        const check = (token: string, now: number) =>
+          Effect.tryPromise({
+            try: async () => {
+              const options = { algorithms, issuer, audience, requiredClaims: ["exp", "sub"], currentDate: new Date(now) }
+              const { payload } = remoteKeys !== undefined
+                ? await jwtVerify(token, remoteKeys, options)
+                : await jwtVerify(token, publicKey ?? (key._tag === "Secret" ? key.secret : new Uint8Array()), options)
+              return payload
+            },
+            catch: refusalOf
+          })
+
+        return {
+          verify: Effect.fnUntraced(function*(token, now) {
+            const digest = createHash("sha256").update(token).digest("base64url")
+            const known = remembered.get(digest)
+            if (known !== undefined && known.from <= now && now < known.until) return known.subject
+            const payload = yield* check(token, now)
+            const subject = subjectOf(payload)
+            if (subject === undefined) return yield* Effect.fail(new TokenRefused({ message: "The token names no subject." }))
+            if (remembered.size >= REMEMBERED) remembered.clear()
+            remembered.set(digest, { subject, from: now, until: (payload.exp ?? 0) * 1000 })
+            return subject
+          })
+        }
+      })
+    )
+}
+
+const subjectOf = ({ sub }: JWTPayload): string | undefined =>
+  typeof sub === "string" && sub.length > 0 && sub.isWellFormed() && !sub.includes("\0") ? sub : undefined
+
+const refusalOf = (error: unknown): TokenRefused | KeysUnavailable => {
+  if (error instanceof joseErrors.JWTExpired) return new TokenRefused({ message: "The token has expired. Sign in again." })
+  if (error instanceof joseErrors.JWTClaimValidationFailed) {
+    return new TokenRefused({ message: `The token's claim ${error.claim} is missing or not the one expected here.` })
+  }
+  if (error instanceof joseErrors.JWKSTimeout || !(error instanceof joseErrors.JOSEError)) {
+    return new KeysUnavailable({ message: error instanceof Error ? error.message : String(error) })
+  }
+  return new TokenRefused({ message: "The token is not valid here." })
+}

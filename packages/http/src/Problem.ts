@@ -1,0 +1,92 @@
+/** The one shape of an error on the wire, and which status each error of the core has there. */
+import type { AskError, BulkNotFound, ExecuteError, UserNotFound } from "@latchkey/core"
+import { Schema } from "effect"
+import { HttpApiSchema } from "effect/http-api"
+
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 500 | 502 | 503
+
+/** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
+export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })
+export type Detail = typeof Detail.Type
+
+/** An error with this status, as the API declares it. */
+export const problem = <Status extends ErrorStatus>(status: Status) =>
+  Schema.Struct({
+    success: Schema.Literal(false),
+    /** What kind of error: the same words every time. */
+    error: Schema.String,
+    /** What happened, and what to do next. */
+    message: Schema.String,
+    code: Schema.Literal(status),
+    details: Schema.optionalKey(Schema.Array(Detail)),
+    /** Where the published contract has a list of errors. */
+    errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.Number, message: Schema.String })))
+  }).pipe(HttpApiSchema.status(status))
+
+export interface Problem {
+  readonly success: false
+  readonly error: string
+  readonly message: string
+  readonly code: ErrorStatus
+  readonly details?: ReadonlyArray<Detail>
+}
+
+export const makeProblem = (
+  code: ErrorStatus,
+  error: string,
+  message: string,
+  details?: ReadonlyArray<Detail>
+): Problem => ({ success: false, error, message, code, ...(details === undefined ? {} : { details }) })
+
+/** A problem found on the way to a handler or in it, where the core has no error for it. */
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", { problem: Schema.Any }) {
+  declare readonly problem: Problem
+}
+
+export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
+  makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
+export const unauthorized = (message: string): Problem => makeProblem(401, "Unauthorized", message)
+
+/** What a handler may fail with. */
+export type ApiError = ExecuteError | AskError | BulkNotFound | UserNotFound
+
+const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
+  AccessDenied: [403, "Access denied"],
+  LockNotFound: [404, "Lock not found"],
+  KeyExists: [400, "Key already on the lock"],
+  SlotTaken: [400, "Slot taken"],
+  KeyNotNamed: [400, "No key named"],
+  KeyNotFound: [404, "Key not found"],
+  UuidUnchanged: [409, "Uuid unchanged"],
+  ResidentExists: [400, "Resident already there"],
+  ResidentNotFound: [400, "Resident not there"],
+  ResidentNotNamed: [400, "No single resident named"],
+  TempKeyNotFound: [404, "Temp key not found"],
+  TempKeyExists: [400, "Temp key uuid already used"],
+  EmptyWindow: [400, "Empty validity window"],
+  EmptyWhitelist: [400, "Empty whitelist"],
+  TempKeyNotValid: [400, "Temp key not valid"],
+  NotOnWhitelist: [400, "Not on the whitelist"],
+  BulkNotFound: [404, "Request not found"],
+  UserNotFound: [404, "User not found"],
+  ReceiptReused: [422, "Idempotency key reused"],
+  DeviceUnreachable: [502, "Failed to update device shadow"],
+  LockBusy: [503, "Lock busy"],
+  StoreUnavailable: [503, "Store unavailable"]
+}
+
+/** An error of the core on the wire. */
+export const problemOf = (error: ApiError): Problem => {
+  const [code, kind] = kinds[error._tag]
+  switch (error._tag) {
+    case "StoreUnavailable":
+      // Its message is for the operator, and names files and hosts.
+      return makeProblem(code, kind, "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice.")
+    case "DeviceUnreachable":
+      return makeProblem(code, kind, `${error.message}. Nothing was recorded; try again when the device is back.`)
+    default: {
+      const details = "field" in error ? [{ field: error.field, message: error.message }] : undefined
+      return makeProblem(code, kind, error.message, details)
+    }
+  }
+}
