@@ -1,2 +1,3 @@
 export * from "./memory.ts"
+export * from "./Arbitraries.ts"
 export * from "./eventStoreSuite.ts"

@@ -1,0 +1,205 @@
+/**
+ * Random commands, histories and temp keys for property tests. Users, keys and instants come from small pools, so that
+ * they meet: slots are taken, limits are reached, and windows end at the very millisecond of a command.
+ */
+import { Arbitrary, Result, Schema } from "effect"
+import { streamOfLock } from "../Lock.ts"
+import { decide, evolve, initial } from "../LockAggregate.ts"
+import type { LockCommand, LockRequest } from "../LockCommand.ts"
+import { type LockEvent, toStored } from "../LockEvent.ts"
+import type { Principal, StoredEvent } from "../ports/EventStore.ts"
+import type { TempKey } from "../TempKey.ts"
+import { instantOf, millisOf } from "../Text.ts"
+
+/** When every history begins, in epoch milliseconds. */
+const START = millisOf("2026-01-01T00:00:00.000Z")
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+const ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
+const BOB = "bbbbbbbb-0000-4000-8000-000000000002"
+const CAROL = "cccccccc-0000-4000-8000-000000000003"
+const FIRST_KEY = "eeeeeeee-0000-4000-8000-000000000001"
+const SECOND_KEY = "eeeeeeee-0000-4000-8000-000000000002"
+
+const User = Schema.Literals([ALICE, BOB, CAROL])
+/** The same users and keys, also as somebody else writes them. */
+const UserInAnyCase = Schema.Literals([ALICE, BOB, CAROL, ALICE.toUpperCase()])
+const TempKeyUuid = Schema.Literals([FIRST_KEY, SECOND_KEY, FIRST_KEY.toUpperCase()])
+const KeyUuid = Schema.Literals(["key-1", "key-2", "key-🔑"])
+const Slot = Schema.optionalKey(Schema.Literals([1, 2, 3]))
+const Hardware = Schema.Literals([
+  "dddddddd-0000-4000-8000-000000000001",
+  "dddddddd-0000-4000-8000-000000000002",
+  "DDDDDDDD-0000-4000-8000-000000000001"
+])
+const Organization = Schema.Literals(["org-1", "org-2"])
+const Email = Schema.optionalKey(Schema.Literals(["a@example.org", "b@example.org"]))
+const Phone = Schema.optionalKey(Schema.Literals(["+49 30 1", "+49 30 2"]))
+const Begin = Schema.Literals([-HOUR, 0, MINUTE, 10 * MINUTE].map((offset) => instantOf(START + offset)))
+const End = Schema.Literals([MINUTE, 10 * MINUTE, HOUR, 24 * HOUR].map((offset) => instantOf(START + offset)))
+const Uses = Schema.NullOr(Schema.Literals([1, 2]))
+const Mode = Schema.Literals(["public", "user-whitelist"])
+const Guests = Schema.Array(UserInAnyCase).check(Schema.isMaxLength(2))
+
+const keyInSlot = <const N extends 1 | 2>(n: N) =>
+  Schema.Struct({ uuid: Schema.Literal(`key-${n}`), indexNumber: Schema.Literal(n), userId: Schema.optionalKey(User) })
+
+const CreateLock = Schema.TaggedStruct("CreateLock", {
+  index: Schema.Literals([1, 2]),
+  uuid: Hardware,
+  serialNumber: Schema.optionalKey(Schema.Literal("SN-1")),
+  vendorName: Schema.optionalKey(Schema.Literal("Acme")),
+  ownerId: Schema.optionalKey(User),
+  keys: Schema.Union([Schema.Tuple([]), Schema.Tuple([keyInSlot(1)]), Schema.Tuple([keyInSlot(1), keyInSlot(2)])])
+})
+
+const CreateTempKey = Schema.TaggedStruct("CreateTempKey", {
+  tempKeyUuid: TempKeyUuid,
+  accessMode: Mode,
+  allowedUserIds: Guests,
+  validFrom: Begin,
+  validUntil: End,
+  maxUses: Schema.optionalKey(Uses),
+  description: Schema.optionalKey(Schema.Literal("for the plumber"))
+})
+
+const Request = Schema.Union([
+  CreateLock,
+  Schema.TaggedStruct("AddKey", { keyUuid: KeyUuid, keyIndexNumber: Slot, userId: Schema.optionalKey(User) }),
+  Schema.TaggedStruct("RemoveKey", { keyUuid: Schema.optionalKey(KeyUuid), keyIndexNumber: Slot }),
+  Schema.TaggedStruct("WriteKey", { keyUuid: KeyUuid, keyIndexNumber: Slot }),
+  Schema.TaggedStruct("OpenLock", {
+    requestId: Schema.optionalKey(Schema.Literal("request-1")),
+    reason: Schema.optionalKey(Schema.Literal("delivery"))
+  }),
+  Schema.TaggedStruct("SetOwner", { userId: User }),
+  Schema.TaggedStruct("SetOrganization", { orgId: Organization }),
+  Schema.TaggedStruct("ChangeLockUuid", { newUuid: Hardware }),
+  Schema.TaggedStruct("AddResident", {
+    name: Schema.Literal("Ada"),
+    email: Email,
+    phoneNumber: Phone,
+    userId: Schema.optionalKey(User)
+  }),
+  Schema.TaggedStruct("RemoveResident", { email: Email, phoneNumber: Phone, userId: Schema.optionalKey(User) }),
+  CreateTempKey,
+  Schema.TaggedStruct("UpdateTempKey", {
+    tempKeyUuid: TempKeyUuid,
+    validFrom: Schema.optionalKey(Begin),
+    validUntil: Schema.optionalKey(End),
+    maxUses: Schema.optionalKey(Uses),
+    allowedUserIds: Schema.optionalKey(Guests),
+    accessMode: Schema.optionalKey(Mode)
+  }),
+  Schema.TaggedStruct("DeleteTempKey", { tempKeyUuid: TempKeyUuid }),
+  Schema.TaggedStruct("UseTempKey", { tempKeyUuid: TempKeyUuid, userId: Schema.optionalKey(UserInAnyCase) }),
+  Schema.TaggedStruct("OpenWithTempKey", { tempKeyUuid: TempKeyUuid, userId: Schema.optionalKey(UserInAnyCase) })
+])
+
+/** Whatever may be asked of a lock in one command. */
+export const lockRequest: Arbitrary.Arbitrary<Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>> = Arbitrary.schema(Request)
+
+/** Everybody who may ask. */
+export const principal: Arbitrary.Arbitrary<Principal> = Arbitrary.schema(
+  Schema.Union([
+    Schema.TaggedStruct("User", { userId: User }),
+    Schema.TaggedStruct("Organization", { orgId: Organization, userId: Schema.optionalKey(User) }),
+    Schema.TaggedStruct("Super", { userId: Schema.optionalKey(User) }),
+    Schema.TaggedStruct("System", {})
+  ])
+)
+
+/** Time from one command to the next, in milliseconds. */
+const pause = Arbitrary.schema(Schema.Literals([0, 1, SECOND, MINUTE - 1, MINUTE]))
+
+const commandsTo = (lockIds: readonly [number, ...Array<number>]): Arbitrary.Arbitrary<ReadonlyArray<LockCommand>> => {
+  const anyLock = Arbitrary.schema(Schema.Literals(lockIds))
+  const step = Arbitrary.all({ lockId: anyLock, request: lockRequest, principal, pause })
+  const creation = (lockId: number) =>
+    Arbitrary.all({ lockId: Arbitrary.Constant(lockId), request: Arbitrary.schema(CreateLock), principal, pause })
+  const sharing = Arbitrary.all({ lockId: anyLock, request: Arbitrary.schema(CreateTempKey), principal, pause })
+  return Arbitrary.all([
+    Arbitrary.array(step, { maxLength: 2 }),
+    Arbitrary.all(lockIds.map(creation)),
+    Arbitrary.array(sharing, { maxLength: 3 }),
+    Arbitrary.array(Arbitrary.array(step))
+  ]).pipe(
+    Arbitrary.map(([early, creations, sharings, stretches]) => {
+      let at = START
+      return [...early, ...creations, ...sharings, ...stretches.flat()].map(({ lockId, request, principal, pause }, index) => {
+        at += pause
+        return { ...request, lockId, principal, commandId: `command-${index + 1}`, at }
+      })
+    })
+  )
+}
+
+/** What the rules make of commands, one after the other; refused ones leave nothing. */
+const happened = (commands: ReadonlyArray<LockCommand>) => {
+  const locks = new Map<number, ReturnType<typeof evolve>>()
+  return commands.flatMap((command) => {
+    const decided = decide(locks.get(command.lockId) ?? initial, command)
+    if (Result.isFailure(decided)) return []
+    return decided.success.events.map((event) => {
+      locks.set(command.lockId, evolve(locks.get(command.lockId), event))
+      return { command, event }
+    })
+  })
+}
+
+/** Commands to lock 1 in the order of their time, from all kinds of callers; about half of them are refused. */
+export const lockCommands: Arbitrary.Arbitrary<ReadonlyArray<LockCommand>> = commandsTo([1])
+
+/** The events of lock 1 that such commands led to. */
+export const lockHistory: Arbitrary.Arbitrary<ReadonlyArray<LockEvent>> = Arbitrary.map(
+  lockCommands,
+  (commands) => happened(commands).map(({ event }) => event)
+)
+
+/** A feed from its beginning, with the events of several locks between each other. */
+export const lockFeed: Arbitrary.Arbitrary<ReadonlyArray<StoredEvent>> = Arbitrary.map(
+  commandsTo([1, 2, 10]),
+  (commands) => {
+    const versions = new Map<number, number>()
+    return happened(commands).map(({ command: { lockId, commandId, at, principal }, event }, index) => {
+      const version = (versions.get(lockId) ?? 0) + 1
+      versions.set(lockId, version)
+      const streamId = streamOfLock(lockId)
+      const orgId = principal._tag === "Organization" ? principal.orgId : ""
+      return { eventId: `event-${index + 1}`, ...toStored(event), streamId, version, position: index + 1, at, orgId, principal, commandId }
+    })
+  }
+)
+
+/** A temp key as it may stand on a lock, used any number of times up to its limit. */
+export const tempKey: Arbitrary.Arbitrary<TempKey> = Arbitrary.all({
+  uuid: Arbitrary.schema(TempKeyUuid),
+  accessMode: Arbitrary.schema(Mode),
+  guest: Arbitrary.schema(UserInAnyCase),
+  begin: Arbitrary.schema(Schema.Literals([-HOUR, 0, MINUTE])),
+  length: Arbitrary.schema(Schema.Literals([1, SECOND, HOUR])),
+  maxUses: Arbitrary.schema(Uses),
+  usedCount: Arbitrary.schema(Schema.Literals([0, 1, 2]))
+}).pipe(
+  Arbitrary.map(({ uuid, accessMode, guest, begin, length, maxUses, usedCount }) => ({
+    uuid,
+    accessMode,
+    allowedUserIds: accessMode === "public" ? [] : [guest],
+    validFrom: instantOf(START + begin),
+    validUntil: instantOf(START + begin + length),
+    maxUses,
+    usedCount: Math.min(usedCount, maxUses ?? usedCount),
+    createdAt: instantOf(START - HOUR),
+    createdBy: ALICE,
+    createdVersion: 2
+  }))
+)
+
+/** A temp key and an instant (epoch milliseconds) at, just before or just after an edge of its window. */
+export const tempKeyAtEdge: Arbitrary.Arbitrary<{ readonly key: TempKey; readonly now: number }> = Arbitrary.all({
+  key: tempKey,
+  edge: Arbitrary.schema(Schema.Literals(["validFrom", "validUntil"])),
+  offset: Arbitrary.schema(Schema.Literals([-1, 0, 1]))
+}).pipe(Arbitrary.map(({ key, edge, offset }) => ({ key, now: millisOf(key[edge]) + offset })))

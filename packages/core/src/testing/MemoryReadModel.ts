@@ -1,0 +1,92 @@
+/** A read model that keeps its rows in this process's memory: it begins empty and replays the feed. */
+import { Effect, Layer, Option } from "effect"
+import { type DeviceState, project } from "../DeviceState.ts"
+import type { StoredEvent } from "../ports/EventStore.ts"
+import { type OwnedLock, ReadModel } from "../ports/ReadModel.ts"
+import { canonical } from "../TempKey.ts"
+
+const make = (): ReadModel["Service"] => {
+  let checkpoint = 0
+  const rows = new Map<number, DeviceState>()
+  const locksOfOwner = index()
+  const locksOfThing = index()
+  const lockOfTempKey = new Map<string, number>()
+  const users = new Set<string>()
+  const presence = new Map<string, { readonly online: boolean; readonly at: number }>()
+
+  const applyOne = (event: StoredEvent): void => {
+    checkpoint = event.position
+    const projected = project(event)
+    if (projected === undefined) return
+    const { lockId, tempKeyUuid } = projected
+    for (const user of projected.users) users.add(user)
+    if (tempKeyUuid !== undefined && !lockOfTempKey.has(tempKeyUuid)) lockOfTempKey.set(tempKeyUuid, lockId)
+    const before = rows.get(lockId)
+    const row = projected.row(before)
+    if (row === undefined) return
+    rows.set(lockId, row)
+    locksOfOwner.move(lockId, before?.ownerId, row.ownerId)
+    locksOfThing.move(lockId, before?.thingName, row.thingName)
+  }
+
+  const owned = (lockId: number): ReadonlyArray<OwnedLock> => {
+    const row = rows.get(lockId)
+    return row === undefined ? [] : [{ ...row, online: presence.get(row.thingName)?.online ?? false }]
+  }
+
+  return {
+    source: "memory",
+
+    checkpoint: Effect.sync(() => checkpoint),
+
+    apply: (events) =>
+      Effect.sync(() => {
+        for (const event of events) {
+          if (event.position === checkpoint + 1) applyOne(event)
+        }
+        return checkpoint
+      }),
+
+    devicesOwnedBy: (userId, orgId) =>
+      Effect.sync(() =>
+        locksOfOwner.of(userId).flatMap(owned).filter((row) => orgId === undefined || row.orgId === orgId)
+      ),
+
+    lockOfThing: (thing) => Effect.sync(() => Option.fromUndefinedOr(locksOfThing.of(thing)[0])),
+
+    lockOfTempKey: (tempKeyUuid) => Effect.sync(() => Option.fromUndefinedOr(lockOfTempKey.get(canonical(tempKeyUuid)))),
+
+    isKnownUser: (userId) => Effect.sync(() => users.has(userId)),
+
+    reportDevice: (thing, online, at) =>
+      Effect.sync(() => {
+        const last = presence.get(thing)
+        if (last === undefined || at > last.at) presence.set(thing, { online, at })
+      }),
+
+    reset: Effect.sync(() => {
+      checkpoint = 0
+      for (const table of [rows, locksOfOwner, locksOfThing, lockOfTempKey, users]) table.clear()
+    })
+  }
+}
+
+/** Which locks belong to a name. */
+const index = () => {
+  const locks = new Map<string, Set<number>>()
+  return {
+    of: (name: string): ReadonlyArray<number> => [...locks.get(name) ?? []].sort((a, b) => a - b),
+    move: (lockId: number, from: string | null | undefined, to: string | null): void => {
+      if (from === to) return
+      if (typeof from === "string") locks.get(from)?.delete(lockId)
+      if (to === null) return
+      const there = locks.get(to)
+      if (there === undefined) locks.set(to, new Set([lockId]))
+      else there.add(lockId)
+    },
+    clear: (): void => locks.clear()
+  }
+}
+
+/** Every build of the layer is an empty read model. */
+export const layer: Layer.Layer<ReadModel> = Layer.sync(ReadModel, make)
