@@ -1,0 +1,414 @@
+/** The rules of a lock, command by command: what follows, what the device is told, and what is refused. */
+import { describe, expect, it } from "@effect/vitest"
+import { actorOf, commute } from "../src/LockAggregate.ts"
+import {
+  KeyExists,
+  KeyNotFound,
+  KeyNotNamed,
+  LockNotFound,
+  ResidentExists,
+  ResidentNotFound,
+  ResidentNotNamed,
+  SlotTaken,
+  UuidUnchanged
+} from "../src/LockError.ts"
+import { clock, created, type Fact, given, happened, lockId, lockUuid, millis, type Request } from "./scenario.ts"
+
+const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
+
+const stamp = { commandId: "command-1", issuedAt: millis("09:00") }
+
+describe("CreateLock", () => {
+  const request = { _tag: "CreateLock", index: 1, uuid: lockUuid, keys: [] } as const
+
+  it("creates a lock that did not exist", () => {
+    given()
+      .when(request)
+      .leadsTo([{ _tag: "LockCreated", index: 1, keys: [] }])
+  })
+
+  it("keeps everything that the caller gave", () => {
+    const about = {
+      index: 3,
+      serialNumber: "SN-1",
+      vendorName: "Acme",
+      ownerId: "ada",
+      keys: [{ uuid: "key-1", indexNumber: 1 }]
+    }
+    given()
+      .when({ ...request, ...about })
+      .leadsTo([{ _tag: "LockCreated", ...about }])
+  })
+
+  it("makes a user the owner of the lock that they create", () => {
+    given()
+      .when(request, { principal: { _tag: "User", userId: "ada" } })
+      .leadsTo([{ _tag: "LockCreated", index: 1, keys: [], ownerId: "ada" }])
+  })
+
+  it("makes the lock an organization's that creates it, and the user beside its API key no owner", () => {
+    given()
+      .when(request, { principal: { _tag: "Organization", orgId: "org-1", userId: "ada" } })
+      .leadsTo([{ _tag: "LockCreated", index: 1, keys: [], orgId: "org-1" }])
+  })
+
+  it("gives the lock of a super key no owner and no organization", () => {
+    given()
+      .when(request, { principal: { _tag: "Super", userId: "ada" } })
+      .leadsTo([{ _tag: "LockCreated", index: 1, keys: [] }])
+  })
+
+  it("changes nothing about a lock that exists", () => {
+    given(created)
+      .when({ ...request, uuid: tempKeyUuid, ownerId: "bob" })
+      .isAlreadySo()
+  })
+})
+
+describe("a lock that does not exist", () => {
+  it.each<Request>([
+    { _tag: "AddKey", keyUuid: "key-1" },
+    { _tag: "RemoveKey", keyUuid: "key-1" },
+    { _tag: "WriteKey", keyUuid: "key-1" },
+    { _tag: "OpenLock" },
+    { _tag: "SetOwner", userId: "ada" },
+    { _tag: "SetOrganization", orgId: "org-1" },
+    { _tag: "ChangeLockUuid", newUuid: lockUuid },
+    { _tag: "AddResident", name: "Ada" },
+    { _tag: "RemoveResident", userId: "ada" },
+    {
+      _tag: "CreateTempKey",
+      tempKeyUuid,
+      accessMode: "public",
+      allowedUserIds: [],
+      validFrom: clock("09:00"),
+      validUntil: clock("10:00")
+    },
+    { _tag: "UpdateTempKey", tempKeyUuid },
+    { _tag: "DeleteTempKey", tempKeyUuid },
+    { _tag: "UseTempKey", tempKeyUuid },
+    { _tag: "OpenWithTempKey", tempKeyUuid }
+  ])("refuses $_tag", (request) => {
+    given().when(request).isRefused(new LockNotFound({ lockId }))
+  })
+})
+
+describe("AddKey", () => {
+  const inSlotOne: Fact = { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1 }
+
+  it("adds the key and has the device add it", () => {
+    given(created)
+      .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 1, userId: "ada" })
+      .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1, userId: "ada" }], {
+        _tag: "AddKey",
+        ...stamp,
+        seq: 2,
+        keyUuid: "key-1",
+        keyIndexNumber: 1
+      })
+  })
+
+  it("needs neither slot nor user", () => {
+    given(created, inSlotOne)
+      .when({ _tag: "AddKey", keyUuid: "key-2" })
+      .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-2" }], { _tag: "AddKey", ...stamp, seq: 3, keyUuid: "key-2" })
+  })
+
+  it("takes slot 0 like any other", () => {
+    given(created, { _tag: "KeyAdded", keyUuid: "key-0", keyIndexNumber: 0 })
+      .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 0 })
+      .isRefused(new SlotTaken({ lockId, keyIndexNumber: 0, keyUuid: "key-0" }))
+  })
+
+  it("is refused when the key is on the lock already, in whichever slot", () => {
+    given(created, inSlotOne)
+      .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 2 })
+      .isRefused(new KeyExists({ lockId, keyUuid: "key-1" }))
+  })
+
+  it("is refused when the key came with the lock", () => {
+    given({ ...created, keys: [{ uuid: "key-1" }] } as Fact)
+      .when({ _tag: "AddKey", keyUuid: "key-1" })
+      .isRefused(new KeyExists({ lockId, keyUuid: "key-1" }))
+  })
+
+  it("is refused when another key has the slot", () => {
+    given(created, inSlotOne)
+      .when({ _tag: "AddKey", keyUuid: "key-2", keyIndexNumber: 1 })
+      .isRefused(new SlotTaken({ lockId, keyIndexNumber: 1, keyUuid: "key-1" }))
+  })
+
+  it("gives a removed key and its slot back", () => {
+    given(created, inSlotOne, { _tag: "KeyRemoved", keyUuid: "key-1", keyIndexNumber: 1 })
+      .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 1 })
+      .leadsTo([inSlotOne], { _tag: "AddKey", ...stamp, seq: 4, keyUuid: "key-1", keyIndexNumber: 1 })
+  })
+})
+
+describe("RemoveKey", () => {
+  const two = given(
+    created,
+    { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1 },
+    { _tag: "KeyAdded", keyUuid: "key-2" }
+  )
+  const first = { keyUuid: "key-1", keyIndexNumber: 1 }
+
+  it.each<[string, Request]>([
+    ["uuid", { _tag: "RemoveKey", keyUuid: "key-1" }],
+    ["slot", { _tag: "RemoveKey", keyIndexNumber: 1 }],
+    ["both", { _tag: "RemoveKey", keyUuid: "key-1", keyIndexNumber: 1 }]
+  ])("removes the key named by %s", (_, request) => {
+    two.when(request).leadsTo([{ _tag: "KeyRemoved", ...first }], { _tag: "RemoveKey", ...stamp, seq: 4, ...first })
+  })
+
+  it("removes a key that has no slot", () => {
+    two
+      .when({ _tag: "RemoveKey", keyUuid: "key-2" })
+      .leadsTo([{ _tag: "KeyRemoved", keyUuid: "key-2" }], { _tag: "RemoveKey", ...stamp, seq: 4, keyUuid: "key-2" })
+  })
+
+  it("is refused when it names no key", () => {
+    two.when({ _tag: "RemoveKey" }).isRefused(new KeyNotNamed({ lockId }))
+  })
+
+  it.each<Request>([
+    { _tag: "RemoveKey", keyUuid: "key-3" },
+    { _tag: "RemoveKey", keyIndexNumber: 2 },
+    { _tag: "RemoveKey", keyUuid: "key-1", keyIndexNumber: 2 },
+    { _tag: "RemoveKey", keyUuid: "key-2", keyIndexNumber: 1 }
+  ])("is refused when the lock has no such key: %o", (request) => {
+    two.when(request).isRefused(new KeyNotFound({ lockId }))
+  })
+})
+
+describe("WriteKey", () => {
+  const two = given(
+    created,
+    { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1 },
+    { _tag: "KeyAdded", keyUuid: "key-2" }
+  )
+  const written = { keyUuid: "key-1", keyIndexNumber: 1 }
+  const expiresAt = millis("09:01")
+
+  it("has the device write the key into its slot within a minute", () => {
+    two.when({ _tag: "WriteKey", keyUuid: "key-1" }).leadsTo([{ _tag: "KeyWriteRequested", ...written }], {
+      _tag: "WriteKey",
+      ...stamp,
+      seq: 4,
+      expiresAt,
+      ...written
+    })
+  })
+
+  it("may name the slot that the key has", () => {
+    two.when({ _tag: "WriteKey", ...written }).leadsTo([{ _tag: "KeyWriteRequested", ...written }], {
+      _tag: "WriteKey",
+      ...stamp,
+      seq: 4,
+      expiresAt,
+      ...written
+    })
+  })
+
+  it("may name a free slot for a key that has none, or no slot at all", () => {
+    const free = { keyUuid: "key-2", keyIndexNumber: 2 }
+    two
+      .when({ _tag: "WriteKey", ...free })
+      .leadsTo([{ _tag: "KeyWriteRequested", ...free }], { _tag: "WriteKey", ...stamp, seq: 4, expiresAt, ...free })
+    two.when({ _tag: "WriteKey", keyUuid: "key-2" }).leadsTo([{ _tag: "KeyWriteRequested", keyUuid: "key-2" }], {
+      _tag: "WriteKey",
+      ...stamp,
+      seq: 4,
+      expiresAt,
+      keyUuid: "key-2"
+    })
+  })
+
+  it("is refused when no such key is on the lock, or not in that slot", () => {
+    two.when({ _tag: "WriteKey", keyUuid: "key-3" }).isRefused(new KeyNotFound({ lockId }))
+    two.when({ _tag: "WriteKey", keyUuid: "key-1", keyIndexNumber: 2 }).isRefused(new KeyNotFound({ lockId }))
+  })
+
+  it("is refused when it would overwrite another key", () => {
+    two
+      .when({ _tag: "WriteKey", keyUuid: "key-2", keyIndexNumber: 1 })
+      .isRefused(new SlotTaken({ lockId, keyIndexNumber: 1, keyUuid: "key-1" }))
+  })
+})
+
+describe("OpenLock", () => {
+  it("has the device open within ten seconds", () => {
+    given(created)
+      .when({ _tag: "OpenLock", reason: "guest", requestId: "request-1" })
+      .leadsTo([{ _tag: "LockOpenRequested", reason: "guest", requestId: "request-1" }], {
+        _tag: "OpenLock",
+        ...stamp,
+        seq: 2,
+        expiresAt: millis("09:00:10")
+      })
+  })
+
+  it("opens every time, and needs no reason", () => {
+    given(created, { _tag: "LockOpenRequested" })
+      .when({ _tag: "OpenLock" })
+      .leadsTo([{ _tag: "LockOpenRequested" }], { _tag: "OpenLock", ...stamp, seq: 3, expiresAt: millis("09:00:10") })
+  })
+})
+
+describe("SetOwner and SetOrganization", () => {
+  it("set what was not set, and change what was", () => {
+    given(created)
+      .when({ _tag: "SetOwner", userId: "ada" })
+      .leadsTo([{ _tag: "OwnerSet", userId: "ada" }])
+    given(created)
+      .when({ _tag: "SetOrganization", orgId: "org-1" })
+      .leadsTo([{ _tag: "OrganizationSet", orgId: "org-1" }])
+    given(created, { _tag: "OwnerSet", userId: "ada" })
+      .when({ _tag: "SetOwner", userId: "bob" })
+      .leadsTo([{ _tag: "OwnerSet", userId: "bob" }])
+    given(created, { _tag: "OrganizationSet", orgId: "org-1" })
+      .when({ _tag: "SetOrganization", orgId: "org-2" })
+      .leadsTo([{ _tag: "OrganizationSet", orgId: "org-2" }])
+  })
+
+  it("leave an unchanged value as it is", () => {
+    given({ ...created, ownerId: "ada" } as Fact)
+      .when({ _tag: "SetOwner", userId: "ada" })
+      .isAlreadySo()
+    given({ ...created, orgId: "org-1" } as Fact)
+      .when({ _tag: "SetOrganization", orgId: "org-1" })
+      .isAlreadySo()
+  })
+})
+
+describe("ChangeLockUuid", () => {
+  const newUuid = "11111111-0000-4000-8000-000000000001"
+
+  it("changes the uuid and remembers the former one", () => {
+    given(created)
+      .when({ _tag: "ChangeLockUuid", newUuid })
+      .leadsTo([{ _tag: "LockUuidChanged", newUuid, previousUuid: lockUuid }])
+  })
+
+  it("is followed by events under the new uuid", () => {
+    given(created, { _tag: "LockUuidChanged", newUuid, previousUuid: lockUuid })
+      .when({ _tag: "SetOwner", userId: "ada" })
+      .leadsTo([{ _tag: "OwnerSet", userId: "ada" }])
+    expect(given(created, { _tag: "LockUuidChanged", newUuid, previousUuid: lockUuid }).lock()?.uuid).toBe(newUuid)
+  })
+
+  it("is refused for the uuid that the lock has, in upper or lower case", () => {
+    for (const same of [lockUuid, lockUuid.toUpperCase()]) {
+      given(created)
+        .when({ _tag: "ChangeLockUuid", newUuid: same })
+        .isRefused(new UuidUnchanged({ lockId, uuid: lockUuid }))
+    }
+  })
+})
+
+describe("AddResident", () => {
+  const ada: Fact = {
+    _tag: "ResidentAdded",
+    userId: "ada",
+    name: "Ada",
+    email: "ada@example.org",
+    phoneNumber: "+31 1"
+  }
+
+  it("adds the resident with all that is known of them", () => {
+    given(created)
+      .when({ _tag: "AddResident", userId: "ada", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" })
+      .leadsTo([ada])
+  })
+
+  it("names a resident without a userId after the command", () => {
+    given(created)
+      .when({ _tag: "AddResident", name: "Ada" })
+      .leadsTo([{ _tag: "ResidentAdded", userId: "command-1", name: "Ada" }])
+  })
+
+  it.each<Request>([
+    { _tag: "AddResident", name: "Somebody", userId: "ada" },
+    { _tag: "AddResident", name: "Somebody", email: "ada@example.org" },
+    { _tag: "AddResident", name: "Somebody", phoneNumber: "+31 1" },
+    { _tag: "AddResident", name: "Somebody", email: "other@example.org", phoneNumber: "+31 1" }
+  ])("is refused for somebody who is there already: %o", (request) => {
+    given(created, ada)
+      .when(request)
+      .isRefused(new ResidentExists({ lockId, userId: "ada" }))
+  })
+
+  it("tells residents with different userIds apart, whatever they share", () => {
+    given(created, ada)
+      .when({ _tag: "AddResident", userId: "eve", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" })
+      .leadsTo([{ _tag: "ResidentAdded", userId: "eve", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" }])
+  })
+
+  it("does not take two residents for one because neither gave an email or a phone number", () => {
+    given(created, { _tag: "ResidentAdded", userId: "ada", name: "Ada" })
+      .when({ _tag: "AddResident", name: "Bob" })
+      .leadsTo([{ _tag: "ResidentAdded", userId: "command-1", name: "Bob" }])
+  })
+})
+
+describe("RemoveResident", () => {
+  const two = given(
+    created,
+    { _tag: "ResidentAdded", userId: "ada", name: "Ada", email: "home@example.org", phoneNumber: "+31 1" },
+    { _tag: "ResidentAdded", userId: "bob", name: "Bob", email: "home@example.org", phoneNumber: "+31 2" },
+    { _tag: "ResidentAdded", userId: "eve", name: "Eve" }
+  )
+  const bob: Fact = { _tag: "ResidentRemoved", userId: "bob", email: "home@example.org" }
+
+  it.each<Request>([
+    { _tag: "RemoveResident", userId: "bob" },
+    { _tag: "RemoveResident", phoneNumber: "+31 2" },
+    { _tag: "RemoveResident", email: "home@example.org", phoneNumber: "+31 2" },
+    { _tag: "RemoveResident", userId: "bob", email: "home@example.org" }
+  ])("removes the one resident that matches: %o", (request) => {
+    two.when(request).leadsTo([bob])
+  })
+
+  it("removes a resident without an email", () => {
+    two.when({ _tag: "RemoveResident", userId: "eve" }).leadsTo([{ _tag: "ResidentRemoved", userId: "eve" }])
+  })
+
+  it("is refused when it names nobody, or more than one", () => {
+    two.when({ _tag: "RemoveResident" }).isRefused(new ResidentNotNamed({ lockId, matches: 0 }))
+    two
+      .when({ _tag: "RemoveResident", email: "home@example.org" })
+      .isRefused(new ResidentNotNamed({ lockId, matches: 2 }))
+  })
+
+  it.each<Request>([
+    { _tag: "RemoveResident", userId: "mallory" },
+    { _tag: "RemoveResident", email: "mallory@example.org" },
+    { _tag: "RemoveResident", phoneNumber: "+31 9" },
+    { _tag: "RemoveResident", userId: "eve", email: "home@example.org" },
+    { _tag: "RemoveResident", userId: "ada", phoneNumber: "+31 2" }
+  ])("is refused when nobody on the lock matches: %o", (request) => {
+    two.when(request).isRefused(new ResidentNotFound({ lockId }))
+  })
+})
+
+describe("what is put down to whom", () => {
+  it.each([
+    [{ _tag: "User", userId: "ada" }, "ada"],
+    [{ _tag: "Organization", orgId: "org-1" }, "org-1"],
+    [{ _tag: "Organization", orgId: "org-1", userId: "ada" }, "ada"],
+    [{ _tag: "Super" }, "*"],
+    [{ _tag: "Super", userId: "ada" }, "ada"],
+    [{ _tag: "System" }, "system"]
+  ] as const)("%o is %s", (principal, actor) => {
+    expect(actorOf(principal)).toBe(actor)
+  })
+})
+
+describe("events that keep their meaning whatever comes before them", () => {
+  it("are all but those that count a use", () => {
+    const opened = happened({ _tag: "LockOpenRequested" })
+    expect(commute([opened, happened({ _tag: "KeyAdded", keyUuid: "key-1" })])).toBe(true)
+    expect(commute([opened, happened({ _tag: "TempKeyUsed", tempKeyUuid, usedCount: 1 })])).toBe(false)
+    expect(commute([])).toBe(true)
+  })
+})

@@ -1,0 +1,209 @@
+/** The rules of temp keys: windows, uses, whitelists, and what an edit changes. */
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { AccessMode, admits, canonical, changesTo, flawOf, MaxUses, statusAt, type TempKey } from "../src/TempKey.ts"
+import { Instant, instantOf, millisOf, UuidText } from "../src/Text.ts"
+import { clock, millis } from "./scenario.ts"
+
+const ADA = "ada00000-0000-4000-8000-00000000000a"
+const BOB = "b0b00000-0000-4000-8000-00000000000b"
+
+const key: TempKey = {
+  uuid: "7e3b0000-0000-4000-8000-000000000001",
+  accessMode: "public",
+  allowedUserIds: [],
+  validFrom: clock("09:00"),
+  validUntil: clock("17:00"),
+  maxUses: null,
+  usedCount: 0,
+  createdAt: clock("08:00"),
+  createdBy: "org-1",
+  createdVersion: 2
+}
+
+describe("the status of a temp key", () => {
+  it.each([
+    ["08:59:59.999", "not-yet-valid"],
+    ["09:00", "valid"],
+    ["12:00", "valid"],
+    ["16:59:59.999", "valid"],
+    ["17:00", "expired"],
+    ["23:00", "expired"]
+  ])("of 09:00 to 17:00 is, at %s, %s", (time, status) => {
+    expect(statusAt(key, millis(time))).toBe(status)
+  })
+
+  it.each([
+    [6, "valid"],
+    [7, "used-up"],
+    [8, "used-up"]
+  ])("of a key for 7 uses is, after %i, %s", (usedCount, status) => {
+    expect(statusAt({ ...key, maxUses: 7, usedCount }, millis("12:00"))).toBe(status)
+  })
+
+  it("of a key without a limit never becomes used-up", () => {
+    expect(statusAt({ ...key, usedCount: 1_000_000 }, millis("12:00"))).toBe("valid")
+  })
+
+  it("is the first that matches of expired, used-up, not-yet-valid", () => {
+    const usedUp = { ...key, maxUses: 1, usedCount: 1 }
+    expect(statusAt(usedUp, millis("18:00"))).toBe("expired")
+    expect(statusAt(usedUp, millis("08:00"))).toBe("used-up")
+  })
+
+  const Day = Schema.Int.check(Schema.isBetween({ minimum: millis("00:00"), maximum: millis("23:59") }))
+  const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 }))
+
+  it.prop(
+    "is valid exactly in the half-open window while uses are left",
+    [Day, Day, Day, Schema.NullOr(Count), Count],
+    ([from, until, now, maxUses, usedCount]) => {
+      const status = statusAt(
+        { ...key, validFrom: instantOf(from), validUntil: instantOf(until), maxUses, usedCount },
+        now
+      )
+      expect(status === "valid").toBe(from <= now && now < until && (maxUses === null || usedCount < maxUses))
+    }
+  )
+
+  it.prop("never comes back from expired", [Day, Day, Day], ([until, now, later]) => {
+    const short = { ...key, validFrom: clock("00:00"), validUntil: instantOf(until) }
+    if (statusAt(short, Math.min(now, later)) === "expired") {
+      expect(statusAt(short, Math.max(now, later))).toBe("expired")
+    }
+  })
+})
+
+describe("terms", () => {
+  it("need a window that is not empty", () => {
+    expect(flawOf(key)).toBeUndefined()
+    expect(flawOf({ ...key, validUntil: clock("09:00:00.001") })).toBeUndefined()
+    expect(flawOf({ ...key, validUntil: clock("09:00") })).toBe("empty-window")
+    expect(flawOf({ ...key, validUntil: clock("08:00") })).toBe("empty-window")
+  })
+
+  it("need somebody on the whitelist, if there is one", () => {
+    expect(flawOf({ ...key, accessMode: "user-whitelist" })).toBe("empty-whitelist")
+    expect(flawOf({ ...key, accessMode: "user-whitelist", allowedUserIds: [ADA] })).toBeUndefined()
+  })
+})
+
+describe("a public key", () => {
+  it("admits everyone, named or not", () => {
+    expect(admits(key, undefined)).toBe(true)
+    expect(admits({ ...key, allowedUserIds: [ADA] }, BOB)).toBe(true)
+  })
+})
+
+describe("a key for a whitelist", () => {
+  const whitelist: TempKey = { ...key, accessMode: "user-whitelist", allowedUserIds: [BOB, ADA.toUpperCase()] }
+
+  it("admits who is on it, however the id is written", () => {
+    expect(admits(whitelist, ADA)).toBe(true)
+    expect(admits(whitelist, BOB.toUpperCase())).toBe(true)
+  })
+
+  it("admits nobody else, and nobody without a name", () => {
+    expect(admits(whitelist, "c0c00000-0000-4000-8000-00000000000c")).toBe(false)
+    expect(admits(whitelist, undefined)).toBe(false)
+  })
+})
+
+describe("an edit", () => {
+  it("changes what it names", () => {
+    const update = {
+      accessMode: "user-whitelist",
+      allowedUserIds: [ADA],
+      validFrom: clock("10:00"),
+      validUntil: clock("11:00"),
+      maxUses: 3
+    } as const
+    expect(changesTo(key, update)).toStrictEqual(update)
+  })
+
+  it.each<[string, Partial<TempKey>]>([
+    ["nothing", {}],
+    ["the same mode", { accessMode: "public" }],
+    ["the same limit", { maxUses: null }],
+    ["the same start, written otherwise", { validFrom: "2026-08-31T09:00Z" }],
+    ["the same end, written otherwise", { validUntil: "2026-08-31T17:00:00.0Z" }],
+    ["the same people, in another order and case, one twice", { allowedUserIds: [BOB, ADA.toUpperCase(), BOB] }]
+  ])("that names %s changes nothing", (_, update) => {
+    expect(changesTo({ ...key, allowedUserIds: [ADA, BOB] }, update)).toStrictEqual({})
+  })
+
+  it("sees that people came, went, or were exchanged", () => {
+    const both = { ...key, allowedUserIds: [ADA, BOB] }
+    const exchanged = [ADA, "c0c00000-0000-4000-8000-00000000000c"]
+    expect(changesTo(both, { allowedUserIds: [ADA] })).toStrictEqual({ allowedUserIds: [ADA] })
+    expect(changesTo(both, { allowedUserIds: [] })).toStrictEqual({ allowedUserIds: [] })
+    expect(changesTo(both, { allowedUserIds: exchanged })).toStrictEqual({ allowedUserIds: exchanged })
+    expect(changesTo({ ...key, allowedUserIds: [ADA] }, { allowedUserIds: [ADA, BOB] })).toStrictEqual({
+      allowedUserIds: [ADA, BOB]
+    })
+  })
+
+  const Terms = Schema.Struct({
+    accessMode: AccessMode,
+    allowedUserIds: Schema.Array(Schema.Literals([ADA, BOB, ADA.toUpperCase()])),
+    validFrom: Schema.Literals([clock("09:00"), "2026-08-31T09:00Z", clock("10:00")]),
+    validUntil: Schema.Literals([clock("17:00"), "2026-08-31T17:00Z", clock("18:00")]),
+    maxUses: Schema.NullOr(Schema.Literals([1, 2]))
+  })
+  const Update = Schema.Struct({
+    accessMode: Schema.optionalKey(Terms.fields.accessMode),
+    allowedUserIds: Schema.optionalKey(Terms.fields.allowedUserIds),
+    validFrom: Schema.optionalKey(Terms.fields.validFrom),
+    validUntil: Schema.optionalKey(Terms.fields.validUntil),
+    maxUses: Schema.optionalKey(Terms.fields.maxUses)
+  })
+
+  it.prop("only ever changes what it names, to what it says", [Terms, Update], ([terms, update]) => {
+    expect(update).toMatchObject(changesTo({ ...key, ...terms }, update))
+  })
+
+  it.prop("made a second time changes nothing more", [Terms, Update], ([terms, update]) => {
+    const edited = { ...key, ...terms, ...changesTo({ ...key, ...terms }, update) }
+    expect(changesTo(edited, update)).toStrictEqual({})
+  })
+
+  it.prop("that does not name them widens neither window, limit nor whitelist", [Terms, Update], ([terms, update]) => {
+    const edited = { ...key, ...terms, ...changesTo({ ...key, ...terms }, update) }
+    for (const term of ["accessMode", "allowedUserIds", "validFrom", "validUntil", "maxUses"] as const) {
+      if (!(term in update)) expect(edited[term]).toStrictEqual(terms[term])
+    }
+  })
+})
+
+describe("the values of a temp key", () => {
+  it.each([
+    [UuidText, "7E3b0000-0000-4000-8000-000000000001", true],
+    [UuidText, "7e3b0000-0000-4000-8000-00000000000", false],
+    [UuidText, " 7e3b0000-0000-4000-8000-000000000001", false],
+    [Instant, "2026-08-31T09:00Z", true],
+    [Instant, "2028-02-29T23:59:59.123456Z", true],
+    [Instant, "2026-02-29T09:00:00Z", false],
+    [Instant, "2026-08-31T24:00:00Z", false],
+    [Instant, "2026-08-31T09:00:00+02:00", false],
+    [Instant, "2026-08-31", false],
+    [MaxUses, 1, true],
+    [MaxUses, null, true],
+    [MaxUses, 0, false],
+    [MaxUses, 1.5, false]
+  ])("%#: %s is one: %s", (schema: Schema.Schema<unknown>, value, one) => {
+    expect(Schema.is(schema)(value)).toBe(one)
+  })
+
+  it("are compared without regard to case", () => {
+    expect(canonical("7E3B")).toBe(canonical("7e3b"))
+  })
+
+  it.prop(
+    "instants and milliseconds are one and the same",
+    [Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 253402300799999 }))],
+    ([at]) => {
+      expect(millisOf(instantOf(at))).toBe(at)
+      expect(Schema.is(Instant)(instantOf(at))).toBe(true)
+    }
+  )
+})

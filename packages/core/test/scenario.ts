@@ -1,0 +1,68 @@
+/** Given what happened to a lock, when somebody asks, then this follows: how the tests of the rules are told. */
+import { expect } from "@effect/vitest"
+import { Result } from "effect"
+import type { DeviceCommand } from "../src/DeviceCommand.ts"
+import type { Lock } from "../src/Lock.ts"
+import { decide, evolve, initial } from "../src/LockAggregate.ts"
+import type { CommandContext, LockCommand, LockRequest } from "../src/LockCommand.ts"
+import type { LockRefused } from "../src/LockError.ts"
+import type { LockEvent } from "../src/LockEvent.ts"
+import type { Principal } from "../src/ports/EventStore.ts"
+
+export const lockId = 7
+export const lockUuid = "0b0e8400-e29b-41d4-a716-446655440000"
+export const operator: Principal = { _tag: "Super" }
+
+/** An instant of the day on which everything in the tests happens. */
+export const clock = (time: string): string => `2026-08-31T${time.padEnd(12, ":00.000".slice(time.length - 5))}Z`
+export const millis = (time: string): number => Date.parse(clock(time))
+
+type Without<A, K extends PropertyKey> = A extends unknown ? Omit<A, K> : never
+/** An event without what every event of the lock says. */
+export type Fact = Without<LockEvent, "lockId" | "uuid" | "lockUuid" | "timestamp">
+export type Request = Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>
+
+/** The event of the lock that the fact is about. */
+export const happened = (fact: Fact, time = "08:00", uuid = lockUuid): LockEvent => {
+  const about = "tempKeyUuid" in fact ? { lockId, lockUuid: uuid } : { lockId, uuid }
+  return { ...fact, ...about, timestamp: clock(time) } as LockEvent
+}
+
+/** The request as the operator asks it at nine o'clock, unless the context says otherwise. */
+export const asked = (request: Request, context: Partial<CommandContext> = {}): LockCommand => ({
+  ...request,
+  lockId,
+  commandId: "command-1",
+  at: millis("09:00"),
+  principal: operator,
+  ...context
+})
+
+/** The lock after these facts, one event each. */
+export const lockAfter = (facts: ReadonlyArray<Fact>): Lock | undefined =>
+  facts.reduce((lock, fact) => evolve(lock, happened(fact)), initial)
+
+export const created: Fact = { _tag: "LockCreated", keys: [], index: 1 }
+
+export const given = (...facts: ReadonlyArray<Fact>) => ({
+  when: (request: Request, context: Partial<CommandContext> = {}) => {
+    const lock = lockAfter(facts)
+    const command = asked(request, context)
+    const decided = decide(lock, command)
+    const time = new Date(command.at).toISOString().slice(11, 23)
+    return {
+      /** Exactly these events follow, and the device is told nothing unless a command for it is given. */
+      leadsTo: (facts: ReadonlyArray<Fact>, device?: DeviceCommand) => {
+        const events = facts.map((fact) => happened(fact, time, lock?.uuid))
+        expect(decided).toStrictEqual(Result.succeed(device === undefined ? { events } : { events, device }))
+      },
+      isAlreadySo: () => expect(decided).toStrictEqual(Result.succeed({ events: [] })),
+      isRefused: (refusal: LockRefused) => {
+        expect(decided).toStrictEqual(Result.fail(refusal))
+        expect(refusal.message).not.toBe("")
+      }
+    }
+  },
+  /** The lock that these facts leave. */
+  lock: () => lockAfter(facts)
+})
