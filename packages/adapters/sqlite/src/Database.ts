@@ -1,0 +1,109 @@
+/** Opening SQLite files: settings, schema versions, and what to tell an operator when a file cannot be used. */
+import { DatabaseSync } from "node:sqlite"
+
+/** Pages that the write-ahead log gathers before they are moved into the database: larger keeps commits even. */
+const AUTOCHECKPOINT_PAGES = 4000
+
+export interface DatabaseOptions {
+  /** `FULL`: a commit survives loss of power. `NORMAL`: it survives the process. `OFF`: for files that nobody keeps. */
+  readonly synchronous: "FULL" | "NORMAL" | "OFF"
+  /** SQL that takes the schema from each version to the next, oldest first. Append only: files out there have run it. */
+  readonly migrations: ReadonlyArray<string>
+  /** Milliseconds to wait for another process that holds the file. */
+  readonly busyTimeout: number
+}
+
+/** A file that this version of Latchkey must not touch; `message` says why and what to do. */
+export class WrongVersion extends Error {}
+
+/** Opens a database, creates it when it is not there, and brings its schema up to date. Throws; see `explain`. */
+export const openDatabase = (file: string, { synchronous, migrations, busyTimeout }: DatabaseOptions): DatabaseSync => {
+  const db = new DatabaseSync(file, { timeout: busyTimeout })
+  try {
+    enterWalMode(db, busyTimeout)
+    db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
+    migrate(db, file, migrations)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** Changing the journal mode does not wait for other processes by itself, and several may open a new file at once. */
+const enterWalMode = (db: DatabaseSync, busyTimeout: number): void => {
+  const deadline = performance.now() + busyTimeout
+  while (true) {
+    try {
+      db.exec("PRAGMA journal_mode = WAL")
+      return
+    } catch (error) {
+      if (resultCode(error) !== BUSY || performance.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    }
+  }
+}
+
+const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<string>): void => {
+  const latest = migrations.length
+  const current = () => Number(db.prepare("PRAGMA user_version").get()?.["user_version"])
+  // Read again inside each transaction: another process may be doing the same.
+  while (current() < latest) {
+    db.exec("BEGIN IMMEDIATE")
+    try {
+      const version = current()
+      if (version < latest) db.exec(`${migrations[version]}; PRAGMA user_version = ${version + 1}`)
+      db.exec("COMMIT")
+    } catch (error) {
+      if (db.isTransaction) db.exec("ROLLBACK")
+      throw error
+    }
+  }
+  if (current() > latest) {
+    throw new WrongVersion(
+      `${file} was written by a newer Latchkey (its schema is version ${current()}, this program knows ${latest}). ` +
+        "Run the newer Latchkey, or restore a backup from before the upgrade."
+    )
+  }
+}
+
+/** What is wrong with a file, and what to do about it, in one sentence or two. */
+export const explain = (error: unknown, file: string): string => {
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof WrongVersion) return message
+  switch (resultCode(error)) {
+    case BUSY:
+      return `Another process holds the database ${file} locked. End that process or its transaction, then try again.`
+    case READONLY:
+      return `The database ${file} is read-only. Let this process write to the file and to its folder.`
+    case IOERR:
+      return `Reading or writing the database ${file} failed (${message}). Check its disk and the limits of this process.`
+    case CORRUPT:
+    case NOTADB:
+      return `The database ${file} is damaged or not a database (${message}). Restore it from a backup.`
+    case FULL:
+      return `The disk that holds the database ${file} is full. Free some space, then try again.`
+    case CANTOPEN:
+      return `The database ${file} cannot be opened. Let this process read and write the file and its folder.`
+    default:
+      return `The database ${file} failed: ${message}`
+  }
+}
+
+/** Whether the content of the file is beyond use, whatever its permissions. */
+export const isDamage = (error: unknown): boolean => {
+  const code = resultCode(error)
+  return code === CORRUPT || code === NOTADB
+}
+
+/** SQLite's primary result code: the low byte of the extended one that node:sqlite reports. */
+const resultCode = (error: unknown): number | undefined =>
+  error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined
+
+const BUSY = 5
+const READONLY = 8
+const IOERR = 10
+const CORRUPT = 11
+const FULL = 13
+const CANTOPEN = 14
+const NOTADB = 26

@@ -1,0 +1,265 @@
+/**
+ * The writing half of the event store: carries out requests against the database, many in one transaction.
+ * Runs in the writer thread, so it knows nothing of Effect; `Writer.ts` is its other end.
+ */
+import type { Appended, Receipt, Reservation, Settlement, Snapshot } from "@latchkey/core"
+import type { DatabaseSync } from "node:sqlite"
+
+/** An event in the order of its columns, JSON as text: what crosses to the writer thread must be cheap to copy. */
+export type EventColumns = readonly [
+  eventId: string,
+  type: string,
+  data: string,
+  at: number,
+  orgId: string,
+  principal: string,
+  commandId: string
+]
+
+interface Write {
+  readonly streamId: string
+  readonly expected: number
+  readonly events: ReadonlyArray<EventColumns>
+  readonly receipt: Receipt | undefined
+}
+
+export type WriteRequest =
+  | { readonly op: "append" } & Write
+  | { readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write
+  | { readonly op: "commit" | "discard" | "release"; readonly commandId: string }
+  | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
+
+/** The answer to one request; refusals have the fields of the errors of the same name. */
+export type WriteAnswer =
+  | { readonly _tag: "Appended" } & Appended
+  | Settlement
+  | { readonly _tag: "Done" }
+  | Refusal
+
+export type Refusal =
+  | { readonly _tag: "VersionConflict"; readonly streamId: string; readonly expected: number; readonly actual: number }
+  | { readonly _tag: "StreamReserved" } & Reservation
+  | { readonly _tag: "ReceiptExists"; readonly id: string }
+
+/** What the next append to a stream depends on. */
+interface StreamState {
+  version: number
+  reservation: Reservation | undefined
+}
+
+/** Streams whose state is remembered between transactions. */
+const REMEMBERED_STREAMS = 100_000
+/** How long it is known how a prepared append ended, in milliseconds. */
+const KEEP_SETTLED = 24 * 60 * 60 * 1000
+const PRUNE_EVERY = 60 * 60 * 1000
+
+const done: WriteAnswer = { _tag: "Done" }
+const discarded: Settlement = { _tag: "Discarded" }
+
+export class EventLog {
+  /** Position of the newest event that this connection knows of. */
+  head = 0
+  readonly #db: DatabaseSync
+  readonly #sql: ReturnType<typeof statements>
+  readonly #streams = new Map<string, StreamState>()
+  #dataVersion: unknown
+  #prunedAt = 0
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+    this.#sql = statements(db)
+    // Also the first write: a file that may only be read is found out here and not by the first caller.
+    this.#prune()
+  }
+
+  /**
+   * Carries out all requests in one transaction and answers each; a refused one touches none of the others. Throws,
+   * with nothing done, when the transaction as a whole fails.
+   */
+  commit(requests: ReadonlyArray<WriteRequest>): Array<WriteAnswer> {
+    try {
+      this.#sql.begin.run()
+      this.#forgetWhatOthersChanged()
+      const answers = requests.map((request) => this.#answer(request))
+      this.#sql.commit.run()
+      return answers
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
+      this.#forget()
+      throw error
+    }
+  }
+
+  #answer(request: WriteRequest): WriteAnswer {
+    switch (request.op) {
+      case "append":
+        return this.#append(request)
+      case "prepare":
+        return this.#prepare(request)
+      case "commit":
+      case "discard":
+        return this.#settle(request.commandId, request.op === "commit")
+      case "release":
+        return this.#release(request.commandId)
+      case "saveSnapshot": {
+        const { streamId, snapshot } = request
+        this.#sql.saveSnapshot.run(streamId, snapshot.version, snapshot.state)
+        return done
+      }
+    }
+  }
+
+  #append(request: Extract<WriteRequest, { op: "append" }>): WriteAnswer {
+    const stream = this.#stream(request.streamId)
+    return this.#refusal(stream, request, stream.reservation?.released === true) ??
+      { _tag: "Appended", ...this.#write(request.streamId, stream, request.events, request.receipt) }
+  }
+
+  #prepare(request: Extract<WriteRequest, { op: "prepare" }>): WriteAnswer {
+    const stream = this.#stream(request.streamId)
+    const refusal = this.#refusal(stream, request, false)
+    if (refusal !== undefined) return refusal
+    const { commandId, streamId, thing, deadline } = request.reservation
+    const { id, fingerprint } = request.receipt ?? { id: null, fingerprint: null }
+    this.#sql.prepare.run(commandId, streamId, thing, deadline, JSON.stringify(request.events), id, fingerprint)
+    stream.reservation = { ...request.reservation, released: false }
+    if (Date.now() - this.#prunedAt > PRUNE_EVERY) this.#prune()
+    return done
+  }
+
+  #settle(commandId: string, commit: boolean): Settlement {
+    const row = this.#sql.reservation.get(commandId) as ReservationRow | undefined
+    if (row === undefined) return discarded
+    if (row.settledAt !== null) {
+      const { version, position } = row
+      return version === null || position === null ? discarded : { _tag: "Committed", version, position }
+    }
+    const stream = this.#stream(row.streamId)
+    stream.reservation = undefined
+    if (!commit) {
+      this.#sql.settle.run(Date.now(), null, null, commandId)
+      return discarded
+    }
+    // A receipt id that another append took meanwhile stays with that append.
+    const receipt = row.receiptId === null || this.#sql.hasReceipt.get(row.receiptId) !== undefined
+      ? undefined
+      : { id: row.receiptId, fingerprint: row.fingerprint ?? "" }
+    const { version, position } = this.#write(row.streamId, stream, JSON.parse(row.events ?? "[]"), receipt)
+    this.#sql.settle.run(Date.now(), version, position, commandId)
+    return { _tag: "Committed", version, position }
+  }
+
+  #release(commandId: string): WriteAnswer {
+    const row = this.#sql.release.get(commandId) as { readonly streamId: string } | undefined
+    if (row !== undefined) {
+      const stream = this.#stream(row.streamId)
+      if (stream.reservation !== undefined) stream.reservation = { ...stream.reservation, released: true }
+    }
+    return done
+  }
+
+  #refusal(stream: StreamState, { streamId, expected, receipt }: Write, mayPass: boolean): Refusal | undefined {
+    if (receipt !== undefined && this.#sql.hasReceipt.get(receipt.id) !== undefined) {
+      return { _tag: "ReceiptExists", id: receipt.id }
+    }
+    if (stream.reservation !== undefined && !mayPass) return { _tag: "StreamReserved", ...stream.reservation }
+    const actual = stream.version
+    return actual === expected ? undefined : { _tag: "VersionConflict", streamId, expected, actual }
+  }
+
+  #write(
+    streamId: string,
+    stream: StreamState,
+    events: ReadonlyArray<EventColumns>,
+    receipt: Receipt | undefined
+  ): Appended {
+    const firstVersion = stream.version + 1
+    for (const event of events) this.#sql.insert.run(++this.head, streamId, ++stream.version, ...event)
+    const { version } = stream
+    if (receipt !== undefined) {
+      this.#sql.saveReceipt.run(receipt.id, receipt.fingerprint, streamId, firstVersion, version)
+    }
+    return { version, position: this.head }
+  }
+
+  #stream(streamId: string): StreamState {
+    let stream = this.#streams.get(streamId)
+    if (stream === undefined) {
+      if (this.#streams.size >= REMEMBERED_STREAMS) this.#streams.clear()
+      const pending = this.#sql.pending.get(streamId) as PendingRow | undefined
+      stream = {
+        version: Number(this.#sql.version.get(streamId)?.["version"]),
+        reservation: pending && { ...pending, released: pending.released === 1 }
+      }
+      this.#streams.set(streamId, stream)
+    }
+    return stream
+  }
+
+  /** SQLite counts up what `data_version` shows whenever another connection has committed. */
+  #forgetWhatOthersChanged() {
+    const dataVersion = this.#sql.dataVersion.get()?.["data_version"]
+    if (dataVersion === this.#dataVersion) return
+    this.#forget()
+    this.#dataVersion = dataVersion
+    this.head = Number(this.#sql.head.get()?.["head"])
+  }
+
+  #forget() {
+    this.#streams.clear()
+    this.#dataVersion = undefined
+  }
+
+  #prune() {
+    this.#prunedAt = Date.now()
+    this.#sql.prune.run(this.#prunedAt - KEEP_SETTLED)
+  }
+}
+
+type PendingRow = Omit<Reservation, "released"> & { readonly released: number }
+
+interface ReservationRow {
+  readonly streamId: string
+  readonly events: string | null
+  readonly receiptId: string | null
+  readonly fingerprint: string | null
+  readonly settledAt: number | null
+  readonly version: number | null
+  readonly position: number | null
+}
+
+const statements = (db: DatabaseSync) => ({
+  begin: db.prepare("BEGIN IMMEDIATE"),
+  commit: db.prepare("COMMIT"),
+  dataVersion: db.prepare("PRAGMA data_version"),
+  head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
+  version: db.prepare("SELECT coalesce(max(version), 0) AS version FROM events WHERE stream = ?"),
+  insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+  hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ?"),
+  saveReceipt: db.prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?)"),
+  pending: db.prepare(
+    `SELECT command_id AS commandId, stream AS streamId, thing, deadline, released
+     FROM reservations WHERE stream = ? AND settled_at IS NULL`
+  ),
+  reservation: db.prepare(
+    `SELECT stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
+     FROM reservations WHERE command_id = ?`
+  ),
+  // A command that was discarded may be prepared once more.
+  prepare: db.prepare(
+    `INSERT OR REPLACE INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`
+  ),
+  settle: db.prepare(
+    "UPDATE reservations SET settled_at = ?, version = ?, position = ?, events = NULL WHERE command_id = ?"
+  ),
+  release: db.prepare(
+    "UPDATE reservations SET released = 1 WHERE command_id = ? AND settled_at IS NULL RETURNING stream AS streamId"
+  ),
+  prune: db.prepare("DELETE FROM reservations WHERE settled_at < ?"),
+  saveSnapshot: db.prepare(
+    `INSERT INTO snapshots VALUES (?, ?, ?)
+     ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state
+     WHERE excluded.version >= version`
+  )
+})

@@ -1,0 +1,199 @@
+/**
+ * The read model: a file of its own beside the event log. Disposable: a file that is damaged, or that a newer Latchkey
+ * wrote, is deleted, and the projector fills a new one from the feed.
+ *
+ * It works in the main thread: a batch of the projector is one short transaction with one upsert a lock.
+ */
+import { canonical, type DeviceState, type OwnedLock, project, ReadModel, ReadModelUnavailable, type StoredEvent } from "@latchkey/core"
+import { Effect, Option, type Scope } from "effect"
+import { rmSync } from "node:fs"
+import type { DatabaseSync } from "node:sqlite"
+import { type DatabaseOptions, explain, isDamage, openDatabase, WrongVersion } from "./Database.ts"
+
+/** A step may drop what the one before it made, and set the checkpoint to 0: everything is projected again. */
+const migrations = [
+  `
+  CREATE TABLE device_state (
+    lock_id INTEGER PRIMARY KEY,
+    lock_uuid TEXT NOT NULL,
+    thing_name TEXT NOT NULL,
+    serial_number TEXT,
+    owner_id TEXT,
+    org_id TEXT,
+    keys_count INTEGER NOT NULL,
+    resident_count INTEGER NOT NULL,
+    last_event TEXT NOT NULL,
+    last_updated INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX device_state_owner ON device_state (owner_id);
+  CREATE INDEX device_state_thing ON device_state (thing_name);
+  CREATE TABLE temp_keys (uuid TEXT PRIMARY KEY, lock_id INTEGER NOT NULL) STRICT;
+  CREATE TABLE known_users (user_id TEXT PRIMARY KEY) STRICT;
+  CREATE TABLE presence (thing TEXT PRIMARY KEY, online INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+  CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT;
+  INSERT INTO checkpoint VALUES (0);
+  `
+]
+
+const options: DatabaseOptions = {
+  // A commit waits for no disk, so projecting costs appends nothing; what a loss of power takes is projected again.
+  synchronous: "NORMAL",
+  migrations,
+  // The main thread waits so long, in milliseconds, for another process that projects into the same file.
+  busyTimeout: 200
+}
+
+/** Opens the read model on a file; `head` is the newest position of the event log beside it. */
+export const make: (
+  file: string,
+  head: number
+) => Effect.Effect<ReadModel["Service"], ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(function*(file, head) {
+  const unavailable = (cause: unknown) => new ReadModelUnavailable({ message: explain(cause, file), cause })
+  const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: unavailable })
+
+  const open = attempt(() => {
+    const db = openDatabase(file, options)
+    try {
+      return { db, sql: statements(db) }
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  })
+  const { db, sql } = yield* Effect.acquireRelease(
+    open.pipe(
+      Effect.catchIf(
+        ({ cause }) => isDamage(cause) || cause instanceof WrongVersion,
+        ({ message }) =>
+          Effect.logWarning("Deleting the read model and filling it again from the event log", message).pipe(
+            Effect.andThen(attempt(() => {
+              for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
+            })),
+            Effect.andThen(open)
+          )
+      )
+    ),
+    ({ db }) => Effect.sync(() => db.close())
+  )
+
+  /** Several processes may project into one file: whatever is read inside stands until the commit. */
+  const transaction = <A>(run: () => A) =>
+    attempt(() => {
+      sql.begin.run()
+      try {
+        const result = run()
+        sql.commit.run()
+        return result
+      } catch (error) {
+        if (db.isTransaction) db.exec("ROLLBACK")
+        throw error
+      }
+    })
+
+  const checkpointNow = () => Number(sql.checkpoint.get()?.["position"])
+  const reset = transaction(() => sql.forget.forEach((statement) => statement.run()))
+
+  if ((yield* attempt(checkpointNow)) > head) {
+    yield* Effect.logWarning("The read model is ahead of the event log, which was restored: filling it again")
+    yield* reset
+  }
+
+  return {
+    source: "sqlite",
+
+    checkpoint: attempt(checkpointNow),
+
+    apply: (events) =>
+      transaction(() => {
+        const checkpoint = checkpointNow()
+        const news = events.filter(({ position }) => position > checkpoint)
+        const last = news.at(-1)
+        if (last === undefined || news[0]?.position !== checkpoint + 1) return checkpoint
+        applyNews(sql, news)
+        sql.moveCheckpoint.run(last.position)
+        return last.position
+      }),
+
+    devicesOwnedBy: (userId, orgId) =>
+      attempt(() =>
+        (sql.ownedBy.all(userId, orgId ?? null) as Array<OwnedRow>).map((row) => ({ ...row, online: row.online === 1 }))
+      ),
+
+    lockOfThing: (thing) => attempt(() => lockId(sql.lockOfThing.get(thing))),
+
+    lockOfTempKey: (tempKeyUuid) => attempt(() => lockId(sql.lockOfTempKey.get(canonical(tempKeyUuid)))),
+
+    isKnownUser: (userId) => attempt(() => sql.isKnownUser.get(userId) !== undefined),
+
+    reportDevice: (thing, online, at) => attempt(() => void sql.report.run(thing, online ? 1 : 0, at)),
+
+    reset
+  }
+})
+
+/** However many events of a lock there are, its row is read once and written once. */
+const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
+  const rows = new Map<number, DeviceState | undefined>()
+  for (const event of events) {
+    const projected = project(event)
+    if (projected === undefined) continue
+    const { lockId, row, users, tempKeyUuid } = projected
+    const before = rows.has(lockId) ? rows.get(lockId) : sql.device.get(lockId) as DeviceState | undefined
+    rows.set(lockId, row(before))
+    for (const user of users) sql.addUser.run(user)
+    if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)
+  }
+  for (const row of rows.values()) {
+    if (row === undefined) continue
+    sql.saveDevice.run(
+      row.lockId,
+      row.lockUuid,
+      row.thingName,
+      row.serialNumber,
+      row.ownerId,
+      row.orgId,
+      row.keysCount,
+      row.residentCount,
+      row.lastEvent,
+      row.lastUpdated
+    )
+  }
+}
+
+type OwnedRow = Omit<OwnedLock, "online"> & { readonly online: number | null }
+type Statements = ReturnType<typeof statements>
+
+const lockId = (row: { readonly [column: string]: unknown } | undefined): Option.Option<number> =>
+  row === undefined ? Option.none() : Option.some(Number(row["lock_id"]))
+
+const DEVICE = `lock_id AS lockId, lock_uuid AS lockUuid, thing_name AS thingName, serial_number AS serialNumber,
+  owner_id AS ownerId, org_id AS orgId, keys_count AS keysCount, resident_count AS residentCount,
+  last_event AS lastEvent, last_updated AS lastUpdated`
+
+const statements = (db: DatabaseSync) => ({
+  begin: db.prepare("BEGIN IMMEDIATE"),
+  commit: db.prepare("COMMIT"),
+  checkpoint: db.prepare("SELECT position FROM checkpoint"),
+  moveCheckpoint: db.prepare("UPDATE checkpoint SET position = ?"),
+  device: db.prepare(`SELECT ${DEVICE} FROM device_state WHERE lock_id = ?`),
+  saveDevice: db.prepare("INSERT OR REPLACE INTO device_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+  addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
+  addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
+  ownedBy: db.prepare(
+    `SELECT ${DEVICE}, online FROM device_state LEFT JOIN presence ON thing = thing_name
+     WHERE owner_id = ?1 AND (?2 IS NULL OR org_id = ?2) ORDER BY lock_id`
+  ),
+  lockOfThing: db.prepare("SELECT lock_id FROM device_state WHERE thing_name = ? ORDER BY lock_id LIMIT 1"),
+  lockOfTempKey: db.prepare("SELECT lock_id FROM temp_keys WHERE uuid = ?"),
+  isKnownUser: db.prepare("SELECT 1 FROM known_users WHERE user_id = ?"),
+  report: db.prepare(
+    `INSERT INTO presence VALUES (?, ?, ?)
+     ON CONFLICT (thing) DO UPDATE SET online = excluded.online, at = excluded.at WHERE excluded.at > at`
+  ),
+  forget: [
+    db.prepare("DELETE FROM device_state"),
+    db.prepare("DELETE FROM temp_keys"),
+    db.prepare("DELETE FROM known_users"),
+    db.prepare("UPDATE checkpoint SET position = 0")
+  ]
+})

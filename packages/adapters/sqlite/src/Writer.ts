@@ -1,0 +1,104 @@
+/**
+ * The main thread's end of the writer thread. Requests made in one turn of the event loop travel together, and so do
+ * the answers of one commit: a message costs more than the row it carries.
+ */
+import { StoreUnavailable } from "@latchkey/core"
+import { Effect, type Scope } from "effect"
+import { Worker } from "node:worker_threads"
+import type { WriteAnswer, WriteRequest } from "./EventLog.ts"
+import type { FromWriter, ToWriter, WriterData } from "./worker.ts"
+
+export type Answer = (answer: WriteAnswer | StoreUnavailable) => void
+
+// Unbuilt, this runs as TypeScript; published, as JavaScript.
+const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)
+
+export class Writer {
+  /** Called after every commit with the position of the newest event. */
+  onCommit: (head: number) => void = () => {}
+  readonly #worker: Worker
+  readonly #file: string
+  /** Callers that wait, in the order of their requests; the writer answers in that order. */
+  #waiting: Array<Answer> = []
+  #requests: Array<WriteRequest> = []
+  #ended: StoreUnavailable | undefined
+
+  private constructor(data: WriterData) {
+    this.#file = data.file
+    this.#worker = new Worker(workerUrl, { workerData: data, name: "latchkey-sqlite" })
+  }
+
+  /** Starts the writer thread; once it answers, the database is open and its schema up to date. Closed with the scope. */
+  static readonly open = (data: WriterData): Effect.Effect<Writer, StoreUnavailable, Scope.Scope> =>
+    Effect.acquireRelease(
+      Effect.callback<Writer, StoreUnavailable>((resume) => {
+        const writer = new Writer(data)
+        const worker = writer.#worker
+        const end = (error: StoreUnavailable) => {
+          resume(Effect.fail(error))
+          writer.#end(error)
+        }
+        worker.on("message", (message: FromWriter) => {
+          if (message._tag === "Open") resume(Effect.succeed(writer))
+          else if (message._tag === "OpenFailed") end(new StoreUnavailable({ message: message.message }))
+          else writer.#receive(message)
+        })
+        worker.on("error", (cause) => end(ended(data.file, cause)))
+        worker.on("exit", () => end(ended(data.file)))
+        return Effect.promise(() => worker.terminate())
+      }),
+      (writer) => writer.#close,
+      { interruptible: true }
+    )
+
+  /** Hands a request over; `answer` is called once, after the commit that decided it. */
+  submit(request: WriteRequest, answer: Answer): void {
+    if (this.#ended !== undefined) return answer(this.#ended)
+    this.#waiting.push(answer)
+    if (this.#requests.push(request) === 1) setImmediate(() => this.#flush())
+  }
+
+  #flush() {
+    const requests = this.#requests
+    this.#requests = []
+    if (this.#ended === undefined) this.#post(requests)
+  }
+
+  #post(message: ToWriter) {
+    this.#worker.postMessage(message)
+  }
+
+  #receive(message: Extract<FromWriter, { _tag: "Committed" | "CommitFailed" }>) {
+    if (message._tag === "Committed") {
+      const { answers, head } = message
+      const callers = this.#waiting.splice(0, answers.length)
+      callers.forEach((caller, index) => caller(answers[index] as WriteAnswer))
+      this.onCommit(head)
+    } else {
+      const error = new StoreUnavailable({ message: message.message })
+      for (const caller of this.#waiting.splice(0, message.count)) caller(error)
+    }
+  }
+
+  #end(error: StoreUnavailable) {
+    this.#ended ??= error
+    const callers = this.#waiting
+    this.#waiting = []
+    for (const caller of callers) caller(this.#ended)
+  }
+
+  /** What was handed over before is still committed and answered. */
+  readonly #close = Effect.callback<void>((resume) => {
+    if (this.#ended !== undefined) return resume(Effect.void)
+    this.#flush()
+    this.#ended = new StoreUnavailable({ message: `The event store on ${this.#file} has been closed.` })
+    this.#worker.once("exit", () => resume(Effect.void))
+    this.#post("close")
+  })
+}
+
+const ended = (file: string, cause?: unknown) =>
+  new StoreUnavailable({
+    message: `The thread that writes to the database ${file} has ended. Restart this process; what was answered is stored.`,
+    ...(cause === undefined ? {} : { cause })
+  })
