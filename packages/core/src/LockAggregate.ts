@@ -160,9 +160,15 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
 
     case "AddResident": {
       const { name, email, phoneNumber } = command
-      const there = residentsNamed(lock, command)[0]
-      if (there !== undefined) return Result.fail(new ResidentExists({ lockId, userId: there.userId }))
       const userId = command.userId ?? command.commandId
+      // The same resident is one with the same userId or, when none is given, the same email or phone number.
+      const there = lock.residents.find((resident) =>
+        resident.userId === userId ||
+        (command.userId === undefined &&
+          ((email !== undefined && resident.email === email) ||
+            (phoneNumber !== undefined && resident.phoneNumber === phoneNumber)))
+      )
+      if (there !== undefined) return Result.fail(new ResidentExists({ lockId, userId: there.userId }))
       return accept({ _tag: "ResidentAdded", ...head, userId, name, ...given({ email, phoneNumber }) })
     }
 
@@ -360,15 +366,6 @@ const holderOfSlot = (lock: Lock, slot: number | undefined): Key | undefined =>
 
 const slotTaken = ({ lockId }: Lock, { uuid, indexNumber = 0 }: Key) =>
   new SlotTaken({ lockId, keyIndexNumber: indexNumber, keyUuid: uuid })
-
-/** The same resident is one with the same userId or, when none is given, the same email or phone number. */
-const residentsNamed = (lock: Lock, { userId, email, phoneNumber }: CommandOf<"AddResident">): ReadonlyArray<Resident> =>
-  lock.residents.filter((resident) =>
-    userId !== undefined
-      ? resident.userId === userId
-      : (email !== undefined && resident.email === email) ||
-        (phoneNumber !== undefined && resident.phoneNumber === phoneNumber)
-  )
 
 /** The fields that are there: an absent one is left out, not stored as `undefined`. */
 const given = <A extends { readonly [field: string]: unknown }>(fields: A): { [K in keyof A]?: Exclude<A[K], undefined> } => {

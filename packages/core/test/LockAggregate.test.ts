@@ -338,6 +338,12 @@ describe("AddResident", () => {
       .isRefused(new ResidentExists({ lockId, userId: "ada" }))
   })
 
+  it("is refused when the same command comes again without a receipt", () => {
+    given(created, { _tag: "ResidentAdded", userId: "command-1", name: "Ada" })
+      .when({ _tag: "AddResident", name: "Ada" })
+      .isRefused(new ResidentExists({ lockId, userId: "command-1" }))
+  })
+
   it("tells residents with different userIds apart, whatever they share", () => {
     given(created, ada)
       .when({ _tag: "AddResident", userId: "eve", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" })
