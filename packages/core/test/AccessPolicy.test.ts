@@ -1,0 +1,139 @@
+/** Who may do what: the whole of it, as a table. */
+import { describe, expect, it } from "@effect/vitest"
+import { Result } from "effect"
+import { type LockQuestion, permit, permitCreate, permitUser } from "../src/AccessPolicy.ts"
+import type { Lock } from "../src/Lock.ts"
+import type { LockRequestType } from "../src/LockCommand.ts"
+import { AccessDenied } from "../src/LockError.ts"
+import type { Principal } from "../src/ports/EventStore.ts"
+import { created, type Fact, given } from "./scenario.ts"
+
+/** A lock of org-1 that ada owns, with a key of bob's and eve as a resident. */
+const lock = given(
+  { ...created, ownerId: "ada", orgId: "org-1", keys: [{ uuid: "key-0" }] } as Fact,
+  { _tag: "KeyAdded", keyUuid: "key-1", userId: "bob" },
+  { _tag: "ResidentAdded", userId: "eve", name: "Eve" }
+).lock() as Lock
+
+const principals = {
+  stranger: { _tag: "User", userId: "mallory" },
+  resident: { _tag: "User", userId: "eve" },
+  "key holder": { _tag: "User", userId: "bob" },
+  owner: { _tag: "User", userId: "ada" },
+  "other organization": { _tag: "Organization", orgId: "org-2" },
+  "other organization, with the owner signed in": { _tag: "Organization", orgId: "org-2", userId: "ada" },
+  "own organization": { _tag: "Organization", orgId: "org-1" },
+  "super key": { _tag: "Super" },
+  system: { _tag: "System" }
+} as const satisfies { readonly [name: string]: Principal }
+
+type Row = Readonly<Record<keyof typeof principals, boolean>>
+const row = (marks: string): Row => {
+  const names = Object.keys(principals)
+  return Object.fromEntries(marks.split(" ").map((mark, index) => [names[index], mark === "✓"])) as Row
+}
+
+/* stranger, resident, key holder, owner; other organization, the same with the owner signed in, own organization; super key, system */
+const table = {
+  CreateLock: row("· · · ✓ · · ✓ ✓ ✓"),
+  AddKey: row("· · · ✓ · · ✓ ✓ ✓"),
+  RemoveKey: row("· · · ✓ · · ✓ ✓ ✓"),
+  WriteKey: row("· · · ✓ · · ✓ ✓ ✓"),
+  BulkAddKeys: row("· · · ✓ · · ✓ ✓ ✓"),
+  OpenLock: row("· · ✓ ✓ · · ✓ ✓ ✓"),
+  SetOwner: row("· · · ✓ · · ✓ ✓ ✓"),
+  SetOrganization: row("· · · · · · ✓ ✓ ✓"),
+  ChangeLockUuid: row("· · · · · · · ✓ ✓"),
+  AddResident: row("· · · ✓ · · ✓ ✓ ✓"),
+  RemoveResident: row("· · · ✓ · · ✓ ✓ ✓"),
+  CreateTempKey: row("· · · ✓ · · ✓ ✓ ✓"),
+  UpdateTempKey: row("· · · ✓ · · ✓ ✓ ✓"),
+  DeleteTempKey: row("· · · ✓ · · ✓ ✓ ✓"),
+  UseTempKey: row("· · · · · · ✓ ✓ ✓"),
+  OpenWithTempKey: row("✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓"),
+  "basic-info": row("· · ✓ ✓ · · ✓ ✓ ✓"),
+  details: row("· · · ✓ · · ✓ ✓ ✓"),
+  residents: row("· · · ✓ · · ✓ ✓ ✓"),
+  events: row("· · · ✓ · · ✓ ✓ ✓"),
+  "temp-keys": row("· · · ✓ · · ✓ ✓ ✓"),
+  "bulk-add-keys": row("· · · ✓ · · ✓ ✓ ✓")
+} satisfies { readonly [Action in LockRequestType | LockQuestion]: Row }
+
+describe.each(Object.entries(table))("%s", (action, row) => {
+  it.each(Object.entries(row))("by %s: %s", (name, allowed) => {
+    const permitted = permit(principals[name as keyof Row], lock, action as keyof typeof table)
+    expect(Result.isSuccess(permitted)).toBe(allowed)
+  })
+})
+
+describe("a refusal says what was asked, and what it takes", () => {
+  const owner = "the owner or the organization of the lock"
+
+  it.each([
+    ["ChangeLockUuid", "a super key"],
+    ["SetOrganization", "an API key of the lock's organization"],
+    ["UseTempKey", "an API key of the lock's organization"],
+    ["OpenLock", "the owner, a key holder or the organization of the lock"],
+    ["basic-info", "the owner, a key holder or the organization of the lock"],
+    ["AddKey", owner],
+    ["events", owner]
+  ] as const)("%s takes %s", (action, needed) => {
+    expect(permit(principals.stranger, lock, action)).toStrictEqual(Result.fail(new AccessDenied({ action, needed })))
+  })
+})
+
+describe("a lock without owner and organization", () => {
+  const bare = given(created).lock() as Lock
+
+  it.each(Object.entries(principals))("is for operators only, not for: %s", (_, principal) => {
+    const operator = principal._tag === "Super" || principal._tag === "System"
+    expect(Result.isSuccess(permit(principal, bare, "OpenLock"))).toBe(operator)
+    expect(Result.isSuccess(permit(principal, bare, "details"))).toBe(operator)
+  })
+})
+
+describe("an organization whose id is the owner's, and a user whose id is the organization's", () => {
+  it("are not taken for them", () => {
+    expect(Result.isFailure(permit({ _tag: "Organization", orgId: "ada" }, lock, "details"))).toBe(true)
+    expect(Result.isFailure(permit({ _tag: "User", userId: "org-1" }, lock, "details"))).toBe(true)
+    expect(Result.isFailure(permit({ _tag: "Organization", orgId: "bob" }, lock, "OpenLock"))).toBe(true)
+    expect(Result.isFailure(permit({ _tag: "Organization", orgId: "org-2", userId: "bob" }, lock, "OpenLock"))).toBe(
+      true
+    )
+  })
+})
+
+describe("creating a lock", () => {
+  const refused = Result.fail(
+    new AccessDenied({ action: "CreateLock", needed: "an ownerId that is your own, or an API key" })
+  )
+
+  it("is for users only for themselves", () => {
+    expect(Result.isSuccess(permitCreate(principals.owner, undefined))).toBe(true)
+    expect(Result.isSuccess(permitCreate(principals.owner, "ada"))).toBe(true)
+    expect(permitCreate(principals.owner, "bob")).toStrictEqual(refused)
+  })
+
+  it.each(["own organization", "other organization", "super key", "system"] as const)(
+    "is for anybody, by %s",
+    (name) => {
+      expect(Result.isSuccess(permitCreate(principals[name], "bob"))).toBe(true)
+      expect(Result.isSuccess(permitCreate(principals[name], undefined))).toBe(true)
+    }
+  )
+})
+
+describe("reading what belongs to a user", () => {
+  const refused = Result.fail(
+    new AccessDenied({ action: "Reading another user's locks", needed: "that user's own token, or an API key" })
+  )
+
+  it("is for that user, and not for another", () => {
+    expect(Result.isSuccess(permitUser(principals.owner, "ada"))).toBe(true)
+    expect(permitUser(principals.owner, "bob")).toStrictEqual(refused)
+  })
+
+  it.each(["own organization", "other organization", "super key", "system"] as const)("is for %s", (name) => {
+    expect(Result.isSuccess(permitUser(principals[name], "ada"))).toBe(true)
+  })
+})

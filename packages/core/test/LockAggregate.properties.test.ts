@@ -1,0 +1,165 @@
+/** What holds of a lock whatever is asked of it, in whichever order. */
+import { describe, expect, it } from "@effect/vitest"
+import { lockCommands, lockHistory } from "@latchkey/core/testing"
+import { Arbitrary, HashMap, Option, Result, Schema } from "effect"
+import type { Lock } from "../src/Lock.ts"
+import { type Decision, decide, evolve, initial } from "../src/LockAggregate.ts"
+import type { LockCommand } from "../src/LockCommand.ts"
+import type { LockRefused } from "../src/LockError.ts"
+import { fromStored, type LockEvent, toStored, toWire } from "../src/LockEvent.ts"
+import { canonical, type TempKey } from "../src/TempKey.ts"
+import { flawsOfEvent } from "./contract.ts"
+
+/** One command of a life: the lock before it, what was decided, and the lock after it. */
+interface Step {
+  readonly before: Lock | undefined
+  readonly command: LockCommand
+  readonly decided: Result.Result<Decision, LockRefused>
+  readonly after: Lock | undefined
+}
+
+const live = (commands: ReadonlyArray<LockCommand>): ReadonlyArray<Step> => {
+  let lock = initial
+  return commands.map((command) => {
+    const before = lock
+    const decided = decide(before, command)
+    lock = eventsOf(decided).reduce(evolve, before)
+    return { before, command, decided, after: lock }
+  })
+}
+
+const eventsOf = (decided: Step["decided"]): ReadonlyArray<LockEvent> =>
+  Result.isSuccess(decided) ? decided.success.events : []
+
+const tempKeyIn = (lock: Lock | undefined, uuid: string): TempKey | undefined =>
+  lock && Option.getOrUndefined(HashMap.get(lock.tempKeys, canonical(uuid)))
+
+describe("whatever is asked of a lock", () => {
+  it.prop("every event is exactly as published", [lockCommands], ([commands]) => {
+    for (const event of live(commands).flatMap(({ decided }) => eventsOf(decided))) {
+      const { type, data } = toWire(event)
+      expect(flawsOfEvent(type, data)).toEqual([])
+    }
+  })
+
+  it.prop("every event can be read back from what is stored", [lockCommands], ([commands]) => {
+    for (const event of live(commands).flatMap(({ decided }) => eventsOf(decided))) {
+      const { type, data } = JSON.parse(JSON.stringify(toStored(event)))
+      expect(Option.getOrUndefined(fromStored({ type, data }))).toEqual(event)
+    }
+  })
+
+  it.prop("the version counts the events", [lockCommands], ([commands]) => {
+    for (const { before, decided, after } of live(commands)) {
+      expect(after?.version ?? 0).toBe((before?.version ?? 0) + eventsOf(decided).length)
+    }
+  })
+
+  it.prop("the device is told of keys and of opening, and of nothing else", [lockCommands], ([commands]) => {
+    const ofDevice = ["KeyAdded", "KeyRemoved", "KeyWriteRequested", "LockOpenRequested"]
+    for (const { command, decided, after } of live(commands)) {
+      const events = eventsOf(decided)
+      const device = Result.isSuccess(decided) ? decided.success.device : undefined
+      expect(device !== undefined).toBe(events.some(({ _tag }) => ofDevice.includes(_tag)))
+      if (device === undefined) continue
+      expect(device).toMatchObject({ commandId: command.commandId, issuedAt: command.at, seq: after?.version })
+    }
+  })
+
+  it.prop("no two keys share a uuid or a slot, and no two residents a userId", [lockCommands], ([commands]) => {
+    for (const { after } of live(commands)) {
+      for (const names of [
+        after?.keys.map(({ uuid }) => uuid) ?? [],
+        after?.keys.flatMap(({ indexNumber }) => indexNumber ?? []) ?? [],
+        after?.residents.map(({ userId }) => userId) ?? []
+      ]) {
+        expect(new Set<string | number>(names).size).toBe(names.length)
+      }
+    }
+  })
+})
+
+describe("a command asked a second time", () => {
+  /** What the second of two equal commands meets; the others do again what they did. */
+  const second: { readonly [Tag in LockCommand["_tag"]]?: LockRefused["_tag"] | "already so" } = {
+    CreateLock: "already so",
+    AddKey: "KeyExists",
+    RemoveKey: "KeyNotFound",
+    SetOwner: "already so",
+    SetOrganization: "already so",
+    ChangeLockUuid: "UuidUnchanged",
+    AddResident: "ResidentExists",
+    RemoveResident: "ResidentNotFound",
+    CreateTempKey: "TempKeyExists",
+    UpdateTempKey: "already so",
+    DeleteTempKey: "TempKeyNotFound"
+  }
+
+  it.prop("changes nothing, unless it is to write, to open or to use", [lockCommands], ([commands]) => {
+    for (const { command, decided, after } of live(commands)) {
+      const expected = second[command._tag]
+      if (expected === undefined || Result.isFailure(decided)) continue
+      const again = decide(after, command)
+      if (Result.isFailure(again)) expect(again.failure._tag).toBe(expected)
+      else expect([again.success, expected]).toEqual([{ events: [] }, "already so"])
+    }
+  })
+})
+
+describe("whatever is asked of a temp key", () => {
+  it.prop("uses count one by one and never exceed the limit", [lockCommands], ([commands]) => {
+    for (const { before, decided } of live(commands)) {
+      for (const event of eventsOf(decided)) {
+        if (event._tag !== "TempKeyUsed") continue
+        const key = tempKeyIn(before, event.tempKeyUuid)
+        expect(event.usedCount).toBe((key?.usedCount ?? Number.NaN) + 1)
+        expect(event.usedCount).toBeLessThanOrEqual(key?.maxUses ?? Number.POSITIVE_INFINITY)
+      }
+    }
+  })
+
+  it.prop("an edit changes nothing that it does not name", [lockCommands], ([commands]) => {
+    for (const { before, command, after } of live(commands)) {
+      if (command._tag !== "UpdateTempKey") continue
+      const { _tag: _, lockId: __, commandId: ___, at: ____, principal: _____, tempKeyUuid, ...named } = command
+      const was = tempKeyIn(before, tempKeyUuid)
+      const is = tempKeyIn(after, tempKeyUuid)
+      if (was !== undefined) expect({ ...is, ...named }).toStrictEqual({ ...was, ...named })
+    }
+  })
+
+  it.prop("a deleted key opens nothing and does not come back", [lockCommands], ([commands]) => {
+    const gone = new Set<string>()
+    for (const { decided, after } of live(commands)) {
+      for (const event of eventsOf(decided)) {
+        if (event._tag === "TempKeyDeleted") gone.add(canonical(event.tempKeyUuid))
+        else if ("tempKeyUuid" in event) expect(gone).not.toContain(canonical(event.tempKeyUuid))
+      }
+      for (const uuid of gone) expect(tempKeyIn(after, uuid)).toBeUndefined()
+    }
+  })
+})
+
+describe("evolve", () => {
+  const Left = Arbitrary.array(Arbitrary.schema(Schema.Boolean))
+
+  it.prop(
+    "takes any events in any order, even such as never happened",
+    [lockHistory, lockHistory, Left],
+    ([a, b, left]) => {
+      const [created, ...rest] = a
+      const jumbled = [...rest, ...b].toReversed().filter((_, index) => left[index % left.length] ?? true)
+      const lock = [...(created === undefined ? [] : [created]), ...jumbled].reduce(evolve, initial)
+      expect(lock?.version).toBe(1 + jumbled.length)
+    }
+  )
+
+  it.prop("leaves the state it is given as it was", [lockHistory], ([history]) => {
+    const states = history.map((_, index) => history.slice(0, index).reduce(evolve, initial))
+    const before = JSON.stringify(states)
+    history.forEach((event, index) => {
+      evolve(states[index], event)
+    })
+    expect(JSON.stringify(states)).toBe(before)
+  })
+})
