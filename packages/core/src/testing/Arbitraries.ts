@@ -99,7 +99,8 @@ const Request = Schema.Union([
 ])
 
 /** Whatever may be asked of a lock in one command. */
-export const lockRequest: Arbitrary.Arbitrary<Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>> = Arbitrary.schema(Request)
+export const lockRequest: Arbitrary.Arbitrary<Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>> =
+  Arbitrary.schema(Request)
 
 /** Everybody who may ask. */
 export const principal: Arbitrary.Arbitrary<Principal> = Arbitrary.schema(
@@ -128,10 +129,12 @@ const commandsTo = (lockIds: readonly [number, ...Array<number>]): Arbitrary.Arb
   ]).pipe(
     Arbitrary.map(([early, creations, sharings, stretches]) => {
       let at = START
-      return [...early, ...creations, ...sharings, ...stretches.flat()].map(({ lockId, request, principal, pause }, index) => {
-        at += pause
-        return { ...request, lockId, principal, commandId: `command-${index + 1}`, at }
-      })
+      return [...early, ...creations, ...sharings, ...stretches.flat()].map(
+        ({ lockId, request, principal, pause }, index) => {
+          at += pause
+          return { ...request, lockId, principal, commandId: `command-${index + 1}`, at }
+        }
+      )
     })
   )
 }
@@ -153,9 +156,8 @@ const happened = (commands: ReadonlyArray<LockCommand>) => {
 export const lockCommands: Arbitrary.Arbitrary<ReadonlyArray<LockCommand>> = commandsTo([1])
 
 /** The events of lock 1 that such commands led to. */
-export const lockHistory: Arbitrary.Arbitrary<ReadonlyArray<LockEvent>> = Arbitrary.map(
-  lockCommands,
-  (commands) => happened(commands).map(({ event }) => event)
+export const lockHistory: Arbitrary.Arbitrary<ReadonlyArray<LockEvent>> = Arbitrary.map(lockCommands, (commands) =>
+  happened(commands).map(({ event }) => event)
 )
 
 /** A feed from its beginning, with the events of several locks between each other. */
@@ -168,7 +170,17 @@ export const lockFeed: Arbitrary.Arbitrary<ReadonlyArray<StoredEvent>> = Arbitra
       versions.set(lockId, version)
       const streamId = streamOfLock(lockId)
       const orgId = principal._tag === "Organization" ? principal.orgId : ""
-      return { eventId: `event-${index + 1}`, ...toStored(event), streamId, version, position: index + 1, at, orgId, principal, commandId }
+      return {
+        eventId: `event-${index + 1}`,
+        ...toStored(event),
+        streamId,
+        version,
+        position: index + 1,
+        at,
+        orgId,
+        principal,
+        commandId
+      }
     })
   }
 )

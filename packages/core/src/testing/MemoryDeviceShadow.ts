@@ -17,23 +17,26 @@ export type ShadowMode = "ok" | "reject" | "hang" | "lose-answer" | "lose-reques
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
 
 /** The test's side of the shadow. */
-export class ShadowControl extends Context.Service<ShadowControl, {
-  /** From now on, for every thing. */
-  readonly setMode: (mode: ShadowMode) => Effect.Effect<void>
-  /** The commands that a thing's shadow holds, by id. */
-  readonly held: (thing: string) => Effect.Effect<{ readonly [commandId: string]: CommandDocument }>
-  /** Lets commands arrive that were on their way. */
-  readonly deliver: Effect.Effect<void>
-  /** Says something as the device; outcomes stay in the shadow until they are settled. */
-  readonly report: (report: DeviceReport) => Effect.Effect<void>
-}>()("@latchkey/core/testing/ShadowControl") {}
+export class ShadowControl extends Context.Service<
+  ShadowControl,
+  {
+    /** From now on, for every thing. */
+    readonly setMode: (mode: ShadowMode) => Effect.Effect<void>
+    /** The commands that a thing's shadow holds, by id. */
+    readonly held: (thing: string) => Effect.Effect<{ readonly [commandId: string]: CommandDocument }>
+    /** Lets commands arrive that were on their way. */
+    readonly deliver: Effect.Effect<void>
+    /** Says something as the device; outcomes stay in the shadow until they are settled. */
+    readonly report: (report: DeviceReport) => Effect.Effect<void>
+  }
+>()("@latchkey/core/testing/ShadowControl") {}
 
 interface Shadow {
   readonly desired: Map<string, CommandDocument>
   readonly reported: Map<string, OutcomeReport>
 }
 
-const make = Effect.gen(function*() {
+const make = Effect.gen(function* () {
   let mode: ShadowMode = "ok"
   const shadows = new Map<string, Shadow>()
   let onTheirWay: ReadonlyArray<{ readonly thing: string; readonly command: DeviceCommand }> = []
@@ -41,7 +44,7 @@ const make = Effect.gen(function*() {
 
   const shadowOf = (thing: string): Shadow => shadows.get(thing) ?? { desired: new Map(), reported: new Map() }
 
-  const put = Effect.fnUntraced(function*(thing: string, command: DeviceCommand) {
+  const put = Effect.fnUntraced(function* (thing: string, command: DeviceCommand) {
     const now = yield* Clock.currentTimeMillis
     const { desired, reported } = shadowOf(thing)
     const next = new Map(desired)
@@ -57,7 +60,7 @@ const make = Effect.gen(function*() {
   })
 
   const unlessHanging = <A, E>(answer: Effect.Effect<A, E>) =>
-    Effect.suspend(() => mode === "hang" ? Effect.never : answer)
+    Effect.suspend(() => (mode === "hang" ? Effect.never : answer))
 
   const lost = (thing: string) => Effect.fail(new ShadowUnavailable({ thing, message: "The answer was lost." }))
 
@@ -98,7 +101,8 @@ const make = Effect.gen(function*() {
       Stream.concat(
         Stream.fromIterable(Array.from(shadows.values()).flatMap(({ reported }) => [...reported.values()])),
         Stream.fromSubscription(subscription)
-      ))
+      )
+    )
   )
 
   return Context.make(DeviceShadow, {
@@ -106,24 +110,26 @@ const make = Effect.gen(function*() {
     find: (thing, commandId) => unlessHanging(find(thing, commandId)),
     settle: (thing, commandId) => unlessHanging(settle(thing, commandId)),
     reports
-  }).pipe(Context.add(ShadowControl, {
-    setMode: (next) => Effect.sync(() => mode = next),
-    held: (thing) => Effect.sync(() => Object.fromEntries(shadowOf(thing).desired)),
-    deliver: Effect.suspend(() => {
-      const arriving = onTheirWay
-      onTheirWay = []
-      return Effect.forEach(arriving, ({ thing, command }) => Effect.ignore(put(thing, command)), { discard: true })
-    }),
-    report: (report) =>
-      Effect.suspend(() => {
-        if (report._tag === "CommandOutcome") {
-          const shadow = shadowOf(report.thing)
-          shadow.reported.set(report.commandId, report)
-          shadows.set(report.thing, shadow)
-        }
-        return Effect.asVoid(PubSub.publish(said, report))
-      })
-  }))
+  }).pipe(
+    Context.add(ShadowControl, {
+      setMode: (next) => Effect.sync(() => (mode = next)),
+      held: (thing) => Effect.sync(() => Object.fromEntries(shadowOf(thing).desired)),
+      deliver: Effect.suspend(() => {
+        const arriving = onTheirWay
+        onTheirWay = []
+        return Effect.forEach(arriving, ({ thing, command }) => Effect.ignore(put(thing, command)), { discard: true })
+      }),
+      report: (report) =>
+        Effect.suspend(() => {
+          if (report._tag === "CommandOutcome") {
+            const shadow = shadowOf(report.thing)
+            shadow.reported.set(report.commandId, report)
+            shadows.set(report.thing, shadow)
+          }
+          return Effect.asVoid(PubSub.publish(said, report))
+        })
+    })
+  )
 })
 
 /** Every build of the layer knows no thing yet. */
@@ -131,7 +137,10 @@ export const layer: Layer.Layer<DeviceShadow | ShadowControl> = Layer.effectCont
 
 /** Bytes of the document that a device would be sent. */
 const sizeOf = (desired: Shadow["desired"], reported: Shadow["reported"]): number => {
-  const outcomes = Array.from(reported, ([commandId, { outcome, at, detail }]) => [commandId, { outcome, at, detail }] as const)
+  const outcomes = Array.from(
+    reported,
+    ([commandId, { outcome, at, detail }]) => [commandId, { outcome, at, detail }] as const
+  )
   const document = {
     desired: { commands: Object.fromEntries(desired) },
     reported: { commands: Object.fromEntries(outcomes) }

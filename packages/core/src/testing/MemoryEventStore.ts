@@ -55,7 +55,7 @@ const make = (): EventStore["Service"] => {
     const firstVersion = versionOf(streamId) + 1
     if (events.length > 0) {
       let stream = streams.get(streamId)
-      if (stream === undefined) streams.set(streamId, stream = [])
+      if (stream === undefined) streams.set(streamId, (stream = []))
       for (const event of events) {
         const stored = { ...event, streamId, version: stream.length + 1, position: feed.length + 1 }
         stream.push(stored)
@@ -105,7 +105,10 @@ const make = (): EventStore["Service"] => {
 
     streams: (prefix, after, limit) =>
       Effect.sync(() =>
-        Array.from(streams.keys()).filter((id) => id.startsWith(prefix) && id > after).sort().slice(0, limit)
+        Array.from(streams.keys())
+          .filter((id) => id.startsWith(prefix) && id > after)
+          .sort()
+          .slice(0, limit)
       ),
 
     append: (streamId, expectedVersion, events, receipt) =>

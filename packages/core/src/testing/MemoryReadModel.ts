@@ -49,12 +49,16 @@ const make = (): ReadModel["Service"] => {
 
     devicesOwnedBy: (userId, orgId) =>
       Effect.sync(() =>
-        locksOfOwner.of(userId).flatMap(owned).filter((row) => orgId === undefined || row.orgId === orgId)
+        locksOfOwner
+          .of(userId)
+          .flatMap(owned)
+          .filter((row) => orgId === undefined || row.orgId === orgId)
       ),
 
     lockOfThing: (thing) => Effect.sync(() => Option.fromUndefinedOr(locksOfThing.of(thing)[0])),
 
-    lockOfTempKey: (tempKeyUuid) => Effect.sync(() => Option.fromUndefinedOr(lockOfTempKey.get(canonical(tempKeyUuid)))),
+    lockOfTempKey: (tempKeyUuid) =>
+      Effect.sync(() => Option.fromUndefinedOr(lockOfTempKey.get(canonical(tempKeyUuid)))),
 
     isKnownUser: (userId) => Effect.sync(() => users.has(userId)),
 
@@ -75,7 +79,7 @@ const make = (): ReadModel["Service"] => {
 const index = () => {
   const locks = new Map<string, Set<number>>()
   return {
-    of: (name: string): ReadonlyArray<number> => [...locks.get(name) ?? []].sort((a, b) => a - b),
+    of: (name: string): ReadonlyArray<number> => [...(locks.get(name) ?? [])].sort((a, b) => a - b),
     move: (lockId: number, from: string | null | undefined, to: string | null): void => {
       if (from === to) return
       if (typeof from === "string") locks.get(from)?.delete(lockId)

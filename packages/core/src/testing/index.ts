@@ -1,3 +1,5 @@
-export * from "./memory.ts"
 export * from "./Arbitraries.ts"
+export * from "./deviceShadowSuite.ts"
 export * from "./eventStoreSuite.ts"
+export * from "./memory.ts"
+export * from "./readModelSuite.ts"

@@ -13,16 +13,17 @@ const TEXTS = {
 
 export const checkAppending = (check: Check, { nul }: { readonly nul: boolean }) => {
   check("gives back what was appended, in order, with versions from 1", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const [first, second] = [events(2), events(3)]
       expect((yield* store.append(stream, 0, first)).version).toBe(2)
       expect((yield* store.append(stream, 2, second)).version).toBe(5)
       expect(yield* contentOf(store, stream)).toEqual(asStored([...first, ...second], stream))
-    }))
+    })
+  )
 
   check("keeps every field of the envelope", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const principals = [
         { _tag: "User", userId: "user-1" },
@@ -31,34 +32,51 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
         { _tag: "Super" },
         { _tag: "System" }
       ] as const
-      const data = { text: "x", none: null, yes: true, no: false, list: [1, [], {}], deep: { "": { a: 0.1 } }, big: 2 ** 53 - 1, tiny: -5e-324 }
+      const data = {
+        text: "x",
+        none: null,
+        yes: true,
+        no: false,
+        list: [1, [], {}],
+        deep: { "": { a: 0.1 } },
+        big: 2 ** 53 - 1,
+        tiny: -5e-324
+      }
       const appended = principals.flatMap((principal, index) =>
-        events(1, data).map((event) => ({ ...event, principal, orgId: index === 0 ? "" : "org-1", at: 253_402_300_799_999 }))
+        events(1, data).map((event) => ({
+          ...event,
+          principal,
+          orgId: index === 0 ? "" : "org-1",
+          at: 253_402_300_799_999
+        }))
       )
       yield* store.append(stream, 0, appended)
       expect(yield* contentOf(store, stream)).toEqual(asStored(appended, stream))
-    }))
+    })
+  )
 
   for (const [what, text] of Object.entries(nul ? { ...TEXTS, "NUL characters": "\0a\0\0b\0" } : TEXTS)) {
     check(`keeps ${what} in data`, ({ store, name, events }) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const stream = name("a")
         const appended = events(1, { text, [text]: [text] })
         yield* store.append(stream, 0, appended)
         expect(yield* contentOf(store, stream)).toEqual(asStored(appended, stream))
-      }))
+      })
+    )
   }
 
   check("keeps events of 1 MB", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const appended = events(2, { text: "🔑".repeat(262_144) })
       yield* store.append(stream, 0, appended)
       expect(yield* contentOf(store, stream)).toEqual(asStored(appended, stream))
-    }))
+    })
+  )
 
   check("reads a stream in pages", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       yield* store.append(stream, 0, events(10))
       const versions = (afterVersion: number, limit: number) =>
@@ -68,16 +86,18 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
       expect(yield* versions(8, 4)).toEqual([9, 10])
       expect(yield* versions(10, 4)).toEqual([])
       expect(yield* versions(99, 4)).toEqual([])
-    }))
+    })
+  )
 
   check("knows an unknown stream as empty", ({ store, name }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       expect(yield* store.read(name("nobody"), 0, 10)).toEqual([])
       expect((yield* store.snapshot(name("nobody")))._tag).toBe("None")
-    }))
+    })
+  )
 
   check("refuses a version that the stream has passed, and one that it has not reached", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const appended = events(2)
       yield* store.append(stream, 0, appended)
@@ -89,22 +109,46 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
       expect(yield* Effect.flip(store.append(name("nobody"), 1, events(1)))).toMatchObject({ expected: 1, actual: 0 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(appended, stream))
       expect(yield* store.read(name("nobody"), 0, 10)).toEqual([])
-    }))
+    })
+  )
 
   check("tells streams apart whose ids differ by little", ({ store, name, events }) =>
-    Effect.gen(function*() {
-      const ids = ["a", "A", "a ", " a", "a%", "a_", "a*", "a/b", "a\\b", "a'b", "a\"b", "a;--", "ä", "🔑", "a\tb", "[a]"].map(name)
+    Effect.gen(function* () {
+      const ids = [
+        "a",
+        "A",
+        "a ",
+        " a",
+        "a%",
+        "a_",
+        "a*",
+        "a/b",
+        "a\\b",
+        "a'b",
+        'a"b',
+        "a;--",
+        "ä",
+        "🔑",
+        "a\tb",
+        "[a]"
+      ].map(name)
       for (const [index, id] of ids.entries()) yield* store.append(id, 0, events(1, { index }))
       for (const [index, id] of ids.entries()) {
         expect((yield* contentOf(store, id)).map(({ data }) => data)).toEqual([{ index }])
       }
-    }))
+    })
+  )
 
   check("lists streams by prefix, in pages, sorted", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const ids = ["lock-10", "lock-2", "lock_3", "lockX4", "LOCK-5", "lock-1", "other-1"].map(name)
       for (const id of ids) yield* store.append(id, 0, events(1))
-      const [lock, one, ten, two] = ["lock-", "lock-1", "lock-10", "lock-2"].map(name) as [string, string, string, string]
+      const [lock, one, ten, two] = ["lock-", "lock-1", "lock-10", "lock-2"].map(name) as [
+        string,
+        string,
+        string,
+        string
+      ]
       expect(yield* store.streams(lock, "", 10)).toEqual([one, ten, two])
       expect(yield* store.streams(lock, "", 2)).toEqual([one, ten])
       expect(yield* store.streams(lock, ten, 2)).toEqual([two])
@@ -112,23 +156,25 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
       expect(yield* store.streams(name("lock_"), "", 10)).toEqual([name("lock_3")])
       expect(yield* store.streams(name("lock%"), "", 10)).toEqual([])
       expect(yield* store.streams(name(""), "", 10)).toEqual(ids.toSorted())
-    }))
+    })
+  )
 
   check("lists no stream that holds no event", ({ store, name, events, receipt, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       yield* store.append(name("receipt"), 0, [], receipt("r"))
       yield* store.prepare(0, events(1), reserve(name("prepared"), "c"))
       yield* store.saveSnapshot(name("snapshot"), { version: 1, state: "{}" })
       yield* Effect.flip(store.append(name("refused"), 1, events(1)))
       expect(yield* store.streams(name(""), "", 10)).toEqual([])
-    }))
+    })
+  )
 
   check("loses and doubles nothing when twenty writers append to one stream", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const batches = Array.from({ length: 60 }, () => events(2))
       const write = (batch: (typeof batches)[number]) =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           const version = (yield* store.read(stream, 0, 1_000)).length
           expect(version % 2).toBe(0)
           yield* Effect.yieldNow
@@ -138,14 +184,20 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
       const stored = yield* store.read(stream, 0, 1_000)
       expect(stored.map(({ version }) => version)).toEqual(Array.from({ length: 120 }, (_, index) => index + 1))
       const ids = stored.map(({ eventId }) => eventId)
-      expect(ids.toSorted()).toEqual(batches.flat().map(({ eventId }) => eventId).toSorted())
+      expect(ids.toSorted()).toEqual(
+        batches
+          .flat()
+          .map(({ eventId }) => eventId)
+          .toSorted()
+      )
       for (const [first, second] of batches) {
         expect(ids.indexOf(second?.eventId ?? "")).toBe(ids.indexOf(first?.eventId ?? "") + 1)
       }
-    }))
+    })
+  )
 
   check("fails only those of many concurrent appends that conflict", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const appends = Array.from({ length: 50 }, (_, index) => ({
         stream: name(`s-${index}`),
         expected: index % 5 === 0 ? 3 : 0,
@@ -160,15 +212,17 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
       for (const { stream, expected, batch } of appends) {
         expect(yield* contentOf(store, stream)).toEqual(expected === 0 ? asStored(batch, stream) : [])
       }
-    }))
+    })
+  )
 
   check("keeps the newest snapshot of a stream, as it was written", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       yield* store.append(stream, 0, events(3))
       const snapshot = (version: number) => ({ version, state: `{"version":${version},"text":"🔑 ' \\u0000"}` })
       for (const version of [2, 3, 1]) yield* store.saveSnapshot(stream, snapshot(version))
       expect(yield* store.snapshot(stream)).toMatchObject({ _tag: "Some", value: snapshot(3) })
       expect((yield* store.snapshot(name("b")))._tag).toBe("None")
-    }))
+    })
+  )
 }

@@ -6,16 +6,17 @@ import { asStored, type Check, type StoreFixture, withoutPosition } from "./fixt
 export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }) => {
   if (!shared) {
     check("starts at position 1; an empty store's head is 0", ({ store, name, events }) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         expect(yield* store.head).toBe(0)
         expect(yield* store.readAll(0, 10)).toEqual([])
         expect(yield* store.append(name("a"), 0, events(2))).toEqual({ version: 2, position: 2 })
         expect((yield* store.readAll(0, 10)).map(({ position }) => position)).toEqual([1, 2])
-      }))
+      })
+    )
   }
 
   check("holds all streams in the order of their appends, without gaps", ({ store, name, events, feed }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const start = yield* store.head
       const [one, two, three] = [events(2), events(1), events(2)]
       const [a, b] = [name("a"), name("b")]
@@ -28,10 +29,11 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
       expect(withoutPosition(stored)).toEqual([...asStored(one, a), ...asStored(two, b), ...asStored(three, a, 3)])
       expect(stored.map(({ position }) => position)).toEqual([1, 2, 3, 4, 5].map((step) => start + step))
       expect(yield* store.read(a, 0, 10)).toEqual(stored.filter(({ streamId }) => streamId === a))
-    }))
+    })
+  )
 
   check("is read in pages", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const start = yield* store.head
       yield* store.append(name("a"), 0, events(10))
       const steps = (after: number, limit: number) =>
@@ -41,26 +43,33 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
       expect(yield* steps(8, 4)).toEqual([9, 10])
       expect(yield* steps(10, 4)).toEqual([])
       expect(yield* steps(99, 4)).toEqual([])
-    }))
+    })
+  )
 
   check("shows a reader every position once and in order while others write", ({ store, name, events, follow }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const start = yield* store.head
       const write = (writer: number) =>
         Effect.forEach([0, 3, 6, 9, 12], (version) =>
-          store.append(name(`w-${writer}`), version, events(3)).pipe(Effect.andThen(Effect.yieldNow)))
+          store.append(name(`w-${writer}`), version, events(3)).pipe(Effect.andThen(Effect.yieldNow))
+        )
       const reader = yield* follow(start).pipe(Stream.take(150), Stream.runCollect, Effect.forkChild)
-      yield* Effect.forEach(Array.from({ length: 10 }, (_, index) => index), write, { concurrency: "unbounded" })
+      yield* Effect.forEach(
+        Array.from({ length: 10 }, (_, index) => index),
+        write,
+        { concurrency: "unbounded" }
+      )
       const seen = yield* Fiber.join(reader)
       expect(seen.map(({ position }) => position)).toEqual(Array.from({ length: 150 }, (_, index) => start + index + 1))
       for (let writer = 0; writer < 10; writer++) {
         const versions = seen.filter(({ streamId }) => streamId === name(`w-${writer}`)).map(({ version }) => version)
         expect(versions).toEqual(Array.from({ length: 15 }, (_, index) => index + 1))
       }
-    }))
+    })
+  )
 
   check("never shows part of a batch", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const writing = yield* Effect.forEach([0, 1, 2, 3, 4], (batch) => store.append(stream, batch * 40, events(40)), {
         discard: true
@@ -72,19 +81,21 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
         yield* Effect.yieldNow
       }
       yield* Fiber.join(writing)
-    }))
+    })
+  )
 
   check("wakes a subscriber that started at the head", ({ store, name, events, follow }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const start = yield* store.head
       const subscribed = yield* subscribe({ store }, (position) => position > start)
       yield* store.append(name("a"), 0, events(1))
       expect(yield* Fiber.join(subscribed)).toBe(start + 1)
       expect(yield* follow(start).pipe(Stream.take(1), Stream.runCollect)).toHaveLength(1)
-    }))
+    })
+  )
 
   check("gives a subscriber that starts in the middle all that comes after", ({ store, name, events, follow }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const start = yield* store.head
       const [a, b] = [name("a"), name("b")]
       const [before, after, later] = [events(5), events(4), events(3)]
@@ -93,17 +104,19 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
       const reader = yield* follow(start + 5).pipe(Stream.take(7), Stream.runCollect, Effect.forkChild)
       yield* store.append(b, 0, later)
       expect(withoutPosition(yield* Fiber.join(reader))).toEqual([...asStored(after, a, 6), ...asStored(later, b)])
-    }))
+    })
+  )
 
   check("tells every subscriber where the feed stands, at once", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { position } = yield* store.append(name("a"), 0, events(3))
       const heads = yield* Effect.forEach([1, 2, 3], () => Stream.runHead(store.changes), { concurrency: "unbounded" })
       for (const head of heads) expect(head).toMatchObject({ _tag: "Some", value: position })
-    }))
+    })
+  )
 
   check("lets a slow subscriber miss steps, but not the last one", ({ store, name, events }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const start = yield* store.head
       const busy = yield* Deferred.make<void>()
       const final = start + 100
@@ -118,11 +131,15 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
       for (let version = 0; version < 100; version++) yield* store.append(name("a"), version, events(1))
       yield* Deferred.succeed(busy, undefined)
       expect(yield* Fiber.join(subscriber)).toMatchObject({ _tag: "Some", value: final })
-    }))
+    })
+  )
 }
 
 /** Waits in the background for a position of that kind; returns once the first position has come. */
-const subscribe = Effect.fnUntraced(function*({ store }: Pick<StoreFixture, "store">, wanted: (position: number) => boolean) {
+const subscribe = Effect.fnUntraced(function* (
+  { store }: Pick<StoreFixture, "store">,
+  wanted: (position: number) => boolean
+) {
   const first = yield* Deferred.make<void>()
   const fiber = yield* store.changes.pipe(
     Stream.tap(() => Deferred.succeed(first, undefined)),

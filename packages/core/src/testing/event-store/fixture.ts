@@ -26,7 +26,7 @@ export interface StoreFixture {
 const PAGE = 7
 
 /** Every test has one of its own; a random part keeps its names apart from those of earlier runs over the same database. */
-export const storeFixture = Effect.gen(function*() {
+export const storeFixture = Effect.gen(function* () {
   const store = yield* EventStore
   const run = (yield* Random.nextInt).toString(36).replace("-", "")
   let made = 0
@@ -35,16 +35,15 @@ export const storeFixture = Effect.gen(function*() {
 
   const feed = (after: number): ReturnType<StoreFixture["feed"]> =>
     Effect.flatMap(store.readAll(after, PAGE), (page) =>
-      page.length === 0
-        ? Effect.succeed(page)
-        : Effect.map(feed(after + page.length), (rest) => [...page, ...rest]))
+      page.length === 0 ? Effect.succeed(page) : Effect.map(feed(after + page.length), (rest) => [...page, ...rest])
+    )
 
   const follow = (after: number) => {
     let position = after
     return store.changes.pipe(
       Stream.mapEffect(() => feed(position)),
       Stream.flatMap(Stream.fromIterable),
-      Stream.tap((event) => Effect.sync(() => position = event.position))
+      Stream.tap((event) => Effect.sync(() => (position = event.position)))
     )
   }
 
@@ -65,7 +64,12 @@ export const storeFixture = Effect.gen(function*() {
         }
       }),
     receipt: (of) => ({ id: name(of), fingerprint: `fingerprint of ${of}` }),
-    reserve: (streamId, command, deadline = 1_000) => ({ commandId: name(command), streamId, thing: "thing-1", deadline }),
+    reserve: (streamId, command, deadline = 1_000) => ({
+      commandId: name(command),
+      streamId,
+      thing: "thing-1",
+      deadline
+    }),
     feed,
     follow
   } satisfies StoreFixture
@@ -76,8 +80,7 @@ export const asStored = (events: ReadonlyArray<NewEvent>, streamId: string, firs
   events.map((event, index) => ({ ...event, streamId, version: firstVersion + index }))
 
 /** Stored events without their positions, which depend on what else is in the store. */
-export const withoutPosition = (events: ReadonlyArray<StoredEvent>) =>
-  events.map(({ position: _, ...event }) => event)
+export const withoutPosition = (events: ReadonlyArray<StoredEvent>) => events.map(({ position: _, ...event }) => event)
 
 /** The stored events of a stream, up to 1,000. */
 export const contentOf = (store: EventStore["Service"], streamId: string) =>

@@ -8,18 +8,22 @@ export const checkReopening = (
   place: Effect.Effect<Layer.Layer<EventStore, unknown>, unknown, Scope.Scope>,
   timeout: number
 ) => {
-  it.live("holds everything that was answered before, and settles what was left", () =>
-    Effect.gen(function*() {
-      const layer = yield* place
-      const opened = Effect.provide(layer, { local: true })
-      const before = yield* firstLife.pipe(opened)
-      yield* secondLife(before).pipe(opened)
-      yield* thirdLife(before).pipe(opened)
-    }), timeout)
+  it.live(
+    "holds everything that was answered before, and settles what was left",
+    () =>
+      Effect.gen(function* () {
+        const layer = yield* place
+        const opened = Effect.provide(layer, { local: true })
+        const before = yield* firstLife.pipe(opened)
+        yield* secondLife(before).pipe(opened)
+        yield* thirdLife(before).pipe(opened)
+      }),
+    timeout
+  )
 }
 
 /** Writes, leaves one append prepared and one released, and goes. */
-const firstLife = Effect.gen(function*() {
+const firstLife = Effect.gen(function* () {
   const { store, name, events, receipt, reserve } = yield* storeFixture
   const [plain, left, passed, settled] = [name("plain"), name("left"), name("passed"), name("settled")]
   const before = {
@@ -34,7 +38,12 @@ const firstLife = Effect.gen(function*() {
     prepared: events(2),
     released: events(1),
     passing: events(1),
-    commands: { left: reserve(left, "left"), passed: reserve(passed, "passed"), kept: reserve(settled, "kept"), gone: reserve(settled, "gone") }
+    commands: {
+      left: reserve(left, "left"),
+      passed: reserve(passed, "passed"),
+      kept: reserve(settled, "kept"),
+      gone: reserve(settled, "gone")
+    }
   }
   yield* store.append(plain, 0, before.batch, receipt("plain"))
   yield* store.append(plain, 3, [], receipt("unchanged"))
@@ -53,7 +62,7 @@ const firstLife = Effect.gen(function*() {
 type Before = Effect.Success<typeof firstLife>
 
 /** Finds everything, and settles what was left. */
-const secondLife = Effect.fnUntraced(function*(before: Before) {
+const secondLife = Effect.fnUntraced(function* (before: Before) {
   const { store } = yield* storeFixture
   const { plain, left, passed, commands, receipt } = before
   expect(yield* store.head).toBe(before.head)
@@ -66,21 +75,32 @@ const secondLife = Effect.fnUntraced(function*(before: Before) {
   expect(yield* store.discard(commands.kept.commandId)).toEqual(before.committed)
 
   const unsettled = (yield* store.unsettled(1_001)).filter(({ streamId }) => streamId === left || streamId === passed)
-  expect(unsettled.toSorted((a, b) => a.streamId < b.streamId ? -1 : 1))
-    .toEqual([{ ...commands.left, released: false }, { ...commands.passed, released: true }])
+  expect(unsettled.toSorted((a, b) => (a.streamId < b.streamId ? -1 : 1))).toEqual([
+    { ...commands.left, released: false },
+    { ...commands.passed, released: true }
+  ])
   expect(yield* contentOf(store, left)).toEqual([])
-  expect(yield* Effect.flip(store.append(left, 0, before.more))).toMatchObject({ _tag: "StreamReserved", ...commands.left })
-  expect(yield* store.commit(commands.left.commandId)).toMatchObject({ _tag: "Committed", version: 2, position: before.head + 2 })
+  expect(yield* Effect.flip(store.append(left, 0, before.more))).toMatchObject({
+    _tag: "StreamReserved",
+    ...commands.left
+  })
+  expect(yield* store.commit(commands.left.commandId)).toMatchObject({
+    _tag: "Committed",
+    version: 2,
+    position: before.head + 2
+  })
   expect(yield* store.commit(commands.passed.commandId)).toMatchObject({ _tag: "Committed", version: 2 })
 })
 
 /** Finds what the second life settled, and goes on. */
-const thirdLife = Effect.fnUntraced(function*(before: Before) {
+const thirdLife = Effect.fnUntraced(function* (before: Before) {
   const { store } = yield* storeFixture
   const { left, passed, commands, receipt } = before
   expect(yield* contentOf(store, left)).toEqual(asStored(before.prepared, left))
   expect(yield* contentOf(store, passed)).toEqual(asStored([...before.passing, ...before.released], passed))
-  expect(yield* store.receipt(receipt("left").id)).toMatchObject({ value: { streamId: left, firstVersion: 1, version: 2 } })
+  expect(yield* store.receipt(receipt("left").id)).toMatchObject({
+    value: { streamId: left, firstVersion: 1, version: 2 }
+  })
   expect(yield* store.discard(commands.left.commandId)).toMatchObject({ _tag: "Committed", version: 2 })
   expect(yield* store.append(left, 2, before.more)).toEqual({ version: 11, position: before.head + 3 + 9 })
 })

@@ -6,7 +6,7 @@ import { asStored, type Check, contentOf, type StoreFixture } from "./fixture.ts
 
 export const checkTwoSteps = (check: Check) => {
   check("shows nothing of a prepared append until it is committed", ({ store, name, events, reserve, receipt, feed }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const [first, second] = [events(1), events(2)]
       const { position } = yield* store.append(stream, 0, first)
@@ -14,7 +14,12 @@ export const checkTwoSteps = (check: Check) => {
       const seen: Array<number> = []
       const started = yield* Deferred.make<void>()
       const subscriber = yield* store.changes.pipe(
-        Stream.tap((head) => Effect.andThen(Effect.sync(() => seen.push(head)), Deferred.succeed(started, undefined))),
+        Stream.tap((head) =>
+          Effect.andThen(
+            Effect.sync(() => seen.push(head)),
+            Deferred.succeed(started, undefined)
+          )
+        ),
         Stream.takeUntil((head) => head > position),
         Stream.runDrain,
         Effect.forkChild
@@ -32,31 +37,38 @@ export const checkTwoSteps = (check: Check) => {
       expect(yield* store.head).toBe(position + 2)
       yield* Fiber.join(subscriber)
       expect(seen).toEqual([position, position + 2])
-    }))
+    })
+  )
 
   check("can begin a stream", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const prepared = events(1)
       const command = reserve(stream, "c")
       yield* store.prepare(0, prepared, command)
       expect(yield* store.commit(command.commandId)).toMatchObject({ _tag: "Committed", version: 1 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(prepared, stream))
-    }))
+    })
+  )
 
   check("refuses to prepare at another version, and reserves nothing then", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       yield* store.append(stream, 0, events(1))
       for (const expected of [0, 2]) {
-        expect(yield* Effect.flip(store.prepare(expected, events(1), reserve(stream, `c-${expected}`))))
-          .toMatchObject({ _tag: "VersionConflict", streamId: stream, expected, actual: 1 })
+        expect(yield* Effect.flip(store.prepare(expected, events(1), reserve(stream, `c-${expected}`)))).toMatchObject({
+          _tag: "VersionConflict",
+          streamId: stream,
+          expected,
+          actual: 1
+        })
       }
       expect(yield* store.append(stream, 1, events(1))).toMatchObject({ version: 2 })
-    }))
+    })
+  )
 
   check("keeps other appends off its stream, and off no other", ({ store, name, events, reserve, receipt }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const command = reserve(stream, "c", 4_711)
       yield* store.prepare(0, events(1), command)
@@ -72,10 +84,11 @@ export const checkTwoSteps = (check: Check) => {
       }
       expect(yield* store.append(name("b"), 0, events(1))).toMatchObject({ version: 1 })
       yield* store.prepare(0, events(1), reserve(name("c"), "third"))
-    }))
+    })
+  )
 
   check("leaves nothing when it is discarded", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const kept = events(1)
       const head = yield* store.head
@@ -85,10 +98,11 @@ export const checkTwoSteps = (check: Check) => {
       expect(yield* store.head).toBe(head)
       expect(yield* store.append(stream, 0, kept)).toEqual({ version: 1, position: head + 1 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(kept, stream))
-    }))
+    })
+  )
 
   check("lets plain appends pass when released, but no other prepare", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const [first, prepared, passing] = [events(1), events(2), events(3)]
       const command = reserve(stream, "c", 4_711)
@@ -97,17 +111,24 @@ export const checkTwoSteps = (check: Check) => {
       yield* store.release(command.commandId)
       yield* store.release(command.commandId)
       expect(yield* store.append(stream, 1, passing)).toMatchObject({ version: 4 })
-      expect(yield* Effect.flip(store.prepare(4, events(1), reserve(stream, "other"))))
-        .toMatchObject({ _tag: "StreamReserved", ...command, released: true })
-      expect(yield* Effect.flip(store.append(stream, 1, events(1)))).toMatchObject({ _tag: "VersionConflict", actual: 4 })
+      expect(yield* Effect.flip(store.prepare(4, events(1), reserve(stream, "other")))).toMatchObject({
+        _tag: "StreamReserved",
+        ...command,
+        released: true
+      })
+      expect(yield* Effect.flip(store.append(stream, 1, events(1)))).toMatchObject({
+        _tag: "VersionConflict",
+        actual: 4
+      })
 
       expect(yield* store.commit(command.commandId)).toMatchObject({ _tag: "Committed", version: 6 })
       expect(yield* contentOf(store, stream)).toEqual(asStored([...first, ...passing, ...prepared], stream))
       yield* store.prepare(6, events(1), reserve(stream, "next"))
-    }))
+    })
+  )
 
   check("is discarded after a release as before one", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const passing = events(1)
       const command = reserve(stream, "c")
@@ -117,10 +138,11 @@ export const checkTwoSteps = (check: Check) => {
       expect(yield* store.discard(command.commandId)).toEqual({ _tag: "Discarded" })
       expect(yield* contentOf(store, stream)).toEqual(asStored(passing, stream))
       yield* store.prepare(1, events(1), reserve(stream, "next"))
-    }))
+    })
+  )
 
   check("stays as it was settled first, whoever settles it again", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const stream = name("a")
       const [one, two] = [reserve(stream, "one"), reserve(stream, "two")]
       yield* store.prepare(0, events(2), one)
@@ -139,48 +161,58 @@ export const checkTwoSteps = (check: Check) => {
       yield* store.release(two.commandId)
       expect(yield* contentOf(store, stream)).toEqual(before)
       expect(yield* store.append(stream, 5, events(1))).toMatchObject({ version: 6 })
-    }))
+    })
+  )
 
   check("is settled one way when many settle it at once", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       for (let round = 0; round < 5; round++) {
         const stream = name(`a-${round}`)
         const command = reserve(stream, `c-${round}`)
         yield* store.prepare(0, events(2), command)
         const settlements = yield* Effect.forEach(
           Array.from({ length: 20 }, (_, index) => (index + round) % 2 === 0),
-          (commit) => commit ? store.commit(command.commandId) : store.discard(command.commandId),
+          (commit) => (commit ? store.commit(command.commandId) : store.discard(command.commandId)),
           { concurrency: "unbounded" }
         )
         for (const settlement of settlements) expect(settlement).toEqual(settlements[0])
         expect(yield* contentOf(store, stream)).toHaveLength(settlements[0]?._tag === "Committed" ? 2 : 0)
       }
-    }))
+    })
+  )
 
   check("counts an unknown command as discarded", ({ store, name }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       expect(yield* store.discard(name("nobody"))).toEqual({ _tag: "Discarded" })
       expect(yield* store.commit(name("nobody"))).toEqual({ _tag: "Discarded" })
       yield* store.release(name("nobody"))
-    }))
+    })
+  )
 
   check("is listed as unsettled once its deadline has passed, until it settles", ({ store, name, events, reserve }) =>
-    Effect.gen(function*() {
-      const commands = [1_000, 2_000, 3_000].map((deadline) => reserve(name(`s-${deadline}`), `c-${deadline}`, deadline))
+    Effect.gen(function* () {
+      const commands = [1_000, 2_000, 3_000].map((deadline) =>
+        reserve(name(`s-${deadline}`), `c-${deadline}`, deadline)
+      )
       const [early, middle, late] = commands as [Reserved, Reserved, Reserved]
       for (const command of commands) yield* store.prepare(0, events(1), command)
       const ours = new Set(commands.map(({ commandId }) => commandId))
       const unsettled = (before: number) =>
         Effect.map(store.unsettled(before), (all) =>
-          all.filter(({ commandId }) => ours.has(commandId)).toSorted((a, b) => a.deadline - b.deadline))
+          all.filter(({ commandId }) => ours.has(commandId)).toSorted((a, b) => a.deadline - b.deadline)
+        )
       expect(yield* unsettled(1_000)).toEqual([])
       expect(yield* unsettled(1_001)).toEqual([{ ...early, released: false }])
       yield* store.release(middle.commandId)
-      expect(yield* unsettled(2_001)).toEqual([{ ...early, released: false }, { ...middle, released: true }])
+      expect(yield* unsettled(2_001)).toEqual([
+        { ...early, released: false },
+        { ...middle, released: true }
+      ])
       yield* store.commit(early.commandId)
       yield* store.discard(middle.commandId)
       expect(yield* unsettled(4_000)).toEqual([{ ...late, released: false }])
-    }))
+    })
+  )
 }
 
 type Reserved = ReturnType<StoreFixture["reserve"]>

@@ -1,0 +1,223 @@
+/** The conformance suite of device shadows: an adapter's test file calls it and needs little else. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, type Layer, Random, type Scope, Stream } from "effect"
+import { type DeviceCommand, SHADOW_LIMIT, toDocument } from "../DeviceCommand.ts"
+import { DeviceShadow, ShadowRejected } from "../ports/DeviceShadow.ts"
+
+const TIMEOUT = 20_000
+
+/** What a device says about a command that it has carried out, or not. */
+export type Acknowledge<R> = (
+  thing: string,
+  commandId: string,
+  outcome: "done" | "failed" | "expired"
+) => Effect.Effect<void, unknown, R | Scope.Scope>
+
+/** Registers the tests; each builds the layer anew. With `acknowledge`, which plays the device, reports are checked too. */
+export const deviceShadowSuite = <R = never>(
+  name: string,
+  layer: Layer.Layer<DeviceShadow | R, unknown>,
+  options: { readonly acknowledge?: Acknowledge<NoInfer<R>> } = {}
+): void => {
+  const { acknowledge } = options
+  const check = (
+    sentence: string,
+    body: (shadow: DeviceShadow["Service"], thing: string) => Effect.Effect<unknown, unknown, R | Scope.Scope>
+  ) =>
+    it.live(
+      sentence,
+      () =>
+        Effect.gen(function* () {
+          const shadow = yield* DeviceShadow
+          // Shadows outlive a test where the service is real.
+          return yield* body(shadow, `suite-${yield* Random.nextInt}`)
+        }).pipe(Effect.scoped, Effect.provide(layer, { local: true })),
+      TIMEOUT
+    )
+
+  describe(`device shadow: ${name}`, () => {
+    check("holds what it was sent", (shadow, thing) =>
+      Effect.gen(function* () {
+        const { commandId } = addKey("one")
+        yield* shadow.send(thing, addKey("one"))
+        expect(yield* shadow.find(thing, commandId)).toBe(true)
+        expect(yield* shadow.find(thing, commandId)).toBe(true)
+      })
+    )
+
+    check("holds nothing else", (shadow, thing) =>
+      Effect.gen(function* () {
+        expect(yield* shadow.find(thing, "nobody")).toBe(false)
+        yield* shadow.send(thing, addKey("one"))
+        expect(yield* shadow.find(thing, "nobody")).toBe(false)
+        expect(yield* shadow.find(`${thing}-other`, "one")).toBe(false)
+        expect(yield* shadow.find(thing, "one")).toBe(true)
+      })
+    )
+
+    check("takes a command for a thing that nobody has seen, also after it was asked for it", (shadow, thing) =>
+      Effect.gen(function* () {
+        yield* shadow.settle(thing, "one")
+        expect(yield* shadow.find(thing, "one")).toBe(false)
+        yield* shadow.send(thing, addKey("one"))
+        expect(yield* shadow.find(thing, "one")).toBe(true)
+      })
+    )
+
+    check("forgets a command that is settled, once or more often, and keeps the others", (shadow, thing) =>
+      Effect.gen(function* () {
+        yield* shadow.send(thing, addKey("one"))
+        yield* shadow.send(thing, addKey("two"))
+        for (let time = 0; time < 2; time++) {
+          yield* shadow.settle(thing, "one")
+          expect(yield* shadow.find(thing, "one")).toBe(false)
+          expect(yield* shadow.find(thing, "two")).toBe(true)
+        }
+      })
+    )
+
+    check("keeps the keys' own text", (shadow, thing) =>
+      Effect.gen(function* () {
+        const command = { ...addKey("one"), keyUuid: "🔑 'ä' \" \\ %" }
+        yield* shadow.send(thing, command)
+        expect(yield* shadow.find(thing, "one")).toBe(true)
+      })
+    )
+
+    check("holds both of two commands that are sent at once, and all of ten", (shadow, thing) =>
+      Effect.gen(function* () {
+        for (const count of [2, 10]) {
+          const ids = Array.from({ length: count }, (_, index) => `${count}-${index}`)
+          yield* Effect.forEach(ids, (id) => shadow.send(thing, addKey(id)), { concurrency: "unbounded" })
+          for (const id of ids) expect(yield* shadow.find(thing, id)).toBe(true)
+        }
+      })
+    )
+
+    check("drops expired commands with the next one", (shadow, thing) =>
+      Effect.gen(function* () {
+        const open = (commandId: string, expiresAt: number): DeviceCommand => ({
+          _tag: "OpenLock",
+          commandId,
+          seq: 1,
+          issuedAt: 0,
+          expiresAt
+        })
+        yield* shadow.send(thing, open("expired", 1))
+        yield* shadow.send(thing, open("good", 253_402_300_799_999))
+        yield* shadow.send(thing, addKey("endless"))
+        expect(yield* shadow.find(thing, "expired")).toBe(false)
+        expect(yield* shadow.find(thing, "good")).toBe(true)
+        expect(yield* shadow.find(thing, "endless")).toBe(true)
+      })
+    )
+
+    check(
+      "refuses what no longer fits, keeps what it holds, and has room again once something is settled",
+      (shadow, thing) =>
+        Effect.gen(function* () {
+          const held = yield* fill(shadow, thing, 0)
+          expect(held).toBeGreaterThan(SHADOW_LIMIT / 2 / ENTRY_SIZE)
+          expect(held * ENTRY_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
+          expect(yield* shadow.find(thing, idOf(held))).toBe(false)
+          for (let n = 0; n < held; n++) expect(yield* shadow.find(thing, idOf(n))).toBe(true)
+          yield* shadow.settle(thing, idOf(0))
+          yield* shadow.send(thing, addKey(idOf(held)))
+          expect(yield* shadow.find(thing, idOf(held))).toBe(true)
+        })
+    )
+
+    check("refuses a command that never fits", (shadow, thing) =>
+      Effect.gen(function* () {
+        const refused = yield* Effect.flip(shadow.send(thing, { ...addKey("one"), keyUuid: "x".repeat(SHADOW_LIMIT) }))
+        expect(refused).toBeInstanceOf(ShadowRejected)
+        expect(refused).toMatchObject({ thing })
+        expect(yield* shadow.find(thing, "one")).toBe(false)
+        yield* shadow.send(thing, addKey("two"))
+      })
+    )
+
+    if (acknowledge === undefined) return
+
+    check("passes on what devices report, and finds acknowledged commands until they are settled", (shadow, thing) =>
+      Effect.gen(function* () {
+        const reader = yield* outcomesOf(shadow, thing).pipe(Stream.take(2), Stream.runCollect, Effect.forkChild)
+        yield* shadow.send(thing, addKey("one"))
+        yield* shadow.send(thing, addKey("two"))
+        yield* acknowledge(thing, "one", "done")
+        yield* acknowledge(thing, "two", "failed")
+        expect(yield* Fiber.join(reader)).toEqual([
+          ["one", "done"],
+          ["two", "failed"]
+        ])
+        expect(yield* shadow.find(thing, "one")).toBe(true)
+        yield* shadow.settle(thing, "one")
+        expect(yield* shadow.find(thing, "one")).toBe(false)
+        expect(yield* shadow.find(thing, "two")).toBe(true)
+      })
+    )
+
+    check("begins with the outcomes that it still holds, without those that are settled", (shadow, thing) =>
+      Effect.gen(function* () {
+        const reader = yield* outcomesOf(shadow, thing).pipe(Stream.take(2), Stream.runDrain, Effect.forkChild)
+        yield* shadow.send(thing, addKey("one"))
+        yield* shadow.send(thing, addKey("two"))
+        yield* acknowledge(thing, "one", "done")
+        yield* acknowledge(thing, "two", "expired")
+        yield* Fiber.join(reader)
+        yield* shadow.settle(thing, "one")
+        expect(yield* outcomesOf(shadow, thing).pipe(Stream.take(1), Stream.runCollect)).toEqual([["two", "expired"]])
+      })
+    )
+
+    check("counts outcomes as part of what fits", (shadow, thing) =>
+      Effect.gen(function* () {
+        const reader = yield* outcomesOf(shadow, thing).pipe(Stream.take(10), Stream.runDrain, Effect.forkChild)
+        for (let n = 0; n < 10; n++) {
+          yield* shadow.send(thing, addKey(idOf(n)))
+          yield* acknowledge(thing, idOf(n), "done")
+        }
+        yield* Fiber.join(reader)
+        const held = yield* fill(shadow, thing, 10)
+        expect(held * ENTRY_SIZE + 10 * OUTCOME_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
+      })
+    )
+  })
+}
+
+const addKey = (commandId: string): Extract<DeviceCommand, { readonly _tag: "AddKey" }> => ({
+  _tag: "AddKey",
+  commandId,
+  seq: 1,
+  issuedAt: 1_700_000_000_000,
+  keyUuid: commandId.padEnd(100, "-")
+})
+
+const idOf = (n: number): string => `command-${String(n).padStart(4, "0")}`
+/** Fewest bytes that a command and an outcome take in a shadow. */
+const ENTRY_SIZE = JSON.stringify({ [idOf(0)]: toDocument(addKey(idOf(0))) }).length - 1
+const OUTCOME_SIZE = JSON.stringify({ [idOf(0)]: { outcome: "done" } }).length - 1
+
+/** Sends commands, numbered from `first`, until one is refused; answers that one's number. */
+const fill = Effect.fnUntraced(function* (shadow: DeviceShadow["Service"], thing: string, first: number) {
+  for (let n = first; n * ENTRY_SIZE < 2 * SHADOW_LIMIT; n++) {
+    const refused = yield* shadow.send(thing, addKey(idOf(n))).pipe(
+      Effect.as(false),
+      Effect.catchTag("ShadowRejected", () => Effect.succeed(true))
+    )
+    if (refused) return n
+  }
+  return expect.fail("the shadow took more than it may hold")
+})
+
+/** Ids and outcomes of a thing's commands as they are reported, without repetitions. */
+const outcomesOf = (shadow: DeviceShadow["Service"], thing: string) => {
+  const seen = new Set<string>()
+  return shadow.reports.pipe(
+    Stream.flatMap((report) => {
+      if (report._tag !== "CommandOutcome" || report.thing !== thing || seen.has(report.commandId)) return Stream.empty
+      seen.add(report.commandId)
+      return Stream.succeed([report.commandId, report.outcome] as const)
+    })
+  )
+}

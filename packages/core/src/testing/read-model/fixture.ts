@@ -1,0 +1,61 @@
+/** Feeds for the read model suite, and what a read model says about them. */
+import { Effect, Random } from "effect"
+import { streamOfLock } from "../../Lock.ts"
+import { type LockEvent, toStored } from "../../LockEvent.ts"
+import type { StoredEvent } from "../../ports/EventStore.ts"
+import type { ReadModel } from "../../ports/ReadModel.ts"
+import { millisOf } from "../../Text.ts"
+
+/** The instant of every event that the suite makes. */
+export const TIME = "2026-01-01T00:00:00.000Z"
+
+/** The fields that every event has about its lock. */
+export const about = (lockId: number) => ({ lockId, uuid: `thing-${lockId}`, timestamp: TIME })
+
+type Created = Extract<LockEvent, { readonly _tag: "LockCreated" }>
+export const created = (lockId: number, fields: Partial<Created> = {}): Created => ({
+  _tag: "LockCreated",
+  ...about(lockId),
+  ...fields
+})
+
+/** The events as a feed from its beginning, a second apart. */
+export const feedOf = (...events: ReadonlyArray<LockEvent>): ReadonlyArray<StoredEvent> => {
+  const versions = new Map<number, number>()
+  return events.map((event, index) => {
+    const { lockId } = event
+    const version = (versions.get(lockId) ?? 0) + 1
+    versions.set(lockId, version)
+    return {
+      eventId: `event-${index + 1}`,
+      ...toStored(event),
+      streamId: streamOfLock(lockId),
+      version,
+      position: index + 1,
+      at: millisOf(TIME) + index * 1_000,
+      orgId: "",
+      principal: { _tag: "System" },
+      commandId: `command-${index + 1}`
+    }
+  })
+}
+
+/** A name that no earlier run over the same database has used: presence outlives `reset`. */
+export const newThing = Effect.map(Random.nextInt, (random) => `thing-${random}`)
+
+/** Everything that the read model says about what occurs in a feed. */
+export const rowsOf = Effect.fnUntraced(function* (model: ReadModel["Service"], feed: ReadonlyArray<StoredEvent>) {
+  const texts = new Set(feed.flatMap(({ data }) => Object.values(data).filter((value) => typeof value === "string")))
+  const rows = yield* Effect.forEach(texts, (text) =>
+    Effect.all([
+      model.devicesOwnedBy(text),
+      model.isKnownUser(text),
+      model.lockOfThing(text),
+      model.lockOfTempKey(text)
+    ])
+  )
+  return {
+    checkpoint: yield* model.checkpoint,
+    rows: Object.fromEntries([...texts].map((text, index) => [text, rows[index]]))
+  }
+})
