@@ -75,14 +75,14 @@ export const wireEvent = <Type extends LockEventType>(type: Type) =>
 const publishedFields = new Map(Object.entries(published).map(([type, fields]) => [type, Object.keys(fields)]))
 
 /** The published form of an event. */
-export const toWire = <Event extends LockEvent>(event: Event): WireEvent<Event["_tag"]> => {
+export const toWire = (event: LockEvent): WireEvent => {
   const { type, data: stored } = toStored(event)
   const data: { [field: string]: Schema.Json } = {}
   for (const field of publishedFields.get(type) ?? []) {
     const value = stored[field]
     if (value !== undefined) data[field] = value
   }
-  return { type, data } as WireEvent<Event["_tag"]>
+  return { type, data } as WireEvent
 }
 
 /** The stored form of an event: its type and its data. */

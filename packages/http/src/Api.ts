@@ -3,7 +3,7 @@
  * a server, so a browser can share it. Success shapes are those of the published contract (`contract/endpoints.json`).
  */
 import { AccessMode, Key, LockId, LockRequest, type LockEventType, MaxUses, TempKeyStatus, Text, UuidText, wireEvent } from "@latchkey/core"
-import { Schema } from "effect"
+import { Context, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { problem } from "./Problem.ts"
 
@@ -59,6 +59,11 @@ const command = <Payload extends Schema.Top, Type extends LockEventType>(payload
   headers,
   payload,
   success: Schema.Struct(executed(type))
+})
+
+/** On endpoints whose published errors are a list: their errors then carry both the list and the usual fields. */
+export const PublishesErrorList = Context.Reference<boolean>("@latchkey/http/PublishesErrorList", {
+  defaultValue: () => false
 })
 
 const question = <const Path extends string, Success extends Schema.Top>(path: Path, success: Success) =>
@@ -165,11 +170,11 @@ const locks = HttpApiGroup.make("locks").add(
     residents: Schema.Array(Schema.Struct(resident)),
     orgId: Schema.String,
     timestamp: Schema.String
-  })),
-  question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })),
+  })).annotate(PublishesErrorList, true),
+  question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })).annotate(PublishesErrorList, true),
   question("residents", Schema.Struct({
     residents: Schema.Array(Schema.Struct({ ...resident, hasPhone: Schema.Boolean }))
-  })),
+  })).annotate(PublishesErrorList, true),
   HttpApiEndpoint.get("events", "/locks/:id/events", {
     params: lock,
     query: { page: Schema.optionalKey(positive("a page number, from 1").pipe(Schema.decodeTo(Schema.Int))) },
@@ -225,7 +230,7 @@ const users = HttpApiGroup.make("users").add(
       source: Schema.String
     }),
     error: questionErrors
-  })
+  }).annotate(PublishesErrorList, true)
 )
 
 export class Api extends HttpApi.make("latchkey")

@@ -29,6 +29,7 @@ export interface Problem {
   readonly message: string
   readonly code: ErrorStatus
   readonly details?: ReadonlyArray<Detail>
+  readonly errors?: ReadonlyArray<{ readonly code: number; readonly message: string }>
 }
 
 export const makeProblem = (
@@ -37,11 +38,6 @@ export const makeProblem = (
   message: string,
   details?: ReadonlyArray<Detail>
 ): Problem => ({ success: false, error, message, code, ...(details === undefined ? {} : { details }) })
-
-/** A problem found on the way to a handler or in it, where the core has no error for it. */
-export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", { problem: Schema.Any }) {
-  declare readonly problem: Problem
-}
 
 export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
   makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
@@ -74,6 +70,12 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   LockBusy: [503, "Lock busy"],
   StoreUnavailable: [503, "Store unavailable"]
 }
+
+/** The same problem as the published list of errors has it, beside the usual fields. */
+export const withErrorList = (problem: Problem): Problem => ({
+  ...problem,
+  errors: [{ code: problem.code, message: problem.message }]
+})
 
 /** An error of the core on the wire. */
 export const problemOf = (error: ApiError): Problem => {

@@ -1,0 +1,158 @@
+/**
+ * `node:http` in front of the declaration. The stock server of HttpApi costs three times as much a request; this one
+ * looks up the route, signs the caller in, decodes, runs the handler's effect and writes the answer, and nothing else.
+ */
+import { createHash } from "node:crypto"
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
+import type { Principal, Receipt } from "@latchkey/core"
+import { Cause, Clock, Data, Effect, Exit, Result } from "effect"
+import type { FindMyWay } from "effect/http"
+import { v7 as uuid } from "uuid"
+import { Authenticator, type Unauthenticated } from "./Authentication.ts"
+import type { KeysUnavailable, TokenRefused } from "./Jwt.ts"
+import { type ApiError, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
+import { parseBody, readBody } from "./RequestBody.ts"
+import type { Call, RawParts, Reply, Route } from "./Routes.ts"
+
+/** An answer before it is written. */
+export interface Answer {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string
+}
+
+/** What metrics are told about every request that was answered; `path` is the declared one, which names no lock. */
+export type OnAnswered = (method: string, path: string, status: number, seconds: number) => void
+
+/** The request was refused before its handler. */
+class Refused extends Data.TaggedError("Refused")<{ readonly problem: Problem }> {}
+
+type Failure = ApiError | Refused | Unauthenticated | TokenRefused | KeysUnavailable
+
+/**
+ * Answers requests: operational ones (`/health` and the like) from `operations`, all others from the routes.
+ * Runs every handler to its end, also when its client goes away: a command must not stop halfway.
+ */
+export const makeListener = Effect.fnUntraced(function*(options: {
+  readonly router: FindMyWay.Router<Route>
+  readonly operations: { readonly [path: string]: Effect.Effect<Answer> }
+  readonly onAnswered: OnAnswered
+}) {
+  const { router, operations, onAnswered } = options
+  const { authenticate } = yield* Authenticator
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  const inTurn = oncePerTurn()
+
+  const handle = Effect.fnUntraced(function*(route: Route, request: IncomingMessage, raw: Pick<RawParts, "params" | "query">, body: Buffer) {
+    const { headers } = request
+    const principal = yield* authenticate(headers)
+    const payload = request.method === "POST" ? parseBody(headers, body) : Result.succeed(undefined)
+    if (Result.isFailure(payload)) return yield* new Refused({ problem: payload.failure })
+    const decoded = route.decode({ ...raw, headers, payload: payload.success })
+    if (Result.isFailure(decoded)) return yield* new Refused({ problem: decoded.failure })
+    const receipt = receiptOf(request, principal, body)
+    const context = { principal, commandId: uuid(), at: yield* Clock.currentTimeMillis }
+    const call: Call = receipt === undefined ? context : { ...context, receipt }
+    return yield* route.handle({ ...decoded.success, call })
+  })
+
+  const answerOf = (route: Route, exit: Exit.Exit<Reply<unknown>, Failure>): Answer => {
+    if (Exit.isFailure(exit)) return problemAnswer(route, exit.cause)
+    const encoded = route.encode(exit.value)
+    return Exit.isSuccess(encoded) ? json(exit.value.status, encoded.value) : problemAnswer(route, encoded.cause)
+  }
+
+  const problemAnswer = (route: Route, cause: Cause.Cause<unknown>): Answer => {
+    const problem = toProblem(cause)
+    if (problem.code >= 500) run(Effect.logError(`${route.method} ${route.path} failed`, { code: problem.code }, cause))
+    return json(problem.code, route.publishesErrorList ? withErrorList(problem) : problem)
+  }
+
+  const listener: RequestListener = (request, response) => {
+    const begun = performance.now()
+    const { method = "GET", url = "/" } = request
+    const finish = (path: string, answer: Answer) => {
+      write(response, answer)
+      onAnswered(method, path, answer.status, (performance.now() - begun) / 1000)
+    }
+    const start = (path: string, effect: Effect.Effect<Answer>) =>
+      inTurn(() => run(effect).addObserver((exit) => finish(path, Exit.isSuccess(exit) ? exit.value : failed)))
+
+    const operation = method === "GET" ? operations[url] : undefined
+    if (operation !== undefined) return start(url, operation)
+    const found = router.find(method, url)
+    if (found === undefined) return finish("?", noSuchRoute)
+    const { handler: route, params, searchParams: query } = found
+    readBody(request, (body) => {
+      if (Result.isFailure(body)) return finish(route.path, json(body.failure.code, body.failure))
+      start(route.path, Effect.map(Effect.exit(handle(route, request, { params, query }, body.success)), (exit) => answerOf(route, exit)))
+    })
+  }
+  return listener
+})
+
+const json = (status: number, body: unknown): Answer => ({ status, contentType: "application/json", body: JSON.stringify(body) })
+
+const internal = makeProblem(500, "Internal error", "Something went wrong on our side. It has been logged; try again.")
+const failed = json(500, internal)
+const noSuchRoute = json(404, makeProblem(404, "Not found", "There is no such endpoint. GET /openapi.json lists them all."))
+
+/**
+ * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands
+ * reach the store in one batch. Under load this saves a third of the time of a request; a lone request waits for nothing.
+ */
+const oncePerTurn = () => {
+  let jobs: Array<() => void> = []
+  const flush = () => {
+    const due = jobs
+    jobs = []
+    for (const job of due) job()
+  }
+  return (job: () => void): void => {
+    if (jobs.push(job) === 1) setImmediate(flush)
+  }
+}
+
+const write = (response: ServerResponse, { status, contentType, body }: Answer): void => {
+  if (response.destroyed) return
+  const headers: { [name: string]: string | number } = {
+    "content-type": contentType,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store"
+  }
+  if (status === 413) headers.connection = "close"
+  if (status === 401) headers["www-authenticate"] = "Bearer"
+  response.writeHead(status, headers).end(body)
+}
+
+const toProblem = (cause: Cause.Cause<unknown>): Problem => {
+  const reason = cause.reasons.find((reason) => reason._tag === "Fail")
+  if (reason === undefined) return internal
+  const error = reason.error as Failure
+  switch (error._tag) {
+    case "Refused":
+      return error.problem
+    case "Unauthenticated":
+    case "TokenRefused":
+      return makeProblem(401, "Unauthorized", error.message)
+    case "KeysUnavailable":
+      return makeProblem(503, "Sign-in unavailable", "Tokens cannot be checked right now. Try again in a moment.")
+    default:
+      return problemOf(error)
+  }
+}
+
+/** A receipt belongs to who asked: nobody reads another's answers. It stands for exactly this request. */
+const receiptOf = ({ method, url, headers }: IncomingMessage, principal: Principal, body: Buffer): Receipt | undefined => {
+  const key = headers["idempotency-key"]
+  if (method !== "POST" || typeof key !== "string") return undefined
+  const { userId: _, ...who } = { userId: undefined, ...principal }
+  const caller = principal._tag === "User" ? principal : who
+  return { id: digest(JSON.stringify([caller, key])), fingerprint: digest(`${url}\n`, body) }
+}
+
+const digest = (...parts: ReadonlyArray<string | Buffer>): string => {
+  const hash = createHash("sha256")
+  for (const part of parts) hash.update(part)
+  return hash.digest("base64url")
+}

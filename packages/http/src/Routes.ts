@@ -1,0 +1,126 @@
+/** The declaration made runnable: for every endpoint its path, decoders, encoders and handler, worked out once. */
+import type { Principal, Receipt } from "@latchkey/core"
+import { Context, type Effect, Exit, Result, Schema, SchemaIssue } from "effect"
+import { FindMyWay } from "effect/http"
+import { HttpApi, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
+import { PublishesErrorList } from "./Api.ts"
+import { type ApiError, badRequest, type Detail, type Problem } from "./Problem.ts"
+
+/** What a request says besides its parts: who asks, when, and under which id. */
+export interface Call {
+  readonly principal: Principal
+  /** A UUID of version 7. */
+  readonly commandId: string
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** From the Idempotency-Key. */
+  readonly receipt?: Receipt
+}
+
+/** A success: a declared body with a declared status. */
+export interface Reply<Body> {
+  readonly status: number
+  readonly body: Body
+}
+
+export type Handler<Endpoint extends HttpApiEndpoint.Constraint> = (
+  request: Omit<HttpApiEndpoint.Request<Endpoint>, "request" | "endpoint" | "group" | "headers"> & { readonly call: Call }
+) => Effect.Effect<Reply<HttpApiEndpoint.Success<Endpoint>["Type"]>, ApiError>
+
+/** One handler per endpoint, by group and name, typed by the declaration. */
+export type Handlers<Api> = Api extends HttpApi.HttpApi<infer _Id, infer Groups> ? {
+    readonly [Group in Groups as HttpApiGroup.Identifier<Group>]: {
+      readonly [Endpoint in HttpApiGroup.Endpoints<Group> as Endpoint["identifier"]]: Handler<Endpoint>
+    }
+  }
+  : never
+
+/** An endpoint ready to run. */
+export interface Route {
+  readonly method: string
+  /** As declared, with `:id` and the like: for metrics and traces, which must not name single locks. */
+  readonly path: string
+  readonly publishesErrorList: boolean
+  /** The parts of a request, or everything that is wrong with them. */
+  readonly decode: (input: RawParts) => Result.Result<DecodedParts, Problem>
+  readonly handle: (request: DecodedParts & { readonly call: Call }) => Effect.Effect<Reply<unknown>, ApiError>
+  /** The body as declared: what the declaration does not name does not leave. */
+  readonly encode: (reply: Reply<unknown>) => Exit.Exit<unknown, unknown>
+}
+
+export interface RawParts {
+  readonly params: unknown
+  readonly query: unknown
+  readonly headers: unknown
+  readonly payload: unknown
+}
+type DecodedParts = { -readonly [Part in keyof RawParts]?: unknown }
+
+const PARTS = ["params", "query", "headers", "payload"] as const
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Every endpoint of the declaration with its handler, in a router. A missing handler is a fault of the program. */
+export const compile = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>,
+  handlers: { readonly [group: string]: { readonly [endpoint: string]: unknown } }
+): FindMyWay.Router<Route> => {
+  const router = FindMyWay.make<Route>()
+  HttpApi.reflect(api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint, group, mergedAnnotations, successes }) => {
+      const handle = handlers[group.identifier]?.[endpoint.identifier]
+      if (!isHandler(handle)) throw new Error(`${endpoint.method} ${endpoint.path} has no handler`)
+      const payload = Array.from(endpoint.payload.values(), ({ schemas }) => schemas[0])[0]
+      router.on(endpoint.method, endpoint.path as `/${string}`, {
+        method: endpoint.method,
+        path: endpoint.path,
+        publishesErrorList: Context.get(mergedAnnotations, PublishesErrorList),
+        decode: decoderOf({
+          params: endpoint.params,
+          query: endpoint.query === undefined ? undefined : Schema.toCodecArrayFromSingle(endpoint.query),
+          headers: endpoint.headers,
+          payload
+        }),
+        handle,
+        encode: encoderOf(successes)
+      })
+    }
+  })
+  return router
+}
+
+const isHandler = (handler: unknown): handler is Route["handle"] => typeof handler === "function"
+
+/** The schemas of a declaration need no services: what they are made of is plain data. */
+const plain = (schema: Schema.Top) => schema as Schema.Codec<unknown, unknown>
+
+const decoderOf = (schemas: { readonly [Part in keyof RawParts]: Schema.Top | undefined }): Route["decode"] => {
+  const decoders = PARTS.flatMap((part) => {
+    const schema = schemas[part]
+    return schema === undefined ? [] : [{ part, decode: Schema.decodeUnknownExit(plain(schema)) }]
+  })
+  return (input) => {
+    const decoded: DecodedParts = {}
+    const details: Array<Detail> = []
+    for (const { part, decode } of decoders) {
+      const exit = decode(input[part])
+      if (Exit.isSuccess(exit)) decoded[part] = exit.value
+      // Finding everything that is wrong costs more than finding the first thing, so it is done only now.
+      else details.push(...detailsOf(decode(input[part], { errors: "all" })))
+    }
+    return details.length === 0 ? Result.succeed(decoded) : Result.fail(badRequest(details))
+  }
+}
+
+const detailsOf = (exit: Exit.Exit<unknown, Schema.SchemaError>): ReadonlyArray<Detail> =>
+  Exit.isSuccess(exit) ? [] : exit.cause.reasons.flatMap((reason) =>
+    reason._tag !== "Fail" ? [] : formatIssues(reason.error.issue).issues.map(({ message, path = [] }) => ({
+      field: path.map((step) => String(typeof step === "object" ? step.key : step)).join(".") || "body",
+      message
+    }))
+  )
+
+const encoderOf = (successes: ReadonlyMap<number, readonly [Schema.Top, ...Array<Schema.Top>]>): Route["encode"] => {
+  const encoders = new Map(Array.from(successes, ([status, [schema]]) => [status, Schema.encodeUnknownExit(plain(schema))]))
+  return ({ status, body }) => encoders.get(status)?.(body) ?? Exit.die(new Error(`${status} is not declared`))
+}

@@ -1,0 +1,68 @@
+/** The API on a socket: listens while its scope is open, and closes without breaking what is under way. */
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Duration, Effect, Schema } from "effect"
+import { Api } from "./Api.ts"
+import { makeListener } from "./Dispatcher.ts"
+import { makeHandlers } from "./Handlers.ts"
+import { recordRequests } from "./Metrics.ts"
+import { makeOperations } from "./Operations.ts"
+import { compile } from "./Routes.ts"
+
+/** The server cannot listen; `message` says where and why. */
+export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { message: Schema.String }) {}
+
+export interface ServerOptions {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** How long requests may still take after the scope closes; 10 seconds unless given. */
+  readonly shutdownTimeout?: Duration.Input
+}
+
+/** Answers the bound address once it listens. */
+export const listen = Effect.fnUntraced(function*({ host, port, shutdownTimeout = Duration.seconds(10) }: ServerOptions) {
+  const listener = yield* makeListener({
+    router: compile(Api, yield* makeHandlers),
+    operations: yield* makeOperations,
+    onAnswered: recordRequests
+  })
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 30_000 }, listener)
+  const closing = trackConnections(server)
+  yield* Effect.acquireRelease(bind(server, host, port), () =>
+    Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+      closing()
+    }).pipe(
+      Effect.timeoutOption(shutdownTimeout),
+      Effect.andThen(Effect.sync(() => server.closeAllConnections()))
+    ))
+  return server.address() as AddressInfo
+})
+
+const bind = (server: Server, host: string, port: number) =>
+  Effect.callback<void, CannotListen>((resume) => {
+    server.once("error", (error) => resume(Effect.fail(new CannotListen({ message: `Cannot listen on ${host}:${port}: ${error.message}` }))))
+    server.listen(port, host, () => resume(Effect.void))
+  })
+
+/**
+ * On closing, a connection ends as soon as nothing is under way on it: at once when it is idle or its request has not
+ * fully arrived (no command of it has begun), else with the answer.
+ */
+const trackConnections = (server: Server): (() => void) => {
+  const arriving = new Set<{ readonly destroy: () => void }>()
+  let isClosing = false
+  server.prependListener("request", (request, response) => {
+    arriving.add(request)
+    request.once("close", () => arriving.delete(request))
+    request.once("end", () => arriving.delete(request))
+    if (isClosing) response.setHeader("connection", "close")
+    else response.once("finish", () => isClosing && request.socket.end())
+  })
+  return () => {
+    isClosing = true
+    server.closeIdleConnections()
+    for (const request of arriving) request.destroy()
+  }
+}
