@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto"
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Principal, Receipt } from "@latchkey/core"
-import { Cause, Clock, Data, Effect, Exit, Result } from "effect"
-import type { FindMyWay } from "effect/http"
+import { type Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
+import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { Authenticator, type Unauthenticated } from "./Authentication.ts"
 import type { KeysUnavailable, TokenRefused } from "./Jwt.ts"
@@ -37,8 +37,9 @@ export const makeListener = Effect.fnUntraced(function*(options: {
   readonly router: FindMyWay.Router<Route>
   readonly operations: { readonly [path: string]: Effect.Effect<Answer> }
   readonly onAnswered: OnAnswered
+  readonly traced: boolean
 }) {
-  const { router, operations, onAnswered } = options
+  const { router, operations, onAnswered, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const inTurn = oncePerTurn()
@@ -85,7 +86,9 @@ export const makeListener = Effect.fnUntraced(function*(options: {
     const { handler: route, params, searchParams: query } = found
     readBody(request, (body) => {
       if (Result.isFailure(body)) return finish(route.path, json(body.failure.code, body.failure))
-      start(route.path, Effect.map(Effect.exit(handle(route, request, { params, query }, body.success)), (exit) => answerOf(route, exit)))
+      const reply = handle(route, request, { params, query }, body.success)
+      const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
+      start(route.path, Effect.map(Effect.exit(spanned), (exit) => answerOf(route, exit)))
     })
   }
   return listener
@@ -140,6 +143,12 @@ const toProblem = (cause: Cause.Cause<unknown>): Problem => {
     default:
       return problemOf(error)
   }
+}
+
+/** One span a request, within the caller's trace if it sends one. The path is the declared one: links name temp keys. */
+const spanOptions = ({ headers }: IncomingMessage): Tracer.SpanOptions => {
+  const parent = HttpTraceContext.fromHeaders(Headers.fromInput(headers))
+  return Option.isSome(parent) ? { kind: "server", parent: parent.value } : { kind: "server" }
 }
 
 /** A receipt belongs to who asked: nobody reads another's answers. It stands for exactly this request. */

@@ -1,7 +1,7 @@
 /** Users' tokens: JSON Web Tokens (RFC 7519) of one issuer, for this audience, with an end and a subject. */
-import { createHash } from "node:crypto"
+import { createHash, type KeyObject } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
-import { createRemoteJWKSet, importSPKI, type JWTPayload, type JWTVerifyGetKey, jwtVerify, errors as joseErrors } from "jose"
+import { createRemoteJWKSet, type JWTPayload, type JWTVerifyGetKey, jwtVerify, errors as joseErrors } from "jose"
 
 /** The token does not sign anybody in; `message` says why, and names nothing of the token. */
 export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", { message: Schema.String }) {}
@@ -10,17 +10,18 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefus
 export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", { message: Schema.String }) {}
 
 export interface JwtOptions {
-  /** A shared secret of at least 32 bytes (HS256), a public key as PEM (RS256, ES256 or EdDSA), or the URL of a JWKS. */
+  /** A shared secret of at least 32 bytes, a public key (RSA, P-256 or Ed25519), or the URL of a JWKS. */
   readonly key:
     | { readonly _tag: "Secret"; readonly secret: Uint8Array }
-    | { readonly _tag: "PublicKey"; readonly pem: string; readonly algorithm: "RS256" | "ES256" | "EdDSA" }
+    | { readonly _tag: "PublicKey"; readonly publicKey: KeyObject }
     | { readonly _tag: "Jwks"; readonly url: URL }
     | { readonly _tag: "None" }
   readonly issuer: string
   readonly audience: string
 }
 
-const ALGORITHMS = { Secret: ["HS256"], Jwks: ["RS256", "PS256", "ES256", "EdDSA"] }
+/** A token chooses its algorithm only among these, which fit the kind of key: never `none`, never HMAC with a public key. */
+const ALGORITHMS = { Secret: ["HS256"], PublicKey: ["RS256", "PS256", "ES256", "EdDSA"], Jwks: ["RS256", "PS256", "ES256", "EdDSA"] }
 /** Tokens that were found good are remembered up to their end, so that only the first request pays for the signature. */
 const REMEMBERED = 10_000
 
@@ -35,19 +36,15 @@ export class Jwt extends Context.Service<Jwt, {
         if (key._tag === "None") {
           return { verify: () => Effect.fail(new TokenRefused({ message: "Users cannot sign in here: no token issuer is configured." })) }
         }
-        const publicKey = key._tag === "PublicKey" ? yield* Effect.promise(() => importSPKI(key.pem, key.algorithm)) : undefined
-        const remoteKeys: JWTVerifyGetKey | undefined = key._tag === "Jwks" ? createRemoteJWKSet(key.url) : undefined
-        const algorithms = key._tag === "PublicKey" ? [key.algorithm] : ALGORITHMS[key._tag]
+        const algorithms = ALGORITHMS[key._tag]
+        const keyFor = keySource(key)
         const remembered = new Map<string, { readonly subject: string; readonly from: number; readonly until: number }>()
 
         const check = (token: string, now: number) =>
           Effect.tryPromise({
             try: async () => {
               const options = { algorithms, issuer, audience, requiredClaims: ["exp", "sub"], currentDate: new Date(now) }
-              const { payload } = remoteKeys !== undefined
-                ? await jwtVerify(token, remoteKeys, options)
-                : await jwtVerify(token, publicKey ?? (key._tag === "Secret" ? key.secret : new Uint8Array()), options)
-              return payload
+              return (await jwtVerify(token, keyFor, options)).payload
             },
             catch: refusalOf
           })
@@ -67,6 +64,17 @@ export class Jwt extends Context.Service<Jwt, {
         }
       })
     )
+}
+
+const keySource = (key: Exclude<JwtOptions["key"], { readonly _tag: "None" }>): JWTVerifyGetKey => {
+  switch (key._tag) {
+    case "Secret":
+      return async () => key.secret
+    case "PublicKey":
+      return async () => key.publicKey
+    case "Jwks":
+      return createRemoteJWKSet(key.url)
+  }
 }
 
 const subjectOf = ({ sub }: JWTPayload): string | undefined =>

@@ -16,16 +16,19 @@ export interface ServerOptions {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+  /** Whether every request is a span. */
+  readonly traced?: boolean
   /** How long requests may still take after the scope closes; 10 seconds unless given. */
   readonly shutdownTimeout?: Duration.Input
 }
 
 /** Answers the bound address once it listens. */
-export const listen = Effect.fnUntraced(function*({ host, port, shutdownTimeout = Duration.seconds(10) }: ServerOptions) {
+export const listen = Effect.fnUntraced(function*({ host, port, traced = false, shutdownTimeout = Duration.seconds(10) }: ServerOptions) {
   const listener = yield* makeListener({
     router: compile(Api, yield* makeHandlers),
     operations: yield* makeOperations,
-    onAnswered: recordRequests
+    onAnswered: recordRequests,
+    traced
   })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 30_000 }, listener)
   const closing = trackConnections(server)

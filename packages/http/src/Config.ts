@@ -1,0 +1,118 @@
+/** The configuration of the standalone server: environment variables, checked before anything starts. */
+import { createPublicKey, type KeyObject } from "node:crypto"
+import { Config, Effect, Option, Schema } from "effect"
+import type { JwtOptions } from "./Jwt.ts"
+
+/** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
+export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidConfig", {
+  variable: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    return `${this.variable}: ${this.expected}`
+  }
+}
+
+/** Where the log is: all that a command on the data needs to know. */
+export interface StoreConfig {
+  readonly store: "sqlite" | "memory"
+  /** Folder of the embedded database; `:memory:` keeps nothing. */
+  readonly data: string
+}
+
+export interface ServerConfig extends StoreConfig {
+  readonly host: string
+  readonly port: number
+  readonly shadow: "local"
+  readonly jwt: JwtOptions
+  readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
+  /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
+  readonly traced: boolean
+}
+
+export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen(function*() {
+  return {
+    store: yield* variable("LATCHKEY_STORE", "sqlite", oneOf("sqlite", "memory"), "expected sqlite or memory"),
+    data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:")
+  }
+})
+
+export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function*() {
+  return {
+    ...(yield* storeConfig),
+    host: yield* variable("HOST", "127.0.0.1", anyText, "expected a host name or address"),
+    port: yield* variable("PORT", 8787, portNumber, "expected a port, 0 to 65535"),
+    shadow: yield* variable("LATCHKEY_SHADOW", "local", oneOf("local"), "expected local"),
+    jwt: {
+      key: yield* jwtKey,
+      issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
+      audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
+    },
+    apiKeys: yield* variable("LATCHKEY_API_KEYS", [], apiKeyPairs, "expected org:secret pairs, separated by commas"),
+    traced: (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !== undefined
+  }
+})
+
+const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function*() {
+  const secret = yield* variable("LATCHKEY_JWT_SECRET", undefined, secretBytes, "expected a secret of at least 32 bytes")
+  const url = yield* variable("LATCHKEY_JWKS_URL", undefined, httpUrl, "expected an http or https URL")
+  const publicKey = yield* variable("LATCHKEY_JWT_PUBLIC_KEY", undefined, publicKeyFrom, "expected a public key as PEM")
+  const keys: ReadonlyArray<JwtOptions["key"]> = [
+    ...(secret === undefined ? [] : [{ _tag: "Secret" as const, secret }]),
+    ...(url === undefined ? [] : [{ _tag: "Jwks" as const, url: new URL(url) }]),
+    ...(publicKey === undefined ? [] : [{ _tag: "PublicKey" as const, publicKey }])
+  ]
+  if (keys.length > 1) {
+    const expected = "set only one of LATCHKEY_JWT_SECRET, LATCHKEY_JWKS_URL and LATCHKEY_JWT_PUBLIC_KEY"
+    return yield* new InvalidConfig({ variable: "LATCHKEY_JWT_SECRET", expected })
+  }
+  return keys[0] ?? { _tag: "None" }
+})
+
+/** A variable that is unset or empty has its default; `parse` answers `undefined` for what is no value. */
+const variable = Effect.fnUntraced(function*<A, const Default>(
+  name: string,
+  fallback: Default,
+  parse: (text: string) => A | undefined,
+  expected: string
+) {
+  const text = yield* Config.option(Config.String(name)).pipe(
+    Effect.mapError(() => new InvalidConfig({ variable: name, expected }))
+  )
+  if (Option.isNone(text) || text.value === "") return fallback
+  const value = parse(text.value)
+  return value === undefined ? yield* new InvalidConfig({ variable: name, expected }) : value
+})
+
+const anyText = (text: string): string => text
+
+const oneOf = <const Values extends ReadonlyArray<string>>(...values: Values) => (text: string): Values[number] | undefined =>
+  values.find((value) => value === text)
+
+const portNumber = (text: string): number | undefined =>
+  /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
+
+const httpUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+
+const secretBytes = (text: string): Uint8Array | undefined => {
+  const bytes = new TextEncoder().encode(text)
+  return bytes.length >= 32 ? bytes : undefined
+}
+
+/** PEM in one line, its line ends written as \\n, is what many environments can hold. */
+const publicKeyFrom = (text: string): KeyObject | undefined => {
+  try {
+    return createPublicKey(text.replaceAll("\\n", "\n"))
+  } catch {
+    return undefined
+  }
+}
+
+/** A secret may itself contain colons; the organization may not. */
+const apiKeyPairs = (text: string): ServerConfig["apiKeys"] | undefined => {
+  const pairs = text.split(",").map((pair) => /^\s*([^:\s]+):(\S+)\s*$/.exec(pair))
+  return pairs.every((pair) => pair !== null)
+    ? pairs.map(([, orgId = "", secret = ""]) => ({ orgId, secret }))
+    : undefined
+}
