@@ -29,7 +29,9 @@ interface Import {
 }
 
 const workspaces: ReadonlyArray<string> = globSync(JSON.parse(read("package.json")).workspaces, { cwd: root })
-const names = new Map(workspaces.map((workspace) => [JSON.parse(read(join(workspace, "package.json"))).name, workspace]))
+const names = new Map(
+  workspaces.map((workspace) => [JSON.parse(read(join(workspace, "package.json"))).name, workspace])
+)
 const adapters = workspaces.filter((workspace) => workspace.startsWith("packages/adapters/"))
 const files = globSync("{packages,examples,bench,test,scripts}/**/*.ts", {
   cwd: root,
@@ -58,12 +60,15 @@ describe("imports", () => {
   it.each(adapters)("of %s are core, effect and its driver, never another adapter", (adapter) => {
     const allowed = ["effect", "@latchkey/core", ...(DRIVERS[adapter] ?? expect.fail(`Name the driver of ${adapter}`))]
     const isAllowed = (specifier = "") =>
-      specifier !== "@latchkey/core/testing" && (allowed.includes(packageOf(specifier)) || specifier.startsWith("node:"))
+      specifier !== "@latchkey/core/testing" &&
+      (allowed.includes(packageOf(specifier)) || specifier.startsWith("node:"))
     expect(
       show(fromSource(adapter).filter(({ target, specifier }) => ownerOf(target) !== adapter && !isAllowed(specifier)))
     ).toEqual([])
     const tests = imports.filter(({ file }) => file.startsWith(`${adapter}/test/`))
-    expect(show(tests.filter(({ target }) => adapters.includes(ownerOf(target)) && ownerOf(target) !== adapter))).toEqual([])
+    expect(
+      show(tests.filter(({ target }) => adapters.includes(ownerOf(target)) && ownerOf(target) !== adapter))
+    ).toEqual([])
   })
 
   it("name adapters in http/src/main.ts alone", () => {

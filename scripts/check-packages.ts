@@ -1,0 +1,68 @@
+/**
+ * Judges the tarballs of `pack.ts` as their user meets them: the manifests and types by publint and attw, and an empty
+ * project that installs them, imports every entry point and starts the server. Needs the npm registry.
+ */
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { freePort, healthy } from "../test/server.ts"
+
+process.chdir(join(import.meta.dirname, ".."))
+
+const run = (cwd: string, command: string, ...args: ReadonlyArray<string>) => {
+  console.log(`$ ${command} ${args.join(" ")}`)
+  execFileSync(command, args, { cwd, stdio: "inherit" })
+}
+
+const tarballs = globSync("dist/*.tgz").map((path) => resolve(path))
+const manifests = globSync("dist/packages/**/package.json", { exclude: (path) => path.endsWith("node_modules") }).map(
+  (path) => JSON.parse(readFileSync(path, "utf8"))
+)
+for (const tarball of tarballs) {
+  run(".", "publint", "--strict", tarball)
+  run(".", "attw", "--profile", "esm-only", tarball)
+}
+
+const project = mkdtempSync(join(tmpdir(), "latchkey-packages-"))
+try {
+  writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
+  run(project, "npm", "install", "--no-audit", "--no-fund", ...tarballs)
+  const entries = manifests.flatMap(({ name, exports }) => Object.keys(exports).map((entry) => join(name, entry)))
+  importAll(entries.filter((entry) => !entry.endsWith("/testing")))
+  run(project, "npx", "--no-install", "latchkey", "--help")
+  await serve()
+  // The test kit alone brings the test libraries.
+  const optional = manifests.flatMap(({ peerDependencies = {}, peerDependenciesMeta = {} }) =>
+    Object.keys(peerDependenciesMeta).map((name) => `${name}@${peerDependencies[name]}`)
+  )
+  run(project, "npm", "install", "--no-audit", "--no-fund", ...optional)
+  importAll(entries)
+} finally {
+  rmSync(project, { recursive: true, force: true })
+}
+
+/** Imports the entry points as a program and as a type checker sees them. */
+function importAll(entries: ReadonlyArray<string>): void {
+  writeFileSync(
+    join(project, "entries.ts"),
+    entries.map((entry, n) => `import * as entry${n} from ${JSON.stringify(entry)}\n`).join("")
+  )
+  run(project, "tsc", "--noEmit", "--strict", "--module", "nodenext", "--skipLibCheck", "--types", "", "entries.ts")
+  run(project, "node", "entries.ts")
+}
+
+async function serve(): Promise<void> {
+  const port = await freePort()
+  const server = spawn(join(project, "node_modules/.bin/latchkey"), ["serve"], {
+    cwd: project,
+    env: { ...process.env, PORT: String(port), LATCHKEY_MQTT_PORT: "off", LATCHKEY_SHADOW_PORT: "off" },
+    stdio: "inherit"
+  })
+  const exited = once(server, "exit")
+  await healthy(`http://127.0.0.1:${port}`, () => server.exitCode !== null)
+  server.kill("SIGTERM")
+  const [code] = await exited
+  if (code !== 0) throw new Error(`latchkey serve ended with ${code} after SIGTERM`)
+}

@@ -1,0 +1,156 @@
+/** Runs the code blocks of a Markdown text, top to bottom, in a folder of its own. The conventions: CONTRIBUTING.md. */
+import { execFile } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { promisify } from "node:util"
+import { expect } from "vitest"
+import { freePort, healthy } from "../server.ts"
+import { type Block, blocksOf, type Command, commandsOf } from "./blocks.ts"
+import { Shell } from "./Shell.ts"
+import { Values } from "./Values.ts"
+
+const root = join(import.meta.dirname, "../..")
+const OWN = [".git", "data", "dist", "reports"]
+/** The ports of the text, and the variables that set them. */
+const PORTS = { PORT: "8787", LATCHKEY_MQTT_PORT: "8788", LATCHKEY_SHADOW_PORT: "8789" }
+const STARTS_SERVER = /(^|\s)(npm start|latchkey serve)\b/
+
+export class Document {
+  readonly blocks: ReadonlyArray<Block>
+  readonly #folder: string
+  readonly #shell: Shell
+  readonly #values = new Values()
+  /** Port of the text -> port of this run. */
+  readonly #ports: ReadonlyMap<string, string>
+
+  private constructor(blocks: ReadonlyArray<Block>, folder: string, ports: ReadonlyMap<string, string>) {
+    this.blocks = blocks
+    this.#folder = folder
+    this.#ports = ports
+    this.#shell = new Shell(folder, environment(folder, ports))
+  }
+
+  static async open(markdown: string): Promise<Document> {
+    const blocks = blocksOf(markdown)
+    const folder = mkdtempSync(join(tmpdir(), "latchkey-readme-"))
+    // The folder looks like a checkout, so that commands and imports work, but what they write stays in it.
+    for (const name of readdirSync(root)) {
+      if (!OWN.includes(name)) symlinkSync(join(root, name), join(folder, name))
+    }
+    const ports = new Map<string, string>()
+    for (const port of Object.values(PORTS)) ports.set(port, String(await freePort()))
+    return new Document(blocks, folder, ports)
+  }
+
+  async close(): Promise<void> {
+    await this.#shell.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Typechecks all `ts` blocks at once, as strictly as the packages. */
+  async typecheck(): Promise<void> {
+    const files = this.blocks.filter(({ language }) => language === "ts").map((block) => this.#write(block))
+    if (files.length === 0) return
+    const compilerOptions = { rootDir: "/", noUnusedLocals: false }
+    const config = { extends: join(root, "tsconfig.check.json"), compilerOptions, files, include: [] }
+    writeFileSync(join(this.#folder, "tsconfig.readme.json"), JSON.stringify(config))
+    const tsc = join(root, "node_modules/.bin/tsc")
+    await promisify(execFile)(tsc, ["-p", "tsconfig.readme.json"], { cwd: this.#folder }).catch(({ stdout }) =>
+      expect.fail(String(stdout))
+    )
+  }
+
+  /** Runs one block; the blocks before it must have run. */
+  async run(block: Block): Promise<void> {
+    switch (block.language) {
+      case "sh":
+      case "console":
+        for (const command of commandsOf(block)) await this.#command(command)
+        return
+      case "ts": {
+        const next = this.blocks[this.blocks.indexOf(block) + 1]
+        const output = next?.language === "text" && next.adjacent ? next.text : undefined
+        return this.#command({ command: `node ${this.#write(block)}`, output })
+      }
+      case "text":
+        return
+      default:
+        throw new Error(`Line ${block.line}: nobody runs "${block.language}" blocks; use console, sh, ts or text`)
+    }
+  }
+
+  async #command({ command, output: written }: Command): Promise<void> {
+    if (isDoneElsewhere(command)) return
+    const real = this.#toReal(this.#values.inCommand(command))
+    if (STARTS_SERVER.test(command)) return this.#start(real, written)
+    const { output, exitCode } = await this.#shell.run(real)
+    expect(exitCode, `${command}\n${output}`).toBe(0)
+    if (written !== undefined) expect(this.#asWritten(output, written), command).toBe(tidy(written))
+  }
+
+  /** The server goes on while the rest of the text runs. Its first lines are what the text prints. */
+  async #start(command: string, written = ""): Promise<void> {
+    const log = join(this.#folder, "server.log")
+    const ended = join(this.#folder, "server.ended")
+    await this.#shell.run(`{ ${command}; echo $? > server.ended; } > server.log 2>&1 &`)
+    const printed = () => readFileSync(log, "utf8").split("\n").slice(0, tidy(written).split("\n").length).join("\n")
+    await healthy(`http://127.0.0.1:${this.#ports.get(PORTS.PORT)}`, () => existsSync(ended)).catch((error) =>
+      expect.fail(`${error.message}\n${readFileSync(log, "utf8")}`)
+    )
+    if (written !== "") {
+      await expect.poll(() => this.#asWritten(printed(), written), { timeout: 10_000 }).toBe(tidy(written))
+    }
+  }
+
+  #write(block: Block): string {
+    const name = `line-${block.line}.ts`
+    writeFileSync(join(this.#folder, name), this.#toReal(block.text))
+    return name
+  }
+
+  #toReal(text: string): string {
+    return text.replace(/\b878[789]\b/g, (port) => this.#ports.get(port) ?? port)
+  }
+
+  #asWritten(output: string, written: string): string {
+    let text = output
+    for (const [port, real] of this.#ports) text = text.replaceAll(new RegExp(`\\b${real}\\b`, "g"), port)
+    return this.#values.asWritten(tidy(text), tidy(written))
+  }
+}
+
+/** Ordinary commands of a developer: those of npm are run by `.ci/run`, in a fresh clone. */
+const isDoneElsewhere = (command: string): boolean => {
+  const [, script] = /^npm run (\S+)/.exec(command) ?? []
+  if (script === undefined)
+    return /^(git clone|cd|npm (ci|install|test))\b/.test(command) && !STARTS_SERVER.test(command)
+  const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  expect(Object.keys(scripts), command).toContain(script)
+  return true
+}
+
+/** JSON may be printed on one line and written on many. */
+const tidy = (text: string): string => {
+  const trimmed = text.trimEnd()
+  try {
+    return JSON.stringify(JSON.parse(trimmed), null, 2)
+  } catch {
+    return trimmed
+  }
+}
+
+const environment = (folder: string, ports: ReadonlyMap<string, string>): NodeJS.ProcessEnv => {
+  // To a terminal, curl shows no progress.
+  writeFileSync(join(folder, ".curlrc"), "silent\nshow-error\n")
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(LATCHKEY_|VITEST|NODE_ENV|NODE_OPTIONS|npm_)/.test(name)
+  )
+  return {
+    ...Object.fromEntries(inherited),
+    ...Object.fromEntries(Object.entries(PORTS).map(([name, port]) => [name, ports.get(port)])),
+    PATH: [join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
+    CURL_HOME: folder,
+    npm_config_loglevel: "silent"
+  }
+}
