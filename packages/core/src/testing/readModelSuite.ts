@@ -7,7 +7,7 @@ import type { StoredEvent } from "../ports/EventStore.ts"
 import { type OwnedLock, ReadModel } from "../ports/ReadModel.ts"
 import { lockFeed } from "./Arbitraries.ts"
 import * as MemoryReadModel from "./MemoryReadModel.ts"
-import { about, created, feedOf, newThing, rowsOf, TIME } from "./read-model/fixture.ts"
+import { about, aboutTempKey, created, feedOf, newThing, rowsOf, tempKeyCreated } from "./read-model/fixture.ts"
 
 const TIMEOUT = 30_000
 const ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -199,27 +199,10 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
       "finds the first lock that a temp key was created on, however its uuid is written, also once it is gone",
       (model) =>
         Effect.gen(function* () {
-          const aboutKey = (lockId: number) => ({
-            tempKeyUuid: TEMP_KEY,
-            lockId,
-            lockUuid: `thing-${lockId}`,
-            timestamp: TIME
-          })
-          const key = (lockId: number, tempKeyUuid: string): LockEvent => ({
-            _tag: "TempKeyCreated",
-            ...aboutKey(lockId),
-            tempKeyUuid,
-            accessMode: "public",
-            allowedUserIds: [],
-            validFrom: TIME,
-            validUntil: TIME,
-            maxUses: null,
-            createdBy: ALICE
-          })
           yield* model.apply(
-            feedOf(created(1), created(2), key(2, TEMP_KEY.toUpperCase()), key(1, TEMP_KEY), {
+            feedOf(created(1), created(2), tempKeyCreated(2, TEMP_KEY.toUpperCase()), tempKeyCreated(1, TEMP_KEY), {
               _tag: "TempKeyDeleted",
-              ...aboutKey(2),
+              ...aboutTempKey(2, TEMP_KEY),
               deletedBy: ALICE
             })
           )
@@ -289,6 +272,18 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
         expect(yield* model.devicesOwnedBy(ALICE)).toEqual([])
         yield* model.apply(feed)
         expect(yield* model.devicesOwnedBy(ALICE)).toMatchObject([{ online: true }])
+      })
+    )
+
+    check("forgets everything when it is reset", (model) =>
+      Effect.gen(function* () {
+        yield* model.apply(feedOf(created(1, { ownerId: ALICE }), tempKeyCreated(1, TEMP_KEY)))
+        yield* model.reset
+        expect(yield* model.checkpoint).toBe(0)
+        expect(yield* model.devicesOwnedBy(ALICE)).toEqual([])
+        expect(yield* model.lockOfThing("thing-1")).toEqual(Option.none())
+        expect(yield* model.lockOfTempKey(TEMP_KEY)).toEqual(Option.none())
+        expect(yield* model.isKnownUser(ALICE)).toBe(false)
       })
     )
 

@@ -7,7 +7,7 @@ import type { ReadModel } from "../../ports/ReadModel.ts"
 import { millisOf } from "../../Text.ts"
 
 /** The instant of every event that the suite makes. */
-export const TIME = "2026-01-01T00:00:00.000Z"
+const TIME = "2026-01-01T00:00:00.000Z"
 
 /** The fields that every event has about its lock. */
 export const about = (lockId: number) => ({ lockId, uuid: `thing-${lockId}`, timestamp: TIME })
@@ -17,6 +17,25 @@ export const created = (lockId: number, fields: Partial<Created> = {}): Created 
   _tag: "LockCreated",
   ...about(lockId),
   ...fields
+})
+
+/** The fields that every event has about a temp key. */
+export const aboutTempKey = (lockId: number, tempKeyUuid: string) => ({
+  tempKeyUuid,
+  lockId,
+  lockUuid: `thing-${lockId}`,
+  timestamp: TIME
+})
+
+export const tempKeyCreated = (lockId: number, tempKeyUuid: string): LockEvent => ({
+  _tag: "TempKeyCreated",
+  ...aboutTempKey(lockId, tempKeyUuid),
+  accessMode: "public",
+  allowedUserIds: [],
+  validFrom: TIME,
+  validUntil: TIME,
+  maxUses: null,
+  createdBy: "somebody"
 })
 
 /** The events as a feed from its beginning, a second apart. */
