@@ -65,7 +65,7 @@ export const makeListener = Effect.fnUntraced(function*(options: {
 
   const problemAnswer = (route: Route, cause: Cause.Cause<unknown>): Answer => {
     const problem = toProblem(cause)
-    if (problem.code >= 500) run(Effect.logError(`${route.method} ${route.path} failed`, { code: problem.code }, cause))
+    if (problem.code >= 500) run(logFailure(route, problem, cause))
     return json(problem.code, route.publishesErrorList ? withErrorList(problem) : problem)
   }
 
@@ -128,10 +128,20 @@ const write = (response: ServerResponse, { status, contentType, body }: Answer):
   response.writeHead(status, headers).end(body)
 }
 
+/** What the caller is not told, for the operator: an adapter's own words for what failed, or the whole of a defect. */
+const logFailure = ({ method, path }: Route, { code }: Problem, cause: Cause.Cause<unknown>) => {
+  const failure = failureOf(cause)
+  if (failure === undefined) return Effect.logError(`${method} ${path} broke`, { code }, cause)
+  const reason = failure._tag === "DeviceUnreachable" ? failure.reason : failure.message
+  return Effect.logWarning(`${method} ${path} failed`, { code, error: failure._tag, reason })
+}
+
+const failureOf = (cause: Cause.Cause<unknown>): Failure | undefined =>
+  cause.reasons.find((reason) => reason._tag === "Fail")?.error as Failure | undefined
+
 const toProblem = (cause: Cause.Cause<unknown>): Problem => {
-  const reason = cause.reasons.find((reason) => reason._tag === "Fail")
-  if (reason === undefined) return internal
-  const error = reason.error as Failure
+  const error = failureOf(cause)
+  if (error === undefined) return internal
   switch (error._tag) {
     case "Refused":
       return error.problem

@@ -57,7 +57,9 @@ export interface RawParts {
 type DecodedParts = { -readonly [Part in keyof RawParts]?: unknown }
 
 const PARTS = ["params", "query", "headers", "payload"] as const
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => (issue._tag === "MissingKey" ? "Required" : SchemaIssue.defaultLeafHook(issue))
+})
 
 /** Every endpoint of the declaration with its handler, in a router. A missing handler is a fault of the program. */
 export const compile = <Id extends string, Groups extends HttpApiGroup.Constraint>(
