@@ -57,16 +57,18 @@ export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
 /**
  * Latchkey for backends that do not use Effect. Rejects with the adapter's error when an adapter cannot start.
  *
- * @param options.adapters a layer with the event store, read model and device shadow to use
+ * @param options.store the layer of the event store and the read model, e.g. `Sqlite.layer({ folder })`
+ * @param options.shadow the layer of the device shadow, e.g. `LocalShadow.layer({ folder })`
  * @param options.errors `throw` (unless given): answers reject with typed errors; `return`: they are `Outcome`s
  */
-export const createLatchkey = async <E, Style extends ErrorStyle = "throw">(
+export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
   options: LocksOptions & {
-    readonly adapters: Layer.Layer<EventStore | ReadModel | DeviceShadow, E>
+    readonly store: Layer.Layer<EventStore | ReadModel, StoreError>
+    readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly errors?: Style
   }
 ): Promise<Latchkey<Style>> => {
-  const runtime = ManagedRuntime.make(Layer.provideMerge(layer(options), options.adapters))
+  const runtime = ManagedRuntime.make(Layer.provideMerge(layer(options), Layer.merge(options.store, options.shadow)))
   const services = await runtime.context()
   const { execute } = await runtime.runPromise(Locks)
   const queries = await runtime.runPromise(LockQueries)
