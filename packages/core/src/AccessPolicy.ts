@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { Lock } from "./Lock.ts"
 import type { LockRequest } from "./LockCommand.ts"
 import { AccessDenied } from "./LockError.ts"
-import type { Principal } from "./ports/EventStore.ts"
+import type { Principal } from "./Principal.ts"
 
 /** Questions about one lock. */
 export type LockQuestion = "basic-info" | "details" | "residents" | "events" | "temp-keys" | "bulk-add-keys"

@@ -6,7 +6,8 @@ import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Sche
 import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, LockBusy, Locks, ReceiptReused } from "./Locks.ts"
-import { EventStore, type NewEvent, type Principal, type StoredEvent } from "./ports/EventStore.ts"
+import { EventStore, type NewEvent, type StoredEvent } from "./ports/EventStore.ts"
+import type { Principal } from "./Principal.ts"
 
 const BulkKey = Schema.Struct({
   keyUuid: Schema.String,

@@ -22,7 +22,7 @@ import {
   UuidUnchanged
 } from "./LockError.ts"
 import type { LockEvent } from "./LockEvent.ts"
-import type { Principal } from "./ports/EventStore.ts"
+import type { Principal } from "./Principal.ts"
 import { admits, canonical, changesTo, flawOf, statusAt, type TempKey } from "./TempKey.ts"
 import { instantOf, millisOf } from "./Text.ts"
 

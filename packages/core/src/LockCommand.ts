@@ -1,7 +1,8 @@
 /** What somebody asks of a lock, and the context it is asked in: who, when, and under which id. */
 import { Effect, Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
-import { Principal, type Receipt } from "./ports/EventStore.ts"
+import type { Receipt } from "./ports/EventStore.ts"
+import { Principal } from "./Principal.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 import { Instant, Text, UuidText } from "./Text.ts"
 

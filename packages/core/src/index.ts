@@ -2,6 +2,7 @@
 export * from "./Text.ts"
 export * from "./Lock.ts"
 export * from "./TempKey.ts"
+export * from "./Principal.ts"
 export * from "./LockCommand.ts"
 export * from "./LockEvent.ts"
 export * from "./LockError.ts"

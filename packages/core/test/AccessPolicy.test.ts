@@ -5,7 +5,7 @@ import { type LockQuestion, permit, permitCreate, permitUser } from "../src/Acce
 import type { Lock } from "../src/Lock.ts"
 import type { LockRequestType } from "../src/LockCommand.ts"
 import { AccessDenied } from "../src/LockError.ts"
-import type { Principal } from "../src/ports/EventStore.ts"
+import type { Principal } from "../src/Principal.ts"
 import { created, type Fact, given } from "./scenario.ts"
 
 /** A lock of org-1 that ada owns, with a key of bob's and eve as a resident. */

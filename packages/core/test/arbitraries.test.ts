@@ -21,7 +21,7 @@ import {
   tempKeyAtEdge
 } from "@latchkey/core/testing"
 import { Arbitrary, Effect, Result, Schema } from "effect"
-import { Principal } from "../src/ports/EventStore.ts"
+import { Principal } from "../src/Principal.ts"
 
 const SAMPLES = 300
 const sample = <A>(arbitrary: Arbitrary.Arbitrary<A>) =>

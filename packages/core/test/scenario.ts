@@ -7,7 +7,7 @@ import { decide, evolve, initial } from "../src/LockAggregate.ts"
 import type { CommandContext, LockCommand, LockRequest } from "../src/LockCommand.ts"
 import type { LockRefused } from "../src/LockError.ts"
 import type { LockEvent } from "../src/LockEvent.ts"
-import type { Principal } from "../src/ports/EventStore.ts"
+import type { Principal } from "../src/Principal.ts"
 
 export const lockId = 7
 export const lockUuid = "0b0e8400-e29b-41d4-a716-446655440000"

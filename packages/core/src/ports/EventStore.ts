@@ -8,19 +8,7 @@
  * - a prepared append is durable but invisible, and keeps every other append off its stream until it settles.
  */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
-
-/** Who asked, as the log keeps it. */
-export const Principal = Schema.TaggedUnion({
-  /** A signed-in user; `userId` is the subject of their token. */
-  User: { userId: Schema.String },
-  /** An organization, by API key; `userId` is the user who was signed in beside it. */
-  Organization: { orgId: Schema.String, userId: Schema.optionalKey(Schema.String) },
-  /** The operator, by super key. */
-  Super: { userId: Schema.optionalKey(Schema.String) },
-  /** Latchkey itself: recovery and background work. */
-  System: {}
-})
-export type Principal = typeof Principal.Type
+import type { Principal } from "../Principal.ts"
 
 /** An event as a writer hands it over. `data` is plain JSON. */
 export interface NewEvent {

@@ -1,0 +1,14 @@
+/** Who asks. Comes in with every command and question, and is kept with every event. */
+import { Schema } from "effect"
+
+export const Principal = Schema.TaggedUnion({
+  /** A signed-in user; `userId` is the subject of their token. */
+  User: { userId: Schema.String },
+  /** An organization, by API key; `userId` is the user who was signed in beside it. */
+  Organization: { orgId: Schema.String, userId: Schema.optionalKey(Schema.String) },
+  /** The operator, by super key. */
+  Super: { userId: Schema.optionalKey(Schema.String) },
+  /** Latchkey itself: recovery and background work. */
+  System: {}
+})
+export type Principal = typeof Principal.Type
