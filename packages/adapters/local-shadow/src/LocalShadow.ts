@@ -1,0 +1,174 @@
+/**
+ * The AWS IoT Device Shadow service in this process, durable in the data folder. Applications and devices meet here:
+ * the one side as `DeviceShadow`, the other, and every front that speaks for devices, as `LocalShadow`.
+ */
+import { DeviceShadow, ShadowUnavailable } from "@latchkey/core"
+import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
+import { deviceCommands } from "./DeviceCommands.ts"
+import type { LiveShadow, Shadow } from "./ShadowDocument.ts"
+import {
+  acceptedOf,
+  deltaMessageOf,
+  documentsOf,
+  gotOf,
+  type ShadowAccepted,
+  type ShadowDeleted,
+  type ShadowDelta,
+  type ShadowDocuments,
+  type ShadowGot
+} from "./ShadowMessage.ts"
+import { checkNames, parseUpdate, ShadowRefused } from "./ShadowRequest.ts"
+import { openShadowStore, type ShadowStoreError } from "./ShadowStore.ts"
+
+/** What happened to a shadow, with all that the service publishes about it. Without `shadowName`: the classic shadow. */
+export type ShadowChange =
+  | {
+      readonly _tag: "Updated"
+      readonly thing: string
+      readonly shadowName?: string
+      readonly accepted: ShadowAccepted
+      readonly documents: ShadowDocuments
+      /** Absent when the device has nothing to do. */
+      readonly delta?: ShadowDelta
+    }
+  | { readonly _tag: "Deleted"; readonly thing: string; readonly shadowName?: string; readonly accepted: ShadowDeleted }
+
+/** A device came or went. `at` is in epoch milliseconds. */
+export interface Presence {
+  readonly _tag: "Presence"
+  readonly thing: string
+  readonly online: boolean
+  readonly at: number
+}
+
+type ShadowError = ShadowRefused | ShadowUnavailable
+
+export class LocalShadow extends Context.Service<
+  LocalShadow,
+  {
+    /** The whole shadow with its delta; 404 when there is none. */
+    readonly get: (thing: string, shadowName?: string) => Effect.Effect<ShadowGot, ShadowError>
+
+    /** Merges `{ state: { desired?, reported? }, version?, clientToken? }` into the shadow. Durable when it answers. */
+    readonly update: (
+      thing: string,
+      request: unknown,
+      shadowName?: string
+    ) => Effect.Effect<ShadowAccepted, ShadowError>
+
+    /** Deletes the shadow; 404 when there is none. Its versions go on when it is created again. */
+    readonly delete: (thing: string, shadowName?: string) => Effect.Effect<ShadowDeleted, ShadowError>
+
+    /** Names of the thing's named shadows, in order. */
+    readonly list: (thing: string) => Effect.Effect<ReadonlyArray<string>, ShadowError>
+
+    /** Every change that this process makes, from now on, in the order of the versions. */
+    readonly changes: Stream.Stream<ShadowChange>
+
+    /** Tells that a device is there. */
+    readonly connected: (thing: string) => Effect.Effect<void>
+
+    /** Tells that a device is gone. */
+    readonly disconnected: (thing: string) => Effect.Effect<void>
+  }
+>()("@latchkey/local-shadow/LocalShadow") {
+  /** Keeps the shadows in `<folder>/shadow.db`, which several processes may have open; `:memory:` keeps nothing. */
+  static readonly layer = (options: {
+    readonly folder: string
+  }): Layer.Layer<LocalShadow | DeviceShadow, ShadowStoreError> =>
+    Layer.effectContext(
+      Effect.gen(function* () {
+        const store = yield* openShadowStore(options.folder)
+        const events = yield* Effect.acquireRelease(PubSub.unbounded<ShadowChange | Presence>(), PubSub.shutdown)
+
+        const unavailable =
+          (thing: string) =>
+          ({ message }: ShadowStoreError) =>
+            new ShadowUnavailable({ thing, message })
+
+        const read = (thing: string, shadowName?: string): Effect.Effect<Shadow, ShadowUnavailable> =>
+          store.perform("read", { thing, name: shadowName ?? "" }).pipe(Effect.mapError(unavailable(thing)))
+
+        const get = Effect.fnUntraced(function* (thing: string, shadowName?: string) {
+          yield* Effect.fromResult(checkNames(thing, shadowName))
+          const shadow = yield* read(thing, shadowName)
+          if (!isLive(shadow)) return yield* noShadowNamed(thing, shadowName)
+          return gotOf(shadow, yield* currentTimeSeconds)
+        })
+
+        const update = Effect.fnUntraced(function* (thing: string, json: unknown, shadowName?: string) {
+          yield* Effect.fromResult(checkNames(thing, shadowName))
+          const request = yield* Effect.fromResult(parseUpdate(json))
+          const now = yield* currentTimeSeconds
+          const answer = yield* store
+            .perform("update", { thing, name: shadowName ?? "", request, now }, (answer) => {
+              if ("code" in answer) return
+              const delta = deltaMessageOf(answer.current, request, now)
+              PubSub.publishUnsafe(events, {
+                _tag: "Updated",
+                ...address(thing, shadowName),
+                accepted: acceptedOf(request, answer.current.version, now),
+                documents: documentsOf(answer, request, now),
+                ...(delta && { delta })
+              })
+            })
+            .pipe(Effect.mapError(unavailable(thing)))
+          if ("code" in answer) return yield* new ShadowRefused(answer)
+          return acceptedOf(request, answer.current.version, now)
+        })
+
+        const deleteShadow = Effect.fnUntraced(function* (thing: string, shadowName?: string) {
+          yield* Effect.fromResult(checkNames(thing, shadowName))
+          const timestamp = yield* currentTimeSeconds
+          const shadow = yield* store
+            .perform("delete", { thing, name: shadowName ?? "" }, ({ content, version }) => {
+              if (content === undefined) return
+              PubSub.publishUnsafe(events, {
+                _tag: "Deleted",
+                ...address(thing, shadowName),
+                accepted: { version, timestamp }
+              })
+            })
+            .pipe(Effect.mapError(unavailable(thing)))
+          if (!isLive(shadow)) return yield* noShadowNamed(thing, shadowName)
+          return { version: shadow.version, timestamp }
+        })
+
+        const list = Effect.fnUntraced(function* (thing: string) {
+          yield* Effect.fromResult(checkNames(thing, undefined))
+          return yield* store.perform("list", { thing }).pipe(Effect.mapError(unavailable(thing)))
+        })
+
+        const present = (thing: string, online: boolean) =>
+          Effect.flatMap(Clock.currentTimeMillis, (at) =>
+            PubSub.publish(events, { _tag: "Presence", thing, online, at })
+          )
+
+        const local = LocalShadow.of({
+          get,
+          update,
+          delete: deleteShadow,
+          list,
+          changes: Stream.filter(Stream.fromPubSub(events), (event) => event._tag !== "Presence"),
+          connected: (thing) => present(thing, true),
+          disconnected: (thing) => present(thing, false)
+        })
+        const outcomes = store.perform("outcomes", {}).pipe(Effect.mapError(unavailable("all things")))
+        const device = deviceCommands({ read, update, outcomes, events })
+        return Context.make(LocalShadow, local).pipe(Context.add(DeviceShadow, device))
+      })
+    )
+}
+
+const currentTimeSeconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
+
+const isLive = (shadow: Shadow): shadow is LiveShadow => shadow.content !== undefined
+
+const address = (thing: string, shadowName: string | undefined) =>
+  shadowName === undefined ? { thing } : { thing, shadowName }
+
+const noShadowNamed = (thing: string, shadowName: string | undefined) =>
+  new ShadowRefused({
+    code: 404,
+    message: `No shadow exists with name: '${shadowName === undefined ? thing : `${thing}~${shadowName}`}'`
+  })

@@ -1,0 +1,167 @@
+/** Shadows in an SQLite file: its schema, its operations, and what its failures mean. Runs in the worker thread. */
+import { DatabaseSync } from "node:sqlite"
+import { applyUpdate, noShadow, type Shadow } from "./ShadowDocument.ts"
+import type { Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
+
+const SCHEMA_VERSION = 1
+
+/** How long to wait for another process, in milliseconds. */
+const OPEN_TIMEOUT = 2000
+const WRITE_TIMEOUT = 5000
+
+// A deleted shadow leaves its row, without content, so that its versions go on.
+const SCHEMA = `
+  CREATE TABLE shadow (
+    thing TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    content TEXT,
+    PRIMARY KEY (thing, name)
+  );
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+export interface ShadowFile {
+  /** Carries out all operations, in order, in one durable transaction; answers in the same order. */
+  readonly commit: (operations: ReadonlyArray<Operation>) => ReadonlyArray<unknown>
+  readonly close: () => void
+}
+
+/** Opens or creates the file, and makes sure that it can be read and written. */
+export const openShadowFile = (path: string, limit: number): ShadowFile => {
+  const db = new DatabaseSync(path, { timeout: OPEN_TIMEOUT })
+  try {
+    prepare(db)
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  const selectShadow = db.prepare("SELECT version, content FROM shadow WHERE thing = ? AND name = ?")
+  const upsertShadow = db.prepare(
+    "INSERT INTO shadow (thing, name, version, content) VALUES (?, ?, ?, ?) " +
+      "ON CONFLICT DO UPDATE SET version = excluded.version, content = excluded.content"
+  )
+  const selectNames = db.prepare(
+    "SELECT name FROM shadow WHERE thing = ? AND name <> '' AND content IS NOT NULL ORDER BY name"
+  )
+  const selectOutcomes = db.prepare(
+    "SELECT thing, json_extract(content, '$.state.reported.commands') AS commands FROM shadow " +
+      "WHERE name = '' AND json_type(content, '$.state.reported.commands') = 'object' ORDER BY thing"
+  )
+
+  const read = ({ thing, name }: ShadowKey): Shadow => {
+    const row = selectShadow.get(thing, name)
+    if (row === undefined) return noShadow
+    return { version: Number(row.version), content: row.content === null ? undefined : JSON.parse(String(row.content)) }
+  }
+
+  const write = ({ thing, name }: ShadowKey, { version, content }: Shadow) =>
+    upsertShadow.run(thing, name, version, content === undefined ? null : JSON.stringify(content))
+
+  const operations: { readonly [K in OperationName]: (input: Operations[K]["input"]) => Operations[K]["answer"] } = {
+    read,
+    update: (input) => {
+      const previous = read(input)
+      const current = applyUpdate(previous, input.request, input.now, limit)
+      if ("code" in current) return current
+      write(input, current)
+      return { previous, current }
+    },
+    delete: (input) => {
+      const deleted = read(input)
+      if (deleted.content !== undefined) write(input, { version: deleted.version, content: undefined })
+      return deleted
+    },
+    list: ({ thing }) => selectNames.all(thing).map(({ name }) => String(name)),
+    outcomes: () =>
+      selectOutcomes
+        .all()
+        .map(({ thing, commands }) => ({ thing: String(thing), commands: JSON.parse(String(commands)) }))
+  }
+
+  const perform = <K extends OperationName>({ name, input }: Operation<K>): Operations[K]["answer"] =>
+    operations[name](input)
+
+  return {
+    commit: (batch) => transaction(db, () => batch.map((operation) => perform(operation))),
+    close: () => db.close()
+  }
+}
+
+const prepare = (db: DatabaseSync) => {
+  enterWalMode(db)
+  db.exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000")
+  transaction(db, () => {
+    const check = String(db.prepare("PRAGMA quick_check(1)").get()?.quick_check)
+    if (check !== "ok") throw new UnusableFile(`is damaged (${check}). ${DAMAGED}`)
+    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version)
+    if (version > SCHEMA_VERSION) {
+      throw new UnusableFile(
+        `was written by a newer version of Latchkey (schema ${version}; this one knows up to ${SCHEMA_VERSION}). ` +
+          "Run that version, or point to another folder."
+      )
+    }
+    if (version === 0) db.exec(SCHEMA)
+    // Also when nothing changes: a file that cannot be written shows itself now, and not at the first command.
+    else db.exec(`PRAGMA user_version = ${version}`)
+  })
+  db.exec(`PRAGMA busy_timeout = ${WRITE_TIMEOUT}`)
+}
+
+/** SQLite itself does not wait here, and several processes may create the file at once. */
+const enterWalMode = (db: DatabaseSync) => {
+  const deadline = performance.now() + OPEN_TIMEOUT
+  while (true) {
+    try {
+      return db.exec("PRAGMA journal_mode = WAL")
+    } catch (error) {
+      if (resultCode(error) !== BUSY || performance.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    }
+  }
+}
+
+const transaction = <A>(db: DatabaseSync, body: () => A): A => {
+  db.exec("BEGIN IMMEDIATE")
+  try {
+    const result = body()
+    db.exec("COMMIT")
+    return result
+  } catch (error) {
+    // SQLite itself rolls back after some failures.
+    if (db.isTransaction) db.exec("ROLLBACK")
+    throw error
+  }
+}
+
+class UnusableFile extends Error {}
+
+const DAMAGED = "Restore it from a backup, or move it away to start with empty shadows."
+
+const BUSY = 5
+
+/** What to tell the operator, by SQLite's primary result code. */
+const ADVICE: { readonly [code: number]: string } = {
+  [BUSY]: "is locked by another program. Close that program, or wait until it is done.",
+  6: "is locked by another program. Close that program, or wait until it is done.",
+  8: "cannot be written. Give this process write permission on the file and its folder.",
+  10: "cannot be read or written: the disk reports an error.",
+  11: `is damaged. ${DAMAGED}`,
+  13: "cannot grow: the disk is full. Free some space.",
+  14: "cannot be opened. Check that its folder exists and that this process may write there.",
+  26: `is not an SQLite database. ${DAMAGED}`
+}
+
+/** One sentence for the operator about what went wrong with the file. */
+export const failureMessage = (path: string, error: unknown): string => {
+  const text = error instanceof Error ? error.message : String(error)
+  if (error instanceof UnusableFile) return `The shadow database ${path} ${text}`
+  const advice = ADVICE[resultCode(error)]
+  return advice === undefined
+    ? `The shadow database ${path} failed: ${text}`
+    : `The shadow database ${path} ${advice} (${text})`
+}
+
+/** SQLite's primary result code: the low byte of the one that node:sqlite reports. */
+const resultCode = (error: unknown): number =>
+  error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : -1

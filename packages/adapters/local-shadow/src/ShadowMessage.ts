@@ -1,0 +1,94 @@
+/** The documents that the service answers with and publishes, in the shapes of AWS. Timestamps are in epoch seconds. */
+import type { Schema } from "effect"
+import {
+  deltaOf,
+  type LiveShadow,
+  type ShadowContent,
+  type ShadowState,
+  stamp,
+  type Updated,
+  type UpdateRequest
+} from "./ShadowDocument.ts"
+
+/** Answer to `get`: the whole shadow, with `delta` when `desired` asks for something that is not reported. */
+export interface ShadowGot {
+  readonly state: ShadowState & { readonly delta?: Schema.JsonObject }
+  readonly metadata: ShadowState
+  readonly version: number
+  readonly timestamp: number
+}
+
+/** Answer to `update`: what was asked for, as it was stamped. */
+export interface ShadowAccepted {
+  readonly state: UpdateRequest["state"]
+  readonly metadata: Schema.Json
+  readonly version: number
+  readonly timestamp: number
+  readonly clientToken?: string
+}
+
+/** Answer to `delete`; `version` is that of the deleted shadow. */
+export interface ShadowDeleted {
+  readonly version: number
+  readonly timestamp: number
+}
+
+/** What the device still has to do, after an update. */
+export interface ShadowDelta {
+  readonly state: Schema.JsonObject
+  readonly metadata: Schema.JsonObject
+  readonly version: number
+  readonly timestamp: number
+  readonly clientToken?: string
+}
+
+/** The shadow before and after an update; `previous` is absent when the update created it. */
+export interface ShadowDocuments {
+  readonly previous?: ShadowContent & { readonly version: number }
+  readonly current: ShadowContent & { readonly version: number }
+  readonly timestamp: number
+  readonly clientToken?: string
+}
+
+export const gotOf = (shadow: LiveShadow, timestamp: number): ShadowGot => {
+  const { content, version } = shadow
+  const delta = deltaOf(shadow)
+  return {
+    state: { ...content.state, ...(delta && { delta: delta.state }) },
+    metadata: content.metadata,
+    version,
+    timestamp
+  }
+}
+
+export const acceptedOf = (
+  { state, clientToken }: UpdateRequest,
+  version: number,
+  timestamp: number
+): ShadowAccepted => ({
+  state,
+  metadata: stamp({ ...state }, timestamp),
+  version,
+  timestamp,
+  ...(clientToken !== undefined && { clientToken })
+})
+
+export const documentsOf = (
+  { previous, current }: Updated,
+  { clientToken }: UpdateRequest,
+  timestamp: number
+): ShadowDocuments => ({
+  ...(previous.content && { previous: { ...previous.content, version: previous.version } }),
+  current: { ...current.content, version: current.version },
+  timestamp,
+  ...(clientToken !== undefined && { clientToken })
+})
+
+export const deltaMessageOf = (
+  shadow: LiveShadow,
+  { clientToken }: UpdateRequest,
+  timestamp: number
+): ShadowDelta | undefined => {
+  const delta = deltaOf(shadow)
+  return delta && { ...delta, version: shadow.version, timestamp, ...(clientToken !== undefined && { clientToken }) }
+}

@@ -1,0 +1,5 @@
+export { LocalShadow, type Presence, type ShadowChange } from "./LocalShadow.ts"
+export type { ShadowContent, ShadowState } from "./ShadowDocument.ts"
+export type { ShadowAccepted, ShadowDeleted, ShadowDelta, ShadowDocuments, ShadowGot } from "./ShadowMessage.ts"
+export { ShadowRefused } from "./ShadowRequest.ts"
+export { ShadowStoreError } from "./ShadowStore.ts"
