@@ -1,0 +1,44 @@
+/** Latchkey inside a server of your own, with sign-in of your own; here Hono, without Effect. */
+
+import { randomUUID } from "node:crypto"
+import { serve } from "@hono/node-server"
+import { createLatchkey } from "@latchkey/core"
+import { LocalShadow } from "@latchkey/local-shadow"
+import { Sqlite } from "@latchkey/sqlite"
+import { Hono } from "hono"
+
+const folder = process.env.DATA_FOLDER ?? ":memory:"
+const latchkey = await createLatchkey({
+  store: Sqlite.layer({ folder }),
+  shadow: LocalShadow.layer({ folder }),
+  errors: "return"
+})
+
+// Stands for your own sign-in: all that Latchkey wants to know is who asks.
+const userOf = (authorization: string | undefined) => ({ _tag: "User", userId: authorization ?? "nobody" }) as const
+
+const statuses: { readonly [error: string]: 403 | 404 | 502 } = {
+  AccessDenied: 403,
+  LockNotFound: 404,
+  DeviceUnreachable: 502
+}
+
+const app = new Hono()
+app.post("/doors/:lockId/:action", async (context) => {
+  const body = await context.req.json()
+  const outcome = await latchkey.execute({
+    ...body,
+    _tag: context.req.param("action"),
+    lockId: Number(context.req.param("lockId")),
+    commandId: randomUUID(),
+    at: Date.now(),
+    principal: userOf(context.req.header("authorization"))
+  })
+  if (outcome.ok) return context.json(outcome.value)
+  return context.json({ error: outcome.error.message }, statuses[outcome.error._tag] ?? 400)
+})
+
+const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: Number(process.env.PORT ?? 3000) }, ({ port }) =>
+  console.log(`Doors on http://127.0.0.1:${port}`)
+)
+process.once("SIGTERM", () => server.close(() => latchkey.dispose()))
