@@ -6,8 +6,8 @@ import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Sche
 import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, LockBusy, Locks, ReceiptReused } from "./Locks.ts"
-import { EventStore, type NewEvent, type StoredEvent } from "./ports/EventStore.ts"
 import type { Principal } from "./Principal.ts"
+import { EventStore, type NewEvent, type StoredEvent } from "./ports/EventStore.ts"
 
 const BulkKey = Schema.Struct({
   keyUuid: Schema.String,
@@ -52,22 +52,28 @@ const PATIENCE = Schedule.max([Schedule.exponential(Duration.millis(250)), Sched
 const PREFIX = "bulk-"
 const PAGE = 1_000
 
-export class BulkAddKeys extends Context.Service<BulkAddKeys, {
-  /** Stores the request and begins; answers its instance id. A retry with the same receipt answers the first one's. */
-  readonly start: (command: BulkCommand) => Effect.Effect<string, StartError>
-  readonly progress: (principal: Principal, lockId: number, instanceId: string) =>
-    Effect.Effect<BulkProgress, AskError | BulkNotFound>
-}>()("@latchkey/core/BulkAddKeys") {
+export class BulkAddKeys extends Context.Service<
+  BulkAddKeys,
+  {
+    /** Stores the request and begins; answers its instance id. A retry with the same receipt answers the first one's. */
+    readonly start: (command: BulkCommand) => Effect.Effect<string, StartError>
+    readonly progress: (
+      principal: Principal,
+      lockId: number,
+      instanceId: string
+    ) => Effect.Effect<BulkProgress, AskError | BulkNotFound>
+  }
+>()("@latchkey/core/BulkAddKeys") {
   /** Also resumes what a former process left unfinished. */
   static readonly layer = Layer.effect(
     BulkAddKeys,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const store = yield* EventStore
       const locks = yield* Locks
       const queries = yield* LockQueries
       const scope = yield* Effect.scope
 
-      const load = Effect.fnUntraced(function*(streamId: string) {
+      const load = Effect.fnUntraced(function* (streamId: string) {
         const events: Array<StoredEvent> = []
         while (true) {
           const page = yield* store.read(streamId, events.length, PAGE)
@@ -76,7 +82,7 @@ export class BulkAddKeys extends Context.Service<BulkAddKeys, {
         }
       })
 
-      const run = Effect.fnUntraced(function*(streamId: string) {
+      const run = Effect.fnUntraced(function* (streamId: string) {
         let job = yield* load(streamId)
         let patient = true
         while (job !== undefined && job.outcomes.length < job.keys.length) {
@@ -92,7 +98,7 @@ export class BulkAddKeys extends Context.Service<BulkAddKeys, {
         }
       })
 
-      const addKey = Effect.fnUntraced(function*({ lockId, keys, request }: Job, index: number, patient: boolean) {
+      const addKey = Effect.fnUntraced(function* ({ lockId, keys, request }: Job, index: number, patient: boolean) {
         const id = `${request.commandId}-${index}`
         const key = keys[index] ?? { keyUuid: "" }
         const once = Effect.flatMap(Clock.currentTimeMillis, (at) =>
@@ -104,7 +110,8 @@ export class BulkAddKeys extends Context.Service<BulkAddKeys, {
             at,
             principal: request.principal,
             receipt: { id, fingerprint: id }
-          }))
+          })
+        )
         const added = yield* Effect.result(patient ? Effect.retry(once, { schedule: PATIENCE, while: mayPass }) : once)
         return Result.match(added, {
           onSuccess: ({ version }): Outcome => ({ _tag: "BulkKeyAdded", index, lockVersion: version }),
@@ -120,7 +127,7 @@ export class BulkAddKeys extends Context.Service<BulkAddKeys, {
           Effect.forkIn(scope)
         )
 
-      const resume = Effect.fnUntraced(function*() {
+      const resume = Effect.fnUntraced(function* () {
         let after = PREFIX + earliestUuid((yield* Clock.currentTimeMillis) - Duration.toMillis(RESUME_WITHIN))
         while (true) {
           const streams = yield* store.streams(PREFIX, after, PAGE)
@@ -130,10 +137,11 @@ export class BulkAddKeys extends Context.Service<BulkAddKeys, {
         }
       })
       yield* Effect.catchTag(resume(), "StoreUnavailable", (error) =>
-        Effect.logError("Unfinished BulkAddKeys requests were not resumed; restart to go on with them", error.message))
+        Effect.logError("Unfinished BulkAddKeys requests were not resumed; restart to go on with them", error.message)
+      )
 
       return {
-        start: Effect.fnUntraced(function*(command) {
+        start: Effect.fnUntraced(function* (command) {
           const { lockId, commandId, at, principal, receipt, keys } = command
           const lock = yield* queries.lock(principal, lockId, "bulk-add-keys")
           const earlier = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
@@ -146,12 +154,14 @@ export class BulkAddKeys extends Context.Service<BulkAddKeys, {
           const event: NewEvent = { eventId: `${commandId}-request`, type, data, at, orgId, principal, commandId }
           yield* store.append(PREFIX + commandId, 0, [event], receipt).pipe(
             // The id is new, so only the same request, sent twice at the same time, can stand in the way.
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.fail(new LockBusy({ lockId })))
+            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () =>
+              Effect.fail(new LockBusy({ lockId }))
+            )
           )
           yield* runInBackground(PREFIX + commandId)
           return commandId
         }),
-        progress: Effect.fnUntraced(function*(principal, lockId, instanceId) {
+        progress: Effect.fnUntraced(function* (principal, lockId, instanceId) {
           yield* queries.lock(principal, lockId, "bulk-add-keys")
           const job = yield* load(PREFIX + instanceId)
           if (job === undefined || job.lockId !== lockId) return yield* Effect.fail(new BulkNotFound({ instanceId }))
@@ -175,10 +185,13 @@ interface Job {
 const decode = Schema.decodeUnknownOption(BulkEvent)
 
 const fold = ([request, ...rest]: ReadonlyArray<StoredEvent>): Job | undefined => {
-  const requested = request === undefined ? undefined : Option.getOrUndefined(decode({ ...request.data, _tag: request.type }))
+  const requested =
+    request === undefined ? undefined : Option.getOrUndefined(decode({ ...request.data, _tag: request.type }))
   if (request === undefined || requested?._tag !== "BulkAddKeysRequested") return undefined
   const outcomes = rest.flatMap(({ type, data }) =>
-    Option.toArray(Option.filter(decode({ ...data, _tag: type }), (event): event is Outcome => event._tag !== "BulkAddKeysRequested"))
+    Option.toArray(
+      Option.filter(decode({ ...data, _tag: type }), (event): event is Outcome => event._tag !== "BulkAddKeysRequested")
+    )
   )
   return { lockId: requested.lockId, keys: requested.keys, request, outcomes }
 }

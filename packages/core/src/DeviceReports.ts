@@ -7,12 +7,14 @@ import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 
 /** Listens for as long as the layer lives. */
 export const deviceReports = Layer.effectDiscard(
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const store = yield* EventStore
     const shadow = yield* DeviceShadow
     const readModel = yield* ReadModel
 
-    const take = (report: DeviceReport): Effect.Effect<void, ReadModelUnavailable | ShadowUnavailable | StoreUnavailable> => {
+    const take = (
+      report: DeviceReport
+    ): Effect.Effect<void, ReadModelUnavailable | ShadowUnavailable | StoreUnavailable> => {
       switch (report._tag) {
         case "Presence":
           return readModel.reportDevice(report.thing, report.online, report.at)
@@ -25,7 +27,9 @@ export const deviceReports = Layer.effectDiscard(
     yield* shadow.reports.pipe(
       Stream.runForEach((report) =>
         take(report).pipe(
-          Effect.catch((error) => Effect.logWarning("A device report was not taken in; it will come again", error.message))
+          Effect.catch((error) =>
+            Effect.logWarning("A device report was not taken in; it will come again", error.message)
+          )
         )
       ),
       Effect.tapError((error) => Effect.logWarning("Device reports are interrupted; listening again", error.message)),

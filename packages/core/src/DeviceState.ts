@@ -55,16 +55,16 @@ const rowAfter = (
   if (before === undefined) {
     return event?._tag === "LockCreated"
       ? {
-        lockId: event.lockId,
-        lockUuid: event.uuid,
-        thingName: event.uuid,
-        serialNumber: event.serialNumber ?? null,
-        ownerId: event.ownerId ?? null,
-        orgId: event.orgId ?? null,
-        keysCount: event.keys?.length ?? 0,
-        residentCount: 0,
-        ...last
-      }
+          lockId: event.lockId,
+          lockUuid: event.uuid,
+          thingName: event.uuid,
+          serialNumber: event.serialNumber ?? null,
+          ownerId: event.ownerId ?? null,
+          orgId: event.orgId ?? null,
+          keysCount: event.keys?.length ?? 0,
+          residentCount: 0,
+          ...last
+        }
       : undefined
   }
   switch (event?._tag) {

@@ -7,11 +7,11 @@ import { CommandContext, LockRequest } from "./LockCommand.ts"
 import type { AccessDenied } from "./LockError.ts"
 import { type AskError, type HistoryPage, LockQueries, type OwnedLocks, type UserNotFound } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "./Locks.ts"
+import type { Principal } from "./Principal.ts"
+import { Projector } from "./Projector.ts"
 import type { DeviceShadow } from "./ports/DeviceShadow.ts"
 import type { EventStore, Receipt } from "./ports/EventStore.ts"
 import type { ReadModel } from "./ports/ReadModel.ts"
-import type { Principal } from "./Principal.ts"
-import { Projector } from "./Projector.ts"
 import type { TempKey, TempKeyStatus } from "./TempKey.ts"
 
 /** Commands, questions, bulk requests, projection, recovery and device reports. */
@@ -22,10 +22,13 @@ export const layer = (options?: LocksOptions) =>
   )
 
 /** The command is none: `message` says which field is wrong, and how. */
-export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", { message: Schema.String }) {}
+export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
+  message: Schema.String
+}) {}
 
 /** A command as plain data: its tag and fields, the lock, an id and a time of the caller's choosing, and who asks. */
-export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequest)["Encoded"] & { readonly receipt?: Receipt }
+export type CommandInput = (typeof CommandContext)["Encoded"] &
+  (typeof LockRequest)["Encoded"] & { readonly receipt?: Receipt }
 
 /** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
 export type ErrorStyle = "throw" | "return"
@@ -39,17 +42,26 @@ export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
   /** Carries out a command; see `Locks.execute`. BulkAddKeys goes to `bulkAddKeys`. */
   readonly execute: (command: CommandInput) => Answer<Style, Executed, ExecuteError | InvalidCommand>
   /** Begins to add many keys; answers the id to ask `bulkProgress` with: the command id, a UUID of version 7. */
-  readonly bulkAddKeys: (
-    command: CommandInput
-  ) => Answer<Style, string, StartError | InvalidCommand>
-  readonly bulkProgress: (principal: Principal, lockId: number, instanceId: string) =>
-    Answer<Style, BulkProgress, AskError | BulkNotFound>
+  readonly bulkAddKeys: (command: CommandInput) => Answer<Style, string, StartError | InvalidCommand>
+  readonly bulkProgress: (
+    principal: Principal,
+    lockId: number,
+    instanceId: string
+  ) => Answer<Style, BulkProgress, AskError | BulkNotFound>
   readonly lock: (principal: Principal, lockId: number) => Answer<Style, LockDetails, AskError>
   /** Temp keys with their status at `now`, epoch milliseconds. */
-  readonly tempKeys: (principal: Principal, lockId: number, now: number) =>
-    Answer<Style, ReadonlyArray<TempKey & { readonly status: TempKeyStatus }>, AskError>
+  readonly tempKeys: (
+    principal: Principal,
+    lockId: number,
+    now: number
+  ) => Answer<Style, ReadonlyArray<TempKey & { readonly status: TempKeyStatus }>, AskError>
   /** A page of the lock's history, oldest first; pages count from 1. */
-  readonly history: (principal: Principal, lockId: number, page: number, pageSize: number) => Answer<Style, HistoryPage, AskError>
+  readonly history: (
+    principal: Principal,
+    lockId: number,
+    page: number,
+    pageSize: number
+  ) => Answer<Style, HistoryPage, AskError>
   readonly ownedLocks: (principal: Principal, userId: string) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound>
   /** Finishes what is under way and closes the adapters. */
   readonly dispose: () => Promise<void>
@@ -83,19 +95,35 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
 
   return {
     execute: (command) =>
-      answer(Effect.flatMap(decode(command), (command): Effect.Effect<Executed, ExecuteError | InvalidCommand> =>
-        command._tag === "BulkAddKeys"
-          ? Effect.fail(new InvalidCommand({ message: "BulkAddKeys is no single command: use bulkAddKeys" }))
-          : execute(command))),
+      answer(
+        Effect.flatMap(
+          decode(command),
+          (command): Effect.Effect<Executed, ExecuteError | InvalidCommand> =>
+            command._tag === "BulkAddKeys"
+              ? Effect.fail(new InvalidCommand({ message: "BulkAddKeys is no single command: use bulkAddKeys" }))
+              : execute(command)
+        )
+      ),
     bulkAddKeys: (command) =>
-      answer(Effect.flatMap(decode(command), (command): Effect.Effect<string, StartError | InvalidCommand> =>
-        command._tag === "BulkAddKeys"
-          ? bulk.start(command)
-          : Effect.fail(new InvalidCommand({ message: `${command._tag} is not BulkAddKeys: use execute` })))),
+      answer(
+        Effect.flatMap(
+          decode(command),
+          (command): Effect.Effect<string, StartError | InvalidCommand> =>
+            command._tag === "BulkAddKeys"
+              ? bulk.start(command)
+              : Effect.fail(new InvalidCommand({ message: `${command._tag} is not BulkAddKeys: use execute` }))
+        )
+      ),
     bulkProgress: (principal, lockId, instanceId) => answer(bulk.progress(principal, lockId, instanceId)),
     lock: (principal, lockId) =>
-      answer(Effect.map(queries.lock(principal, lockId, "details"), ({ tempKeys: _, deletedTempKeys: __, ...details }) => details)),
-    tempKeys: (principal, lockId, now) => answer(Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)),
+      answer(
+        Effect.map(
+          queries.lock(principal, lockId, "details"),
+          ({ tempKeys: _, deletedTempKeys: __, ...details }) => details
+        )
+      ),
+    tempKeys: (principal, lockId, now) =>
+      answer(Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)),
     history: (principal, lockId, page, pageSize) => answer(queries.history(principal, lockId, page, pageSize)),
     ownedLocks: (principal, userId) => answer(queries.ownedLocks(principal, userId)),
     dispose: () => runtime.dispose(),

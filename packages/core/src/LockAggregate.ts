@@ -84,7 +84,9 @@ const alreadySo: Decision = { events: [] }
 export const decide = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, LockRefused> => {
   const { lockId } = command
   if (lock === undefined) {
-    return command._tag === "CreateLock" ? Result.succeed(decideCreate(command)) : Result.fail(new LockNotFound({ lockId }))
+    return command._tag === "CreateLock"
+      ? Result.succeed(decideCreate(command))
+      : Result.fail(new LockNotFound({ lockId }))
   }
   const head = { lockId, uuid: lock.uuid, timestamp: instantOf(command.at) }
   switch (command._tag) {
@@ -105,9 +107,10 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
     case "RemoveKey": {
       const { keyUuid, keyIndexNumber } = command
       if (keyUuid === undefined && keyIndexNumber === undefined) return Result.fail(new KeyNotNamed({ lockId }))
-      const key = lock.keys.find((key) =>
-        (keyUuid === undefined || key.uuid === keyUuid) &&
-        (keyIndexNumber === undefined || key.indexNumber === keyIndexNumber)
+      const key = lock.keys.find(
+        (key) =>
+          (keyUuid === undefined || key.uuid === keyUuid) &&
+          (keyIndexNumber === undefined || key.indexNumber === keyIndexNumber)
       )
       if (key === undefined) return Result.fail(new KeyNotFound({ lockId }))
       const removed = { keyUuid: key.uuid, ...given({ keyIndexNumber: key.indexNumber }) }
@@ -162,11 +165,12 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       const { name, email, phoneNumber } = command
       const userId = command.userId ?? command.commandId
       // The same resident is one with the same userId or, when none is given, the same email or phone number.
-      const there = lock.residents.find((resident) =>
-        resident.userId === userId ||
-        (command.userId === undefined &&
-          ((email !== undefined && resident.email === email) ||
-            (phoneNumber !== undefined && resident.phoneNumber === phoneNumber)))
+      const there = lock.residents.find(
+        (resident) =>
+          resident.userId === userId ||
+          (command.userId === undefined &&
+            ((email !== undefined && resident.email === email) ||
+              (phoneNumber !== undefined && resident.phoneNumber === phoneNumber)))
       )
       if (there !== undefined) return Result.fail(new ResidentExists({ lockId, userId: there.userId }))
       return accept({ _tag: "ResidentAdded", ...head, userId, name, ...given({ email, phoneNumber }) })
@@ -177,10 +181,11 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       if (userId === undefined && email === undefined && phoneNumber === undefined) {
         return Result.fail(new ResidentNotNamed({ lockId, matches: 0 }))
       }
-      const matches = lock.residents.filter((resident) =>
-        (userId === undefined || resident.userId === userId) &&
-        (email === undefined || resident.email === email) &&
-        (phoneNumber === undefined || resident.phoneNumber === phoneNumber)
+      const matches = lock.residents.filter(
+        (resident) =>
+          (userId === undefined || resident.userId === userId) &&
+          (email === undefined || resident.email === email) &&
+          (phoneNumber === undefined || resident.phoneNumber === phoneNumber)
       )
       const resident = matches[0]
       if (resident === undefined) return Result.fail(new ResidentNotFound({ lockId }))
@@ -228,20 +233,24 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       return Result.map(decideUse(lock, command), (used): Decision => ({ events: [used] }))
 
     case "OpenWithTempKey":
-      return Result.map(decideUse(lock, command), (used): Decision => ({
-        events: [used, { _tag: "LockOpenRequested", ...head }],
-        device: {
-          _tag: "OpenLock",
-          ...stamp(lock, command),
-          seq: lock.version + 2,
-          expiresAt: command.at + OPEN_EXPIRES_AFTER
-        }
-      }))
+      return Result.map(
+        decideUse(lock, command),
+        (used): Decision => ({
+          events: [used, { _tag: "LockOpenRequested", ...head }],
+          device: {
+            _tag: "OpenLock",
+            ...stamp(lock, command),
+            seq: lock.version + 2,
+            expiresAt: command.at + OPEN_EXPIRES_AFTER
+          }
+        })
+      )
   }
 }
 
 /** Whether events keep their meaning whatever is appended before them; a use does not: it counts. */
-export const commute = (events: ReadonlyArray<LockEvent>): boolean => events.every((event) => event._tag !== "TempKeyUsed")
+export const commute = (events: ReadonlyArray<LockEvent>): boolean =>
+  events.every((event) => event._tag !== "TempKeyUsed")
 
 /** Who a command is put down to: the user if there is one, else the organization; `*` is the operator. */
 export const actorOf = (principal: Principal): string => {
@@ -318,7 +327,16 @@ const residentOf = ({ userId, name, email, phoneNumber }: EventOf<"ResidentAdded
 })
 
 const tempKeyOf = (event: EventOf<"TempKeyCreated">, createdVersion: number): TempKey => {
-  const { tempKeyUuid: uuid, accessMode, allowedUserIds, validFrom, validUntil, maxUses, createdBy, description } = event
+  const {
+    tempKeyUuid: uuid,
+    accessMode,
+    allowedUserIds,
+    validFrom,
+    validUntil,
+    maxUses,
+    createdBy,
+    description
+  } = event
   return {
     uuid,
     accessMode,
@@ -345,8 +363,10 @@ const findTempKey = (lock: Lock, tempKeyUuid: string): TempKey | undefined =>
 const tempKeyNotFound = ({ lockId, tempKeyUuid }: { readonly lockId: number; readonly tempKeyUuid: string }) =>
   new TempKeyNotFound({ lockId, tempKeyUuid })
 
-const refuseTerms = (flaw: "empty-window" | "empty-whitelist", { lockId, tempKeyUuid }: CommandOf<"CreateTempKey" | "UpdateTempKey">) =>
-  flaw === "empty-window" ? new EmptyWindow({ lockId, tempKeyUuid }) : new EmptyWhitelist({ lockId, tempKeyUuid })
+const refuseTerms = (
+  flaw: "empty-window" | "empty-whitelist",
+  { lockId, tempKeyUuid }: CommandOf<"CreateTempKey" | "UpdateTempKey">
+) => (flaw === "empty-window" ? new EmptyWindow({ lockId, tempKeyUuid }) : new EmptyWhitelist({ lockId, tempKeyUuid }))
 
 const aboutTempKey = (lock: Lock, command: LockCommand, tempKeyUuid: string) => ({
   tempKeyUuid,
@@ -368,7 +388,9 @@ const slotTaken = ({ lockId }: Lock, { uuid, indexNumber = 0 }: Key) =>
   new SlotTaken({ lockId, keyIndexNumber: indexNumber, keyUuid: uuid })
 
 /** The fields that are there: an absent one is left out, not stored as `undefined`. */
-const given = <A extends { readonly [field: string]: unknown }>(fields: A): { [K in keyof A]?: Exclude<A[K], undefined> } => {
+const given = <A extends { readonly [field: string]: unknown }>(
+  fields: A
+): { [K in keyof A]?: Exclude<A[K], undefined> } => {
   const present: { [K in keyof A]?: Exclude<A[K], undefined> } = {}
   for (const field in fields) {
     if (fields[field] !== undefined) present[field] = fields[field] as Exclude<A[typeof field], undefined>

@@ -1,8 +1,8 @@
 /** What somebody asks of a lock, and the context it is asked in: who, when, and under which id. */
 import { Effect, Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
-import type { Receipt } from "./ports/EventStore.ts"
 import { Principal } from "./Principal.ts"
+import type { Receipt } from "./ports/EventStore.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 import { Instant, Text, UuidText } from "./Text.ts"
 
@@ -28,10 +28,12 @@ export const LockRequest = Schema.TaggedUnion({
     serialNumber: Schema.optionalKey(PlateText),
     vendorName: Schema.optionalKey(PlateText),
     ownerId: optionalText,
-    keys: Schema.Array(Key).check(
-      distinct((key) => key.uuid, "every key needs a uuid of its own"),
-      distinct((key) => key.indexNumber, "every key needs a slot of its own")
-    ).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+    keys: Schema.Array(Key)
+      .check(
+        distinct((key) => key.uuid, "every key needs a uuid of its own"),
+        distinct((key) => key.indexNumber, "every key needs a slot of its own")
+      )
+      .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
   },
   AddKey: { keyUuid: NonEmptyText, keyIndexNumber: Slot, userId: optionalText },
   RemoveKey: { keyUuid: Schema.optionalKey(NonEmptyText), keyIndexNumber: Slot },

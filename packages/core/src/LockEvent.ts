@@ -2,7 +2,7 @@
  * What happened to a lock. Stored for ever: add cases and optional fields, never rename or remove one.
  * `test/golden/` holds one stored event of every kind.
  */
-import { Option, Schema } from "effect"
+import { type Option, Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
@@ -86,7 +86,10 @@ export const toWire = (event: LockEvent): WireEvent => {
 }
 
 /** The stored form of an event: its type and its data. */
-export const toStored = ({ _tag, ...data }: LockEvent): { readonly type: LockEventType; readonly data: Schema.JsonObject } => ({
+export const toStored = ({
+  _tag,
+  ...data
+}: LockEvent): { readonly type: LockEventType; readonly data: Schema.JsonObject } => ({
   type: _tag,
   data
 })

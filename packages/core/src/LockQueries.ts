@@ -5,10 +5,10 @@ import { type Lock, tempKeysOf } from "./Lock.ts"
 import { type AccessDenied, LockNotFound } from "./LockError.ts"
 import { fromStored, toWire, type WireEvent } from "./LockEvent.ts"
 import { LockRepository } from "./LockRepository.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
-import { type OwnedLock, ReadModel } from "./ports/ReadModel.ts"
 import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { type OwnedLock, ReadModel } from "./ports/ReadModel.ts"
 import { statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
 
 /** This id was never an owner, a key holder or a resident. */
@@ -35,27 +35,42 @@ export interface OwnedLocks {
 /** How long an answer waits for the read model to see what is in the log already. */
 const CATCH_UP = Duration.seconds(1)
 
-export class LockQueries extends Context.Service<LockQueries, {
-  /** The lock as it is now, if the principal may ask this question of it. */
-  readonly lock: (principal: Principal, lockId: number, question: LockQuestion) => Effect.Effect<Lock, AskError>
-  /** The lock's temp keys with their status at `now` (epoch milliseconds), oldest first. */
-  readonly tempKeys: (principal: Principal, lockId: number, now: number) =>
-    Effect.Effect<{ readonly lock: Lock; readonly tempKeys: ReadonlyArray<TempKey & { readonly status: TempKeyStatus }> }, AskError>
-  readonly history: (principal: Principal, lockId: number, page: number, pageSize: number) =>
-    Effect.Effect<HistoryPage, AskError>
-  /** The locks that a user owns; an organization sees its own among them. */
-  readonly ownedLocks: (principal: Principal, userId: string) =>
-    Effect.Effect<OwnedLocks, AccessDenied | UserNotFound>
-}>()("@latchkey/core/LockQueries") {
+export class LockQueries extends Context.Service<
+  LockQueries,
+  {
+    /** The lock as it is now, if the principal may ask this question of it. */
+    readonly lock: (principal: Principal, lockId: number, question: LockQuestion) => Effect.Effect<Lock, AskError>
+    /** The lock's temp keys with their status at `now` (epoch milliseconds), oldest first. */
+    readonly tempKeys: (
+      principal: Principal,
+      lockId: number,
+      now: number
+    ) => Effect.Effect<
+      { readonly lock: Lock; readonly tempKeys: ReadonlyArray<TempKey & { readonly status: TempKeyStatus }> },
+      AskError
+    >
+    readonly history: (
+      principal: Principal,
+      lockId: number,
+      page: number,
+      pageSize: number
+    ) => Effect.Effect<HistoryPage, AskError>
+    /** The locks that a user owns; an organization sees its own among them. */
+    readonly ownedLocks: (
+      principal: Principal,
+      userId: string
+    ) => Effect.Effect<OwnedLocks, AccessDenied | UserNotFound>
+  }
+>()("@latchkey/core/LockQueries") {
   static readonly layer = Layer.effect(
     LockQueries,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const store = yield* EventStore
       const repository = yield* LockRepository
       const readModel = yield* ReadModel
       const projector = yield* Projector
 
-      const lock = Effect.fnUntraced(function*(principal: Principal, lockId: number, question: LockQuestion) {
+      const lock = Effect.fnUntraced(function* (principal: Principal, lockId: number, question: LockQuestion) {
         const { loaded, fresh } = yield* repository.load(lockId)
         // Another process may have written since: an answer is never older than its question.
         if (!fresh) yield* repository.refresh(loaded)
@@ -64,35 +79,41 @@ export class LockQueries extends Context.Service<LockQueries, {
         return Result.isFailure(permitted) ? yield* Effect.fail(permitted.failure) : loaded.lock
       })
 
-      const fromReadModel = Effect.fnUntraced(function*(principal: Principal, userId: string) {
+      const fromReadModel = Effect.fnUntraced(function* (principal: Principal, userId: string) {
         // The read model may well answer while the log does not.
         yield* Effect.ignore(projector.catchUp(CATCH_UP))
-        if (principal._tag !== "User" && !(yield* readModel.isKnownUser(userId))) return yield* Effect.fail(new UserNotFound())
+        if (principal._tag !== "User" && !(yield* readModel.isKnownUser(userId)))
+          return yield* Effect.fail(new UserNotFound())
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined
         return { locks: yield* readModel.devicesOwnedBy(userId, orgId), source: readModel.source }
       })
 
       return {
         lock,
-        tempKeys: Effect.fnUntraced(function*(principal, lockId, now) {
+        tempKeys: Effect.fnUntraced(function* (principal, lockId, now) {
           const found = yield* lock(principal, lockId, "temp-keys")
           return { lock: found, tempKeys: tempKeysOf(found).map((key) => ({ ...key, status: statusAt(key, now) })) }
         }),
-        history: Effect.fnUntraced(function*(principal, lockId, page, pageSize) {
+        history: Effect.fnUntraced(function* (principal, lockId, page, pageSize) {
           const { version } = yield* lock(principal, lockId, "events")
           const after = (page - 1) * pageSize
-          const stored = after >= version ? [] : yield* store.read(`lock-${lockId}`, after, Math.min(pageSize, version - after))
-          const events = stored.map((stored) => ({ stored, wire: Option.getOrUndefined(Option.map(fromStored(stored), toWire)) }))
+          const stored =
+            after >= version ? [] : yield* store.read(`lock-${lockId}`, after, Math.min(pageSize, version - after))
+          const events = stored.map((stored) => ({
+            stored,
+            wire: Option.getOrUndefined(Option.map(fromStored(stored), toWire))
+          }))
           return { totalEvents: version, events }
         }),
-        ownedLocks: Effect.fnUntraced(function*(principal, userId) {
+        ownedLocks: Effect.fnUntraced(function* (principal, userId) {
           const permitted = permitUser(principal, userId)
           if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
           return yield* Effect.catchTag(fromReadModel(principal, userId), "ReadModelUnavailable", (error) =>
-            Effect.as(
-              Effect.logWarning("Owned locks are unavailable: the read model does not answer", error.message),
-              { locks: [], source: "unavailable" }
-            ))
+            Effect.as(Effect.logWarning("Owned locks are unavailable: the read model does not answer", error.message), {
+              locks: [],
+              source: "unavailable"
+            })
+          )
         })
       }
     })

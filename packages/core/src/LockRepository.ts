@@ -23,18 +23,23 @@ export const DEFAULT_CACHED_LOCKS = 10_000
 export const SNAPSHOT_EVERY = 500
 const PAGE = 1_000
 
-export class LockRepository extends Context.Service<LockRepository, {
-  /** The lock as last seen, read from the store if it is not in memory. `fresh` says that it was read just now. */
-  readonly load: (lockId: number) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
-  /** Catches up with the stream; whether there was anything new. */
-  readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
-  /** Takes over events that this process has just appended. */
-  readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
-}>()("@latchkey/core/LockRepository") {
+export class LockRepository extends Context.Service<
+  LockRepository,
+  {
+    /** The lock as last seen, read from the store if it is not in memory. `fresh` says that it was read just now. */
+    readonly load: (
+      lockId: number
+    ) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
+    /** Catches up with the stream; whether there was anything new. */
+    readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
+    /** Takes over events that this process has just appended. */
+    readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
+  }
+>()("@latchkey/core/LockRepository") {
   static readonly layer = (options: { readonly cachedLocks: number }) =>
     Layer.effect(
       LockRepository,
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const store = yield* EventStore
         const scope = yield* Effect.scope
         /** In order of last use: a Map iterates in order of insertion, and every use inserts anew. */
@@ -63,12 +68,13 @@ export class LockRepository extends Context.Service<LockRepository, {
           const state = encodeSnapshot(loaded.lock)
           return store.saveSnapshot(loaded.streamId, { version: loaded.version, state }).pipe(
             Effect.catchTag("StoreUnavailable", (error) =>
-              Effect.logWarning("A snapshot was not saved; the next cold load takes longer", error.message)),
+              Effect.logWarning("A snapshot was not saved; the next cold load takes longer", error.message)
+            ),
             Effect.forkIn(scope)
           )
         }
 
-        const refresh = Effect.fnUntraced(function*(loaded: LoadedLock) {
+        const refresh = Effect.fnUntraced(function* (loaded: LoadedLock) {
           const before = loaded.version
           while (true) {
             const tail = yield* store.read(loaded.streamId, loaded.version, PAGE)
@@ -86,12 +92,18 @@ export class LockRepository extends Context.Service<LockRepository, {
           return loaded.version > before
         })
 
-        const readFromStore = Effect.fnUntraced(function*(lockId: number) {
+        const readFromStore = Effect.fnUntraced(function* (lockId: number) {
           const streamId = streamOfLock(lockId)
           const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ state }) => decodeSnapshot(state))
           const lock = Option.getOrElse(snapshot, () => initial)
           const version = lock?.version ?? 0
-          const loaded: LoadedLock = { streamId, lock, version, mutex: Semaphore.makeUnsafe(1), snapshotVersion: version }
+          const loaded: LoadedLock = {
+            streamId,
+            lock,
+            version,
+            mutex: Semaphore.makeUnsafe(1),
+            snapshotVersion: version
+          }
           yield* refresh(loaded)
           // Somebody else may have read it meanwhile: all callers must queue at the same mutex.
           const other = entryOf(lockId)

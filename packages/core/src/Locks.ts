@@ -65,14 +65,17 @@ export interface LocksOptions {
 const MAX_ATTEMPTS = 200
 const MAX_PAUSE = 20
 
-export class Locks extends Context.Service<Locks, {
-  /** Carries out a command, or says why not. With a receipt, a retry answers what the first try answered. */
-  readonly execute: (command: LockCommand) => Effect.Effect<Executed, ExecuteError>
-}>()("@latchkey/core/Locks") {
+export class Locks extends Context.Service<
+  Locks,
+  {
+    /** Carries out a command, or says why not. With a receipt, a retry answers what the first try answered. */
+    readonly execute: (command: LockCommand) => Effect.Effect<Executed, ExecuteError>
+  }
+>()("@latchkey/core/Locks") {
   static readonly layerWithoutRepository = (options: LocksOptions = {}) =>
     Layer.effect(
       Locks,
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const store = yield* EventStore
         const shadow = yield* DeviceShadow
         const repository = yield* LockRepository
@@ -82,12 +85,12 @@ export class Locks extends Context.Service<Locks, {
         /** From prepare until anybody may settle: the time to send and to ask, and as much again for slow machines. */
         const patience = 2 * Duration.toMillis(Duration.sum(sendTimeout, FIND_TIMEOUT))
 
-        const execute = Effect.fnUntraced(function*(command: LockCommand) {
+        const execute = Effect.fnUntraced(function* (command: LockCommand) {
           const { loaded, fresh } = yield* repository.load(command.lockId)
           return yield* loaded.mutex.withPermit(attempt(loaded, fresh, command))
         })
 
-        const attempt = Effect.fnUntraced(function*(loaded: LoadedLock, fresh: boolean, command: LockCommand) {
+        const attempt = Effect.fnUntraced(function* (loaded: LoadedLock, fresh: boolean, command: LockCommand) {
           let upToDate = fresh
           for (let n = 0; n < MAX_ATTEMPTS; n++) {
             if (command.receipt !== undefined) {
@@ -135,7 +138,7 @@ export class Locks extends Context.Service<Locks, {
         })
 
         /** The answer that a receipt was given for. */
-        const replay = Effect.fnUntraced(function*(lockId: number, receipt: Receipt) {
+        const replay = Effect.fnUntraced(function* (lockId: number, receipt: Receipt) {
           const found = yield* store.receipt(receipt.id)
           if (Option.isNone(found)) return undefined
           const { fingerprint, streamId, firstVersion, version } = found.value
@@ -158,7 +161,7 @@ export class Locks extends Context.Service<Locks, {
             Effect.flatMap(Fiber.join)
           )
 
-        const prepareAndSend = Effect.fnUntraced(function*(
+        const prepareAndSend = Effect.fnUntraced(function* (
           { streamId, version }: LoadedLock,
           { lockId, commandId, receipt }: LockCommand,
           device: DeviceCommand,
@@ -169,9 +172,11 @@ export class Locks extends Context.Service<Locks, {
           const deadline = (yield* Clock.currentTimeMillis) + patience
           yield* store.prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
           const sent = yield* shadow.send(thing, device).pipe(Effect.timeout(sendTimeout), Effect.result)
-          if (Result.isSuccess(sent)) return yield* committed(lockId, yield* store.commit(commandId), "discarded meanwhile")
+          if (Result.isSuccess(sent))
+            return yield* committed(lockId, yield* store.commit(commandId), "discarded meanwhile")
           const reason = sent.failure.message
-          if (sent.failure._tag === "ShadowRejected") return yield* committed(lockId, yield* store.discard(commandId), reason)
+          if (sent.failure._tag === "ShadowRejected")
+            return yield* committed(lockId, yield* store.discard(commandId), reason)
           const settlement = yield* settling.settle({ thing, commandId })
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
           // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
@@ -184,7 +189,11 @@ export class Locks extends Context.Service<Locks, {
             ? Effect.succeed(settlement)
             : Effect.fail(new DeviceUnreachable({ lockId, reason }))
 
-        const waitOrSettle = Effect.fnUntraced(function*(reservation: StreamReserved, needsDevice: boolean, lockId: number) {
+        const waitOrSettle = Effect.fnUntraced(function* (
+          reservation: StreamReserved,
+          needsDevice: boolean,
+          lockId: number
+        ) {
           const inDoubt = reservation.released && needsDevice
           if (!inDoubt && (yield* Clock.currentTimeMillis) < reservation.deadline) return yield* Effect.sleep(MAX_PAUSE)
           const settlement = yield* settling.settle(reservation)
@@ -209,10 +218,12 @@ export class Locks extends Context.Service<Locks, {
 
 /** Permission first, then the rules. A lock that does not exist can only be created. */
 const judge = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, AccessDenied | LockRefused> => {
-  if (lock === undefined && command._tag !== "CreateLock") return Result.fail(new LockNotFound({ lockId: command.lockId }))
-  const permitted = lock === undefined
-    ? permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
-    : permit(command.principal, lock, command._tag)
+  if (lock === undefined && command._tag !== "CreateLock")
+    return Result.fail(new LockNotFound({ lockId: command.lockId }))
+  const permitted =
+    lock === undefined
+      ? permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
+      : permit(command.principal, lock, command._tag)
   return Result.isFailure(permitted) ? Result.fail(permitted.failure) : decide(lock, command)
 }
 

@@ -8,13 +8,16 @@ const BATCH = 500
 /** Lets events gather, so that a busy feed is applied in batches and not one by one. */
 const GATHER = Duration.millis(5)
 
-export class Projector extends Context.Service<Projector, {
-  /** Answers when the read model has seen the feed up to its present head, or when the time is over. */
-  readonly catchUp: (timeout: Duration.Input) => Effect.Effect<void, StoreUnavailable>
-}>()("@latchkey/core/Projector") {
+export class Projector extends Context.Service<
+  Projector,
+  {
+    /** Answers when the read model has seen the feed up to its present head, or when the time is over. */
+    readonly catchUp: (timeout: Duration.Input) => Effect.Effect<void, StoreUnavailable>
+  }
+>()("@latchkey/core/Projector") {
   static readonly layer = Layer.effect(
     Projector,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const store = yield* EventStore
       const readModel = yield* ReadModel
       const checkpoint = yield* SubscriptionRef.make(0)
@@ -26,7 +29,7 @@ export class Projector extends Context.Service<Projector, {
       )
 
       return {
-        catchUp: Effect.fnUntraced(function*(timeout) {
+        catchUp: Effect.fnUntraced(function* (timeout) {
           const head = yield* store.head
           if ((yield* SubscriptionRef.get(checkpoint)) >= head) return
           yield* SubscriptionRef.changes(checkpoint).pipe(
@@ -41,22 +44,23 @@ export class Projector extends Context.Service<Projector, {
 }
 
 /** Forgets the read model and fills it again from the whole feed; answers the position reached. */
-export const rebuild: Effect.Effect<number, StoreUnavailable | ReadModelUnavailable, EventStore | ReadModel> = Effect.gen(function*() {
-  const store = yield* EventStore
-  const readModel = yield* ReadModel
-  yield* readModel.reset
-  return yield* drain(store, readModel, 0, () => Effect.void)
-})
+export const rebuild: Effect.Effect<number, StoreUnavailable | ReadModelUnavailable, EventStore | ReadModel> =
+  Effect.gen(function* () {
+    const store = yield* EventStore
+    const readModel = yield* ReadModel
+    yield* readModel.reset
+    return yield* drain(store, readModel, 0, () => Effect.void)
+  })
 
 type OnProgress = (checkpoint: number) => Effect.Effect<void>
 
 const follow = (store: EventStore["Service"], readModel: ReadModel["Service"], onProgress: OnProgress) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     let position = yield* readModel.checkpoint
     yield* onProgress(position)
     yield* store.changes.pipe(
       Stream.runForEach(() =>
-        Effect.gen(function*() {
+        Effect.gen(function* () {
           position = yield* drain(store, readModel, position, onProgress)
           yield* Effect.sleep(GATHER)
         })
@@ -65,7 +69,7 @@ const follow = (store: EventStore["Service"], readModel: ReadModel["Service"], o
   })
 
 /** Applies everything after a position; answers the checkpoint that then stands. */
-const drain = Effect.fnUntraced(function*(
+const drain = Effect.fnUntraced(function* (
   store: EventStore["Service"],
   readModel: ReadModel["Service"],
   from: number,

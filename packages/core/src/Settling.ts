@@ -10,41 +10,56 @@ import { EventStore, type Settlement, type StoreUnavailable } from "./ports/Even
 export const FIND_TIMEOUT = Duration.seconds(1)
 const SWEEP_EVERY = Duration.seconds(2)
 
-export class Settling extends Context.Service<Settling, {
-  /** How the reservation ended; none while the shadow gives no evidence. */
-  readonly settle: (reservation: { readonly thing: string; readonly commandId: string }) =>
-    Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
-}>()("@latchkey/core/Settling") {
+export class Settling extends Context.Service<
+  Settling,
+  {
+    /** How the reservation ended; none while the shadow gives no evidence. */
+    readonly settle: (reservation: {
+      readonly thing: string
+      readonly commandId: string
+    }) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
+  }
+>()("@latchkey/core/Settling") {
   /** Also sweeps, at start-up and every few seconds, what writers left behind. */
   static readonly layer = Layer.effect(
     Settling,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
 
-      const settle = Effect.fnUntraced(function*({ thing, commandId }: { readonly thing: string; readonly commandId: string }) {
-        const found = yield* shadow.find(thing, commandId).pipe(
-          Effect.timeout(FIND_TIMEOUT),
-          Effect.option
-        )
+      const settle = Effect.fnUntraced(function* ({
+        thing,
+        commandId
+      }: {
+        readonly thing: string
+        readonly commandId: string
+      }) {
+        const found = yield* shadow.find(thing, commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.option)
         if (Option.isNone(found)) return Option.none<Settlement>()
         return Option.some(yield* found.value ? store.commit(commandId) : store.discard(commandId))
       })
 
-      const sweep = Effect.fnUntraced(function*() {
+      const sweep = Effect.fnUntraced(function* () {
         const overdue = yield* store.unsettled(yield* Clock.currentTimeMillis)
         for (const reservation of overdue) {
           const settlement = yield* settle(reservation)
           const { streamId, commandId } = reservation
           yield* Option.match(settlement, {
-            onNone: () => Effect.logWarning("The shadow does not say whether it took a command; asking again soon", { streamId, commandId }),
-            onSome: ({ _tag }) => Effect.logInfo("Settled what a writer left behind", { streamId, commandId, outcome: _tag })
+            onNone: () =>
+              Effect.logWarning("The shadow does not say whether it took a command; asking again soon", {
+                streamId,
+                commandId
+              }),
+            onSome: ({ _tag }) =>
+              Effect.logInfo("Settled what a writer left behind", { streamId, commandId, outcome: _tag })
           })
         }
       })
 
       yield* sweep().pipe(
-        Effect.catchTag("StoreUnavailable", (error) => Effect.logWarning("Could not look for unsettled commands", error.message)),
+        Effect.catchTag("StoreUnavailable", (error) =>
+          Effect.logWarning("Could not look for unsettled commands", error.message)
+        ),
         Effect.repeat(Schedule.spaced(SWEEP_EVERY)),
         Effect.forkScoped
       )

@@ -3,9 +3,12 @@ import { Schema } from "effect"
 
 /** Well-formed Unicode without NUL: PostgreSQL cannot keep U+0000, and UTF-8 cannot carry half a surrogate pair. */
 export const Text = Schema.String.check(
-  Schema.makeFilter((value) => (value.isWellFormed() && !value.includes("\0")) || "must be Unicode text without NUL characters", {
-    expected: "Unicode text without NUL characters"
-  })
+  Schema.makeFilter(
+    (value) => (value.isWellFormed() && !value.includes("\0")) || "must be Unicode text without NUL characters",
+    {
+      expected: "Unicode text without NUL characters"
+    }
+  )
 )
 
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/
@@ -17,7 +20,9 @@ const UTC_INSTANT =
   /^(?:(?:\d\d[2468][048]|\d\d[13579][26]|\d\d0[48]|[02468][048]00|[13579][26]00)-02-29|\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|(?:02)-(?:0[1-9]|1\d|2[0-8])))T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?Z$/
 
 /** An instant in UTC as RFC 3339 writes it, the seconds optional: `2026-08-31T09:00Z`. */
-export const Instant = Schema.String.check(Schema.isPattern(UTC_INSTANT, { expected: "a UTC date-time such as 2026-08-31T09:00:00Z" }))
+export const Instant = Schema.String.check(
+  Schema.isPattern(UTC_INSTANT, { expected: "a UTC date-time such as 2026-08-31T09:00:00Z" })
+)
 
 /** The instant as epoch milliseconds. */
 export const millisOf = (instant: string): number => Date.parse(instant)

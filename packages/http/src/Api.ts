@@ -2,9 +2,28 @@
  * The HTTP API, declared once: routes, validation, OpenAPI and the typed client all come from here. Imports nothing of
  * a server, so a browser can share it. Success shapes are those of the published contract (`contract/endpoints.json`).
  */
-import { AccessMode, Key, LockId, LockRequest, type LockEventType, MaxUses, TempKeyStatus, Text, UuidText, wireEvent } from "@latchkey/core"
+import {
+  AccessMode,
+  Key,
+  type LockEventType,
+  LockId,
+  LockRequest,
+  MaxUses,
+  TempKeyStatus,
+  Text,
+  UuidText,
+  wireEvent
+} from "@latchkey/core"
 import { Context, Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema, HttpApiSecurity, OpenApi } from "effect/http-api"
+import {
+  HttpApi,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  HttpApiSecurity,
+  OpenApi
+} from "effect/http-api"
 import { problem } from "./Problem.ts"
 
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
@@ -19,7 +38,9 @@ const positive = (expected: string) =>
 const lock = { id: positive("a positive integer").pipe(Schema.decodeTo(LockId)) }
 
 const text = Schema.optionalKey(Schema.String)
-const IdempotencyKey = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/, { expected: "1 to 255 visible ASCII characters" }))
+const IdempotencyKey = Schema.String.check(
+  Schema.isPattern(/^[\x21-\x7e]{1,255}$/, { expected: "1 to 255 visible ASCII characters" })
+)
 
 const questionErrors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
 const commandErrors = [...questionErrors, problem(413), problem(415), problem(422)] as const
@@ -148,33 +169,44 @@ const locks = HttpApiGroup.make("locks").add(
     ...command(request.UseTempKey.mapFields(untagged), "TempKeyUsed"),
     error: commandErrors
   }),
-  question("temp-keys", Schema.Struct({
-    tempKeys: Schema.Array(Schema.Struct({
-      uuid: Schema.String,
-      lockId: LockId,
-      lockUuid: Schema.String,
-      accessMode: AccessMode,
-      allowedUserIds: Schema.Array(Schema.String),
-      validFrom: Schema.String,
-      validUntil: Schema.String,
-      maxUses: MaxUses,
-      usedCount: Schema.Int,
-      createdAt: Schema.String,
-      createdBy: Schema.String,
-      status: TempKeyStatus
-    }))
-  })),
-  question("details", Schema.Struct({
-    ...basicInfo,
-    keys: Schema.Array(Key),
-    residents: Schema.Array(Schema.Struct(resident)),
-    orgId: Schema.String,
-    timestamp: Schema.String
-  })).annotate(PublishesErrorList, true),
+  question(
+    "temp-keys",
+    Schema.Struct({
+      tempKeys: Schema.Array(
+        Schema.Struct({
+          uuid: Schema.String,
+          lockId: LockId,
+          lockUuid: Schema.String,
+          accessMode: AccessMode,
+          allowedUserIds: Schema.Array(Schema.String),
+          validFrom: Schema.String,
+          validUntil: Schema.String,
+          maxUses: MaxUses,
+          usedCount: Schema.Int,
+          createdAt: Schema.String,
+          createdBy: Schema.String,
+          status: TempKeyStatus
+        })
+      )
+    })
+  ),
+  question(
+    "details",
+    Schema.Struct({
+      ...basicInfo,
+      keys: Schema.Array(Key),
+      residents: Schema.Array(Schema.Struct(resident)),
+      orgId: Schema.String,
+      timestamp: Schema.String
+    })
+  ).annotate(PublishesErrorList, true),
   question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })).annotate(PublishesErrorList, true),
-  question("residents", Schema.Struct({
-    residents: Schema.Array(Schema.Struct({ ...resident, hasPhone: Schema.Boolean }))
-  })).annotate(PublishesErrorList, true),
+  question(
+    "residents",
+    Schema.Struct({
+      residents: Schema.Array(Schema.Struct({ ...resident, hasPhone: Schema.Boolean }))
+    })
+  ).annotate(PublishesErrorList, true),
   HttpApiEndpoint.get("events", "/locks/:id/events", {
     params: lock,
     query: { page: Schema.optionalKey(positive("a page number, from 1").pipe(Schema.decodeTo(Schema.Int))) },
@@ -184,15 +216,17 @@ const locks = HttpApiGroup.make("locks").add(
       page: Schema.Int,
       pageSize: Schema.Int,
       totalPages: Schema.Int,
-      events: Schema.Array(Schema.Struct({
-        aggregateType: Schema.Literal("lock"),
-        aggregateId: Schema.String,
-        version: Schema.Int,
-        type: Schema.String,
-        timestamp: Schema.String,
-        orgId: Schema.String,
-        event: Schema.optionalKey(Schema.Struct({ type: Schema.String, data: Schema.Unknown }))
-      }))
+      events: Schema.Array(
+        Schema.Struct({
+          aggregateType: Schema.Literal("lock"),
+          aggregateId: Schema.String,
+          version: Schema.Int,
+          type: Schema.String,
+          timestamp: Schema.String,
+          orgId: Schema.String,
+          event: Schema.optionalKey(Schema.Struct({ type: Schema.String, data: Schema.Unknown }))
+        })
+      )
     }),
     error: questionErrors
   }),
@@ -215,16 +249,18 @@ const users = HttpApiGroup.make("users").add(
   HttpApiEndpoint.get("owned-locks", "/users/:id/owned-locks", {
     params: { id: Text },
     success: Schema.Struct({
-      locks: Schema.Array(Schema.Struct({
-        lockUuid: Schema.String,
-        serialNumber: Schema.NullOr(Schema.String),
-        thingName: Schema.NullOr(Schema.String),
-        online: Schema.Boolean,
-        keysCount: Schema.Int,
-        residentCount: Schema.Int,
-        lastEvent: Schema.NullOr(Schema.String),
-        lastUpdated: Schema.NullOr(Schema.Number)
-      })),
+      locks: Schema.Array(
+        Schema.Struct({
+          lockUuid: Schema.String,
+          serialNumber: Schema.NullOr(Schema.String),
+          thingName: Schema.NullOr(Schema.String),
+          online: Schema.Boolean,
+          keysCount: Schema.Int,
+          residentCount: Schema.Int,
+          lastEvent: Schema.NullOr(Schema.String),
+          lastUpdated: Schema.NullOr(Schema.Number)
+        })
+      ),
       totalCount: Schema.Int,
       /** Which read model answered; `unavailable` while it does not. */
       source: Schema.String
@@ -238,5 +274,7 @@ export class Api extends HttpApi.make("latchkey")
   .add(users.middleware(Authentication))
   .annotate(OpenApi.Title, "Latchkey")
   .annotate(OpenApi.Version, "0.1.0")
-  .annotate(OpenApi.Description, "Who may open this door now, who opened it, what was sent to the hardware, and why.")
-{}
+  .annotate(
+    OpenApi.Description,
+    "Who may open this door now, who opened it, what was sent to the hardware, and why."
+  ) {}

@@ -53,21 +53,26 @@ const PAGE = 1_000
 /** How soon, at the latest, an instance learns what another one did to a key. */
 const FOLLOW_EVERY = Duration.millis(100)
 
-export class ApiKeys extends Context.Service<ApiKeys, {
-  /** Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked. */
-  readonly principalOf: (secret: string, now: number) => Principal | undefined
-  /** Makes a key; the secret is in the answer and nowhere else. */
-  readonly create: (orgId: string, options: { readonly name?: string; readonly expiresAt?: number }) =>
-    Effect.Effect<{ readonly keyId: string; readonly secret: string }, StoreUnavailable | ApiKeysChanged>
-  readonly revoke: (keyId: string) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound | ApiKeysChanged>
-  /** Every key that was ever made, oldest first. */
-  readonly list: Effect.Effect<ReadonlyArray<ApiKey>>
-}>()("@latchkey/http/ApiKeys") {
+export class ApiKeys extends Context.Service<
+  ApiKeys,
+  {
+    /** Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked. */
+    readonly principalOf: (secret: string, now: number) => Principal | undefined
+    /** Makes a key; the secret is in the answer and nowhere else. */
+    readonly create: (
+      orgId: string,
+      options: { readonly name?: string; readonly expiresAt?: number }
+    ) => Effect.Effect<{ readonly keyId: string; readonly secret: string }, StoreUnavailable | ApiKeysChanged>
+    readonly revoke: (keyId: string) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound | ApiKeysChanged>
+    /** Every key that was ever made, oldest first. */
+    readonly list: Effect.Effect<ReadonlyArray<ApiKey>>
+  }
+>()("@latchkey/http/ApiKeys") {
   /** `bootstrap`: keys that the operator configured, beside those in the store. */
   static readonly layer = (bootstrap: ReadonlyArray<{ readonly orgId: string; readonly secret: string }> = []) =>
     Layer.effect(
       ApiKeys,
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const store = yield* EventStore
         const byId = new Map<string, ApiKey>()
         const byHash = new Map<string, ApiKey>()
@@ -96,7 +101,7 @@ export class ApiKeys extends Context.Service<ApiKeys, {
           }
         }
 
-        const readStream = Effect.fnUntraced(function*(streamId: string) {
+        const readStream = Effect.fnUntraced(function* (streamId: string) {
           while (true) {
             const events = yield* store.read(streamId, versions.get(streamId) ?? 0, PAGE)
             events.forEach(take)
@@ -114,7 +119,7 @@ export class ApiKeys extends Context.Service<ApiKeys, {
           after = streams.at(-1) ?? after
         }
 
-        const follow = Effect.fnUntraced(function*() {
+        const follow = Effect.fnUntraced(function* () {
           while (true) {
             const events = yield* store.readAll(position, PAGE)
             events.forEach(take)
@@ -125,21 +130,27 @@ export class ApiKeys extends Context.Service<ApiKeys, {
         })
         yield* store.changes.pipe(
           Stream.runForEach(follow),
-          Effect.tapError((error) => Effect.logWarning("Changes of API keys are not followed; trying again", error.message)),
+          Effect.tapError((error) =>
+            Effect.logWarning("Changes of API keys are not followed; trying again", error.message)
+          ),
           Effect.retry(Schedule.spaced(Duration.seconds(1))),
           Effect.forkScoped
         )
 
-        const append = Effect.fnUntraced(function*(orgId: string, { _tag: type, ...data }: OrganizationEvent) {
+        const append = Effect.fnUntraced(function* (orgId: string, { _tag: type, ...data }: OrganizationEvent) {
           const streamId = PREFIX + orgId
           yield* readStream(streamId)
           const at = yield* Clock.currentTimeMillis
           const commandId = uuid()
           const principal: Principal = { _tag: "System" }
           const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
-          yield* store.append(streamId, versions.get(streamId) ?? 0, [event]).pipe(
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.fail(new ApiKeysChanged()))
-          )
+          yield* store
+            .append(streamId, versions.get(streamId) ?? 0, [event])
+            .pipe(
+              Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () =>
+                Effect.fail(new ApiKeysChanged())
+              )
+            )
           yield* readStream(streamId)
         })
 
@@ -151,13 +162,13 @@ export class ApiKeys extends Context.Service<ApiKeys, {
             if (key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now)) return undefined
             return key.orgId === OPERATOR ? { _tag: "Super" } : { _tag: "Organization", orgId: key.orgId }
           },
-          create: Effect.fnUntraced(function*(orgId, options) {
+          create: Effect.fnUntraced(function* (orgId, options) {
             const keyId = uuid()
             const secret = `lk_${randomBytes(32).toString("base64url")}`
             yield* append(orgId, { _tag: "ApiKeyCreated", keyId, hash: hashOf(secret), ...options })
             return { keyId, secret }
           }),
-          revoke: Effect.fnUntraced(function*(keyId) {
+          revoke: Effect.fnUntraced(function* (keyId) {
             const key = byId.get(keyId)
             if (key === undefined) return yield* Effect.fail(new ApiKeyNotFound({ keyId }))
             if (key.revokedAt === undefined) yield* append(key.orgId, { _tag: "ApiKeyRevoked", keyId })

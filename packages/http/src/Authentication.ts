@@ -3,28 +3,38 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { Principal } from "@latchkey/core"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { ApiKeys } from "./ApiKeys.ts"
-import { Jwt, type KeysUnavailable, TokenRefused } from "./Jwt.ts"
+import { Jwt, type KeysUnavailable, type TokenRefused } from "./Jwt.ts"
 
 /** Nobody is signed in; `message` says what to send. */
-export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", { message: Schema.String }) {}
+export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {
+  message: Schema.String
+}) {}
 
-export class Authenticator extends Context.Service<Authenticator, {
-  readonly authenticate: (headers: IncomingHttpHeaders) =>
-    Effect.Effect<Principal, Unauthenticated | TokenRefused | KeysUnavailable>
-}>()("@latchkey/http/Authenticator") {
+export class Authenticator extends Context.Service<
+  Authenticator,
+  {
+    readonly authenticate: (
+      headers: IncomingHttpHeaders
+    ) => Effect.Effect<Principal, Unauthenticated | TokenRefused | KeysUnavailable>
+  }
+>()("@latchkey/http/Authenticator") {
   static readonly layer = Layer.effect(
     Authenticator,
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const apiKeys = yield* ApiKeys
       const jwt = yield* Jwt
 
       return {
-        authenticate: Effect.fnUntraced(function*(headers) {
+        authenticate: Effect.fnUntraced(function* (headers) {
           const now = yield* Clock.currentTimeMillis
           const apiKey = headers["x-api-key"]
           const authorization = headers.authorization
           if (apiKey === undefined && authorization === undefined) {
-            return yield* Effect.fail(new Unauthenticated({ message: "Send an API key as X-API-Key, or a user's token as Authorization: Bearer." }))
+            return yield* Effect.fail(
+              new Unauthenticated({
+                message: "Send an API key as X-API-Key, or a user's token as Authorization: Bearer."
+              })
+            )
           }
           const organization = typeof apiKey === "string" ? apiKeys.principalOf(apiKey, now) : undefined
           if (apiKey !== undefined && organization === undefined) {
@@ -33,7 +43,9 @@ export class Authenticator extends Context.Service<Authenticator, {
           if (authorization === undefined && organization !== undefined) return organization
           const token = bearer.exec(authorization ?? "")?.[1]
           if (token === undefined) {
-            return yield* Effect.fail(new Unauthenticated({ message: "The Authorization header is not of the form: Bearer <token>." }))
+            return yield* Effect.fail(
+              new Unauthenticated({ message: "The Authorization header is not of the form: Bearer <token>." })
+            )
           }
           const userId = yield* jwt.verify(token, now)
           return organization === undefined ? { _tag: "User", userId } : { ...organization, userId }

@@ -30,14 +30,14 @@ export interface ServerConfig extends StoreConfig {
   readonly traced: boolean
 }
 
-export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen(function*() {
+export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen(function* () {
   return {
     store: yield* variable("LATCHKEY_STORE", "sqlite", oneOf("sqlite", "memory"), "expected sqlite or memory"),
     data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:")
   }
 })
 
-export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function*() {
+export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function* () {
   return {
     ...(yield* storeConfig),
     host: yield* variable("HOST", "127.0.0.1", anyText, "expected a host name or address"),
@@ -49,12 +49,19 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
     },
     apiKeys: yield* variable("LATCHKEY_API_KEYS", [], apiKeyPairs, "expected org:secret pairs, separated by commas"),
-    traced: (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !== undefined
+    traced:
+      (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
+      undefined
   }
 })
 
-const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function*() {
-  const secret = yield* variable("LATCHKEY_JWT_SECRET", undefined, secretBytes, "expected a secret of at least 32 bytes")
+const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {
+  const secret = yield* variable(
+    "LATCHKEY_JWT_SECRET",
+    undefined,
+    secretBytes,
+    "expected a secret of at least 32 bytes"
+  )
   const url = yield* variable("LATCHKEY_JWKS_URL", undefined, httpUrl, "expected an http or https URL")
   const publicKey = yield* variable("LATCHKEY_JWT_PUBLIC_KEY", undefined, publicKeyFrom, "expected a public key as PEM")
   const keys: ReadonlyArray<JwtOptions["key"]> = [
@@ -70,7 +77,7 @@ const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(funct
 })
 
 /** A variable that is unset or empty has its default; `parse` answers `undefined` for what is no value. */
-const variable = Effect.fnUntraced(function*<A, const Default>(
+const variable = Effect.fnUntraced(function* <A, const Default>(
   name: string,
   fallback: Default,
   parse: (text: string) => A | undefined,
@@ -86,8 +93,10 @@ const variable = Effect.fnUntraced(function*<A, const Default>(
 
 const anyText = (text: string): string => text
 
-const oneOf = <const Values extends ReadonlyArray<string>>(...values: Values) => (text: string): Values[number] | undefined =>
-  values.find((value) => value === text)
+const oneOf =
+  <const Values extends ReadonlyArray<string>>(...values: Values) =>
+  (text: string): Values[number] | undefined =>
+    values.find((value) => value === text)
 
 const portNumber = (text: string): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined

@@ -33,7 +33,7 @@ type Failure = ApiError | Refused | Unauthenticated | TokenRefused | KeysUnavail
  * Answers requests: operational ones (`/health` and the like) from `operations`, all others from the routes.
  * Runs every handler to its end, also when its client goes away: a command must not stop halfway.
  */
-export const makeListener = Effect.fnUntraced(function*(options: {
+export const makeListener = Effect.fnUntraced(function* (options: {
   readonly router: FindMyWay.Router<Route>
   readonly operations: { readonly [path: string]: Effect.Effect<Answer> }
   readonly onAnswered: OnAnswered
@@ -44,7 +44,12 @@ export const makeListener = Effect.fnUntraced(function*(options: {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const inTurn = oncePerTurn()
 
-  const handle = Effect.fnUntraced(function*(route: Route, request: IncomingMessage, raw: Pick<RawParts, "params" | "query">, body: Buffer) {
+  const handle = Effect.fnUntraced(function* (
+    route: Route,
+    request: IncomingMessage,
+    raw: Pick<RawParts, "params" | "query">,
+    body: Buffer
+  ) {
     const { headers } = request
     const principal = yield* authenticate(headers)
     const payload = request.method === "POST" ? parseBody(headers, body) : Result.succeed(undefined)
@@ -88,17 +93,27 @@ export const makeListener = Effect.fnUntraced(function*(options: {
       if (Result.isFailure(body)) return finish(route.path, json(body.failure.code, body.failure))
       const reply = handle(route, request, { params, query }, body.success)
       const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
-      start(route.path, Effect.map(Effect.exit(spanned), (exit) => answerOf(route, exit)))
+      start(
+        route.path,
+        Effect.map(Effect.exit(spanned), (exit) => answerOf(route, exit))
+      )
     })
   }
   return listener
 })
 
-const json = (status: number, body: unknown): Answer => ({ status, contentType: "application/json", body: JSON.stringify(body) })
+const json = (status: number, body: unknown): Answer => ({
+  status,
+  contentType: "application/json",
+  body: JSON.stringify(body)
+})
 
 const internal = makeProblem(500, "Internal error", "Something went wrong on our side. It has been logged; try again.")
 const failed = json(500, internal)
-const noSuchRoute = json(404, makeProblem(404, "Not found", "There is no such endpoint. GET /openapi.json lists them all."))
+const noSuchRoute = json(
+  404,
+  makeProblem(404, "Not found", "There is no such endpoint. GET /openapi.json lists them all.")
+)
 
 /**
  * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands
@@ -162,7 +177,11 @@ const spanOptions = ({ headers }: IncomingMessage): Tracer.SpanOptions => {
 }
 
 /** A receipt belongs to who asked: nobody reads another's answers. It stands for exactly this request. */
-const receiptOf = ({ method, url, headers }: IncomingMessage, principal: Principal, body: Buffer): Receipt | undefined => {
+const receiptOf = (
+  { method, url, headers }: IncomingMessage,
+  principal: Principal,
+  body: Buffer
+): Receipt | undefined => {
   const key = headers["idempotency-key"]
   if (method !== "POST" || typeof key !== "string") return undefined
   const { userId: _, ...who } = { userId: undefined, ...principal }

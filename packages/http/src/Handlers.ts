@@ -28,117 +28,138 @@ type Request<Tag extends CommandTag> = {
   readonly call: Call
 }
 
-export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | LockQueries | BulkAddKeys> = Effect.gen(function*() {
-  const locks = yield* Locks
-  const queries = yield* LockQueries
-  const bulk = yield* BulkAddKeys
+export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | LockQueries | BulkAddKeys> = Effect.gen(
+  function* () {
+    const locks = yield* Locks
+    const queries = yield* LockQueries
+    const bulk = yield* BulkAddKeys
 
-  const execute = <Tag extends CommandTag>(tag: Tag, { params, payload, call }: Request<Tag>) =>
-    // The payload is what the request of this tag has beside its context: together they are the command.
-    locks.execute({ ...payload, ...call, _tag: tag, lockId: params.id } as LockCommand)
+    const execute = <Tag extends CommandTag>(tag: Tag, { params, payload, call }: Request<Tag>) =>
+      // The payload is what the request of this tag has beside its context: together they are the command.
+      locks.execute({ ...payload, ...call, _tag: tag, lockId: params.id } as LockCommand)
 
-  const command = <Tag extends CommandTag, Type extends LockEventType>(tag: Tag, type: Type) => (request: Request<Tag>) =>
-    Effect.map(execute(tag, request), (executed) => ok(executedBody(executed, type)))
+    const command =
+      <Tag extends CommandTag, Type extends LockEventType>(tag: Tag, type: Type) =>
+      (request: Request<Tag>) =>
+        Effect.map(execute(tag, request), (executed) => ok(executedBody(executed, type)))
 
-  return {
-    locks: {
-      CreateLock: (request) =>
-        Effect.map(execute("CreateLock", request), (executed) => ({
-          status: executed.events.length > 0 ? 201 : 200,
-          body: executedBody(executed, "LockCreated")
-        })),
-      AddKey: command("AddKey", "KeyAdded"),
-      RemoveKey: command("RemoveKey", "KeyRemoved"),
-      WriteKey: command("WriteKey", "KeyWriteRequested"),
-      OpenLock: command("OpenLock", "LockOpenRequested"),
-      SetOwner: command("SetOwner", "OwnerSet"),
-      SetOrganization: command("SetOrganization", "OrganizationSet"),
-      ChangeLockUuid: command("ChangeLockUuid", "LockUuidChanged"),
-      AddResident: (request) =>
-        Effect.map(execute("AddResident", request), (executed) => ok(withEmail(executedBody(executed, "ResidentAdded")))),
-      RemoveResident: (request) =>
-        Effect.map(execute("RemoveResident", request), (executed) => ok(withEmail(executedBody(executed, "ResidentRemoved")))),
-      BulkAddKeys: ({ params, payload, call }) =>
-        Effect.map(bulk.start({ ...call, lockId: params.id, keys: payload.keys }), (instanceId) =>
-          ok({ success: true, lockId: params.id, instanceId })),
-      "bulk-add-keys": ({ params, call }) =>
-        Effect.map(bulk.progress(call.principal, params.id, params.instanceId), (progress) => ok({ success: true, ...progress })),
-      "create-temp-key": (request) =>
-        Effect.map(execute("CreateTempKey", request), (executed) => {
-          const body = executedBody(executed, "TempKeyCreated")
-          return ok({ ...body, tempKeyUuid: body.event?.data.tempKeyUuid ?? request.payload.tempKeyUuid })
-        }),
-      "update-temp-key": command("UpdateTempKey", "TempKeyUpdated"),
-      "delete-temp-key": command("DeleteTempKey", "TempKeyDeleted"),
-      "use-temp-key": command("UseTempKey", "TempKeyUsed"),
-      "temp-keys": ({ params, call }) =>
-        Effect.map(queries.tempKeys(call.principal, params.id, call.at), ({ lock, tempKeys }) =>
-          ok({
-            tempKeys: tempKeys.map(({ createdVersion: _, description: __, ...key }) => ({
-              ...key,
-              lockId: lock.lockId,
-              lockUuid: lock.uuid
-            }))
+    return {
+      locks: {
+        CreateLock: (request) =>
+          Effect.map(execute("CreateLock", request), (executed) => ({
+            status: executed.events.length > 0 ? 201 : 200,
+            body: executedBody(executed, "LockCreated")
           })),
-      details: ({ params, call }) =>
-        Effect.map(queries.lock(call.principal, params.id, "details"), (lock) =>
-          ok({
-            ...basicInfo(lock),
-            keys: lock.keys,
-            residents: lock.residents.map(residentInfo),
-            orgId: lock.orgId ?? "",
-            timestamp: instantOf(lock.changedAt)
-          })),
-      "basic-info": ({ params, call }) =>
-        Effect.map(queries.lock(call.principal, params.id, "basic-info"), (lock) =>
-          ok({ ...basicInfo(lock), ...(lock.orgId === undefined ? {} : { orgId: lock.orgId }) })),
-      residents: ({ params, call }) =>
-        Effect.map(queries.lock(call.principal, params.id, "residents"), (lock) =>
-          ok({
-            residents: lock.residents.map((resident) => ({
-              ...residentInfo(resident),
-              hasPhone: resident.phoneNumber !== undefined
-            }))
-          })),
-      events: ({ params, query: { page = 1 }, call }) =>
-        Effect.map(queries.history(call.principal, params.id, page, PAGE_SIZE), ({ totalEvents, events }) =>
-          ok({
-            aggregateId: String(params.id),
-            totalEvents,
-            page,
-            pageSize: PAGE_SIZE,
-            totalPages: Math.ceil(totalEvents / PAGE_SIZE),
-            events: events.map(({ stored, wire }) => ({
-              aggregateType: "lock",
+        AddKey: command("AddKey", "KeyAdded"),
+        RemoveKey: command("RemoveKey", "KeyRemoved"),
+        WriteKey: command("WriteKey", "KeyWriteRequested"),
+        OpenLock: command("OpenLock", "LockOpenRequested"),
+        SetOwner: command("SetOwner", "OwnerSet"),
+        SetOrganization: command("SetOrganization", "OrganizationSet"),
+        ChangeLockUuid: command("ChangeLockUuid", "LockUuidChanged"),
+        AddResident: (request) =>
+          Effect.map(execute("AddResident", request), (executed) =>
+            ok(withEmail(executedBody(executed, "ResidentAdded")))
+          ),
+        RemoveResident: (request) =>
+          Effect.map(execute("RemoveResident", request), (executed) =>
+            ok(withEmail(executedBody(executed, "ResidentRemoved")))
+          ),
+        BulkAddKeys: ({ params, payload, call }) =>
+          Effect.map(bulk.start({ ...call, lockId: params.id, keys: payload.keys }), (instanceId) =>
+            ok({ success: true, lockId: params.id, instanceId })
+          ),
+        "bulk-add-keys": ({ params, call }) =>
+          Effect.map(bulk.progress(call.principal, params.id, params.instanceId), (progress) =>
+            ok({ success: true, ...progress })
+          ),
+        "create-temp-key": (request) =>
+          Effect.map(execute("CreateTempKey", request), (executed) => {
+            const body = executedBody(executed, "TempKeyCreated")
+            return ok({ ...body, tempKeyUuid: body.event?.data.tempKeyUuid ?? request.payload.tempKeyUuid })
+          }),
+        "update-temp-key": command("UpdateTempKey", "TempKeyUpdated"),
+        "delete-temp-key": command("DeleteTempKey", "TempKeyDeleted"),
+        "use-temp-key": command("UseTempKey", "TempKeyUsed"),
+        "temp-keys": ({ params, call }) =>
+          Effect.map(queries.tempKeys(call.principal, params.id, call.at), ({ lock, tempKeys }) =>
+            ok({
+              tempKeys: tempKeys.map(({ createdVersion: _, description: __, ...key }) => ({
+                ...key,
+                lockId: lock.lockId,
+                lockUuid: lock.uuid
+              }))
+            })
+          ),
+        details: ({ params, call }) =>
+          Effect.map(queries.lock(call.principal, params.id, "details"), (lock) =>
+            ok({
+              ...basicInfo(lock),
+              keys: lock.keys,
+              residents: lock.residents.map(residentInfo),
+              orgId: lock.orgId ?? "",
+              timestamp: instantOf(lock.changedAt)
+            })
+          ),
+        "basic-info": ({ params, call }) =>
+          Effect.map(queries.lock(call.principal, params.id, "basic-info"), (lock) =>
+            ok({ ...basicInfo(lock), ...(lock.orgId === undefined ? {} : { orgId: lock.orgId }) })
+          ),
+        residents: ({ params, call }) =>
+          Effect.map(queries.lock(call.principal, params.id, "residents"), (lock) =>
+            ok({
+              residents: lock.residents.map((resident) => ({
+                ...residentInfo(resident),
+                hasPhone: resident.phoneNumber !== undefined
+              }))
+            })
+          ),
+        events: ({ params, query: { page = 1 }, call }) =>
+          Effect.map(queries.history(call.principal, params.id, page, PAGE_SIZE), ({ totalEvents, events }) =>
+            ok({
               aggregateId: String(params.id),
-              version: stored.version,
-              type: stored.type,
-              timestamp: instantOf(stored.at),
-              orgId: stored.orgId,
-              ...(wire === undefined ? {} : { event: wire })
-            }))
-          }))
-    },
-    users: {
-      "owned-locks": ({ params, call }) =>
-        Effect.map(queries.ownedLocks(call.principal, params.id), ({ locks, source }) =>
-          ok({
-            locks: locks.map(({ lockId: _, ownerId: __, orgId: ___, ...lock }) => lock),
-            totalCount: locks.length,
-            source
-          }))
+              totalEvents,
+              page,
+              pageSize: PAGE_SIZE,
+              totalPages: Math.ceil(totalEvents / PAGE_SIZE),
+              events: events.map(({ stored, wire }) => ({
+                aggregateType: "lock",
+                aggregateId: String(params.id),
+                version: stored.version,
+                type: stored.type,
+                timestamp: instantOf(stored.at),
+                orgId: stored.orgId,
+                ...(wire === undefined ? {} : { event: wire })
+              }))
+            })
+          )
+      },
+      users: {
+        "owned-locks": ({ params, call }) =>
+          Effect.map(queries.ownedLocks(call.principal, params.id), ({ locks, source }) =>
+            ok({
+              locks: locks.map(({ lockId: _, ownerId: __, orgId: ___, ...lock }) => lock),
+              totalCount: locks.length,
+              source
+            })
+          )
+      }
     }
   }
-})
+)
 
 const ok = <Body>(body: Body): Reply<Body> => ({ status: 200, body })
 
 const executedBody = <Type extends LockEventType>({ lockId, version, events }: Executed, type: Type) => {
-  const event = events.map(toWire).find((event): event is Extract<WireEvent, { readonly type: Type }> => event.type === type) ?? null
+  const event =
+    events.map(toWire).find((event): event is Extract<WireEvent, { readonly type: Type }> => event.type === type) ??
+    null
   return { success: true as const, aggregateId: String(lockId), version, event }
 }
 
-const withEmail = <Body extends { readonly event: { readonly data: { readonly email?: string } } | null }>(body: Body) => {
+const withEmail = <Body extends { readonly event: { readonly data: { readonly email?: string } } | null }>(
+  body: Body
+) => {
   const email = body.event?.data.email
   return email === undefined ? body : { ...body, email }
 }

@@ -1,5 +1,5 @@
 /** Counts and times of requests, in the Prometheus exposition format. No label names a lock, a key or a caller. */
-import { Context, Effect, Metric } from "effect"
+import { Context, type Effect, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import type { OnAnswered } from "./Dispatcher.ts"
 
@@ -20,7 +20,10 @@ export const recordRequests: OnAnswered = (() => {
       const attributes = { method, route: path, status: String(status) }
       const counter = Metric.withAttributes(requests, attributes)
       const histogram = Metric.withAttributes(duration, { method, route: path })
-      found = { count: () => counter.updateUnsafe(1, context), time: (seconds) => histogram.updateUnsafe(seconds, context) }
+      found = {
+        count: () => counter.updateUnsafe(1, context),
+        time: (seconds) => histogram.updateUnsafe(seconds, context)
+      }
       series.set(name, found)
     }
     found.count()

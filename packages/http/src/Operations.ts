@@ -7,10 +7,14 @@ import { Api } from "./Api.ts"
 import type { Answer } from "./Dispatcher.ts"
 import { metricsText } from "./Metrics.ts"
 
-const json = (status: number, body: unknown): Answer => ({ status, contentType: "application/json", body: JSON.stringify(body) })
+const json = (status: number, body: unknown): Answer => ({
+  status,
+  contentType: "application/json",
+  body: JSON.stringify(body)
+})
 
 /** The operational endpoints by path. */
-export const makeOperations = Effect.gen(function*() {
+export const makeOperations = Effect.gen(function* () {
   const store = yield* EventStore
   const openApi = json(200, OpenApi.fromApi(Api))
   const docs = yield* Effect.cached(Effect.promise(docsPage))
@@ -23,7 +27,10 @@ export const makeOperations = Effect.gen(function*() {
       onSuccess: () => json(200, { status: "ready" }),
       onFailure: () => json(503, { status: "unavailable", reason: "The event store does not answer." })
     }),
-    "/metrics": Effect.map(metricsText, (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })),
+    "/metrics": Effect.map(
+      metricsText,
+      (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })
+    ),
     "/openapi.json": Effect.succeed(openApi),
     "/docs": Effect.map(docs, (body): Answer => ({ status: 200, contentType: "text/html; charset=utf-8", body }))
   }

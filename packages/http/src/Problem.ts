@@ -83,7 +83,11 @@ export const problemOf = (error: ApiError): Problem => {
   switch (error._tag) {
     case "StoreUnavailable":
       // Its message is for the operator, and names files and hosts.
-      return makeProblem(code, kind, "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice.")
+      return makeProblem(
+        code,
+        kind,
+        "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice."
+      )
     case "DeviceUnreachable":
       return makeProblem(code, kind, `${error.message}. Nothing was recorded; try again when the device is back.`)
     default: {

@@ -9,7 +9,11 @@ import { badRequest, makeProblem, type Problem } from "./Problem.ts"
 export const BODY_LIMIT = 64 * 1024
 
 const tooLarge = makeProblem(413, "Body too large", `A body may have at most ${BODY_LIMIT} bytes.`)
-const notJson = makeProblem(415, "Unsupported media type", "Send the body as JSON, with Content-Type: application/json.")
+const notJson = makeProblem(
+  415,
+  "Unsupported media type",
+  "Send the body as JSON, with Content-Type: application/json."
+)
 
 /** Reads the body and hands it on, or says why not. Never calls back when the client goes away first. */
 export const readBody = (request: IncomingMessage, done: (body: Result.Result<Buffer, Problem>) => void): void => {
@@ -33,7 +37,8 @@ export const readBody = (request: IncomingMessage, done: (body: Result.Result<Bu
     else chunks.push(chunk)
   })
   request.on("end", () => {
-    if (!refused) done(Result.succeed(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
+    if (!refused)
+      done(Result.succeed(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
   })
 }
 
@@ -45,8 +50,12 @@ export const parseBody = (headers: IncomingMessage["headers"], body: Buffer): Re
   if ((headers["content-encoding"] ?? "identity") !== "identity") return Result.fail(notJson)
   if (!isUtf8(body)) return Result.fail(badRequest([{ field: "body", message: "must be UTF-8" }]))
   try {
-    return Result.succeed(secureJson.parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" }))
+    return Result.succeed(
+      secureJson.parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" })
+    )
   } catch {
-    return Result.fail(badRequest([{ field: "body", message: "must be JSON, without __proto__ or constructor.prototype" }]))
+    return Result.fail(
+      badRequest([{ field: "body", message: "must be JSON, without __proto__ or constructor.prototype" }])
+    )
   }
 }

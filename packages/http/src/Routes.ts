@@ -24,16 +24,20 @@ export interface Reply<Body> {
 }
 
 export type Handler<Endpoint extends HttpApiEndpoint.Constraint> = (
-  request: Omit<HttpApiEndpoint.Request<Endpoint>, "request" | "endpoint" | "group" | "headers"> & { readonly call: Call }
+  request: Omit<HttpApiEndpoint.Request<Endpoint>, "request" | "endpoint" | "group" | "headers"> & {
+    readonly call: Call
+  }
 ) => Effect.Effect<Reply<HttpApiEndpoint.Success<Endpoint>["Type"]>, ApiError>
 
 /** One handler per endpoint, by group and name, typed by the declaration. */
-export type Handlers<Api> = Api extends HttpApi.HttpApi<infer _Id, infer Groups> ? {
-    readonly [Group in Groups as HttpApiGroup.Identifier<Group>]: {
-      readonly [Endpoint in HttpApiGroup.Endpoints<Group> as Endpoint["identifier"]]: Handler<Endpoint>
-    }
-  }
-  : never
+export type Handlers<Api> =
+  Api extends HttpApi.HttpApi<infer _Id, infer Groups>
+    ? {
+        readonly [Group in Groups as HttpApiGroup.Identifier<Group>]: {
+          readonly [Endpoint in HttpApiGroup.Endpoints<Group> as Endpoint["identifier"]]: Handler<Endpoint>
+        }
+      }
+    : never
 
 /** An endpoint ready to run. */
 export interface Route {
@@ -115,14 +119,20 @@ const decoderOf = (schemas: { readonly [Part in keyof RawParts]: Schema.Top | un
 }
 
 const detailsOf = (exit: Exit.Exit<unknown, Schema.SchemaError>): ReadonlyArray<Detail> =>
-  Exit.isSuccess(exit) ? [] : exit.cause.reasons.flatMap((reason) =>
-    reason._tag !== "Fail" ? [] : formatIssues(reason.error.issue).issues.map(({ message, path = [] }) => ({
-      field: path.map((step) => String(typeof step === "object" ? step.key : step)).join(".") || "body",
-      message
-    }))
-  )
+  Exit.isSuccess(exit)
+    ? []
+    : exit.cause.reasons.flatMap((reason) =>
+        reason._tag !== "Fail"
+          ? []
+          : formatIssues(reason.error.issue).issues.map(({ message, path = [] }) => ({
+              field: path.map((step) => String(typeof step === "object" ? step.key : step)).join(".") || "body",
+              message
+            }))
+      )
 
 const encoderOf = (successes: ReadonlyMap<number, readonly [Schema.Top, ...Array<Schema.Top>]>): Route["encode"] => {
-  const encoders = new Map(Array.from(successes, ([status, [schema]]) => [status, Schema.encodeUnknownExit(plain(schema))]))
+  const encoders = new Map(
+    Array.from(successes, ([status, [schema]]) => [status, Schema.encodeUnknownExit(plain(schema))])
+  )
   return ({ status, body }) => encoders.get(status)?.(body) ?? Exit.die(new Error(`${status} is not declared`))
 }

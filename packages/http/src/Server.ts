@@ -23,7 +23,12 @@ export interface ServerOptions {
 }
 
 /** Answers the bound address once it listens. */
-export const listen = Effect.fnUntraced(function*({ host, port, traced = false, shutdownTimeout = Duration.seconds(10) }: ServerOptions) {
+export const listen = Effect.fnUntraced(function* ({
+  host,
+  port,
+  traced = false,
+  shutdownTimeout = Duration.seconds(10)
+}: ServerOptions) {
   const listener = yield* makeListener({
     router: compile(Api, yield* makeHandlers),
     operations: yield* makeOperations,
@@ -36,16 +41,16 @@ export const listen = Effect.fnUntraced(function*({ host, port, traced = false, 
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
       closing()
-    }).pipe(
-      Effect.timeoutOption(shutdownTimeout),
-      Effect.andThen(Effect.sync(() => server.closeAllConnections()))
-    ))
+    }).pipe(Effect.timeoutOption(shutdownTimeout), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
+  )
   return server.address() as AddressInfo
 })
 
 const bind = (server: Server, host: string, port: number) =>
   Effect.callback<void, CannotListen>((resume) => {
-    server.once("error", (error) => resume(Effect.fail(new CannotListen({ message: `Cannot listen on ${host}:${port}: ${error.message}` }))))
+    server.once("error", (error) =>
+      resume(Effect.fail(new CannotListen({ message: `Cannot listen on ${host}:${port}: ${error.message}` })))
+    )
     server.listen(port, host, () => resume(Effect.void))
   })
 

@@ -14,15 +14,14 @@ const storeAdapters = ({ store, data }: StoreConfig) =>
   store === "memory" ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer) : Sqlite.layer({ folder: data })
 
 const adapters = (config: ServerConfig) =>
-  Layer.merge(storeAdapters(config), LocalShadow.layer({ folder: config.store === "memory" ? ":memory:" : config.data }))
+  Layer.merge(
+    storeAdapters(config),
+    LocalShadow.layer({ folder: config.store === "memory" ? ":memory:" : config.data })
+  )
 
 const latchkey = Command.make("latchkey").pipe(
   Command.withDescription("Smart locks, event-sourced"),
   Command.withSubcommands([serve(adapters)])
 )
 
-latchkey.pipe(
-  Command.run({ version: "0.1.0" }),
-  Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain
-)
+latchkey.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)

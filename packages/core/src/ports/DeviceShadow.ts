@@ -22,27 +22,30 @@ export class ShadowUnavailable extends Schema.TaggedError<ShadowUnavailable>()("
 export type DeviceReport =
   | { readonly _tag: "Presence"; readonly thing: string; readonly online: boolean; readonly at: number }
   | {
-    readonly _tag: "CommandOutcome"
-    readonly thing: string
-    readonly commandId: string
-    readonly outcome: "done" | "failed" | "expired"
-    readonly at: number
-    readonly detail?: string
+      readonly _tag: "CommandOutcome"
+      readonly thing: string
+      readonly commandId: string
+      readonly outcome: "done" | "failed" | "expired"
+      readonly at: number
+      readonly detail?: string
+    }
+
+export class DeviceShadow extends Context.Service<
+  DeviceShadow,
+  {
+    /** Puts a command into the thing's shadow; when it answers, the shadow holds the command durably. */
+    readonly send: (thing: string, command: DeviceCommand) => Effect.Effect<void, ShadowRejected | ShadowUnavailable>
+
+    /**
+     * Whether the shadow holds the command or the device has acknowledged it. `false` is final: the implementation has
+     * made sure (by a conditional write that moves the shadow's version on) that a lost `send` can no longer arrive.
+     */
+    readonly find: (thing: string, commandId: string) => Effect.Effect<boolean, ShadowUnavailable>
+
+    /** Removes a command and its outcome from the shadow. Idempotent. */
+    readonly settle: (thing: string, commandId: string) => Effect.Effect<void, ShadowUnavailable>
+
+    /** What devices report, from now on; outcomes that the shadow still holds come first. */
+    readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
   }
-
-export class DeviceShadow extends Context.Service<DeviceShadow, {
-  /** Puts a command into the thing's shadow; when it answers, the shadow holds the command durably. */
-  readonly send: (thing: string, command: DeviceCommand) => Effect.Effect<void, ShadowRejected | ShadowUnavailable>
-
-  /**
-   * Whether the shadow holds the command or the device has acknowledged it. `false` is final: the implementation has
-   * made sure (by a conditional write that moves the shadow's version on) that a lost `send` can no longer arrive.
-   */
-  readonly find: (thing: string, commandId: string) => Effect.Effect<boolean, ShadowUnavailable>
-
-  /** Removes a command and its outcome from the shadow. Idempotent. */
-  readonly settle: (thing: string, commandId: string) => Effect.Effect<void, ShadowUnavailable>
-
-  /** What devices report, from now on; outcomes that the shadow still holds come first. */
-  readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
-}>()("@latchkey/core/DeviceShadow") {}
+>()("@latchkey/core/DeviceShadow") {}

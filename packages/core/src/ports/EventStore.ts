@@ -105,63 +105,74 @@ export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("St
 
 export type AppendError = VersionConflict | StreamReserved | ReceiptExists | StoreUnavailable
 
-export class EventStore extends Context.Service<EventStore, {
-  /** Events of a stream after a version, oldest first, at most `limit` of them. An unknown stream is empty. */
-  readonly read: (streamId: string, afterVersion: number, limit: number) =>
-    Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
+export class EventStore extends Context.Service<
+  EventStore,
+  {
+    /** Events of a stream after a version, oldest first, at most `limit` of them. An unknown stream is empty. */
+    readonly read: (
+      streamId: string,
+      afterVersion: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-  /** The feed after a position, at most `limit` events of it. */
-  readonly readAll: (afterPosition: number, limit: number) =>
-    Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
+    /** The feed after a position, at most `limit` events of it. */
+    readonly readAll: (
+      afterPosition: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-  /** Position of the newest event; 0 when there is none. */
-  readonly head: Effect.Effect<number, StoreUnavailable>
+    /** Position of the newest event; 0 when there is none. */
+    readonly head: Effect.Effect<number, StoreUnavailable>
 
-  /** Ids of the streams that start with `prefix` and sort after `after`, in code-unit order of ASCII ids, at most `limit`. */
-  readonly streams: (prefix: string, after: string, limit: number) =>
-    Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
+    /** Ids of the streams that start with `prefix` and sort after `after`, in code-unit order of ASCII ids, at most `limit`. */
+    readonly streams: (
+      prefix: string,
+      after: string,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
 
-  /**
-   * Appends all events or none. `expectedVersion` 0 means that the stream does not exist yet. With a receipt, `events`
-   * may be empty: the receipt then records that the command changed nothing.
-   */
-  readonly append: (
-    streamId: string,
-    expectedVersion: number,
-    events: ReadonlyArray<NewEvent>,
-    receipt?: Receipt
-  ) => Effect.Effect<Appended, AppendError>
+    /**
+     * Appends all events or none. `expectedVersion` 0 means that the stream does not exist yet. With a receipt, `events`
+     * may be empty: the receipt then records that the command changed nothing.
+     */
+    readonly append: (
+      streamId: string,
+      expectedVersion: number,
+      events: ReadonlyArray<NewEvent>,
+      receipt?: Receipt
+    ) => Effect.Effect<Appended, AppendError>
 
-  /** First step of a two-step append: durable, invisible, and the stream is reserved until it settles. */
-  readonly prepare: (
-    expectedVersion: number,
-    events: ReadonlyArray<NewEvent>,
-    reservation: Omit<Reservation, "released">,
-    receipt?: Receipt
-  ) => Effect.Effect<void, AppendError>
+    /** First step of a two-step append: durable, invisible, and the stream is reserved until it settles. */
+    readonly prepare: (
+      expectedVersion: number,
+      events: ReadonlyArray<NewEvent>,
+      reservation: Omit<Reservation, "released">,
+      receipt?: Receipt
+    ) => Effect.Effect<void, AppendError>
 
-  /** Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. */
-  readonly commit: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
+    /** Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. */
+    readonly commit: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
 
-  /** Drops a prepared append. Idempotent; an unknown id is already discarded. */
-  readonly discard: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
+    /** Drops a prepared append. Idempotent; an unknown id is already discarded. */
+    readonly discard: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
 
-  /**
-   * Lets plain appends pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only for events
-   * that mean the same whatever is appended before them.
-   */
-  readonly release: (commandId: string) => Effect.Effect<void, StoreUnavailable>
+    /**
+     * Lets plain appends pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only for events
+     * that mean the same whatever is appended before them.
+     */
+    readonly release: (commandId: string) => Effect.Effect<void, StoreUnavailable>
 
-  /** Reservations, released ones included, whose deadline lies before `before` (epoch milliseconds). */
-  readonly unsettled: (before: number) => Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
+    /** Reservations, released ones included, whose deadline lies before `before` (epoch milliseconds). */
+    readonly unsettled: (before: number) => Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
 
-  readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
+    readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
 
-  readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>
+    readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>
 
-  /** Keeps the newest snapshot of a stream. May be lost: a snapshot is never the only copy of anything. */
-  readonly saveSnapshot: (streamId: string, snapshot: Snapshot) => Effect.Effect<void, StoreUnavailable>
+    /** Keeps the newest snapshot of a stream. May be lost: a snapshot is never the only copy of anything. */
+    readonly saveSnapshot: (streamId: string, snapshot: Snapshot) => Effect.Effect<void, StoreUnavailable>
 
-  /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped. */
-  readonly changes: Stream.Stream<number, StoreUnavailable>
-}>()("@latchkey/core/EventStore") {}
+    /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped. */
+    readonly changes: Stream.Stream<number, StoreUnavailable>
+  }
+>()("@latchkey/core/EventStore") {}

@@ -18,35 +18,40 @@ export interface OwnedLock extends DeviceState {
   readonly online: boolean
 }
 
-export class ReadModel extends Context.Service<ReadModel, {
-  /** Names the adapter in answers: `sqlite`, `memory`, `spacetimedb`, … */
-  readonly source: string
+export class ReadModel extends Context.Service<
+  ReadModel,
+  {
+    /** Names the adapter in answers: `sqlite`, `memory`, `spacetimedb`, … */
+    readonly source: string
 
-  /** Position of the last event applied; 0 when there is none. */
-  readonly checkpoint: Effect.Effect<number, ReadModelUnavailable>
+    /** Position of the last event applied; 0 when there is none. */
+    readonly checkpoint: Effect.Effect<number, ReadModelUnavailable>
 
-  /**
-   * Applies consecutive events of the feed together with the new checkpoint, or nothing; answers the checkpoint that
-   * then stands. Events at or below the checkpoint are skipped, so a batch may be applied twice; a batch that begins
-   * after the next position changes nothing, so nothing is left out. Rows come from the rules in `DeviceState.ts`.
-   */
-  readonly apply: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
+    /**
+     * Applies consecutive events of the feed together with the new checkpoint, or nothing; answers the checkpoint that
+     * then stands. Events at or below the checkpoint are skipped, so a batch may be applied twice; a batch that begins
+     * after the next position changes nothing, so nothing is left out. Rows come from the rules in `DeviceState.ts`.
+     */
+    readonly apply: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
 
-  /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
-  readonly devicesOwnedBy: (userId: string, orgId?: string) =>
-    Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
+    /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
+    readonly devicesOwnedBy: (
+      userId: string,
+      orgId?: string
+    ) => Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
 
-  readonly lockOfThing: (thing: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
+    readonly lockOfThing: (thing: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
 
-  /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
-  readonly lockOfTempKey: (tempKeyUuid: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
+    /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
+    readonly lockOfTempKey: (tempKeyUuid: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
 
-  /** Whether this id was ever an owner, a key holder or a resident. */
-  readonly isKnownUser: (userId: string) => Effect.Effect<boolean, ReadModelUnavailable>
+    /** Whether this id was ever an owner, a key holder or a resident. */
+    readonly isKnownUser: (userId: string) => Effect.Effect<boolean, ReadModelUnavailable>
 
-  /** Presence of a device. Reports come duplicated and unordered: the newest `at` (epoch milliseconds) wins. */
-  readonly reportDevice: (thing: string, online: boolean, at: number) => Effect.Effect<void, ReadModelUnavailable>
+    /** Presence of a device. Reports come duplicated and unordered: the newest `at` (epoch milliseconds) wins. */
+    readonly reportDevice: (thing: string, online: boolean, at: number) => Effect.Effect<void, ReadModelUnavailable>
 
-  /** Forgets every row and the checkpoint; presence, which is not in the feed, stays. */
-  readonly reset: Effect.Effect<void, ReadModelUnavailable>
-}>()("@latchkey/core/ReadModel") {}
+    /** Forgets every row and the checkpoint; presence, which is not in the feed, stays. */
+    readonly reset: Effect.Effect<void, ReadModelUnavailable>
+  }
+>()("@latchkey/core/ReadModel") {}

@@ -1,5 +1,5 @@
 /** `latchkey serve`: the API over the configured adapters, until a signal ends it. */
-import { Latchkey, type DeviceShadow, type EventStore, type ReadModel } from "@latchkey/core"
+import { type DeviceShadow, type EventStore, Latchkey, type ReadModel } from "@latchkey/core"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
@@ -11,14 +11,17 @@ import { Jwt } from "../Jwt.ts"
 import { listen } from "../Server.ts"
 
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
-export type Adapters = (config: ServerConfig) => Layer.Layer<EventStore | ReadModel | DeviceShadow, { readonly message: string }>
+export type Adapters = (
+  config: ServerConfig
+) => Layer.Layer<EventStore | ReadModel | DeviceShadow, { readonly message: string }>
 
 export const serve = (adapters: Adapters) =>
   Command.make("serve", {}, () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const config = yield* serverConfig
       return yield* Layer.launch(application(config, adapters))
-    })).pipe(Command.withDescription("Serve the HTTP API (configured by environment variables)"))
+    })
+  ).pipe(Command.withDescription("Serve the HTTP API (configured by environment variables)"))
 
 const application = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
@@ -33,12 +36,9 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 )
 
 const authentication = (config: ServerConfig) =>
-  Authenticator.layer.pipe(
-    Layer.provideMerge(ApiKeys.layer(config.apiKeys)),
-    Layer.provide(Jwt.layer(config.jwt))
-  )
+  Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
-const announce = Effect.fnUntraced(function*(config: ServerConfig) {
+const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   const apiKeys = yield* ApiKeys
   if (config.apiKeys.length === 0 && (yield* apiKeys.list).length === 0) {
     const { secret } = yield* apiKeys.create(OPERATOR, { name: "first start" })
@@ -49,5 +49,7 @@ const announce = Effect.fnUntraced(function*(config: ServerConfig) {
   }
   const { address, port, family } = yield* listen(config)
   const host = family === "IPv6" ? `[${address}]` : address
-  yield* Console.log(`Latchkey listens on http://${host}:${port} (store: ${config.store}, data: ${config.data}). Docs: /docs`)
+  yield* Console.log(
+    `Latchkey listens on http://${host}:${port} (store: ${config.store}, data: ${config.data}). Docs: /docs`
+  )
 })
