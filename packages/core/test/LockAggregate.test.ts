@@ -108,8 +108,8 @@ describe("AddKey", () => {
       })
   })
 
-  it("needs neither slot nor user", () => {
-    given(created, inSlotOne)
+  it("needs neither slot nor user, and takes no slot from a key that has none either", () => {
+    given(created, { _tag: "KeyAdded", keyUuid: "key-1" })
       .when({ _tag: "AddKey", keyUuid: "key-2" })
       .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-2" }], { _tag: "AddKey", ...stamp, seq: 3, keyUuid: "key-2" })
   })
@@ -348,6 +348,14 @@ describe("AddResident", () => {
     given(created, ada)
       .when({ _tag: "AddResident", userId: "eve", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" })
       .leadsTo([{ _tag: "ResidentAdded", userId: "eve", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" }])
+  })
+
+  it("tells residents without a userId apart by email and phone number", () => {
+    given(created, ada)
+      .when({ _tag: "AddResident", name: "Ada", email: "ada@example.com", phoneNumber: "+31 2" })
+      .leadsTo([
+        { _tag: "ResidentAdded", userId: "command-1", name: "Ada", email: "ada@example.com", phoneNumber: "+31 2" }
+      ])
   })
 
   it("does not take two residents for one because neither gave an email or a phone number", () => {

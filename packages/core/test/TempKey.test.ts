@@ -1,7 +1,17 @@
 /** The rules of temp keys: windows, uses, whitelists, and what an edit changes. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { AccessMode, admits, canonical, changesTo, flawOf, MaxUses, statusAt, type TempKey } from "../src/TempKey.ts"
+import {
+  AccessMode,
+  admits,
+  canonical,
+  changesTo,
+  flawOf,
+  MaxUses,
+  statusAt,
+  TempKey,
+  TempKeyStatus
+} from "../src/TempKey.ts"
 import { Instant, instantOf, millisOf, UuidText } from "../src/Text.ts"
 import { clock, millis } from "./scenario.ts"
 
@@ -192,6 +202,28 @@ describe("the values of a temp key", () => {
     [MaxUses, 1.5, false]
   ])("%#: %s is one: %s", (schema: Schema.Schema<unknown>, value, one) => {
     expect(Schema.is(schema)(value)).toBe(one)
+  })
+
+  it.each(["valid", "expired", "used-up", "not-yet-valid"])("%s is a status", (status) => {
+    expect(Schema.is(TempKeyStatus)(status)).toBe(true)
+    expect(Schema.is(TempKeyStatus)("")).toBe(false)
+  })
+
+  it.each<[string, unknown]>([
+    ["uuid", "key-1"],
+    ["accessMode", "private"],
+    ["allowedUserIds", ["ada"]],
+    ["validFrom", "yesterday"],
+    ["validUntil", "tomorrow"],
+    ["maxUses", 0],
+    ["usedCount", 0.5],
+    ["description", "a\0b"],
+    ["createdAt", 0],
+    ["createdBy", null],
+    ["createdVersion", "2"]
+  ])("its %s is not %o", (field, value) => {
+    expect(Schema.is(TempKey)(key)).toBe(true)
+    expect(Schema.is(TempKey)({ ...key, [field]: value })).toBe(false)
   })
 
   it("are compared without regard to case", () => {
