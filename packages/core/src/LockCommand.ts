@@ -12,6 +12,8 @@ const PlateText = Schema.String.check(
   Schema.isMaxLength(800),
   Schema.isPattern(/^[a-zA-Z0-9_.,@/:#=[\]-]*$/, { expected: "letters, digits and _ . , @ / : # = [ ] -" })
 )
+/** Counted in characters, as JSON Schema counts, not in UTF-16 units. */
+const Description = Text.check(Schema.isPattern(/^[\s\S]{0,2000}$/u, { expected: "at most 2000 characters" }))
 const Slot = Schema.optionalKey(Schema.Int)
 
 const distinct = <A>(of: (key: A) => unknown, message: string) =>
@@ -61,7 +63,7 @@ export const LockRequest = Schema.TaggedUnion({
     validFrom: Instant,
     validUntil: Instant,
     maxUses: Schema.optionalKey(MaxUses),
-    description: Schema.optionalKey(Text.check(Schema.isMaxLength(2000)))
+    description: Schema.optionalKey(Description)
   },
   UpdateTempKey: {
     tempKeyUuid: UuidText,
@@ -84,8 +86,8 @@ export const CommandContext = Schema.Struct({
   lockId: LockId,
   /** Unique to this command; ids of its events derive from it. */
   commandId: Schema.String,
-  /** When it was asked, epoch milliseconds. */
-  at: Schema.Int,
+  /** When it was asked, epoch milliseconds; no later and no earlier than a `Date` can say. */
+  at: Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 })),
   principal: Principal
 })
 export interface CommandContext extends Schema.Schema.Type<typeof CommandContext> {
