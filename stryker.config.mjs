@@ -6,7 +6,17 @@ export default {
   plugins: ["@stryker-mutator/vitest-runner"],
   coverageAnalysis: "perTest",
   concurrency: 2,
-  ignorePatterns: ["/*", "!/packages", "/packages/adapters", "/packages/http/src", "!/tsconfig*.json", "!/stryker.*"],
+  ignorePatterns: [
+    "/*",
+    "!/packages",
+    "/packages/*",
+    "!/packages/core",
+    "!/packages/http",
+    "/packages/http/*",
+    "!/packages/http/contract",
+    "!/tsconfig*.json",
+    "!/stryker.*"
+  ],
   // Stryker rewrites the file named here with a TypeScript API that TypeScript 7 no longer has; nothing needs rewriting.
   tsconfigFile: "none",
   cleanTempDir: "always",

@@ -1,0 +1,162 @@
+/** What may be asked is what the published contract lets pass, and text that every store can keep. */
+import { describe, expect, it } from "@effect/vitest"
+import { lockRequest } from "@latchkey/core/testing"
+import { Arbitrary, Option, Schema } from "effect"
+import { CommandContext, LockRequest } from "../src/LockCommand.ts"
+import { acceptsBody, type PublishedRequest } from "./contract.ts"
+import { clock, lockUuid } from "./scenario.ts"
+
+const decode = Schema.decodeUnknownOption(LockRequest)
+const accepts = (_tag: string, body: object): boolean => Option.isSome(decode({ ...body, _tag }))
+
+/** Requests of every kind that the contract has. */
+const request: Arbitrary.Arbitrary<LockRequest> = Arbitrary.flatMap(
+  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))),
+  (n): Arbitrary.Arbitrary<LockRequest> => (n === 0 ? Arbitrary.schema(LockRequest.cases.BulkAddKeys) : lockRequest)
+)
+
+/** What a field may be given instead of what belongs there. */
+const strays: ReadonlyArray<Schema.Json> = [
+  null,
+  true,
+  0,
+  1,
+  -1,
+  1.5,
+  Number.MAX_SAFE_INTEGER,
+  2 ** 53,
+  -(2 ** 53),
+  "",
+  " ",
+  "key-1",
+  "7",
+  lockUuid,
+  lockUuid.toUpperCase(),
+  `${lockUuid}0`,
+  clock("09:00"),
+  "2026-08-31T09:00Z",
+  "2026-08-31T09:00:00+00:00",
+  "2026-02-30T09:00:00Z",
+  "public",
+  "private",
+  "a".repeat(800),
+  "a".repeat(801),
+  "a".repeat(2001),
+  "🔑".repeat(1500),
+  "🔑".repeat(2001),
+  [],
+  [lockUuid],
+  ["key-1"],
+  [{ uuid: "key-1", keyUuid: "key-1" }],
+  [{ uuid: "key-1", indexNumber: 1.5, keyUuid: "key-1", keyIndexNumber: 1.5 }],
+  [{ uuid: 1, keyUuid: 1 }],
+  {}
+]
+
+describe("a request", () => {
+  it.prop(
+    "passes exactly when the contract lets it pass, whatever stands in or is missing from a field",
+    [request],
+    ([given]) => {
+      const { _tag, ...body } = given
+      if (_tag === "OpenWithTempKey") return
+      const fields = Object.keys(LockRequest.cases[_tag].fields).filter((field) => field !== "_tag")
+      const without = (field: string) => Object.fromEntries(Object.entries(body).filter(([name]) => name !== field))
+      const bodies = fields.flatMap((field) => [
+        without(field),
+        ...strays.map((stray) => ({ ...body, [field]: stray }))
+      ])
+      for (const body of bodies) expect([body, accepts(_tag, body)]).toEqual([body, acceptsBody(_tag, body)])
+    }
+  )
+
+  it("keeps only what it has a field for", () => {
+    const body = JSON.parse('{ "userId": "ada", "colour": "red", "__proto__": { "admin": true } }')
+    expect(Option.getOrThrow(decode({ ...body, _tag: "SetOwner" }))).toStrictEqual({ _tag: "SetOwner", userId: "ada" })
+  })
+
+  it("leaves lists empty that were not given", () => {
+    const key = {
+      tempKeyUuid: lockUuid,
+      accessMode: "public",
+      validFrom: clock("09:00"),
+      validUntil: clock("10:00")
+    } as const
+    expect(Option.getOrThrow(decode({ _tag: "CreateTempKey", ...key }))).toStrictEqual({
+      _tag: "CreateTempKey",
+      ...key,
+      allowedUserIds: []
+    })
+    expect(Option.getOrThrow(decode({ _tag: "CreateLock", index: 1, uuid: lockUuid }))).toStrictEqual({
+      _tag: "CreateLock",
+      index: 1,
+      uuid: lockUuid,
+      keys: []
+    })
+  })
+
+  it.each([
+    [[{ uuid: "key-1" }, { uuid: "key-1", indexNumber: 1 }], false],
+    [
+      [
+        { uuid: "key-1", indexNumber: 1 },
+        { uuid: "key-2", indexNumber: 1 }
+      ],
+      false
+    ],
+    [
+      [
+        { uuid: "key-1", indexNumber: 1 },
+        { uuid: "key-2", indexNumber: 2 }
+      ],
+      true
+    ],
+    [[{ uuid: "key-1" }, { uuid: "key-2" }], true]
+  ])("to create a lock has every key and every slot once: %j %s", (keys, passes) => {
+    expect(accepts("CreateLock", { index: 1, uuid: lockUuid, keys })).toBe(passes)
+  })
+
+  it.each(["a\0b", "\0", "\ud83d", "\udd11 a"])("has no text that stores cannot keep: %j", (text) => {
+    for (const [tag, body] of Object.entries({
+      CreateLock: { index: 1, uuid: lockUuid, ownerId: text },
+      AddKey: { keyUuid: text },
+      WriteKey: { keyUuid: text },
+      RemoveKey: { keyUuid: text },
+      BulkAddKeys: { keys: [{ keyUuid: "key-1", userId: text }] },
+      OpenLock: { reason: text },
+      SetOwner: { userId: text },
+      SetOrganization: { orgId: text },
+      AddResident: { name: text },
+      RemoveResident: { email: text },
+      CreateTempKey: {
+        tempKeyUuid: lockUuid,
+        accessMode: "public",
+        validFrom: clock("09:00"),
+        validUntil: clock("10:00"),
+        description: text
+      }
+    })) {
+      expect([tag, acceptsBody(tag as PublishedRequest, body), accepts(tag, body)]).toEqual([tag, true, false])
+    }
+  })
+})
+
+describe("the context of a command", () => {
+  const context = { lockId: 7, commandId: "command-1", at: 0, principal: { _tag: "System" } } as const
+
+  it.each([
+    ["lockId", 1, true],
+    ["lockId", 0, false],
+    ["lockId", -1, false],
+    ["lockId", 1.5, false],
+    ["lockId", 2 ** 53, false],
+    ["lockId", "7", false],
+    ["at", 8.64e15, true],
+    ["at", 8.64e15 + 1, false],
+    ["at", Number.NaN, false],
+    ["principal", { _tag: "User" }, false],
+    ["principal", { _tag: "Nobody" }, false]
+  ])("%s may be %o: %s", (field, value, may) => {
+    expect(Schema.is(CommandContext)({ ...context, [field]: value })).toBe(may)
+  })
+})
