@@ -11,9 +11,8 @@ import {
   ShadowUnavailable
 } from "@latchkey/core"
 import { Clock, Effect, Option, PubSub, Schema, Stream } from "effect"
-import type { Presence, ShadowChange } from "./LocalShadow.ts"
 import { isObject, own, type Shadow, type UpdateRequest } from "./ShadowDocument.ts"
-import type { ShadowAccepted } from "./ShadowMessage.ts"
+import type { Presence, ShadowAccepted, ShadowChange } from "./ShadowMessage.ts"
 import type { ShadowRefused } from "./ShadowRequest.ts"
 
 /** What the commands need of the shadow service. */

@@ -11,35 +11,14 @@ import {
   deltaMessageOf,
   documentsOf,
   gotOf,
+  type Presence,
   type ShadowAccepted,
+  type ShadowChange,
   type ShadowDeleted,
-  type ShadowDelta,
-  type ShadowDocuments,
   type ShadowGot
 } from "./ShadowMessage.ts"
 import { checkNames, parseUpdate, ShadowRefused } from "./ShadowRequest.ts"
 import { openShadowStore, type ShadowStoreError } from "./ShadowStore.ts"
-
-/** What happened to a shadow, with all that the service publishes about it. Without `shadowName`: the classic shadow. */
-export type ShadowChange =
-  | {
-      readonly _tag: "Updated"
-      readonly thing: string
-      readonly shadowName?: string
-      readonly accepted: ShadowAccepted
-      readonly documents: ShadowDocuments
-      /** Absent when the device has nothing to do. */
-      readonly delta?: ShadowDelta
-    }
-  | { readonly _tag: "Deleted"; readonly thing: string; readonly shadowName?: string; readonly accepted: ShadowDeleted }
-
-/** A device came or went. `at` is in epoch milliseconds. */
-export interface Presence {
-  readonly _tag: "Presence"
-  readonly thing: string
-  readonly online: boolean
-  readonly at: number
-}
 
 type ShadowError = ShadowRefused | ShadowUnavailable
 

@@ -50,6 +50,27 @@ export interface ShadowDocuments {
   readonly clientToken?: string
 }
 
+/** What happened to a shadow, with all that the service publishes about it. Without `shadowName`: the classic shadow. */
+export type ShadowChange =
+  | {
+      readonly _tag: "Updated"
+      readonly thing: string
+      readonly shadowName?: string
+      readonly accepted: ShadowAccepted
+      readonly documents: ShadowDocuments
+      /** Absent when the device has nothing to do. */
+      readonly delta?: ShadowDelta
+    }
+  | { readonly _tag: "Deleted"; readonly thing: string; readonly shadowName?: string; readonly accepted: ShadowDeleted }
+
+/** A device came or went. `at` is in epoch milliseconds. */
+export interface Presence {
+  readonly _tag: "Presence"
+  readonly thing: string
+  readonly online: boolean
+  readonly at: number
+}
+
 export const gotOf = (shadow: LiveShadow, timestamp: number): ShadowGot => {
   const { content, version } = shadow
   const delta = deltaOf(shadow)

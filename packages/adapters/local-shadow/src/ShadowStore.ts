@@ -102,9 +102,11 @@ const storeOn = (worker: Worker) => {
       if (down !== undefined) return resume(Effect.fail(down))
       waiting.push({
         operation: { name, input },
-        settle: (exit: Exit.Exit<any, ShadowStoreError>) => {
-          if (Exit.isSuccess(exit)) onAnswer?.(exit.value)
-          resume(exit)
+        settle: (exit) => {
+          // What comes back from the worker is the answer to this operation.
+          const answered = Exit.map(exit, (answer) => answer as Operations[typeof name]["answer"])
+          if (Exit.isSuccess(answered)) onAnswer?.(answered.value)
+          resume(answered)
         }
       })
       // Not at once: callers that run in the same turn share a batch.

@@ -1,5 +1,13 @@
-export { LocalShadow, type Presence, type ShadowChange } from "./LocalShadow.ts"
+export { LocalShadow } from "./LocalShadow.ts"
 export type { ShadowContent, ShadowState } from "./ShadowDocument.ts"
-export type { ShadowAccepted, ShadowDeleted, ShadowDelta, ShadowDocuments, ShadowGot } from "./ShadowMessage.ts"
+export type {
+  Presence,
+  ShadowAccepted,
+  ShadowChange,
+  ShadowDeleted,
+  ShadowDelta,
+  ShadowDocuments,
+  ShadowGot
+} from "./ShadowMessage.ts"
 export { ShadowRefused } from "./ShadowRequest.ts"
 export { ShadowStoreError } from "./ShadowStore.ts"
