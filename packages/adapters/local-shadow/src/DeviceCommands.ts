@@ -10,7 +10,7 @@ import {
   ShadowRejected,
   ShadowUnavailable
 } from "@latchkey/core"
-import { Clock, Effect, Option, PubSub, Schema, Stream } from "effect"
+import { Clock, Effect, Option, PubSub, Result, Schema, Stream } from "effect"
 import { isObject, own, type Shadow, type UpdateRequest } from "./ShadowDocument.ts"
 import type { Presence, ShadowAccepted, ShadowChange } from "./ShadowMessage.ts"
 import type { ShadowRefused } from "./ShadowRequest.ts"
@@ -49,10 +49,11 @@ export const deviceCommands = ({ read, update, outcomes, events }: Shadows): Dev
       const shadow = yield* read(thing)
       const state = change(shadow)
       if (state === undefined) return false
-      const error = yield* Effect.flip(update(thing, { state, version: shadow.version })).pipe(Effect.option)
-      if (Option.isNone(error)) return true
-      const conflict = error.value._tag === "ShadowRefused" && error.value.code === 409
-      if (!conflict || attempt === MAX_ATTEMPTS) return yield* Effect.fail(error.value)
+      const written = yield* Effect.result(update(thing, { state, version: shadow.version }))
+      if (Result.isSuccess(written)) return true
+      const error = written.failure
+      const conflict = error._tag === "ShadowRefused" && error.code === 409
+      if (!conflict || attempt === MAX_ATTEMPTS) return yield* Effect.fail(error)
     }
   })
 
