@@ -1,0 +1,37 @@
+/** A world in memory: one store, read model and device shadow, and any number of processes over them. */
+import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
+import { Context, Effect, Layer } from "effect"
+import type { CommandContext } from "../src/LockCommand.ts"
+import { Locks, type LocksOptions } from "../src/Locks.ts"
+import { EventStore } from "../src/ports/EventStore.ts"
+import { ReadModel } from "../src/ports/ReadModel.ts"
+import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
+
+const memory = Layer.mergeAll(MemoryEventStore.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer)
+
+export const makeWorld = Effect.gen(function* () {
+  const ports = yield* Layer.build(Layer.fresh(memory))
+  const store = Context.get(ports, EventStore)
+  let commands = 0
+
+  return {
+    ports,
+    store,
+    readModel: Context.get(ports, ReadModel),
+    shadow: Context.get(ports, MemoryDeviceShadow.ShadowControl),
+
+    /** A process of its own, until the scope closes: it shares nothing with others but the ports. */
+    process: (options?: LocksOptions) =>
+      Effect.map(Effect.provide(Layer.build(Layer.fresh(Locks.layer(options))), ports), (services) => {
+        const { execute } = Context.get(services, Locks)
+        return (request: Request, context: Partial<CommandContext> = {}) =>
+          execute(asked(request, { commandId: `command-${++commands}`, ...context }))
+      }),
+
+    /** What happened to the lock, by name. */
+    log: Effect.map(store.read(`lock-${lockId}`, 0, 10_000), (events) => events.map(({ type }) => type))
+  }
+})
+
+/** The request that creates the lock of all tests. */
+export const create = { _tag: "CreateLock", index: 1, uuid: lockUuid, keys: [] } as const satisfies Request
