@@ -34,9 +34,8 @@ export const parseUpdate = (json: unknown): Result.Result<UpdateRequest, ShadowR
 
 const requestOf = (json: unknown): UpdateRequest => {
   if (!isRecord(json)) throw refused("Invalid JSON")
-  const { state, version, clientToken, ...others } = json
-  const stranger = Object.keys(others)[0]
-  if (stranger !== undefined) throw refused(`Invalid JSON: unknown field '${stranger}'`)
+  // Other fields are ignored, as AWS ignores them.
+  const { state, version, clientToken } = json
   if (state === undefined) throw refused("Missing required node: state")
   if (version !== undefined && (!Number.isSafeInteger(version) || Number(version) < 0)) throw refused("Invalid version")
   if (
