@@ -173,7 +173,7 @@ export class Locks extends Context.Service<
           yield* store.prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
           const sent = yield* shadow.send(thing, device).pipe(Effect.timeout(sendTimeout), Effect.result)
           if (Result.isSuccess(sent))
-            return yield* committed(lockId, yield* store.commit(commandId), "discarded meanwhile")
+            return yield* committed(lockId, yield* settling.accepted({ thing, commandId }), "discarded meanwhile")
           const reason = sent.failure.message
           if (sent.failure._tag === "ShadowRejected")
             return yield* committed(lockId, yield* store.discard(commandId), reason)

@@ -10,14 +10,18 @@ import { EventStore, type Settlement, type StoreUnavailable } from "./ports/Even
 export const FIND_TIMEOUT = Duration.seconds(1)
 const SWEEP_EVERY = Duration.seconds(2)
 
+interface SentCommand {
+  readonly thing: string
+  readonly commandId: string
+}
+
 export class Settling extends Context.Service<
   Settling,
   {
     /** How the reservation ended; none while the shadow gives no evidence. */
-    readonly settle: (reservation: {
-      readonly thing: string
-      readonly commandId: string
-    }) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
+    readonly settle: (sent: SentCommand) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
+    /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
+    readonly accepted: (sent: SentCommand) => Effect.Effect<Settlement, StoreUnavailable>
   }
 >()("@latchkey/core/Settling") {
   /** Also sweeps, at start-up and every few seconds, what writers left behind. */
@@ -27,16 +31,20 @@ export class Settling extends Context.Service<
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
 
-      const settle = Effect.fnUntraced(function* ({
-        thing,
-        commandId
-      }: {
-        readonly thing: string
-        readonly commandId: string
-      }) {
-        const found = yield* shadow.find(thing, commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.option)
+      const accepted = Effect.fnUntraced(function* ({ thing, commandId }: SentCommand) {
+        const settlement = yield* store.commit(commandId)
+        if (settlement._tag === "Discarded") {
+          yield* Effect.catch(shadow.settle(thing, commandId), (error) =>
+            Effect.logError("A device may carry out a command that is not in the log", error.message, { commandId })
+          )
+        }
+        return settlement
+      })
+
+      const settle = Effect.fnUntraced(function* (sent: SentCommand) {
+        const found = yield* shadow.find(sent.thing, sent.commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.option)
         if (Option.isNone(found)) return Option.none<Settlement>()
-        return Option.some(yield* found.value ? store.commit(commandId) : store.discard(commandId))
+        return Option.some(yield* found.value ? accepted(sent) : store.discard(sent.commandId))
       })
 
       const sweep = Effect.fnUntraced(function* () {
@@ -63,7 +71,7 @@ export class Settling extends Context.Service<
         Effect.repeat(Schedule.spaced(SWEEP_EVERY)),
         Effect.forkScoped
       )
-      return { settle }
+      return { settle, accepted }
     })
   )
 }
