@@ -1,27 +1,33 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
-import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import type { ServerConfig, StoreConfig } from "./Config.ts"
+import { events } from "./cli/events.ts"
+import { keys } from "./cli/keys.ts"
+import { projections } from "./cli/projections.ts"
+import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 
 const storeAdapters = ({ store, data }: StoreConfig) =>
   store === "memory" ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer) : Sqlite.layer({ folder: data })
 
+// Only the server needs devices: the other commands start without loading them.
 const adapters = (config: ServerConfig) =>
-  Layer.merge(
-    storeAdapters(config),
-    LocalShadow.layer({ folder: config.store === "memory" ? ":memory:" : config.data })
+  Effect.promise(() => import("@latchkey/local-shadow")).pipe(
+    Effect.map(({ LocalShadow }) =>
+      LocalShadow.layer({ folder: config.store === "memory" ? ":memory:" : config.data })
+    ),
+    Layer.unwrap,
+    Layer.merge(storeAdapters(config))
   )
 
 const latchkey = Command.make("latchkey").pipe(
   Command.withDescription("Smart locks, event-sourced"),
-  Command.withSubcommands([serve(adapters)])
+  Command.withSubcommands([serve(adapters), keys(storeAdapters), events(storeAdapters), projections(storeAdapters)])
 )
 
-latchkey.pipe(Command.run({ version: "0.1.0" }), Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+run(latchkey)

@@ -1,0 +1,52 @@
+/** The server as one program: the API over the configured adapters, until it is interrupted. */
+import { type DeviceShadow, type EventStore, Latchkey, type ReadModel } from "@latchkey/core"
+import { Console, Effect, Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { OtlpSerialization, OtlpTracer } from "effect/observability"
+import { ApiKeys, OPERATOR } from "../ApiKeys.ts"
+import { Authenticator } from "../Authentication.ts"
+import { type ServerConfig, serverConfig } from "../Config.ts"
+import { Jwt } from "../Jwt.ts"
+import { listen } from "../Server.ts"
+
+/** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
+export type Adapters = (
+  config: ServerConfig
+) => Layer.Layer<EventStore | ReadModel | DeviceShadow, { readonly message: string }>
+
+/** Fails with one sentence that says what to mend. */
+export const application = Effect.fnUntraced(function* (adapters: Adapters) {
+  const config = yield* serverConfig
+  return yield* Layer.launch(server(config, adapters))
+})
+
+const server = (config: ServerConfig, adapters: Adapters) =>
+  Layer.effectDiscard(announce(config)).pipe(
+    Layer.provide(Layer.mergeAll(Latchkey.layer(), authentication(config))),
+    Layer.provide(adapters(config)),
+    Layer.provide(config.traced ? tracing : Layer.empty)
+  )
+
+const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey" } }).pipe(
+  Layer.provide(OtlpSerialization.layerJson),
+  Layer.provide(FetchHttpClient.layer)
+)
+
+const authentication = (config: ServerConfig) =>
+  Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
+
+const announce = Effect.fnUntraced(function* (config: ServerConfig) {
+  const apiKeys = yield* ApiKeys
+  if (config.apiKeys.length === 0 && (yield* apiKeys.list).length === 0) {
+    const { secret } = yield* apiKeys.create(OPERATOR, { name: "first start" })
+    yield* Console.log(`Made a super key. It is shown this once: ${secret}`)
+  }
+  if (config.jwt.key._tag === "None") {
+    yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
+  }
+  const { address, port, family } = yield* listen(config)
+  const host = family === "IPv6" ? `[${address}]` : address
+  yield* Console.log(
+    `Latchkey listens on http://${host}:${port} (store: ${config.store}, data: ${config.data}). Docs: /docs`
+  )
+})

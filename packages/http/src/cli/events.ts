@@ -1,0 +1,38 @@
+/** `latchkey events`: the whole log as lines of JSON, out of a store and into another one. */
+import { Console, Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { exportToFile, exportToStdout } from "./exportEvents.ts"
+import { importEvents } from "./importEvents.ts"
+import { type StoreAdapters, withStore } from "./withStore.ts"
+
+export const events = (adapters: StoreAdapters) =>
+  Command.make("events").pipe(
+    Command.withDescription("The log of all events"),
+    Command.withSubcommands([exportCommand(adapters), importCommand(adapters)])
+  )
+
+const exportCommand = (adapters: StoreAdapters) =>
+  Command.make(
+    "export",
+    {
+      out: Flag.String("out").pipe(
+        Flag.withDescription("A file to write, which is complete or not there; stdout when left away"),
+        Flag.optional
+      )
+    },
+    Effect.fnUntraced(function* ({ out }) {
+      if (Option.isNone(out)) return yield* exportToStdout
+      const count = yield* exportToFile(out.value)
+      yield* Console.log(`Events exported to ${out.value}: ${count}`)
+    }, withStore(adapters))
+  ).pipe(Command.withDescription("Write every event as one line of JSON, oldest first"))
+
+const importCommand = (adapters: StoreAdapters) =>
+  Command.make(
+    "import",
+    { file: Argument.String("file").pipe(Argument.withDescription("What an export wrote; - reads stdin")) },
+    Effect.fnUntraced(function* ({ file }) {
+      const count = yield* importEvents(file)
+      yield* Console.log(`Events imported: ${count}`)
+    }, withStore(adapters))
+  ).pipe(Command.withDescription("Fill an empty store with an export, after checking all of it"))

@@ -1,0 +1,77 @@
+/** The whole feed as lines of JSON, to stdout or into a file that is complete or not there. */
+import { randomUUID } from "node:crypto"
+import { EventStore } from "@latchkey/core"
+import { Effect, FileSystem, type PlatformError, Schema, Stdio, Stream } from "effect"
+import { encodeLine } from "./Envelope.ts"
+
+/** Events in memory at a time: few, since each may be large. */
+const PAGE = 200
+
+/** The export cannot be written; `message` says where and why. */
+export class CannotWrite extends Schema.TaggedError<CannotWrite>()("CannotWrite", { message: Schema.String }) {}
+
+/** The feed up to its present head, in pages of lines. */
+const feed = Effect.gen(function* () {
+  const store = yield* EventStore
+  const head = yield* store.head
+  const lines = Stream.unfold(
+    0,
+    Effect.fnUntraced(function* (position: number) {
+      const events = yield* store.readAll(position, Math.min(PAGE, head - position))
+      const last = events.at(-1)
+      return last && ([events.map((event) => `${encodeLine(event)}\n`).join(""), last.position] as const)
+    })
+  )
+  return { head, lines }
+})
+
+/** Ends early, and well, when whoever reads has seen enough. */
+export const exportToStdout = Effect.gen(function* () {
+  const { lines } = yield* feed
+  const stdio = yield* Stdio.Stdio
+  yield* Stream.run(lines, stdio.stdout()).pipe(
+    Effect.catchTag("PlatformError", (error) => (isClosedPipe(error) ? Effect.void : cannotWrite("stdout")(error)))
+  )
+})
+
+/** Answers how many events were written. The file is its owner's alone: whoever knows a temp key may open a door. */
+export const exportToFile = Effect.fnUntraced(function* (file: string) {
+  const { head, lines } = yield* feed
+  const fs = yield* FileSystem.FileSystem
+  const encoder = new TextEncoder()
+  const temporary = `${file}.${randomUUID()}.tmp`
+  const write = Effect.scoped(
+    Effect.gen(function* () {
+      const opened = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })
+      yield* Stream.runForEach(lines, (page) => opened.writeAll(encoder.encode(page)))
+      yield* opened.sync
+    })
+  )
+  yield* onlyFiles(file)
+  yield* write.pipe(
+    Effect.andThen(fs.rename(temporary, file)),
+    Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true }))),
+    Effect.catchTag("PlatformError", cannotWrite(file))
+  )
+  return head
+})
+
+/** A rename would put the export in the place of a device or a pipe. */
+const onlyFiles = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const type = yield* fs.stat(file).pipe(
+    Effect.map((info) => info.type),
+    Effect.orElseSucceed(() => "File" as const)
+  )
+  if (type !== "File") {
+    return yield* new CannotWrite({ message: `${file} is no file. Name a file, or leave --out away for stdout.` })
+  }
+})
+
+const isClosedPipe = (error: PlatformError.PlatformError) => causeOf(error)?.code === "EPIPE"
+
+const cannotWrite = (target: string) => (error: PlatformError.PlatformError) =>
+  Effect.fail(new CannotWrite({ message: `Cannot write ${target}: ${causeOf(error)?.message ?? error.message}` }))
+
+const causeOf = ({ cause }: PlatformError.PlatformError): NodeJS.ErrnoException | undefined =>
+  cause instanceof Error ? cause : undefined

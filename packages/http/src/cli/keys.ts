@@ -1,0 +1,126 @@
+/** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
+import { Instant, instantOf, millisOf } from "@latchkey/core"
+import { Clock, Console, Duration, Effect, Option, Schema } from "effect"
+import { Argument, CliError, CliOutput, Command, Flag } from "effect/cli"
+import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
+import { type StoreAdapters, withStore } from "./withStore.ts"
+
+export const keys = (adapters: StoreAdapters) =>
+  Command.make("keys").pipe(
+    Command.withDescription("The API keys of organizations"),
+    Command.withSubcommands([create(adapters), list(adapters), revoke(adapters)])
+  )
+
+/** The latest instant that a date can say, in epoch milliseconds. */
+const END_OF_TIME = 8.64e15
+
+const expiry = (text: string, now: number): Option.Option<number> => {
+  const instant = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text
+  return Schema.is(Instant)(instant)
+    ? Option.some(millisOf(instant))
+    : Option.map(decodeDuration(text), (duration) => now + Math.trunc(Duration.toMillis(duration)))
+}
+const decodeDuration = Schema.decodeOption(Schema.DurationFromString)
+
+const expiresIn = Flag.String("expires-in").pipe(
+  Flag.withDescription('For how long it opens, as "30 days", or until when, as 2027-01-31 or 2027-01-31T12:00:00Z'),
+  Flag.mapEffect((value) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      expiry(value, now).pipe(
+        Option.filter((expiresAt) => expiresAt > now && expiresAt <= END_OF_TIME),
+        Option.match({
+          onSome: Effect.succeed,
+          onNone: () =>
+            Effect.fail(
+              new CliError.InvalidValue({
+                option: "expires-in",
+                value,
+                expected: 'a time to come, as "30 days", 2027-01-31 or 2027-01-31T12:00:00Z (UTC)',
+                kind: "flag"
+              })
+            )
+        })
+      )
+    )
+  ),
+  Flag.optional
+)
+
+/** As `LATCHKEY_API_KEYS` writes it. */
+const OrgId = Schema.String.check(
+  Schema.isPattern(/^[^\s:\p{Cc}]+$/u, { expected: "an organization: no spaces, no colon" })
+)
+const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected: "a name in one line" }))
+
+const org = Flag.String("org").pipe(Flag.withSchema(OrgId))
+
+const create = (adapters: StoreAdapters) =>
+  Command.make(
+    "create",
+    {
+      org: org.pipe(Flag.withDescription("Whose key it is; * makes a super key, which may do everything")),
+      name: Flag.String("name").pipe(
+        Flag.withSchema(Name),
+        Flag.withDescription("What it is for, as the list shows it"),
+        Flag.optional
+      ),
+      expiresAt: expiresIn
+    },
+    Effect.fnUntraced(function* ({ org, name, expiresAt }) {
+      const apiKeys = yield* ApiKeys
+      const { keyId, secret } = yield* apiKeys.create(org, {
+        ...(Option.isSome(name) && { name: name.value }),
+        ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
+      })
+      // The secret is all of stdout, so that a script can take it.
+      yield* Console.log(secret)
+      yield* Console.error(`Made key ${keyId} of ${org}. It is shown this once.`)
+    }, withApiKeys(adapters))
+  ).pipe(Command.withDescription("Make a key and show it, this once"))
+
+const list = (adapters: StoreAdapters) =>
+  Command.make(
+    "list",
+    { org: org.pipe(Flag.withDescription("Show the keys of this organization alone"), Flag.optional) },
+    Effect.fnUntraced(function* ({ org }) {
+      const apiKeys = yield* ApiKeys
+      const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
+      yield* Console.log(table([HEADINGS, ...shown.map(row)]))
+    }, withApiKeys(adapters))
+  ).pipe(Command.withDescription("Show every key that was made, without its secret"))
+
+const revoke = (adapters: StoreAdapters) =>
+  Command.make(
+    "revoke",
+    { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as the list shows it")) },
+    Effect.fnUntraced(function* ({ keyId }) {
+      const apiKeys = yield* ApiKeys
+      const { orgId } = yield* apiKeys.revoke(keyId)
+      yield* Console.log(`Revoked key ${keyId} of ${orgId}.`)
+    }, withApiKeys(adapters))
+  ).pipe(Command.withDescription("Make a key invalid, for ever"))
+
+const withApiKeys =
+  (adapters: StoreAdapters) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(Effect.provide(ApiKeys.layer()), withStore(adapters))
+
+const HEADINGS = ["ID", "ORG", "NAME", "CREATED", "EXPIRES", "REVOKED"]
+
+const row = ({ keyId, orgId, name = "-", createdAt, expiresAt, revokedAt }: ApiKey): ReadonlyArray<string> => [
+  keyId,
+  orgId,
+  name,
+  instantOf(createdAt),
+  expiresAt === undefined ? "-" : instantOf(expiresAt),
+  revokedAt === undefined ? "-" : instantOf(revokedAt)
+]
+
+/** Columns as wide as their widest cell. */
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = HEADINGS.map((_, column) =>
+    Math.max(...rows.map((cells) => CliOutput.displayWidth(cells[column] ?? "")))
+  )
+  const pad = (cell: string, column: number) => cell + " ".repeat((widths[column] ?? 0) - CliOutput.displayWidth(cell))
+  return rows.map((cells) => cells.map(pad).join("  ").trimEnd()).join("\n")
+}

@@ -1,0 +1,19 @@
+/** `latchkey projections`: the tables that are made from the feed. */
+import { rebuild } from "@latchkey/core"
+import { Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import { type StoreAdapters, withStore } from "./withStore.ts"
+
+export const projections = (adapters: StoreAdapters) =>
+  Command.make("projections").pipe(
+    Command.withDescription("The tables that are made from the events"),
+    Command.withSubcommands([rebuildCommand(adapters)])
+  )
+
+const rebuildCommand = (adapters: StoreAdapters) =>
+  Command.make("rebuild", {}, () =>
+    rebuild.pipe(
+      Effect.flatMap((count) => Console.log(`The read model was filled again. Events: ${count}`)),
+      withStore(adapters)
+    )
+  ).pipe(Command.withDescription("Make the read model again from all events (a server may run meanwhile)"))

@@ -1,0 +1,59 @@
+/** How every command runs: logs and failures go to stderr, a failure is one line, and the exit code says how it ended. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Console, Effect, Layer, Logger, Option, Runtime, Stdio } from "effect"
+import { CliError, Command } from "effect/cli"
+
+const VERSION = "0.1.0"
+
+/** A failure that its user reads: `message` says what is wrong and what to do. */
+interface Failure {
+  readonly message: string
+}
+
+/** Runs the command that the arguments name, and ends the process. Exit codes: 0 done, 1 failed, 130 interrupted. */
+export const run = <Name extends string, Input, E extends Failure, ContextInput>(
+  command: Command.Command<Name, Input, ContextInput, E, NodeServices.NodeServices>
+): void => {
+  process.stdout.on("error", onOutputError)
+  command.pipe(
+    Command.run({ version: VERSION }),
+    Effect.tapCause(report),
+    Effect.provide(Layer.provideMerge(logs, NodeServices.layer)),
+    NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+  )
+}
+
+/** For people on a terminal, for programs as lines of JSON; on stderr, so that stdout is the result alone. */
+const logs = Layer.unwrap(
+  Stdio.Stdio.use(({ stderrIsTerminal }) =>
+    Effect.map(stderrIsTerminal, (isTerminal) =>
+      Logger.layer([isTerminal ? Logger.consolePrettyTty() : Logger.withConsoleError(Logger.formatJson)])
+    )
+  )
+).pipe(Layer.merge(Layer.succeed(Logger.LogToStderr, true)))
+
+/** What is expected to go wrong is one line; a fault of the program keeps its trace. */
+const report = (cause: Cause.Cause<Failure>) => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.void
+  const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (failure === undefined) return Effect.logFatal("Latchkey has a fault: please report it", cause)
+  // A wrong command line: its help has been shown.
+  if (CliError.isCliError(failure)) return Effect.void
+  return Console.error(failureLine(failure.message))
+}
+
+const failureLine = (message: string) => `latchkey: ${message.replaceAll(/\s*\n\s*/g, " ")}`
+
+/** A command that ends well though it is interrupted has set `process.exitCode`. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Runtime.defaultTeardown(exit, (code) =>
+    onExit(exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause) ? Number(process.exitCode ?? code) : code)
+  )
+
+/** A reader who has seen enough (`| head`) is no failure. */
+const onOutputError = (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") return
+  console.error(failureLine(`The output cannot be written: ${error.message}`))
+  process.exit(1)
+}
