@@ -17,32 +17,37 @@ export interface DatabaseOptions {
 export class WrongVersion extends Error {}
 
 /** Opens a database, creates it when it is not there, and brings its schema up to date. Throws; see `explain`. */
-export const openDatabase = (file: string, { synchronous, migrations, busyTimeout }: DatabaseOptions): DatabaseSync => {
-  const db = new DatabaseSync(file, { timeout: busyTimeout })
-  try {
-    enterWalMode(db, busyTimeout)
-    db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
-    migrate(db, file, migrations)
-    return db
-  } catch (error) {
-    db.close()
-    throw error
-  }
-}
-
-/** Changing the journal mode does not wait for other processes by itself, and several may open a new file at once. */
-const enterWalMode = (db: DatabaseSync, busyTimeout: number): void => {
-  const deadline = performance.now() + busyTimeout
-  while (true) {
+export const openDatabase = (file: string, { synchronous, migrations, busyTimeout }: DatabaseOptions): DatabaseSync =>
+  whileBusy(busyTimeout, () => {
+    const db = new DatabaseSync(file)
     try {
       db.exec("PRAGMA journal_mode = WAL")
-      return
+      db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
+      migrate(db, file, migrations)
+      return db
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  })
+
+/**
+ * Runs what another process may be in the way of, for `timeout` milliseconds; blocks the thread. SQLite's own waiting
+ * sleeps up to 100 ms at a time, which starves one process among many, and skips changes of the journal mode.
+ */
+export const whileBusy = <A>(timeout: number, run: () => A): A => {
+  const deadline = performance.now() + timeout
+  while (true) {
+    try {
+      return run()
     } catch (error) {
       if (resultCode(error) !== BUSY || performance.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+      Atomics.wait(sleeper, 0, 0, 1 + 4 * Math.random())
     }
   }
 }
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<string>): void => {
   const latest = migrations.length
@@ -67,8 +72,8 @@ const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<strin
   }
 }
 
-/** What is wrong with a file, and what to do about it, in one sentence or two. */
-export const explain = (error: unknown, file: string): string => {
+/** What is wrong with a file, and what to do about it; `remedy` is for one that is damaged. */
+export const explain = (error: unknown, file: string, remedy = "Restore it from a backup."): string => {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof WrongVersion) return message
   switch (resultCode(error)) {
@@ -80,7 +85,7 @@ export const explain = (error: unknown, file: string): string => {
       return `Reading or writing the database ${file} failed (${message}). Check its disk and the limits of this process.`
     case CORRUPT:
     case NOTADB:
-      return `The database ${file} is damaged or not a database (${message}). Restore it from a backup.`
+      return `The database ${file} is damaged or not a database (${message}). ${remedy}`
     case FULL:
       return `The disk that holds the database ${file} is full. Free some space, then try again.`
     case CANTOPEN:

@@ -2,8 +2,10 @@
  * The writing half of the event store: carries out requests against the database, many in one transaction.
  * Runs in the writer thread, so it knows nothing of Effect; `Writer.ts` is its other end.
  */
-import type { Appended, Receipt, Reservation, Settlement, Snapshot } from "@latchkey/core"
+
 import type { DatabaseSync } from "node:sqlite"
+import type { Appended, Receipt, Reservation, Settlement, Snapshot } from "@latchkey/core"
+import { whileBusy } from "./Database.ts"
 
 /** An event in the order of its columns, JSON as text: what crosses to the writer thread must be cheap to copy. */
 export type EventColumns = readonly [
@@ -24,21 +26,17 @@ interface Write {
 }
 
 export type WriteRequest =
-  | { readonly op: "append" } & Write
-  | { readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write
+  | ({ readonly op: "append" } & Write)
+  | ({ readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write)
   | { readonly op: "commit" | "discard" | "release"; readonly commandId: string }
   | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
 
 /** The answer to one request; refusals have the fields of the errors of the same name. */
-export type WriteAnswer =
-  | { readonly _tag: "Appended" } & Appended
-  | Settlement
-  | { readonly _tag: "Done" }
-  | Refusal
+export type WriteAnswer = ({ readonly _tag: "Appended" } & Appended) | Settlement | { readonly _tag: "Done" } | Refusal
 
 export type Refusal =
   | { readonly _tag: "VersionConflict"; readonly streamId: string; readonly expected: number; readonly actual: number }
-  | { readonly _tag: "StreamReserved" } & Reservation
+  | ({ readonly _tag: "StreamReserved" } & Reservation)
   | { readonly _tag: "ReceiptExists"; readonly id: string }
 
 /** What the next append to a stream depends on. */
@@ -47,6 +45,8 @@ interface StreamState {
   reservation: Reservation | undefined
 }
 
+/** Milliseconds to wait for another process that holds the database. */
+export const BUSY_TIMEOUT = 5000
 /** Streams whose state is remembered between transactions. */
 const REMEMBERED_STREAMS = 100_000
 /** How long it is known how a prepared append ended, in milliseconds. */
@@ -69,7 +69,7 @@ export class EventLog {
     this.#db = db
     this.#sql = statements(db)
     // Also the first write: a file that may only be read is found out here and not by the first caller.
-    this.#prune()
+    whileBusy(BUSY_TIMEOUT, () => this.#prune())
   }
 
   /**
@@ -78,7 +78,7 @@ export class EventLog {
    */
   commit(requests: ReadonlyArray<WriteRequest>): Array<WriteAnswer> {
     try {
-      this.#sql.begin.run()
+      whileBusy(BUSY_TIMEOUT, () => this.#sql.begin.run())
       this.#forgetWhatOthersChanged()
       const answers = requests.map((request) => this.#answer(request))
       this.#sql.commit.run()
@@ -111,8 +111,12 @@ export class EventLog {
 
   #append(request: Extract<WriteRequest, { op: "append" }>): WriteAnswer {
     const stream = this.#stream(request.streamId)
-    return this.#refusal(stream, request, stream.reservation?.released === true) ??
-      { _tag: "Appended", ...this.#write(request.streamId, stream, request.events, request.receipt) }
+    return (
+      this.#refusal(stream, request, stream.reservation?.released === true) ?? {
+        _tag: "Appended",
+        ...this.#write(request.streamId, stream, request.events, request.receipt)
+      }
+    )
   }
 
   #prepare(request: Extract<WriteRequest, { op: "prepare" }>): WriteAnswer {
@@ -141,9 +145,10 @@ export class EventLog {
       return discarded
     }
     // A receipt id that another append took meanwhile stays with that append.
-    const receipt = row.receiptId === null || this.#sql.hasReceipt.get(row.receiptId) !== undefined
-      ? undefined
-      : { id: row.receiptId, fingerprint: row.fingerprint ?? "" }
+    const receipt =
+      row.receiptId === null || this.#sql.hasReceipt.get(row.receiptId) !== undefined
+        ? undefined
+        : { id: row.receiptId, fingerprint: row.fingerprint ?? "" }
     const { version, position } = this.#write(row.streamId, stream, JSON.parse(row.events ?? "[]"), receipt)
     this.#sql.settle.run(Date.now(), version, position, commandId)
     return { _tag: "Committed", version, position }

@@ -1,9 +1,10 @@
 /** The embedded default: event store and read model in two SQLite files of one folder. */
-import { EventStore, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
-import { Context, Effect, Layer } from "effect"
+
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { EventStore, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
+import { Context, Effect, Layer } from "effect"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
 import * as SqliteReadModel from "./SqliteReadModel.ts"
 
@@ -19,9 +20,11 @@ export interface SqliteOptions {
  * Several processes, and several layers of one process, may use a folder at the same time. Fails with one sentence
  * that says what to mend when the files cannot be used.
  */
-export const layer = ({ folder }: SqliteOptions): Layer.Layer<EventStore | ReadModel, StoreUnavailable | ReadModelUnavailable> =>
+export const layer = ({
+  folder
+}: SqliteOptions): Layer.Layer<EventStore | ReadModel, StoreUnavailable | ReadModelUnavailable> =>
   Layer.effectContext(
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const durable = folder !== ":memory:"
       const path = yield* durable ? keptFolder(folder) : temporaryFolder
       const store = yield* SqliteEventStore.make({ file: join(path, "latchkey.db"), durable })

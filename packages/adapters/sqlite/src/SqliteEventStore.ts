@@ -2,8 +2,10 @@
  * The event store: writes go to the writer thread, reads are answered in this thread from a connection of their own.
  * In WAL mode that connection sees what has been committed, and never waits for the writer.
  */
+
+import { DatabaseSync } from "node:sqlite"
 import {
-  EventStore,
+  type EventStore,
   type NewEvent,
   ReceiptExists,
   type Receipted,
@@ -16,22 +18,24 @@ import {
   VersionConflict
 } from "@latchkey/core"
 import { Effect, Option, type Scope } from "effect"
-import { DatabaseSync } from "node:sqlite"
 import { explain } from "./Database.ts"
 import type { EventColumns, WriteAnswer, WriteRequest } from "./EventLog.ts"
+import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 import type { WriterData } from "./worker.ts"
-import { Writer } from "./Writer.ts"
+
+/** Milliseconds that a read may wait, in the main thread: only while another process repairs or closes the database. */
+const READ_TIMEOUT = 500
 
 /** Opens the event store on a file, which is created when it is not there. */
-export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> = Effect.fnUntraced(
-  function*(data) {
+export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> =
+  Effect.fnUntraced(function* (data) {
     const { file } = data
     const unavailable = (cause: unknown) => new StoreUnavailable({ message: explain(cause, file), cause })
 
     const writer = yield* Writer.open(data)
     const db = yield* Effect.acquireRelease(
-      Effect.try({ try: () => new DatabaseSync(file, { readOnly: true }), catch: unavailable }),
+      Effect.try({ try: () => new DatabaseSync(file, { readOnly: true, timeout: READ_TIMEOUT }), catch: unavailable }),
       (db) => Effect.sync(() => db.close())
     )
     const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
@@ -44,7 +48,8 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
     const write = <A, E = never>(request: WriteRequest, outcome: (answer: WriteAnswer) => Effect.Effect<A, E>) =>
       Effect.callback<A, E | StoreUnavailable>((resume) =>
         writer.submit(request, (answer) =>
-          resume(answer._tag === "StoreUnavailable" ? Effect.fail(answer) : outcome(answer)))
+          resume(answer._tag === "StoreUnavailable" ? Effect.fail(answer) : outcome(answer))
+        )
       )
 
     return {
@@ -72,12 +77,20 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
         write({ op: "append", streamId, expected, events: events.map(toColumns), receipt }, (answer) =>
           answer._tag === "Appended"
             ? Effect.succeed({ version: answer.version, position: answer.position })
-            : refused(answer)),
+            : refused(answer)
+        ),
 
       prepare: (expected, events, reservation, receipt) =>
         write(
-          { op: "prepare", streamId: reservation.streamId, expected, events: events.map(toColumns), reservation, receipt },
-          (answer) => answer._tag === "Done" ? Effect.void : refused(answer)
+          {
+            op: "prepare",
+            streamId: reservation.streamId,
+            expected,
+            events: events.map(toColumns),
+            reservation,
+            receipt
+          },
+          (answer) => (answer._tag === "Done" ? Effect.void : refused(answer))
         ),
 
       commit: (commandId) => write({ op: "commit", commandId }, settled),
@@ -99,8 +112,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
 
       changes: watch.changes
     }
-  }
-)
+  })
 
 const settled = (answer: WriteAnswer): Effect.Effect<Settlement> =>
   answer._tag === "Committed" || answer._tag === "Discarded" ? Effect.succeed(answer) : unexpected(answer)
@@ -118,7 +130,8 @@ const refused = (answer: WriteAnswer): Effect.Effect<never, VersionConflict | St
   }
 }
 
-const unexpected = (answer: WriteAnswer) => Effect.die(new Error(`The writer thread answered ${answer._tag} to another question`))
+const unexpected = (answer: WriteAnswer) =>
+  Effect.die(new Error(`The writer thread answered ${answer._tag} to another question`))
 
 const toColumns = (event: NewEvent): EventColumns => [
   event.eventId,

@@ -4,11 +4,20 @@
  *
  * It works in the main thread: a batch of the projector is one short transaction with one upsert a lock.
  */
-import { canonical, type DeviceState, type OwnedLock, project, ReadModel, ReadModelUnavailable, type StoredEvent } from "@latchkey/core"
-import { Effect, Option, type Scope } from "effect"
+
 import { rmSync } from "node:fs"
 import type { DatabaseSync } from "node:sqlite"
-import { type DatabaseOptions, explain, isDamage, openDatabase, WrongVersion } from "./Database.ts"
+import {
+  canonical,
+  type DeviceState,
+  type OwnedLock,
+  project,
+  type ReadModel,
+  ReadModelUnavailable,
+  type StoredEvent
+} from "@latchkey/core"
+import { Effect, Option, type Scope } from "effect"
+import { type DatabaseOptions, explain, isDamage, openDatabase, WrongVersion, whileBusy } from "./Database.ts"
 
 /** A step may drop what the one before it made, and set the checkpoint to 0: everything is projected again. */
 const migrations = [
@@ -47,8 +56,12 @@ const options: DatabaseOptions = {
 export const make: (
   file: string,
   head: number
-) => Effect.Effect<ReadModel["Service"], ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(function*(file, head) {
-  const unavailable = (cause: unknown) => new ReadModelUnavailable({ message: explain(cause, file), cause })
+) => Effect.Effect<ReadModel["Service"], ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(function* (file, head) {
+  const unavailable = (cause: unknown) =>
+    new ReadModelUnavailable({
+      message: explain(cause, file, "Delete it and start again: it is filled from the event log."),
+      cause
+    })
   const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: unavailable })
 
   const open = attempt(() => {
@@ -64,11 +77,15 @@ export const make: (
     open.pipe(
       Effect.catchIf(
         ({ cause }) => isDamage(cause) || cause instanceof WrongVersion,
-        ({ message }) =>
-          Effect.logWarning("Deleting the read model and filling it again from the event log", message).pipe(
-            Effect.andThen(attempt(() => {
-              for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
-            })),
+        ({ cause }) =>
+          Effect.logWarning(
+            `${file} is ${isDamage(cause) ? "damaged" : "from a newer Latchkey"}: deleting it, to fill it again from the event log`
+          ).pipe(
+            Effect.andThen(
+              attempt(() => {
+                for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
+              })
+            ),
             Effect.andThen(open)
           )
       )
@@ -79,7 +96,7 @@ export const make: (
   /** Several processes may project into one file: whatever is read inside stands until the commit. */
   const transaction = <A>(run: () => A) =>
     attempt(() => {
-      sql.begin.run()
+      whileBusy(options.busyTimeout, () => sql.begin.run())
       try {
         const result = run()
         sql.commit.run()
@@ -125,7 +142,8 @@ export const make: (
 
     isKnownUser: (userId) => attempt(() => sql.isKnownUser.get(userId) !== undefined),
 
-    reportDevice: (thing, online, at) => attempt(() => void sql.report.run(thing, online ? 1 : 0, at)),
+    reportDevice: (thing, online, at) =>
+      attempt(() => void whileBusy(options.busyTimeout, () => sql.report.run(thing, online ? 1 : 0, at))),
 
     reset
   }
@@ -138,7 +156,7 @@ const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
     const projected = project(event)
     if (projected === undefined) continue
     const { lockId, row, users, tempKeyUuid } = projected
-    const before = rows.has(lockId) ? rows.get(lockId) : sql.device.get(lockId) as DeviceState | undefined
+    const before = rows.has(lockId) ? rows.get(lockId) : (sql.device.get(lockId) as DeviceState | undefined)
     rows.set(lockId, row(before))
     for (const user of users) sql.addUser.run(user)
     if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)

@@ -2,9 +2,10 @@
  * The main thread's end of the writer thread. Requests made in one turn of the event loop travel together, and so do
  * the answers of one commit: a message costs more than the row it carries.
  */
+
+import { Worker } from "node:worker_threads"
 import { StoreUnavailable } from "@latchkey/core"
 import { Effect, type Scope } from "effect"
-import { Worker } from "node:worker_threads"
 import type { WriteAnswer, WriteRequest } from "./EventLog.ts"
 import type { FromWriter, ToWriter, WriterData } from "./worker.ts"
 
@@ -59,9 +60,9 @@ export class Writer {
   }
 
   #flush() {
-    const requests = this.#requests
+    if (this.#requests.length === 0 || this.#ended !== undefined) return
+    this.#post(this.#requests)
     this.#requests = []
-    if (this.#ended === undefined) this.#post(requests)
   }
 
   #post(message: ToWriter) {
@@ -74,6 +75,8 @@ export class Writer {
       const callers = this.#waiting.splice(0, answers.length)
       callers.forEach((caller, index) => caller(answers[index] as WriteAnswer))
       this.onCommit(head)
+      // Most callers have their next request ready by now: the writer need not wait for it.
+      this.#flush()
     } else {
       const error = new StoreUnavailable({ message: message.message })
       for (const caller of this.#waiting.splice(0, message.count)) caller(error)

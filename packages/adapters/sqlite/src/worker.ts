@@ -1,12 +1,8 @@
 /** The writer thread: gathers whatever requests have arrived, commits them together, then answers each. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
-import { openDatabase } from "./Database.ts"
-import { explain } from "./Database.ts"
-import { EventLog, type WriteAnswer, type WriteRequest } from "./EventLog.ts"
+import { explain, openDatabase } from "./Database.ts"
+import { BUSY_TIMEOUT, EventLog, type WriteAnswer, type WriteRequest } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
-
-/** Milliseconds to wait for another process that holds the database. */
-const BUSY_TIMEOUT = 5000
 
 export interface WriterData {
   readonly file: string

@@ -1,10 +1,61 @@
-import { Effect } from "effect"
+/** Folders, events and other processes for the tests. */
+
+import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import type { NewEvent } from "@latchkey/core"
+import { Effect } from "effect"
 
 /** A folder that goes with the scope. */
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "latchkey-test-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
+
+export const event = (data: NewEvent["data"] = {}): NewEvent => ({
+  eventId: crypto.randomUUID(),
+  type: "Tested",
+  data,
+  at: 1_767_225_600_000,
+  orgId: "",
+  principal: { _tag: "System" },
+  commandId: crypto.randomUUID()
+})
+
+interface Fact {
+  readonly [name: string]: unknown
+}
+
+/** Runs `child.ts` in a process of its own until it ends or `enough` says so: then it is killed, at once and for good. */
+export const runChild = (
+  what: string,
+  folder: string,
+  enough: (facts: ReadonlyArray<Fact>) => boolean = () => false,
+  /** What starts node, when not node itself. */
+  launcher: ReadonlyArray<string> = []
+): Effect.Effect<ReadonlyArray<Fact>> =>
+  Effect.callback((resume) => {
+    const program = fileURLToPath(new URL("./child.ts", import.meta.url))
+    const [command = "", ...rest] = [
+      ...launcher,
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      program,
+      what,
+      folder
+    ]
+    const child = spawn(command, rest, { stdio: ["ignore", "pipe", "inherit"] })
+    const facts: Array<Fact> = []
+    createInterface(child.stdout).on("line", (line) => {
+      // The last line of a killed process may be cut off: what it could not say, nobody was told.
+      if (!line.endsWith("}")) return
+      facts.push(JSON.parse(line))
+      if (enough(facts)) child.kill("SIGKILL")
+    })
+    child.on("error", (error) => resume(Effect.die(error)))
+    child.on("close", () => resume(Effect.succeed(facts)))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })

@@ -1,0 +1,124 @@
+/** Several processes on one folder, and processes that are killed. */
+import { expect, it } from "@effect/vitest"
+import { EventStore, ReadModel } from "@latchkey/core"
+import { Sqlite } from "@latchkey/sqlite"
+import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { event, runChild, temporaryFolder } from "./fixture.ts"
+
+const TIMEOUT = 60_000
+const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
+
+it.live(
+  "loses and doubles nothing when six processes write to one stream",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const facts = (yield* Effect.all(
+        oneTo(6).map(() => runChild("share", folder)),
+        { concurrency: "unbounded" }
+      )).flat()
+      expect(facts.filter(({ error }) => error !== undefined)).toEqual([])
+      const stored = yield* EventStore.use((store) => store.readAll(0, 10_000)).pipe(
+        Effect.provide(Sqlite.layer({ folder }))
+      )
+      expect(stored.map(({ version }) => version)).toEqual(oneTo(600))
+      expect(stored.map(({ position }) => position)).toEqual(oneTo(600))
+      expect(stored.map(({ eventId }) => eventId).toSorted()).toEqual(facts.map(({ eventId }) => eventId).toSorted())
+    }).pipe(Effect.scoped),
+  TIMEOUT
+)
+
+it.live(
+  "has every answered append after a kill under load, and no gap",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const answered = (yield* Effect.all(
+        [1_000, 2_000].map((count) => runChild("load", folder, (facts) => facts.length >= count)),
+        { concurrency: "unbounded" }
+      )).flat()
+      expect(answered.length).toBeGreaterThanOrEqual(3_000)
+
+      const { stored, shown } = yield* Effect.gen(function* () {
+        const [store, readModel] = [yield* EventStore, yield* ReadModel]
+        const stored = yield* store.readAll(0, 1_000_000)
+        return { stored, shown: yield* readModel.apply(stored) }
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
+      expect(stored.map(({ position }) => position)).toEqual(oneTo(stored.length))
+      expect(shown).toBe(stored.length)
+      const streams = Map.groupBy(stored, ({ streamId }) => streamId)
+      for (const events of streams.values()) expect(events.map(({ version }) => version)).toEqual(oneTo(events.length))
+      for (const { stream, version, eventId } of answered) {
+        expect(streams.get(String(stream))?.[Number(version) - 1]?.eventId).toBe(eventId)
+      }
+    }).pipe(Effect.scoped),
+  TIMEOUT
+)
+
+it.live(
+  "keeps what a killed process had prepared, for others to settle",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      yield* runChild("prepare", folder, (facts) => facts.length > 0)
+      yield* Effect.gen(function* () {
+        const store = yield* EventStore
+        const reservation = { commandId: "left", streamId: "prepared", thing: "thing", deadline: 1, released: false }
+        expect(yield* store.unsettled(2)).toEqual([reservation])
+        expect(yield* store.read("prepared", 0, 10)).toEqual([])
+        expect(yield* Effect.flip(store.append("prepared", 0, [event()]))).toMatchObject({
+          _tag: "StreamReserved",
+          ...reservation
+        })
+        expect(yield* store.commit("left")).toEqual({ _tag: "Committed", version: 2, position: 2 })
+        expect(yield* store.read("prepared", 0, 10)).toHaveLength(2)
+        expect(yield* store.receipt("r")).toMatchObject({
+          value: { firstVersion: 1, version: 2, streamId: "prepared" }
+        })
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
+    }).pipe(Effect.scoped),
+  TIMEOUT
+)
+
+it.live(
+  "wakes a subscriber when another process has written",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      yield* Effect.gen(function* () {
+        const store = yield* EventStore
+        const all = yield* store.changes.pipe(
+          Stream.takeUntil((head) => head === 100),
+          Stream.runCollect,
+          Effect.forkChild
+        )
+        yield* runChild("share", folder)
+        const heads = yield* Fiber.join(all)
+        expect(heads).toEqual([...new Set(heads)].toSorted((a, b) => a - b))
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
+    }).pipe(Effect.scoped),
+  TIMEOUT
+)
+
+it.live(
+  "serves two layers of one process on the same folder",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const open = Effect.map(Layer.build(Layer.fresh(Sqlite.layer({ folder }))), Context.get(EventStore))
+      const [one, two] = [yield* open, yield* open]
+      for (const version of oneTo(10)) {
+        yield* (version % 2 === 0 ? one : two).append("a", version - 1, [event()])
+      }
+      expect(yield* Effect.flip(one.append("a", 9, [event()]))).toMatchObject({ _tag: "VersionConflict", actual: 10 })
+      yield* two.prepare(10, [event()], { commandId: "c", streamId: "a", thing: "thing", deadline: 1 })
+      expect(yield* Effect.flip(one.append("a", 10, [event()]))).toMatchObject({
+        _tag: "StreamReserved",
+        commandId: "c"
+      })
+      yield* one.release("c")
+      expect(yield* two.append("a", 10, [event()])).toEqual({ version: 11, position: 11 })
+      expect(yield* one.commit("c")).toEqual({ _tag: "Committed", version: 12, position: 12 })
+    }).pipe(Effect.scoped),
+  TIMEOUT
+)

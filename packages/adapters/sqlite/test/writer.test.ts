@@ -1,0 +1,105 @@
+/** The writer thread: who shares a commit, and what becomes of callers when it ends. */
+
+import { join } from "node:path"
+import { Worker } from "node:worker_threads"
+import { expect, it } from "@effect/vitest"
+import { EventStore } from "@latchkey/core"
+import { Sqlite } from "@latchkey/sqlite"
+import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { vi } from "vitest"
+import { openDatabase } from "../src/Database.ts"
+import { EventLog, type WriteRequest } from "../src/EventLog.ts"
+import { migrations } from "../src/migrations.ts"
+import { event, temporaryFolder } from "./fixture.ts"
+
+it.live("answers each request of a group by itself", () =>
+  Effect.gen(function* () {
+    const db = openDatabase(join(yield* temporaryFolder, "latchkey.db"), {
+      synchronous: "FULL",
+      migrations,
+      busyTimeout: 0
+    })
+    const log = new EventLog(db)
+    const write = (streamId: string, expected: number, id?: string) => ({
+      streamId,
+      expected,
+      events: [[crypto.randomUUID(), "Tested", "{}", 1, "", "{}", "c"]] as const,
+      receipt: id === undefined ? undefined : { id, fingerprint: "f" }
+    })
+    const reservation = (streamId: string) => ({
+      commandId: `command-${streamId}`,
+      streamId,
+      thing: "thing",
+      deadline: 1
+    })
+    const group: Array<WriteRequest> = [
+      { op: "append", ...write("a", 0, "r") },
+      { op: "append", ...write("a", 0) },
+      { op: "append", ...write("a", 1, "r") },
+      { op: "prepare", ...write("b", 0), reservation: reservation("b") },
+      { op: "append", ...write("b", 0) },
+      { op: "commit", commandId: "command-b" },
+      { op: "append", ...write("b", 1) },
+      { op: "append", ...write("a", 1) }
+    ]
+    expect(log.commit(group)).toEqual([
+      { _tag: "Appended", version: 1, position: 1 },
+      { _tag: "VersionConflict", streamId: "a", expected: 0, actual: 1 },
+      { _tag: "ReceiptExists", id: "r" },
+      { _tag: "Done" },
+      { _tag: "StreamReserved", ...reservation("b"), released: false },
+      { _tag: "Committed", version: 1, position: 2 },
+      { _tag: "Appended", version: 2, position: 3 },
+      { _tag: "Appended", version: 2, position: 4 }
+    ])
+    db.close()
+  }).pipe(Effect.scoped)
+)
+
+it.live("stores and answers what was handed over before the layer closes; refuses what comes after", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const scope = yield* Scope.make()
+    const store = Context.get(yield* Layer.buildWithScope(Sqlite.layer({ folder }), scope), EventStore)
+    const exits: Array<Exit.Exit<unknown, unknown>> = []
+    yield* Effect.all(
+      [
+        ...Array.from({ length: 200 }, (_, index) =>
+          Effect.tap(Effect.exit(store.append(`s-${index}`, 0, [event()])), (exit) =>
+            Effect.sync(() => exits.push(exit))
+          )
+        ),
+        Scope.close(scope, Exit.void)
+      ],
+      { concurrency: "unbounded" }
+    )
+    expect(exits.map(Exit.isSuccess)).toEqual(Array(200).fill(true))
+    expect(yield* Effect.flip(store.append("late", 0, [event()]))).toMatchObject({
+      message: expect.stringContaining("closed")
+    })
+    expect(yield* EventStore.use((again) => again.head).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(200)
+  }).pipe(Effect.scoped)
+)
+
+it.live("fails whoever waits, and whoever comes later, when the writer thread dies", () =>
+  Effect.gen(function* () {
+    const post = vi.spyOn(Worker.prototype, "postMessage")
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        yield* store.append("a", 0, [event()])
+        const waiting = yield* Effect.forkChild(Effect.flip(store.append("a", 1, [event()])), {
+          startImmediately: true
+        })
+        const writer = post.mock.contexts.at(-1)
+        if (writer instanceof Worker) yield* Effect.promise(() => writer.terminate())
+        for (const error of [yield* Fiber.join(waiting), yield* Effect.flip(store.append("b", 0, [event()]))]) {
+          expect(error).toMatchObject({
+            _tag: "StoreUnavailable",
+            message: expect.stringContaining("Restart this process")
+          })
+        }
+        expect(yield* store.read("a", 0, 10)).toHaveLength(1)
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder: ":memory:" })), Effect.ensuring(Effect.sync(() => post.mockRestore())))
+  })
+)
