@@ -14,6 +14,9 @@ export type Answer = (answer: WriteAnswer | StoreUnavailable) => void
 // Unbuilt, this runs as TypeScript; published, as JavaScript.
 const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)
 
+// Meant for text that node was given in place of a file; a worker refuses to start with it.
+const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"))
+
 export class Writer {
   /** Called after every commit with the position of the newest event. */
   onCommit: (head: number) => void = () => {}
@@ -26,7 +29,7 @@ export class Writer {
 
   private constructor(data: WriterData) {
     this.#file = data.file
-    this.#worker = new Worker(workerUrl, { workerData: data, name: "latchkey-sqlite" })
+    this.#worker = new Worker(workerUrl, { workerData: data, name: "latchkey-sqlite", execArgv })
   }
 
   /** Starts the writer thread; once it answers, the database is open and its schema up to date. Closed with the scope. */
@@ -44,7 +47,7 @@ export class Writer {
           else if (message._tag === "OpenFailed") end(new StoreUnavailable({ message: message.message }))
           else writer.#receive(message)
         })
-        worker.on("error", (cause) => end(ended(data.file, cause)))
+        worker.on("error", (cause: Error) => end(ended(data.file, cause)))
         worker.on("exit", () => end(ended(data.file)))
         return Effect.promise(() => worker.terminate())
       }),
@@ -100,8 +103,8 @@ export class Writer {
   })
 }
 
-const ended = (file: string, cause?: unknown) =>
+const ended = (file: string, cause?: Error) =>
   new StoreUnavailable({
-    message: `The thread that writes to the database ${file} has ended. Restart this process; what was answered is stored.`,
+    message: `The thread that writes to the database ${file} has ended${cause === undefined ? "" : ` (${cause.message})`}. Restart this process; what was answered is stored.`,
     ...(cause === undefined ? {} : { cause })
   })
