@@ -1,0 +1,144 @@
+/**
+ * The same commands as a backend would write them with fastify and emmett on PostgreSQL. In its favour: it keeps no read
+ * model, and knows no access rules beyond the API key. It lives in a database of its own, and drops it when it ends.
+ */
+import { createHash } from "node:crypto"
+import { CommandHandler, type Event } from "@event-driven-io/emmett"
+import { getPostgreSQLEventStore } from "@event-driven-io/emmett-postgresql"
+import fastify from "fastify"
+import pg from "pg"
+
+type LockEvent =
+  | Event<"LockCreated", { lockId: number; uuid: string; ownerId?: string; timestamp: string }>
+  | Event<"OwnerSet", { lockId: number; userId: string; timestamp: string }>
+  | Event<
+      "TempKeyCreated",
+      { lockId: number; tempKeyUuid: string; validFrom: string; validUntil: string; timestamp: string }
+    >
+  | Event<"TempKeyUsed", { lockId: number; tempKeyUuid: string; usedCount: number; timestamp: string }>
+
+interface Lock {
+  readonly exists: boolean
+  readonly ownerId?: string
+  readonly tempKeys: {
+    readonly [uuid: string]: { readonly validFrom: string; readonly validUntil: string; readonly usedCount: number }
+  }
+}
+
+const evolve = (lock: Lock, { type, data }: LockEvent): Lock => {
+  switch (type) {
+    case "LockCreated":
+      return { ...lock, exists: true, ...(data.ownerId === undefined ? {} : { ownerId: data.ownerId }) }
+    case "OwnerSet":
+      return { ...lock, ownerId: data.userId }
+    case "TempKeyCreated": {
+      const { tempKeyUuid, validFrom, validUntil } = data
+      return { ...lock, tempKeys: { ...lock.tempKeys, [tempKeyUuid]: { validFrom, validUntil, usedCount: 0 } } }
+    }
+    case "TempKeyUsed": {
+      const key = lock.tempKeys[data.tempKeyUuid]
+      return key === undefined
+        ? lock
+        : { ...lock, tempKeys: { ...lock.tempKeys, [data.tempKeyUuid]: { ...key, usedCount: data.usedCount } } }
+    }
+  }
+}
+
+const admin = process.env.DATABASE ?? ""
+const database = `latchkey_bench_${process.pid}`
+const own = new URL(admin)
+own.pathname = `/${database}`
+
+const administer = async (sql: string) => {
+  const client = new pg.Client({ connectionString: admin })
+  await client.connect()
+  await client.query(sql)
+  await client.end()
+}
+
+await administer(`CREATE DATABASE ${database}`)
+const store = getPostgreSQLEventStore(own.href)
+await store.schema.migrate()
+
+const handle = CommandHandler<Lock, LockEvent>({ evolve, initialState: () => ({ exists: false, tempKeys: {} }) })
+const apiKeys = new Set([hashOf("acme-bench-key")])
+
+function hashOf(secret: string): string {
+  return createHash("sha256").update(secret).digest("base64url")
+}
+
+class Refused extends Error {
+  readonly statusCode: number
+  constructor(statusCode: number, message: string) {
+    super(message)
+    this.statusCode = statusCode
+  }
+}
+
+const app = fastify()
+app.addHook("onRequest", async ({ headers }) => {
+  if (!apiKeys.has(hashOf(String(headers["x-api-key"])))) throw new Refused(401, "Unknown API key")
+})
+
+/** A command: decided on the state that its stream folds to, appended at that version. */
+const command = <Body extends object>(
+  name: string,
+  properties: { readonly [field in keyof Body]: { readonly type: string } },
+  decide: (lock: Lock, lockId: number, body: Body, timestamp: string) => LockEvent
+) =>
+  app.post<{ Params: { id: number }; Body: Body }>(
+    `/locks/:id/${name}`,
+    {
+      schema: {
+        params: { type: "object", properties: { id: { type: "integer", minimum: 1 } } },
+        body: { type: "object", properties, required: Object.keys(properties) }
+      }
+    },
+    async ({ params: { id }, body }) => {
+      const { newEvents, nextExpectedStreamVersion } = await handle(store, `lock-${id}`, (lock) => {
+        if (!lock.exists && name !== "CreateLock") throw new Refused(404, "Lock not found")
+        return decide(lock, id, body, new Date().toISOString())
+      })
+      return { success: true, aggregateId: String(id), version: Number(nextExpectedStreamVersion), event: newEvents[0] }
+    }
+  )
+
+command<{ uuid: string; ownerId: string }>(
+  "CreateLock",
+  { uuid: { type: "string" }, ownerId: { type: "string" } },
+  (_, lockId, { uuid, ownerId }, timestamp) => ({ type: "LockCreated", data: { lockId, uuid, ownerId, timestamp } })
+)
+command<{ userId: string }>("SetOwner", { userId: { type: "string" } }, (_, lockId, { userId }, timestamp) => ({
+  type: "OwnerSet",
+  data: { lockId, userId, timestamp }
+}))
+command<{ tempKeyUuid: string; validFrom: string; validUntil: string }>(
+  "create-temp-key",
+  { tempKeyUuid: { type: "string" }, validFrom: { type: "string" }, validUntil: { type: "string" } },
+  (lock, lockId, { tempKeyUuid, validFrom, validUntil }, timestamp) => {
+    if (lock.tempKeys[tempKeyUuid] !== undefined) throw new Refused(400, "Temp key uuid already used")
+    return { type: "TempKeyCreated", data: { lockId, tempKeyUuid, validFrom, validUntil, timestamp } }
+  }
+)
+command<{ tempKeyUuid: string }>(
+  "use-temp-key",
+  { tempKeyUuid: { type: "string" } },
+  (lock, lockId, { tempKeyUuid }, timestamp) => {
+    const key = lock.tempKeys[tempKeyUuid]
+    if (key === undefined) throw new Refused(404, "Temp key not found")
+    if (timestamp < key.validFrom || timestamp >= key.validUntil) throw new Refused(400, "Temp key not valid")
+    return { type: "TempKeyUsed", data: { lockId, tempKeyUuid, usedCount: key.usedCount + 1, timestamp } }
+  }
+)
+
+const stop = async () => {
+  await app.close()
+  await store.close()
+  await administer(`DROP DATABASE ${database} WITH (FORCE)`)
+  process.exit()
+}
+process.once("SIGTERM", stop)
+process.once("disconnect", stop)
+
+const address = await app.listen({ host: "127.0.0.1", port: 0 })
+process.send?.(Number(new URL(address).port))

@@ -1,0 +1,100 @@
+/** Durable commands over HTTP, beside a bare server with a bare group commit, and beside emmett on PostgreSQL. */
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { type Benchmark, type Bound, type Figure, ratioBound } from "../benchmark.ts"
+import { startEmmett } from "../emmett.ts"
+import { filesIn, fillServer, startLatchkey } from "../latchkeyServer.ts"
+import { deal, post, startGenerator, underLoad } from "../load.ts"
+import { lockIds, ownerUuid, tempKeyUuid } from "../locks.ts"
+import { Server } from "../processes.ts"
+import { measure, type Subject } from "../rounds.ts"
+
+export const httpCommands: Benchmark = {
+  name: "http-commands",
+  title: "Durable commands over HTTP: 50 connections, 1,000 locks",
+  run: async (run) => {
+    const count = run.smoke ? 100 : 1000
+    const data = join(run.folder, "latchkey")
+    await using generator = await startGenerator()
+    await using latchkey = await startLatchkey(data)
+    await using floor = await Server.start(new URL("../children/commandFloor.ts", import.meta.url), {
+      args: [join(run.folder, "floor.db")]
+    })
+    await using ceiling = await Server.start(new URL("../children/ceiling.ts", import.meta.url))
+    await using emmett = await startEmmett()
+    let events = await fillServer(generator, latchkey, count, 1)
+    if (emmett.server !== undefined) await fillServer(generator, emmett.server, count, 1)
+
+    const subjects = (name: string, server: Server, onAnswered?: (answered: number) => void) =>
+      COMMANDS.map(
+        ({ command, cycles }): Subject =>
+          underLoad(`${name}: ${command}`, generator, server, cycles(count), ({ answered }) => onAnswered?.(answered))
+      )
+    const figures = await measure(run, [
+      ...subjects("latchkey", latchkey, (answered) => void (events += answered)),
+      ...subjects("floor", floor),
+      ...(emmett.server === undefined ? [] : subjects("emmett", emmett.server)),
+      underLoad("load generator alone", generator, ceiling, COMMANDS[0].cycles(count))
+    ])
+    return {
+      figures,
+      bounds: COMMANDS.flatMap(({ command }) => boundsOf(command, figures)),
+      notes: [
+        checkLog(data, events),
+        ...(emmett.missing === undefined ? [] : [`Not measured beside emmett: ${emmett.missing}`])
+      ]
+    }
+  }
+}
+
+/** A connection has locks of its own, so that SetOwner always sets another owner than the last. */
+const COMMANDS = [
+  {
+    command: "use-temp-key",
+    cycles: (count: number) => () =>
+      deal(lockIds(count)).map((ids) =>
+        ids.map((id) => post(`/locks/${id}/use-temp-key`, { tempKeyUuid: tempKeyUuid(id) }))
+      )
+  },
+  {
+    command: "SetOwner",
+    cycles: (count: number) => {
+      let owners = 0
+      return () => {
+        owners += 2
+        return deal(lockIds(count)).map((ids) =>
+          [owners, owners + 1].flatMap((owner) =>
+            ids.map((id) => post(`/locks/${id}/SetOwner`, { userId: ownerUuid(owner) }))
+          )
+        )
+      }
+    }
+  }
+] as const
+
+const boundsOf = (command: string, figures: ReadonlyArray<Figure>): ReadonlyArray<Bound> => {
+  const figure = (name: string) => figures.find(({ subject }) => subject === `${name}: ${command}`)
+  const [latchkey, floor, emmett] = [figure("latchkey"), figure("floor"), figure("emmett")]
+  return [
+    ...(latchkey && floor ? [ratioBound(`${command}, beside the floor`, latchkey, floor, 0.6)] : []),
+    ...(latchkey && emmett ? [ratioBound(`${command}, beside emmett`, latchkey, emmett, 10)] : [])
+  ]
+}
+
+/** Every answer must be a row, and the read model must keep up: otherwise the figures are of something else. */
+const checkLog = (folder: string, events: number): string => {
+  const files = filesIn(folder)
+  const rows = single(files.log, "SELECT count(*) AS n FROM events")
+  if (rows !== events) throw new Error(`${events} commands were answered, but the log holds ${rows} events.`)
+  const behind = rows - single(files.readModel, "SELECT position AS n FROM checkpoint")
+  return `All ${events} answered commands are in the log; right after the last, the read model was ${behind} events behind.`
+}
+
+const single = (file: string, sql: string): number => {
+  const db = new DatabaseSync(file, { readOnly: true })
+  try {
+    return Number(db.prepare(sql).get()?.n)
+  } finally {
+    db.close()
+  }
+}

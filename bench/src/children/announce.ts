@@ -1,0 +1,7 @@
+/** Listens on a free port, and tells the parent which. */
+import type { AddressInfo, Server } from "node:net"
+
+export const announce = (server: Server): void => {
+  server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port))
+  process.on("disconnect", () => process.exit())
+}

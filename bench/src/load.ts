@@ -1,0 +1,45 @@
+/** Requests ready to send, and the generator that sends them. */
+
+import type { Load, Loaded } from "./children/generator.ts"
+import { Child, LOAD, type Server } from "./processes.ts"
+import type { Subject } from "./rounds.ts"
+
+/** Connections that the load comes over. */
+const CONNECTIONS = 50
+export const API_KEY = "acme-bench-key"
+
+export type Generator = Child<Load, Loaded>
+
+export const startGenerator = (): Promise<Generator> =>
+  Child.start(new URL("./children/generator.ts", import.meta.url), { cpu: LOAD })
+
+const HEAD = `HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${API_KEY}\r\n`
+
+export const get = (path: string): string => `GET ${path} ${HEAD}\r\n`
+
+export const post = (path: string, body: object): string => {
+  const text = JSON.stringify(body)
+  return `POST ${path} ${HEAD}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+}
+
+/** Deals items out to the connections: what one sends, no other does. */
+export const deal = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.min(CONNECTIONS, items.length) }, (_, first) =>
+    items.filter((_, index) => index % CONNECTIONS === first)
+  )
+
+/** A server under load as a subject; `cycles` are made anew for every round. */
+export const underLoad = (
+  name: string,
+  generator: Generator,
+  { port }: Server,
+  cycles: () => Load["cycles"],
+  onLoaded: (loaded: Loaded) => void = () => {}
+): Subject => {
+  const load = async (seconds: number) => {
+    const loaded = await generator.ask({ port, cycles: cycles(), seconds })
+    onLoaded(loaded)
+    return loaded.sample
+  }
+  return { name, warmUp: load, measure: load }
+}
