@@ -1,0 +1,126 @@
+/** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
+import "effect/schema/SchemaJITCompiler/enable"
+import {
+  type DeviceShadow,
+  EventStore,
+  Latchkey,
+  type LocksOptions,
+  ReadModel,
+  ReadModelUnavailable,
+  StoreUnavailable
+} from "@latchkey/core"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
+import { ApiKeys } from "../../src/ApiKeys.ts"
+import { Authenticator } from "../../src/Authentication.ts"
+import { Jwt, type JwtOptions } from "../../src/Jwt.ts"
+import { listen } from "../../src/Server.ts"
+import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET } from "./callers.ts"
+
+/** `down`: the port fails as when its database is gone; `defect`: it breaks as no adapter should. */
+export interface Faults {
+  store: "ok" | "down" | "defect"
+  readModel: "ok" | "down" | "defect"
+}
+
+/** Words that only the operator may read. */
+export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
+
+export interface InProcessOptions extends LocksOptions {
+  readonly jwt?: JwtOptions["key"]
+  /** Instead of a shadow that does as the test says. */
+  readonly shadow?: Layer.Layer<DeviceShadow>
+}
+
+export interface InProcess extends AsyncDisposable {
+  readonly url: string
+  readonly faults: Faults
+  readonly shadow: MemoryDeviceShadow.ShadowControl["Service"]
+  readonly store: EventStore["Service"]
+  readonly apiKeys: ApiKeys["Service"]
+  /** Every line that was logged. */
+  readonly log: ReadonlyArray<string>
+  readonly stop: () => Promise<void>
+}
+
+export const startInProcess = async (options: InProcessOptions = {}): Promise<InProcess> => {
+  const faults: Faults = { store: "ok", readModel: "ok" }
+  const log: Array<string> = []
+  const memory = Layer.mergeAll(
+    Layer.provideMerge(storeWith(faults), MemoryEventStore.layer),
+    readModelWith(faults).pipe(Layer.provide(MemoryReadModel.layer)),
+    MemoryDeviceShadow.layer
+  )
+  const ports = options.shadow === undefined ? memory : Layer.provideMerge(options.shadow, memory)
+  const key = options.jwt ?? { _tag: "Secret", secret: new TextEncoder().encode(JWT_SECRET) }
+  const jwt = Jwt.layer({ key, issuer: ISSUER, audience: AUDIENCE })
+  const application = Layer.mergeAll(
+    Latchkey.layer(options),
+    Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
+  ).pipe(
+    Layer.provideMerge(ports),
+    Layer.provideMerge(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => log.push(line))]))
+  )
+  const runtime = ManagedRuntime.make(application)
+  const services = await runtime.context()
+  const sockets = Scope.makeUnsafe()
+  const { port } = await runtime.runPromise(Scope.provide(listen({ host: "127.0.0.1", port: 0 }), sockets))
+  const stop = async () => {
+    await Effect.runPromise(Scope.close(sockets, Exit.void))
+    await runtime.dispose()
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    faults,
+    shadow: Context.get(services, MemoryDeviceShadow.ShadowControl),
+    store: Context.get(services, EventStore),
+    apiKeys: Context.get(services, ApiKeys),
+    log,
+    stop,
+    [Symbol.asyncDispose]: stop
+  }
+}
+
+const gateOf =
+  <Down>(fault: () => "ok" | "down" | "defect", down: Down) =>
+  <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Down> =>
+    Effect.suspend((): Effect.Effect<A, E | Down> => {
+      switch (fault()) {
+        case "ok":
+          return effect
+        case "down":
+          return Effect.fail(down)
+        case "defect":
+          return Effect.die(new Error(INSIDE))
+      }
+    })
+
+const storeWith = (faults: Faults) =>
+  Layer.effect(
+    EventStore,
+    Effect.map(EventStore, (store): EventStore["Service"] => {
+      const gate = gateOf(() => faults.store, new StoreUnavailable({ message: INSIDE }))
+      return {
+        ...store,
+        read: (...args) => gate(store.read(...args)),
+        append: (...args) => gate(store.append(...args)),
+        prepare: (...args) => gate(store.prepare(...args)),
+        receipt: (...args) => gate(store.receipt(...args)),
+        // What runs in the background would not survive a defect, and has none to fear.
+        head: Effect.suspend(() => (faults.store === "down" ? gate(store.head) : store.head))
+      }
+    })
+  )
+
+const readModelWith = (faults: Faults) =>
+  Layer.effect(
+    ReadModel,
+    Effect.map(ReadModel, (readModel): ReadModel["Service"] => {
+      const gate = gateOf(() => faults.readModel, new ReadModelUnavailable({ message: INSIDE }))
+      return {
+        ...readModel,
+        isKnownUser: (userId) => gate(readModel.isKnownUser(userId)),
+        devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
+      }
+    })
+  )

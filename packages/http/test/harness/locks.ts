@@ -1,0 +1,93 @@
+/** Locks to test on: each with a number of its own, so that no test meets another's. */
+import { expect } from "vitest"
+import { HOLDER, OWNER, organization } from "./callers.ts"
+import { type Answer, type AnswerBody, callsOf } from "./request.ts"
+
+let lastLock = 0
+let lastUuid = 0
+
+export const newUuid = (): string => `${(++lastUuid).toString(16).padStart(8, "0")}-0000-4000-8000-000000000000`
+
+/** A lock of the organization `org-1`, and how to talk about it. */
+export interface TestLock {
+  readonly lockId: number
+  readonly uuid: string
+  readonly path: string
+  /** A command by the organization. */
+  readonly post: (command: string, body?: unknown, headers?: Readonly<Record<string, string>>) => Promise<Answer>
+  /** A question by the organization. */
+  readonly get: (question: string) => Promise<Answer>
+}
+
+/** A number that no lock has yet. */
+export const newLockId = (): number => ++lastLock
+
+export const lockAt = (url: string, lockId: number, uuid = newUuid()): TestLock => {
+  const call = callsOf(url, organization)
+  const path = `/locks/${lockId}`
+  return {
+    lockId,
+    uuid,
+    path,
+    post: (command, body = {}, headers = {}) => call("POST", `${path}/${command}`, { body, headers }),
+    get: (question) => call("GET", `${path}/${question}`)
+  }
+}
+
+/** Creates a lock without anything on it. */
+export const createLock = async (url: string): Promise<TestLock> => {
+  const lock = lockAt(url, newLockId())
+  expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid })).status).toBe(201)
+  return lock
+}
+
+/** What a furnished lock has on it. */
+export const FURNITURE = { key: "key-of-holder", slot: 1, resident: "resident-1" }
+
+export interface FurnishedLock extends TestLock {
+  /** A public temp key, valid for a day. */
+  readonly tempKeyUuid: string
+}
+
+/** Creates a lock with an owner, a key of the holder's in slot 1, a resident and a temp key: version 4. */
+export const furnishedLock = async (url: string): Promise<FurnishedLock> => {
+  const lock = lockAt(url, newLockId())
+  const tempKeyUuid = newUuid()
+  const keys = [{ uuid: FURNITURE.key, indexNumber: FURNITURE.slot, userId: HOLDER }]
+  expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid, keys })).status).toBe(201)
+  expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
+  const resident = { name: "Ada", email: "ada@example.org", phoneNumber: "+49 30 1", userId: FURNITURE.resident }
+  expect((await lock.post("AddResident", resident)).status).toBe(200)
+  expect((await lock.post("create-temp-key", tempKey({ tempKeyUuid }))).status).toBe(200)
+  return { ...lock, tempKeyUuid }
+}
+
+/** The body of create-temp-key: valid since yesterday, until tomorrow. */
+export const tempKey = (given: Readonly<Record<string, unknown>> = {}) => ({
+  tempKeyUuid: newUuid(),
+  accessMode: "public",
+  validFrom: new Date(Date.now() - 86_400_000).toISOString(),
+  validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+  ...given
+})
+
+/** Every event of the lock, page by page. */
+export const historyOf = async (lock: Pick<TestLock, "get">): Promise<NonNullable<AnswerBody["events"]>> => {
+  const first = await lock.get("events")
+  expect(first.status).toBe(200)
+  const events = [...(first.body.events ?? [])]
+  for (let page = 2; page <= (first.body.totalPages ?? 1); page++) {
+    events.push(...((await lock.get(`events?page=${page}`)).body.events ?? []))
+  }
+  return events
+}
+
+/** What must be the same before and after something that changes nothing. */
+export const stateOf = async (lock: Pick<TestLock, "get">): Promise<string> =>
+  (await Promise.all(["details", "events", "temp-keys"].map(async (question) => (await lock.get(question)).text))).join(
+    "\n"
+  )
+
+/** The versions of a stream without a gap and without a doubled one. */
+export const versionsUpTo = (count: number): ReadonlyArray<number> =>
+  Array.from({ length: count }, (_, index) => index + 1)
