@@ -42,8 +42,11 @@ const IdempotencyKey = Schema.String.check(
   Schema.isPattern(/^[\x21-\x7e]{1,255}$/, { expected: "1 to 255 visible ASCII characters" })
 )
 
-const questionErrors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
-const commandErrors = [...questionErrors, problem(413), problem(415), problem(422)] as const
+const anyErrors = [problem(400), problem(403), problem(500), problem(503)] as const
+const questionErrors = [...anyErrors, problem(404)] as const
+const bodyErrors = [problem(413), problem(415), problem(422)] as const
+const createErrors = [...anyErrors, ...bodyErrors] as const
+const commandErrors = [...questionErrors, ...bodyErrors] as const
 const uuidErrors = [...commandErrors, problem(409)] as const
 const deviceErrors = [...commandErrors, problem(502)] as const
 
@@ -99,7 +102,7 @@ const locks = HttpApiGroup.make("locks").add(
       Schema.Struct(executed("LockCreated")).pipe(HttpApiSchema.status(201)),
       Schema.Struct(executed("LockCreated"))
     ],
-    error: commandErrors
+    error: createErrors
   }),
   HttpApiEndpoint.post("AddKey", "/locks/:id/AddKey", {
     ...command(request.AddKey.mapFields(untagged), "KeyAdded"),
