@@ -84,9 +84,11 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     const start = (path: string, effect: Effect.Effect<Answer>) =>
       inTurn(() => run(effect).addObserver((exit) => finish(path, Exit.isSuccess(exit) ? exit.value : failed)))
 
-    const operation = method === "GET" ? operations[url] : undefined
+    // HEAD is GET without the body, which node:http leaves out by itself (RFC 9110, section 9.3.2).
+    const asked = method === "HEAD" ? "GET" : method
+    const operation = asked === "GET" ? operations[url] : undefined
     if (operation !== undefined) return start(url, operation)
-    const found = router.find(method, url)
+    const found = router.find(asked, url)
     if (found === undefined) return finish("?", noSuchRoute)
     const { handler: route, params, searchParams: query } = found
     readBody(request, (body) => {
