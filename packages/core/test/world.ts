@@ -1,6 +1,7 @@
 /** A world in memory: one store, read model and device shadow, and any number of processes over them. */
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer } from "effect"
+import { layer } from "../src/Latchkey.ts"
 import type { CommandContext } from "../src/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/Locks.ts"
 import { EventStore } from "../src/ports/EventStore.ts"
@@ -28,10 +29,17 @@ export const makeWorld = Effect.gen(function* () {
           execute(asked(request, { commandId: `command-${++commands}`, ...context }))
       }),
 
+    /** Everything of Latchkey in a process of its own, over the same ports unless others are given. */
+    latchkey: (over: typeof ports = ports) => Effect.provide(Layer.build(Layer.fresh(layer())), over),
+
     /** What happened to the lock, by name. */
     log: Effect.map(store.read(`lock-${lockId}`, 0, 10_000), (events) => events.map(({ type }) => type))
   }
 })
+
+/** Asks until the answer is as wanted; the test's time limit is the end of patience. */
+export const eventually = <A, E, R>(ask: Effect.Effect<A, E, R>, wanted: (answer: A) => boolean) =>
+  Effect.repeat(Effect.delay(ask, "2 millis"), { until: wanted })
 
 /** The request that creates the lock of all tests. */
 export const create = { _tag: "CreateLock", index: 1, uuid: lockUuid, keys: [] } as const satisfies Request

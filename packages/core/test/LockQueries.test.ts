@@ -1,0 +1,175 @@
+/** What can be asked, by whom, and how fresh the answers are. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect } from "effect"
+import { LockQueries } from "../src/LockQueries.ts"
+import { Locks } from "../src/Locks.ts"
+import type { Principal } from "../src/Principal.ts"
+import { ReadModel, ReadModelUnavailable } from "../src/ports/ReadModel.ts"
+import { asked, clock, lockId, lockUuid, millis, operator, type Request } from "./scenario.ts"
+import { create, makeWorld } from "./world.ts"
+
+const ada: Principal = { _tag: "User", userId: "ada" }
+const bob: Principal = { _tag: "User", userId: "bob" }
+const organization: Principal = { _tag: "Organization", orgId: "org-1" }
+const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
+const window = {
+  accessMode: "public",
+  allowedUserIds: [],
+  validFrom: clock("09:00"),
+  validUntil: clock("17:00")
+} as const
+
+/** A process that asks, and another that changes the lock meanwhile: ada's, with a key of bob's. */
+const makeQueries = Effect.gen(function* () {
+  const world = yield* makeWorld
+  const queries = Context.get(yield* world.latchkey(), LockQueries)
+  const execute = yield* world.process()
+  yield* execute({ ...create, ownerId: "ada", keys: [{ uuid: "key-1", userId: "bob" }] }, { principal: organization })
+  return { ...world, queries, execute }
+})
+
+describe("a question about a lock", () => {
+  it.live("is answered as of now, also when another process wrote", () =>
+    Effect.gen(function* () {
+      const { queries, execute } = yield* makeQueries
+      expect(yield* queries.lock(ada, lockId, "details")).toMatchObject({ ownerId: "ada", version: 1 })
+      yield* execute({ _tag: "SetOwner", userId: "bob" })
+      expect(yield* queries.lock(bob, lockId, "details")).toMatchObject({ ownerId: "bob", version: 2 })
+      expect(yield* Effect.flip(queries.lock(ada, lockId, "details"))).toMatchObject({ _tag: "AccessDenied" })
+    })
+  )
+
+  it.live("is refused to whom it is not for, and for a lock that is not there", () =>
+    Effect.gen(function* () {
+      const { queries } = yield* makeQueries
+      expect(yield* queries.lock(bob, lockId, "basic-info")).toMatchObject({ lockId })
+      expect(yield* Effect.flip(queries.lock(bob, lockId, "details"))).toMatchObject({ _tag: "AccessDenied" })
+      expect(yield* Effect.flip(queries.tempKeys(bob, lockId, 0))).toMatchObject({ _tag: "AccessDenied" })
+      expect(yield* Effect.flip(queries.history(bob, lockId, 1, 10))).toMatchObject({ _tag: "AccessDenied" })
+      expect(yield* Effect.flip(queries.lock(operator, 8, "details"))).toMatchObject({ _tag: "LockNotFound" })
+    })
+  )
+})
+
+describe("temp keys", () => {
+  it.live("are listed with their status at the instant asked about, oldest first, deleted ones not", () =>
+    Effect.gen(function* () {
+      const { queries, execute } = yield* makeQueries
+      const uuids = ["c", "b", "a"].map((letter) => tempKeyUuid.slice(0, -1) + letter)
+      for (const uuid of uuids) yield* execute({ _tag: "CreateTempKey", tempKeyUuid: uuid, ...window, maxUses: 1 })
+      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid: uuids[1] ?? "" })
+      yield* execute({ _tag: "UseTempKey", tempKeyUuid: uuids[2] ?? "" })
+      const statuses = (time: string) =>
+        Effect.map(queries.tempKeys(ada, lockId, millis(time)), ({ tempKeys }) =>
+          tempKeys.map(({ uuid, status }) => [uuid.at(-1), status])
+        )
+      expect(yield* statuses("08:59")).toEqual([
+        ["c", "not-yet-valid"],
+        ["a", "used-up"]
+      ])
+      expect(yield* statuses("09:00")).toEqual([
+        ["c", "valid"],
+        ["a", "used-up"]
+      ])
+      expect(yield* statuses("17:00")).toEqual([
+        ["c", "expired"],
+        ["a", "expired"]
+      ])
+    })
+  )
+})
+
+describe("the history", () => {
+  it.live("comes in pages, oldest event first, and ends", () =>
+    Effect.gen(function* () {
+      const { queries, execute } = yield* makeQueries
+      const changes: ReadonlyArray<Request> = ["b", "c", "d", "e"].map((userId) => ({ _tag: "SetOwner", userId }))
+      for (const change of changes) yield* execute(change)
+      const page = (number: number, size: number) =>
+        Effect.map(queries.history(operator, lockId, number, size), ({ totalEvents, events }) => [
+          totalEvents,
+          events.map(({ stored }) => stored.version)
+        ])
+      expect(yield* page(1, 2)).toEqual([5, [1, 2]])
+      expect(yield* page(3, 2)).toEqual([5, [5]])
+      expect(yield* page(4, 2)).toEqual([5, []])
+      expect(yield* page(1, 5)).toEqual([5, [1, 2, 3, 4, 5]])
+      expect(yield* page(2, 5)).toEqual([5, []])
+      expect(yield* page(1_000_000, 1_000)).toEqual([5, []])
+    })
+  )
+
+  it.live("shows events as published, and such as a later version of Latchkey wrote only as they are stored", () =>
+    Effect.gen(function* () {
+      const { queries, execute, store } = yield* makeQueries
+      yield* execute({ _tag: "AddResident", userId: "eve", name: "Eve", phoneNumber: "+31 1" })
+      const [created] = yield* store.read("lock-7", 0, 1)
+      if (created !== undefined)
+        yield* store.append("lock-7", 2, [{ ...created, eventId: "later", type: "LockPainted" }])
+      const { events } = yield* queries.history(operator, lockId, 1, 10)
+      expect(events[1]?.wire).toEqual({
+        type: "ResidentAdded",
+        data: { lockId, uuid: lockUuid, timestamp: clock("09:00"), userId: "eve", name: "Eve" }
+      })
+      expect(events[1]?.stored.data).toHaveProperty("phoneNumber")
+      expect([events[2]?.stored.type, events[2]?.wire]).toEqual(["LockPainted", undefined])
+    })
+  )
+})
+
+describe("owned locks", () => {
+  it.live("show at once what was just answered", () =>
+    Effect.gen(function* () {
+      const { queries, execute } = yield* makeQueries
+      for (const owner of ["bob", "ada", "bob"]) {
+        yield* execute({ _tag: "SetOwner", userId: owner })
+        const { locks, source } = yield* queries.ownedLocks({ _tag: "User", userId: owner }, owner)
+        expect([source, locks.map((lock) => lock.lockId)]).toEqual(["memory", [lockId]])
+      }
+      expect((yield* queries.ownedLocks(ada, "ada")).locks).toEqual([])
+    })
+  )
+
+  it.live("are a user's own business, and an organization sees only its own among them", () =>
+    Effect.gen(function* () {
+      const { queries, execute } = yield* makeQueries
+      yield* execute({ ...create, ownerId: "ada" }, { lockId: 8, principal: { _tag: "Organization", orgId: "org-2" } })
+      const lockIds = (principal: Principal) =>
+        Effect.map(queries.ownedLocks(principal, "ada"), ({ locks }) => locks.map((lock) => lock.lockId))
+      expect(yield* lockIds(ada)).toEqual([7, 8])
+      expect(yield* lockIds(operator)).toEqual([7, 8])
+      expect(yield* lockIds(organization)).toEqual([7])
+      expect(yield* lockIds({ _tag: "Organization", orgId: "org-3" })).toEqual([])
+      expect(yield* Effect.flip(queries.ownedLocks(bob, "ada"))).toMatchObject({ _tag: "AccessDenied" })
+    })
+  )
+
+  it.live("of a user whom no lock knows are not found, unless they ask themselves", () =>
+    Effect.gen(function* () {
+      const { queries } = yield* makeQueries
+      expect(yield* Effect.flip(queries.ownedLocks(organization, "mallory"))).toMatchObject({ _tag: "UserNotFound" })
+      expect((yield* queries.ownedLocks(organization, "bob")).locks).toEqual([])
+      expect((yield* queries.ownedLocks({ _tag: "User", userId: "mallory" }, "mallory")).locks).toEqual([])
+    })
+  )
+
+  it.live("are unavailable while the read model is down; commands work all the same", () =>
+    Effect.gen(function* () {
+      const { ports, readModel } = yield* makeWorld
+      const down = Effect.fail(new ReadModelUnavailable({ message: "down" }))
+      const broken = ReadModel.of({
+        ...readModel,
+        checkpoint: down,
+        apply: () => down,
+        devicesOwnedBy: () => down,
+        isKnownUser: () => down
+      })
+      const { latchkey } = yield* makeWorld
+      const services = yield* latchkey(Context.add(ports, ReadModel, broken))
+      yield* Context.get(services, Locks).execute(asked({ ...create, ownerId: "ada" }))
+      const queries = Context.get(services, LockQueries)
+      expect(yield* queries.ownedLocks(ada, "ada")).toEqual({ locks: [], source: "unavailable" })
+      expect(yield* queries.ownedLocks(organization, "ada")).toEqual({ locks: [], source: "unavailable" })
+    })
+  )
+})

@@ -1,0 +1,148 @@
+/** Locks in memory: what is kept, and how a lock comes back that is not. */
+import { describe, expect, it } from "@effect/vitest"
+import { lockCommands } from "@latchkey/core/testing"
+import { Arbitrary, Effect, Layer, Option, Result } from "effect"
+import type { Lock } from "../src/Lock.ts"
+import { decide, evolve, initial } from "../src/LockAggregate.ts"
+import { type LockEvent, toStored } from "../src/LockEvent.ts"
+import { LockRepository, SNAPSHOT_EVERY } from "../src/LockRepository.ts"
+import { EventStore, type NewEvent } from "../src/ports/EventStore.ts"
+import { created, happened } from "./scenario.ts"
+import { eventually, makeWorld } from "./world.ts"
+
+const enveloped = (event: LockEvent, index: number): NewEvent => ({
+  eventId: `event-${index}`,
+  ...toStored(event),
+  at: 0,
+  orgId: "",
+  principal: { _tag: "System" },
+  commandId: `command-${index}`
+})
+
+/** A process that counts how many events it reads, from a store that takes its time. */
+const makeRepository = Effect.fnUntraced(function* ({ store }: Effect.Success<typeof makeWorld>, cachedLocks = 10) {
+  const reads = { events: 0 }
+  const counting = EventStore.of({
+    ...store,
+    read: Effect.fnUntraced(function* (streamId, after, limit) {
+      yield* Effect.yieldNow
+      const events = yield* store.read(streamId, after, limit)
+      reads.events += events.length
+      return events
+    })
+  })
+  const built = Layer.build(Layer.fresh(LockRepository.layer({ cachedLocks })))
+  const repository = yield* Effect.flatMap(Effect.provideService(built, EventStore, counting), (services) =>
+    Effect.provide(LockRepository, services)
+  )
+  return { repository, reads }
+})
+
+/** A lock with many different events behind it. */
+const longHistory = Effect.gen(function* () {
+  const lives = yield* Arbitrary.sampleEffect(lockCommands, { count: 400, seed: "latchkey" })
+  let lock = initial
+  const events: Array<LockEvent> = []
+  for (const command of lives.flat()) {
+    const decided = decide(lock, command)
+    if (Result.isFailure(decided)) continue
+    for (const event of decided.success.events) {
+      events.push(event)
+      lock = evolve(lock, event)
+    }
+  }
+  return { events, lock: lock as Lock }
+})
+
+describe("a lock that is not in memory", () => {
+  it.live("is folded from its whole stream the first time, and from its snapshot the next", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { events, lock } = yield* longHistory
+      expect(events.length).toBeGreaterThan(2 * SNAPSHOT_EVERY)
+      yield* world.store.append("lock-1", 0, events.map(enveloped))
+
+      const first = yield* makeRepository(world)
+      expect((yield* first.repository.load(1)).loaded.lock).toEqual(lock)
+      expect(first.reads.events).toBe(events.length)
+
+      const snapshot = yield* eventually(world.store.snapshot("lock-1"), Option.isSome).pipe(
+        Effect.provide(Layer.empty)
+      )
+      expect(Option.getOrThrow(snapshot).version).toBe(events.length)
+
+      const second = yield* makeRepository(world)
+      expect((yield* second.repository.load(1)).loaded.lock).toEqual(lock)
+      expect(second.reads.events).toBe(0)
+    })
+  )
+
+  it.effect("is folded from its stream when the snapshot is none that this version understands", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const events = [happened(created), happened({ _tag: "OwnerSet", userId: "ada" })]
+      yield* world.store.append("lock-7", 0, events.map(enveloped))
+      yield* world.store.saveSnapshot("lock-7", { version: 2, state: '{"format":0,"owner":"bob"}' })
+      const { repository } = yield* makeRepository(world)
+      expect((yield* repository.load(7)).loaded.lock).toMatchObject({ ownerId: "ada", version: 2 })
+    })
+  )
+
+  it.effect("counts events of a later version of Latchkey, which mean nothing to it", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const later = { ...enveloped(happened({ _tag: "LockOpenRequested" }), 2), type: "LockPainted" }
+      yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1), later])
+      const { repository } = yield* makeRepository(world)
+      expect((yield* repository.load(7)).loaded).toMatchObject({ version: 2, lock: { version: 2 } })
+    })
+  )
+
+  it.effect("is one and the same for all who ask at once", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1)])
+      const { repository } = yield* makeRepository(world)
+      const asking = Array.from({ length: 10 }, () => repository.load(7))
+      const answers = yield* Effect.all(asking, { concurrency: "unbounded" })
+      expect(new Set(answers.map(({ loaded }) => loaded)).size).toBe(1)
+    })
+  )
+})
+
+describe("memory", () => {
+  it.effect("keeps the locks that were used last, and no more than it may", () =>
+    Effect.gen(function* () {
+      const { repository } = yield* makeRepository(yield* makeWorld, 2)
+      const isFresh = (lockId: number) => Effect.map(repository.load(lockId), ({ fresh }) => fresh)
+      expect([yield* isFresh(1), yield* isFresh(2), yield* isFresh(1)]).toEqual([true, true, false])
+      expect(yield* isFresh(3)).toBe(true)
+      expect([yield* isFresh(1), yield* isFresh(3), yield* isFresh(2)]).toEqual([false, false, true])
+    })
+  )
+
+  it.effect("catches up with other processes when asked to", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { repository } = yield* makeRepository(world)
+      const { loaded } = yield* repository.load(7)
+      expect(loaded.lock).toBeUndefined()
+      yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1)])
+      expect([yield* repository.refresh(loaded), yield* repository.refresh(loaded)]).toEqual([true, false])
+      expect(loaded.lock?.version).toBe(1)
+    })
+  )
+
+  it.effect("takes over own events once, also when a query has read them already", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { repository } = yield* makeRepository(world)
+      const { loaded } = yield* repository.load(7)
+      const event = happened(created)
+      yield* world.store.append("lock-7", 0, [enveloped(event, 1)])
+      yield* repository.refresh(loaded)
+      yield* repository.advance(loaded, [event], 1)
+      expect(loaded.lock?.version).toBe(1)
+    })
+  )
+})
