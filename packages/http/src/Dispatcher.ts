@@ -140,7 +140,6 @@ const write = (response: ServerResponse, { status, contentType, body }: Answer):
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-store"
   }
-  if (status === 413) headers.connection = "close"
   if (status === 401) headers["www-authenticate"] = "Bearer"
   response.writeHead(status, headers).end(body)
 }
