@@ -3,6 +3,7 @@
  * its keys are added one by one. A restart goes on where the last outcome stands; one bad key does not stop the rest.
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Schema } from "effect"
+import { backoff } from "./Backoff.ts"
 import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, LockBusy, Locks, ReceiptReused } from "./Locks.ts"
@@ -121,6 +122,10 @@ export class BulkAddKeys extends Context.Service<
 
       const runInBackground = (streamId: string) =>
         run(streamId).pipe(
+          Effect.tapErrorTag("StoreUnavailable", (error) =>
+            Effect.logWarning("A BulkAddKeys request waits for the store", { streamId }, error.message)
+          ),
+          Effect.retry({ schedule: backoff, while: (error) => error._tag === "StoreUnavailable" }),
           Effect.catchCause((cause) =>
             Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", { streamId }, cause)
           ),
