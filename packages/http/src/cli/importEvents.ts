@@ -1,6 +1,6 @@
 /** Fills an empty store with an export, every field as it was: first the whole file is checked, then it is appended. */
 import { type AppendError, EventStore, type StoredEvent } from "@latchkey/core"
-import { Array, Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
+import { Array as Arr, Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
 import { BrokenExport, readEvents, validate } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
@@ -21,18 +21,20 @@ export class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportSt
 }
 
 /** Answers how many events were imported. `-` is stdin. */
-export const importEvents = Effect.fnUntraced(function* (source: string) {
+export const importEvents = Effect.fnUntraced(function* (path: string) {
   const store = yield* EventStore
   if ((yield* store.head) > 0) return yield* new StoreNotEmpty()
-  const file = source === "-" ? yield* spooled : source
+  const source = path === "-" ? { file: yield* spooled, name: "stdin" } : { file: path, name: path }
   const fs = yield* FileSystem.FileSystem
-  const size = yield* fs.stat(file).pipe(
+  const size = yield* fs.stat(source.file).pipe(
     Effect.map((info) => Number(info.size)),
-    Effect.mapError(cannotRead(source))
+    Effect.mapError(cannotRead(source.name))
   )
-  const count = yield* withProgress("Checking", size, (onBytes) => validate(file, onBytes))
+  const count = yield* withProgress("Checking", size, (onBytes) => validate(source, onBytes)).pipe(
+    Effect.mapError(({ message }) => new BrokenExport({ message: `${message} Nothing was imported.` }))
+  )
   yield* withProgress("Importing", size, (onBytes) =>
-    Stream.runForEach(readEvents(file), ({ events, bytes }) =>
+    Stream.runForEach(readEvents(source), ({ events, bytes }) =>
       Effect.map(appendAll(store, events), () => onBytes(bytes))
     )
   ).pipe(
@@ -57,7 +59,7 @@ const spooled = Effect.gen(function* () {
  */
 const appendAll = (store: EventStore["Service"], events: ReadonlyArray<StoredEvent>) =>
   Effect.forEach(
-    Array.isReadonlyArrayNonEmpty(events) ? Array.groupWith(events, sameStream) : [],
+    Arr.isReadonlyArrayNonEmpty(events) ? Arr.groupWith(events, sameStream) : [],
     (run) => append(store, run),
     {
       concurrency: "unbounded",
@@ -67,10 +69,7 @@ const appendAll = (store: EventStore["Service"], events: ReadonlyArray<StoredEve
 
 const sameStream = (a: StoredEvent, b: StoredEvent): boolean => a.streamId === b.streamId
 
-const append = Effect.fnUntraced(function* (
-  store: EventStore["Service"],
-  run: Array.NonEmptyReadonlyArray<StoredEvent>
-) {
+const append = Effect.fnUntraced(function* (store: EventStore["Service"], run: Arr.NonEmptyReadonlyArray<StoredEvent>) {
   const { streamId, version } = run[0]
   const { position } = yield* store.append(streamId, version - 1, run).pipe(Effect.mapError(explain))
   if (position !== run.at(-1)?.position) return yield* Effect.fail({ message: WRITTEN_BY_OTHERS })

@@ -1,8 +1,9 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
-import { Instant, instantOf, millisOf } from "@latchkey/core"
-import { Clock, Console, Duration, Effect, Option, Schema } from "effect"
+import { instantOf } from "@latchkey/core"
+import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, CliOutput, Command, Flag } from "effect/cli"
 import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
+import { expiryOf } from "./expiry.ts"
 import { type StoreAdapters, withStore } from "./withStore.ts"
 
 export const keys = (adapters: StoreAdapters) =>
@@ -11,23 +12,11 @@ export const keys = (adapters: StoreAdapters) =>
     Command.withSubcommands([create(adapters), list(adapters), revoke(adapters)])
   )
 
-/** The latest instant that a date can say, in epoch milliseconds. */
-const END_OF_TIME = 8.64e15
-
-const expiry = (text: string, now: number): Option.Option<number> => {
-  const instant = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text
-  return Schema.is(Instant)(instant)
-    ? Option.some(millisOf(instant))
-    : Option.map(decodeDuration(text), (duration) => now + Math.trunc(Duration.toMillis(duration)))
-}
-const decodeDuration = Schema.decodeOption(Schema.DurationFromString)
-
 const expiresIn = Flag.String("expires-in").pipe(
   Flag.withDescription('For how long it opens, as "30 days", or until when, as 2027-01-31 or 2027-01-31T12:00:00Z'),
   Flag.mapEffect((value) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      expiry(value, now).pipe(
-        Option.filter((expiresAt) => expiresAt > now && expiresAt <= END_OF_TIME),
+      expiryOf(value, now).pipe(
         Option.match({
           onSome: Effect.succeed,
           onNone: () =>

@@ -19,21 +19,27 @@ export interface Page {
   readonly bytes: number
 }
 
+/** An export, and the name by which its user knows it. */
+export interface Source {
+  readonly file: string
+  readonly name: string
+}
+
 /** Fails at the first line that is no event. */
-export const readEvents = (file: string): Stream.Stream<Page, BrokenExport> =>
-  Stream.fromAsyncIterable(pagesOf(file), (error) =>
+export const readEvents = (source: Source): Stream.Stream<Page, BrokenExport> =>
+  Stream.fromAsyncIterable(pagesOf(source), (error) =>
     error instanceof BrokenExport
       ? error
-      : new BrokenExport({ message: `Cannot read ${file}: ${error instanceof Error ? error.message : error}` })
+      : new BrokenExport({ message: `Cannot read ${source.name}: ${error instanceof Error ? error.message : error}` })
   )
 
 /** A line ends with `\n` and nothing else: JSON may hold the other separators of Unicode as they are. */
-async function* pagesOf(file: string): AsyncGenerator<Page> {
+async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
   let line = 1
   let rest = ""
   const check = <A>(result: Result.Result<A, string>): A =>
-    Result.getOrThrowWith(result, (reason) => brokenAt(file, line, reason))
+    Result.getOrThrowWith(result, (reason) => brokenAt(name, line, reason))
   const text = (bytes?: Uint8Array) =>
     check(
       Result.try({
@@ -60,7 +66,7 @@ async function* pagesOf(file: string): AsyncGenerator<Page> {
  * Reads the whole file and answers how many events it holds. Fails unless positions count from 1, so do the versions
  * of each stream, and no event is there twice.
  */
-export const validate = (file: string, onBytes: (bytes: number) => void): Effect.Effect<number, BrokenExport> =>
+export const validate = (source: Source, onBytes: (bytes: number) => void): Effect.Effect<number, BrokenExport> =>
   Effect.acquireUseRelease(
     Effect.sync(makeIdSet),
     (ids) => {
@@ -73,12 +79,12 @@ export const validate = (file: string, onBytes: (bytes: number) => void): Effect
         if (version !== expected) return `version ${version} of ${streamId} where ${expected} belongs`
         return ids.add(eventId) ? undefined : `event id ${eventId} for the second time`
       }
-      return readEvents(file).pipe(
+      return readEvents(source).pipe(
         Stream.runForEach(({ events, bytes }) => {
           for (const event of events) {
             count += 1
             const fault = faultOf(event)
-            if (fault !== undefined) return Effect.fail(brokenAt(file, count, fault))
+            if (fault !== undefined) return Effect.fail(brokenAt(source.name, count, fault))
           }
           return Effect.sync(() => onBytes(bytes))
         }),
@@ -101,5 +107,5 @@ const makeIdSet = () => {
   }
 }
 
-const brokenAt = (file: string, line: number, reason: string) =>
-  new BrokenExport({ message: `${file}, line ${line}: ${reason}. Nothing was imported.` })
+const brokenAt = (name: string, line: number, reason: string) =>
+  new BrokenExport({ message: `${name}, line ${line}: ${reason}.` })

@@ -1,10 +1,11 @@
 /** How every command runs: logs and failures go to stderr, a failure is one line, and the exit code says how it ended. */
+import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Layer, Logger, Option, Runtime, Stdio } from "effect"
 import { CliError, Command } from "effect/cli"
 
-const VERSION = "0.1.0"
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
 
 /** A failure that its user reads: `message` says what is wrong and what to do. */
 interface Failure {
@@ -17,7 +18,7 @@ export const run = <Name extends string, Input, E extends Failure, ContextInput>
 ): void => {
   process.stdout.on("error", onOutputError)
   command.pipe(
-    Command.run({ version: VERSION }),
+    Command.run({ version }),
     Effect.tapCause(report),
     Effect.provide(Layer.provideMerge(logs, NodeServices.layer)),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })

@@ -1,0 +1,217 @@
+/** The log as a file: out of a store, into another one, and out again. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { layer as platform } from "@effect/platform-node/NodeServices"
+import { describe, expect, it } from "@effect/vitest"
+import { EventStore, type StoredEvent } from "@latchkey/core"
+import { MemoryEventStore } from "@latchkey/core/memory"
+import { lockFeed } from "@latchkey/core/testing"
+import { Effect } from "effect"
+import { afterAll } from "vitest"
+import { encodeLine } from "../src/cli/Envelope.ts"
+import { exportToFile } from "../src/cli/exportEvents.ts"
+import { importEvents } from "../src/cli/importEvents.ts"
+import { OWNER, superKey } from "./harness/callers.ts"
+import { latchkey, succeed } from "./harness/command.ts"
+import { configured, MAIN, startServer, temporaryFolder } from "./harness/process.ts"
+import { callsOf } from "./harness/request.ts"
+
+const folder = temporaryFolder()
+afterAll(() => folder[Symbol.dispose]())
+
+let stores = 0
+/** The variables of a store of its own. */
+const emptyStore = () => ({ LATCHKEY_DATA: join(folder.path, `store-${++stores}`) })
+
+/** What JSON, UTF-8 and JavaScript treat in ways of their own. */
+const NASTY = {
+  text: '\0 \u2028\u2029 \ud83d\udd11 \ud800 \r\n\\"',
+  ["__proto__"]: { 1: 1e21, b: [null, -0.5] },
+  "": ""
+}
+
+const feedOf = (count: number, streams: number): ReadonlyArray<StoredEvent> =>
+  Array.from({ length: count }, (_, index) => ({
+    position: index + 1,
+    streamId: `lock-${(index % streams) + 1}`,
+    version: Math.floor(index / streams) + 1,
+    eventId: `event-${index + 1}`,
+    type: index < streams ? "LockCreated" : "SomethingNew",
+    data: JSON.parse(JSON.stringify({ uuid: `lock-${index}`, nasty: index % 7 === 0 ? NASTY : "" })),
+    at: 1_790_000_000_000 + index,
+    orgId: index % 2 === 0 ? "" : "acme",
+    principal: index % 2 === 0 ? { _tag: "User", userId: "u\u2028" } : { _tag: "Organization", orgId: "acme" },
+    commandId: `command-${index + 1}`
+  }))
+
+const linesOf = (events: ReadonlyArray<StoredEvent>) => events.map((event) => `${encodeLine(event)}\n`)
+
+describe("export and import", () => {
+  it.effect.prop(
+    "give the same bytes again, whatever happened",
+    [lockFeed],
+    ([feed]) =>
+      Effect.gen(function* () {
+        const [first, second] = [join(folder.path, "first"), join(folder.path, "second")]
+        writeFileSync(first, linesOf(feed).join(""))
+        const count = yield* importEvents(first).pipe(
+          Effect.andThen(exportToFile(second)),
+          Effect.provide(MemoryEventStore.layer)
+        )
+        expect(count).toBe(feed.length)
+        expect(readFileSync(second, "utf8")).toBe(readFileSync(first, "utf8"))
+      }).pipe(Effect.provide(platform)),
+    { arbitrary: { runs: 30 } }
+  )
+
+  it("keep every byte through files and pipes, in interleaved streams and with strange text", async () => {
+    const exported = linesOf(feedOf(5_000, 7)).join("")
+    const [one, other] = [emptyStore(), emptyStore()]
+    expect(await succeed(one, ["events", "import", "-"], exported)).toBe("Events imported: 5000\n")
+    expect(await succeed(one, ["events", "export"])).toBe(exported)
+    const file = join(folder.path, "export.ndjson")
+    writeFileSync(file, "older")
+    await succeed(one, ["events", "export", "--out", file])
+    await succeed(other, ["events", "import", file])
+    expect(await succeed(other, ["events", "export"])).toBe(exported)
+    expect(readFileSync(file, "utf8")).toBe(exported)
+    expect(statSync(file).mode & 0o077).toBe(0)
+    expect(readdirSync(folder.path).filter((name) => name.endsWith(".tmp"))).toEqual([])
+  })
+
+  it("carry an empty log", async () => {
+    expect(await succeed(emptyStore(), ["events", "export"])).toBe("")
+    expect(await succeed(emptyStore(), ["events", "import", "-"])).toBe("Events imported: 0\n")
+  })
+})
+
+describe("import", () => {
+  const lines = linesOf(feedOf(6, 2))
+  const changed = (index: number, change: (event: Record<string, unknown>) => void) => {
+    const event = JSON.parse(lines[index] ?? "")
+    change(event)
+    return lines.with(index, `${JSON.stringify(event)}\n`).join("")
+  }
+
+  const broken: ReadonlyArray<readonly [flaw: string, content: string | Buffer, line: number]> = [
+    ["a line that is not JSON", lines.with(2, "nonsense\n").join(""), 3],
+    ["an empty line", lines.with(2, "\n").join(""), 3],
+    ["a line that is no event", changed(1, (event) => delete event["principal"]), 2],
+    ["a wrong type", changed(1, (event) => (event["at"] = "today")), 2],
+    ["a field that nobody knows", changed(3, (event) => (event["colour"] = "red")), 4],
+    ["data that is no object", changed(3, (event) => (event["data"] = [])), 4],
+    ["a gap in the positions", lines.with(3, "").join(""), 4],
+    ["a beginning that is missing", lines.slice(1).join(""), 1],
+    [
+      "another order",
+      lines
+        .with(1, lines[2] ?? "")
+        .with(2, lines[1] ?? "")
+        .join(""),
+      2
+    ],
+    ["a gap in the versions", changed(4, (event) => (event["version"] = 4)), 5],
+    ["an event that is there twice", changed(4, (event) => (event["eventId"] = "event-1")), 5],
+    ["a last line that is cut off", lines.join("").slice(0, -20), 6],
+    ["a last line without its end", lines.join("").slice(0, -1), 6],
+    ["bytes that are not UTF-8", Buffer.concat([Buffer.from([0xff]), Buffer.from(lines.join(""))]), 1]
+  ]
+
+  it.effect.each(broken)("refuses %s, and imports nothing", ([, content, line]) =>
+    Effect.gen(function* () {
+      const file = join(folder.path, "broken.ndjson")
+      writeFileSync(file, content)
+      const { message } = yield* Effect.flip(importEvents(file))
+      expect(message).toMatch(new RegExp(`^${file}, line ${line}: .+ Nothing was imported\\.$`))
+      expect(yield* (yield* EventStore).head).toBe(0)
+    }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
+  )
+
+  it("says in one line what is wrong with a file", async () => {
+    const { code, stdout, stderr } = await latchkey(emptyStore(), ["events", "import", "-"], lines.slice(1).join(""))
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+    expect(stderr).toMatch(/^latchkey: stdin, line 1: position 2 where 1 belongs\. Nothing was imported\.\n$/)
+  })
+
+  it("refuses a store that holds events, and a file that is not there", async () => {
+    const store = emptyStore()
+    const missing = await latchkey(store, ["events", "import", join(folder.path, "missing")])
+    expect(missing.code).toBe(1)
+    expect(missing.stderr).toMatch(/^latchkey: Cannot read .*missing.*\n$/)
+    await succeed(store, ["events", "import", "-"], lines.join(""))
+    const again = await latchkey(store, ["events", "import", "-"], lines.join(""))
+    expect(again.code).toBe(1)
+    expect(again.stderr).toMatch(/^latchkey: The store holds events already\..*\n$/)
+    expect(await succeed(store, ["events", "export"])).toBe(lines.join(""))
+  })
+
+  it.effect("stops when another process writes meanwhile, and says what to do", () =>
+    Effect.gen(function* () {
+      const file = join(folder.path, "stopped.ndjson")
+      writeFileSync(file, lines.join(""))
+      const store = yield* EventStore
+      const [first] = feedOf(1, 1)
+      if (first === undefined) return expect.fail()
+      // An empty store that somebody writes to as soon as the import has looked.
+      const raced = {
+        ...store,
+        head: Effect.tap(store.head, () => Effect.orDie(store.append("elsewhere", 0, [first])))
+      }
+      const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, raced), Effect.flip)
+      expect(stopped._tag).toBe("ImportStopped")
+      expect(stopped.message).toMatch(/^Another process wrote.*Import again into an empty store/)
+    }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
+  )
+})
+
+describe("export", () => {
+  it("ends well when its reader has seen enough", async () => {
+    const store = emptyStore()
+    await succeed(store, ["events", "import", "-"], linesOf(feedOf(2_000, 10)).join(""))
+    const child = spawn(process.execPath, [MAIN, "events", "export"], {
+      env: { ...process.env, ...store },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let stderr = ""
+    child.stderr.on("data", (chunk) => (stderr += chunk))
+    child.stdout.once("data", () => child.stdout.destroy())
+    const [code] = await once(child, "close")
+    expect(stderr.replaceAll(/.*ExperimentalWarning.*\n.*\n/g, "")).toBe("")
+    expect(code).toBe(0)
+  })
+
+  it("leaves nothing behind where it cannot write, and does not take the place of a device", async () => {
+    const missing = join(folder.path, "no-such-folder", "file")
+    const { code, stderr } = await latchkey(emptyStore(), ["events", "export", "--out", missing])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^latchkey: Cannot write .*\n$/)
+    expect(existsSync(missing)).toBe(false)
+    const device = await latchkey(emptyStore(), ["events", "export", "--out", "/dev/null"])
+    expect(device.code).toBe(1)
+    expect(device.stderr).toMatch(/^latchkey: \/dev\/null is no file\..*\n$/)
+  })
+})
+
+describe("projections rebuild", () => {
+  it("gives the rows that live projection gave, while a server runs", async () => {
+    const environment = configured(join(folder.path, "served"))
+    await using server = await startServer(environment)
+    const call = callsOf(server.url, superKey)
+    const owned = async () => (await call("GET", `/users/${OWNER}/owned-locks`)).body.totalCount
+    const createOwned = async (id: number) => {
+      const uuid = `0d000000-0000-4000-8000-00000000000${id}`
+      const { status, text } = await call("POST", `/locks/${id}/CreateLock`, {
+        body: { index: id, uuid, ownerId: OWNER }
+      })
+      expect(status, text).toBe(201)
+    }
+    for (const id of [1, 2, 3]) await createOwned(id)
+    await expect.poll(owned).toBe(3)
+    expect(await succeed(environment, ["projections", "rebuild"])).toMatch(/Events: \d+\n$/)
+    expect(await owned()).toBe(3)
+    await createOwned(4)
+    await expect.poll(owned).toBe(4)
+  })
+})

@@ -1,0 +1,81 @@
+/** How commands fail and end: one line on stderr, an exit code, and no traces. */
+import { once } from "node:events"
+import { writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { afterAll, describe, expect, it } from "vitest"
+import { latchkey } from "./harness/command.ts"
+import { configured, type Environment, startServer, temporaryFolder } from "./harness/process.ts"
+
+const folder = temporaryFolder()
+afterAll(() => folder[Symbol.dispose]())
+const environment = configured(folder.path)
+
+const failure = async (variables: Environment, ...args: ReadonlyArray<string>) => {
+  const { code, stdout, stderr } = await latchkey({ ...environment, ...variables }, args)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+  return stderr
+}
+
+describe("latchkey", () => {
+  it("names the variable that has a wrong value, and not the value", async () => {
+    expect(await failure({ PORT: "http" }, "serve")).toMatch(/^latchkey: PORT: .*\n$/)
+    const secret = await failure({ LATCHKEY_JWT_SECRET: "too-short" }, "serve")
+    expect(secret).toMatch(/^latchkey: LATCHKEY_JWT_SECRET: .*\n$/)
+    expect(secret).not.toContain("too-short")
+  })
+
+  it("says that the data folder is a file", async () => {
+    const file = join(folder.path, "file")
+    writeFileSync(file, "")
+    expect(await failure({ LATCHKEY_DATA: file }, "serve")).toMatch(/^latchkey: .*is a file.*\n$/)
+    expect(await failure({ LATCHKEY_DATA: file }, "keys", "list")).toMatch(/^latchkey: .*is a file.*\n$/)
+  })
+
+  it("says that somebody listens on the port", async () => {
+    const taken = createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    const address = taken.address()
+    const port = typeof address === "object" && address !== null ? String(address.port) : expect.fail()
+    expect(await failure({ PORT: port }, "serve")).toMatch(/^latchkey: Cannot listen on .*EADDRINUSE.*\n$/)
+    taken.close()
+  })
+
+  it.each([
+    ["LATCHKEY_STORE", "memory", "keys list"],
+    ["LATCHKEY_STORE", "memory", "events import -"],
+    ["LATCHKEY_DATA", ":memory:", "projections rebuild"]
+  ])("refuses with %s=%s to %s: nothing is kept", async (variable, value, command) => {
+    const stderr = await failure({ [variable]: value }, ...command.split(" "))
+    expect(stderr).toMatch(new RegExp(`^latchkey: ${variable}: keeps nothing.*\n$`))
+  })
+
+  it("answers an unknown command or flag with help", async () => {
+    for (const args of [["unlock"], ["serve", "--fast"], ["keys", "list", "--all"]]) {
+      const { code, stdout, stderr } = await latchkey(environment, args)
+      expect(code).toBe(1)
+      expect(stdout).toContain("USAGE")
+      expect(stderr).toContain(args.at(-1))
+    }
+  })
+
+  it.each(["SIGTERM", "SIGINT"] as const)("ends serving with success on %s", async (signal) => {
+    await using server = await startServer(environment)
+    server.signal(signal)
+    expect(await server.ended).toEqual({ code: 0, signal: null })
+    expect(server.output()).not.toMatch(/error|warning/i)
+  })
+
+  it("logs lines of JSON to a stderr that is no terminal", async () => {
+    const database = join(folder.path, "read-model.db")
+    writeFileSync(database, "damaged".repeat(1_000))
+    const { code, stderr } = await latchkey(environment, ["projections", "rebuild"])
+    expect(code).toBe(0)
+    expect(
+      stderr
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).level)
+    ).toEqual(["WARN"])
+  })
+})
