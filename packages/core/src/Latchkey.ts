@@ -88,10 +88,22 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const bulk = await runtime.runPromise(BulkAddKeys)
   const asValues = options.errors === "return"
 
-  const answer = <A, F>(effect: Effect.Effect<A, F>): Answer<Style, A, F> =>
-    (asValues
+  const underWay = new Set<Promise<unknown>>()
+
+  const answer = <A, F>(effect: Effect.Effect<A, F>): Answer<Style, A, F> => {
+    const answered = asValues
       ? Effect.runPromiseWith(services)(Effect.map(Effect.result(effect), toOutcome))
-      : Effect.runPromiseWith(services)(effect)) as Answer<Style, A, F>
+      : Effect.runPromiseWith(services)(effect)
+    underWay.add(answered)
+    const done = () => underWay.delete(answered)
+    answered.then(done, done)
+    return answered as Answer<Style, A, F>
+  }
+
+  const dispose = async () => {
+    await Promise.allSettled(underWay)
+    await runtime.dispose()
+  }
 
   return {
     execute: (command) =>
@@ -126,8 +138,8 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       answer(Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)),
     history: (principal, lockId, page, pageSize) => answer(queries.history(principal, lockId, page, pageSize)),
     ownedLocks: (principal, userId) => answer(queries.ownedLocks(principal, userId)),
-    dispose: () => runtime.dispose(),
-    [Symbol.asyncDispose]: () => runtime.dispose()
+    dispose,
+    [Symbol.asyncDispose]: dispose
   }
 }
 
