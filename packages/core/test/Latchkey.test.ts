@@ -1,0 +1,160 @@
+/** Latchkey for backends that do not use Effect. */
+import { describe, expect, it } from "@effect/vitest"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
+import { Context, Effect, Layer } from "effect"
+import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/Latchkey.ts"
+import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
+import { EventStore } from "../src/ports/EventStore.ts"
+import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
+
+const store = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+const shadow = MemoryDeviceShadow.layer
+const inMemory = <Style extends ErrorStyle = "throw">(errors?: Style) =>
+  createLatchkey({
+    store: Layer.fresh(store),
+    shadow: Layer.fresh(shadow),
+    ...(errors === undefined ? {} : { errors })
+  })
+
+const context = { lockId, commandId: "command-1", at: millis("09:00"), principal: operator } as const
+const create: CommandInput = { ...context, _tag: "CreateLock", index: 1, uuid: lockUuid, ownerId: "ada" }
+const open: CommandInput = { ...context, commandId: "command-2", _tag: "OpenLock" }
+
+describe("with errors thrown", () => {
+  it("answers with what was done", async () => {
+    await using latchkey = await inMemory()
+    expect(await latchkey.execute(create)).toMatchObject({
+      lockId,
+      version: 1,
+      events: [{ _tag: "LockCreated", keys: [] }]
+    })
+    expect(await latchkey.execute(open)).toMatchObject({ version: 2, events: [{ _tag: "LockOpenRequested" }] })
+  })
+
+  it("rejects with the typed refusal", async () => {
+    await using latchkey = await inMemory()
+    await expect(latchkey.execute(open)).rejects.toMatchObject({ _tag: "LockNotFound", lockId })
+    await expect(latchkey.lock(operator, lockId)).rejects.toMatchObject({ _tag: "LockNotFound" })
+  })
+
+  it("rejects a command that is none, and says which field is wrong", async () => {
+    await using latchkey = await inMemory("throw")
+    const invalid = { _tag: "InvalidCommand" }
+    await expect(latchkey.execute({ ...create, index: 0 })).rejects.toMatchObject({
+      ...invalid,
+      message: expect.stringContaining("index")
+    })
+    await expect(latchkey.execute({ ...open, lockId: 0 })).rejects.toMatchObject({
+      ...invalid,
+      message: expect.stringContaining("lockId")
+    })
+    await expect(latchkey.execute({ ...open, at: Number.NaN })).rejects.toMatchObject(invalid)
+    await expect(latchkey.execute(JSON.parse("null"))).rejects.toMatchObject(invalid)
+    await expect(latchkey.execute(JSON.parse('{ "_tag": "PaintLock" }'))).rejects.toMatchObject(invalid)
+    await expect(latchkey.bulkAddKeys(open)).rejects.toMatchObject(invalid)
+    await expect(latchkey.execute({ ...open, _tag: "BulkAddKeys", keys: [{ keyUuid: "1" }] })).rejects.toMatchObject(
+      invalid
+    )
+  })
+})
+
+describe("with errors as values", () => {
+  it("answers either way", async () => {
+    await using latchkey = await inMemory("return")
+    expect(await latchkey.execute(open)).toMatchObject({ ok: false, error: { _tag: "LockNotFound" } })
+    expect(await latchkey.execute(create)).toMatchObject({ ok: true, value: { version: 1 } })
+    expect(await latchkey.execute({ ...open, lockId: -1 })).toMatchObject({
+      ok: false,
+      error: { _tag: "InvalidCommand" }
+    })
+  })
+})
+
+describe("the questions", () => {
+  it("are those of LockQueries", async () => {
+    await using latchkey = await inMemory()
+    await latchkey.execute(create)
+    const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
+    const window = { validFrom: clock("09:00"), validUntil: clock("17:00") }
+    await latchkey.execute({
+      ...context,
+      commandId: "2",
+      _tag: "CreateTempKey",
+      tempKeyUuid,
+      accessMode: "public",
+      ...window
+    })
+
+    const ada = { _tag: "User", userId: "ada" } as const
+    expect(await latchkey.lock(ada, lockId)).toMatchObject({ uuid: lockUuid, ownerId: "ada", keys: [] })
+    expect(Object.keys(await latchkey.lock(ada, lockId))).not.toContain("tempKeys")
+    expect(await latchkey.tempKeys(ada, lockId, millis("09:00"))).toMatchObject([
+      { uuid: tempKeyUuid, status: "valid" }
+    ])
+    expect(await latchkey.history(ada, lockId, 1, 10)).toMatchObject({
+      totalEvents: 2,
+      events: [{ wire: { type: "LockCreated" } }, {}]
+    })
+    expect(await latchkey.ownedLocks(ada, "ada")).toMatchObject({ locks: [{ lockId }], source: "memory" })
+  })
+
+  it("follow many keys on their way", async () => {
+    await using latchkey = await inMemory()
+    await latchkey.execute(create)
+    const commandId = "01987654-3210-7000-8000-000000000001"
+    const keys = [{ keyUuid: "key-1" }, { keyUuid: "key-2" }] as const
+    expect(await latchkey.bulkAddKeys({ ...context, commandId, _tag: "BulkAddKeys", keys })).toBe(commandId)
+    await expect
+      .poll(() => latchkey.bulkProgress(operator, lockId, commandId))
+      .toMatchObject({ status: "done", added: 2, failed: [] })
+  })
+})
+
+describe("the end", () => {
+  it("waits for what is under way, and then closes the adapters", async () => {
+    const seen: Array<string> = []
+    const slow = Layer.effect(
+      DeviceShadow,
+      Effect.gen(function* () {
+        const inner = Context.get(yield* Layer.build(Layer.fresh(shadow)), DeviceShadow)
+        yield* Effect.addFinalizer(() => Effect.sync(() => seen.push("closed")))
+        return DeviceShadow.of({
+          ...inner,
+          send: (thing, command) => Effect.delay(inner.send(thing, command), "50 millis")
+        })
+      })
+    )
+    const latchkey = await createLatchkey({ store: Layer.fresh(store), shadow: slow })
+    await latchkey.execute(create)
+    const opening = latchkey.execute(open).then(({ version }) => seen.push(`version ${version}`))
+    await latchkey.dispose()
+    await opening
+    expect(seen).toEqual(["version 2", "closed"])
+  })
+
+  it("comes also when an adapter cannot start: nothing is left open", async () => {
+    const seen: Array<string> = []
+    const opened = Layer.effectDiscard(
+      Effect.acquireRelease(
+        Effect.sync(() => seen.push("opened")),
+        () => Effect.sync(() => seen.push("closed"))
+      )
+    )
+    const broken = Layer.effect(DeviceShadow, Effect.fail(new Error("no such file")))
+    const starting = createLatchkey({ store: Layer.provideMerge(store, opened), shadow: broken })
+    await expect(starting).rejects.toThrow("no such file")
+    expect(seen).toEqual(["opened", "closed"])
+  })
+})
+
+describe("adapters", () => {
+  it("are used as they are given", async () => {
+    const kept = MemoryEventStore.layer
+    const shared = Effect.runSync(Effect.scoped(Layer.build(kept)))
+    const over = Layer.merge(Layer.succeed(EventStore, Context.get(shared, EventStore)), MemoryReadModel.layer)
+    await using first = await createLatchkey({ store: over, shadow })
+    await first.execute(create)
+    await using second = await createLatchkey({ store: over, shadow })
+    expect(await second.lock(operator, lockId)).toMatchObject({ ownerId: "ada" })
+  })
+})
