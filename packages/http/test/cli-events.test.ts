@@ -1,7 +1,7 @@
 /** The log as a file: out of a store, into another one, and out again. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { layer as platform } from "@effect/platform-node/NodeServices"
 import { describe, expect, it } from "@effect/vitest"
@@ -11,8 +11,8 @@ import { lockFeed } from "@latchkey/core/testing"
 import { Effect } from "effect"
 import { afterAll } from "vitest"
 import { encodeLine } from "../src/cli/Envelope.ts"
-import { exportToFile } from "../src/cli/exportEvents.ts"
-import { importEvents } from "../src/cli/importEvents.ts"
+import { CannotWrite, exportToFile } from "../src/cli/exportEvents.ts"
+import { ImportStopped, importEvents, StoreNotEmpty } from "../src/cli/importEvents.ts"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
 import { configured, MAIN, startServer, temporaryFolder } from "./harness/process.ts"
@@ -135,17 +135,22 @@ describe("import", () => {
     expect(stderr).toMatch(/^latchkey: stdin, line 1: position 2 where 1 belongs\. Nothing was imported\.\n$/)
   })
 
-  it("refuses a store that holds events, and a file that is not there", async () => {
+  it("refuses a file that is not there", async () => {
     const store = emptyStore()
     const missing = await latchkey(store, ["events", "import", join(folder.path, "missing")])
     expect(missing.code).toBe(1)
     expect(missing.stderr).toMatch(/^latchkey: Cannot read .*missing.*\n$/)
-    await succeed(store, ["events", "import", "-"], lines.join(""))
-    const again = await latchkey(store, ["events", "import", "-"], lines.join(""))
-    expect(again.code).toBe(1)
-    expect(again.stderr).toMatch(/^latchkey: The store holds events already\..*\n$/)
-    expect(await succeed(store, ["events", "export"])).toBe(lines.join(""))
   })
+
+  it.effect("refuses a store that holds events, and leaves it as it was", () =>
+    Effect.gen(function* () {
+      const file = join(folder.path, "again.ndjson")
+      writeFileSync(file, lines.join(""))
+      yield* importEvents(file)
+      expect(yield* Effect.flip(importEvents(file))).toBeInstanceOf(StoreNotEmpty)
+      expect(yield* (yield* EventStore).head).toBe(lines.length)
+    }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
+  )
 
   it.effect("stops when another process writes meanwhile, and says what to do", () =>
     Effect.gen(function* () {
@@ -160,7 +165,7 @@ describe("import", () => {
         head: Effect.tap(store.head, () => Effect.orDie(store.append("elsewhere", 0, [first])))
       }
       const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, raced), Effect.flip)
-      expect(stopped._tag).toBe("ImportStopped")
+      expect(stopped).toBeInstanceOf(ImportStopped)
       expect(stopped.message).toMatch(/^Another process wrote.*Import again into an empty store/)
     }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
   )
@@ -182,16 +187,16 @@ describe("export", () => {
     expect(code).toBe(0)
   })
 
-  it("leaves nothing behind where it cannot write, and does not take the place of a device", async () => {
-    const missing = join(folder.path, "no-such-folder", "file")
-    const { code, stderr } = await latchkey(emptyStore(), ["events", "export", "--out", missing])
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^latchkey: Cannot write .*\n$/)
-    expect(existsSync(missing)).toBe(false)
-    const device = await latchkey(emptyStore(), ["events", "export", "--out", "/dev/null"])
-    expect(device.code).toBe(1)
-    expect(device.stderr).toMatch(/^latchkey: \/dev\/null is no file\..*\n$/)
-  })
+  it.effect.each([
+    ["a folder that is not there", join(folder.path, "no-such-folder", "file"), /^Cannot write /],
+    ["the place of a device", "/dev/null", /is no file\./]
+  ] as const)("does not write into %s", ([, path, message]) =>
+    Effect.gen(function* () {
+      const refused = yield* Effect.flip(exportToFile(path))
+      expect(refused).toBeInstanceOf(CannotWrite)
+      expect(refused.message).toMatch(message)
+    }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
+  )
 })
 
 describe("projections rebuild", () => {

@@ -8,7 +8,7 @@ import { encodeLine } from "./Envelope.ts"
 const PAGE = 200
 
 /** The export cannot be written; `message` says where and why. */
-class CannotWrite extends Schema.TaggedError<CannotWrite>()("CannotWrite", { message: Schema.String }) {}
+export class CannotWrite extends Schema.TaggedError<CannotWrite>()("CannotWrite", { message: Schema.String }) {}
 
 /** The feed up to its present head, in pages of lines. */
 const feed = Effect.gen(function* () {

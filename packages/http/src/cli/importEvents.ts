@@ -7,14 +7,14 @@ import { withProgress } from "./withProgress.ts"
 const EMPTY_STORE = "an empty store: set LATCHKEY_DATA to an empty folder, and start no server before"
 
 /** There are events already, whose positions an import would take. */
-class StoreNotEmpty extends Schema.TaggedError<StoreNotEmpty>()("StoreNotEmpty", {}) {
+export class StoreNotEmpty extends Schema.TaggedError<StoreNotEmpty>()("StoreNotEmpty", {}) {
   override get message() {
     return `The store holds events already. Import into ${EMPTY_STORE}.`
   }
 }
 
 /** The store holds a part of the export. */
-class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportStopped", { reason: Schema.String }) {
+export class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportStopped", { reason: Schema.String }) {
   override get message() {
     return `${this.reason} The import stopped half way, and the store is of no use. Import again into ${EMPTY_STORE}.`
   }
