@@ -1,10 +1,9 @@
 /** Commands that must reach the hardware: log and shadow agree, whatever becomes of a command on its way. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Latch, Layer } from "effect"
+import { Context, Effect, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
-import { Locks } from "../src/Locks.ts"
 import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
-import { asked, clock, lockUuid } from "./scenario.ts"
+import { clock, lockUuid } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 
 const open = { _tag: "OpenLock" } as const
@@ -200,7 +199,7 @@ describe("a caller who goes away", () => {
 describe("a writer that others gave up on", () => {
   it.effect("takes its command back out of the shadow", () =>
     Effect.gen(function* () {
-      const { ports, store, log, held } = yield* makeLock
+      const { ports, process, store, log, held } = yield* makeLock
       const gate = yield* Latch.make()
       const inner = Context.get(ports, DeviceShadow)
       const slow = {
@@ -208,12 +207,8 @@ describe("a writer that others gave up on", () => {
         send: (thing: string, command: Parameters<typeof inner.send>[1]) =>
           Effect.andThen(gate.await, inner.send(thing, command))
       }
-      const services = yield* Effect.provide(
-        Layer.build(Layer.fresh(Locks.layer())),
-        Context.add(ports, DeviceShadow, slow)
-      )
-      const { execute } = Context.get(services, Locks)
-      const writer = yield* Effect.forkChild(Effect.flip(execute(asked(open, { commandId: "late" }))))
+      const execute = yield* process({ over: Context.add(ports, DeviceShadow, slow) })
+      const writer = yield* Effect.forkChild(Effect.flip(execute(open, { commandId: "late" })))
       yield* TestClock.adjust("1 second")
       yield* store.discard("late")
       yield* gate.open

@@ -22,8 +22,8 @@ export const makeWorld = Effect.gen(function* () {
     shadow: Context.get(ports, MemoryDeviceShadow.ShadowControl),
 
     /** A process of its own, until the scope closes: it shares nothing with others but the ports. */
-    process: (options?: LocksOptions) =>
-      Effect.map(Effect.provide(Layer.build(Layer.fresh(Locks.layer(options))), ports), (services) => {
+    process: ({ over = ports, ...options }: LocksOptions & { readonly over?: typeof ports } = {}) =>
+      Effect.map(Effect.provide(Layer.build(Layer.fresh(Locks.layer(options))), over), (services) => {
         const { execute } = Context.get(services, Locks)
         return (request: Request, context: Partial<CommandContext> = {}) =>
           execute(asked(request, { commandId: `command-${++commands}`, ...context }))
