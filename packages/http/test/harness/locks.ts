@@ -1,6 +1,6 @@
 /** Locks to test on: each with a number of its own, so that no test meets another's. */
 import { expect } from "vitest"
-import { HOLDER, OWNER, organization } from "./callers.ts"
+import { HOLDER, OWNER, organization, superKey } from "./callers.ts"
 import { type Answer, type AnswerBody, callsOf } from "./request.ts"
 
 let lastLock = 0
@@ -15,7 +15,7 @@ export interface TestLock {
   readonly path: string
   /** A command by the organization. */
   readonly post: (command: string, body?: unknown, headers?: Readonly<Record<string, string>>) => Promise<Answer>
-  /** A question by the organization. */
+  /** A question by the operator, whom no change of the lock shuts out. */
   readonly get: (question: string) => Promise<Answer>
 }
 
@@ -23,14 +23,14 @@ export interface TestLock {
 export const newLockId = (): number => ++lastLock
 
 export const lockAt = (url: string, lockId: number, uuid = newUuid()): TestLock => {
-  const call = callsOf(url, organization)
   const path = `/locks/${lockId}`
   return {
     lockId,
     uuid,
     path,
-    post: (command, body = {}, headers = {}) => call("POST", `${path}/${command}`, { body, headers }),
-    get: (question) => call("GET", `${path}/${question}`)
+    post: (command, body = {}, headers = {}) =>
+      callsOf(url, organization)("POST", `${path}/${command}`, { body, headers }),
+    get: (question) => callsOf(url, superKey)("GET", `${path}/${question}`)
   }
 }
 
