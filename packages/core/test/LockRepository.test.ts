@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { lockCommands } from "@latchkey/core/testing"
 import { Arbitrary, Effect, Layer, Option, Result } from "effect"
-import type { Lock } from "../src/Lock.ts"
+import { type Lock, tempKeysOf } from "../src/Lock.ts"
 import { decide, evolve, initial } from "../src/LockAggregate.ts"
 import { type LockEvent, toStored } from "../src/LockEvent.ts"
 import { LockRepository, SNAPSHOT_EVERY } from "../src/LockRepository.ts"
@@ -85,6 +85,31 @@ describe("a lock that is not in memory", () => {
       yield* world.store.saveSnapshot("lock-7", { version: 2, state: '{"format":0,"owner":"bob"}' })
       const { repository } = yield* makeRepository(world)
       expect((yield* repository.load(7)).loaded.lock).toMatchObject({ ownerId: "ada", version: 2 })
+    })
+  )
+
+  it.live("comes back also with values that nobody may give it today", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const old = happened({
+        _tag: "TempKeyCreated",
+        tempKeyUuid: "temp-key-1",
+        accessMode: "public",
+        allowedUserIds: [],
+        validFrom: "2026-08-31",
+        validUntil: "2026-09-01",
+        maxUses: null,
+        createdBy: "ada"
+      })
+      const opened = Array.from({ length: SNAPSHOT_EVERY }, () => happened({ _tag: "LockOpenRequested" }))
+      yield* world.store.append("lock-7", 0, [happened(created), old, ...opened].map(enveloped))
+      for (const reads of [502, 0]) {
+        const process = yield* makeRepository(world)
+        const { lock } = (yield* process.repository.load(7)).loaded
+        expect(lock && tempKeysOf(lock).map(({ uuid }) => uuid)).toEqual(["temp-key-1"])
+        expect(process.reads.events).toBe(reads)
+        yield* eventually(world.store.snapshot("lock-7"), Option.isSome)
+      }
     })
   )
 

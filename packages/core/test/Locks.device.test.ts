@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
+import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
 import { clock, lockUuid } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 
@@ -82,6 +83,29 @@ describe("a device command", () => {
       yield* shadow.setMode("lose-answer")
       expect((yield* execute(open)).version).toBe(2)
       expect([yield* held, yield* log]).toEqual([["OpenLock"], ["LockCreated", "LockOpenRequested"]])
+    })
+  )
+
+  it.effect("that the store cannot commit at once is committed by the sweep", () =>
+    Effect.gen(function* () {
+      const { ports, process, store, log, held } = yield* makeLock
+      let failures = 1
+      const flaky = EventStore.of({
+        ...store,
+        commit: (commandId) =>
+          Effect.suspend(() =>
+            failures-- > 0
+              ? Effect.fail(new StoreUnavailable({ message: "down for a moment" }))
+              : store.commit(commandId)
+          )
+      })
+      const execute = yield* process({ over: Context.add(ports, EventStore, flaky) })
+      expect(yield* Effect.flip(execute({ _tag: "AddKey", keyUuid: "key-1" }))).toMatchObject({
+        _tag: "StoreUnavailable"
+      })
+      expect([yield* held, yield* log]).toEqual([["AddKey"], ["LockCreated"]])
+      yield* TestClock.adjust("10 seconds")
+      expect([yield* held, yield* log]).toEqual([["AddKey"], ["LockCreated", "KeyAdded"]])
     })
   )
 
