@@ -5,6 +5,9 @@ import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "./ports
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 
+/** How often a report is tried again while store, shadow or read model are down: for about half a minute. */
+const TRIES = 11
+
 /** Listens for as long as the layer lives. */
 export const deviceReports = Layer.effectDiscard(
   Effect.gen(function* () {
@@ -25,13 +28,21 @@ export const deviceReports = Layer.effectDiscard(
     }
 
     yield* shadow.reports.pipe(
-      Stream.runForEach((report) =>
-        take(report).pipe(
-          Effect.catch((error) =>
-            Effect.logWarning("A device report was not taken in; it will come again", error.message)
-          )
-        )
+      // Reports do not wait for each other: outcomes are idempotent, and presence goes by its time.
+      Stream.mapEffect(
+        (report) =>
+          take(report).pipe(
+            Effect.retry({ schedule: backoff, times: TRIES }),
+            Effect.catch((error) =>
+              Effect.logWarning(
+                "A device report was not taken in; outcomes come again at the next start",
+                error.message
+              )
+            )
+          ),
+        { concurrency: 16 }
       ),
+      Stream.runDrain,
       Effect.tapError((error) => Effect.logWarning("Device reports are interrupted; listening again", error.message)),
       Effect.retry(backoff),
       Effect.forkScoped

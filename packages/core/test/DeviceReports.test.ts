@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { Locks } from "../src/Locks.ts"
 import { Projector } from "../src/Projector.ts"
+import { DeviceShadow, ShadowUnavailable } from "../src/ports/DeviceShadow.ts"
 import { asked, clock, lockUuid } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
@@ -39,6 +40,29 @@ describe("a device", () => {
       yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "open", outcome: "done", at: 1 })
       yield* eventually(shadow.held(lockUuid), (held) => Object.keys(held).length === 0)
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
+    })
+  )
+
+  it.live("that has carried out a command while the shadow is down has it taken out of its shadow later", () =>
+    Effect.gen(function* () {
+      const { ports, shadow, latchkey } = yield* makeWorld
+      const inner = Context.get(ports, DeviceShadow)
+      let failures = 3
+      const flaky = DeviceShadow.of({
+        ...inner,
+        settle: (thing, commandId) =>
+          Effect.suspend(() =>
+            failures-- > 0
+              ? Effect.fail(new ShadowUnavailable({ thing, message: "down" }))
+              : inner.settle(thing, commandId)
+          )
+      })
+      const { execute } = Context.get(yield* latchkey(Context.add(ports, DeviceShadow, flaky)), Locks)
+      yield* execute(asked(create, { commandId: "create" }))
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 })
+      yield* eventually(shadow.held(lockUuid), (held) => Object.keys(held).length === 0)
+      expect(failures).toBeLessThan(0)
     })
   )
 
