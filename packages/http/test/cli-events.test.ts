@@ -113,7 +113,6 @@ describe("import", () => {
       2
     ],
     ["a gap in the versions", changed(4, (event) => (event["version"] = 4)), 5],
-    ["an event that is there twice", changed(4, (event) => (event["eventId"] = "event-1")), 5],
     ["a last line that is cut off", lines.join("").slice(0, -20), 6],
     ["a last line without its end", lines.join("").slice(0, -1), 6],
     ["bytes that are not UTF-8", Buffer.concat([Buffer.from([0xff]), Buffer.from(lines.join(""))]), 1]

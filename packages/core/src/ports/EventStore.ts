@@ -142,7 +142,11 @@ export class EventStore extends Context.Service<
       receipt?: Receipt
     ) => Effect.Effect<Appended, AppendError>
 
-    /** First step of a two-step append: durable, invisible, and the stream is reserved until it settles. */
+    /**
+     * First step of a two-step append: durable, invisible, and the stream is reserved until it settles. The command id
+     * is that of no other unsettled reservation; one that was discarded may be prepared again. A receipt id stays free
+     * until commit: if another append takes it meanwhile, it stays with that append.
+     */
     readonly prepare: (
       expectedVersion: number,
       events: ReadonlyArray<NewEvent>,
@@ -172,7 +176,7 @@ export class EventStore extends Context.Service<
     /** Keeps the newest snapshot of a stream. May be lost: a snapshot is never the only copy of anything. */
     readonly saveSnapshot: (streamId: string, snapshot: Snapshot) => Effect.Effect<void, StoreUnavailable>
 
-    /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped. */
+    /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped, none comes twice. */
     readonly changes: Stream.Stream<number, StoreUnavailable>
   }
 >()("@latchkey/core/EventStore") {}

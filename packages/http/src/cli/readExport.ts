@@ -1,6 +1,5 @@
 /** Reads an export: its events in pages, and whether the whole of it is one unbroken feed. */
 import { createReadStream } from "node:fs"
-import { DatabaseSync } from "node:sqlite"
 import type { StoredEvent } from "@latchkey/core"
 import { Effect, Result, Schema, Stream } from "effect"
 import { decodeLine } from "./Envelope.ts"
@@ -63,49 +62,28 @@ async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
 }
 
 /**
- * Reads the whole file and answers how many events it holds. Fails unless positions count from 1, so do the versions
- * of each stream, and no event is there twice.
+ * Reads the whole file and answers how many events it holds. Fails unless positions count from 1, and so do the versions
+ * of each stream: then nothing is missing, and nothing is there twice.
  */
-export const validate = (source: Source, onBytes: (bytes: number) => void): Effect.Effect<number, BrokenExport> =>
-  Effect.acquireUseRelease(
-    Effect.sync(makeIdSet),
-    (ids) => {
-      const versions = new Map<string, number>()
-      let count = 0
-      const faultOf = ({ position, streamId, version, eventId }: StoredEvent): string | undefined => {
-        const expected = (versions.get(streamId) ?? 0) + 1
-        versions.set(streamId, expected)
-        if (position !== count) return `position ${position} where ${count} belongs`
-        if (version !== expected) return `version ${version} of ${streamId} where ${expected} belongs`
-        return ids.add(eventId) ? undefined : `event id ${eventId} for the second time`
-      }
-      return readEvents(source).pipe(
-        Stream.runForEach(({ events, bytes }) => {
-          for (const event of events) {
-            count += 1
-            const fault = faultOf(event)
-            if (fault !== undefined) return Effect.fail(brokenAt(source.name, count, fault))
-          }
-          return Effect.sync(() => onBytes(bytes))
-        }),
-        Effect.map(() => count)
-      )
-    },
-    (ids) => Effect.sync(ids.close)
-  )
-
-/** Event ids of a feed of any length: in a temporary database, which SQLite moves to the disk as it grows. */
-const makeIdSet = () => {
-  const db = new DatabaseSync("")
-  db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-    CREATE TABLE ids (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID; BEGIN`)
-  const insert = db.prepare("INSERT OR IGNORE INTO ids VALUES (?)")
-  return {
-    /** `false` when the id is there already. */
-    add: (id: string) => insert.run(id).changes === 1,
-    close: () => db.close()
+export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (bytes: number) => void) {
+  const versions = new Map<string, number>()
+  let count = 0
+  const faultOf = ({ position, streamId, version }: StoredEvent): string | undefined => {
+    const expected = (versions.get(streamId) ?? 0) + 1
+    versions.set(streamId, expected)
+    if (position !== count) return `position ${position} where ${count} belongs`
+    return version === expected ? undefined : `version ${version} of ${streamId} where ${expected} belongs`
   }
-}
+  yield* Stream.runForEach(readEvents(source), ({ events, bytes }) => {
+    for (const event of events) {
+      count += 1
+      const fault = faultOf(event)
+      if (fault !== undefined) return Effect.fail(brokenAt(source.name, count, fault))
+    }
+    return Effect.sync(() => onBytes(bytes))
+  })
+  return count
+})
 
 const brokenAt = (name: string, line: number, reason: string) =>
   new BrokenExport({ message: `${name}, line ${line}: ${reason}.` })

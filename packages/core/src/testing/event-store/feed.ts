@@ -32,6 +32,21 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
     })
   )
 
+  check("keeps the order in which one caller starts appends", ({ store, name, events, feed }) =>
+    Effect.gen(function* () {
+      const start = yield* store.head
+      const [a, b] = [name("a"), name("b")]
+      const versions = Array.from({ length: 20 }, (_, version) => version)
+      const appends = versions.flatMap((version) => [
+        store.append(a, version, events(1)),
+        store.append(b, version, events(1))
+      ])
+      yield* Effect.all(appends, { concurrency: "unbounded" })
+      const order = (yield* feed(start)).map(({ streamId, version }) => `${streamId} ${version}`)
+      expect(order).toEqual(versions.flatMap((version) => [`${a} ${version + 1}`, `${b} ${version + 1}`]))
+    })
+  )
+
   check("is read in pages", ({ store, name, events }) =>
     Effect.gen(function* () {
       const start = yield* store.head
