@@ -39,7 +39,7 @@ export const asked = (request: Request, context: Partial<CommandContext> = {}): 
 })
 
 /** The lock after these facts, one event each. */
-export const lockAfter = (facts: ReadonlyArray<Fact>): Lock | undefined =>
+const lockAfter = (facts: ReadonlyArray<Fact>): Lock | undefined =>
   facts.reduce((lock, fact) => evolve(lock, happened(fact)), initial)
 
 export const created: Fact = { _tag: "LockCreated", keys: [], index: 1 }
