@@ -1,0 +1,168 @@
+/** A shadow that refuses, loses what it is told, or hangs: 502 in time, nothing recorded, and the lock goes on. */
+import { DeviceShadow } from "@latchkey/core"
+import type { MemoryDeviceShadow } from "@latchkey/core/memory"
+import { Effect, Layer, Stream } from "effect"
+import { describe, expect, it, vi } from "vitest"
+import { OWNER } from "./harness/callers.ts"
+import { INSIDE, type InProcess, startInProcess } from "./harness/inProcess.ts"
+import { createLock, historyOf, stateOf, type TestLock, tempKey, versionsUpTo } from "./harness/locks.ts"
+
+/** How long these servers wait for the shadow; a refusal follows within a second more. */
+const SEND_TIMEOUT = 300
+const DEADLINE = SEND_TIMEOUT + 1000 + 500
+
+const deviceCommands: ReadonlyArray<readonly [string, object]> = [
+  ["OpenLock", {}],
+  ["AddKey", { keyUuid: "new" }],
+  ["RemoveKey", { keyUuid: "old" }],
+  ["WriteKey", { keyUuid: "old" }]
+]
+
+const lockWithKey = async ({ url }: InProcess): Promise<TestLock> => {
+  const lock = await createLock(url)
+  expect((await lock.post("AddKey", { keyUuid: "old" })).status).toBe(200)
+  return lock
+}
+
+/** Everything that can be asked of a lock without its device. */
+const expectUsable = async (lock: TestLock) => {
+  const begun = Date.now()
+  const { tempKeyUuid } = (await lock.post("create-temp-key", tempKey())).body
+  expect((await lock.post("use-temp-key", { tempKeyUuid })).status).toBe(200)
+  expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
+  expect((await lock.post("AddResident", { name: "Ada" })).status).toBe(200)
+  expect((await lock.get("details")).status).toBe(200)
+  expect(Date.now() - begun).toBeLessThan(500)
+}
+
+const setMode = (server: InProcess, mode: MemoryDeviceShadow.ShadowMode) =>
+  Effect.runPromise(server.shadow.setMode(mode))
+const held = async (server: InProcess, lock: TestLock) =>
+  Object.keys(await Effect.runPromise(server.shadow.held(lock.uuid)))
+
+describe.each(["reject", "lose-request", "hang"] as const)("a shadow in mode %s", (mode) => {
+  it("answers 502 within the deadline, records nothing, and leaves lock and others usable at once", async () => {
+    await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+    const other = await lockWithKey(server)
+    const locks = await Promise.all(deviceCommands.map(() => lockWithKey(server)))
+    const before = await Promise.all(locks.map(stateOf))
+    await setMode(server, mode)
+    const tellAll = () =>
+      Promise.all(
+        deviceCommands.map(async ([command, body], index) => {
+          const begun = Date.now()
+          const answer = await locks[index]?.post(command, body)
+          expect(Date.now() - begun).toBeLessThan(DEADLINE)
+          expect([command, answer?.status, answer?.body.error]).toEqual([
+            command,
+            502,
+            "Failed to update device shadow"
+          ])
+        })
+      )
+    await Promise.all([tellAll(), expectUsable(other)])
+    expect(await Promise.all(locks.map(stateOf))).toEqual(before)
+    for (const lock of locks) await expectUsable(lock)
+    await tellAll()
+    await setMode(server, "ok")
+    for (const lock of locks) expect(await held(server, lock)).toHaveLength(1)
+  })
+
+  it("once it is back, takes commands again, and none that was refused", async () => {
+    await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+    const lock = await lockWithKey(server)
+    await setMode(server, mode)
+    expect((await lock.post("OpenLock")).status).toBe(502)
+    await setMode(server, "ok")
+    // A hanging shadow may have the command: it is asked, and until it has answered the next one waits.
+    await vi.waitUntil(async () => (await lock.post("RemoveKey", { keyUuid: "old" })).status !== 502, {
+      timeout: 10_000
+    })
+    await Effect.runPromise(server.shadow.deliver)
+    const history = await historyOf(lock)
+    expect(history.map(({ version }) => version)).toEqual(versionsUpTo(history.length))
+    const told = history.filter(({ type }) => type !== "LockCreated")
+    expect(await held(server, lock)).toHaveLength(told.length)
+    expect(told.map(({ type }) => type)).toEqual(["KeyAdded", "KeyRemoved"])
+  })
+})
+
+it("a shadow that took the command but lost its answer is asked: 200, once in the log, once with the device", async () => {
+  await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+  const lock = await lockWithKey(server)
+  await setMode(server, "lose-answer")
+  expect((await lock.post("OpenLock")).status).toBe(200)
+  expect((await historyOf(lock)).map(({ type }) => type)).toEqual(["LockCreated", "KeyAdded", "LockOpenRequested"])
+  expect(await held(server, lock)).toHaveLength(2)
+})
+
+it("a hanging shadow that had the command after all: it is in the log when the shadow answers again", async () => {
+  const late: { answer: boolean } = { answer: false }
+  const hanging = Layer.succeed(
+    DeviceShadow,
+    DeviceShadow.of({
+      send: () => Effect.never,
+      find: () => Effect.suspend(() => (late.answer ? Effect.succeed(true) : Effect.never)),
+      settle: () => Effect.void,
+      reports: Stream.never
+    })
+  )
+  await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT, shadow: hanging })
+  const lock = await createLock(server.url)
+  expect((await lock.post("OpenLock")).status).toBe(502)
+  await expectUsable(lock)
+  late.answer = true
+  await vi.waitUntil(async () => (await historyOf(lock)).at(-1)?.type === "LockOpenRequested", { timeout: 10_000 })
+  const history = await historyOf(lock)
+  expect(history.map(({ version }) => version)).toEqual(versionsUpTo(history.length))
+})
+
+it("sixty callers of a hanging shadow, on locks of their own, all have their answer within the deadline", async () => {
+  await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+  const locks = await Promise.all(versionsUpTo(60).map(() => createLock(server.url)))
+  await setMode(server, "hang")
+  const begun = Date.now()
+  const answers = await Promise.all(locks.map((lock) => lock.post("OpenLock")))
+  expect(Date.now() - begun).toBeLessThan(DEADLINE)
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 502))
+})
+
+it("a full backlog answers 502 and records nothing, until the device has acknowledged some", async () => {
+  await using server = await startInProcess()
+  const lock = await createLock(server.url)
+  let added = 0
+  for (; added < 200; added++) {
+    const { status } = await lock.post("AddKey", { keyUuid: `key-${added}` })
+    if (status !== 200) {
+      expect(status).toBe(502)
+      break
+    }
+  }
+  expect(added).toBeLessThan(200)
+  expect(await historyOf(lock)).toHaveLength(added + 1)
+  await expectUsable(lock)
+  for (const commandId of await held(server, lock)) {
+    const outcome = { _tag: "CommandOutcome", thing: lock.uuid, commandId, outcome: "done", at: Date.now() } as const
+    await Effect.runPromise(server.shadow.report(outcome))
+  }
+  await vi.waitUntil(async () => (await held(server, lock)).length === 0, { timeout: 5000 })
+  expect((await lock.post("AddKey", { keyUuid: "one-more" })).status).toBe(200)
+})
+
+it("what broke the shadow is for the operator only", async () => {
+  const broken = Layer.succeed(
+    DeviceShadow,
+    DeviceShadow.of({
+      send: () => Effect.die(new Error(INSIDE)),
+      find: () => Effect.succeed(false),
+      settle: () => Effect.void,
+      reports: Stream.never
+    })
+  )
+  await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT, shadow: broken })
+  const lock = await createLock(server.url)
+  const { status, text } = await lock.post("OpenLock")
+  expect([500, 502]).toContain(status)
+  expect(text).not.toContain(INSIDE)
+  expect(server.log.join("\n")).toContain(INSIDE)
+})
