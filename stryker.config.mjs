@@ -19,6 +19,8 @@ export default {
   ],
   // Stryker rewrites the file named here with a TypeScript API that TypeScript 7 no longer has; nothing needs rewriting.
   tsconfigFile: "none",
+  // Where no other tool looks for sources or tests.
+  tempDirName: "dist/mutation",
   cleanTempDir: "always",
   reporters: ["clear-text", "progress-append-only", "html"],
   htmlReporter: { fileName: "reports/mutation.html" },
