@@ -1,6 +1,6 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
 import { type DeviceShadow, type EventStore, Latchkey, type ReadModel } from "@latchkey/core"
-import { Console, Effect, Layer } from "effect"
+import { ConfigProvider, Console, Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { ApiKeys, OPERATOR } from "../ApiKeys.ts"
@@ -27,9 +27,13 @@ const server = (config: ServerConfig, adapters: Adapters) =>
     Layer.provide(config.traced ? tracing : Layer.empty)
   )
 
+/** As the specification of OpenTelemetry has it, the exporter is OTLP unless `OTEL_TRACES_EXPORTER` says otherwise. */
+const exporter = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ OTEL_TRACES_EXPORTER: "otlp" }))
+
 const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey" } }).pipe(
   Layer.provide(OtlpSerialization.layerJson),
-  Layer.provide(FetchHttpClient.layer)
+  Layer.provide(FetchHttpClient.layer),
+  Layer.provide(exporter)
 )
 
 const authentication = (config: ServerConfig) =>
