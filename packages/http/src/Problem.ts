@@ -41,7 +41,6 @@ export const makeProblem = (
 
 export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
   makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
-export const unauthorized = (message: string): Problem => makeProblem(401, "Unauthorized", message)
 
 /** What a handler may fail with. */
 export type ApiError = ExecuteError | AskError | BulkNotFound | UserNotFound

@@ -6,7 +6,7 @@ import secureJson from "secure-json-parse"
 import { badRequest, makeProblem, type Problem } from "./Problem.ts"
 
 /** Most bytes that a body may have. */
-export const BODY_LIMIT = 64 * 1024
+const BODY_LIMIT = 64 * 1024
 
 const tooLarge = makeProblem(413, "Body too large", `A body may have at most ${BODY_LIMIT} bytes.`)
 const notJson = makeProblem(

@@ -26,6 +26,9 @@ export interface ShadowStore {
   ) => Effect.Effect<Operations[K]["answer"], ShadowStoreError>
 }
 
+// Most flags of the process (--input-type, --expose-gc) make a worker refuse to start; what silences warnings does not.
+const execArgv = process.execArgv.filter((flag) => flag.startsWith("--disable-warning"))
+
 interface Waiting {
   readonly operation: Operation
   readonly settle: (exit: Exit.Exit<unknown, ShadowStoreError>) => void
@@ -46,7 +49,7 @@ export const openShadowStore = (folder: string): Effect.Effect<ShadowStore, Shad
         path: folder === ":memory:" ? folder : join(folder, "shadow.db"),
         limit: SHADOW_LIMIT
       }
-      const worker = new Worker(WORKER_FILE, { workerData })
+      const worker = new Worker(WORKER_FILE, { workerData, execArgv })
       const failed = (message: string) => resume(Effect.fail(new ShadowStoreError({ message })))
       worker.once("error", (error) => failed(`The shadow database did not start: ${error.message}`))
       worker.once("message", (message: FromWorker) => {

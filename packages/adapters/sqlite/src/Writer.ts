@@ -14,8 +14,8 @@ export type Answer = (answer: WriteAnswer | StoreUnavailable) => void
 // Unbuilt, this runs as TypeScript; published, as JavaScript.
 const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)
 
-// Meant for text that node was given in place of a file; a worker refuses to start with it.
-const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"))
+// Most flags of the process (--input-type, --expose-gc) make a worker refuse to start; what silences warnings does not.
+const execArgv = process.execArgv.filter((flag) => flag.startsWith("--disable-warning"))
 
 export class Writer {
   /** Called after every commit with the position of the newest event. */
