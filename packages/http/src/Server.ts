@@ -1,6 +1,6 @@
 /** The API on a socket: listens while its scope is open, and closes without breaking what is under way. */
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, type IncomingMessage, type Server } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
 import { Duration, Effect, Schema } from "effect"
 import { Api } from "./Api.ts"
 import { makeListener } from "./Dispatcher.ts"
@@ -59,18 +59,22 @@ const bind = (server: Server, host: string, port: number) =>
  * fully arrived (no command of it has begun), else with the answer.
  */
 const trackConnections = (server: Server): (() => void) => {
-  const arriving = new Set<{ readonly destroy: () => void }>()
+  const connections = new Set<Socket>()
+  const unanswered = new Set<IncomingMessage>()
   let isClosing = false
+  server.on("connection", (socket) => {
+    connections.add(socket)
+    socket.once("close", () => connections.delete(socket))
+  })
   server.prependListener("request", (request, response) => {
-    arriving.add(request)
-    request.once("close", () => arriving.delete(request))
-    request.once("end", () => arriving.delete(request))
+    unanswered.add(request)
+    response.once("close", () => unanswered.delete(request))
     if (isClosing) response.setHeader("connection", "close")
     else response.once("finish", () => isClosing && request.socket.end())
   })
   return () => {
     isClosing = true
-    server.closeIdleConnections()
-    for (const request of arriving) request.destroy()
+    const busy = new Set([...unanswered].filter(({ complete }) => complete).map(({ socket }) => socket))
+    for (const socket of connections) if (!busy.has(socket)) socket.destroy()
   }
 }
