@@ -38,7 +38,7 @@ const chosen = benchmarks.filter(({ name }) => positionals.length === 0 || posit
 const data = fileURLToPath(new URL("../data/", import.meta.url))
 mkdirSync(data, { recursive: true })
 const folder = mkdtempSync(join(data, "run-"))
-const pace = smoke ? { rounds: 1, seconds: 0.3, warmUp: 0.3 } : { rounds: 7, seconds: 3, warmUp: 3 }
+const pace = smoke ? { rounds: 1, seconds: 0.3, warmUp: 0.3 } : { rounds: 5, seconds: 3, warmUp: 3 }
 
 let failed = 0
 try {

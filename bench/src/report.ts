@@ -39,9 +39,9 @@ const boundRow = (bound: Bound, judge: boolean) => {
   const [word, limit] = "atLeast" in required ? [">=", required.atLeast] : ["<=", required.atMost]
   return [
     what,
-    `${number(median(values))} ${unit}`,
+    `${number(median(values))} ${unit}`.trim(),
     `${number(Math.min(...values))} to ${number(Math.max(...values))}`,
-    `${word} ${number(limit)} ${unit}`,
+    `${word} ${number(limit)} ${unit}`.trim(),
     judge ? (holds(bound) ? "PASS" : "FAIL") : "-"
   ]
 }
