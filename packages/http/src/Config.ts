@@ -48,7 +48,12 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
       audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
     },
-    apiKeys: yield* variable("LATCHKEY_API_KEYS", [], apiKeyPairs, "expected org:secret pairs, separated by commas"),
+    apiKeys: yield* variable(
+      "LATCHKEY_API_KEYS",
+      [],
+      apiKeyPairs,
+      "expected org:secret pairs, separated by commas, and no secret twice"
+    ),
     traced:
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
@@ -118,10 +123,12 @@ const publicKeyFrom = (text: string): KeyObject | undefined => {
   }
 }
 
-/** A secret may itself contain colons; the organization may not. */
+/** A secret may itself contain colons; the organization may not. No two organizations share one. */
 const apiKeyPairs = (text: string): ServerConfig["apiKeys"] | undefined => {
-  const pairs = text.split(",").map((pair) => /^\s*([^:\s]+):(\S+)\s*$/.exec(pair))
-  return pairs.every((pair) => pair !== null)
-    ? pairs.map(([, orgId = "", secret = ""]) => ({ orgId, secret }))
-    : undefined
+  const pairs = text.split(",").flatMap((pair) => {
+    const [, orgId, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
+    return orgId === undefined || secret === undefined ? [] : [{ orgId, secret }]
+  })
+  const distinct = new Set(pairs.map(({ secret }) => secret)).size
+  return distinct === text.split(",").length ? pairs : undefined
 }

@@ -49,7 +49,11 @@ export const listen = Effect.fnUntraced(function* ({
 const bind = (server: Server, host: string, port: number) =>
   Effect.callback<void, CannotListen>((resume) => {
     server.once("error", (error) =>
-      resume(Effect.fail(new CannotListen({ message: `Cannot listen on ${host}:${port}: ${error.message}` })))
+      resume(
+        Effect.fail(
+          new CannotListen({ message: `Cannot listen on ${host}:${port}: ${error.message}. Set another HOST or PORT.` })
+        )
+      )
     )
     server.listen(port, host, () => resume(Effect.void))
   })

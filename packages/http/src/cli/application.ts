@@ -39,7 +39,9 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 const authentication = (config: ServerConfig) =>
   Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
+/** Listens before all else: a start that fails has made no key that nobody then looks for. */
 const announce = Effect.fnUntraced(function* (config: ServerConfig) {
+  const { address, port, family } = yield* listen(config)
   const apiKeys = yield* ApiKeys
   if (config.apiKeys.length === 0 && (yield* apiKeys.list).length === 0) {
     const { secret } = yield* apiKeys.create(OPERATOR, { name: "first start" })
@@ -48,7 +50,6 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   if (config.jwt.key._tag === "None") {
     yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
   }
-  const { address, port, family } = yield* listen(config)
   const host = family === "IPv6" ? `[${address}]` : address
   yield* Console.log(
     `Latchkey listens on http://${host}:${port} (store: ${config.store}, data: ${config.data}). Docs: /docs`
