@@ -41,7 +41,8 @@ export const unsignedToken = (claims: Readonly<Record<string, unknown>>): string
 
 export const bearer = (text: string): Credentials => ({ authorization: `Bearer ${text}` })
 
-export const user = (userId: string): Credentials => bearer(token({ sub: userId }))
+export const user = (userId: string, claims: Readonly<Record<string, unknown>> = {}): Credentials =>
+  bearer(token({ sub: userId, ...claims }))
 
 export const apiKey = (secret: string): Credentials => ({ "x-api-key": secret })
 

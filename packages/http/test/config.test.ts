@@ -1,0 +1,156 @@
+/** The environment variables: a wrong one stops the start, in one line that names it; and the first start of all. */
+import { createHash } from "node:crypto"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { ConfigProvider, Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { serverConfig } from "../src/Config.ts"
+import { apiKey, OWNER, user } from "./harness/callers.ts"
+import { newLockId, newUuid } from "./harness/locks.ts"
+import { configured, type Environment, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
+import { callsOf } from "./harness/request.ts"
+
+const tooShort = "thirty-one-bytes-are-not-enough"
+const longEnough = "thirty-two-bytes-are-just-enough"
+
+/** A bad value of every variable, with others where it is bad only beside them. */
+const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Environment]> = [
+  ["PORT", "http"],
+  ["HOST", "no host at all"],
+  ["LATCHKEY_STORE", "paper"],
+  ["LATCHKEY_SHADOW", "tall"],
+  ["LATCHKEY_JWT_SECRET", tooShort],
+  ["LATCHKEY_JWKS_URL", "keys.example.org"],
+  ["LATCHKEY_JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----"],
+  ["LATCHKEY_API_KEYS", "secret-without-organization"],
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"]
+]
+
+const alsoBad: typeof bad = [
+  ["PORT", "65536"],
+  ["PORT", "-1"],
+  ["PORT", "80.5"],
+  ["PORT", " "],
+  ["LATCHKEY_STORE", "SQLITE"],
+  ["LATCHKEY_JWT_SECRET", longEnough, { LATCHKEY_JWKS_URL: "https://example.org/keys" }],
+  ["LATCHKEY_JWKS_URL", "ftp://example.org/keys"],
+  ["LATCHKEY_API_KEYS", "acme:"],
+  ["LATCHKEY_API_KEYS", ":secret-of-nobody"],
+  ["LATCHKEY_API_KEYS", "org:secret-one,,org:secret-two"],
+  ["LATCHKEY_API_KEYS", "org:same-secret,other:same-secret"]
+]
+
+describe.concurrent("a bad value", { timeout: 60_000 }, () => {
+  it.for(bad)(
+    "of %s (%s) stops the start in one line that does not repeat it",
+    async ([variable, value], { expect }) => {
+      using folder = temporaryFolder()
+      const { code, output } = await runToEnd({
+        ...configured(folder.path),
+        LATCHKEY_JWT_SECRET: "",
+        [variable]: value
+      })
+      expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringContaining(variable)]])
+      if (/secret/i.test(variable + value)) expect(output).not.toContain(value)
+    }
+  )
+
+  it.for(alsoBad)("of %s is %s", async ([variable, value, others], { expect }) => {
+    const env = { ...others, [variable]: value }
+    const read = Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+    const { message } = await Effect.runPromise(Effect.flip(read))
+    expect(message).toMatch(`${variable}: `)
+    expect(message).not.toContain(value.trim() || "\n")
+  })
+
+  it("of LATCHKEY_DATA is a folder that cannot be", async ({ expect }) => {
+    using folder = temporaryFolder()
+    const file = join(folder.path, "file")
+    writeFileSync(file, "")
+    for (const path of [file, join(file, "below")]) {
+      const { code, output } = await runToEnd({ PORT: "0", LATCHKEY_DATA: path })
+      expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(`LATCHKEY_DATA.*${path}`)]])
+    }
+  })
+
+  it("of PORT is one that is taken", async ({ expect }) => {
+    using folder = temporaryFolder()
+    await using server = await startServer(configured(folder.path))
+    const port = new URL(server.url).port
+    const { code, output } = await runToEnd({ ...configured(folder.path), PORT: port })
+    expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(`${port}.*PORT`)]])
+  })
+})
+
+/** All that a folder holds, as bytes. */
+const contentOf = (folder: string): Buffer =>
+  Buffer.concat(readdirSync(folder).map((file) => readFileSync(join(folder, file))))
+
+const superKeyIn = (output: string) => /super key.*: (\S+)/.exec(output)?.[1]
+
+const changeLock = async (url: string, secret: string) => {
+  const call = callsOf(url, apiKey(secret))
+  const path = `/locks/${newLockId()}`
+  expect((await call("POST", `${path}/CreateLock`, { body: { index: 1, uuid: newUuid() } })).status).toBe(201)
+  return (await call("POST", `${path}/ChangeLockUuid`, { body: { newUuid: newUuid() } })).status
+}
+
+describe("the first start", () => {
+  it("makes a super key, shows it once, and keeps its hash alone", async () => {
+    using folder = temporaryFolder()
+    const environment = { PORT: "0", LATCHKEY_DATA: folder.path }
+    const secret = await (async () => {
+      await using first = await startServer(environment)
+      const secret = superKeyIn(first.output()) ?? expect.fail(first.output())
+      expect(first.output().split(secret)).toHaveLength(2)
+      expect(await changeLock(first.url, secret)).toBe(200)
+      return secret
+    })()
+    await using second = await startServer(environment)
+    expect(second.output()).not.toMatch(/super key/i)
+    expect(await changeLock(second.url, secret)).toBe(200)
+    const content = contentOf(folder.path)
+    expect(content.includes(secret)).toBe(false)
+    expect(content.includes(createHash("sha256").update(secret).digest("base64url"))).toBe(true)
+  })
+
+  it("with configured keys makes none, and keeps none of them", async () => {
+    using folder = temporaryFolder()
+    await using server = await startServer({
+      ...configured(folder.path),
+      LATCHKEY_API_KEYS: "*:the-operators,acme:with:colons"
+    })
+    expect(server.output()).not.toMatch(/super key/i)
+    expect(await changeLock(server.url, "the-operators")).toBe(200)
+    expect(await changeLock(server.url, "with:colons")).toBe(403)
+    expect(contentOf(folder.path).includes("the-operators")).toBe(false)
+  })
+
+  it("without a way to check tokens says so, and signs no user in", async () => {
+    using folder = temporaryFolder()
+    await using server = await startServer({ PORT: "0", LATCHKEY_DATA: folder.path })
+    expect(server.output()).toMatch(/LATCHKEY_JWT_SECRET/)
+    expect((await callsOf(server.url, user(OWNER))("GET", `/users/${OWNER}/owned-locks`)).status).toBe(401)
+  })
+})
+
+it.each([{ LATCHKEY_STORE: "memory" }, { LATCHKEY_DATA: ":memory:" }])("%o keeps nothing", async (kept) => {
+  using folder = temporaryFolder()
+  const environment = { ...configured(folder.path), ...kept }
+  await using first = await startServer(environment)
+  expect(await changeLock(first.url, "super-key")).toBe(200)
+  await first.kill()
+  expect(readdirSync(folder.path)).toEqual([])
+  await using second = await startServer(environment)
+  expect((await callsOf(second.url, apiKey("super-key"))("GET", "/locks/1/details")).status).toBe(404)
+})
+
+it("issuer and audience of tokens are the configured ones", async () => {
+  using folder = temporaryFolder()
+  const names = { LATCHKEY_JWT_ISSUER: "https://issuer.example.org", LATCHKEY_JWT_AUDIENCE: "doors" }
+  await using server = await startServer({ ...configured(folder.path), ...names })
+  const ask = async (headers: Readonly<Record<string, string>>) =>
+    (await callsOf(server.url, headers)("GET", `/users/${OWNER}/owned-locks`)).status
+  expect(await ask(user(OWNER))).toBe(401)
+  expect(await ask(user(OWNER, { iss: names.LATCHKEY_JWT_ISSUER, aud: names.LATCHKEY_JWT_AUDIENCE }))).toBe(200)
+})
