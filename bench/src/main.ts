@@ -48,7 +48,7 @@ try {
       .join("\n")
   )
   console.log(
-    `- ${pace.rounds} rounds of ${pace.seconds} s in random order; medians; "rounds": how far they lie apart; "noise": how far the machine's own time for the same fixed work does\n`
+    `- ${pace.rounds === 1 ? "one round" : `${pace.rounds} rounds`} of ${pace.seconds} s in random order; medians; "rounds": how far they lie apart; "noise": how far the machine's own time for the same fixed work does\n`
   )
   for (const { name, title, run } of chosen) {
     const own = join(folder, name)

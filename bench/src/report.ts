@@ -29,8 +29,8 @@ const figureRow = ({ subject, samples, machine }: Figure) => {
     number(median(of("perSecond"))),
     number(median(of("p50"))),
     number(median(of("p99"))),
-    percent(spread(of("perSecond"))),
-    percent(spread(machine))
+    distance(of("perSecond")),
+    distance(machine)
   ]
 }
 
@@ -54,7 +54,8 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
   return [line(head), rule, ...rows.map(line)].join("\n")
 }
 
-const percent = (part: number): string => `±${Math.round(part * 100)} %`
+const distance = (values: ReadonlyArray<number>): string =>
+  values.length > 1 ? `±${Math.round(spread(values) * 100)} %` : "-"
 
 /** Three digits that count. */
 const number = (value: number): string =>
