@@ -87,8 +87,9 @@ export const makeListener = Effect.fnUntraced(function* (options: {
 
     // HEAD is GET without the body, which node:http leaves out by itself (RFC 9110, section 9.3.2).
     const asked = method === "HEAD" ? "GET" : method
-    const operation = asked === "GET" ? operations[url] : undefined
-    if (operation !== undefined) return start(url, operation)
+    const [path = url] = url.split("?", 1)
+    const operation = asked === "GET" ? operations[path] : undefined
+    if (operation !== undefined) return start(path, operation)
     const found = router.find(asked, url)
     if (found === undefined) return finish("?", noSuchRoute)
     const { handler: route, params, searchParams: query } = found

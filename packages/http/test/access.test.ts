@@ -134,6 +134,15 @@ it("an organization sees only its own among the locks of a user", async () => {
   expect(await count(callers.superKey)).toBe(2)
 })
 
+it("a user who is signed in is known, and reads their own list alone", async () => {
+  const ask = (headers: callers.Credentials, userId: string) =>
+    callsOf(server.url, headers)("GET", `/users/${userId}/owned-locks`)
+  const nobodyYet = "nobody-has-heard-of-me"
+  expect((await ask(callers.user(nobodyYet), nobodyYet)).body).toMatchObject({ locks: [], totalCount: 0 })
+  expect((await ask(callers.organization, nobodyYet)).status).toBe(404)
+  expect((await ask(callers.user(nobodyYet), callers.OWNER)).status).toBe(403)
+})
+
 it("a former owner, key holder or organization has no say any more", async () => {
   const lock = await furnishedLock(server.url)
   const open = async (headers: callers.Credentials) =>

@@ -34,6 +34,14 @@ it("GET /health says that the process runs, and GET /ready whether its store ans
   expect((await call("GET", "/ready")).status).toBe(200)
 })
 
+it("answers probes that add a query, and those that ask for the head alone", async () => {
+  for (const path of ["/health", "/ready", "/metrics", "/openapi.json", "/docs"]) {
+    expect((await call("GET", `${path}?probe=made-up`)).status).toBe(200)
+    expect(await call("HEAD", path)).toMatchObject({ status: 200, text: "" })
+    expect((await call("POST", path, { body: {} })).status).toBe(404)
+  }
+})
+
 describe("GET /metrics", () => {
   it("counts answers by method, route and status, and times them", async () => {
     const lock = await furnishedLock(server.url)

@@ -68,7 +68,7 @@ export const callsOf =
   }
 
 const jsonOf = (response: Response, text: string): AnswerBody =>
-  response.headers.get("content-type") === "application/json" ? JSON.parse(text) : {}
+  text !== "" && response.headers.get("content-type") === "application/json" ? JSON.parse(text) : {}
 
 /** A bare connection to the server, for what no client library would send. */
 export const connectTo = async (url: string): Promise<Socket> => {
