@@ -32,7 +32,7 @@ interface GoodRequest {
 }
 
 /** By the contract's name of the route. */
-export const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest>> = {
+const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest>> = {
   "POST /locks/{id}/CreateLock": on("CreateLock", ({ uuid }) => ({ index: 1, uuid })),
   "POST /locks/{id}/AddKey": on("AddKey", () => ({ keyUuid: "another-key", keyIndexNumber: 2, userId: OWNER })),
   "POST /locks/{id}/RemoveKey": on("RemoveKey", () => ({ keyUuid: FURNITURE.key })),
