@@ -1,7 +1,7 @@
 /** What the read model keeps of a lock, and how each event changes it. Pure: the same feed gives the same rows. */
 import { Option } from "effect"
 import { lockOfStream } from "./Lock.ts"
-import { fromStored, type LockEvent } from "./LockEvent.ts"
+import { fromStored, type LockEvent, type LockEventType } from "./LockEvent.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { canonical } from "./TempKey.ts"
 
@@ -33,11 +33,24 @@ export interface Projected {
   readonly tempKeyUuid: string | undefined
 }
 
+/** The events that tell the read model more than that they happened; no other needs to be decoded. */
+const telling: ReadonlySet<string> = new Set<LockEventType>([
+  "LockCreated",
+  "OwnerSet",
+  "OrganizationSet",
+  "LockUuidChanged",
+  "KeyAdded",
+  "KeyRemoved",
+  "ResidentAdded",
+  "ResidentRemoved",
+  "TempKeyCreated"
+])
+
 /** What an event means for the read model; `undefined` when it is not about a lock. */
 export const project = (stored: StoredEvent): Projected | undefined => {
   const lockId = lockOfStream(stored.streamId)
   if (lockId === undefined) return undefined
-  const event = Option.getOrUndefined(fromStored(stored))
+  const event = telling.has(stored.type) ? Option.getOrUndefined(fromStored(stored)) : undefined
   return {
     lockId,
     row: (before) => rowAfter(before, event, stored),

@@ -194,7 +194,15 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
     }
 
     case "CreateTempKey": {
-      const { tempKeyUuid, accessMode, allowedUserIds, validFrom, validUntil, maxUses = null, description } = command
+      const {
+        tempKeyUuid,
+        accessMode,
+        allowedUserIds = [],
+        validFrom,
+        validUntil,
+        maxUses = null,
+        description
+      } = command
       const uuid = canonical(tempKeyUuid)
       if (HashMap.has(lock.tempKeys, uuid) || HashSet.has(lock.deletedTempKeys, uuid)) {
         return Result.fail(new TempKeyExists({ lockId, tempKeyUuid }))
@@ -274,7 +282,7 @@ const accept = (event: LockEvent, device?: DeviceCommand): Result.Result<Decisio
 
 /** Only a user who creates a lock becomes its owner unasked; only an organization that does has it as its own. */
 const decideCreate = (command: CommandOf<"CreateLock">): Decision => {
-  const { lockId, uuid, index, serialNumber, vendorName, keys, principal } = command
+  const { lockId, uuid, index, serialNumber, vendorName, keys = [], principal } = command
   const ownerId = command.ownerId ?? (principal._tag === "User" ? principal.userId : undefined)
   const orgId = principal._tag === "Organization" ? principal.orgId : undefined
   const timestamp = instantOf(command.at)

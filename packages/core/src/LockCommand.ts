@@ -1,5 +1,5 @@
 /** What somebody asks of a lock, and the context it is asked in: who, when, and under which id. */
-import { Effect, Schema } from "effect"
+import { Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import { Principal } from "./Principal.ts"
 import type { Receipt } from "./ports/EventStore.ts"
@@ -30,12 +30,12 @@ export const LockRequest = Schema.TaggedUnion({
     serialNumber: Schema.optionalKey(PlateText),
     vendorName: Schema.optionalKey(PlateText),
     ownerId: optionalText,
-    keys: Schema.Array(Key)
-      .check(
+    keys: Schema.optionalKey(
+      Schema.Array(Key).check(
         distinct((key) => key.uuid, "every key needs a uuid of its own"),
         distinct((key) => key.indexNumber, "every key needs a slot of its own")
       )
-      .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+    )
   },
   AddKey: { keyUuid: NonEmptyText, keyIndexNumber: Slot, userId: optionalText },
   RemoveKey: { keyUuid: Schema.optionalKey(NonEmptyText), keyIndexNumber: Slot },
@@ -59,7 +59,7 @@ export const LockRequest = Schema.TaggedUnion({
   CreateTempKey: {
     tempKeyUuid: UuidText,
     accessMode: AccessMode,
-    allowedUserIds: Schema.Array(UuidText).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+    allowedUserIds: Schema.optionalKey(Schema.Array(UuidText)),
     validFrom: Instant,
     validUntil: Instant,
     maxUses: Schema.optionalKey(MaxUses),

@@ -11,7 +11,7 @@ import type { LockCommand } from "./LockCommand.ts"
 import { type AccessDenied, LockNotFound, type LockRefused } from "./LockError.ts"
 import { fromStored, type LockEvent, toStored } from "./LockEvent.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
-import { DeviceShadow } from "./ports/DeviceShadow.ts"
+import { DeviceShadow, ShadowUnavailable } from "./ports/DeviceShadow.ts"
 import {
   EventStore,
   type NewEvent,
@@ -171,7 +171,11 @@ export class Locks extends Context.Service<
         ) {
           const deadline = (yield* Clock.currentTimeMillis) + patience
           yield* store.prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
-          const sent = yield* shadow.send(thing, device).pipe(Effect.timeout(sendTimeout), Effect.result)
+          const sent = yield* shadow.send(thing, device).pipe(
+            Effect.timeout(sendTimeout),
+            Effect.catchDefect((cause) => Effect.fail(new ShadowUnavailable({ thing, message: String(cause), cause }))),
+            Effect.result
+          )
           if (Result.isSuccess(sent))
             return yield* committed(lockId, yield* settling.accepted({ thing, commandId }), "discarded meanwhile")
           const reason = sent.failure.message
@@ -194,14 +198,15 @@ export class Locks extends Context.Service<
           needsDevice: boolean,
           lockId: number
         ) {
-          const inDoubt = reservation.released && needsDevice
-          if (!inDoubt && (yield* Clock.currentTimeMillis) < reservation.deadline) return yield* Effect.sleep(MAX_PAUSE)
-          const settlement = yield* settling.settle(reservation)
-          if (Option.isNone(settlement)) {
-            return yield* needsDevice
-              ? Effect.fail(new DeviceUnreachable({ lockId, reason: "an earlier command is still unanswered" }))
-              : Effect.fail(new LockBusy({ lockId }))
+          // The sweep keeps asking about this one. To ask here too would make everybody else at the lock wait.
+          if (reservation.released && needsDevice) {
+            return yield* Effect.fail(
+              new DeviceUnreachable({ lockId, reason: "an earlier command is still unanswered" })
+            )
           }
+          if ((yield* Clock.currentTimeMillis) < reservation.deadline) return yield* Effect.sleep(MAX_PAUSE)
+          const settlement = yield* settling.settle(reservation)
+          if (Option.isNone(settlement)) return yield* Effect.fail(new LockBusy({ lockId }))
         })
 
         return { execute }

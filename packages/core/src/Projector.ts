@@ -1,12 +1,12 @@
 /** Carries the feed into the read model, from its checkpoint on, for as long as the layer lives. */
-import { Context, Duration, Effect, Layer, Stream, SubscriptionRef } from "effect"
+import { Context, Duration, Effect, Latch, Layer, Stream, SubscriptionRef } from "effect"
 import { backoff } from "./Backoff.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 
-const BATCH = 500
-/** Lets events gather, so that a busy feed is applied in batches and not one by one. */
-const GATHER = Duration.millis(5)
+const BATCH = 1_000
+/** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
+const GATHER = Duration.millis(100)
 
 export class Projector extends Context.Service<
   Projector,
@@ -21,8 +21,22 @@ export class Projector extends Context.Service<
       const store = yield* EventStore
       const readModel = yield* ReadModel
       const checkpoint = yield* SubscriptionRef.make(0)
+      /** Open while somebody waits for the read model. */
+      const wanted = yield* Latch.make(false)
 
-      yield* follow(store, readModel, (position) => SubscriptionRef.set(checkpoint, position)).pipe(
+      const follow = Effect.fnUntraced(function* () {
+        let position = yield* readModel.checkpoint
+        const apply = Effect.fnUntraced(function* () {
+          position = yield* applyAfter(store, readModel, position, (reached) =>
+            SubscriptionRef.set(checkpoint, reached)
+          )
+          yield* Effect.timeoutOption(wanted.await, GATHER)
+          yield* wanted.close
+        })
+        yield* SubscriptionRef.set(checkpoint, position)
+        yield* Stream.runForEach(store.changes, apply)
+      })
+      yield* follow().pipe(
         Effect.tapError((error) => Effect.logWarning("The read model is behind; trying again", error.message)),
         Effect.retry(backoff),
         Effect.forkScoped
@@ -32,6 +46,7 @@ export class Projector extends Context.Service<
         catchUp: Effect.fnUntraced(function* (timeout) {
           const head = yield* store.head
           if ((yield* SubscriptionRef.get(checkpoint)) >= head) return
+          yield* wanted.open
           yield* SubscriptionRef.changes(checkpoint).pipe(
             Stream.takeUntil((position) => position >= head),
             Stream.runDrain,
@@ -49,31 +64,15 @@ export const rebuild: Effect.Effect<number, StoreUnavailable | ReadModelUnavaila
     const store = yield* EventStore
     const readModel = yield* ReadModel
     yield* readModel.reset
-    return yield* drain(store, readModel, 0, () => Effect.void)
+    return yield* applyAfter(store, readModel, 0, () => Effect.void)
   })
 
-type OnProgress = (checkpoint: number) => Effect.Effect<void>
-
-const follow = (store: EventStore["Service"], readModel: ReadModel["Service"], onProgress: OnProgress) =>
-  Effect.gen(function* () {
-    let position = yield* readModel.checkpoint
-    yield* onProgress(position)
-    yield* store.changes.pipe(
-      Stream.runForEach(() =>
-        Effect.gen(function* () {
-          position = yield* drain(store, readModel, position, onProgress)
-          yield* Effect.sleep(GATHER)
-        })
-      )
-    )
-  })
-
-/** Applies everything after a position; answers the checkpoint that then stands. */
-const drain = Effect.fnUntraced(function* (
+/** Applies what the feed holds after a position; answers the checkpoint that then stands. */
+const applyAfter = Effect.fnUntraced(function* (
   store: EventStore["Service"],
   readModel: ReadModel["Service"],
   from: number,
-  onProgress: OnProgress
+  onProgress: (checkpoint: number) => Effect.Effect<void>
 ) {
   let position = from
   while (true) {
@@ -81,5 +80,7 @@ const drain = Effect.fnUntraced(function* (
     if (events.length === 0) return position
     position = yield* readModel.apply(events)
     yield* onProgress(position)
+    // Short of the last event: the read model was emptied by somebody else, and is filled from its beginning.
+    if (events.length < BATCH && position === events.at(-1)?.position) return position
   }
 })

@@ -7,7 +7,7 @@ import { clock, created, type Fact, given, happened, lockId, lockUuid, type Requ
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
 
 describe("CreateLock", () => {
-  const request = { _tag: "CreateLock", index: 1, uuid: lockUuid, keys: [] } as const
+  const request = { _tag: "CreateLock", index: 1, uuid: lockUuid } as const
 
   it("creates a lock that did not exist", () => {
     given()

@@ -196,6 +196,7 @@ describe("while the shadow hangs", () => {
       yield* afterTimeouts(execute(open, { receipt }))
       yield* shadow.deliver
       yield* shadow.setMode("ok")
+      yield* TestClock.adjust("2 seconds")
       expect(yield* execute(open, { receipt })).toMatchObject({ version: 2, events: [{ _tag: "LockOpenRequested" }] })
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
     })

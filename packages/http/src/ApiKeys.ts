@@ -2,7 +2,7 @@
  * API keys of organizations. A key is shown once and kept as a hash; creating and revoking are events of the
  * organization's stream, so every instance over the same store learns of them.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { hash, randomBytes, timingSafeEqual } from "node:crypto"
 import { EventStore, type NewEvent, type Principal, type StoredEvent, type StoreUnavailable } from "@latchkey/core"
 import { Clock, Context, Duration, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { v7 as uuid } from "uuid"
@@ -121,9 +121,11 @@ export class ApiKeys extends Context.Service<
 
         const follow = Effect.fnUntraced(function* () {
           while (true) {
-            const events = yield* store.readAll(position, PAGE)
+            const head = yield* store.head
+            const events = yield* store.readAll(position, PAGE, PREFIX)
             events.forEach(take)
-            position = events.at(-1)?.position ?? position
+            // A full page may have more of them behind it; else there is none up to the head.
+            position = events.length < PAGE ? head : (events.at(-1)?.position ?? head)
             if (events.length < PAGE) break
           }
           yield* Effect.sleep(FOLLOW_EVERY)
@@ -180,5 +182,5 @@ export class ApiKeys extends Context.Service<
     )
 }
 
-const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("base64url")
+const hashOf = (secret: string): string => hash("sha256", secret, "base64url")
 const decode = Schema.decodeUnknownOption(OrganizationEvent)

@@ -10,7 +10,7 @@ import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { Authenticator, type Unauthenticated } from "./Authentication.ts"
 import type { KeysUnavailable, TokenRefused } from "./Jwt.ts"
-import { type ApiError, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
+import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
 import { parseBody, readBody } from "./RequestBody.ts"
 import type { Call, RawParts, Reply, Route } from "./Routes.ts"
 
@@ -91,7 +91,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     const operation = asked === "GET" ? operations[path] : undefined
     if (operation !== undefined) return start(path, operation)
     const found = router.find(asked, url)
-    if (found === undefined) return finish("?", noSuchRoute)
+    if (found === undefined) return finish("?", isDecodable(path) ? noSuchRoute : unreadablePath)
     const { handler: route, params, searchParams: query } = found
     readBody(request, (body) => {
       if (Result.isFailure(body)) return finish(route.path, json(body.failure.code, body.failure))
@@ -118,6 +118,16 @@ const noSuchRoute = json(
   404,
   makeProblem(404, "Not found", "There is no such endpoint. GET /openapi.json lists them all.")
 )
+
+const unreadablePath = json(400, badRequest([{ field: "path", message: "must be percent-encoded UTF-8" }]))
+
+const isDecodable = (path: string): boolean => {
+  try {
+    return decodeURIComponent(path) !== undefined
+  } catch {
+    return false
+  }
+}
 
 /**
  * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands

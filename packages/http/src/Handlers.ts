@@ -84,11 +84,7 @@ export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | Lo
         "temp-keys": ({ params, call }) =>
           Effect.map(queries.tempKeys(call.principal, params.id, call.at), ({ lock, tempKeys }) =>
             ok({
-              tempKeys: tempKeys.map(({ createdVersion: _, description: __, ...key }) => ({
-                ...key,
-                lockId: lock.lockId,
-                lockUuid: lock.uuid
-              }))
+              tempKeys: tempKeys.map((key) => ({ ...key, lockId: lock.lockId, lockUuid: lock.uuid }))
             })
           ),
         details: ({ params, call }) =>

@@ -70,7 +70,11 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
   api: HttpApi.HttpApi<Id, Groups>,
   handlers: { readonly [group: string]: { readonly [endpoint: string]: unknown } }
 ): FindMyWay.Router<Route> => {
-  const router = FindMyWay.make<Route>()
+  const router = FindMyWay.make<Route>({
+    caseSensitive: true,
+    ignoreTrailingSlash: false,
+    ignoreDuplicateSlashes: false
+  })
   HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint, group, mergedAnnotations, successes }) => {

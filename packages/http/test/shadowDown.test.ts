@@ -166,3 +166,24 @@ it("what broke the shadow is for the operator only", async () => {
   expect(text).not.toContain(INSIDE)
   expect(server.log.join("\n")).toContain(INSIDE)
 })
+
+it("many callers of one lock whose shadow hangs all have their answer in time", async () => {
+  await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+  const lock = await createLock(server.url)
+  await setMode(server, "hang")
+  const timed = async (command: string, body = {}) => {
+    const begun = Date.now()
+    const { status } = await lock.post(command, body)
+    return { command, status, late: Date.now() - begun > 2 * DEADLINE }
+  }
+  const answers = await Promise.all(
+    versionsUpTo(20).map((n) => (n % 2 === 0 ? timed("OpenLock") : timed("SetOwner", { userId: `user-${n}` })))
+  )
+  expect(answers.filter(({ late }) => late)).toEqual([])
+  expect(answers.filter(({ command }) => command === "OpenLock").map(({ status }) => status)).toEqual(
+    Array(10).fill(502)
+  )
+  expect(answers.filter(({ command }) => command === "SetOwner").map(({ status }) => status)).toEqual(
+    Array(10).fill(200)
+  )
+})

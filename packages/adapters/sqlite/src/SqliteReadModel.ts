@@ -151,30 +151,35 @@ export const make: (
 
 /** However many events of a lock there are, its row is read once and written once. */
 const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
-  const rows = new Map<number, DeviceState | undefined>()
+  const changes = new Map<number, { readonly before: DeviceState | undefined; after: DeviceState | undefined }>()
   for (const event of events) {
     const projected = project(event)
     if (projected === undefined) continue
     const { lockId, row, users, tempKeyUuid } = projected
-    const before = rows.has(lockId) ? rows.get(lockId) : (sql.device.get(lockId) as DeviceState | undefined)
-    rows.set(lockId, row(before))
+    let change = changes.get(lockId)
+    if (change === undefined) {
+      const before = sql.device.get(lockId) as DeviceState | undefined
+      change = { before, after: before }
+      changes.set(lockId, change)
+    }
+    change.after = row(change.after)
     for (const user of users) sql.addUser.run(user)
     if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)
   }
-  for (const row of rows.values()) {
-    if (row === undefined) continue
-    sql.saveDevice.run(
-      row.lockId,
-      row.lockUuid,
-      row.thingName,
-      row.serialNumber,
-      row.ownerId,
-      row.orgId,
-      row.keysCount,
-      row.residentCount,
-      row.lastEvent,
-      row.lastUpdated
-    )
+  for (const { before, after } of changes.values()) {
+    if (after !== undefined) save(sql, before, after)
+  }
+}
+
+const save = (sql: Statements, before: DeviceState | undefined, after: DeviceState) => {
+  const { lockId, lockUuid, thingName, serialNumber, ownerId, orgId } = after
+  const { keysCount, residentCount, lastEvent, lastUpdated } = after
+  // Most events change neither owner nor thing, and so need not touch an index.
+  if (before?.ownerId === ownerId && before.orgId === orgId && before.lockUuid === lockUuid) {
+    sql.countDevice.run(keysCount, residentCount, lastEvent, lastUpdated, lockId)
+  } else {
+    const counts = [keysCount, residentCount, lastEvent, lastUpdated] as const
+    sql.saveDevice.run(lockId, lockUuid, thingName, serialNumber, ownerId, orgId, ...counts)
   }
 }
 
@@ -195,6 +200,9 @@ const statements = (db: DatabaseSync) => ({
   moveCheckpoint: db.prepare("UPDATE checkpoint SET position = ?"),
   device: db.prepare(`SELECT ${DEVICE} FROM device_state WHERE lock_id = ?`),
   saveDevice: db.prepare("INSERT OR REPLACE INTO device_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+  countDevice: db.prepare(
+    "UPDATE device_state SET keys_count = ?, resident_count = ?, last_event = ?, last_updated = ? WHERE lock_id = ?"
+  ),
   addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
   addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
   ownedBy: db.prepare(

@@ -115,10 +115,11 @@ export class EventStore extends Context.Service<
       limit: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-    /** The feed after a position, at most `limit` events of it. */
+    /** The feed after a position, at most `limit` events of it; with `prefix`, only of streams whose id starts so. */
     readonly readAll: (
       afterPosition: number,
-      limit: number
+      limit: number,
+      prefix?: string
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
     /** Position of the newest event; 0 when there is none. */
@@ -166,7 +167,7 @@ export class EventStore extends Context.Service<
      */
     readonly release: (commandId: string) => Effect.Effect<void, StoreUnavailable>
 
-    /** Reservations, released ones included, whose deadline lies before `before` (epoch milliseconds). */
+    /** Reservations that are released, or whose deadline lies before `before` (epoch milliseconds). */
     readonly unsettled: (before: number) => Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
 
     readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>

@@ -99,7 +99,15 @@ const make = (): EventStore["Service"] => {
     read: (streamId, afterVersion, limit) =>
       Effect.sync(() => streams.get(streamId)?.slice(afterVersion, afterVersion + limit) ?? nothing),
 
-    readAll: (afterPosition, limit) => Effect.sync(() => feed.slice(afterPosition, afterPosition + limit)),
+    readAll: (afterPosition, limit, prefix) =>
+      Effect.sync(() =>
+        prefix === undefined
+          ? feed.slice(afterPosition, afterPosition + limit)
+          : feed
+              .slice(afterPosition)
+              .filter(({ streamId }) => streamId.startsWith(prefix))
+              .slice(0, limit)
+      ),
 
     head: Effect.sync(() => feed.length),
 
@@ -144,7 +152,9 @@ const make = (): EventStore["Service"] => {
 
     unsettled: (before) =>
       Effect.sync(() =>
-        Array.from(prepared.values(), ({ reservation }) => reservation).filter(({ deadline }) => deadline < before)
+        Array.from(prepared.values(), ({ reservation }) => reservation).filter(
+          ({ released, deadline }) => released || deadline < before
+        )
       ),
 
     receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),

@@ -47,6 +47,24 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
     })
   )
 
+  check("can be read for the streams of one kind", ({ store, name, events }) =>
+    Effect.gen(function* () {
+      const start = yield* store.head
+      const [a, b] = [name("kind-a"), name("other-b")]
+      yield* store.append(a, 0, events(2))
+      yield* store.append(b, 0, events(2))
+      yield* store.append(a, 2, events(2))
+      const versions = (after: number, limit: number) =>
+        Effect.map(store.readAll(start + after, limit, a), (page) =>
+          page.map(({ streamId, version }) => [streamId, version])
+        )
+      expect(yield* versions(0, 10)).toEqual([1, 2, 3, 4].map((version) => [a, version]))
+      expect(yield* versions(1, 2)).toEqual([2, 3].map((version) => [a, version]))
+      expect(yield* versions(6, 10)).toEqual([])
+      expect(yield* store.readAll(start, 10, name("nobody"))).toEqual([])
+    })
+  )
+
   check("is read in pages", ({ store, name, events }) =>
     Effect.gen(function* () {
       const start = yield* store.head

@@ -189,29 +189,31 @@ export const checkTwoSteps = (check: Check) => {
     })
   )
 
-  check("is listed as unsettled once its deadline has passed, until it settles", ({ store, name, events, reserve }) =>
-    Effect.gen(function* () {
-      const commands = [1_000, 2_000, 3_000].map((deadline) =>
-        reserve(name(`s-${deadline}`), `c-${deadline}`, deadline)
-      )
-      const [early, middle, late] = commands as [Reserved, Reserved, Reserved]
-      for (const command of commands) yield* store.prepare(0, events(1), command)
-      const ours = new Set(commands.map(({ commandId }) => commandId))
-      const unsettled = (before: number) =>
-        Effect.map(store.unsettled(before), (all) =>
-          all.filter(({ commandId }) => ours.has(commandId)).toSorted((a, b) => a.deadline - b.deadline)
+  check(
+    "is listed as unsettled once it is released or its deadline has passed, until it settles",
+    ({ store, name, events, reserve }) =>
+      Effect.gen(function* () {
+        const commands = [1_000, 2_000, 3_000].map((deadline) =>
+          reserve(name(`s-${deadline}`), `c-${deadline}`, deadline)
         )
-      expect(yield* unsettled(1_000)).toEqual([])
-      expect(yield* unsettled(1_001)).toEqual([{ ...early, released: false }])
-      yield* store.release(middle.commandId)
-      expect(yield* unsettled(2_001)).toEqual([
-        { ...early, released: false },
-        { ...middle, released: true }
-      ])
-      yield* store.commit(early.commandId)
-      yield* store.discard(middle.commandId)
-      expect(yield* unsettled(4_000)).toEqual([{ ...late, released: false }])
-    })
+        const [early, middle, late] = commands as [Reserved, Reserved, Reserved]
+        for (const command of commands) yield* store.prepare(0, events(1), command)
+        const ours = new Set(commands.map(({ commandId }) => commandId))
+        const unsettled = (before: number) =>
+          Effect.map(store.unsettled(before), (all) =>
+            all.filter(({ commandId }) => ours.has(commandId)).toSorted((a, b) => a.deadline - b.deadline)
+          )
+        expect(yield* unsettled(1_000)).toEqual([])
+        expect(yield* unsettled(1_001)).toEqual([{ ...early, released: false }])
+        yield* store.release(middle.commandId)
+        expect(yield* unsettled(1_001)).toEqual([
+          { ...early, released: false },
+          { ...middle, released: true }
+        ])
+        yield* store.commit(early.commandId)
+        yield* store.discard(middle.commandId)
+        expect(yield* unsettled(4_000)).toEqual([{ ...late, released: false }])
+      })
   )
 }
 
