@@ -10,7 +10,7 @@ export const filesIn = (folder: string) => ({
   readModel: join(folder, "read-model.db")
 })
 
-/** Durable, with projection, signed in to by API key; what is not measured listens nowhere. */
+/** Durable, with projection, signed in to by API key. */
 export const startLatchkey = (folder: string): Promise<Server> =>
   Server.startLatchkey({
     env: {
@@ -18,9 +18,7 @@ export const startLatchkey = (folder: string): Promise<Server> =>
       HOST: "127.0.0.1",
       LATCHKEY_STORE: "sqlite",
       LATCHKEY_DATA: folder,
-      LATCHKEY_API_KEYS: `acme:${API_KEY}`,
-      LATCHKEY_MQTT_PORT: "off",
-      LATCHKEY_SHADOW_PORT: "off"
+      LATCHKEY_API_KEYS: `acme:${API_KEY}`
     }
   })
 

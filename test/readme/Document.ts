@@ -12,8 +12,8 @@ import { Values } from "./Values.ts"
 
 const root = join(import.meta.dirname, "../..")
 const OWN = [".git", "data", "dist", "reports"]
-/** The ports of the text, and the variables that set them. */
-const PORTS = { PORT: "8787", LATCHKEY_MQTT_PORT: "8788", LATCHKEY_SHADOW_PORT: "8789" }
+/** The server's port in the text. */
+const PORT = "8787"
 const STARTS_SERVER = /(^|\s)(npm start|latchkey serve)\b/
 
 export class Document {
@@ -21,14 +21,14 @@ export class Document {
   readonly #folder: string
   readonly #shell: Shell
   readonly #values = new Values()
-  /** Port of the text -> port of this run. */
-  readonly #ports: ReadonlyMap<string, string>
+  /** The server's port in this run. */
+  readonly #port: string
 
-  private constructor(blocks: ReadonlyArray<Block>, folder: string, ports: ReadonlyMap<string, string>) {
+  private constructor(blocks: ReadonlyArray<Block>, folder: string, port: string) {
     this.blocks = blocks
     this.#folder = folder
-    this.#ports = ports
-    this.#shell = new Shell(folder, environment(folder, ports))
+    this.#port = port
+    this.#shell = new Shell(folder, environment(folder, port))
   }
 
   static async open(markdown: string): Promise<Document> {
@@ -38,9 +38,7 @@ export class Document {
     for (const name of readdirSync(root)) {
       if (!OWN.includes(name)) symlinkSync(join(root, name), join(folder, name))
     }
-    const ports = new Map<string, string>()
-    for (const port of Object.values(PORTS)) ports.set(port, String(await freePort()))
-    return new Document(blocks, folder, ports)
+    return new Document(blocks, folder, String(await freePort()))
   }
 
   async close(): Promise<void> {
@@ -95,7 +93,7 @@ export class Document {
     const ended = join(this.#folder, "server.ended")
     await this.#shell.run(`{ ${command}; echo $? > server.ended; } > server.log 2>&1 &`)
     const printed = () => readFileSync(log, "utf8").split("\n").slice(0, tidy(written).split("\n").length).join("\n")
-    await healthy(`http://127.0.0.1:${this.#ports.get(PORTS.PORT)}`, () => existsSync(ended)).catch((error) =>
+    await healthy(`http://127.0.0.1:${this.#port}`, () => existsSync(ended)).catch((error) =>
       expect.fail(`${error.message}\n${readFileSync(log, "utf8")}`)
     )
     if (written !== "") {
@@ -110,12 +108,11 @@ export class Document {
   }
 
   #toReal(text: string): string {
-    return text.replace(/\b878[789]\b/g, (port) => this.#ports.get(port) ?? port)
+    return text.replaceAll(new RegExp(`\\b${PORT}\\b`, "g"), this.#port)
   }
 
   #asWritten(output: string, written: string): string {
-    let text = output
-    for (const [port, real] of this.#ports) text = text.replaceAll(new RegExp(`\\b${real}\\b`, "g"), port)
+    const text = output.replaceAll(new RegExp(`\\b${this.#port}\\b`, "g"), PORT)
     return this.#values.asWritten(tidy(text), tidy(written))
   }
 }
@@ -140,7 +137,7 @@ const tidy = (text: string): string => {
   }
 }
 
-const environment = (folder: string, ports: ReadonlyMap<string, string>): NodeJS.ProcessEnv => {
+const environment = (folder: string, port: string): NodeJS.ProcessEnv => {
   // To a terminal, curl shows no progress.
   writeFileSync(join(folder, ".curlrc"), "silent\nshow-error\n")
   const inherited = Object.entries(process.env).filter(
@@ -148,7 +145,7 @@ const environment = (folder: string, ports: ReadonlyMap<string, string>): NodeJS
   )
   return {
     ...Object.fromEntries(inherited),
-    ...Object.fromEntries(Object.entries(PORTS).map(([name, port]) => [name, ports.get(port)])),
+    PORT: port,
     PATH: [join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
     CURL_HOME: folder,
     npm_config_loglevel: "silent"

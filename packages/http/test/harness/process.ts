@@ -17,7 +17,7 @@ export const temporaryFolder = (): Disposable & { readonly path: string } => {
 
 export type Environment = Readonly<Record<string, string>>
 
-/** Keys for the callers of `callers.ts`, a free port, and no ports of devices. */
+/** Keys for the callers of `callers.ts`, and a free port. */
 export const configured = (folder: string): Environment => ({
   PORT: "0",
   LATCHKEY_DATA: folder,
