@@ -1,4 +1,20 @@
-/** Tries again for ever: soon at first, then every few seconds. */
-import { Duration, Schedule } from "effect"
+/** For what must go on in the background: it is tried again for ever, soon at first, then every few seconds. */
+import { Cause, Duration, Effect, Option, Schedule } from "effect"
 
 export const backoff = Schedule.min([Schedule.exponential(Duration.millis(100)), Schedule.spaced(Duration.seconds(5))])
+
+/** Begins again whenever the effect fails or breaks, and says so in the log: `what` has stopped, and why. */
+export const keepGoing =
+  (what: string) =>
+  <A, E extends { readonly message: string }, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+    effect.pipe(
+      Effect.sandbox,
+      Effect.tapError((cause) =>
+        Option.match(Cause.findErrorOption(cause), {
+          onSome: ({ message }) => Effect.logWarning(`${what}; trying again`, message),
+          onNone: () => Effect.logError(`${what}; trying again`, cause)
+        })
+      ),
+      Effect.retry(backoff),
+      Effect.orDie
+    )

@@ -41,6 +41,10 @@ export class BulkNotFound extends Schema.TaggedError<BulkNotFound>()("BulkNotFou
   }
 }
 
+/** Whether an id can name a request: UUIDs of version 7 sort by time, which is how a restart finds the recent ones. */
+export const isInstanceId = (id: string): boolean =>
+  /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)
+
 /** A request of the size of one HTTP body; the command id, a UUID of version 7, names it. */
 export type BulkCommand = CommandContext & Pick<Extract<LockRequest, { readonly _tag: "BulkAddKeys" }>, "keys">
 
@@ -113,7 +117,13 @@ export class BulkAddKeys extends Context.Service<
             receipt: { id, fingerprint: id }
           })
         )
-        const added = yield* Effect.result(patient ? Effect.retry(once, { schedule: PATIENCE, while: mayPass }) : once)
+        const added = yield* Effect.result(
+          Effect.retry(patient ? Effect.retry(once, { schedule: PATIENCE, while: mayPass }) : once, {
+            schedule: backoff,
+            // A key has not failed while it may yet turn out that its device was told.
+            while: isInDoubt
+          })
+        )
         return Result.match(added, {
           onSuccess: ({ version }): Outcome => ({ _tag: "BulkKeyAdded", index, lockVersion: version }),
           onFailure: ({ message }): Outcome => ({ _tag: "BulkKeyFailed", index, reason: message })
@@ -226,6 +236,8 @@ const progressOf = ({ lockId, keys, outcomes }: Job, instanceId: string): BulkPr
 /** What may pass by itself: the device comes back, its backlog empties, the lock is less busy, the store answers again. */
 const mayPass = (error: ExecuteError): boolean =>
   error._tag === "DeviceUnreachable" || error._tag === "LockBusy" || error._tag === "StoreUnavailable"
+
+const isInDoubt = (error: ExecuteError): boolean => error._tag === "DeviceUnreachable" && error.inDoubt
 
 /** Sorts before every UUID of version 7 made from `millis` on (RFC 9562, section 5.7: the first 48 bits are the time). */
 const earliestUuid = (millis: number): string => {

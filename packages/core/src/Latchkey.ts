@@ -1,6 +1,6 @@
 /** Everything of Latchkey over one event store, read model and device shadow: as a layer, and as Promises. */
 import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
-import { BulkAddKeys, type BulkNotFound, type BulkProgress, type StartError } from "./BulkAddKeys.ts"
+import { BulkAddKeys, type BulkNotFound, type BulkProgress, isInstanceId, type StartError } from "./BulkAddKeys.ts"
 import { deviceReports } from "./DeviceReports.ts"
 import type { Lock } from "./Lock.ts"
 import { CommandContext, LockRequest } from "./LockCommand.ts"
@@ -10,7 +10,7 @@ import { type Executed, type ExecuteError, Locks, type LocksOptions } from "./Lo
 import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import type { DeviceShadow } from "./ports/DeviceShadow.ts"
-import type { EventStore, Receipt } from "./ports/EventStore.ts"
+import type { EventStore } from "./ports/EventStore.ts"
 import type { ReadModel } from "./ports/ReadModel.ts"
 import type { TempKey, TempKeyStatus } from "./TempKey.ts"
 
@@ -27,8 +27,7 @@ export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("Invali
 }) {}
 
 /** A command as plain data: its tag and fields, the lock, an id and a time of the caller's choosing, and who asks. */
-export type CommandInput = (typeof CommandContext)["Encoded"] &
-  (typeof LockRequest)["Encoded"] & { readonly receipt?: Receipt }
+export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequest)["Encoded"]
 
 /** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
 export type ErrorStyle = "throw" | "return"
@@ -121,9 +120,11 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
         Effect.flatMap(
           decode(command),
           (command): Effect.Effect<string, StartError | InvalidCommand> =>
-            command._tag === "BulkAddKeys"
-              ? bulk.start(command)
-              : Effect.fail(new InvalidCommand({ message: `${command._tag} is not BulkAddKeys: use execute` }))
+            command._tag !== "BulkAddKeys"
+              ? Effect.fail(new InvalidCommand({ message: `${command._tag} is not BulkAddKeys: use execute` }))
+              : isInstanceId(command.commandId)
+                ? bulk.start(command)
+                : Effect.fail(new InvalidCommand({ message: "commandId must be a UUID of version 7" }))
         )
       ),
     bulkProgress: (principal, lockId, instanceId) => answer(bulk.progress(principal, lockId, instanceId)),
@@ -151,10 +152,6 @@ const decodeContext = Schema.decodeUnknownEffect(CommandContext)
 
 const decode = (input: CommandInput) =>
   Effect.all([decodeContext(input), decodeRequest(input)]).pipe(
-    Effect.map(([context, request]) => ({
-      ...context,
-      ...request,
-      ...(input.receipt === undefined ? {} : { receipt: input.receipt })
-    })),
+    Effect.map(([context, request]) => ({ ...context, ...request })),
     Effect.mapError((error) => new InvalidCommand({ message: error.message }))
   )

@@ -50,8 +50,11 @@ export type Lock = typeof Lock.Type
 export const streamOfLock = (lockId: LockId): string => `lock-${lockId}`
 
 /** The lock whose events a stream holds; `undefined` for streams of something else. */
-export const lockOfStream = (streamId: string): LockId | undefined =>
-  streamId.startsWith("lock-") ? Number(streamId.slice("lock-".length)) : undefined
+export const lockOfStream = (streamId: string): LockId | undefined => {
+  if (!streamId.startsWith("lock-")) return undefined
+  const lockId = Number(streamId.slice("lock-".length))
+  return Number.isSafeInteger(lockId) && lockId > 0 ? lockId : undefined
+}
 
 /** The lock's temp keys, oldest first; deleted ones are gone. */
 export const tempKeysOf = (lock: Lock): ReadonlyArray<TempKey> =>

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import { Principal } from "./Principal.ts"
-import type { Receipt } from "./ports/EventStore.ts"
+import { Receipt } from "./ports/EventStore.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 import { Instant, Text, UuidText } from "./Text.ts"
 
@@ -88,12 +88,11 @@ export const CommandContext = Schema.Struct({
   commandId: Schema.String,
   /** When it was asked, epoch milliseconds; no later and no earlier than a `Date` can say. */
   at: Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 })),
-  principal: Principal
-})
-export interface CommandContext extends Schema.Schema.Type<typeof CommandContext> {
+  principal: Principal,
   /** Makes a retried command answer what it answered the first time. */
-  readonly receipt?: Receipt
-}
+  receipt: Schema.optionalKey(Receipt)
+})
+export type CommandContext = typeof CommandContext.Type
 
 /** BulkAddKeys is no command of a single append: see `BulkAddKeys.ts`. */
 export type LockCommand = CommandContext & Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>

@@ -8,7 +8,7 @@ import { LockRepository } from "./LockRepository.ts"
 import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
-import { type OwnedLock, ReadModel } from "./ports/ReadModel.ts"
+import { type OwnedLock, ReadModel, ReadModelUnavailable } from "./ports/ReadModel.ts"
 import { statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
 
 /** This id was never an owner, a key holder or a resident. */
@@ -80,8 +80,11 @@ export class LockQueries extends Context.Service<
       })
 
       const fromReadModel = Effect.fnUntraced(function* (principal: Principal, userId: string) {
-        // The read model may well answer while the log does not.
-        yield* Effect.ignore(projector.catchUp(CATCH_UP))
+        // While the log does not answer, the read model is as new as it can be.
+        const isCurrent = yield* Effect.catchTag(projector.catchUp(CATCH_UP), "StoreUnavailable", () =>
+          Effect.succeed(true)
+        )
+        if (!isCurrent) return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
         if (principal._tag !== "User" && !(yield* readModel.isKnownUser(userId)))
           return yield* Effect.fail(new UserNotFound())
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined

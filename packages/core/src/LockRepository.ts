@@ -1,5 +1,5 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
-import { Context, Effect, Layer, Option, Schema, Semaphore } from "effect"
+import { Context, Effect, HashMap, HashSet, Layer, Option, Schema, Semaphore } from "effect"
 import { Lock, streamOfLock } from "./Lock.ts"
 import { evolve, initial } from "./LockAggregate.ts"
 import { fromStored, type LockEvent } from "./LockEvent.ts"
@@ -19,8 +19,11 @@ export interface LoadedLock {
 
 /** How many locks are kept in memory unless the layer says otherwise. */
 export const DEFAULT_CACHED_LOCKS = 10_000
-/** A snapshot is taken after this many events, so a cold load folds hardly more. */
-export const SNAPSHOT_EVERY = 500
+/**
+ * A snapshot is taken after this many events and one for each thing that the lock holds: so a cold load hardly costs
+ * more than that of a new lock, and a snapshot, however large, costs an event no more than its share.
+ */
+export const SNAPSHOT_EVERY = 50
 const PAGE = 1_000
 
 export class LockRepository extends Context.Service<
@@ -63,7 +66,8 @@ export class LockRepository extends Context.Service<
         }
 
         const saveSnapshotWhenDue = (loaded: LoadedLock): Effect.Effect<unknown> => {
-          if (loaded.lock === undefined || loaded.version - loaded.snapshotVersion < SNAPSHOT_EVERY) return Effect.void
+          if (loaded.lock === undefined) return Effect.void
+          if (loaded.version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(loaded.lock)) return Effect.void
           loaded.snapshotVersion = loaded.version
           const state = encodeSnapshot(loaded.lock)
           return store.saveSnapshot(loaded.streamId, { version: loaded.version, state }).pipe(
@@ -83,7 +87,9 @@ export class LockRepository extends Context.Service<
               const event = fromStored(stored)
               // An event of a later Latchkey means nothing to this one, but it is a version of the stream.
               if (Option.isSome(event)) loaded.lock = evolve(loaded.lock, event.value)
-              else if (loaded.lock !== undefined) loaded.lock = { ...loaded.lock, version: stored.version }
+              if (loaded.lock !== undefined && loaded.lock.version !== stored.version) {
+                loaded.lock = { ...loaded.lock, version: stored.version }
+              }
               loaded.version = stored.version
             }
             if (tail.length < PAGE) break
@@ -94,9 +100,10 @@ export class LockRepository extends Context.Service<
 
         const readFromStore = Effect.fnUntraced(function* (lockId: number) {
           const streamId = streamOfLock(lockId)
-          const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ state }) => decodeSnapshot(state))
-          const lock = Option.getOrElse(snapshot, () => initial)
-          const version = lock?.version ?? 0
+          const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ version, state }) =>
+            Option.map(decodeSnapshot(state), (lock) => ({ version, lock }))
+          )
+          const { version, lock } = Option.getOrElse(snapshot, () => ({ version: 0, lock: initial }))
           const loaded: LoadedLock = {
             streamId,
             lock,
@@ -108,7 +115,8 @@ export class LockRepository extends Context.Service<
           // Somebody else may have read it meanwhile: all callers must queue at the same mutex.
           const other = entryOf(lockId)
           if (other !== undefined) return { loaded: other, fresh: false }
-          remember(lockId, loaded)
+          // Whoever asks for locks that do not exist must not push others out of memory.
+          if (loaded.lock !== undefined) remember(lockId, loaded)
           return { loaded, fresh: true }
         })
 
@@ -139,3 +147,7 @@ const decode = Schema.decodeOption(LockSnapshot, asItWas)
 
 const encodeSnapshot = (lock: Lock): string => encode({ format: 1, lock })
 const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)
+
+/** How many things a snapshot of the lock has to write down. */
+const sizeOf = ({ keys, residents, tempKeys, deletedTempKeys }: Lock): number =>
+  keys.length + residents.length + HashMap.size(tempKeys) + HashSet.size(deletedTempKeys)

@@ -13,6 +13,7 @@ import { fromStored, type LockEvent, toStored } from "./LockEvent.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
 import { DeviceShadow, ShadowUnavailable } from "./ports/DeviceShadow.ts"
 import {
+  type CommandExists,
   EventStore,
   type NewEvent,
   type Receipt,
@@ -29,10 +30,14 @@ export interface Executed {
   readonly events: ReadonlyArray<LockEvent>
 }
 
-/** The device could not be told, and nothing was recorded; `reason` is for the operator. */
+/**
+ * The device could not be told, and nothing is recorded; `reason` is for the operator. When `inDoubt`, the shadow does
+ * not say whether it took the command: it is recorded as soon as it turns out that it did.
+ */
 export class DeviceUnreachable extends Schema.TaggedError<DeviceUnreachable>()("DeviceUnreachable", {
   lockId: Schema.Number,
-  reason: Schema.String
+  reason: Schema.String,
+  inDoubt: Schema.Boolean
 }) {
   override get message() {
     return "Failed to update device shadow"
@@ -53,7 +58,14 @@ export class ReceiptReused extends Schema.TaggedError<ReceiptReused>()("ReceiptR
   }
 }
 
-export type ExecuteError = AccessDenied | LockRefused | DeviceUnreachable | LockBusy | ReceiptReused | StoreUnavailable
+export type ExecuteError =
+  | AccessDenied
+  | LockRefused
+  | DeviceUnreachable
+  | LockBusy
+  | ReceiptReused
+  | CommandExists
+  | StoreUnavailable
 
 export interface LocksOptions {
   /** How many locks are kept in memory; 10,000 unless given. */
@@ -128,7 +140,7 @@ export class Locks extends Context.Service<
                 if (n > 2) yield* Effect.sleep(Math.min(n, MAX_PAUSE))
                 break
               case "StreamReserved":
-                yield* waitOrSettle(error, device !== undefined, command.lockId)
+                yield* waitOrSettle(error, device !== undefined, command)
                 break
               default:
                 return yield* Effect.fail(error)
@@ -171,7 +183,8 @@ export class Locks extends Context.Service<
         ) {
           const deadline = (yield* Clock.currentTimeMillis) + patience
           yield* store.prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
-          const sent = yield* shadow.send(thing, device).pipe(
+          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(sendTimeout), deadline)
+          const sent = yield* shadow.send(thing, device, notAfter).pipe(
             Effect.timeout(sendTimeout),
             Effect.catchDefect((cause) => Effect.fail(new ShadowUnavailable({ thing, message: String(cause), cause }))),
             Effect.result
@@ -185,23 +198,27 @@ export class Locks extends Context.Service<
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
           // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
           if (commute(events)) yield* store.release(commandId)
-          return yield* Effect.fail(new DeviceUnreachable({ lockId, reason }))
+          return yield* Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: true }))
         })
 
         const committed = (lockId: number, settlement: Settlement, reason: string) =>
           settlement._tag === "Committed"
             ? Effect.succeed(settlement)
-            : Effect.fail(new DeviceUnreachable({ lockId, reason }))
+            : Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: false }))
 
         const waitOrSettle = Effect.fnUntraced(function* (
           reservation: StreamReserved,
           needsDevice: boolean,
-          lockId: number
+          { lockId, commandId }: LockCommand
         ) {
           // The sweep keeps asking about this one. To ask here too would make everybody else at the lock wait.
           if (reservation.released && needsDevice) {
             return yield* Effect.fail(
-              new DeviceUnreachable({ lockId, reason: "an earlier command is still unanswered" })
+              new DeviceUnreachable({
+                lockId,
+                reason: "an earlier command is still unanswered",
+                inDoubt: reservation.commandId === commandId
+              })
             )
           }
           if ((yield* Clock.currentTimeMillis) < reservation.deadline) return yield* Effect.sleep(MAX_PAUSE)

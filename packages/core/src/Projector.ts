@@ -1,6 +1,6 @@
 /** Carries the feed into the read model, from its checkpoint on, for as long as the layer lives. */
-import { Context, Duration, Effect, Latch, Layer, Stream, SubscriptionRef } from "effect"
-import { backoff } from "./Backoff.ts"
+import { Context, Duration, Effect, Latch, Layer, Option, Stream, SubscriptionRef } from "effect"
+import { keepGoing } from "./Backoff.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 
@@ -11,8 +11,8 @@ const GATHER = Duration.millis(100)
 export class Projector extends Context.Service<
   Projector,
   {
-    /** Answers when the read model has seen the feed up to its present head, or when the time is over. */
-    readonly catchUp: (timeout: Duration.Input) => Effect.Effect<void, StoreUnavailable>
+    /** Waits until the read model has seen the feed up to its present head; `false` when it has not in that time. */
+    readonly catchUp: (timeout: Duration.Input) => Effect.Effect<boolean, StoreUnavailable | ReadModelUnavailable>
   }
 >()("@latchkey/core/Projector") {
   static readonly layer = Layer.effect(
@@ -36,22 +36,20 @@ export class Projector extends Context.Service<
         yield* SubscriptionRef.set(checkpoint, position)
         yield* Stream.runForEach(store.changes, apply)
       })
-      yield* follow().pipe(
-        Effect.tapError((error) => Effect.logWarning("The read model is behind; trying again", error.message)),
-        Effect.retry(backoff),
-        Effect.forkScoped
-      )
+      yield* follow().pipe(keepGoing("The read model is not filled"), Effect.forkScoped)
 
       return {
         catchUp: Effect.fnUntraced(function* (timeout) {
           const head = yield* store.head
-          if ((yield* SubscriptionRef.get(checkpoint)) >= head) return
+          // The read model's own word: another process may have filled it, or emptied it.
+          if ((yield* readModel.checkpoint) >= head) return true
           yield* wanted.open
-          yield* SubscriptionRef.changes(checkpoint).pipe(
-            Stream.takeUntil((position) => position >= head),
-            Stream.runDrain,
+          const reached = yield* SubscriptionRef.changes(checkpoint).pipe(
+            Stream.filterEffect(() => Effect.map(readModel.checkpoint, (position) => position >= head)),
+            Stream.runHead,
             Effect.timeoutOption(timeout)
           )
+          return Option.isSome(Option.flatten(reached))
         })
       }
     })

@@ -2,7 +2,8 @@
  * How a prepared append ends when its writer did not end it: by evidence. The shadow holds the command, or the device
  * has acknowledged it: the events are committed. Else they are discarded. Settling twice does no harm.
  */
-import { Clock, Context, Duration, Effect, Layer, Option, Schedule } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
+import { keepGoing } from "./Backoff.ts"
 import { DeviceShadow } from "./ports/DeviceShadow.ts"
 import { EventStore, type Settlement, type StoreUnavailable } from "./ports/EventStore.ts"
 
@@ -42,9 +43,15 @@ export class Settling extends Context.Service<
       })
 
       const settle = Effect.fnUntraced(function* (sent: SentCommand) {
-        const found = yield* shadow.find(sent.thing, sent.commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.option)
-        if (Option.isNone(found)) return Option.none<Settlement>()
-        return Option.some(yield* found.value ? accepted(sent) : store.discard(sent.commandId))
+        const found = yield* shadow.find(sent.thing, sent.commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
+        if (Result.isFailure(found)) {
+          const { commandId } = sent
+          yield* Effect.logWarning("The shadow does not say whether it took a command", found.failure.message, {
+            commandId
+          })
+          return Option.none<Settlement>()
+        }
+        return Option.some(yield* found.success ? accepted(sent) : store.discard(sent.commandId))
       })
 
       const sweep = Effect.fnUntraced(function* () {
@@ -52,23 +59,17 @@ export class Settling extends Context.Service<
         for (const reservation of overdue) {
           const settlement = yield* settle(reservation)
           const { streamId, commandId } = reservation
-          yield* Option.match(settlement, {
-            onNone: () =>
-              Effect.logWarning("The shadow does not say whether it took a command; asking again soon", {
-                streamId,
-                commandId
-              }),
-            onSome: ({ _tag }) =>
-              Effect.logInfo("Settled what a writer left behind", { streamId, commandId, outcome: _tag })
+          if (Option.isNone(settlement)) continue
+          yield* Effect.logInfo("Settled what a writer left behind", {
+            streamId,
+            commandId,
+            outcome: settlement.value._tag
           })
         }
       })
 
-      yield* sweep().pipe(
-        Effect.catchTag("StoreUnavailable", (error) =>
-          Effect.logWarning("Could not look for unsettled commands", error.message)
-        ),
-        Effect.repeat(Schedule.spaced(SWEEP_EVERY)),
+      yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
+        keepGoing("Unsettled commands are not looked for"),
         Effect.forkScoped
       )
       return { settle, accepted }

@@ -103,7 +103,7 @@ describe("a lock that is not in memory", () => {
       })
       const opened = Array.from({ length: SNAPSHOT_EVERY }, () => happened({ _tag: "LockOpenRequested" }))
       yield* world.store.append("lock-7", 0, [happened(created), old, ...opened].map(enveloped))
-      for (const reads of [502, 0]) {
+      for (const reads of [SNAPSHOT_EVERY + 2, 0]) {
         const process = yield* makeRepository(world)
         const { lock } = (yield* process.repository.load(7)).loaded
         expect(lock && tempKeysOf(lock).map(({ uuid }) => uuid)).toEqual(["temp-key-1"])
@@ -138,11 +138,23 @@ describe("a lock that is not in memory", () => {
 describe("memory", () => {
   it.effect("keeps the locks that were used last, and no more than it may", () =>
     Effect.gen(function* () {
-      const { repository } = yield* makeRepository(yield* makeWorld, 2)
+      const world = yield* makeWorld
+      const { repository } = yield* makeRepository(world, 2)
+      for (const lockId of [1, 2, 3]) {
+        yield* world.store.append(`lock-${lockId}`, 0, [enveloped(happened(created), 1)])
+      }
       const isFresh = (lockId: number) => Effect.map(repository.load(lockId), ({ fresh }) => fresh)
       expect([yield* isFresh(1), yield* isFresh(2), yield* isFresh(1)]).toEqual([true, true, false])
       expect(yield* isFresh(3)).toBe(true)
       expect([yield* isFresh(1), yield* isFresh(3), yield* isFresh(2)]).toEqual([false, false, true])
+    })
+  )
+
+  it.effect("has no room for locks that do not exist", () =>
+    Effect.gen(function* () {
+      const { repository } = yield* makeRepository(yield* makeWorld)
+      const loads = [yield* repository.load(404), yield* repository.load(404)]
+      expect(loads.map(({ fresh }) => fresh)).toEqual([true, true])
     })
   )
 

@@ -2,9 +2,16 @@
  * API keys of organizations. A key is shown once and kept as a hash; creating and revoking are events of the
  * organization's stream, so every instance over the same store learns of them.
  */
-import { hash, randomBytes, timingSafeEqual } from "node:crypto"
-import { EventStore, type NewEvent, type Principal, type StoredEvent, type StoreUnavailable } from "@latchkey/core"
-import { Clock, Context, Duration, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
+import { hash, randomBytes } from "node:crypto"
+import {
+  EventStore,
+  keepGoing,
+  type NewEvent,
+  type Principal,
+  type StoredEvent,
+  type StoreUnavailable
+} from "@latchkey/core"
+import { Clock, Context, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { v7 as uuid } from "uuid"
 
 /** What happened to an organization. Stored for ever: add cases and optional fields, never rename or remove one. */
@@ -130,12 +137,8 @@ export class ApiKeys extends Context.Service<
           }
           yield* Effect.sleep(FOLLOW_EVERY)
         })
-        yield* store.changes.pipe(
-          Stream.runForEach(follow),
-          Effect.tapError((error) =>
-            Effect.logWarning("Changes of API keys are not followed; trying again", error.message)
-          ),
-          Effect.retry(Schedule.spaced(Duration.seconds(1))),
+        yield* Stream.runForEach(store.changes, follow).pipe(
+          keepGoing("Changes of API keys are not followed"),
           Effect.forkScoped
         )
 
@@ -158,9 +161,9 @@ export class ApiKeys extends Context.Service<
 
         return {
           principalOf: (secret, now) => {
-            const hash = hashOf(secret)
-            const key = byHash.get(hash)
-            if (key === undefined || !timingSafeEqual(Buffer.from(key.hash), Buffer.from(hash))) return undefined
+            // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
+            const key = byHash.get(hashOf(secret))
+            if (key === undefined) return undefined
             if (key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now)) return undefined
             return key.orgId === OPERATOR ? { _tag: "Super" } : { _tag: "Organization", orgId: key.orgId }
           },

@@ -5,7 +5,7 @@
 import { createHash, randomFillSync } from "node:crypto"
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Principal, Receipt } from "@latchkey/core"
-import { type Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
+import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { Authenticator, type Unauthenticated } from "./Authentication.ts"
@@ -66,7 +66,9 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const answerOf = (route: Route, exit: Exit.Exit<Reply<unknown>, Failure>): Answer => {
     if (Exit.isFailure(exit)) return problemAnswer(route, exit.cause)
     const encoded = route.encode(exit.value)
-    return Exit.isSuccess(encoded) ? json(exit.value.status, encoded.value) : problemAnswer(route, encoded.cause)
+    return Exit.isSuccess(encoded)
+      ? json(exit.value.status, encoded.value)
+      : problemAnswer(route, Cause.die(Cause.squash(encoded.cause)))
   }
 
   const problemAnswer = (route: Route, cause: Cause.Cause<unknown>): Answer => {
@@ -83,7 +85,12 @@ export const makeListener = Effect.fnUntraced(function* (options: {
       onAnswered(method, path, answer.status, (performance.now() - begun) / 1000)
     }
     const start = (path: string, effect: Effect.Effect<Answer>) =>
-      inTurn(() => run(effect).addObserver((exit) => finish(path, Exit.isSuccess(exit) ? exit.value : failed)))
+      inTurn(() =>
+        run(effect).addObserver((exit) => {
+          if (Exit.isFailure(exit)) run(Effect.logError(`${method} ${path} broke`, exit.cause))
+          finish(path, Exit.isSuccess(exit) ? exit.value : failed)
+        })
+      )
 
     // HEAD is GET without the body, which node:http leaves out by itself (RFC 9110, section 9.3.2).
     const asked = method === "HEAD" ? "GET" : method

@@ -28,8 +28,10 @@ const ALGORITHMS = {
   PublicKey: ["RS256", "PS256", "ES256", "EdDSA"],
   Jwks: ["RS256", "PS256", "ES256", "EdDSA"]
 }
-/** Tokens that were found good are remembered up to their end, so that only the first request pays for the signature. */
+/** Tokens that were found good are remembered for a minute, so that not every request pays for checking the signature. */
 const REMEMBERED = 10_000
+/** In milliseconds; a key that the issuer has withdrawn signs nobody in for longer. */
+const REMEMBERED_FOR = 60_000
 
 export class Jwt extends Context.Service<
   Jwt,
@@ -80,7 +82,11 @@ export class Jwt extends Context.Service<
             if (subject === undefined)
               return yield* Effect.fail(new TokenRefused({ message: "The token names no subject." }))
             if (remembered.size >= REMEMBERED) remembered.clear()
-            remembered.set(digest, { subject, from: now, until: (payload.exp ?? 0) * 1000 })
+            remembered.set(digest, {
+              subject,
+              from: now,
+              until: Math.min((payload.exp ?? 0) * 1000, now + REMEMBERED_FOR)
+            })
             return subject
           })
         }

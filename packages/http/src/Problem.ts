@@ -67,6 +67,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   ReceiptReused: [422, "Idempotency key reused"],
   DeviceUnreachable: [502, "Failed to update device shadow"],
   LockBusy: [503, "Lock busy"],
+  CommandExists: [409, "Command already carried out"],
   StoreUnavailable: [503, "Store unavailable"]
 }
 
@@ -88,7 +89,13 @@ export const problemOf = (error: ApiError): Problem => {
         "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice."
       )
     case "DeviceUnreachable":
-      return makeProblem(code, kind, `${error.message}. Nothing was recorded; try again when the device is back.`)
+      return makeProblem(
+        code,
+        kind,
+        error.inDoubt
+          ? `${error.message}: it does not say whether it took the command. If it did, the command will be recorded. Try again with the same Idempotency-Key to learn it.`
+          : `${error.message}. Nothing was recorded; try again when the device is back.`
+      )
     default: {
       const details = "field" in error ? [{ field: error.field, message: error.message }] : undefined
       return makeProblem(code, kind, error.message, details)

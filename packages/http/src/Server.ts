@@ -46,8 +46,8 @@ export const listen = Effect.fnUntraced(function* ({
   return server.address() as AddressInfo
 })
 
-const bind = (server: Server, host: string, port: number) =>
-  Effect.callback<void, CannotListen>((resume) => {
+const bind = Effect.fnUntraced(function* (server: Server, host: string, port: number) {
+  yield* Effect.callback<void, CannotListen>((resume) => {
     server.once("error", (error) =>
       resume(
         Effect.fail(
@@ -57,6 +57,10 @@ const bind = (server: Server, host: string, port: number) =>
     )
     server.listen(port, host, () => resume(Effect.void))
   })
+  server.removeAllListeners("error")
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  server.on("error", (error) => run(Effect.logError("A connection could not be accepted", error.message)))
+})
 
 /**
  * On closing, a connection ends as soon as nothing is under way on it: at once when it is idle or its request has not

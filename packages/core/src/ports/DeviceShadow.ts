@@ -33,8 +33,15 @@ export type DeviceReport =
 export class DeviceShadow extends Context.Service<
   DeviceShadow,
   {
-    /** Puts a command into the thing's shadow; when it answers, the shadow holds the command durably. */
-    readonly send: (thing: string, command: DeviceCommand) => Effect.Effect<void, ShadowRejected | ShadowUnavailable>
+    /**
+     * Puts a command into the thing's shadow; when it answers, the shadow holds the command durably. Writes nothing
+     * after `notAfter` (epoch milliseconds): from then on others may settle the command by what the shadow holds.
+     */
+    readonly send: (
+      thing: string,
+      command: DeviceCommand,
+      notAfter: number
+    ) => Effect.Effect<void, ShadowRejected | ShadowUnavailable>
 
     /**
      * Whether the shadow holds the command or the device has acknowledged it. `false` is final: the implementation has

@@ -34,11 +34,12 @@ export interface StoredEvent extends NewEvent {
 }
 
 /** Lets a retried request be answered as it was the first time. */
-export interface Receipt {
-  readonly id: string
+export const Receipt = Schema.Struct({
+  id: Schema.String,
   /** Tells a retry from another request that reuses the id. */
-  readonly fingerprint: string
-}
+  fingerprint: Schema.String
+})
+export type Receipt = typeof Receipt.Type
 
 /** What a receipt was given for: the versions `firstVersion..version` of a stream; none when `firstVersion > version`. */
 export interface Receipted extends Receipt {
@@ -97,6 +98,15 @@ export class ReceiptExists extends Schema.TaggedError<ReceiptExists>()("ReceiptE
   id: Schema.String
 }) {}
 
+/** The command id was used before: every command needs an id of its own. Nothing was prepared. */
+export class CommandExists extends Schema.TaggedError<CommandExists>()("CommandExists", {
+  commandId: Schema.String
+}) {
+  override get message() {
+    return "A command with this id was carried out before. Give every command an id of its own."
+  }
+}
+
 /** The store did not do what was asked, or its answer was lost. `message` tells the operator what to mend. */
 export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
   message: Schema.String,
@@ -153,7 +163,7 @@ export class EventStore extends Context.Service<
       events: ReadonlyArray<NewEvent>,
       reservation: Omit<Reservation, "released">,
       receipt?: Receipt
-    ) => Effect.Effect<void, AppendError>
+    ) => Effect.Effect<void, AppendError | CommandExists>
 
     /** Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. */
     readonly commit: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
