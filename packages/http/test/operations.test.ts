@@ -2,6 +2,7 @@
 import { Validator } from "@seriousme/openapi-schema-validator"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import manifest from "../package.json" with { type: "json" }
 import * as callers from "./harness/callers.ts"
 import { INSIDE, type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { furnishedLock, lockAt, newUuid, tempKey } from "./harness/locks.ts"
@@ -89,6 +90,7 @@ describe("GET /metrics", () => {
 describe("GET /openapi.json", () => {
   interface OpenApi {
     readonly openapi: string
+    readonly info: { readonly version: string }
     readonly paths: Readonly<
       Record<
         string,
@@ -103,6 +105,10 @@ describe("GET /openapi.json", () => {
     const { valid, errors } = await validator.validate({ ...(await described()) })
     expect(valid ? [] : errors).toEqual([])
     expect(validator.version).toBe("3.1")
+  })
+
+  it("has the version of the package", async () => {
+    expect((await described()).info.version).toBe(manifest.version)
   })
 
   it("lists every route with every status that it answers, and how to sign in", async () => {

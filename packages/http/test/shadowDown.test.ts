@@ -8,8 +8,9 @@ import { INSIDE, type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { createLock, historyOf, stateOf, type TestLock, tempKey, versionsUpTo } from "./harness/locks.ts"
 
 /** How long these servers wait for the shadow; a refusal follows within a second more. */
-const SEND_TIMEOUT = 300
-const DEADLINE = SEND_TIMEOUT + 1000 + 500
+const SEND_TIMEOUT = 1000
+/** Twice that, for a busy machine. */
+const DEADLINE = 2 * (SEND_TIMEOUT + 1000)
 
 const deviceCommands: ReadonlyArray<readonly [string, object]> = [
   ["OpenLock", {}],
@@ -24,7 +25,7 @@ const lockWithKey = async ({ url }: InProcess): Promise<TestLock> => {
   return lock
 }
 
-/** Everything that can be asked of a lock without its device. */
+/** Everything that can be asked of a lock without its device; all of it takes less than to wait for the shadow once. */
 const expectUsable = async (lock: TestLock) => {
   const begun = Date.now()
   const { tempKeyUuid } = (await lock.post("create-temp-key", tempKey())).body
@@ -32,7 +33,7 @@ const expectUsable = async (lock: TestLock) => {
   expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
   expect((await lock.post("AddResident", { name: "Ada" })).status).toBe(200)
   expect((await lock.get("details")).status).toBe(200)
-  expect(Date.now() - begun).toBeLessThan(500)
+  expect(Date.now() - begun).toBeLessThan(SEND_TIMEOUT)
 }
 
 const setMode = (server: InProcess, mode: MemoryDeviceShadow.ShadowMode) =>
@@ -162,7 +163,7 @@ it("what broke the shadow is for the operator only", async () => {
   await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT, shadow: broken })
   const lock = await createLock(server.url)
   const { status, text } = await lock.post("OpenLock")
-  expect([500, 502]).toContain(status)
+  expect(status).toBe(502)
   expect(text).not.toContain(INSIDE)
   expect(server.log.join("\n")).toContain(INSIDE)
 })
