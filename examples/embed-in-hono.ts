@@ -25,9 +25,10 @@ const statuses: { readonly [error: string]: 403 | 404 | 502 } = {
 
 const app = new Hono()
 app.post("/doors/:lockId/:action", async (context) => {
-  const body = await context.req.json()
+  // A receipt says which request a retry repeats: that is for you to say, not for the client.
+  const { receipt: _, ...request } = await context.req.json()
   const outcome = await latchkey.execute({
-    ...body,
+    ...request,
     _tag: context.req.param("action"),
     lockId: Number(context.req.param("lockId")),
     commandId: randomUUID(),

@@ -36,6 +36,9 @@ describe("the examples", () => {
     )
     expect((await post("OpenLock", "ann", {})).status).toBe(200)
     expect((await post("OpenLock", "eve", {})).status).toBe(403)
+    const posing = { principal: { _tag: "Super" }, receipt: "not for a client to give" }
+    expect((await post("OpenLock", "eve", posing)).status).toBe(403)
+    expect((await post("OpenLock", "ann", posing)).status).toBe(200)
     expect((await post("AddKey", "ann", {})).status).toBe(400)
 
     const exited = once(server, "exit")
