@@ -1,7 +1,7 @@
 /** SIGKILL, at any moment and at every step of the two-step append: what was answered stays, and log and shadow agree. */
 import { fileURLToPath } from "node:url"
 import { describe, expect, it, vi } from "vitest"
-import { OWNER, superKey } from "./harness/callers.ts"
+import { OWNER, STRANGER, superKey } from "./harness/callers.ts"
 import { commandsInShadow, feedIn, readModelIn, rebuildIn } from "./harness/dataFolder.ts"
 import { createLock, historyOf, lockAt, newUuid, type TestLock, tempKey, versionsUpTo } from "./harness/locks.ts"
 import { configured, type Server, startServer, temporaryFolder } from "./harness/process.ts"
@@ -77,10 +77,11 @@ describe("under load", () => {
         // Without an event it was so already, and nothing was written.
         if (body.event !== null) expect(history[(body.version ?? 0) - 1]?.event).toEqual(body.event)
       }
-      // What was under way at the kill settles soon; until then the lock waits for it.
-      await vi.waitUntil(async () => (await lock.post("SetOwner", { userId: OWNER })).status === 200, {
+      // What was under way at the kill settles soon; until then whatever changes the lock waits, and this surely does.
+      await vi.waitUntil(async () => (await lock.post("SetOwner", { userId: STRANGER })).status === 200, {
         timeout: 20_000
       })
+      expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
       ownedNow.push(lock)
     }
     const { body } = await callsOf(server.url, superKey)("GET", `/users/${OWNER}/owned-locks`)
