@@ -34,7 +34,7 @@ describe("the shadow in memory", () => {
   test("refuses in mode reject", ({ shadow, control }) =>
     Effect.gen(function* () {
       yield* control.setMode("reject")
-      expect(yield* Effect.flip(shadow.send("thing", command))).toMatchObject({
+      expect(yield* Effect.flip(shadow.send("thing", command, 1_000))).toMatchObject({
         _tag: "ShadowRejected",
         thing: "thing"
       })
@@ -44,7 +44,7 @@ describe("the shadow in memory", () => {
   test("takes the command and says nothing about it in mode lose-answer", ({ shadow, control }) =>
     Effect.gen(function* () {
       yield* control.setMode("lose-answer")
-      expect(yield* Effect.flip(shadow.send("thing", command))).toMatchObject({ _tag: "ShadowUnavailable" })
+      expect(yield* Effect.flip(shadow.send("thing", command, 1_000))).toMatchObject({ _tag: "ShadowUnavailable" })
       expect(yield* control.held("thing")).toEqual({
         "command-1": { type: "AddKey", seq: 2, issuedAt: 0, keyUuid: "key-1" }
       })
@@ -54,8 +54,8 @@ describe("the shadow in memory", () => {
   test("delivers late in mode lose-request, unless find has said no", ({ shadow, control }) =>
     Effect.gen(function* () {
       yield* control.setMode("lose-request")
-      yield* Effect.flip(shadow.send("thing", command))
-      yield* Effect.flip(shadow.send("thing", { ...command, commandId: "command-2" }))
+      yield* Effect.flip(shadow.send("thing", command, 1_000))
+      yield* Effect.flip(shadow.send("thing", { ...command, commandId: "command-2" }, 1_000))
       expect(yield* shadow.find("thing", "command-1")).toBe(false)
       yield* control.deliver
       expect(Object.keys(yield* control.held("thing"))).toEqual(["command-2"])
@@ -66,7 +66,7 @@ describe("the shadow in memory", () => {
       yield* control.setMode("hang")
       const asked = yield* Effect.forkChild(
         Effect.raceAllFirst([
-          shadow.send("thing", command),
+          shadow.send("thing", command, 1_000),
           shadow.find("thing", "command-1"),
           shadow.settle("thing", "command-1"),
           Effect.as(Effect.yieldNow, "silence")

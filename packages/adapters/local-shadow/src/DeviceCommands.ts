@@ -18,7 +18,12 @@ import type { ShadowRefused } from "./ShadowRequest.ts"
 /** What the commands need of the shadow service. */
 interface Shadows {
   readonly read: (thing: string) => Effect.Effect<Shadow, ShadowUnavailable>
-  readonly update: (thing: string, request: unknown) => Effect.Effect<ShadowAccepted, ShadowRefused | ShadowUnavailable>
+  /** Refused with 408, and without effect, when it would be written after `notAfter` (epoch milliseconds). */
+  readonly update: (
+    thing: string,
+    request: unknown,
+    notAfter?: number
+  ) => Effect.Effect<ShadowAccepted, ShadowRefused | ShadowUnavailable>
   /** What every thing holds under `reported.commands`. */
   readonly outcomes: Effect.Effect<
     ReadonlyArray<{ readonly thing: string; readonly commands: Schema.Json }>,
@@ -43,13 +48,14 @@ export const deviceCommands = ({ read, update, outcomes, events }: Shadows): Dev
   /** Reads, asks what to write, and writes it, unless the shadow has moved on: then once more. Answers whether it wrote. */
   const rewrite = Effect.fnUntraced(function* (
     thing: string,
-    change: (shadow: Shadow) => UpdateRequest["state"] | undefined
+    change: (shadow: Shadow) => UpdateRequest["state"] | undefined,
+    notAfter?: number
   ) {
     for (let attempt = 1; ; attempt++) {
       const shadow = yield* read(thing)
       const state = change(shadow)
       if (state === undefined) return false
-      const written = yield* Effect.result(update(thing, { state, version: shadow.version }))
+      const written = yield* Effect.result(update(thing, { state, version: shadow.version }, notAfter))
       if (Result.isSuccess(written)) return true
       const error = written.failure
       const conflict = error._tag === "ShadowRefused" && error.code === 409
@@ -57,15 +63,19 @@ export const deviceCommands = ({ read, update, outcomes, events }: Shadows): Dev
     }
   })
 
-  const send = Effect.fnUntraced(function* (thing: string, command: DeviceCommand) {
+  const send = Effect.fnUntraced(function* (thing: string, command: DeviceCommand, notAfter: number) {
     const now = yield* Clock.currentTimeMillis
     let unacknowledged = 0
-    yield* rewrite(thing, (shadow) => {
-      const pending = commandsOf(shadow, "desired")
-      const commands = addCommand(pending, command, now)
-      unacknowledged = Object.keys(pending).filter((id) => !Object.hasOwn(commands, id)).length
-      return { desired: { commands } }
-    }).pipe(
+    yield* rewrite(
+      thing,
+      (shadow) => {
+        const pending = commandsOf(shadow, "desired")
+        const commands = addCommand(pending, command, now)
+        unacknowledged = Object.keys(pending).filter((id) => !Object.hasOwn(commands, id)).length
+        return { desired: { commands } }
+      },
+      notAfter
+    ).pipe(
       Effect.catchTag("ShadowRefused", (refused) =>
         Effect.fail(new ShadowRejected({ thing, message: reasonOf(refused, thing, unacknowledged) }))
       )
@@ -132,6 +142,8 @@ const reasonOf = ({ code, message }: ShadowRefused, thing: string, unacknowledge
         `The shadow of ${thing} is full: the device has ${unacknowledged} unacknowledged commands. ` +
         "It takes more when it has acknowledged some."
       )
+    case 408:
+      return `The command came too late for the shadow of ${thing}: nothing was written. Try again.`
     case 409:
       return `The shadow of ${thing} changes all the time. Try again.`
     default:

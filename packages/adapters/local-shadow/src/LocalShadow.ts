@@ -75,12 +75,21 @@ export class LocalShadow extends Context.Service<
           return gotOf(shadow, yield* currentTimeSeconds)
         })
 
-        const update = Effect.fnUntraced(function* (thing: string, json: unknown, shadowName?: string) {
+        const write = Effect.fnUntraced(function* (
+          thing: string,
+          json: unknown,
+          shadowName?: string,
+          /** Epoch milliseconds. */
+          notAfter?: number
+        ) {
           yield* Effect.fromResult(checkNames(thing, shadowName))
           const request = yield* Effect.fromResult(parseUpdate(json))
-          const now = yield* currentTimeSeconds
+          const millis = yield* Clock.currentTimeMillis
+          const now = secondsOf(millis)
+          // The worker has the machine's clock, and this fiber perhaps another: what both know is how long is left.
+          const limit = notAfter === undefined ? {} : { notAfter: Date.now() + notAfter - millis }
           const answer = yield* store
-            .perform("update", { thing, name: shadowName ?? "", request, now }, (answer) => {
+            .perform("update", { thing, name: shadowName ?? "", request, now, ...limit }, (answer) => {
               if ("code" in answer) return
               const delta = deltaMessageOf(answer.current, request, now)
               PubSub.publishUnsafe(events, {
@@ -125,7 +134,7 @@ export class LocalShadow extends Context.Service<
 
         const local = LocalShadow.of({
           get,
-          update,
+          update: (thing, request, shadowName) => write(thing, request, shadowName),
           delete: deleteShadow,
           list,
           changes: Stream.filter(Stream.fromPubSub(events), (event) => event._tag !== "Presence"),
@@ -133,13 +142,19 @@ export class LocalShadow extends Context.Service<
           disconnected: (thing) => present(thing, false)
         })
         const outcomes = store.perform("outcomes", {}).pipe(Effect.mapError(unavailable("all things")))
-        const device = deviceCommands({ read, update, outcomes, events })
+        const device = deviceCommands({
+          read,
+          update: (thing, request, notAfter) => write(thing, request, undefined, notAfter),
+          outcomes,
+          events
+        })
         return Context.make(LocalShadow, local).pipe(Context.add(DeviceShadow, device))
       })
     )
 }
 
-const currentTimeSeconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
+const secondsOf = (millis: number) => Math.floor(millis / 1000)
+const currentTimeSeconds = Effect.map(Clock.currentTimeMillis, secondsOf)
 
 const isLive = (shadow: Shadow): shadow is LiveShadow => shadow.content !== undefined
 

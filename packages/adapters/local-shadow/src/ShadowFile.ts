@@ -61,6 +61,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
   const operations: { readonly [K in OperationName]: (input: Operations[K]["input"]) => Operations[K]["answer"] } = {
     read,
     update: (input) => {
+      // Here, where the write lock is held: whatever the request waited for on its way counts.
+      if (input.notAfter !== undefined && Date.now() > input.notAfter) return { code: 408, message: "Too late" }
       const previous = read(input)
       const current = applyUpdate(previous, input.request, input.now, limit)
       if ("code" in current) return current

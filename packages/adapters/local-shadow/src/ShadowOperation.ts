@@ -11,9 +11,9 @@ export interface ShadowKey {
 /** Every operation with its input and its answer. Each is atomic and, when it is answered, durable. */
 export interface Operations {
   readonly read: { readonly input: ShadowKey; readonly answer: Shadow }
-  /** `now` is in epoch seconds. */
+  /** `now` is in epoch seconds. After `notAfter`, in epoch milliseconds of the machine, it is refused with 408. */
   readonly update: {
-    readonly input: ShadowKey & { readonly request: UpdateRequest; readonly now: number }
+    readonly input: ShadowKey & { readonly request: UpdateRequest; readonly now: number; readonly notAfter?: number }
     readonly answer: Updated | Refusal
   }
   /** Answers the shadow as it was. */

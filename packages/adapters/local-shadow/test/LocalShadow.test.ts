@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type DeviceCommand, DeviceShadow } from "@latchkey/core"
 import { LocalShadow, type ShadowRefused } from "@latchkey/local-shadow"
-import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { temporaryFolder } from "./fixture.ts"
 
@@ -12,6 +12,9 @@ const refusal = Effect.fnUntraced(function* <A, E>(effect: Effect.Effect<A, E>) 
   const { code, message } = (yield* Effect.flip(effect)) as ShadowRefused
   return { code, message }
 })
+
+/** A time after which nothing is sent here. */
+const LATER = 253_402_300_799_999
 
 const addKey = (commandId: string, keyUuid = "key"): DeviceCommand => ({
   _tag: "AddKey",
@@ -142,7 +145,7 @@ describe("device commands", () => {
     Effect.gen(function* () {
       const shadows = yield* LocalShadow
       const device = yield* DeviceShadow
-      yield* device.send("thing", addKey("one"))
+      yield* device.send("thing", addKey("one"), LATER)
       expect((yield* shadows.get("thing")).state.delta).toEqual({
         commands: { one: { type: "AddKey", seq: 1, issuedAt: 0, keyUuid: "key" } }
       })
@@ -164,11 +167,38 @@ describe("device commands", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("are written as long as the clock allows, whatever the machine's says", () =>
+    Effect.gen(function* () {
+      const shadows = yield* LocalShadow
+      const device = yield* DeviceShadow
+      yield* TestClock.setTime(1000)
+      yield* device.send("thing", addKey("in time"), 61_000)
+      yield* TestClock.setTime(62_000)
+      const refused = yield* Effect.flip(device.send("thing", addKey("late"), 61_000))
+      expect(refused).toMatchObject({ _tag: "ShadowRejected", message: expect.stringContaining("too late") })
+      expect((yield* shadows.get("thing")).version).toBe(1)
+      yield* device.send("thing", addKey("later"), 122_000)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("are too late when only the reading was in time", () =>
+    Effect.gen(function* () {
+      const device = yield* DeviceShadow
+      // A clock that goes on by a second with every look.
+      let time = 0
+      const clock = yield* Clock.Clock
+      const hasty = { ...clock, currentTimeMillis: Effect.sync(() => (time += 1000)) }
+      const send = device.send("thing", addKey("one"), 1500).pipe(Effect.provideService(Clock.Clock, hasty))
+      expect(yield* Effect.flip(send)).toMatchObject({ _tag: "ShadowRejected" })
+      expect(yield* device.find("thing", "one")).toBe(false)
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("are refused by a full shadow, which says how many wait", () =>
     Effect.gen(function* () {
       const device = yield* DeviceShadow
-      for (const id of ["one", "two"]) yield* device.send("thing", addKey(id, "x".repeat(3000)))
-      const refused = yield* Effect.flip(device.send("thing", addKey("three", "x".repeat(3000))))
+      for (const id of ["one", "two"]) yield* device.send("thing", addKey(id, "x".repeat(3000)), LATER)
+      const refused = yield* Effect.flip(device.send("thing", addKey("three", "x".repeat(3000)), LATER))
       expect(refused).toMatchObject({ _tag: "ShadowRejected", thing: "thing" })
       expect(refused.message).toContain("the device has 2 unacknowledged commands")
       expect(yield* device.find("thing", "three")).toBe(false)
@@ -178,7 +208,9 @@ describe("device commands", () => {
   it.effect("are refused for a thing whose name no shadow can have", () =>
     Effect.gen(function* () {
       const device = yield* DeviceShadow
-      expect(yield* Effect.flip(device.send("no thing", addKey("one")))).toMatchObject({ _tag: "ShadowRejected" })
+      expect(yield* Effect.flip(device.send("no thing", addKey("one"), LATER))).toMatchObject({
+        _tag: "ShadowRejected"
+      })
       expect(yield* device.find("no thing", "one")).toBe(false)
       yield* device.settle("no thing", "one")
     }).pipe(Effect.provide(layer))

@@ -1,4 +1,5 @@
 /** Opening SQLite files: settings, schema versions, and what to tell an operator when a file cannot be used. */
+import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 
 /** Pages that the write-ahead log gathers before they are moved into the database: larger keeps commits even. */
@@ -19,6 +20,7 @@ export class WrongVersion extends Error {}
 /** Opens a database, creates it when it is not there, and brings its schema up to date. Throws; see `explain`. */
 export const openDatabase = (file: string, { synchronous, migrations, busyTimeout }: DatabaseOptions): DatabaseSync =>
   whileBusy(busyTimeout, () => {
+    createForOwner(file)
     const db = new DatabaseSync(file)
     try {
       db.exec("PRAGMA journal_mode = WAL")
@@ -30,6 +32,15 @@ export const openDatabase = (file: string, { synchronous, migrations, busyTimeou
       throw error
     }
   })
+
+/** SQLite gives the files beside it the same mode. Whoever can read the log can open doors. */
+const createForOwner = (file: string): void => {
+  try {
+    closeSync(openSync(file, "wx", 0o600))
+  } catch {
+    // It is there, or SQLite finds out next what is in the way, and `explain` tells.
+  }
+}
 
 /**
  * Runs what another process may be in the way of, for `timeout` milliseconds; blocks the thread. SQLite's own waiting
@@ -101,6 +112,12 @@ export const isDamage = (error: unknown): boolean => {
   return code === CORRUPT || code === NOTADB
 }
 
+/** Whether a statement was given something that it cannot store: others may go on. */
+export const isOfTheRequest = (error: unknown): boolean => {
+  const code = resultCode(error)
+  return code === undefined || code === TOOBIG || code === CONSTRAINT || code === MISMATCH
+}
+
 /** SQLite's primary result code: the low byte of the extended one that node:sqlite reports. */
 const resultCode = (error: unknown): number | undefined =>
   error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined
@@ -111,4 +128,7 @@ const IOERR = 10
 const CORRUPT = 11
 const FULL = 13
 const CANTOPEN = 14
+const TOOBIG = 18
+const CONSTRAINT = 19
+const MISMATCH = 20
 const NOTADB = 26

@@ -38,6 +38,7 @@ export type Refusal =
   | { readonly _tag: "VersionConflict"; readonly streamId: string; readonly expected: number; readonly actual: number }
   | ({ readonly _tag: "StreamReserved" } & Reservation)
   | { readonly _tag: "ReceiptExists"; readonly id: string }
+  | { readonly _tag: "CommandExists"; readonly commandId: string }
 
 /** What the next append to a stream depends on. */
 interface StreamState {
@@ -77,6 +78,7 @@ export class EventLog {
    * with nothing done, when the transaction as a whole fails.
    */
   commit(requests: ReadonlyArray<WriteRequest>): Array<WriteAnswer> {
+    const { head } = this
     try {
       whileBusy(BUSY_TIMEOUT, () => this.#sql.begin.run())
       this.#forgetWhatOthersChanged()
@@ -86,6 +88,7 @@ export class EventLog {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
       this.#forget()
+      this.head = head
       throw error
     }
   }
@@ -112,7 +115,8 @@ export class EventLog {
   #append(request: Extract<WriteRequest, { op: "append" }>): WriteAnswer {
     const stream = this.#stream(request.streamId)
     return (
-      this.#refusal(stream, request, stream.reservation?.released === true) ?? {
+      this.#hindrance(stream, request, stream.reservation?.released === true) ??
+      this.#conflict(stream, request) ?? {
         _tag: "Appended",
         ...this.#write(request.streamId, stream, request.events, request.receipt)
       }
@@ -121,7 +125,10 @@ export class EventLog {
 
   #prepare(request: Extract<WriteRequest, { op: "prepare" }>): WriteAnswer {
     const stream = this.#stream(request.streamId)
-    const refusal = this.#refusal(stream, request, false)
+    const refusal =
+      this.#hindrance(stream, request, false) ??
+      this.#reuse(request.reservation.commandId) ??
+      this.#conflict(stream, request)
     if (refusal !== undefined) return refusal
     const { commandId, streamId, thing, deadline } = request.reservation
     const { id, fingerprint } = request.receipt ?? { id: null, fingerprint: null }
@@ -163,12 +170,18 @@ export class EventLog {
     return done
   }
 
-  #refusal(stream: StreamState, { streamId, expected, receipt }: Write, mayPass: boolean): Refusal | undefined {
+  #hindrance(stream: StreamState, { receipt }: Write, mayPass: boolean): Refusal | undefined {
     if (receipt !== undefined && this.#sql.hasReceipt.get(receipt.id) !== undefined) {
       return { _tag: "ReceiptExists", id: receipt.id }
     }
-    if (stream.reservation !== undefined && !mayPass) return { _tag: "StreamReserved", ...stream.reservation }
-    const actual = stream.version
+    return stream.reservation === undefined || mayPass ? undefined : { _tag: "StreamReserved", ...stream.reservation }
+  }
+
+  #reuse(commandId: string): Refusal | undefined {
+    return this.#sql.isTaken.get(commandId) === undefined ? undefined : { _tag: "CommandExists", commandId }
+  }
+
+  #conflict({ version: actual }: StreamState, { streamId, expected }: Write): Refusal | undefined {
     return actual === expected ? undefined : { _tag: "VersionConflict", streamId, expected, actual }
   }
 
@@ -250,10 +263,17 @@ const statements = (db: DatabaseSync) => ({
     `SELECT stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
      FROM reservations WHERE command_id = ?`
   ),
-  // A command that was discarded may be prepared once more.
+  isTaken: db.prepare(
+    "SELECT 1 FROM reservations WHERE command_id = ? AND (settled_at IS NULL OR version IS NOT NULL)"
+  ),
+  // A command that was discarded may be prepared once more. Nothing else ever gives way to an insert.
   prepare: db.prepare(
-    `INSERT OR REPLACE INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`
+    `INSERT INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint)
+     VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (command_id) DO UPDATE
+     SET stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline, released = 0,
+       events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint, settled_at = NULL
+     WHERE settled_at IS NOT NULL AND version IS NULL`
   ),
   settle: db.prepare(
     "UPDATE reservations SET settled_at = ?, version = ?, position = ?, events = NULL WHERE command_id = ?"

@@ -5,6 +5,8 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import {
+  type AppendError,
+  CommandExists,
   type EventStore,
   type NewEvent,
   type Principal,
@@ -32,7 +34,8 @@ const READ_TIMEOUT = 500
 export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> =
   Effect.fnUntraced(function* (data) {
     const { file } = data
-    const unavailable = (cause: unknown) => new StoreUnavailable({ message: explain(cause, file), cause })
+    const unavailable = (cause: unknown) =>
+      cause instanceof StoreUnavailable ? cause : new StoreUnavailable({ message: explain(cause, file), cause })
 
     const writer = yield* Writer.open(data)
     const db = yield* Effect.acquireRelease(
@@ -42,8 +45,14 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
     const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
     const query = <A>(run: () => A) => Effect.try({ try: run, catch: unavailable })
 
-    const headNow = () => Number(sql.head.get()?.["head"])
-    const watch = watchHead({ head: headNow, dataVersion: () => sql.dataVersion.get()?.["data_version"], unavailable })
+    /** A store that can no longer write has no head to tell: whoever looks after this process must see it. */
+    const whileWriting = <A>(read: () => A) => {
+      if (writer.ended !== undefined) throw writer.ended
+      return read()
+    }
+    const head = () => whileWriting(() => Number(sql.head.get()?.["head"]))
+    const dataVersion = () => whileWriting(() => sql.dataVersion.get()?.["data_version"])
+    const watch = watchHead({ head, dataVersion, unavailable })
     writer.onCommit = watch.moved
 
     const write = <A, E = never>(request: WriteRequest, outcome: (answer: WriteAnswer) => Effect.Effect<A, E>) =>
@@ -71,7 +80,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
           )
         ),
 
-      head: query(headNow),
+      head: query(head),
 
       streams: (prefix, after, limit) =>
         query(() => {
@@ -104,7 +113,10 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
             reservation,
             receipt
           },
-          (answer) => (answer._tag === "Done" ? Effect.void : refused(answer))
+          (answer): Effect.Effect<void, AppendError | CommandExists> => {
+            if (answer._tag === "Done") return Effect.void
+            return answer._tag === "CommandExists" ? Effect.fail(new CommandExists(answer)) : refused(answer)
+          }
         ),
 
       commit: (commandId) => write({ op: "commit", commandId }, settled),

@@ -174,8 +174,14 @@ const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
 const save = (sql: Statements, before: DeviceState | undefined, after: DeviceState) => {
   const { lockId, lockUuid, thingName, serialNumber, ownerId, orgId } = after
   const { keysCount, residentCount, lastEvent, lastUpdated } = after
-  // Most events change neither owner nor thing, and so need not touch an index.
-  if (before?.ownerId === ownerId && before.orgId === orgId && before.lockUuid === lockUuid) {
+  // Most events change nothing but the counts, and so need not touch an index.
+  if (
+    before?.lockUuid === lockUuid &&
+    before.thingName === thingName &&
+    before.serialNumber === serialNumber &&
+    before.ownerId === ownerId &&
+    before.orgId === orgId
+  ) {
     sql.countDevice.run(keysCount, residentCount, lastEvent, lastUpdated, lockId)
   } else {
     const counts = [keysCount, residentCount, lastEvent, lastUpdated] as const

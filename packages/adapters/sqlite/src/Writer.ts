@@ -55,6 +55,11 @@ export class Writer {
       { interruptible: true }
     )
 
+  /** Why nothing can be written any more; `undefined` while it can. */
+  get ended(): StoreUnavailable | undefined {
+    return this.#ended
+  }
+
   /** Hands a request over; `answer` is called once, after the commit that decided it. */
   submit(request: WriteRequest, answer: Answer): void {
     if (this.#ended !== undefined) return answer(this.#ended)
@@ -72,18 +77,14 @@ export class Writer {
     this.#worker.postMessage(message)
   }
 
-  #receive(message: Extract<FromWriter, { _tag: "Committed" | "CommitFailed" }>) {
-    if (message._tag === "Committed") {
-      const { answers, head } = message
-      const callers = this.#waiting.splice(0, answers.length)
-      callers.forEach((caller, index) => caller(answers[index] as WriteAnswer))
-      this.onCommit(head)
-      // Most callers have their next request ready by now: the writer need not wait for it.
-      this.#flush()
-    } else {
-      const error = new StoreUnavailable({ message: message.message })
-      for (const caller of this.#waiting.splice(0, message.count)) caller(error)
-    }
+  #receive({ answers, head }: Extract<FromWriter, { _tag: "Answered" }>) {
+    const callers = this.#waiting.splice(0, answers.length)
+    answers.forEach((answer, index) =>
+      callers[index]?.(answer._tag === "Failed" ? new StoreUnavailable({ message: answer.message }) : answer)
+    )
+    this.onCommit(head)
+    // Most callers have their next request ready by now: the writer need not wait for it.
+    this.#flush()
   }
 
   #end(error: StoreUnavailable) {

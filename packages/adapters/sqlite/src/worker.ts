@@ -1,6 +1,6 @@
 /** The writer thread: gathers whatever requests have arrived, commits them together, then answers each. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
-import { explain, openDatabase } from "./Database.ts"
+import { explain, isOfTheRequest, openDatabase } from "./Database.ts"
 import { BUSY_TIMEOUT, EventLog, type WriteAnswer, type WriteRequest } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
 
@@ -13,12 +13,17 @@ export interface WriterData {
 /** To the writer: requests to carry out, or the wish to close. */
 export type ToWriter = ReadonlyArray<WriteRequest> | "close"
 
-/** From the writer: that it is ready, why it is not, or what became of its oldest `count` requests. */
+/** The request could not be carried out; `message` tells the operator what to mend. */
+export interface Failed {
+  readonly _tag: "Failed"
+  readonly message: string
+}
+
+/** From the writer: that it is ready, why it is not, or what became of its oldest requests. */
 export type FromWriter =
   | { readonly _tag: "Open" }
   | { readonly _tag: "OpenFailed"; readonly message: string }
-  | { readonly _tag: "Committed"; readonly answers: ReadonlyArray<WriteAnswer>; readonly head: number }
-  | { readonly _tag: "CommitFailed"; readonly count: number; readonly message: string }
+  | { readonly _tag: "Answered"; readonly answers: ReadonlyArray<WriteAnswer | Failed>; readonly head: number }
 
 const serve = (port: MessagePort, { file, durable }: WriterData) => {
   const answer = (message: FromWriter) => port.postMessage(message)
@@ -32,7 +37,10 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
         if (message === "close") closing = true
         else for (const request of message) requests.push(request)
       }
-      if (requests.length > 0) answer(commit(log, requests, file))
+      if (requests.length > 0) {
+        const answers = commit(log, requests, file)
+        answer({ _tag: "Answered", answers, head: log.head })
+      }
       if (closing) {
         db.close()
         port.close()
@@ -44,11 +52,18 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
   }
 }
 
-const commit = (log: EventLog, requests: ReadonlyArray<WriteRequest>, file: string): FromWriter => {
+/** One request that cannot be stored fails nobody else: then each gets a transaction of its own. */
+const commit = (
+  log: EventLog,
+  requests: ReadonlyArray<WriteRequest>,
+  file: string
+): ReadonlyArray<WriteAnswer | Failed> => {
   try {
-    return { _tag: "Committed", answers: log.commit(requests), head: log.head }
+    return log.commit(requests)
   } catch (error) {
-    return { _tag: "CommitFailed", count: requests.length, message: explain(error, file) }
+    if (requests.length > 1 && isOfTheRequest(error)) return requests.flatMap((request) => commit(log, [request], file))
+    const failed: Failed = { _tag: "Failed", message: explain(error, file) }
+    return requests.map(() => failed)
   }
 }
 

@@ -240,6 +240,20 @@ describe("the read model is made anew when", () => {
 })
 
 test(
+  "the files are for their owner alone",
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const files = ["latchkey.db", "read-model.db"].flatMap((file) => [file, `${file}-wal`, `${file}-shm`])
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        yield* store.append("a", 0, [event()])
+        for (const file of files) expect([file, statSync(join(folder, file)).mode & 0o777]).toEqual([file, 0o600])
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder })))
+  })
+)
+
+test(
   "`:memory:` leaves nothing behind",
   Effect.gen(function* () {
     yield* openStore(":memory:")

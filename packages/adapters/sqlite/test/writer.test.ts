@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads"
 import { expect, it } from "@effect/vitest"
 import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { vi } from "vitest"
 import { openDatabase } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
@@ -81,6 +81,29 @@ it.live("stores and answers what was handed over before the layer closes; refuse
   }).pipe(Effect.scoped)
 )
 
+it.live("fails only the caller whose request cannot be stored, not those who share its commit", () =>
+  EventStore.use((store) =>
+    Effect.gen(function* () {
+      yield* store.append("before", 0, [event()])
+      const bad = { ...event(), at: 1.5 }
+      // One turn of the event loop, so one group; the position of what went before the bad one is taken back.
+      const exits = yield* Effect.forEach(
+        [[event()], [event(), bad], [event()], [bad]],
+        (events, index) => Effect.exit(store.append(`s-${index}`, 0, events)),
+        { concurrency: "unbounded" }
+      )
+      expect(exits[0]).toEqual(Exit.succeed({ version: 1, position: 2 }))
+      expect(exits[2]).toEqual(Exit.succeed({ version: 1, position: 3 }))
+      for (const index of [1, 3]) {
+        expect(yield* Effect.flip(exits[index] ?? Exit.void)).toMatchObject({ _tag: "StoreUnavailable" })
+      }
+      expect(yield* store.streams("s-", "", 10)).toEqual(["s-0", "s-2"])
+      expect(yield* store.head).toBe(3)
+      expect(yield* store.changes.pipe(Stream.runHead)).toMatchObject({ value: 3 })
+    })
+  ).pipe(Effect.provide(Sqlite.layer({ folder: ":memory:" })))
+)
+
 it.live("fails whoever waits, and whoever comes later, when the writer thread dies", () =>
   Effect.gen(function* () {
     const post = vi.spyOn(Worker.prototype, "postMessage")
@@ -90,9 +113,19 @@ it.live("fails whoever waits, and whoever comes later, when the writer thread di
         const waiting = yield* Effect.forkChild(Effect.flip(store.append("a", 1, [event()])), {
           startImmediately: true
         })
+        const following = yield* Effect.forkChild(Effect.flip(Stream.runDrain(store.changes)), {
+          startImmediately: true
+        })
         const writer = post.mock.contexts.at(-1)
         if (writer instanceof Worker) yield* Effect.promise(() => writer.terminate())
-        for (const error of [yield* Fiber.join(waiting), yield* Effect.flip(store.append("b", 0, [event()]))]) {
+        const errors = [
+          yield* Fiber.join(waiting),
+          yield* Fiber.join(following),
+          yield* Effect.flip(store.append("b", 0, [event()])),
+          yield* Effect.flip(store.head),
+          yield* Effect.flip(Stream.runDrain(store.changes))
+        ]
+        for (const error of errors) {
           expect(error).toMatchObject({
             _tag: "StoreUnavailable",
             message: expect.stringContaining("Restart this process")

@@ -10,7 +10,7 @@ import { type DeviceReport, DeviceShadow, ShadowRejected, ShadowUnavailable } fr
  * - `lose-answer`: takes a command, but answers as if nobody knew.
  * - `lose-request`: answers as if nobody knew; the command stays on its way.
  *
- * What is on its way arrives with `deliver`, unless `find` has promised that it will not.
+ * What is on its way left in time. It arrives with `deliver`, however late, unless `find` has promised that it will not.
  */
 export type ShadowMode = "ok" | "reject" | "hang" | "lose-answer" | "lose-request"
 
@@ -64,7 +64,18 @@ const make = Effect.gen(function* () {
 
   const lost = (thing: string) => Effect.fail(new ShadowUnavailable({ thing, message: "The answer was lost." }))
 
-  const send = (thing: string, command: DeviceCommand): Effect.Effect<void, ShadowRejected | ShadowUnavailable> =>
+  const send = Effect.fnUntraced(function* (
+    thing: string,
+    command: DeviceCommand,
+    notAfter: number
+  ): Effect.fn.Return<void, ShadowRejected | ShadowUnavailable> {
+    if ((yield* Clock.currentTimeMillis) > notAfter) {
+      return yield* new ShadowRejected({ thing, message: "The command came too late to be put into the shadow." })
+    }
+    return yield* pass(thing, command)
+  })
+
+  const pass = (thing: string, command: DeviceCommand): Effect.Effect<void, ShadowRejected | ShadowUnavailable> =>
     Effect.suspend(() => {
       switch (mode) {
         case "ok":

@@ -1,7 +1,7 @@
 /** An event store that keeps everything in this process's memory: complete, fast, and gone when the process ends. */
 import { Effect, Layer, Option, Stream } from "effect"
 import {
-  type AppendError,
+  CommandExists,
   EventStore,
   type NewEvent,
   type Receipt,
@@ -38,15 +38,18 @@ const make = (): EventStore["Service"] => {
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
 
-  const hindrance = (
-    streamId: string,
-    expected: number,
-    receipt: Receipt | undefined,
-    plain: boolean
-  ): AppendError | undefined => {
+  const hindrance = (streamId: string, receipt: Receipt | undefined, plain: boolean) => {
     if (receipt !== undefined && receipts.has(receipt.id)) return new ReceiptExists({ id: receipt.id })
     const held = holders.get(streamId)?.reservation
-    if (held !== undefined && !(plain && held.released)) return new StreamReserved(held)
+    return held === undefined || (plain && held.released) ? undefined : new StreamReserved(held)
+  }
+
+  const reuse = (commandId: string) =>
+    prepared.has(commandId) || settlements.get(commandId)?._tag === "Committed"
+      ? new CommandExists({ commandId })
+      : undefined
+
+  const conflict = (streamId: string, expected: number) => {
     const actual = versionOf(streamId)
     return actual === expected ? undefined : new VersionConflict({ streamId, expected, actual })
   }
@@ -121,14 +124,14 @@ const make = (): EventStore["Service"] => {
 
     append: (streamId, expectedVersion, events, receipt) =>
       Effect.suspend(() => {
-        const refused = hindrance(streamId, expectedVersion, receipt, true)
+        const refused = hindrance(streamId, receipt, true) ?? conflict(streamId, expectedVersion)
         return refused === undefined ? Effect.succeed(write(streamId, events, receipt)) : Effect.fail(refused)
       }),
 
     prepare: (expectedVersion, events, reservation, receipt) =>
       Effect.suspend(() => {
         const { streamId, commandId } = reservation
-        const refused = hindrance(streamId, expectedVersion, receipt, false)
+        const refused = hindrance(streamId, receipt, false) ?? reuse(commandId) ?? conflict(streamId, expectedVersion)
         if (refused !== undefined) return Effect.fail(refused)
         const pending = { reservation: { ...reservation, released: false }, events, receipt }
         prepared.set(commandId, pending)

@@ -1,6 +1,6 @@
 /** The conformance suite of device shadows: an adapter's test file calls it and needs little else. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, type Layer, Random, type Scope, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, type Layer, Random, type Scope, Stream } from "effect"
 import { type DeviceCommand, SHADOW_LIMIT, toDocument } from "../DeviceCommand.ts"
 import { DeviceShadow, ShadowRejected } from "../ports/DeviceShadow.ts"
 
@@ -39,7 +39,7 @@ export const deviceShadowSuite = <R = never>(
     check("holds what it was sent", (shadow, thing) =>
       Effect.gen(function* () {
         const { commandId } = addKey("one")
-        yield* shadow.send(thing, addKey("one"))
+        yield* shadow.send(thing, addKey("one"), LATER)
         expect(yield* shadow.find(thing, commandId)).toBe(true)
         expect(yield* shadow.find(thing, commandId)).toBe(true)
       })
@@ -48,7 +48,7 @@ export const deviceShadowSuite = <R = never>(
     check("holds nothing else", (shadow, thing) =>
       Effect.gen(function* () {
         expect(yield* shadow.find(thing, "nobody")).toBe(false)
-        yield* shadow.send(thing, addKey("one"))
+        yield* shadow.send(thing, addKey("one"), LATER)
         expect(yield* shadow.find(thing, "nobody")).toBe(false)
         expect(yield* shadow.find(`${thing}-other`, "one")).toBe(false)
         expect(yield* shadow.find(thing, "one")).toBe(true)
@@ -59,15 +59,15 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         yield* shadow.settle(thing, "one")
         expect(yield* shadow.find(thing, "one")).toBe(false)
-        yield* shadow.send(thing, addKey("one"))
+        yield* shadow.send(thing, addKey("one"), LATER)
         expect(yield* shadow.find(thing, "one")).toBe(true)
       })
     )
 
     check("forgets a command that is settled, once or more often, and keeps the others", (shadow, thing) =>
       Effect.gen(function* () {
-        yield* shadow.send(thing, addKey("one"))
-        yield* shadow.send(thing, addKey("two"))
+        yield* shadow.send(thing, addKey("one"), LATER)
+        yield* shadow.send(thing, addKey("two"), LATER)
         for (let time = 0; time < 2; time++) {
           yield* shadow.settle(thing, "one")
           expect(yield* shadow.find(thing, "one")).toBe(false)
@@ -79,7 +79,7 @@ export const deviceShadowSuite = <R = never>(
     check("keeps the keys' own text", (shadow, thing) =>
       Effect.gen(function* () {
         const command = { ...addKey("one"), keyUuid: "🔑 'ä' \" \\ %" }
-        yield* shadow.send(thing, command)
+        yield* shadow.send(thing, command, LATER)
         expect(yield* shadow.find(thing, "one")).toBe(true)
       })
     )
@@ -88,7 +88,7 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         for (const count of [2, 10]) {
           const ids = Array.from({ length: count }, (_, index) => `${count}-${index}`)
-          yield* Effect.forEach(ids, (id) => shadow.send(thing, addKey(id)), { concurrency: "unbounded" })
+          yield* Effect.forEach(ids, (id) => shadow.send(thing, addKey(id), LATER), { concurrency: "unbounded" })
           for (const id of ids) expect(yield* shadow.find(thing, id)).toBe(true)
         }
       })
@@ -103,9 +103,9 @@ export const deviceShadowSuite = <R = never>(
           issuedAt: 0,
           expiresAt
         })
-        yield* shadow.send(thing, open("expired", 1))
-        yield* shadow.send(thing, open("good", 253_402_300_799_999))
-        yield* shadow.send(thing, addKey("endless"))
+        yield* shadow.send(thing, open("expired", 1), LATER)
+        yield* shadow.send(thing, open("good", LATER), LATER)
+        yield* shadow.send(thing, addKey("endless"), LATER)
         expect(yield* shadow.find(thing, "expired")).toBe(false)
         expect(yield* shadow.find(thing, "good")).toBe(true)
         expect(yield* shadow.find(thing, "endless")).toBe(true)
@@ -122,18 +122,48 @@ export const deviceShadowSuite = <R = never>(
           expect(yield* shadow.find(thing, idOf(held))).toBe(false)
           for (let n = 0; n < held; n++) expect(yield* shadow.find(thing, idOf(n))).toBe(true)
           yield* shadow.settle(thing, idOf(0))
-          yield* shadow.send(thing, addKey(idOf(held)))
+          yield* shadow.send(thing, addKey(idOf(held)), LATER)
           expect(yield* shadow.find(thing, idOf(held))).toBe(true)
         })
     )
 
     check("refuses a command that never fits", (shadow, thing) =>
       Effect.gen(function* () {
-        const refused = yield* Effect.flip(shadow.send(thing, { ...addKey("one"), keyUuid: "x".repeat(SHADOW_LIMIT) }))
+        const refused = yield* Effect.flip(
+          shadow.send(thing, { ...addKey("one"), keyUuid: "x".repeat(SHADOW_LIMIT) }, LATER)
+        )
         expect(refused).toBeInstanceOf(ShadowRejected)
         expect(refused).toMatchObject({ thing })
         expect(yield* shadow.find(thing, "one")).toBe(false)
-        yield* shadow.send(thing, addKey("two"))
+        yield* shadow.send(thing, addKey("two"), LATER)
+      })
+    )
+
+    check("writes nothing when it is too late, and says so", (shadow, thing) =>
+      Effect.gen(function* () {
+        yield* shadow.send(thing, addKey("held"), LATER)
+        const refused = yield* Effect.flip(shadow.send(thing, addKey("late"), (yield* Clock.currentTimeMillis) - 1))
+        expect(refused).toBeInstanceOf(ShadowRejected)
+        expect(refused).toMatchObject({ thing })
+        expect(yield* shadow.find(thing, "late")).toBe(false)
+        expect(yield* shadow.find(thing, "held")).toBe(true)
+      })
+    )
+
+    check("lets nothing arrive that it did not find once it was too late, however busy the thing", (shadow, thing) =>
+      Effect.gen(function* () {
+        // Many at once are in each other's way, so some try again until their time is over.
+        const ids = Array.from({ length: 40 }, (_, n) => idOf(n))
+        const notAfter = (yield* Clock.currentTimeMillis) + 15
+        const sending = yield* Effect.forEach(ids, (id) => Effect.exit(shadow.send(thing, addKey(id), notAfter)), {
+          concurrency: "unbounded"
+        }).pipe(Effect.forkChild({ startImmediately: true }))
+        yield* Effect.sleep(notAfter + 1 - (yield* Clock.currentTimeMillis))
+        const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id), { concurrency: "unbounded" })
+        const exits = yield* Fiber.join(sending)
+        expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id))).toEqual(found)
+        // Whoever was told that the command is held finds it; whoever was refused does not.
+        for (const [n, exit] of exits.entries()) if (Exit.isSuccess(exit)) expect(found[n]).toBe(true)
       })
     )
 
@@ -142,8 +172,8 @@ export const deviceShadowSuite = <R = never>(
     check("passes on what devices report, and finds acknowledged commands until they are settled", (shadow, thing) =>
       Effect.gen(function* () {
         const reader = yield* outcomesOf(shadow, thing).pipe(Stream.take(2), Stream.runCollect, Effect.forkChild)
-        yield* shadow.send(thing, addKey("one"))
-        yield* shadow.send(thing, addKey("two"))
+        yield* shadow.send(thing, addKey("one"), LATER)
+        yield* shadow.send(thing, addKey("two"), LATER)
         yield* acknowledge(thing, "one", "done")
         yield* acknowledge(thing, "two", "failed")
         expect(yield* Fiber.join(reader)).toEqual([
@@ -160,8 +190,8 @@ export const deviceShadowSuite = <R = never>(
     check("begins with the outcomes that it still holds, without those that are settled", (shadow, thing) =>
       Effect.gen(function* () {
         const reader = yield* outcomesOf(shadow, thing).pipe(Stream.take(2), Stream.runDrain, Effect.forkChild)
-        yield* shadow.send(thing, addKey("one"))
-        yield* shadow.send(thing, addKey("two"))
+        yield* shadow.send(thing, addKey("one"), LATER)
+        yield* shadow.send(thing, addKey("two"), LATER)
         yield* acknowledge(thing, "one", "done")
         yield* acknowledge(thing, "two", "expired")
         yield* Fiber.join(reader)
@@ -174,7 +204,7 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         const reader = yield* outcomesOf(shadow, thing).pipe(Stream.take(10), Stream.runDrain, Effect.forkChild)
         for (let n = 0; n < 10; n++) {
-          yield* shadow.send(thing, addKey(idOf(n)))
+          yield* shadow.send(thing, addKey(idOf(n)), LATER)
           yield* acknowledge(thing, idOf(n), "done")
         }
         yield* Fiber.join(reader)
@@ -193,6 +223,9 @@ const addKey = (commandId: string): Extract<DeviceCommand, { readonly _tag: "Add
   keyUuid: commandId.padEnd(100, "-")
 })
 
+/** A time after which nothing is sent here. */
+const LATER = 253_402_300_799_999
+
 const idOf = (n: number): string => `command-${String(n).padStart(4, "0")}`
 /** Fewest bytes that a command and an outcome take in a shadow. */
 const ENTRY_SIZE = JSON.stringify({ [idOf(0)]: toDocument(addKey(idOf(0))) }).length - 1
@@ -201,7 +234,7 @@ const OUTCOME_SIZE = JSON.stringify({ [idOf(0)]: { outcome: "done" } }).length -
 /** Sends commands, numbered from `first`, until one is refused; answers that one's number. */
 const fill = Effect.fnUntraced(function* (shadow: DeviceShadow["Service"], thing: string, first: number) {
   for (let n = first; n * ENTRY_SIZE < 2 * SHADOW_LIMIT; n++) {
-    const refused = yield* shadow.send(thing, addKey(idOf(n))).pipe(
+    const refused = yield* shadow.send(thing, addKey(idOf(n)), LATER).pipe(
       Effect.as(false),
       Effect.catchTag("ShadowRejected", () => Effect.succeed(true))
     )

@@ -1,7 +1,7 @@
 /** The two-step append: durable but invisible, in nobody's way longer than it must be, and settled once. */
 import { expect } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
-import { StreamReserved } from "../../ports/EventStore.ts"
+import { CommandExists, StreamReserved } from "../../ports/EventStore.ts"
 import { asStored, type Check, contentOf, type StoreFixture } from "./fixture.ts"
 
 export const checkTwoSteps = (check: Check) => {
@@ -84,6 +84,57 @@ export const checkTwoSteps = (check: Check) => {
       }
       expect(yield* store.append(name("b"), 0, events(1))).toMatchObject({ version: 1 })
       yield* store.prepare(0, events(1), reserve(name("c"), "third"))
+    })
+  )
+
+  check("is refused when its command id is unsettled, on whatever stream, or was committed", (fixture) =>
+    Effect.gen(function* () {
+      const { store, name, events, reserve } = fixture
+      const [a, b] = [name("a"), name("b")]
+      const prepared = events(1)
+      const { commandId } = reserve(a, "c")
+      const again = (stream: string, expected: number) =>
+        Effect.flip(store.prepare(expected, events(1), reserve(stream, "c")))
+      const refused = (error: unknown) => {
+        expect(error).toBeInstanceOf(CommandExists)
+        expect(error).toMatchObject({ commandId })
+      }
+      yield* store.prepare(0, prepared, reserve(a, "c"))
+      // On its own stream it meets itself. Elsewhere the id says more than the version.
+      expect(yield* again(a, 0)).toBeInstanceOf(StreamReserved)
+      refused(yield* again(b, 0))
+      refused(yield* again(b, 7))
+      expect(yield* store.append(b, 0, events(1))).toMatchObject({ version: 1 })
+
+      expect(yield* store.commit(commandId)).toMatchObject({ _tag: "Committed", version: 1 })
+      expect(yield* contentOf(store, a)).toEqual(asStored(prepared, a))
+      for (const [stream, expected] of [
+        [a, 1],
+        [a, 0],
+        [b, 1]
+      ] as const) {
+        refused(yield* again(stream, expected))
+      }
+      expect(yield* store.commit(commandId)).toMatchObject({ _tag: "Committed", version: 1 })
+    })
+  )
+
+  check("may be prepared again with the command id of one that was discarded", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const [a, b] = [name("a"), name("b")]
+      const prepared = events(2)
+      const { commandId } = reserve(a, "c")
+      yield* store.prepare(0, events(1), reserve(a, "c"))
+      yield* store.release(commandId)
+      yield* store.discard(commandId)
+      yield* store.prepare(0, prepared, reserve(b, "c", 2_000))
+      expect(yield* Effect.flip(store.append(b, 0, events(1)))).toMatchObject({
+        ...reserve(b, "c", 2_000),
+        released: false
+      })
+      expect(yield* store.append(a, 0, events(1))).toMatchObject({ version: 1 })
+      expect(yield* store.commit(commandId)).toMatchObject({ _tag: "Committed", version: 2 })
+      expect(yield* contentOf(store, b)).toEqual(asStored(prepared, b))
     })
   )
 
