@@ -151,9 +151,7 @@ export class BulkAddKeys extends Context.Service<
           after = streams.at(-1) ?? after
         }
       })
-      yield* Effect.catchTag(resume(), "StoreUnavailable", (error) =>
-        Effect.logError("Unfinished BulkAddKeys requests were not resumed; restart to go on with them", error.message)
-      )
+      yield* resume()
 
       return {
         start: Effect.fnUntraced(function* (command) {

@@ -2,12 +2,12 @@
 import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
 import { BulkAddKeys, type BulkNotFound, type BulkProgress, isInstanceId, type StartError } from "./BulkAddKeys.ts"
 import { deviceReports } from "./DeviceReports.ts"
-import type { Lock } from "./Lock.ts"
+import { type Lock, LockId } from "./Lock.ts"
 import { CommandContext, LockRequest } from "./LockCommand.ts"
 import type { AccessDenied } from "./LockError.ts"
 import { type AskError, type HistoryPage, LockQueries, type OwnedLocks, type UserNotFound } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "./Locks.ts"
-import type { Principal } from "./Principal.ts"
+import { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import type { DeviceShadow } from "./ports/DeviceShadow.ts"
 import type { EventStore } from "./ports/EventStore.ts"
@@ -21,7 +21,7 @@ export const layer = (options?: LocksOptions) =>
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )
 
-/** The command is none: `message` says which field is wrong, and how. */
+/** The command, or question, is none: `message` says which field is wrong, and how. */
 export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
   message: Schema.String
 }) {}
@@ -46,21 +46,21 @@ export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
     principal: Principal,
     lockId: number,
     instanceId: string
-  ) => Answer<Style, BulkProgress, AskError | BulkNotFound>
-  readonly lock: (principal: Principal, lockId: number) => Answer<Style, LockDetails, AskError>
+  ) => Answer<Style, BulkProgress, AskError | BulkNotFound | InvalidCommand>
+  readonly lock: (principal: Principal, lockId: number) => Answer<Style, LockDetails, AskError | InvalidCommand>
   /** Temp keys with their status at `now`, epoch milliseconds. */
   readonly tempKeys: (
     principal: Principal,
     lockId: number,
     now: number
-  ) => Answer<Style, ReadonlyArray<TempKey & { readonly status: TempKeyStatus }>, AskError>
+  ) => Answer<Style, ReadonlyArray<TempKey & { readonly status: TempKeyStatus }>, AskError | InvalidCommand>
   /** A page of the lock's history, oldest first; pages count from 1. */
   readonly history: (
     principal: Principal,
     lockId: number,
     page: number,
     pageSize: number
-  ) => Answer<Style, HistoryPage, AskError>
+  ) => Answer<Style, HistoryPage, AskError | InvalidCommand>
   readonly ownedLocks: (principal: Principal, userId: string) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound>
   /** Finishes what is under way and closes the adapters. */
   readonly dispose: () => Promise<void>
@@ -127,17 +127,25 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
                 : Effect.fail(new InvalidCommand({ message: "commandId must be a UUID of version 7" }))
         )
       ),
-    bulkProgress: (principal, lockId, instanceId) => answer(bulk.progress(principal, lockId, instanceId)),
+    bulkProgress: (principal, lockId, instanceId) =>
+      answer(asked({ principal, lockId }, () => bulk.progress(principal, lockId, instanceId))),
     lock: (principal, lockId) =>
       answer(
-        Effect.map(
-          queries.lock(principal, lockId, "details"),
-          ({ tempKeys: _, deletedTempKeys: __, ...details }) => details
+        asked({ principal, lockId }, () =>
+          Effect.map(
+            queries.lock(principal, lockId, "details"),
+            ({ tempKeys: _, deletedTempKeys: __, ...details }) => details
+          )
         )
       ),
     tempKeys: (principal, lockId, now) =>
-      answer(Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)),
-    history: (principal, lockId, page, pageSize) => answer(queries.history(principal, lockId, page, pageSize)),
+      answer(
+        asked({ principal, lockId }, () =>
+          Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)
+        )
+      ),
+    history: (principal, lockId, page, pageSize) =>
+      answer(asked({ principal, lockId, page, pageSize }, () => queries.history(principal, lockId, page, pageSize))),
     ownedLocks: (principal, userId) => answer(queries.ownedLocks(principal, userId)),
     dispose,
     [Symbol.asyncDispose]: dispose
@@ -149,6 +157,25 @@ const toOutcome = <A, E>(result: Result.Result<A, E>): Outcome<A, E> =>
 
 const decodeRequest = Schema.decodeUnknownEffect(LockRequest)
 const decodeContext = Schema.decodeUnknownEffect(CommandContext)
+
+/** Callers without types may ask anything: what is no question is refused before it reaches a store. */
+const asked = <A, E>(
+  input: (typeof Question)["Encoded"],
+  ask: () => Effect.Effect<A, E>
+): Effect.Effect<A, E | InvalidCommand> =>
+  Effect.matchEffect(decodeQuestion(input), {
+    onFailure: ({ message }) => Effect.fail(new InvalidCommand({ message })),
+    onSuccess: ask
+  })
+
+const Count = Schema.Int.check(Schema.isGreaterThan(0))
+const Question = Schema.Struct({
+  principal: Principal,
+  lockId: LockId,
+  page: Schema.optionalKey(Count),
+  pageSize: Schema.optionalKey(Count)
+})
+const decodeQuestion = Schema.decodeUnknownEffect(Question)
 
 const decode = (input: CommandInput) =>
   Effect.all([decodeContext(input), decodeRequest(input)]).pipe(

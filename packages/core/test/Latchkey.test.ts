@@ -52,6 +52,13 @@ describe("with errors thrown", () => {
     await expect(latchkey.execute(JSON.parse("null"))).rejects.toMatchObject(invalid)
     await expect(latchkey.execute(JSON.parse('{ "_tag": "PaintLock" }'))).rejects.toMatchObject(invalid)
     await expect(latchkey.bulkAddKeys(open)).rejects.toMatchObject(invalid)
+    await expect(
+      latchkey.bulkAddKeys({ ...context, commandId: "not-version-7", _tag: "BulkAddKeys", keys: [{ keyUuid: "1" }] })
+    ).rejects.toMatchObject(invalid)
+    await expect(latchkey.lock(JSON.parse("null"), lockId)).rejects.toMatchObject(invalid)
+    await expect(latchkey.lock(operator, JSON.parse('"x"'))).rejects.toMatchObject(invalid)
+    await expect(latchkey.history(operator, lockId, 0, 10)).rejects.toMatchObject(invalid)
+    await expect(latchkey.history(operator, lockId, 1, Number.POSITIVE_INFINITY)).rejects.toMatchObject(invalid)
     await expect(latchkey.execute({ ...open, _tag: "BulkAddKeys", keys: [{ keyUuid: "1" }] })).rejects.toMatchObject(
       invalid
     )

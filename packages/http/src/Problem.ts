@@ -3,7 +3,7 @@ import type { AskError, BulkNotFound, ExecuteError, UserNotFound } from "@latchk
 import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 500 | 502 | 503
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 431 | 500 | 502 | 503
 
 /** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
 export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })

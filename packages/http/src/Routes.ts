@@ -73,7 +73,9 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
   const router = FindMyWay.make<Route>({
     caseSensitive: true,
     ignoreTrailingSlash: false,
-    ignoreDuplicateSlashes: false
+    ignoreDuplicateSlashes: false,
+    // Ids of users have no limit of their own: node:http's limit on the request line is the one that counts.
+    maxParamLength: 16_384
   })
   HttpApi.reflect(api, {
     onGroup: () => {},

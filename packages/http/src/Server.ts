@@ -1,12 +1,14 @@
 /** The API on a socket: listens while its scope is open, and closes without breaking what is under way. */
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
 import { Api } from "./Api.ts"
 import { makeListener } from "./Dispatcher.ts"
 import { makeHandlers } from "./Handlers.ts"
 import { recordRequests } from "./Metrics.ts"
 import { makeOperations } from "./Operations.ts"
+import { makeProblem } from "./Problem.ts"
 import { compile } from "./Routes.ts"
 
 /** The server cannot listen; `message` says where and why. */
@@ -37,6 +39,7 @@ export const listen = Effect.fnUntraced(function* ({
   })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 30_000 }, listener)
   const closing = trackConnections(server)
+  server.on("clientError", refuseUnreadable)
   yield* Effect.acquireRelease(bind(server, host, port), () =>
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
@@ -45,6 +48,18 @@ export const listen = Effect.fnUntraced(function* ({
   )
   return server.address() as AddressInfo
 })
+
+/** What cannot be read as HTTP is answered in the shape of every other error, and its connection ends. */
+const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+  const problem =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? makeProblem(431, "Headers too large", "Send less in the path and the headers.")
+      : makeProblem(400, "Invalid request", "This is no request of HTTP/1.1.")
+  const body = JSON.stringify(problem)
+  const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
+  socket.end(`HTTP/1.1 ${problem.code} ${STATUS_CODES[problem.code]}\r\n${head}\r\n\r\n${body}`)
+}
 
 const bind = Effect.fnUntraced(function* (server: Server, host: string, port: number) {
   yield* Effect.callback<void, CannotListen>((resume) => {

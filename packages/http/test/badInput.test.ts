@@ -267,6 +267,28 @@ it("takes no user id with NUL or half a surrogate pair", async () => {
   }
 })
 
+it("says which part of an address is no UTF-8", async () => {
+  const answer = await call("GET", "/users/%ff/owned-locks")
+  expectInvalid(answer, "%ff", "path")
+})
+
+it("finds the locks of users whose ids are long", async () => {
+  const userId = "u".repeat(2_000)
+  const { status, body } = await call("GET", `/users/${userId}/owned-locks`)
+  expect([status, body.errors?.[0]?.code]).toEqual([404, 404])
+})
+
+it("answers what is no HTTP in the shape of every error", async () => {
+  const unreadable = [
+    "NONSENSE / HTTP/1.1\r\nHost: x\r\n\r\n",
+    `GET / HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(20_000)}\r\n\r\n`
+  ]
+  for (const bytes of unreadable) {
+    const { status, text } = await sendRaw(server.url, bytes)
+    expect(JSON.parse(text.slice(text.indexOf("{")))).toMatchObject({ success: false, code: status })
+  }
+})
+
 it("takes bodies of 64 KB to the byte", async () => {
   const { path } = lock
   const bytes = (length: number) => JSON.stringify({ userId: OWNER, x: "y".repeat(length) })

@@ -39,7 +39,12 @@ const feedOf = (count: number, streams: number): ReadonlyArray<StoredEvent> =>
     version: Math.floor(index / streams) + 1,
     eventId: `event-${index + 1}`,
     type: index < streams ? "LockCreated" : "SomethingNew",
-    data: JSON.parse(JSON.stringify({ uuid: `lock-${index}`, nasty: index % 7 === 0 ? NASTY : "" })),
+    data: {
+      lockId: (index % streams) + 1,
+      uuid: `lock-${index}`,
+      timestamp: "2026-01-01T00:00:00.000Z",
+      nasty: index % 7 === 0 ? NASTY : ""
+    },
     at: 1_790_000_000_000 + index,
     orgId: index % 2 === 0 ? "" : "acme",
     principal: index % 2 === 0 ? { _tag: "User", userId: "u\u2028" } : { _tag: "Organization", orgId: "acme" },
@@ -101,6 +106,11 @@ describe("import", () => {
     ["a line that is no event", changed(1, (event) => delete event["principal"]), 2],
     ["a wrong type", changed(1, (event) => (event["at"] = "today")), 2],
     ["a field that nobody knows", changed(3, (event) => (event["colour"] = "red")), 4],
+    [
+      "data that is none of its type",
+      changed(3, (event) => Object.assign(event, { type: "OwnerSet", data: { userId: 1 } })),
+      4
+    ],
     ["data that is no object", changed(3, (event) => (event["data"] = [])), 4],
     ["a gap in the positions", lines.with(3, "").join(""), 4],
     ["a beginning that is missing", lines.slice(1).join(""), 1],

@@ -1,7 +1,7 @@
 /** Reads an export: its events in pages, and whether the whole of it is one unbroken feed. */
 import { createReadStream } from "node:fs"
-import type { StoredEvent } from "@latchkey/core"
-import { Effect, Result, Schema, Stream } from "effect"
+import { fromStored, LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
+import { Effect, Option, Result, Schema, Stream } from "effect"
 import { decodeLine } from "./Envelope.ts"
 
 /** Bytes that are read at a time. */
@@ -68,11 +68,15 @@ async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
 export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (bytes: number) => void) {
   const versions = new Map<string, number>()
   let count = 0
-  const faultOf = ({ position, streamId, version }: StoredEvent): string | undefined => {
+  const faultOf = (event: StoredEvent): string | undefined => {
+    const { position, streamId, version, type } = event
     const expected = (versions.get(streamId) ?? 0) + 1
     versions.set(streamId, expected)
     if (position !== count) return `position ${position} where ${count} belongs`
-    return version === expected ? undefined : `version ${version} of ${streamId} where ${expected} belongs`
+    if (version !== expected) return `version ${version} of ${streamId} where ${expected} belongs`
+    // What a later Latchkey wrote is kept as it is; what this one should understand, it must.
+    const isKnown = lockOfStream(streamId) !== undefined && Object.hasOwn(LockEvent.cases, type)
+    return isKnown && Option.isNone(fromStored(event)) ? `data that is none of ${type}` : undefined
   }
   yield* Stream.runForEach(readEvents(source), ({ events, bytes }) => {
     for (const event of events) {
