@@ -1,4 +1,5 @@
 /** Shadows in an SQLite file: its schema, its operations, and what its failures mean. Runs in the worker thread. */
+import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { applyUpdate, noShadow, type Shadow } from "./ShadowDocument.ts"
 import type { Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
@@ -29,7 +30,8 @@ export interface ShadowFile {
 
 /** Opens or creates the file, and makes sure that it can be read and written. */
 export const openShadowFile = (path: string, limit: number): ShadowFile => {
-  const db = new DatabaseSync(path, { timeout: OPEN_TIMEOUT })
+  if (path !== ":memory:") createForOwner(path)
+  const db = new DatabaseSync(path)
   try {
     prepare(db)
   } catch (error) {
@@ -85,15 +87,24 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     operations[name](input)
 
   return {
-    commit: (batch) => transaction(db, () => batch.map((operation) => perform(operation))),
+    commit: (batch) => transaction(db, WRITE_TIMEOUT, () => batch.map((operation) => perform(operation))),
     close: () => db.close()
   }
 }
 
+/** SQLite gives the files beside it the same mode. Whoever can write shadows can open doors. */
+const createForOwner = (path: string) => {
+  try {
+    closeSync(openSync(path, "wx", 0o600))
+  } catch {
+    // It is there, or SQLite finds out next what is in the way, and `failureMessage` tells.
+  }
+}
+
 const prepare = (db: DatabaseSync) => {
-  enterWalMode(db)
+  whileBusy(OPEN_TIMEOUT, () => db.exec("PRAGMA journal_mode = WAL"))
   db.exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000")
-  transaction(db, () => {
+  transaction(db, OPEN_TIMEOUT, () => {
     const check = String(db.prepare("PRAGMA quick_check(1)").get()?.quick_check)
     if (check !== "ok") throw new UnusableFile(`is damaged (${check}). ${DAMAGED}`)
     const version = Number(db.prepare("PRAGMA user_version").get()?.user_version)
@@ -107,24 +118,28 @@ const prepare = (db: DatabaseSync) => {
     // Also when nothing changes: a file that cannot be written shows itself now, and not at the first command.
     else db.exec(`PRAGMA user_version = ${version}`)
   })
-  db.exec(`PRAGMA busy_timeout = ${WRITE_TIMEOUT}`)
 }
 
-/** SQLite itself does not wait here, and several processes may create the file at once. */
-const enterWalMode = (db: DatabaseSync) => {
-  const deadline = performance.now() + OPEN_TIMEOUT
+/**
+ * Runs what another process may be in the way of; blocks the thread. SQLite's own waiting sleeps up to 100 ms at a time,
+ * which starves one process among many, and skips changes of the journal mode.
+ */
+const whileBusy = <A>(timeout: number, run: () => A): A => {
+  const deadline = performance.now() + timeout
   while (true) {
     try {
-      return db.exec("PRAGMA journal_mode = WAL")
+      return run()
     } catch (error) {
       if (resultCode(error) !== BUSY || performance.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+      Atomics.wait(sleeper, 0, 0, 1 + 4 * Math.random())
     }
   }
 }
 
-const transaction = <A>(db: DatabaseSync, body: () => A): A => {
-  db.exec("BEGIN IMMEDIATE")
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+const transaction = <A>(db: DatabaseSync, timeout: number, body: () => A): A => {
+  whileBusy(timeout, () => db.exec("BEGIN IMMEDIATE"))
   try {
     const result = body()
     db.exec("COMMIT")

@@ -39,7 +39,7 @@ export const openShadowStore = (folder: string): Effect.Effect<ShadowStore, Shad
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof storeOn>, ShadowStoreError>((resume) => {
       try {
-        if (folder !== ":memory:") mkdirSync(folder, { recursive: true })
+        if (folder !== ":memory:") mkdirSync(folder, { recursive: true, mode: 0o700 })
       } catch (error) {
         return resume(
           Effect.fail(new ShadowStoreError({ message: `Cannot create the data folder ${folder}: ${error}` }))

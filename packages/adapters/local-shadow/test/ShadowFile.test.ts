@@ -1,5 +1,5 @@
 /** A file that cannot be used says so at once, and what to do. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
@@ -72,6 +72,21 @@ describe("opening", () => {
       expect(error.message).toContain("Cannot create the data folder")
       mkdirSync(join(folder, "shadow.db"))
       expect((yield* Effect.flip(Layer.build(LocalShadow.layer({ folder })))).message).toContain("cannot be opened")
+    })
+  )
+
+  it.live("makes the folder and the files for their owner alone", () =>
+    Effect.gen(function* () {
+      const folder = join(yield* temporaryFolder, "data")
+      yield* LocalShadow.use((shadows) =>
+        Effect.gen(function* () {
+          yield* shadows.update("thing", { state: {} })
+          expect(statSync(folder).mode & 0o777).toBe(0o700)
+          for (const file of ["shadow.db", "shadow.db-wal", "shadow.db-shm"]) {
+            expect([file, statSync(join(folder, file)).mode & 0o777]).toEqual([file, 0o600])
+          }
+        })
+      ).pipe(Effect.provide(LocalShadow.layer({ folder })))
     })
   )
 })
