@@ -127,7 +127,7 @@ describe("the end", () => {
         yield* Effect.addFinalizer(() => Effect.sync(() => seen.push("closed")))
         return DeviceShadow.of({
           ...inner,
-          send: (thing, command) => Effect.delay(inner.send(thing, command), "50 millis")
+          send: (thing, command, notAfter) => Effect.delay(inner.send(thing, command, notAfter), "50 millis")
         })
       })
     )

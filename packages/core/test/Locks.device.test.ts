@@ -229,8 +229,7 @@ describe("a writer that others gave up on", () => {
       const inner = Context.get(ports, DeviceShadow)
       const slow = {
         ...inner,
-        send: (thing: string, command: Parameters<typeof inner.send>[1]) =>
-          Effect.andThen(gate.await, inner.send(thing, command))
+        send: (...command: Parameters<typeof inner.send>) => Effect.andThen(gate.await, inner.send(...command))
       }
       const execute = yield* process({ over: Context.add(ports, DeviceShadow, slow) })
       const writer = yield* Effect.forkChild(Effect.flip(execute(open, { commandId: "late" })))
@@ -270,7 +269,7 @@ describe("a process that died between the two steps", () => {
     Effect.gen(function* () {
       const { execute, ports, store, log } = yield* makeLock
       yield* store.prepare(1, [event], reservation)
-      yield* Context.get(ports, DeviceShadow).send(lockUuid, command)
+      yield* Context.get(ports, DeviceShadow).send(lockUuid, command, Number.POSITIVE_INFINITY)
       yield* TestClock.adjust("4 seconds")
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
@@ -282,7 +281,7 @@ describe("a process that died between the two steps", () => {
       const { execute, ports, store, log } = yield* makeLock
       yield* TestClock.adjust("2 seconds")
       yield* store.prepare(1, [event], reservation)
-      yield* Context.get(ports, DeviceShadow).send(lockUuid, command)
+      yield* Context.get(ports, DeviceShadow).send(lockUuid, command, Number.POSITIVE_INFINITY)
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "OwnerSet"])
     })

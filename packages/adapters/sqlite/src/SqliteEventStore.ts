@@ -21,7 +21,7 @@ import {
   VersionConflict
 } from "@latchkey/core"
 import { Effect, Option, type Scope } from "effect"
-import { explain } from "./Database.ts"
+import { explain, isDamage } from "./Database.ts"
 import type { EventColumns, WriteAnswer, WriteRequest } from "./EventLog.ts"
 import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
@@ -43,7 +43,16 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
       (db) => Effect.sync(() => db.close())
     )
     const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
-    const query = <A>(run: () => A) => Effect.try({ try: run, catch: unavailable })
+    const query = <A>(run: () => A) =>
+      Effect.try({
+        try: run,
+        catch: (cause) => {
+          const error = unavailable(cause)
+          // What is written into a damaged file may never be read again.
+          if (isDamage(cause)) writer.end(error)
+          return error
+        }
+      })
 
     /** A store that can no longer write has no head to tell: whoever looks after this process must see it. */
     const whileWriting = <A>(read: () => A) => {

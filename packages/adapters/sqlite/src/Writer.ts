@@ -40,7 +40,7 @@ export class Writer {
         const worker = writer.#worker
         const end = (error: StoreUnavailable) => {
           resume(Effect.fail(error))
-          writer.#end(error)
+          writer.end(error)
         }
         worker.on("message", (message: FromWriter) => {
           if (message._tag === "Open") resume(Effect.succeed(writer))
@@ -87,7 +87,8 @@ export class Writer {
     this.#flush()
   }
 
-  #end(error: StoreUnavailable) {
+  /** Writes no more, for this reason: whoever waits is told, and whoever comes. */
+  end(error: StoreUnavailable): void {
     this.#ended ??= error
     const callers = this.#waiting
     this.#waiting = []

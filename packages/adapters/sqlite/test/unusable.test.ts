@@ -143,16 +143,22 @@ test(
 )
 
 test(
-  "a page that went bad is reported by whoever meets it",
+  "a page that went bad is reported by whoever meets it, and nothing more is written",
   Effect.gen(function* () {
     const { folder, file } = yield* usedFolder
     const descriptor = openSync(file, "r+")
     // Everything after the first pages: the schema can be read, the events cannot.
     writeSync(descriptor, Buffer.alloc(statSync(file).size - 40_960, 0xff), 0, undefined, 40_960)
-    const failure = yield* Effect.flip(
-      EventStore.use((store) => store.readAll(0, 1_000)).pipe(Effect.provide(Sqlite.layer({ folder })))
-    )
-    expect(failure).toMatchObject({ _tag: "StoreUnavailable", message: expect.stringContaining("damaged") })
+    const failures = yield* EventStore.use((store) =>
+      Effect.all([
+        Effect.flip(store.readAll(0, 1_000)),
+        Effect.flip(store.append("new", 0, [event()])),
+        Effect.flip(store.head)
+      ])
+    ).pipe(Effect.provide(Sqlite.layer({ folder })))
+    for (const failure of failures) {
+      expect(failure).toMatchObject({ _tag: "StoreUnavailable", message: expect.stringContaining("damaged") })
+    }
   })
 )
 
