@@ -10,9 +10,10 @@ import {
   ShadowRejected,
   ShadowUnavailable
 } from "@latchkey/core"
-import { Clock, Effect, Option, PubSub, Result, Schema, Stream } from "effect"
+import { Clock, Effect, Option, Result, Schema, Stream } from "effect"
 import { isObject, own, type Shadow, type UpdateRequest } from "./ShadowDocument.ts"
-import type { Presence, ShadowAccepted, ShadowChange } from "./ShadowMessage.ts"
+import type { ShadowEvent, ShadowEvents } from "./ShadowEvents.ts"
+import type { ShadowAccepted } from "./ShadowMessage.ts"
 import type { ShadowRefused } from "./ShadowRequest.ts"
 
 /** What the commands need of the shadow service. */
@@ -29,7 +30,7 @@ interface Shadows {
     ReadonlyArray<{ readonly thing: string; readonly commands: Schema.Json }>,
     ShadowUnavailable
   >
-  readonly events: PubSub.PubSub<ShadowChange | Presence>
+  readonly events: ShadowEvents
 }
 
 /** Every conflict is another writer's success, so this is enough for as many writers at once on one thing. */
@@ -104,18 +105,25 @@ export const deviceCommands = ({ read, update, outcomes, events }: Shadows): Dev
     }).pipe(Effect.catchTag("ShadowRefused", ({ message }) => Effect.fail(new ShadowUnavailable({ thing, message }))))
   })
 
+  /** What of all reports still stands: makes up for any that were missed. */
+  const standing = Effect.gen(function* () {
+    const held = yield* Effect.forEach(yield* outcomes, ({ thing, commands }) =>
+      outcomesIn(thing, isObject(commands) ? Object.entries(commands) : [])
+    )
+    return [...held.flat(), ...events.presences.values()]
+  })
+
   const reports = Stream.unwrap(
-    Effect.gen(function* () {
-      const live = yield* PubSub.subscribe(events)
-      const held = yield* outcomes
-      return Stream.fromIterable(held).pipe(
-        Stream.mapEffect(({ thing, commands }) =>
-          outcomesIn(thing, isObject(commands) ? Object.entries(commands) : [])
-        ),
-        Stream.concat(Stream.mapEffect(Stream.fromSubscription(live), reportsOf)),
-        Stream.flattenIterable
-      )
-    })
+    Effect.map(events.listen, (live) =>
+      Stream.concat(
+        Stream.fromEffect(standing),
+        Stream.mapEffect(live, ({ event, afterGap }) =>
+          afterGap
+            ? Effect.zipWith(standing, reportsOf(event), (missed, reported) => [...missed, ...reported])
+            : reportsOf(event)
+        )
+      ).pipe(Stream.flattenIterable)
+    )
   )
 
   return { send, find, settle, reports }
@@ -151,7 +159,7 @@ const reasonOf = ({ code, message }: ShadowRefused, thing: string, unacknowledge
   }
 }
 
-const reportsOf = (event: ShadowChange | Presence): Effect.Effect<ReadonlyArray<DeviceReport>> => {
+const reportsOf = (event: ShadowEvent): Effect.Effect<ReadonlyArray<DeviceReport>> => {
   if (event._tag === "Presence") return Effect.succeed([event])
   if (event._tag === "Deleted" || event.shadowName !== undefined) return Effect.succeed([])
   const named = own(event.accepted.state.reported ?? undefined, "commands")

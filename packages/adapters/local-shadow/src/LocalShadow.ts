@@ -3,15 +3,15 @@
  * the one side as `DeviceShadow`, the other, and every front that speaks for devices, as `LocalShadow`.
  */
 import { DeviceShadow, ShadowUnavailable } from "@latchkey/core"
-import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { deviceCommands } from "./DeviceCommands.ts"
 import type { LiveShadow, Shadow } from "./ShadowDocument.ts"
+import { shadowEvents } from "./ShadowEvents.ts"
 import {
   acceptedOf,
   deltaMessageOf,
   documentsOf,
   gotOf,
-  type Presence,
   type ShadowAccepted,
   type ShadowChange,
   type ShadowDeleted,
@@ -41,7 +41,10 @@ export class LocalShadow extends Context.Service<
     /** Names of the thing's named shadows, in order. */
     readonly list: (thing: string) => Effect.Effect<ReadonlyArray<string>, ShadowError>
 
-    /** Every change that this process makes, from now on, in the order of the versions. */
+    /**
+     * Every change that this process makes, from now on, in the order of the versions. Whoever is more than 1,024
+     * changes behind misses the oldest, as the versions show: `get` tells how things stand.
+     */
     readonly changes: Stream.Stream<ShadowChange>
 
     /** Tells that a device is there. */
@@ -58,7 +61,7 @@ export class LocalShadow extends Context.Service<
     Layer.effectContext(
       Effect.gen(function* () {
         const store = yield* openShadowStore(options.folder)
-        const events = yield* Effect.acquireRelease(PubSub.unbounded<ShadowChange | Presence>(), PubSub.shutdown)
+        const events = yield* shadowEvents
 
         const unavailable =
           (thing: string) =>
@@ -92,7 +95,7 @@ export class LocalShadow extends Context.Service<
             .perform("update", { thing, name: shadowName ?? "", request, now, ...limit }, (answer) => {
               if ("code" in answer) return
               const delta = deltaMessageOf(answer.current, request, now)
-              PubSub.publishUnsafe(events, {
+              events.tell({
                 _tag: "Updated",
                 ...address(thing, shadowName),
                 accepted: acceptedOf(request, answer.current.version, now),
@@ -111,7 +114,7 @@ export class LocalShadow extends Context.Service<
           const shadow = yield* store
             .perform("delete", { thing, name: shadowName ?? "" }, ({ content, version }) => {
               if (content === undefined) return
-              PubSub.publishUnsafe(events, {
+              events.tell({
                 _tag: "Deleted",
                 ...address(thing, shadowName),
                 accepted: { version, timestamp }
@@ -128,16 +131,17 @@ export class LocalShadow extends Context.Service<
         })
 
         const present = (thing: string, online: boolean) =>
-          Effect.flatMap(Clock.currentTimeMillis, (at) =>
-            PubSub.publish(events, { _tag: "Presence", thing, online, at })
-          )
+          Effect.map(Clock.currentTimeMillis, (at) => events.tell({ _tag: "Presence", thing, online, at }))
 
         const local = LocalShadow.of({
           get,
           update: (thing, request, shadowName) => write(thing, request, shadowName),
           delete: deleteShadow,
           list,
-          changes: Stream.filter(Stream.fromPubSub(events), (event) => event._tag !== "Presence"),
+          changes: Stream.unwrap(events.listen).pipe(
+            Stream.map(({ event }) => event),
+            Stream.filter((event) => event._tag !== "Presence")
+          ),
           connected: (thing) => present(thing, true),
           disconnected: (thing) => present(thing, false)
         })

@@ -2,8 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type DeviceCommand, DeviceShadow } from "@latchkey/core"
 import { LocalShadow, type ShadowRefused } from "@latchkey/local-shadow"
-import { Clock, Context, Effect, Fiber, Layer, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { BACKLOG } from "../src/ShadowEvents.ts"
 import { temporaryFolder } from "./fixture.ts"
 
 const layer = LocalShadow.layer({ folder: ":memory:" })
@@ -249,6 +250,44 @@ describe("device commands", () => {
         failed,
         { _tag: "Presence", thing: "thing", online: false, at: 5000 }
       ])
+    }).pipe(Effect.provide(layer))
+  )
+})
+
+describe("whoever hears of devices slowly", () => {
+  it.live("gets every outcome that is still held, and every device's presence", () =>
+    Effect.gen(function* () {
+      const shadows = yield* LocalShadow
+      const device = yield* DeviceShadow
+      const things = Array.from({ length: BACKLOG + 100 }, (_, n) => `thing-${n}`)
+      const [begun, free] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const outcomes = new Set<string>()
+      const offline = new Set<string>()
+      const listener = yield* device.reports.pipe(
+        Stream.tap((report) =>
+          Effect.gen(function* () {
+            yield* Deferred.succeed(begun, undefined)
+            yield* Deferred.await(free)
+            if (report._tag === "CommandOutcome") outcomes.add(report.thing)
+            else if (!report.online) offline.add(report.thing)
+          })
+        ),
+        Stream.takeUntil(() => outcomes.size === things.length && offline.size === 1),
+        Stream.runDrain,
+        Effect.forkChild({ startImmediately: true })
+      )
+      // The stream has begun when it has read what shadows hold; operations are answered in order.
+      yield* shadows.list("first")
+      yield* shadows.connected("first")
+      yield* Deferred.await(begun)
+      yield* shadows.disconnected("first")
+      yield* Effect.forEach(
+        things,
+        (thing) => shadows.update(thing, { state: { reported: { commands: { one: { outcome: "done" } } } } }),
+        { concurrency: "unbounded" }
+      )
+      yield* Deferred.succeed(free, undefined)
+      yield* Fiber.join(listener)
     }).pipe(Effect.provide(layer))
   )
 })
