@@ -26,6 +26,7 @@ export class Writer {
   #waiting: Array<Answer> = []
   #requests: Array<WriteRequest> = []
   #ended: StoreUnavailable | undefined
+  #exited = false
 
   private constructor(data: WriterData) {
     this.#file = data.file
@@ -48,7 +49,10 @@ export class Writer {
           else writer.#receive(message)
         })
         worker.on("error", (cause: Error) => end(ended(data.file, cause)))
-        worker.on("exit", () => end(ended(data.file)))
+        worker.on("exit", () => {
+          writer.#exited = true
+          end(ended(data.file))
+        })
         return Effect.promise(() => worker.terminate())
       }),
       (writer) => writer.#close,
@@ -97,9 +101,9 @@ export class Writer {
 
   /** What was handed over before is still committed and answered. */
   readonly #close = Effect.callback<void>((resume) => {
-    if (this.#ended !== undefined) return resume(Effect.void)
+    if (this.#exited) return resume(Effect.void)
     this.#flush()
-    this.#ended = new StoreUnavailable({ message: `The event store on ${this.#file} has been closed.` })
+    this.#ended ??= new StoreUnavailable({ message: `The event store on ${this.#file} has been closed.` })
     this.#worker.once("exit", () => resume(Effect.void))
     this.#post("close")
   })

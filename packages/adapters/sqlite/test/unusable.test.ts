@@ -142,13 +142,14 @@ test(
   })
 )
 
+/** Pages in the middle: the schema and the newest events can be read, older events cannot. */
+const spoil = (file: string) => writeSync(openSync(file, "r+"), Buffer.alloc(20_480, 0xff), 0, undefined, 40_960)
+
 test(
   "a page that went bad is reported by whoever meets it, and nothing more is written",
   Effect.gen(function* () {
     const { folder, file } = yield* usedFolder
-    const descriptor = openSync(file, "r+")
-    // Everything after the first pages: the schema can be read, the events cannot.
-    writeSync(descriptor, Buffer.alloc(statSync(file).size - 40_960, 0xff), 0, undefined, 40_960)
+    spoil(file)
     const failures = yield* EventStore.use((store) =>
       Effect.all([
         Effect.flip(store.readAll(0, 1_000)),
