@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs"
-import { availableParallelism, cpus, release, totalmem, type } from "node:os"
+import { availableParallelism, cpus, totalmem, type } from "node:os"
 import { join } from "node:path"
 import { median } from "./statistics.ts"
 
@@ -11,7 +11,7 @@ export const canPin: boolean = availableParallelism() > 1 && spawnSync("taskset"
 
 /** What the figures were measured on, a line each. */
 export const describeMachine = (folder: string): ReadonlyArray<string> => [
-  `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()} ${release()}, Node ${process.version}`,
+  `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()}, Node ${process.version}`,
   `a write of 4 KB and its fdatasync take ${median(timeSyncs(folder)).toFixed(2)} ms (median of 50)`,
   canPin
     ? "pinned with taskset: servers on processor 0, the load generator on processor 1; in-process benchmarks use both"

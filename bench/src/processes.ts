@@ -105,7 +105,9 @@ export class Server implements AsyncDisposable {
   /** The real `latchkey serve`, which prints where it listens. */
   static async startLatchkey(options: StartOptions): Promise<Server> {
     const main = new URL("./main.ts", import.meta.resolve("@latchkey/http/client"))
-    const process = new NodeProcess(main, { cpu: SERVER, ...options, args: ["serve"] })
+    // As `npm start` and the command's first line have it.
+    const flags = ["--max-semi-space-size=32"]
+    const process = new NodeProcess(main, { cpu: SERVER, flags, ...options, args: ["serve"] })
     const port = await process.beforeItEnds(
       () =>
         new Promise<number>((resolve) => {

@@ -56,9 +56,17 @@ export const lockOfStream = (streamId: string): LockId | undefined => {
   return Number.isSafeInteger(lockId) && lockId > 0 ? lockId : undefined
 }
 
-/** The lock's temp keys, oldest first; deleted ones are gone. */
-export const tempKeysOf = (lock: Lock): ReadonlyArray<TempKey> =>
-  Array.from(HashMap.values(lock.tempKeys)).sort((a, b) => a.createdVersion - b.createdVersion)
+/** The lock's temp keys, oldest first; deleted ones are gone. Sorted once for each state of the lock. */
+export const tempKeysOf = ({ tempKeys }: Lock): ReadonlyArray<TempKey> => {
+  let keys = sortedKeys.get(tempKeys)
+  if (keys === undefined) {
+    keys = Array.from(HashMap.values(tempKeys)).sort((a, b) => a.createdVersion - b.createdVersion)
+    sortedKeys.set(tempKeys, keys)
+  }
+  return keys
+}
+
+const sortedKeys = new WeakMap<Lock["tempKeys"], ReadonlyArray<TempKey>>()
 
 export const noTempKeys: Lock["tempKeys"] = HashMap.empty()
 export const noDeletedTempKeys: Lock["deletedTempKeys"] = HashSet.empty()

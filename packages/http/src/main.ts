@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
