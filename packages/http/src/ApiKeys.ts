@@ -65,6 +65,8 @@ export class ApiKeys extends Context.Service<
   {
     /** Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked. */
     readonly principalOf: (secret: string, now: number) => Principal | undefined
+    /** Learns at once what other instances did to keys; without being asked, that takes a moment. */
+    readonly catchUp: () => Effect.Effect<void, StoreUnavailable>
     /** Makes a key; the secret is in the answer and nowhere else. */
     readonly create: (
       orgId: string,
@@ -126,17 +128,17 @@ export class ApiKeys extends Context.Service<
           after = streams.at(-1) ?? after
         }
 
-        const follow = Effect.fnUntraced(function* () {
+        const catchUp = Effect.fnUntraced(function* () {
           while (true) {
             const head = yield* store.head
             const events = yield* store.readAll(position, PAGE, PREFIX)
             events.forEach(take)
             // A full page may have more of them behind it; else there is none up to the head.
             position = events.length < PAGE ? head : (events.at(-1)?.position ?? head)
-            if (events.length < PAGE) break
+            if (events.length < PAGE) return
           }
-          yield* Effect.sleep(FOLLOW_EVERY)
         })
+        const follow = () => Effect.andThen(catchUp(), Effect.sleep(FOLLOW_EVERY))
         yield* Stream.runForEach(store.changes, follow).pipe(
           keepGoing("Changes of API keys are not followed"),
           Effect.forkScoped
@@ -167,6 +169,7 @@ export class ApiKeys extends Context.Service<
             if (key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now)) return undefined
             return key.orgId === OPERATOR ? { _tag: "Super" } : { _tag: "Organization", orgId: key.orgId }
           },
+          catchUp,
           create: Effect.fnUntraced(function* (orgId, options) {
             const keyId = uuid()
             const secret = `lk_${randomBytes(32).toString("base64url")}`

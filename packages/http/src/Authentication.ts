@@ -36,7 +36,12 @@ export class Authenticator extends Context.Service<
               })
             )
           }
-          const organization = typeof apiKey === "string" ? apiKeys.principalOf(apiKey, now) : undefined
+          let organization = typeof apiKey === "string" ? apiKeys.principalOf(apiKey, now) : undefined
+          if (typeof apiKey === "string" && organization === undefined) {
+            // It may have been made a moment ago, in another process. A store that is down says no to nobody it knows.
+            yield* Effect.ignore(apiKeys.catchUp())
+            organization = apiKeys.principalOf(apiKey, now)
+          }
           if (apiKey !== undefined && organization === undefined) {
             return yield* Effect.fail(new Unauthenticated({ message: "The API key is unknown, expired or revoked." }))
           }
