@@ -34,15 +34,17 @@ export const permit = (
   }
 }
 
-/** Whether the principal may create a lock for this owner: users only for themselves. */
-export const permitCreate = (principal: Principal, ownerId: string | undefined): Result.Result<void, AccessDenied> =>
-  principal._tag !== "User" || ownerId === undefined || ownerId === principal.userId
+/** Whether the principal may create a lock for this owner: users only for themselves, guests not at all. */
+export const permitCreate = (principal: Principal, ownerId: string | undefined): Result.Result<void, AccessDenied> => {
+  if (principal._tag === "Guest") return denied("CreateLock", "a user's token, or an API key")
+  return principal._tag !== "User" || ownerId === undefined || ownerId === principal.userId
     ? allowed
     : denied("CreateLock", "an ownerId that is your own, or an API key")
+}
 
 /** Whether the principal may read `/users/{id}/…`: users only their own; organizations see their own locks there. */
 export const permitUser = (principal: Principal, userId: string): Result.Result<void, AccessDenied> =>
-  principal._tag !== "User" || principal.userId === userId
+  (principal._tag === "User" ? principal.userId === userId : principal._tag !== "Guest")
     ? allowed
     : denied("Reading another user's locks", "that user's own token, or an API key")
 

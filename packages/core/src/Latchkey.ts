@@ -13,11 +13,12 @@ import type { DeviceShadow } from "./ports/DeviceShadow.ts"
 import type { EventStore } from "./ports/EventStore.ts"
 import type { ReadModel } from "./ports/ReadModel.ts"
 import type { TempKey, TempKeyStatus } from "./TempKey.ts"
+import { TempKeyLinks } from "./TempKeyLinks.ts"
 
 /** Commands, questions, bulk requests, projection, recovery and device reports. */
 export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, deviceReports).pipe(
-    Layer.provideMerge(LockQueries.layer),
+    Layer.provideMerge(Layer.provideMerge(TempKeyLinks.layer, LockQueries.layer)),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )
 

@@ -269,6 +269,8 @@ export const actorOf = (principal: Principal): string => {
       return principal.userId ?? principal.orgId
     case "Super":
       return principal.userId ?? "*"
+    case "Guest":
+      return "guest"
     case "System":
       return "system"
   }
@@ -296,7 +298,12 @@ const decideUse = (
 ): Result.Result<EventOf<"TempKeyUsed">, LockRefused> => {
   const { lockId, tempKeyUuid, userId } = command
   const key = findTempKey(lock, tempKeyUuid)
-  if (key === undefined) return Result.fail(tempKeyNotFound(command))
+  if (key === undefined) {
+    // Whoever stands at the door with a link learns what became of it; to an API key a deleted key is one that is not there.
+    return command._tag === "OpenWithTempKey" && HashSet.has(lock.deletedTempKeys, canonical(tempKeyUuid))
+      ? Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status: "deleted" }))
+      : Result.fail(tempKeyNotFound(command))
+  }
   const status = statusAt(key, command.at)
   if (status !== "valid") return Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status }))
   if (!admits(key, userId)) return Result.fail(new NotOnWhitelist({ lockId, tempKeyUuid }))

@@ -1,6 +1,5 @@
 /** The refusals of the domain: expected, typed, and each with what to do about it. */
 import { Schema } from "effect"
-import { TempKeyStatus } from "./TempKey.ts"
 
 const about = { lockId: Schema.Number }
 const aboutTempKey = { ...about, tempKeyUuid: Schema.String }
@@ -119,12 +118,13 @@ export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyW
 const hindrance = {
   expired: "has expired",
   "used-up": "has been used as often as it may be",
-  "not-yet-valid": "is not valid yet"
+  "not-yet-valid": "is not valid yet",
+  deleted: "has been deleted"
 }
 
 export class TempKeyNotValid extends Schema.TaggedError<TempKeyNotValid>()("TempKeyNotValid", {
   ...aboutTempKey,
-  status: TempKeyStatus.pick(["expired", "used-up", "not-yet-valid"])
+  status: Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted"])
 }) {
   override get message() {
     return `The temp key ${hindrance[this.status]} (${this.status}).`

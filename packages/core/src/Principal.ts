@@ -8,6 +8,8 @@ export const Principal = Schema.TaggedUnion({
   Organization: { orgId: Schema.String, userId: Schema.optionalKey(Schema.String) },
   /** The operator, by super key. */
   Super: { userId: Schema.optionalKey(Schema.String) },
+  /** Somebody without a name, who has the link of a temp key. */
+  Guest: {},
   /** Latchkey itself: recovery and background work. */
   System: {}
 })

@@ -16,6 +16,7 @@ const lock = given(
 ).lock() as Lock
 
 const principals = {
+  guest: { _tag: "Guest" },
   stranger: { _tag: "User", userId: "mallory" },
   resident: { _tag: "User", userId: "eve" },
   "key holder": { _tag: "User", userId: "bob" },
@@ -33,30 +34,30 @@ const row = (marks: string): Row => {
   return Object.fromEntries(marks.split(" ").map((mark, index) => [names[index], mark === "✓"])) as Row
 }
 
-/* stranger, resident, key holder, owner; other organization, the same with the owner signed in, own organization; super key, system */
+/* guest, stranger, resident, key holder, owner; other organization, the same with the owner signed in, own organization; super key, system */
 const table = {
-  CreateLock: row("· · · ✓ · · ✓ ✓ ✓"),
-  AddKey: row("· · · ✓ · · ✓ ✓ ✓"),
-  RemoveKey: row("· · · ✓ · · ✓ ✓ ✓"),
-  WriteKey: row("· · · ✓ · · ✓ ✓ ✓"),
-  BulkAddKeys: row("· · · ✓ · · ✓ ✓ ✓"),
-  OpenLock: row("· · ✓ ✓ · · ✓ ✓ ✓"),
-  SetOwner: row("· · · ✓ · · ✓ ✓ ✓"),
-  SetOrganization: row("· · · · · · ✓ ✓ ✓"),
-  ChangeLockUuid: row("· · · · · · · ✓ ✓"),
-  AddResident: row("· · · ✓ · · ✓ ✓ ✓"),
-  RemoveResident: row("· · · ✓ · · ✓ ✓ ✓"),
-  CreateTempKey: row("· · · ✓ · · ✓ ✓ ✓"),
-  UpdateTempKey: row("· · · ✓ · · ✓ ✓ ✓"),
-  DeleteTempKey: row("· · · ✓ · · ✓ ✓ ✓"),
-  UseTempKey: row("· · · · · · ✓ ✓ ✓"),
-  OpenWithTempKey: row("✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓"),
-  "basic-info": row("· · ✓ ✓ · · ✓ ✓ ✓"),
-  details: row("· · · ✓ · · ✓ ✓ ✓"),
-  residents: row("· · · ✓ · · ✓ ✓ ✓"),
-  events: row("· · · ✓ · · ✓ ✓ ✓"),
-  "temp-keys": row("· · · ✓ · · ✓ ✓ ✓"),
-  "bulk-add-keys": row("· · · ✓ · · ✓ ✓ ✓")
+  CreateLock: row("· · · · ✓ · · ✓ ✓ ✓"),
+  AddKey: row("· · · · ✓ · · ✓ ✓ ✓"),
+  RemoveKey: row("· · · · ✓ · · ✓ ✓ ✓"),
+  WriteKey: row("· · · · ✓ · · ✓ ✓ ✓"),
+  BulkAddKeys: row("· · · · ✓ · · ✓ ✓ ✓"),
+  OpenLock: row("· · · ✓ ✓ · · ✓ ✓ ✓"),
+  SetOwner: row("· · · · ✓ · · ✓ ✓ ✓"),
+  SetOrganization: row("· · · · · · · ✓ ✓ ✓"),
+  ChangeLockUuid: row("· · · · · · · · ✓ ✓"),
+  AddResident: row("· · · · ✓ · · ✓ ✓ ✓"),
+  RemoveResident: row("· · · · ✓ · · ✓ ✓ ✓"),
+  CreateTempKey: row("· · · · ✓ · · ✓ ✓ ✓"),
+  UpdateTempKey: row("· · · · ✓ · · ✓ ✓ ✓"),
+  DeleteTempKey: row("· · · · ✓ · · ✓ ✓ ✓"),
+  UseTempKey: row("· · · · · · · ✓ ✓ ✓"),
+  OpenWithTempKey: row("✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓"),
+  "basic-info": row("· · · ✓ ✓ · · ✓ ✓ ✓"),
+  details: row("· · · · ✓ · · ✓ ✓ ✓"),
+  residents: row("· · · · ✓ · · ✓ ✓ ✓"),
+  events: row("· · · · ✓ · · ✓ ✓ ✓"),
+  "temp-keys": row("· · · · ✓ · · ✓ ✓ ✓"),
+  "bulk-add-keys": row("· · · · ✓ · · ✓ ✓ ✓")
 } satisfies { readonly [Action in LockRequestType | LockQuestion]: Row }
 
 describe.each(Object.entries(table))("%s", (action, row) => {
@@ -108,6 +109,12 @@ describe("creating a lock", () => {
     new AccessDenied({ action: "CreateLock", needed: "an ownerId that is your own, or an API key" })
   )
 
+  it("is not for guests", () => {
+    const needed = "a user's token, or an API key"
+    const refusal = Result.fail(new AccessDenied({ action: "CreateLock", needed }))
+    expect(permitCreate(principals.guest, undefined)).toStrictEqual(refusal)
+  })
+
   it("is for users only for themselves", () => {
     expect(Result.isSuccess(permitCreate(principals.owner, undefined))).toBe(true)
     expect(Result.isSuccess(permitCreate(principals.owner, "ada"))).toBe(true)
@@ -131,6 +138,7 @@ describe("reading what belongs to a user", () => {
   it("is for that user, and not for another", () => {
     expect(Result.isSuccess(permitUser(principals.owner, "ada"))).toBe(true)
     expect(permitUser(principals.owner, "bob")).toStrictEqual(refused)
+    expect(permitUser(principals.guest, "guest")).toStrictEqual(refused)
   })
 
   it.each(["own organization", "other organization", "super key", "system"] as const)("is for %s", (name) => {

@@ -223,4 +223,12 @@ describe("OpenWithTempKey", () => {
       .when({ _tag: "OpenWithTempKey", tempKeyUuid }, { at: millis("17:00") })
       .isRefused(new TempKeyNotValid({ lockId, tempKeyUuid, status: "expired" }))
   })
+
+  it("says of a deleted key that it was deleted; to UseTempKey there is no such key", () => {
+    const deleted = given(created, publicKey, { _tag: "TempKeyDeleted", tempKeyUuid, deletedBy: "org-1" })
+    deleted
+      .when({ _tag: "OpenWithTempKey", tempKeyUuid: tempKeyUuid.toUpperCase() })
+      .isRefused(new TempKeyNotValid({ lockId, tempKeyUuid: tempKeyUuid.toUpperCase(), status: "deleted" }))
+    deleted.when({ _tag: "UseTempKey", tempKeyUuid }).isRefused(unknown)
+  })
 })

@@ -238,6 +238,7 @@ describe("what is put down to whom", () => {
     [{ _tag: "Organization", orgId: "org-1", userId: "ada" }, "ada"],
     [{ _tag: "Super" }, "*"],
     [{ _tag: "Super", userId: "ada" }, "ada"],
+    [{ _tag: "Guest" }, "guest"],
     [{ _tag: "System" }, "system"]
   ] as const)("%o is %s", (principal, actor) => {
     expect(actorOf(principal)).toBe(actor)

@@ -145,6 +145,8 @@ export const make: (
     reportDevice: (thing, online, at) =>
       attempt(() => void whileBusy(options.busyTimeout, () => sql.report.run(thing, online ? 1 : 0, at))),
 
+    isOnline: (thing) => attempt(() => sql.isOnline.get(thing) !== undefined),
+
     reset
   }
 })
@@ -222,6 +224,7 @@ const statements = (db: DatabaseSync) => ({
     `INSERT INTO presence VALUES (?, ?, ?)
      ON CONFLICT (thing) DO UPDATE SET online = excluded.online, at = excluded.at WHERE excluded.at > at`
   ),
+  isOnline: db.prepare("SELECT 1 FROM presence WHERE thing = ? AND online = 1"),
   forget: [
     db.prepare("DELETE FROM device_state"),
     db.prepare("DELETE FROM temp_keys"),

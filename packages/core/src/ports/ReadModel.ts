@@ -51,6 +51,9 @@ export class ReadModel extends Context.Service<
     /** Presence of a device. Reports come duplicated and unordered: the newest `at` (epoch milliseconds) wins. */
     readonly reportDevice: (thing: string, online: boolean, at: number) => Effect.Effect<void, ReadModelUnavailable>
 
+    /** Whether the device last reported itself as connected; one that never did is not. */
+    readonly isOnline: (thing: string) => Effect.Effect<boolean, ReadModelUnavailable>
+
     /** Forgets every row and the checkpoint; presence, which is not in the feed, stays. */
     readonly reset: Effect.Effect<void, ReadModelUnavailable>
   }

@@ -109,6 +109,7 @@ export const principal: Arbitrary.Arbitrary<Principal> = Arbitrary.schema(
     Schema.TaggedStruct("User", { userId: User }),
     Schema.TaggedStruct("Organization", { orgId: Organization, userId: Schema.optionalKey(User) }),
     Schema.TaggedStruct("Super", { userId: Schema.optionalKey(User) }),
+    Schema.TaggedStruct("Guest", {}),
     Schema.TaggedStruct("System", {})
   ])
 )

@@ -29,9 +29,11 @@ const make = (): ReadModel["Service"] => {
     locksOfThing.move(lockId, before?.thingName, row.thingName)
   }
 
+  const isOnline = (thing: string): boolean => presence.get(thing)?.online ?? false
+
   const owned = (lockId: number): ReadonlyArray<OwnedLock> => {
     const row = rows.get(lockId)
-    return row === undefined ? [] : [{ ...row, online: presence.get(row.thingName)?.online ?? false }]
+    return row === undefined ? [] : [{ ...row, online: isOnline(row.thingName) }]
   }
 
   return {
@@ -67,6 +69,8 @@ const make = (): ReadModel["Service"] => {
         const last = presence.get(thing)
         if (last === undefined || at > last.at) presence.set(thing, { online, at })
       }),
+
+    isOnline: (thing) => Effect.sync(() => isOnline(thing)),
 
     reset: Effect.sync(() => {
       checkpoint = 0

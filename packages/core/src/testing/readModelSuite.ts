@@ -238,6 +238,7 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
         yield* model.apply(feedOf({ ...created(1, { ownerId: ALICE }), uuid: thing }))
         const online = Effect.map(model.devicesOwnedBy(ALICE), (rows) => rows.map((row) => row.online))
         expect(yield* online).toEqual([false])
+        expect(yield* model.isOnline(thing)).toBe(false)
         for (const [report, at, then] of [
           [true, 20, true],
           [false, 10, true],
@@ -247,6 +248,7 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
         ] as const) {
           yield* model.reportDevice(thing, report, 1_700_000_000_000 + at)
           expect(yield* online).toEqual([then])
+          expect(yield* model.isOnline(thing)).toBe(then)
         }
       })
     )

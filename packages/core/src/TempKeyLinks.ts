@@ -1,0 +1,175 @@
+/**
+ * A temp key as its guest meets it: by the link alone. Whoever has the link learns what the key allows, and opens with
+ * it; which lock it is on, they need not know.
+ */
+import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
+import { streamOfLock } from "./Lock.ts"
+import type { CommandContext } from "./LockCommand.ts"
+import { AccessDenied, type LockNotFound } from "./LockError.ts"
+import { lockFinder } from "./LockFinder.ts"
+import { LockQueries } from "./LockQueries.ts"
+import { type Executed, type ExecuteError, Locks } from "./Locks.ts"
+import type { Principal } from "./Principal.ts"
+import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
+import { ReadModel } from "./ports/ReadModel.ts"
+import { admits, canonical, statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
+import { millisOf } from "./Text.ts"
+
+/** No temp key ever had this link. */
+export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFound", {}) {
+  override get message() {
+    return "There is no temp key with this link. Check that the link is complete, or ask for a new one."
+  }
+}
+
+/** The key is for named users, and nobody is signed in. */
+export class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
+  override get message() {
+    return "This temp key is for named users: sign in as one of them, with Authorization: Bearer and a user's token."
+  }
+}
+
+/** A door that a key opens, and whether its lock is connected: `undefined` while nobody can tell. */
+export interface GuestDoor {
+  readonly online: boolean | undefined
+}
+
+/** What a guest may know about a key; about a deleted one, nothing more. Times are epoch milliseconds. */
+export type GuestKey =
+  | { readonly status: "deleted" }
+  | {
+      readonly status: TempKeyStatus
+      /** Whether whoever asks may use it: everybody may, or they are listed; or they must sign in; or they are not listed. */
+      readonly admission: "admitted" | "sign-in" | "not-listed"
+      readonly validFrom: number
+      readonly validUntil: number
+      /** `null` is without limit. */
+      readonly usesLeft: number | null
+      readonly doors: readonly [GuestDoor, ...Array<GuestDoor>]
+    }
+
+/** A door that was told to open. */
+export interface Opened {
+  /** Version of the use on its lock's stream: names it for `use`. */
+  readonly version: number
+  readonly usedCount: number
+  /** Whether the lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
+  readonly online: boolean | undefined
+}
+
+/** Who opens, when and under which id; `userId` is the signed-in user. */
+export interface OpenRequest extends Omit<CommandContext, "lockId"> {
+  readonly tempKeyUuid: string
+  readonly userId?: string
+}
+
+export type OpenError = Exclude<ExecuteError, LockNotFound> | LinkNotFound | SignInNeeded
+
+export class TempKeyLinks extends Context.Service<
+  TempKeyLinks,
+  {
+    /** The key behind a link at an instant (epoch milliseconds), for the signed-in user if there is one. */
+    readonly view: (
+      tempKeyUuid: string,
+      userId: string | undefined,
+      now: number
+    ) => Effect.Effect<GuestKey, LinkNotFound | StoreUnavailable>
+    /** Uses the key and tells its door to open: both or neither. With a receipt, a retry answers what the first try answered. */
+    readonly open: (request: OpenRequest) => Effect.Effect<Opened, OpenError>
+    /** When the key was used, epoch milliseconds; none if that version is no use of this key. */
+    readonly use: (
+      tempKeyUuid: string,
+      version: number
+    ) => Effect.Effect<Option.Option<number>, LinkNotFound | StoreUnavailable>
+  }
+>()("@latchkey/core/TempKeyLinks") {
+  static readonly layer = Layer.effect(
+    TempKeyLinks,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const readModel = yield* ReadModel
+      const locks = yield* Locks
+      const queries = yield* LockQueries
+      const find = yield* lockFinder
+
+      const lockOf = (tempKeyUuid: string) =>
+        Effect.flatMap(
+          find(tempKeyUuid),
+          Option.match({ onNone: () => Effect.fail(new LinkNotFound()), onSome: Effect.succeed })
+        )
+
+      const lockBehind = Effect.fnUntraced(function* (tempKeyUuid: string) {
+        const lockId = yield* lockOf(tempKeyUuid)
+        // The link is the permission.
+        return yield* queries.lock(latchkey, lockId, "temp-keys").pipe(
+          Effect.catchTag("LockNotFound", () => Effect.fail(new LinkNotFound())),
+          Effect.catchTag("AccessDenied", Effect.die)
+        )
+      })
+
+      const isOnline = (thing: string): Effect.Effect<boolean | undefined> =>
+        Effect.catch(readModel.isOnline(thing), (error) =>
+          Effect.as(
+            Effect.logWarning("Nobody can tell whether a device is connected: no read model", error.message),
+            undefined
+          )
+        )
+
+      return {
+        view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {
+          const lock = yield* lockBehind(tempKeyUuid)
+          const uuid = canonical(tempKeyUuid)
+          const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
+          if (key !== undefined) return guestKey(key, { online: yield* isOnline(lock.uuid) }, userId, now)
+          if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
+          return yield* Effect.fail(new LinkNotFound())
+        }),
+
+        open: Effect.fnUntraced(function* (request) {
+          const lockId = yield* lockOf(request.tempKeyUuid)
+          const executed = yield* locks.execute({ ...request, _tag: "OpenWithTempKey", lockId }).pipe(
+            Effect.catchTag(["LockNotFound", "TempKeyNotFound"], () => Effect.fail(new LinkNotFound())),
+            Effect.catchTag("NotOnWhitelist", () =>
+              Effect.fail(request.userId === undefined ? new SignInNeeded() : notListed)
+            )
+          )
+          return yield* Option.match(openedBy(executed), {
+            onNone: () => Effect.die(new Error("An open recorded no use")),
+            onSome: ({ thing, ...use }) => Effect.map(isOnline(thing), (online) => ({ ...use, online }))
+          })
+        }),
+
+        use: Effect.fnUntraced(function* (tempKeyUuid, version) {
+          const lock = yield* lockBehind(tempKeyUuid)
+          const [stored] = yield* store.read(streamOfLock(lock.lockId), version - 1, 1)
+          const isUse =
+            stored?.type === "TempKeyUsed" && canonical(String(stored.data["tempKeyUuid"])) === canonical(tempKeyUuid)
+          return isUse ? Option.some(stored.at) : Option.none()
+        })
+      }
+    })
+  )
+}
+
+/** Latchkey itself looks; what it shows is up to `guestKey`. */
+const latchkey: Principal = { _tag: "System" }
+
+const notListed = new AccessDenied({ action: "Opening with this temp key", needed: "one of the users that it is for" })
+
+const guestKey = (key: TempKey, door: GuestDoor, userId: string | undefined, now: number): GuestKey => ({
+  status: statusAt(key, now),
+  admission: admits(key, userId) ? "admitted" : userId === undefined ? "sign-in" : "not-listed",
+  validFrom: millisOf(key.validFrom),
+  validUntil: millisOf(key.validUntil),
+  usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount),
+  doors: [door]
+})
+
+/** The use among the events of an open, and the thing that was told. */
+const openedBy = ({ version, events }: Executed) => {
+  const index = events.findIndex((event) => event._tag === "TempKeyUsed")
+  const used = events[index]
+  return used?._tag === "TempKeyUsed"
+    ? Option.some({ version: version - (events.length - 1 - index), usedCount: used.usedCount, thing: used.lockUuid })
+    : Option.none()
+}

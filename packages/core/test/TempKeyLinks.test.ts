@@ -1,0 +1,194 @@
+/** A guest with a link: what they learn of the key, and what happens when they open. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Option } from "effect"
+import type { Principal } from "../src/Principal.ts"
+import { EventStore } from "../src/ports/EventStore.ts"
+import { ReadModel, ReadModelUnavailable } from "../src/ports/ReadModel.ts"
+import { type OpenRequest, TempKeyLinks } from "../src/TempKeyLinks.ts"
+import { clock, lockId, lockUuid, millis, type Request } from "./scenario.ts"
+import { create, makeWorld } from "./world.ts"
+
+const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
+const other = "7e3b0000-0000-4000-8000-00000000000b"
+const ADA = "ada00000-0000-4000-8000-000000000001"
+const BOB = "b0b00000-0000-4000-8000-000000000002"
+const guest: Principal = { _tag: "Guest" }
+const publicKey = {
+  _tag: "CreateTempKey",
+  tempKeyUuid,
+  accessMode: "public",
+  validFrom: clock("09:00"),
+  validUntil: clock("17:00"),
+  maxUses: 2
+} as const satisfies Request
+const forAda = { ...publicKey, accessMode: "user-whitelist", allowedUserIds: [ADA] } as const satisfies Request
+const noon = millis("12:00")
+
+const unavailable = Effect.fail(new ReadModelUnavailable({ message: "gone" }))
+const noReadModel: ReadModel["Service"] = {
+  source: "none",
+  checkpoint: unavailable,
+  apply: () => unavailable,
+  devicesOwnedBy: () => unavailable,
+  lockOfThing: () => unavailable,
+  lockOfTempKey: () => unavailable,
+  isKnownUser: () => unavailable,
+  reportDevice: () => unavailable,
+  isOnline: () => unavailable,
+  reset: unavailable
+}
+
+/** A lock, and a process that guests reach; the lock is changed by another one. */
+const makeLinks = Effect.fnUntraced(function* (...requests: ReadonlyArray<Request>) {
+  const world = yield* makeWorld
+  const execute = yield* world.process()
+  yield* execute(create)
+  for (const request of requests) yield* execute(request)
+  const links = Context.get(yield* world.latchkey(), TempKeyLinks)
+  let opens = 0
+  const open = (context: Partial<OpenRequest> = {}) =>
+    links.open({ tempKeyUuid, commandId: `open-${++opens}`, at: noon, principal: guest, ...context })
+  return { ...world, execute, links, open }
+})
+
+const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+describe("a link", () => {
+  it.live("shows what its key allows", () =>
+    Effect.gen(function* () {
+      const { links, execute, readModel } = yield* makeLinks(publicKey)
+      const key = {
+        admission: "admitted",
+        validFrom: millis("09:00"),
+        validUntil: millis("17:00"),
+        usesLeft: 2,
+        doors: [{ online: false }]
+      }
+      expect(yield* links.view(tempKeyUuid, undefined, noon)).toStrictEqual({ status: "valid", ...key })
+      expect(yield* links.view(tempKeyUuid.toUpperCase(), ADA, noon)).toMatchObject({ status: "valid" })
+      expect(yield* links.view(tempKeyUuid, undefined, millis("08:59"))).toMatchObject({ status: "not-yet-valid" })
+      expect(yield* links.view(tempKeyUuid, undefined, millis("17:00"))).toMatchObject({ status: "expired" })
+      yield* readModel.reportDevice(lockUuid, true, 1)
+      yield* execute({ _tag: "UpdateTempKey", tempKeyUuid, maxUses: null })
+      expect(yield* links.view(tempKeyUuid, undefined, noon)).toMatchObject({
+        usesLeft: null,
+        doors: [{ online: true }]
+      })
+    })
+  )
+
+  it.live("says of a deleted key that it was deleted, and of one that never was that there is none", () =>
+    Effect.gen(function* () {
+      const { links, open } = yield* makeLinks(publicKey, { _tag: "DeleteTempKey", tempKeyUuid })
+      expect(yield* links.view(tempKeyUuid, undefined, noon)).toStrictEqual({ status: "deleted" })
+      expect(yield* Effect.flip(open())).toMatchObject({ _tag: "TempKeyNotValid", status: "deleted" })
+      expect(yield* tagOf(links.view(other, undefined, noon))).toBe("LinkNotFound")
+      expect(yield* tagOf(open({ tempKeyUuid: other }))).toBe("LinkNotFound")
+    })
+  )
+
+  it.live("tells whether its user must sign in, or is not meant", () =>
+    Effect.gen(function* () {
+      const { links } = yield* makeLinks(forAda)
+      const admission = (userId?: string) =>
+        Effect.map(links.view(tempKeyUuid, userId, noon), (key) => "admission" in key && key.admission)
+      expect(yield* admission()).toBe("sign-in")
+      expect(yield* admission(ADA.toUpperCase())).toBe("admitted")
+      expect(yield* admission(BOB)).toBe("not-listed")
+    })
+  )
+})
+
+describe("opening by a link", () => {
+  it.live("uses the key and tells the door, and names the use", () =>
+    Effect.gen(function* () {
+      const { links, open, log, shadow } = yield* makeLinks(publicKey)
+      const opened = yield* open()
+      expect(opened).toStrictEqual({ version: 3, usedCount: 1, online: false })
+      expect(yield* log).toEqual(["LockCreated", "TempKeyCreated", "TempKeyUsed", "LockOpenRequested"])
+      expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(["open-1"])
+      expect(yield* links.use(tempKeyUuid, opened.version)).toEqual(Option.some(noon))
+    })
+  )
+
+  it.live("of other versions, and of other keys, no use is known", () =>
+    Effect.gen(function* () {
+      const { links, open, execute } = yield* makeLinks(publicKey, { ...publicKey, tempKeyUuid: other })
+      const { version } = yield* open()
+      for (const no of [1, 2, version + 1, 99]) expect(yield* links.use(tempKeyUuid, no)).toEqual(Option.none())
+      expect(yield* links.use(other, version)).toEqual(Option.none())
+      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid })
+      expect(yield* links.use(tempKeyUuid, version)).toEqual(Option.some(noon))
+    })
+  )
+
+  it.live("with a receipt happens once, and is answered so again when the key is used up", () =>
+    Effect.gen(function* () {
+      const { open, log } = yield* makeLinks({ ...publicKey, maxUses: 1 })
+      const receipt = { id: "page-1", fingerprint: "" }
+      const answers = yield* Effect.all([open({ receipt }), open({ receipt }), open({ receipt })], {
+        concurrency: "unbounded"
+      })
+      expect(new Set(answers.map(({ version }) => version))).toEqual(new Set([3]))
+      expect(yield* log).toHaveLength(4)
+      expect(yield* Effect.flip(open())).toMatchObject({ status: "used-up" })
+    })
+  )
+
+  it.live("with a key for named users takes one of them", () =>
+    Effect.gen(function* () {
+      const { open, log } = yield* makeLinks(forAda)
+      expect(yield* tagOf(open())).toBe("SignInNeeded")
+      expect(yield* tagOf(open({ userId: BOB, principal: { _tag: "User", userId: BOB } }))).toBe("AccessDenied")
+      expect(yield* log).toHaveLength(2)
+      expect(yield* open({ userId: ADA, principal: { _tag: "User", userId: ADA } })).toMatchObject({ usedCount: 1 })
+    })
+  )
+
+  it.live("spends nothing when the device cannot be told", () =>
+    Effect.gen(function* () {
+      const { open, log, shadow } = yield* makeLinks(publicKey)
+      yield* shadow.setMode("reject")
+      expect(yield* tagOf(open())).toBe("DeviceUnreachable")
+      expect(yield* log).toHaveLength(2)
+    })
+  )
+})
+
+describe("while the read model is away", () => {
+  it.live("links are found in the log, also new ones; of two locks with one key, the first has it", () =>
+    Effect.gen(function* () {
+      const { ports, latchkey, execute } = yield* makeLinks(publicKey)
+      const links = Context.get(yield* latchkey(Context.add(ports, ReadModel, noReadModel)), TempKeyLinks)
+      const open = (uuid: string, commandId: string) =>
+        links.open({ tempKeyUuid: uuid, commandId, at: noon, principal: guest })
+      expect(yield* open(tempKeyUuid, "first")).toStrictEqual({ version: 3, usedCount: 1, online: undefined })
+      expect(yield* tagOf(open(other, "none"))).toBe("LinkNotFound")
+      const elsewhere = { lockId: lockId + 1 }
+      yield* execute(create, elsewhere)
+      yield* execute({ ...publicKey, tempKeyUuid: other }, elsewhere)
+      yield* execute({ ...publicKey, tempKeyUuid: other })
+      expect(yield* open(other, "second")).toMatchObject({ version: 3 })
+      expect(yield* links.view(tempKeyUuid, undefined, noon)).toMatchObject({ doors: [{ online: undefined }] })
+    })
+  )
+
+  it.live("they are found without reading the log again", () =>
+    Effect.gen(function* () {
+      const { ports, store, latchkey } = yield* makeLinks(publicKey)
+      const reads: Array<number> = []
+      const counting = {
+        ...store,
+        readAll: (...args: Parameters<typeof store.readAll>) => {
+          reads.push(args[0])
+          return store.readAll(...args)
+        }
+      }
+      const over = ports.pipe(Context.add(ReadModel, noReadModel), Context.add(EventStore, counting))
+      const links = Context.get(yield* latchkey(over), TempKeyLinks)
+      for (let n = 0; n < 3; n++) yield* links.view(tempKeyUuid, undefined, noon)
+      expect(reads.filter((after) => after === 0)).toHaveLength(1)
+    })
+  )
+})
