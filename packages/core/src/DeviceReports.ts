@@ -20,7 +20,9 @@ export const deviceReports = Layer.effectDiscard(
           )
         case "CommandOutcome":
           // An acknowledged command is in the log before anything is cleared from the shadow.
-          return store.commit(report.commandId).pipe(Effect.andThen(shadow.settle(report.thing, report.commandId)))
+          return store
+            .commit(report.commandId, report.thing)
+            .pipe(Effect.andThen(shadow.settle(report.thing, report.commandId)))
       }
     }
 

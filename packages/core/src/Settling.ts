@@ -33,7 +33,7 @@ export class Settling extends Context.Service<
       const shadow = yield* DeviceShadow
 
       const accepted = Effect.fnUntraced(function* ({ thing, commandId }: SentCommand) {
-        const settlement = yield* store.commit(commandId)
+        const settlement = yield* store.commit(commandId, thing)
         if (settlement._tag === "Discarded") {
           yield* Effect.catch(shadow.settle(thing, commandId), (error) =>
             Effect.logError("A device may carry out a command that is not in the log", error.message, { commandId })

@@ -86,6 +86,27 @@ describe("a device", () => {
     })
   )
 
+  it.live("that answers another device's command settles nothing", () =>
+    Effect.gen(function* () {
+      const { shadow, store, log, present } = yield* makeDevice
+      const [created] = yield* store.read("lock-7", 0, 1)
+      if (created === undefined) return yield* Effect.die("the lock was created")
+      const event = { ...created, type: "LockOpenRequested", eventId: "doubt-1", commandId: "doubt" }
+      const deadline = Number.MAX_SAFE_INTEGER
+      yield* store.prepare(1, [event], {
+        commandId: "doubt",
+        streamId: "lock-7",
+        thing: lockUuid,
+        deadline: deadline - 1
+      })
+      yield* present(true, 1)
+      yield* shadow.report({ _tag: "CommandOutcome", thing: "elsewhere", commandId: "doubt", outcome: "done", at: 1 })
+      yield* present(false, 2)
+      expect(yield* log).toEqual(["LockCreated"])
+      expect(yield* store.unsettled(deadline)).toHaveLength(1)
+    })
+  )
+
   it.live("that answers something unknown does no harm", () =>
     Effect.gen(function* () {
       const { shadow, present, log } = yield* makeDevice

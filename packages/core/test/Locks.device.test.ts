@@ -92,11 +92,11 @@ describe("a device command", () => {
       let failures = 1
       const flaky = EventStore.of({
         ...store,
-        commit: (commandId) =>
+        commit: (commandId, thing) =>
           Effect.suspend(() =>
             failures-- > 0
               ? Effect.fail(new StoreUnavailable({ message: "down for a moment" }))
-              : store.commit(commandId)
+              : store.commit(commandId, thing)
           )
       })
       const execute = yield* process({ over: Context.add(ports, EventStore, flaky) })

@@ -28,7 +28,8 @@ interface Write {
 export type WriteRequest =
   | ({ readonly op: "append" } & Write)
   | ({ readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write)
-  | { readonly op: "commit" | "discard" | "release"; readonly commandId: string }
+  | { readonly op: "commit"; readonly commandId: string; readonly thing: string }
+  | { readonly op: "discard" | "release"; readonly commandId: string }
   | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
 
 /** The answer to one request; refusals have the fields of the errors of the same name. */
@@ -100,8 +101,9 @@ export class EventLog {
       case "prepare":
         return this.#prepare(request)
       case "commit":
+        return this.#settle(request.commandId, request.thing)
       case "discard":
-        return this.#settle(request.commandId, request.op === "commit")
+        return this.#settle(request.commandId)
       case "release":
         return this.#release(request.commandId)
       case "saveSnapshot": {
@@ -138,16 +140,17 @@ export class EventLog {
     return done
   }
 
-  #settle(commandId: string, commit: boolean): Settlement {
+  /** Commits when there is evidence from a thing's shadow; else discards. */
+  #settle(commandId: string, evidenceFrom?: string): Settlement {
     const row = this.#sql.reservation.get(commandId) as ReservationRow | undefined
-    if (row === undefined) return discarded
+    if (row === undefined || (evidenceFrom !== undefined && row.thing !== evidenceFrom)) return discarded
     if (row.settledAt !== null) {
       const { version, position } = row
       return version === null || position === null ? discarded : { _tag: "Committed", version, position }
     }
     const stream = this.#stream(row.streamId)
     stream.reservation = undefined
-    if (!commit) {
+    if (evidenceFrom === undefined) {
       this.#sql.settle.run(Date.now(), null, null, commandId)
       return discarded
     }
@@ -237,6 +240,7 @@ export class EventLog {
 type PendingRow = Omit<Reservation, "released"> & { readonly released: number }
 
 interface ReservationRow {
+  readonly thing: string
   readonly streamId: string
   readonly events: string | null
   readonly receiptId: string | null
@@ -260,7 +264,7 @@ const statements = (db: DatabaseSync) => ({
      FROM reservations WHERE stream = ? AND settled_at IS NULL`
   ),
   reservation: db.prepare(
-    `SELECT stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
+    `SELECT thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
      FROM reservations WHERE command_id = ?`
   ),
   isTaken: db.prepare(

@@ -128,7 +128,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
           }
         ),
 
-      commit: (commandId) => write({ op: "commit", commandId }, settled),
+      commit: (commandId, thing) => write({ op: "commit", commandId, thing }, settled),
 
       discard: (commandId) => write({ op: "discard", commandId }, settled),
 

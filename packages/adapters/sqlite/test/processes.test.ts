@@ -70,7 +70,7 @@ it.live(
           _tag: "StreamReserved",
           ...reservation
         })
-        expect(yield* store.commit("left")).toEqual({ _tag: "Committed", version: 2, position: 2 })
+        expect(yield* store.commit("left", "thing")).toEqual({ _tag: "Committed", version: 2, position: 2 })
         expect(yield* store.read("prepared", 0, 10)).toHaveLength(2)
         expect(yield* store.receipt("r")).toMatchObject({
           value: { firstVersion: 1, version: 2, streamId: "prepared" }
@@ -118,7 +118,7 @@ it.live(
       })
       yield* one.release("c")
       expect(yield* two.append("a", 10, [event()])).toEqual({ version: 11, position: 11 })
-      expect(yield* one.commit("c")).toEqual({ _tag: "Committed", version: 12, position: 12 })
+      expect(yield* one.commit("c", "thing")).toEqual({ _tag: "Committed", version: 12, position: 12 })
     }).pipe(Effect.scoped),
   TIMEOUT
 )

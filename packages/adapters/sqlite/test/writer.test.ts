@@ -38,7 +38,7 @@ it.live("answers each request of a group by itself", () =>
       { op: "append", ...write("a", 1, "r") },
       { op: "prepare", ...write("b", 0), reservation: reservation("b") },
       { op: "append", ...write("b", 0) },
-      { op: "commit", commandId: "command-b" },
+      { op: "commit", commandId: "command-b", thing: "thing" },
       { op: "append", ...write("b", 1) },
       { op: "append", ...write("a", 1) }
     ]

@@ -165,8 +165,11 @@ export class EventStore extends Context.Service<
       receipt?: Receipt
     ) => Effect.Effect<void, AppendError | CommandExists>
 
-    /** Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. */
-    readonly commit: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
+    /**
+     * Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. Evidence comes from
+     * the shadow of a thing: a command that was prepared for another `thing` is unknown here, and stays as it is.
+     */
+    readonly commit: (commandId: string, thing: string) => Effect.Effect<Settlement, StoreUnavailable>
 
     /** Drops a prepared append. Idempotent; an unknown id is already discarded. */
     readonly discard: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>

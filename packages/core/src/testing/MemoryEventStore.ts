@@ -34,6 +34,8 @@ const make = (): EventStore["Service"] => {
   /** By stream: at most one prepared append holds it. */
   const holders = new Map<string, Prepared>()
   const settlements = new Map<string, Settlement>()
+  /** By command id: the thing that it was last prepared for. */
+  const things = new Map<string, string>()
   const sleepers = new Set<() => void>()
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
@@ -135,15 +137,20 @@ const make = (): EventStore["Service"] => {
         if (refused !== undefined) return Effect.fail(refused)
         const pending = { reservation: { ...reservation, released: false }, events, receipt }
         prepared.set(commandId, pending)
+        things.set(commandId, reservation.thing)
         holders.set(streamId, pending)
         return Effect.void
       }),
 
-    commit: (commandId) =>
-      settle(commandId, ({ reservation, events, receipt }) => ({
-        _tag: "Committed",
-        ...write(reservation.streamId, events, receipt)
-      })),
+    commit: (commandId, thing) =>
+      Effect.suspend(() =>
+        things.get(commandId) !== thing
+          ? Effect.succeed(discarded)
+          : settle(commandId, ({ reservation, events, receipt }) => ({
+              _tag: "Committed",
+              ...write(reservation.streamId, events, receipt)
+            }))
+      ),
 
     discard: (commandId) => settle(commandId, () => discarded),
 

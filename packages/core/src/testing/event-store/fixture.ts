@@ -67,13 +67,16 @@ export const storeFixture = Effect.gen(function* () {
     reserve: (streamId, command, deadline = 1_000) => ({
       commandId: name(command),
       streamId,
-      thing: "thing-1",
+      thing: THING,
       deadline
     }),
     feed,
     follow
   } satisfies StoreFixture
 })
+
+/** The thing that everything is prepared for. */
+export const THING = "thing-1"
 
 /** The form in which a store gives events back that were appended as versions `firstVersion…` of a stream. */
 export const asStored = (events: ReadonlyArray<NewEvent>, streamId: string, firstVersion = 1) =>

@@ -2,7 +2,7 @@
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { ReceiptExists } from "../../ports/EventStore.ts"
-import { asStored, type Check, contentOf } from "./fixture.ts"
+import { asStored, type Check, contentOf, THING } from "./fixture.ts"
 
 export const checkReceipts = (check: Check) => {
   check("tells which versions a receipt was given for", ({ store, name, events, receipt }) =>
@@ -96,7 +96,7 @@ export const checkReceipts = (check: Check) => {
       yield* store.release(commandId)
       yield* store.append(stream, 0, events(3))
       expect((yield* store.receipt(receipt("r").id))._tag).toBe("None")
-      yield* store.commit(commandId)
+      yield* store.commit(commandId, THING)
       expect(yield* store.receipt(receipt("r").id)).toMatchObject({
         value: { ...receipt("r"), streamId: stream, firstVersion: 4, version: 5 }
       })
@@ -111,7 +111,7 @@ export const checkReceipts = (check: Check) => {
       yield* store.discard(reserve(stream, "c").commandId)
       expect((yield* store.receipt(receipt("r").id))._tag).toBe("None")
       yield* store.prepare(0, events(1), reserve(stream, "d"), receipt("r"))
-      yield* store.commit(reserve(stream, "d").commandId)
+      yield* store.commit(reserve(stream, "d").commandId, THING)
       expect(yield* store.receipt(receipt("r").id)).toMatchObject({ value: { firstVersion: 1, version: 1 } })
     })
   )
@@ -123,7 +123,7 @@ export const checkReceipts = (check: Check) => {
       const prepared = events(1)
       yield* store.prepare(0, prepared, reserve(a, "c"), receipt("r"))
       yield* store.append(b, 0, events(1), receipt("r"))
-      expect(yield* store.commit(reserve(a, "c").commandId)).toMatchObject({ _tag: "Committed", version: 1 })
+      expect(yield* store.commit(reserve(a, "c").commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
       expect(yield* contentOf(store, a)).toEqual(asStored(prepared, a))
       expect(yield* store.receipt(receipt("r").id)).toMatchObject({ value: { streamId: b } })
     })

@@ -2,7 +2,7 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, type Layer, type Scope } from "effect"
 import type { EventStore } from "../../ports/EventStore.ts"
-import { asStored, contentOf, storeFixture } from "./fixture.ts"
+import { asStored, contentOf, storeFixture, THING } from "./fixture.ts"
 
 export const checkReopening = (
   place: Effect.Effect<Layer.Layer<EventStore, unknown>, unknown, Scope.Scope>,
@@ -53,7 +53,7 @@ const firstLife = Effect.gen(function* () {
   yield* store.release(before.commands.passed.commandId)
   yield* store.append(passed, 0, before.passing)
   yield* store.prepare(0, events(1), before.commands.kept)
-  const committed = yield* store.commit(before.commands.kept.commandId)
+  const committed = yield* store.commit(before.commands.kept.commandId, THING)
   yield* store.prepare(1, events(1), before.commands.gone)
   yield* store.discard(before.commands.gone.commandId)
   return { ...before, committed, feed: yield* store.readAll(0, 1_000), head: yield* store.head }
@@ -71,7 +71,7 @@ const secondLife = Effect.fnUntraced(function* (before: Before) {
   expect(yield* store.receipt(receipt("plain").id)).toMatchObject({ value: { firstVersion: 1, version: 3 } })
   expect(yield* store.receipt(receipt("unchanged").id)).toMatchObject({ value: { firstVersion: 4, version: 3 } })
   expect(yield* store.snapshot(plain)).toMatchObject({ value: { version: 3, state: "state at 3" } })
-  expect(yield* store.commit(commands.gone.commandId)).toEqual({ _tag: "Discarded" })
+  expect(yield* store.commit(commands.gone.commandId, THING)).toEqual({ _tag: "Discarded" })
   expect(yield* store.discard(commands.kept.commandId)).toEqual(before.committed)
 
   const unsettled = (yield* store.unsettled(1_001)).filter(({ streamId }) => streamId === left || streamId === passed)
@@ -84,12 +84,12 @@ const secondLife = Effect.fnUntraced(function* (before: Before) {
     _tag: "StreamReserved",
     ...commands.left
   })
-  expect(yield* store.commit(commands.left.commandId)).toMatchObject({
+  expect(yield* store.commit(commands.left.commandId, THING)).toMatchObject({
     _tag: "Committed",
     version: 2,
     position: before.head + 2
   })
-  expect(yield* store.commit(commands.passed.commandId)).toMatchObject({ _tag: "Committed", version: 2 })
+  expect(yield* store.commit(commands.passed.commandId, THING)).toMatchObject({ _tag: "Committed", version: 2 })
 })
 
 /** Finds what the second life settled, and goes on. */

@@ -2,7 +2,7 @@
 import { expect } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { CommandExists, StreamReserved } from "../../ports/EventStore.ts"
-import { asStored, type Check, contentOf, type StoreFixture } from "./fixture.ts"
+import { asStored, type Check, contentOf, type StoreFixture, THING } from "./fixture.ts"
 
 export const checkTwoSteps = (check: Check) => {
   check("shows nothing of a prepared append until it is committed", ({ store, name, events, reserve, receipt, feed }) =>
@@ -31,7 +31,11 @@ export const checkTwoSteps = (check: Check) => {
       expect(yield* store.head).toBe(position)
       expect((yield* store.receipt(receipt("r").id))._tag).toBe("None")
 
-      expect(yield* store.commit(command.commandId)).toEqual({ _tag: "Committed", version: 3, position: position + 2 })
+      expect(yield* store.commit(command.commandId, THING)).toEqual({
+        _tag: "Committed",
+        version: 3,
+        position: position + 2
+      })
       expect(yield* contentOf(store, stream)).toEqual(asStored([...first, ...second], stream))
       expect(yield* feed(position)).toEqual(yield* store.read(stream, 1, 10))
       expect(yield* store.head).toBe(position + 2)
@@ -46,7 +50,7 @@ export const checkTwoSteps = (check: Check) => {
       const prepared = events(1)
       const command = reserve(stream, "c")
       yield* store.prepare(0, prepared, command)
-      expect(yield* store.commit(command.commandId)).toMatchObject({ _tag: "Committed", version: 1 })
+      expect(yield* store.commit(command.commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(prepared, stream))
     })
   )
@@ -106,7 +110,7 @@ export const checkTwoSteps = (check: Check) => {
       refused(yield* again(b, 7))
       expect(yield* store.append(b, 0, events(1))).toMatchObject({ version: 1 })
 
-      expect(yield* store.commit(commandId)).toMatchObject({ _tag: "Committed", version: 1 })
+      expect(yield* store.commit(commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
       expect(yield* contentOf(store, a)).toEqual(asStored(prepared, a))
       for (const [stream, expected] of [
         [a, 1],
@@ -115,7 +119,7 @@ export const checkTwoSteps = (check: Check) => {
       ] as const) {
         refused(yield* again(stream, expected))
       }
-      expect(yield* store.commit(commandId)).toMatchObject({ _tag: "Committed", version: 1 })
+      expect(yield* store.commit(commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
     })
   )
 
@@ -133,7 +137,7 @@ export const checkTwoSteps = (check: Check) => {
         released: false
       })
       expect(yield* store.append(a, 0, events(1))).toMatchObject({ version: 1 })
-      expect(yield* store.commit(commandId)).toMatchObject({ _tag: "Committed", version: 2 })
+      expect(yield* store.commit(commandId, THING)).toMatchObject({ _tag: "Committed", version: 2 })
       expect(yield* contentOf(store, b)).toEqual(asStored(prepared, b))
     })
   )
@@ -172,7 +176,7 @@ export const checkTwoSteps = (check: Check) => {
         actual: 4
       })
 
-      expect(yield* store.commit(command.commandId)).toMatchObject({ _tag: "Committed", version: 6 })
+      expect(yield* store.commit(command.commandId, THING)).toMatchObject({ _tag: "Committed", version: 6 })
       expect(yield* contentOf(store, stream)).toEqual(asStored([...first, ...passing, ...prepared], stream))
       yield* store.prepare(6, events(1), reserve(stream, "next"))
     })
@@ -197,15 +201,15 @@ export const checkTwoSteps = (check: Check) => {
       const stream = name("a")
       const [one, two] = [reserve(stream, "one"), reserve(stream, "two")]
       yield* store.prepare(0, events(2), one)
-      const committed = yield* store.commit(one.commandId)
+      const committed = yield* store.commit(one.commandId, THING)
       yield* store.prepare(2, events(1), two)
       yield* store.discard(two.commandId)
       yield* store.append(stream, 2, events(3))
       const before = yield* contentOf(store, stream)
-      for (const again of [store.commit(one.commandId), store.discard(one.commandId)]) {
+      for (const again of [store.commit(one.commandId, THING), store.discard(one.commandId)]) {
         expect(yield* again).toEqual(committed)
       }
-      for (const again of [store.commit(two.commandId), store.discard(two.commandId)]) {
+      for (const again of [store.commit(two.commandId, THING), store.discard(two.commandId)]) {
         expect(yield* again).toEqual({ _tag: "Discarded" })
       }
       yield* store.release(one.commandId)
@@ -223,7 +227,7 @@ export const checkTwoSteps = (check: Check) => {
         yield* store.prepare(0, events(2), command)
         const settlements = yield* Effect.forEach(
           Array.from({ length: 20 }, (_, index) => (index + round) % 2 === 0),
-          (commit) => (commit ? store.commit(command.commandId) : store.discard(command.commandId)),
+          (commit) => (commit ? store.commit(command.commandId, THING) : store.discard(command.commandId)),
           { concurrency: "unbounded" }
         )
         for (const settlement of settlements) expect(settlement).toEqual(settlements[0])
@@ -232,10 +236,22 @@ export const checkTwoSteps = (check: Check) => {
     })
   )
 
+  check("is not touched by evidence from another thing", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const stream = name("a")
+      const command = reserve(stream, "c")
+      yield* store.prepare(0, events(1), command)
+      expect(yield* store.commit(command.commandId, "thing-2")).toEqual({ _tag: "Discarded" })
+      expect(yield* contentOf(store, stream)).toEqual([])
+      expect(yield* Effect.flip(store.append(stream, 0, events(1)))).toBeInstanceOf(StreamReserved)
+      expect(yield* store.commit(command.commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
+    })
+  )
+
   check("counts an unknown command as discarded", ({ store, name }) =>
     Effect.gen(function* () {
       expect(yield* store.discard(name("nobody"))).toEqual({ _tag: "Discarded" })
-      expect(yield* store.commit(name("nobody"))).toEqual({ _tag: "Discarded" })
+      expect(yield* store.commit(name("nobody"), THING)).toEqual({ _tag: "Discarded" })
       yield* store.release(name("nobody"))
     })
   )
@@ -261,7 +277,7 @@ export const checkTwoSteps = (check: Check) => {
           { ...early, released: false },
           { ...middle, released: true }
         ])
-        yield* store.commit(early.commandId)
+        yield* store.commit(early.commandId, THING)
         yield* store.discard(middle.commandId)
         expect(yield* unsettled(4_000)).toEqual([{ ...late, released: false }])
       })
