@@ -12,8 +12,9 @@ import { Values } from "./Values.ts"
 
 const root = join(import.meta.dirname, "../..")
 const OWN = [".git", "data", "dist", "reports"]
-/** The server's port in the text. */
-const PORT = "8787"
+/** The server's ports in the text, by variable. */
+const PORTS = { PORT: "8787", LATCHKEY_MQTT_PORT: "8788", LATCHKEY_SHADOW_PORT: "8789" } as const
+type Ports = { readonly [variable in keyof typeof PORTS]: string }
 const STARTS_SERVER = /(^|\s)(npm start|latchkey serve)\b/
 
 export class Document {
@@ -21,14 +22,14 @@ export class Document {
   readonly #folder: string
   readonly #shell: Shell
   readonly #values = new Values()
-  /** The server's port in this run. */
-  readonly #port: string
+  /** The server's ports in this run. */
+  readonly #ports: Ports
 
-  private constructor(blocks: ReadonlyArray<Block>, folder: string, port: string) {
+  private constructor(blocks: ReadonlyArray<Block>, folder: string, ports: Ports) {
     this.blocks = blocks
     this.#folder = folder
-    this.#port = port
-    this.#shell = new Shell(folder, environment(folder, port))
+    this.#ports = ports
+    this.#shell = new Shell(folder, environment(folder, ports))
   }
 
   static async open(markdown: string): Promise<Document> {
@@ -38,7 +39,11 @@ export class Document {
     for (const name of readdirSync(root)) {
       if (!OWN.includes(name)) symlinkSync(join(root, name), join(folder, name))
     }
-    return new Document(blocks, folder, String(await freePort()))
+    return new Document(blocks, folder, {
+      PORT: String(await freePort()),
+      LATCHKEY_MQTT_PORT: String(await freePort()),
+      LATCHKEY_SHADOW_PORT: String(await freePort())
+    })
   }
 
   async close(): Promise<void> {
@@ -93,7 +98,7 @@ export class Document {
     const ended = join(this.#folder, "server.ended")
     await this.#shell.run(`{ ${command}; echo $? > server.ended; } > server.log 2>&1 &`)
     const printed = () => readFileSync(log, "utf8").split("\n").slice(0, tidy(written).split("\n").length).join("\n")
-    await healthy(`http://127.0.0.1:${this.#port}`, () => existsSync(ended)).catch((error) =>
+    await healthy(`http://127.0.0.1:${this.#ports.PORT}`, () => existsSync(ended)).catch((error) =>
       expect.fail(`${error.message}\n${readFileSync(log, "utf8")}`)
     )
     if (written !== "") {
@@ -108,12 +113,19 @@ export class Document {
   }
 
   #toReal(text: string): string {
-    return text.replaceAll(new RegExp(`\\b${PORT}\\b`, "g"), this.#port)
+    return this.#withPorts(text, (variable) => [PORTS[variable], this.#ports[variable]])
   }
 
   #asWritten(output: string, written: string): string {
-    const text = output.replaceAll(new RegExp(`\\b${this.#port}\\b`, "g"), PORT)
+    const text = this.#withPorts(output, (variable) => [this.#ports[variable], PORTS[variable]])
     return this.#values.asWritten(tidy(text), tidy(written))
+  }
+
+  #withPorts(text: string, ofPort: (variable: keyof Ports) => readonly [from: string, to: string]): string {
+    const variables = ["PORT", "LATCHKEY_MQTT_PORT", "LATCHKEY_SHADOW_PORT"] as const
+    return variables
+      .map(ofPort)
+      .reduce((text, [from, to]) => text.replaceAll(new RegExp(`\\b${from}\\b`, "g"), to), text)
   }
 }
 
@@ -137,7 +149,7 @@ const tidy = (text: string): string => {
   }
 }
 
-const environment = (folder: string, port: string): NodeJS.ProcessEnv => {
+const environment = (folder: string, ports: Ports): NodeJS.ProcessEnv => {
   // To a terminal, curl shows no progress.
   writeFileSync(join(folder, ".curlrc"), "silent\nshow-error\n")
   const inherited = Object.entries(process.env).filter(
@@ -145,7 +157,7 @@ const environment = (folder: string, port: string): NodeJS.ProcessEnv => {
   )
   return {
     ...Object.fromEntries(inherited),
-    PORT: port,
+    ...ports,
     PATH: [join(root, "node_modules/.bin"), process.env["PATH"]].join(delimiter),
     CURL_HOME: folder,
     npm_config_loglevel: "silent"

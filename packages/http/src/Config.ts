@@ -23,11 +23,24 @@ export interface StoreConfig {
 export interface ServerConfig extends StoreConfig {
   readonly host: string
   readonly port: number
-  readonly shadow: "local"
+  readonly shadow: LocalShadowConfig
   readonly jwt: JwtOptions
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
+}
+
+/** The embedded device shadow. */
+export interface LocalShadowConfig {
+  readonly _tag: "local"
+  /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
+  readonly rest: "off" | "closed" | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey> }
+}
+
+/** What a client of the shadow service signs with. */
+export interface ShadowKey {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
 }
 
 export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen(function* () {
@@ -38,11 +51,12 @@ export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen
 })
 
 export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function* () {
+  const host = yield* variable("HOST", "127.0.0.1", anyText, "expected a host name or address")
   return {
     ...(yield* storeConfig),
-    host: yield* variable("HOST", "127.0.0.1", anyText, "expected a host name or address"),
+    host,
     port: yield* variable("PORT", 8787, portNumber, "expected a port, 0 to 65535"),
-    shadow: yield* variable("LATCHKEY_SHADOW", "local", oneOf("local"), "expected local"),
+    shadow: yield* shadowConfig(host),
     jwt: {
       key: yield* jwtKey,
       issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
@@ -58,6 +72,23 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
   }
+})
+
+const shadowConfig = Effect.fnUntraced(function* (host: string): Effect.fn.Return<LocalShadowConfig, InvalidConfig> {
+  yield* variable("LATCHKEY_SHADOW", "local", oneOf("local"), "expected local")
+  const keys = yield* variable(
+    "LATCHKEY_SHADOW_KEYS",
+    [],
+    shadowKeyPairs,
+    "expected accessKeyId:secret pairs, separated by commas, and no id twice"
+  )
+  const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
+  if (port === "off") return { _tag: "local", rest: "off" }
+  // Who writes a shadow opens a door: without a signature, only programs of this machine.
+  if (keys.length > 0 || isLoopback(host)) return { _tag: "local", rest: { port: port ?? 8789, keys } }
+  if (port === undefined) return { _tag: "local", rest: "closed" }
+  const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
+  return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
 })
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {
@@ -106,6 +137,11 @@ const oneOf =
 const portNumber = (text: string): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 
+const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
+
+/** Whether only programs of this machine can reach what listens there. */
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)
+
 const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 
@@ -123,12 +159,22 @@ const publicKeyFrom = (text: string): KeyObject | undefined => {
   }
 }
 
-/** A secret may itself contain colons; the organization may not. No two organizations share one. */
+/** No two organizations share a secret. */
 const apiKeyPairs = (text: string): ServerConfig["apiKeys"] | undefined => {
-  const pairs = text.split(",").flatMap((pair) => {
-    const [, orgId, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
-    return orgId === undefined || secret === undefined ? [] : [{ orgId, secret }]
-  })
+  const pairs = pairsIn(text).map(([orgId, secret]) => ({ orgId, secret }))
   const distinct = new Set(pairs.map(({ secret }) => secret)).size
   return distinct === text.split(",").length ? pairs : undefined
 }
+
+const shadowKeyPairs = (text: string): ReadonlyArray<ShadowKey> | undefined => {
+  const pairs = pairsIn(text).map(([accessKeyId, secretAccessKey]) => ({ accessKeyId, secretAccessKey }))
+  const distinct = new Set(pairs.map(({ accessKeyId }) => accessKeyId)).size
+  return distinct === text.split(",").length ? pairs : undefined
+}
+
+/** `name:secret` pairs, without what is none. A secret may itself contain colons; the name may not. */
+const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>
+  text.split(",").flatMap((pair) => {
+    const [, name, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
+    return name === undefined || secret === undefined ? [] : [[name, secret] as const]
+  })

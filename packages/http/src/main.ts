@@ -3,7 +3,7 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Layer } from "effect"
+import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { InvalidConfig, type ServerConfig, type StoreConfig } from "./Config.ts"
 import { events } from "./cli/events.ts"
@@ -17,18 +17,30 @@ const storeAdapters = ({ store, data }: StoreConfig) =>
     ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
     : named("LATCHKEY_DATA", Sqlite.layer({ folder: data }))
 
+const adapters = (config: ServerConfig) => Layer.merge(shadowAdapter(config), storeAdapters(config))
+
 // Only the server needs devices: the other commands start without loading them.
-const adapters = (config: ServerConfig) =>
+const shadowAdapter = ({ host, store, data, shadow }: ServerConfig) =>
   Effect.promise(() => import("@latchkey/local-shadow")).pipe(
-    Effect.map(({ LocalShadow }) =>
-      named("LATCHKEY_DATA", LocalShadow.layer({ folder: config.store === "memory" ? ":memory:" : config.data }))
-    ),
-    Layer.unwrap,
-    Layer.merge(storeAdapters(config))
+    Effect.map(({ LocalShadow, ShadowRest }) => {
+      const served =
+        typeof shadow.rest === "string"
+          ? Layer.empty
+          : named(
+              "LATCHKEY_SHADOW_PORT",
+              Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...shadow.rest }), announceShadows))
+            )
+      const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder: store === "memory" ? ":memory:" : data }))
+      return Layer.provideMerge(served, shadows)
+    }),
+    Layer.unwrap
   )
 
+const announceShadows = ({ address, port }: { readonly address: string; readonly port: number }) =>
+  Console.log(`Device shadows are served on http://${address.includes(":") ? `[${address}]` : address}:${port}`)
+
 /** An adapter that cannot start knows what to mend, but not the variable by which the operator chose it. */
-const named = <A, E extends { readonly message: string }>(variable: string, layer: Layer.Layer<A, E>) =>
+const named = <A, E extends { readonly message: string }, R>(variable: string, layer: Layer.Layer<A, E, R>) =>
   Layer.catch(
     layer,
     ({ message }: E): Layer.Layer<A, InvalidConfig> =>

@@ -19,6 +19,8 @@ const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Env
   ["HOST", "no host at all"],
   ["LATCHKEY_STORE", "paper"],
   ["LATCHKEY_SHADOW", "tall"],
+  ["LATCHKEY_SHADOW_PORT", "on"],
+  ["LATCHKEY_SHADOW_KEYS", "secret-without-an-id"],
   ["LATCHKEY_JWT_SECRET", tooShort],
   ["LATCHKEY_JWKS_URL", "keys.example.org"],
   ["LATCHKEY_JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----"],
@@ -32,6 +34,10 @@ const alsoBad: typeof bad = [
   ["PORT", "80.5"],
   ["PORT", " "],
   ["LATCHKEY_STORE", "SQLITE"],
+  ["LATCHKEY_SHADOW_PORT", "65536"],
+  ["LATCHKEY_SHADOW_PORT", "8789", { HOST: "0.0.0.0" }],
+  ["LATCHKEY_SHADOW_PORT", "8789", { HOST: "127.example.org" }],
+  ["LATCHKEY_SHADOW_KEYS", "AKID:one,AKID:two"],
   ["LATCHKEY_JWT_SECRET", longEnough, { LATCHKEY_JWKS_URL: "https://example.org/keys" }],
   ["LATCHKEY_JWKS_URL", "ftp://example.org/keys"],
   ["LATCHKEY_API_KEYS", "acme:"],
@@ -94,6 +100,34 @@ const changeLock = async (url: string, secret: string) => {
   expect((await call("POST", `${path}/CreateLock`, { body: { index: 1, uuid: newUuid() } })).status).toBe(201)
   return (await call("POST", `${path}/ChangeLockUuid`, { body: { newUuid: newUuid() } })).status
 }
+
+describe("device shadows", () => {
+  const shadowsIn = (output: string) => /shadows are served on (\S+)/.exec(output)?.[1]
+
+  it("are served beside the API on the loopback interface, and a port that is taken stops the start", async () => {
+    using folder = temporaryFolder()
+    await using server = await startServer({ ...configured(folder.path), LATCHKEY_SHADOW_PORT: "0" })
+    const url = shadowsIn(server.output()) ?? expect.fail(server.output())
+    expect((await fetch(`${url}/things/thing/shadow`)).status).toBe(404)
+    const { port } = new URL(url)
+    const { code, output } = await runToEnd({ ...configured(folder.path), LATCHKEY_SHADOW_PORT: port })
+    expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(`LATCHKEY_SHADOW_PORT.*${port}`)]])
+  })
+
+  it("with keys are for those who sign", async () => {
+    using folder = temporaryFolder()
+    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret/with+signs=", LATCHKEY_SHADOW_PORT: "0" }
+    await using server = await startServer({ ...configured(folder.path), ...keys })
+    const url = shadowsIn(server.output()) ?? expect.fail(server.output())
+    expect((await fetch(`${url}/things/thing/shadow`)).status).toBe(403)
+  })
+
+  it("are served to nobody on a public address without keys, and the start says so", async () => {
+    using folder = temporaryFolder()
+    await using server = await startServer({ ...configured(folder.path), HOST: "0.0.0.0", LATCHKEY_SHADOW_PORT: "" })
+    expect(server.output()).toMatch(/shadows are not served.*LATCHKEY_SHADOW_KEYS/)
+  })
+})
 
 describe("the first start", () => {
   it("makes a super key, shows it once, and keeps its hash alone", async () => {

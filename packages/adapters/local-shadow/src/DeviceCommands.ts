@@ -162,7 +162,7 @@ const reasonOf = ({ code, message }: ShadowRefused, thing: string, unacknowledge
 const reportsOf = (event: ShadowEvent): Effect.Effect<ReadonlyArray<DeviceReport>> => {
   if (event._tag === "Presence") return Effect.succeed([event])
   if (event._tag === "Deleted" || event.shadowName !== undefined) return Effect.succeed([])
-  const named = own(event.accepted.state.reported ?? undefined, "commands")
+  const named = own(event.accepted.state?.reported ?? undefined, "commands")
   const held = own(event.documents.current.state.reported, "commands")
   if (!isObject(named) || !isObject(held)) return Effect.succeed([])
   // Also what was held before: a device that says it again was perhaps not heard.

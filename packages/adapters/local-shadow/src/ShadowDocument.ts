@@ -25,9 +25,16 @@ export interface ShadowContent {
   readonly metadata: ShadowState
 }
 
-/** A change that was checked (see `parseUpdate`). `null` deletes; what is not named stays. */
+/** What to change in the two halves: `null` deletes, what is not named stays. */
+export interface StateChange {
+  readonly desired?: Schema.JsonObject | null
+  readonly reported?: Schema.JsonObject | null
+}
+
+/** A change that was checked (see `parseUpdate`). */
 export interface UpdateRequest {
-  readonly state: { readonly desired?: Schema.JsonObject | null; readonly reported?: Schema.JsonObject | null }
+  /** `null` clears both halves. */
+  readonly state: StateChange | null
   /** The update is refused unless the shadow is at this version. */
   readonly version?: number
   readonly clientToken?: string
@@ -61,8 +68,9 @@ export const applyUpdate = (
   if (request.version !== undefined && request.version !== shadow.version) {
     return { code: 409, message: "Version conflict" }
   }
-  const desired = changeSection(sectionOf(shadow, "desired"), request.state.desired, now)
-  const reported = changeSection(sectionOf(shadow, "reported"), request.state.reported, now)
+  const change: StateChange = request.state ?? { desired: null, reported: null }
+  const desired = changeSection(sectionOf(shadow, "desired"), change.desired, now)
+  const reported = changeSection(sectionOf(shadow, "reported"), change.reported, now)
   if (sizeOf(desired) + sizeOf(reported) > limit) {
     return { code: 413, message: "The payload exceeds the maximum size allowed" }
   }

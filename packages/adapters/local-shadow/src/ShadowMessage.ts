@@ -88,7 +88,7 @@ export const acceptedOf = (
   timestamp: number
 ): ShadowAccepted => ({
   state,
-  metadata: stamp({ ...state }, timestamp),
+  metadata: stamp(state && { ...state }, timestamp),
   version,
   timestamp,
   ...(clientToken !== undefined && { clientToken })

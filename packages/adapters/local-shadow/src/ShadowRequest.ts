@@ -52,8 +52,8 @@ const requestOf = (json: unknown): UpdateRequest => {
 }
 
 const stateOf = (state: unknown): UpdateRequest["state"] => {
-  // The service takes a null state as the wish to clear both halves, though its documentation does not say so.
-  if (state === null) return { desired: null, reported: null }
+  // The service takes it, though its documentation does not say so.
+  if (state === null) return null
   if (!isRecord(state)) throw refused("State node must be an object")
   const { desired, reported, ...others } = state
   const stranger = Object.keys(others)[0]

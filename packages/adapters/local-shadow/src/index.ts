@@ -9,5 +9,7 @@ export type {
   ShadowDocuments,
   ShadowGot
 } from "./ShadowMessage.ts"
+export * as ShadowRest from "./ShadowRest.ts"
 export { ShadowRefused } from "./ShadowRequest.ts"
 export { ShadowStoreError } from "./ShadowStore.ts"
+export type { AccessKey } from "./SigV4.ts"

@@ -50,6 +50,9 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   if (config.jwt.key._tag === "None") {
     yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
   }
+  if (config.shadow.rest === "closed") {
+    yield* Console.log("Device shadows are not served: set LATCHKEY_SHADOW_KEYS, or LATCHKEY_SHADOW_PORT to off.")
+  }
   const host = family === "IPv6" ? `[${address}]` : address
   yield* Console.log(
     `Latchkey listens on http://${host}:${port} (store: ${config.store}, data: ${config.data}). Docs: /docs`

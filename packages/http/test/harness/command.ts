@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { dirname } from "node:path"
 import { text } from "node:stream/consumers"
-import { type Environment, MAIN } from "./process.ts"
+import { type Environment, MAIN, NO_DEVICES } from "./process.ts"
 
 export interface Outcome {
   readonly code: number | null
@@ -11,14 +11,14 @@ export interface Outcome {
   readonly stderr: string
 }
 
-/** Runs the command with nothing but these variables. */
+/** Runs the command with these variables, and a PATH. */
 export const latchkey = async (
   environment: Environment,
   args: ReadonlyArray<string>,
   stdin: string | Buffer = ""
 ): Promise<Outcome> => {
   const child = spawn(MAIN, args, {
-    env: { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`, ...environment }
+    env: { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`, ...NO_DEVICES, ...environment }
   })
   child.stdin.on("error", () => {}) // A command that refuses need not read what it is given.
   child.stdin.end(stdin)

@@ -17,6 +17,9 @@ export const temporaryFolder = (): Disposable & { readonly path: string } => {
 
 export type Environment = Readonly<Record<string, string>>
 
+/** Servers run side by side: only a test that names a port for devices has one. */
+export const NO_DEVICES: Environment = { LATCHKEY_SHADOW_PORT: "off" }
+
 /** Keys for the callers of `callers.ts`, and a free port. */
 export const configured = (folder: string): Environment => ({
   PORT: "0",
@@ -68,7 +71,7 @@ export const runToEnd = async (environment: Environment): Promise<Ended & { read
 
 const spawnServer = (environment: Environment, entry: string) => {
   const child = spawn(process.execPath, [entry, "serve"], {
-    env: { PATH: process.env["PATH"], NODE_NO_WARNINGS: "1", ...environment },
+    env: { PATH: process.env["PATH"], NODE_NO_WARNINGS: "1", ...NO_DEVICES, ...environment },
     stdio: ["ignore", "pipe", "pipe"]
   })
   let output = ""

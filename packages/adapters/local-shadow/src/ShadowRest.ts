@@ -1,0 +1,213 @@
+/**
+ * The shadows over HTTP, as the AWS IoT data plane serves them: paths, documents, status codes and the names of errors
+ * are those that AWS SDKs know. Publishing to topics (`/topics/…`) is not part of it.
+ */
+import { isUtf8 } from "node:buffer"
+import { randomUUID } from "node:crypto"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Clock, Effect, Result, Schema } from "effect"
+import { LocalShadow } from "./LocalShadow.ts"
+import { ShadowRefused } from "./ShadowRequest.ts"
+import { type AccessKey, verifySignature } from "./SigV4.ts"
+
+/** The listener cannot be opened; `message` says where and why. */
+export class CannotServeShadows extends Schema.TaggedError<CannotServeShadows>()("CannotServeShadows", {
+  message: Schema.String
+}) {}
+
+export interface ShadowRestOptions {
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  /**
+   * Who may read and write every shadow, by Signature Version 4. With none, whoever reaches the port may: keep it on
+   * the loopback interface.
+   */
+  readonly keys: ReadonlyArray<AccessKey>
+}
+
+/** Serves the shadows for as long as the scope lives; answers the bound address. */
+export const serve = Effect.fnUntraced(function* ({ host, port, keys }: ShadowRestOptions) {
+  const answer = yield* answering(keys)
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000 }, (request, response) => {
+    run(Effect.map(answer(request), (answered) => send(response, answered)))
+  })
+  yield* Effect.acquireRelease(
+    Effect.callback<void, CannotServeShadows>((resume) => {
+      server.once("error", ({ message }) => {
+        resume(Effect.fail(new CannotServeShadows({ message: `cannot listen on ${host}:${port}: ${message}` })))
+      })
+      server.listen(port, host, () => resume(Effect.void))
+    }),
+    () =>
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        // Every answer takes milliseconds: who is cut off asks again.
+        server.closeAllConnections()
+      })
+  )
+  server.removeAllListeners("error")
+  server.on("error", ({ message }) => run(Effect.logError("A connection to the shadows was not accepted", message)))
+  return server.address() as AddressInfo
+})
+
+interface Answer {
+  readonly status: number
+  readonly body: object
+  /** The name of an error, by which SDKs tell one from another. */
+  readonly errorType?: string
+}
+
+/** Bytes of a request; a message of AWS IoT may have as many. */
+const MAX_BODY = 128 * 1024
+const MAX_PAGE = 100
+
+const ERROR_TYPES: { readonly [status: number]: string } = {
+  400: "InvalidRequestException",
+  401: "UnauthorizedException",
+  403: "ForbiddenException",
+  404: "ResourceNotFoundException",
+  405: "MethodNotAllowedException",
+  409: "ConflictException",
+  413: "RequestEntityTooLargeException",
+  415: "UnsupportedDocumentEncodingException",
+  500: "InternalFailureException",
+  503: "ServiceUnavailableException"
+}
+
+const answering = Effect.fnUntraced(function* (keys: ReadonlyArray<AccessKey>) {
+  const shadows = yield* LocalShadow
+
+  const ofThing = Effect.fnUntraced(function* (
+    method: string,
+    thing: string,
+    parameters: URLSearchParams,
+    body: Uint8Array
+  ) {
+    const name = parameters.get("name") ?? undefined
+    switch (method) {
+      case "GET":
+        return yield* shadows.get(thing, name)
+      case "POST":
+        return yield* shadows.update(thing, yield* Effect.fromResult(documentOf(body)), name)
+      case "DELETE":
+        return yield* shadows.delete(thing, name)
+      default:
+        return yield* refused(405, `${method} is not allowed here: use GET, POST or DELETE`)
+    }
+  })
+
+  const namesOf = Effect.fnUntraced(function* (method: string, thing: string, parameters: URLSearchParams) {
+    if (method !== "GET") return yield* refused(405, `${method} is not allowed here: use GET`)
+    const pageSize = parameters.get("pageSize") ?? String(MAX_PAGE)
+    if (!/^\d{1,3}$/.test(pageSize) || Number(pageSize) < 1 || Number(pageSize) > MAX_PAGE) {
+      return yield* refused(400, `Invalid pageSize: use 1 to ${MAX_PAGE}`)
+    }
+    // A token is the last name of the page before; names come in order.
+    const after = Buffer.from(parameters.get("nextToken") ?? "", "base64url").toString("utf8")
+    const names = (yield* shadows.list(thing)).filter((name) => name > after)
+    const results = names.slice(0, Number(pageSize))
+    const last = results.length < names.length ? results.at(-1) : undefined
+    return {
+      results,
+      ...(last !== undefined && { nextToken: Buffer.from(last).toString("base64url") }),
+      timestamp: Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    }
+  })
+
+  const perform = Effect.fnUntraced(function* (request: IncomingMessage) {
+    const { method = "", url: target = "", headersDistinct: headers } = request
+    const body = yield* bodyOf(request)
+    if (keys.length > 0) {
+      const signed = verifySignature({ method, target, headers, body }, keys, yield* Clock.currentTimeMillis)
+      if (Result.isFailure(signed)) return yield* refused(403, `Forbidden: ${signed.failure}`)
+    } else if (headers["origin"] !== undefined) {
+      // No page that somebody on this machine has open may open a door.
+      return yield* refused(403, "Forbidden: a web page may not ask here.")
+    }
+    const [path = "", query = ""] = target.split(/\?(.*)/s)
+    const parameters = new URLSearchParams(query)
+    const [, thing] = SHADOW_OF.exec(path) ?? []
+    if (thing !== undefined) return yield* ofThing(method, decode(thing), parameters, body)
+    const [, listed] = NAMES_OF.exec(path) ?? []
+    if (listed !== undefined) return yield* namesOf(method, decode(listed), parameters)
+    return yield* refused(404, "There is nothing here: shadows are at /things/<thing>/shadow")
+  })
+
+  return (request: IncomingMessage): Effect.Effect<Answer> =>
+    perform(request).pipe(
+      Effect.map((body): Answer => ({ status: 200, body })),
+      Effect.catchTags({
+        ShadowRefused: ({ code, message }) => Effect.succeed(problem(code, message)),
+        ShadowUnavailable: ({ message }) =>
+          Effect.as(
+            Effect.logError("The shadows are not available", message),
+            problem(503, "The service is temporarily unavailable")
+          )
+      }),
+      Effect.catchCause((cause) =>
+        Effect.as(Effect.logError("A request to the shadows broke", cause), problem(500, "Internal service failure"))
+      )
+    )
+})
+
+const SHADOW_OF = /^\/things\/([^/]+)\/shadow$/
+const NAMES_OF = /^\/api\/things\/shadow\/ListNamedShadowsForThing\/([^/]+)$/
+
+const bodyOf = (request: IncomingMessage): Effect.Effect<Uint8Array, ShadowRefused> =>
+  Effect.callback((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    request.on("data", (chunk: Uint8Array) => {
+      size += chunk.length
+      if (size <= MAX_BODY) chunks.push(chunk)
+      else resume(refused(413, "The payload exceeds the maximum size allowed"))
+    })
+    request.on("end", () => resume(Effect.succeed(Buffer.concat(chunks))))
+    // Nobody is there to hear it.
+    request.on("error", () => resume(refused(400, "The request was cut off")))
+  })
+
+/** What cannot be decoded stays as it is: no thing has a percent sign in its name. */
+const decode = (segment: string): string => {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+const documentOf = (body: Uint8Array): Result.Result<unknown, ShadowRefused> => {
+  if (!isUtf8(body)) {
+    const message = "Unsupported documented encoding; supported encoding is UTF-8"
+    return Result.fail(new ShadowRefused({ code: 415, message }))
+  }
+  return Result.try({
+    try: () => JSON.parse(Buffer.from(body).toString("utf8")),
+    catch: () => new ShadowRefused({ code: 400, message: "Invalid JSON" })
+  })
+}
+
+const refused = (code: number, message: string): Effect.Effect<never, ShadowRefused> =>
+  Effect.fail(new ShadowRefused({ code, message }))
+
+const problem = (status: number, message: string): Answer => ({
+  status,
+  body: { message, traceId: randomUUID() },
+  ...(ERROR_TYPES[status] !== undefined && { errorType: ERROR_TYPES[status] })
+})
+
+const send = (response: ServerResponse, { status, body, errorType }: Answer): void => {
+  const content = JSON.stringify(body)
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(content),
+    "x-amzn-RequestId": randomUUID(),
+    ...(errorType !== undefined && { "x-amzn-ErrorType": errorType }),
+    // Whatever else of it is on its way is not read.
+    ...(status === 413 && { connection: "close" })
+  })
+  response.end(content)
+}

@@ -1,0 +1,224 @@
+/** The AWS data plane over HTTP, as the AWS SDK and others meet it. */
+import { request as httpRequest } from "node:http"
+import { connect } from "node:net"
+import {
+  IoTDataPlaneClient,
+  ListNamedShadowsForThingCommand,
+  UpdateThingShadowCommand
+} from "@aws-sdk/client-iot-data-plane"
+import { describe, expect, it } from "@effect/vitest"
+import { type AccessKey, LocalShadow, ShadowRest } from "@latchkey/local-shadow"
+import { Effect, Layer } from "effect"
+import { answerTo, REST_CASES } from "./restCases.ts"
+
+const KEY: AccessKey = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }
+const shadows = LocalShadow.layer({ folder: ":memory:" })
+
+/** The URL of a service of its own, over the shadows that are there. */
+const served = (keys: ReadonlyArray<AccessKey> = []) =>
+  Effect.map(ShadowRest.serve({ host: "127.0.0.1", port: 0, keys }), ({ port }) => `http://127.0.0.1:${port}`)
+
+const clientOf = (endpoint: string, key: AccessKey = KEY) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new IoTDataPlaneClient({ endpoint, region: "eu-west-1", credentials: key, maxAttempts: 1 })),
+    (client) => Effect.sync(() => client.destroy())
+  )
+
+const ask = (url: string, init?: RequestInit) =>
+  Effect.promise(async () => {
+    const response = await fetch(url, init)
+    const body = await response.json()
+    return { status: response.status, type: response.headers.get("x-amzn-errortype"), body }
+  })
+
+describe("the AWS SDK", () => {
+  for (const { title, steps } of REST_CASES) {
+    it.live(`sees that ${title}`, () =>
+      Effect.gen(function* () {
+        const client = yield* clientOf(yield* served())
+        for (const [step, answer] of steps) {
+          expect([step, yield* Effect.promise(() => answerTo(client, "lock:1_a-B", step))]).toEqual([step, answer])
+        }
+      }).pipe(Effect.scoped, Effect.provide(shadows))
+    )
+  }
+
+  it.live("reads the names of shadows page by page", () =>
+    Effect.gen(function* () {
+      const client = yield* clientOf(yield* served())
+      const local = yield* LocalShadow
+      const names = Array.from({ length: 7 }, (_, n) => `name-${n}`)
+      for (const name of names) yield* local.update("thing", { state: {} }, name)
+      const pages: Array<ReadonlyArray<string>> = []
+      let nextToken: string | undefined
+      do {
+        const command = new ListNamedShadowsForThingCommand({ thingName: "thing", pageSize: 3, nextToken })
+        const page = yield* Effect.promise(() => client.send(command))
+        pages.push(page.results ?? [])
+        nextToken = page.nextToken
+        expect(Math.abs(Number(page.timestamp) - Date.now() / 1000)).toBeLessThan(60)
+      } while (nextToken !== undefined)
+      expect(pages.map(({ length }) => length)).toEqual([3, 3, 1])
+      expect(pages.flat()).toEqual(names)
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
+describe("a service with keys", () => {
+  it.live("answers who signs with one of them, whatever the names, and nobody else", () =>
+    Effect.gen(function* () {
+      const url = yield* served([{ accessKeyId: "OTHER", secretAccessKey: "other" }, KEY])
+      const step = ["update", { state: { desired: { a: "ä" } } }, "$next:1"] as const
+      const good = yield* clientOf(url)
+      expect(yield* Effect.promise(() => answerTo(good, "a:b", step))).toMatchObject({ status: 200 })
+      const strangers: ReadonlyArray<readonly [AccessKey, RegExp]> = [
+        [{ ...KEY, secretAccessKey: "wrong" }, /signature does not match/],
+        [{ ...KEY, accessKeyId: "STRANGER" }, /access key is not known/]
+      ]
+      for (const [key, message] of strangers) {
+        const client = yield* clientOf(url, key)
+        expect(yield* Effect.promise(() => answerTo(client, "a:b", ["get", "$next:1"]))).toEqual({
+          status: 403,
+          error: "ForbiddenException",
+          message: expect.stringMatching(message)
+        })
+      }
+      const unsigned = yield* ask(`${url}/things/a:b/shadow`)
+      expect(unsigned).toMatchObject({ status: 403, type: "ForbiddenException" })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+
+  it.live("takes no body but the one that was signed", () =>
+    Effect.gen(function* () {
+      const url = yield* served([KEY])
+      const client = yield* clientOf(url)
+      client.middlewareStack.add(
+        (next) => async (args) => {
+          // After the signature, on the way out.
+          Object.assign(args.request as object, { body: '{"state":{"desired":{"door":"open"}}}' })
+          return await next(args)
+        },
+        { step: "finalizeRequest", priority: "low", name: "tamper" }
+      )
+      const payload = Buffer.from('{"state":{"desired":{"door":"shut"}}}')
+      const sent = client.send(new UpdateThingShadowCommand({ thingName: "thing", payload }))
+      const error = yield* Effect.flip(Effect.tryPromise({ try: () => sent, catch: (error) => error as Error }))
+      expect(error).toMatchObject({ name: "ForbiddenException" })
+      expect(yield* Effect.flip((yield* LocalShadow).get("thing"))).toMatchObject({ code: 404 })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
+describe("a service without keys", () => {
+  it.live("answers who does not sign, but no web page", () =>
+    Effect.gen(function* () {
+      const url = `${yield* served()}/things/thing/shadow`
+      const body = '{"state":{}}'
+      const page = {
+        method: "POST",
+        body,
+        headers: { origin: "http://elsewhere.example", "content-type": "text/plain" }
+      }
+      expect(yield* ask(url, page)).toMatchObject({ status: 403, type: "ForbiddenException" })
+      expect(yield* ask(url)).toMatchObject({ status: 404 })
+      expect(yield* ask(url, { method: "POST", body })).toMatchObject({ status: 200, body: { version: 1 } })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
+describe("what is no request of the data plane", () => {
+  const table: ReadonlyArray<
+    readonly [method: string, path: string, body: Uint8Array | string | undefined, status: number]
+  > = [
+    ["GET", "/", undefined, 404],
+    ["POST", "/topics/anything", "{}", 404],
+    ["GET", "//things/a/shadow", undefined, 404],
+    ["PUT", "/things/a/shadow", "{}", 405],
+    ["PATCH", "/things/a/shadow", "{}", 405],
+    ["POST", "/api/things/shadow/ListNamedShadowsForThing/a", "{}", 405],
+    ["GET", "/things/%ff/shadow", undefined, 400],
+    ["GET", "/things/a%2Fb/shadow", undefined, 400],
+    ["GET", `/things/${"a".repeat(129)}/shadow`, undefined, 400],
+    ["GET", "/things/a/shadow?name=", undefined, 400],
+    ["GET", "/things/a/shadow?name=%", undefined, 400],
+    ["GET", "/api/things/shadow/ListNamedShadowsForThing/a?pageSize=0", undefined, 400],
+    ["GET", "/api/things/shadow/ListNamedShadowsForThing/a?pageSize=101", undefined, 400],
+    ["POST", "/things/a/shadow", undefined, 400],
+    ["POST", "/things/a/shadow", "null", 400],
+    ["POST", "/things/a/shadow", "[".repeat(100_000), 400],
+    ["POST", "/things/a/shadow", `{"state":{"desired":${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}}}`, 400],
+    ["POST", "/things/a/shadow", Buffer.from([0x7b, 0xff, 0x7d]), 415],
+    ["POST", "/things/a/shadow", `{"state":{"desired":{"a":"${"x".repeat(8192)}"}}}`, 413],
+    ["POST", "/things/a/shadow", " ".repeat(1024 * 1024), 413]
+  ]
+  it.live.each(table)("%s %s is refused", ([method, path, body, status]) =>
+    Effect.gen(function* () {
+      const url = yield* served()
+      const answer = yield* ask(url + path, { method, ...(body !== undefined && { body }) })
+      expect(answer).toEqual({
+        status,
+        type: expect.stringMatching(/^[A-Z]\w+Exception$/),
+        body: { message: expect.any(String), traceId: expect.any(String) }
+      })
+      expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+
+  it.live("keeps nobody waiting: neither half a request nor one that never ends", () =>
+    Effect.gen(function* () {
+      const url = new URL(yield* served())
+      const half = connect(Number(url.port), url.hostname)
+      half.on("error", () => {})
+      half.write("POST /things/a/shadow HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{")
+      const endless = httpRequest({ port: url.port, host: url.hostname, method: "POST", path: "/things/a/shadow" })
+      endless.on("error", () => {})
+      // It is told, unless the connection has ended before it listens.
+      const told = yield* Effect.promise(
+        () =>
+          new Promise((resolve) => {
+            endless.on("response", ({ statusCode }) => resolve(statusCode))
+            endless.on("close", () => resolve(413))
+            const more = () => endless.destroyed || endless.write(" ".repeat(64 * 1024), () => setImmediate(more))
+            more()
+          })
+      )
+      expect(told).toBe(413)
+      endless.destroy()
+      expect(yield* ask(`${url.origin}/things/a/shadow`)).toMatchObject({ status: 404 })
+      half.destroy()
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
+describe("the listener", () => {
+  it.live("says where it cannot listen", () =>
+    Effect.gen(function* () {
+      const { port } = new URL(yield* served())
+      const second = ShadowRest.serve({ host: "127.0.0.1", port: Number(port), keys: [] })
+      expect(yield* Effect.flip(second)).toMatchObject({ message: expect.stringContaining(`127.0.0.1:${port}`) })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+
+  it.live("is gone with its scope, also past a connection that is kept open", () =>
+    Effect.gen(function* () {
+      const url = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const url = yield* served()
+          expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
+          return url
+        })
+      )
+      yield* Effect.flip(Effect.tryPromise(() => fetch(url)))
+    }).pipe(Effect.provide(shadows))
+  )
+
+  it.live("shows the operator why shadows are not available, and the caller nothing of it", () =>
+    Effect.gen(function* () {
+      const closed = yield* Effect.scoped(Layer.build(shadows))
+      const url = yield* Effect.provide(served(), closed)
+      const answer = yield* ask(`${url}/things/a/shadow`)
+      expect(answer).toMatchObject({ status: 503, type: "ServiceUnavailableException" })
+      expect(JSON.stringify(answer.body)).not.toContain("database")
+    }).pipe(Effect.scoped)
+  )
+})
