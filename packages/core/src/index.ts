@@ -15,6 +15,7 @@ export * from "./DeviceState.ts"
 export * from "./ports/EventStore.ts"
 export * from "./ports/DeviceShadow.ts"
 export * from "./ports/ReadModel.ts"
+export * from "./CommandsInShadow.ts"
 // The services over the ports.
 export * from "./LockRepository.ts"
 export * from "./Locks.ts"
