@@ -1,7 +1,7 @@
 /** Requests ready to send, and the generator that sends them. */
 
 import type { Load, Loaded } from "./children/generator.ts"
-import { Child, LOAD, type Server } from "./processes.ts"
+import { Child, type Server } from "./processes.ts"
 import type { Subject } from "./rounds.ts"
 
 /** Connections that the load comes over. */
@@ -10,8 +10,7 @@ export const API_KEY = "acme-bench-key"
 
 export type Generator = Child<Load, Loaded>
 
-export const startGenerator = (): Promise<Generator> =>
-  Child.start(new URL("./children/generator.ts", import.meta.url), { cpu: LOAD })
+export const startGenerator = (): Promise<Generator> => Child.start(new URL("./children/generator.ts", import.meta.url))
 
 const HEAD = `HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: ${API_KEY}\r\n`
 

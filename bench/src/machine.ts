@@ -1,21 +1,14 @@
 /** The machine: what it is, and how steady it is while we measure. */
-import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs"
 import { availableParallelism, cpus, totalmem, type } from "node:os"
 import { join } from "node:path"
 import { median } from "./statistics.ts"
 
-/** Whether processes can be bound to a processor: with two of them, the server gets the first, its load the second. */
-export const canPin: boolean = availableParallelism() > 1 && spawnSync("taskset", ["-c", "0,1", "true"]).status === 0
-
 /** What the figures were measured on, a line each. */
 export const describeMachine = (folder: string): ReadonlyArray<string> => [
   `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown processor"}, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()}, Node ${process.version}`,
-  `a write of 4 KB and its fdatasync take ${median(timeSyncs(folder)).toFixed(2)} ms (median of 50)`,
-  canPin
-    ? "pinned with taskset: servers on processor 0, the load generator on processor 1; in-process benchmarks use both"
-    : "not pinned: taskset or a second processor is missing"
+  `a write of 4 KB and its fdatasync take ${median(timeSyncs(folder)).toFixed(2)} ms (median of 50)`
 ]
 
 const block = Buffer.alloc(4096, "latchkey")

@@ -1,18 +1,12 @@
-/** The processes that are measured, and those that put load on them: started pinned, asked, and stopped. */
+/** The processes that are measured, and those that put load on them: started, asked, and stopped. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { basename } from "node:path"
 import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
-import { canPin } from "./machine.ts"
-
-/** The processors that processes are bound to. */
-const SERVER = 0
-export const LOAD = 1
 
 interface StartOptions {
-  readonly cpu?: number
   readonly flags?: ReadonlyArray<string>
   readonly args?: ReadonlyArray<string>
   readonly env?: { readonly [name: string]: string }
@@ -25,11 +19,12 @@ class NodeProcess implements AsyncDisposable {
   readonly stdout: Readable
   readonly #name: string
 
-  constructor(module: URL, { cpu, flags = [], args = [], env = {} }: StartOptions) {
+  constructor(module: URL, { flags = [], args = [], env = {} }: StartOptions) {
     this.#name = basename(module.pathname)
-    const command = [process.execPath, ...flags, fileURLToPath(module), ...args]
-    const [program = "", ...rest] = cpu === undefined || !canPin ? command : ["taskset", "-c", String(cpu), ...command]
-    const child = spawn(program, rest, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit", "ipc"] })
+    const child = spawn(process.execPath, [...flags, fileURLToPath(module), ...args], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "inherit", "ipc"]
+    })
     this.child = child
     this.stdout = (child.stdout as Readable).resume()
   }
@@ -98,7 +93,7 @@ export class Server implements AsyncDisposable {
 
   /** A module that tells its port by a message. */
   static async start(module: URL, options: StartOptions = {}): Promise<Server> {
-    const process = new NodeProcess(module, { cpu: SERVER, ...options })
+    const process = new NodeProcess(module, options)
     return new Server(Number(await process.message()), process)
   }
 
@@ -106,8 +101,8 @@ export class Server implements AsyncDisposable {
   static async startLatchkey(options: StartOptions): Promise<Server> {
     const main = new URL("./main.ts", import.meta.resolve("@latchkey/http/client"))
     // As `npm start` and the command's first line have it.
-    const flags = ["--max-semi-space-size=32"]
-    const process = new NodeProcess(main, { cpu: SERVER, flags, ...options, args: ["serve"] })
+    const flags = ["--max-semi-space-size=32", "--no-allocation-site-pretenuring"]
+    const process = new NodeProcess(main, { flags, ...options, args: ["serve"] })
     const port = await process.beforeItEnds(
       () =>
         new Promise<number>((resolve) => {

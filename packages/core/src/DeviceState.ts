@@ -25,6 +25,8 @@ export interface DeviceState {
 /** What one event of the feed does to the read model. */
 export interface Projected {
   readonly lockId: number
+  /** Whether nothing but the row's last event changes: then it need not be read to be written. */
+  readonly touchesOnly: boolean
   /** The row after the event, given the one before it; `undefined` while the lock does not exist. */
   readonly row: (before: DeviceState | undefined) => DeviceState | undefined
   /** Users that are known from now on. */
@@ -53,6 +55,7 @@ export const project = (stored: StoredEvent): Projected | undefined => {
   const event = telling.has(stored.type) ? Option.getOrUndefined(fromStored(stored)) : undefined
   return {
     lockId,
+    touchesOnly: event === undefined,
     row: (before) => rowAfter(before, event, stored),
     users: event === undefined ? [] : usersOf(event),
     tempKeyUuid: event?._tag === "TempKeyCreated" ? canonical(event.tempKeyUuid) : undefined

@@ -28,4 +28,10 @@ export const Instant = Schema.String.check(
 export const millisOf = (instant: string): number => Date.parse(instant)
 
 /** Epoch milliseconds as an instant. */
-export const instantOf = (millis: number): string => new Date(millis).toISOString()
+export const instantOf = (millis: number): string => {
+  // Under load many commands have the same millisecond, and to write it down costs as much as deciding one of them.
+  if (millis !== lastInstant.millis) lastInstant = { millis, text: new Date(millis).toISOString() }
+  return lastInstant.text
+}
+
+let lastInstant = { millis: 0, text: new Date(0).toISOString() }

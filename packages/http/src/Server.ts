@@ -1,5 +1,5 @@
 /** The API on a socket: listens while its scope is open, and closes without breaking what is under way. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
@@ -83,21 +83,24 @@ const bind = Effect.fnUntraced(function* (server: Server, host: string, port: nu
  */
 const trackConnections = (server: Server): (() => void) => {
   const connections = new Set<Socket>()
-  const unanswered = new Set<IncomingMessage>()
+  const unanswered = new Map<IncomingMessage, ServerResponse>()
   let isClosing = false
   server.on("connection", (socket) => {
     connections.add(socket)
     socket.once("close", () => connections.delete(socket))
   })
   server.prependListener("request", (request, response) => {
-    unanswered.add(request)
+    unanswered.set(request, response)
     response.once("close", () => unanswered.delete(request))
     if (isClosing) response.setHeader("connection", "close")
-    else response.once("finish", () => isClosing && request.socket.end())
   })
   return () => {
     isClosing = true
-    const busy = new Set([...unanswered].filter(({ complete }) => complete).map(({ socket }) => socket))
+    const busy = new Set<Socket>()
+    for (const [{ complete, socket }, response] of unanswered) {
+      response.once("finish", () => socket.end())
+      if (complete) busy.add(socket)
+    }
     for (const socket of connections) if (!busy.has(socket)) socket.destroy()
   }
 }

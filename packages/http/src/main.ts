@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"

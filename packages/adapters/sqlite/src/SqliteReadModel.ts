@@ -151,23 +151,30 @@ export const make: (
   }
 })
 
-/** However many events of a lock there are, its row is read once and written once. */
+/** However many events of a lock there are, its row is written once, and read only when it takes that to write it. */
 const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
   const changes = new Map<number, { readonly before: DeviceState | undefined; after: DeviceState | undefined }>()
+  const touches = new Map<number, StoredEvent>()
   for (const event of events) {
     const projected = project(event)
     if (projected === undefined) continue
-    const { lockId, row, users, tempKeyUuid } = projected
+    const { lockId, touchesOnly, row, users, tempKeyUuid } = projected
     let change = changes.get(lockId)
+    if (change === undefined && touchesOnly) {
+      touches.set(lockId, event)
+      continue
+    }
     if (change === undefined) {
       const before = sql.device.get(lockId) as DeviceState | undefined
       change = { before, after: before }
       changes.set(lockId, change)
+      touches.delete(lockId)
     }
     change.after = row(change.after)
     for (const user of users) sql.addUser.run(user)
     if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)
   }
+  for (const [lockId, { type, at }] of touches) sql.touchDevice.run(type, at, lockId)
   for (const { before, after } of changes.values()) {
     if (after !== undefined) save(sql, before, after)
   }
@@ -211,6 +218,7 @@ const statements = (db: DatabaseSync) => ({
   countDevice: db.prepare(
     "UPDATE device_state SET keys_count = ?, resident_count = ?, last_event = ?, last_updated = ? WHERE lock_id = ?"
   ),
+  touchDevice: db.prepare("UPDATE device_state SET last_event = ?, last_updated = ? WHERE lock_id = ?"),
   addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
   addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
   ownedBy: db.prepare(
