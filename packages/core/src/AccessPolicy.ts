@@ -1,7 +1,7 @@
 /** Which principal may do what with which lock. Pure; nothing else in Latchkey decides about access. */
 import { Result } from "effect"
 import type { Lock } from "./Lock.ts"
-import type { LockRequest } from "./LockCommand.ts"
+import type { LockCommand, LockRequest } from "./LockCommand.ts"
 import { AccessDenied } from "./LockError.ts"
 import type { Principal } from "./Principal.ts"
 
@@ -12,8 +12,9 @@ export type LockQuestion = "basic-info" | "details" | "residents" | "events" | "
 export const permit = (
   principal: Principal,
   lock: Lock,
-  action: LockRequest["_tag"] | LockQuestion
+  action: LockRequest["_tag"] | LockCommand["_tag"] | LockQuestion
 ): Result.Result<void, AccessDenied> => {
+  if (action === "RecordOutcome") return principal._tag === "System" ? allowed : denied(action, "a device's own report")
   // Whoever holds a temp key may try to open with it; the key's own rules decide.
   if (principal._tag === "Super" || principal._tag === "System" || action === "OpenWithTempKey") return allowed
   const isOrganization = principal._tag === "Organization" && principal.orgId === lock.orgId

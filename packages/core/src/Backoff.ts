@@ -3,6 +3,9 @@ import { Cause, Duration, Effect, Option, Schedule } from "effect"
 
 export const backoff = Schedule.min([Schedule.exponential(Duration.millis(100)), Schedule.spaced(Duration.seconds(5))])
 
+/** A few times within some seconds: for what mostly passes at once. */
+export const soon = Schedule.max([Schedule.exponential(Duration.millis(50)), Schedule.recurs(6)])
+
 /** Begins again whenever the effect fails or breaks, and says so in the log: `what` has stopped, and why. */
 export const keepGoing =
   (what: string) =>

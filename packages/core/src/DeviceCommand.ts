@@ -26,6 +26,8 @@ export const DeviceCommand = Schema.TaggedUnion({
 })
 export type DeviceCommand = typeof DeviceCommand.Type
 
+export type DeviceCommandType = DeviceCommand["_tag"]
+
 /** How long a device may still open after it was asked to, in milliseconds. */
 export const OPEN_EXPIRES_AFTER = 10_000
 /** How long a device may still write a key after it was asked to, in milliseconds. */

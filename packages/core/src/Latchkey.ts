@@ -1,7 +1,7 @@
 /** Everything of Latchkey over one event store, read model and device shadow: as a layer, and as Promises. */
 import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
 import { BulkAddKeys, type BulkNotFound, type BulkProgress, isInstanceId, type StartError } from "./BulkAddKeys.ts"
-import { deviceReports } from "./DeviceReports.ts"
+import { DeviceReports } from "./DeviceReports.ts"
 import { type Lock, LockId } from "./Lock.ts"
 import { CommandContext, LockRequest } from "./LockCommand.ts"
 import type { AccessDenied } from "./LockError.ts"
@@ -17,7 +17,7 @@ import { TempKeyLinks } from "./TempKeyLinks.ts"
 
 /** Commands, questions, bulk requests, projection, recovery and device reports. */
 export const layer = (options?: LocksOptions) =>
-  Layer.mergeAll(BulkAddKeys.layer, deviceReports).pipe(
+  Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(TempKeyLinks.layer, LockQueries.layer)),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )

@@ -1,5 +1,6 @@
 /** One physical lock: the values it is made of, and its state as the events of its stream leave it. */
 import { HashMap, HashSet, Schema } from "effect"
+import { AnsweredCommand, SentCommand } from "./SentCommand.ts"
 import { TempKey } from "./TempKey.ts"
 import { Text } from "./Text.ts"
 
@@ -41,6 +42,10 @@ export const Lock = Schema.Struct({
   tempKeys: Schema.HashMap(Schema.String, TempKey),
   /** Uuids that were temp keys once; they are not given out again. */
   deletedTempKeys: Schema.HashSet(Schema.String),
+  /** What the shadow accepted and no device has answered yet, oldest first; see `withPending` for how many. */
+  pendingCommands: Schema.Array(SentCommand),
+  /** The last few that a device has answered, in the order of the answers. */
+  recentOutcomes: Schema.Array(AnsweredCommand),
   /** Epoch milliseconds of the last event. */
   changedAt: Schema.Int
 })

@@ -21,8 +21,10 @@ import {
   TempKeyNotValid,
   UuidUnchanged
 } from "./LockError.ts"
-import type { LockEvent } from "./LockEvent.ts"
+import { fromStored, type LockEvent } from "./LockEvent.ts"
 import type { Principal } from "./Principal.ts"
+import type { StoredEvent } from "./ports/EventStore.ts"
+import { answeredIn, outcomeOf, RECENT_OUTCOMES, sentWith, withPending } from "./SentCommand.ts"
 import { admits, canonical, changesTo, flawOf, statusAt, type TempKey } from "./TempKey.ts"
 import { instantOf, millisOf } from "./Text.ts"
 
@@ -69,7 +71,26 @@ export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefin
         deletedTempKeys: HashSet.add(lock.deletedTempKeys, uuid)
       }
     }
+    case "CommandOutcomeReported":
+      return {
+        ...next,
+        pendingCommands: lock.pendingCommands.filter(({ commandId }) => commandId !== event.commandId),
+        recentOutcomes: [...lock.recentOutcomes, answeredIn(event)].slice(-RECENT_OUTCOMES)
+      }
   }
+}
+
+/**
+ * The lock after an event as it is stored: with the command that the shadow accepted, if it tells of one. An event of a
+ * later Latchkey means nothing to this one, but it is a version of the stream.
+ */
+export const evolveStored = (lock: Lock | undefined, stored: StoredEvent): Lock | undefined => {
+  const event = fromStored(stored)
+  const next = Option.isSome(event) ? evolve(lock, event.value) : lock
+  if (next === undefined) return undefined
+  const sent = sentWith(stored)
+  if (sent === undefined) return next.version === stored.version ? next : { ...next, version: stored.version }
+  return { ...next, version: stored.version, pendingCommands: withPending(next.pendingCommands, sent) }
 }
 
 /** What a command leads to. No events means "already so"; `device` must reach the hardware before the events count. */
@@ -253,6 +274,9 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
           }
         })
       )
+
+    case "RecordOutcome":
+      return accept({ _tag: "CommandOutcomeReported", ...head, ...outcomeOf(command.answered) })
   }
 }
 
@@ -326,6 +350,8 @@ const create = (event: EventOf<"LockCreated">): Lock => {
     residents: [],
     tempKeys: noTempKeys,
     deletedTempKeys: noDeletedTempKeys,
+    pendingCommands: [],
+    recentOutcomes: [],
     changedAt: millisOf(timestamp)
   }
 }

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import { Principal } from "./Principal.ts"
 import { Receipt } from "./ports/EventStore.ts"
+import type { AnsweredCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 import { Instant, Text, UuidText } from "./Text.ts"
 
@@ -94,5 +95,11 @@ export const CommandContext = Schema.Struct({
 })
 export type CommandContext = typeof CommandContext.Type
 
+/** What `DeviceReports` records when a device has answered a command; nobody can ask it from outside. */
+export interface RecordOutcome {
+  readonly _tag: "RecordOutcome"
+  readonly answered: AnsweredCommand
+}
+
 /** BulkAddKeys is no command of a single append: see `BulkAddKeys.ts`. */
-export type LockCommand = CommandContext & Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>
+export type LockCommand = CommandContext & (Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | RecordOutcome)

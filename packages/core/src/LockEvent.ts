@@ -5,6 +5,7 @@
 import { type Option, Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
+import { CommandOutcome, SentCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 
 const aboutLock = { lockId: LockId, uuid: Schema.String, timestamp: Schema.String }
@@ -50,7 +51,20 @@ const published = {
     updatedBy: Schema.String
   },
   TempKeyDeleted: { ...aboutTempKey, deletedBy: Schema.String },
-  TempKeyUsed: { ...aboutTempKey, userId: text, usedCount: Schema.Int }
+  TempKeyUsed: { ...aboutTempKey, userId: text, usedCount: Schema.Int },
+  /** What a device said of a command, and when that was requested, accepted by the shadow and done. `uuid` is the device's. */
+  CommandOutcomeReported: {
+    ...aboutLock,
+    commandId: Schema.String,
+    commandType: SentCommand.fields.type,
+    outcome: CommandOutcome,
+    requestedAt: Schema.String,
+    acceptedAt: Schema.String,
+    /** By the device's own clock. */
+    reportedAt: Schema.String,
+    expiresAt: text,
+    detail: text
+  }
 }
 
 /** A stored event: the published fields and, beside them, what the caller gave that has no published field. */

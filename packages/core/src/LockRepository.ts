@@ -1,8 +1,8 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
 import { Context, Effect, HashMap, HashSet, Layer, Option, Schema, Semaphore } from "effect"
 import { Lock, streamOfLock } from "./Lock.ts"
-import { evolve, initial } from "./LockAggregate.ts"
-import { fromStored, type LockEvent } from "./LockEvent.ts"
+import { evolve, evolveStored, initial } from "./LockAggregate.ts"
+import type { LockEvent } from "./LockEvent.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 
 /** A lock as far as this process has read its stream. Another process may be ahead: `refresh` tells. */
@@ -35,7 +35,7 @@ export class LockRepository extends Context.Service<
     ) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
     /** Catches up with the stream; whether there was anything new. */
     readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
-    /** Takes over events that this process has just appended. */
+    /** Takes over events that this process has just appended; what was committed is read back with `refresh`. */
     readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
   }
 >()("@latchkey/core/LockRepository") {
@@ -84,12 +84,7 @@ export class LockRepository extends Context.Service<
             const tail = yield* store.read(loaded.streamId, loaded.version, PAGE)
             for (const stored of tail) {
               if (stored.version !== loaded.version + 1) continue
-              const event = fromStored(stored)
-              // An event of a later Latchkey means nothing to this one, but it is a version of the stream.
-              if (Option.isSome(event)) loaded.lock = evolve(loaded.lock, event.value)
-              if (loaded.lock !== undefined && loaded.lock.version !== stored.version) {
-                loaded.lock = { ...loaded.lock, version: stored.version }
-              }
+              loaded.lock = evolveStored(loaded.lock, stored)
               loaded.version = stored.version
             }
             if (tail.length < PAGE) break
@@ -139,15 +134,15 @@ export class LockRepository extends Context.Service<
 }
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
-const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(1), lock: Lock })))
+const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(2), lock: Lock })))
 /** Not checked for what a command may say today: whatever stored events made of a lock comes back as it was. */
 const asItWas = { disableChecks: true }
 const encode = Schema.encodeSync(LockSnapshot, asItWas)
 const decode = Schema.decodeOption(LockSnapshot, asItWas)
 
-const encodeSnapshot = (lock: Lock): string => encode({ format: 1, lock })
+const encodeSnapshot = (lock: Lock): string => encode({ format: 2, lock })
 const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)
 
 /** How many things a snapshot of the lock has to write down. */
-const sizeOf = ({ keys, residents, tempKeys, deletedTempKeys }: Lock): number =>
-  keys.length + residents.length + HashMap.size(tempKeys) + HashSet.size(deletedTempKeys)
+const sizeOf = ({ keys, residents, pendingCommands, tempKeys, deletedTempKeys }: Lock): number =>
+  keys.length + residents.length + pendingCommands.length + HashMap.size(tempKeys) + HashSet.size(deletedTempKeys)

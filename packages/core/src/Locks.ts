@@ -128,7 +128,9 @@ export class Locks extends Context.Service<
                 : handOver(loaded, command, device, lock.uuid, events, stored)
             )
             if (Result.isSuccess(written)) {
-              yield* repository.advance(loaded, events, written.success.version)
+              yield* device === undefined
+                ? repository.advance(loaded, events, written.success.version)
+                : readBack(loaded)
               return { lockId: command.lockId, version: written.success.version, events }
             }
             const error = written.failure
@@ -148,6 +150,9 @@ export class Locks extends Context.Service<
           }
           return yield* Effect.fail(new LockBusy({ lockId: command.lockId }))
         })
+
+        /** What was committed carries the time of its acceptance. Who cannot read it now reads it before the next append. */
+        const readBack = (loaded: LoadedLock) => Effect.ignore(repository.refresh(loaded))
 
         /** The answer that a receipt was given for. */
         const replay = Effect.fnUntraced(function* (lockId: number, receipt: Receipt) {

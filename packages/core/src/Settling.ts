@@ -6,23 +6,21 @@ import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } fro
 import { keepGoing } from "./Backoff.ts"
 import { DeviceShadow } from "./ports/DeviceShadow.ts"
 import { EventStore, type Settlement, type StoreUnavailable } from "./ports/EventStore.ts"
+import type { SentCommand } from "./SentCommand.ts"
 
 /** How long the shadow may take to say whether it holds a command. */
 export const FIND_TIMEOUT = Duration.seconds(1)
 const SWEEP_EVERY = Duration.seconds(2)
 
-interface SentCommand {
-  readonly thing: string
-  readonly commandId: string
-}
+type Sent = Pick<SentCommand, "thing" | "commandId">
 
 export class Settling extends Context.Service<
   Settling,
   {
     /** How the reservation ended; none while the shadow gives no evidence. */
-    readonly settle: (sent: SentCommand) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
+    readonly settle: (sent: Sent) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
     /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
-    readonly accepted: (sent: SentCommand) => Effect.Effect<Settlement, StoreUnavailable>
+    readonly accepted: (sent: Sent) => Effect.Effect<Settlement, StoreUnavailable>
   }
 >()("@latchkey/core/Settling") {
   /** Also sweeps, at start-up and every few seconds, what writers left behind. */
@@ -32,7 +30,7 @@ export class Settling extends Context.Service<
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
 
-      const accepted = Effect.fnUntraced(function* ({ thing, commandId }: SentCommand) {
+      const accepted = Effect.fnUntraced(function* ({ thing, commandId }: Sent) {
         const settlement = yield* store.commit(commandId, thing)
         if (settlement._tag === "Discarded") {
           yield* Effect.catch(shadow.settle(thing, commandId), (error) =>
@@ -42,7 +40,7 @@ export class Settling extends Context.Service<
         return settlement
       })
 
-      const settle = Effect.fnUntraced(function* (sent: SentCommand) {
+      const settle = Effect.fnUntraced(function* (sent: Sent) {
         const found = yield* shadow.find(sent.thing, sent.commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
         if (Result.isFailure(found)) {
           const { commandId } = sent

@@ -39,7 +39,7 @@ describe("a device", () => {
       expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(["open"])
       yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "open", outcome: "done", at: 1 })
       yield* eventually(shadow.held(lockUuid), (held) => Object.keys(held).length === 0)
-      expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
+      expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "CommandOutcomeReported"])
     })
   )
 
@@ -81,7 +81,8 @@ describe("a device", () => {
       const deadline = Number.MAX_SAFE_INTEGER
       yield* store.prepare(1, [event], { commandId: "doubt", streamId: "lock-7", thing: lockUuid, deadline })
       yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "doubt", outcome: "failed", at: 1 })
-      yield* eventually(log, (types) => types.length === 2)
+      yield* eventually(log, (types) => types.length === 3)
+      expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "CommandOutcomeReported"])
       expect(yield* store.unsettled(deadline)).toEqual([])
     })
   )

@@ -63,6 +63,8 @@ describe("the state of a lock", () => {
       orgId: "org-2",
       keys: [{ uuid: "key-1", indexNumber: 1, userId: "bob" }, { uuid: "key-2" }],
       residents: [{ userId: "ada", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" }],
+      pendingCommands: [],
+      recentOutcomes: [],
       changedAt: millis("08:00")
     })
     expect(Array.from(HashMap.values(tempKeys))).toStrictEqual([
@@ -92,6 +94,8 @@ describe("the state of a lock", () => {
       version: 1,
       keys: [],
       residents: [],
+      pendingCommands: [],
+      recentOutcomes: [],
       changedAt: millis("08:00")
     })
     expect(HashMap.size(tempKeys)).toBe(0)

@@ -1,5 +1,6 @@
 /** The published contract, as validators. */
 import { Ajv, type ValidateFunction } from "ajv"
+import additions from "../../http/contract/additions.json" with { type: "json" }
 import commands from "../../http/contract/commands.schema.json" with { type: "json" }
 import events from "../../http/contract/events.schema.json" with { type: "json" }
 import type { LockRequestType } from "../src/LockCommand.ts"
@@ -34,7 +35,8 @@ const compiledEvents: { readonly [Type in LockEventType]: ValidateFunction } = {
   TempKeyCreated: ajv.compile(events.TempKeyCreated),
   TempKeyUpdated: ajv.compile(events.TempKeyUpdated),
   TempKeyDeleted: ajv.compile(events.TempKeyDeleted),
-  TempKeyUsed: ajv.compile(events.TempKeyUsed)
+  TempKeyUsed: ajv.compile(events.TempKeyUsed),
+  CommandOutcomeReported: ajv.compile(additions.events.CommandOutcomeReported)
 }
 
 const compiledCommands: { readonly [Request in PublishedRequest]: ValidateFunction } = {

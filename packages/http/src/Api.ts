@@ -4,11 +4,13 @@
  */
 import {
   AccessMode,
+  CommandOutcome,
   Key,
   type LockEventType,
   LockId,
   LockRequest,
   MaxUses,
+  SentCommand,
   TempKeyStatus,
   Text,
   UuidText,
@@ -62,6 +64,15 @@ const basicInfo = {
   r2Prefix: Schema.String
 }
 const resident = { userId: Schema.String, name: Schema.String, email: text }
+
+/** When it was requested, when the shadow accepted it, and from when on the lock no longer runs it. */
+const sentCommand = {
+  commandId: Schema.String,
+  type: SentCommand.fields.type,
+  requestedAt: Schema.String,
+  acceptedAt: Schema.String,
+  expiresAt: text
+}
 
 const executed = <Type extends LockEventType>(type: Type) => ({
   success: Schema.Literal(true),
@@ -200,7 +211,13 @@ const locks = HttpApiGroup.make("locks").add(
       keys: Schema.Array(Key),
       residents: Schema.Array(Schema.Struct(resident)),
       orgId: Schema.String,
-      timestamp: Schema.String
+      timestamp: Schema.String,
+      /** Commands that the shadow accepted and the lock has not answered; beyond the published contract. */
+      pendingCommands: Schema.Array(Schema.Struct(sentCommand)),
+      /** The last commands that the lock has answered, newest last; beyond the published contract. */
+      recentOutcomes: Schema.Array(
+        Schema.Struct({ ...sentCommand, outcome: CommandOutcome, reportedAt: Schema.String, detail: text })
+      )
     })
   ).annotate(PublishesErrorList, true),
   question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })).annotate(PublishesErrorList, true),

@@ -10,6 +10,7 @@ import {
   LockQueries,
   Locks,
   type Resident,
+  type SentCommand,
   streamOfLock,
   toWire,
   type WireEvent
@@ -94,7 +95,14 @@ export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | Lo
               keys: lock.keys,
               residents: lock.residents.map(residentInfo),
               orgId: lock.orgId ?? "",
-              timestamp: instantOf(lock.changedAt)
+              timestamp: instantOf(lock.changedAt),
+              pendingCommands: lock.pendingCommands.map(sentInfo),
+              recentOutcomes: lock.recentOutcomes.map(({ outcome, reportedAt, detail, ...sent }) => ({
+                ...sentInfo(sent),
+                outcome,
+                reportedAt: instantOf(reportedAt),
+                ...(detail === undefined ? {} : { detail })
+              }))
             })
           ),
         "basic-info": ({ params, call }) =>
@@ -169,6 +177,14 @@ const basicInfo = ({ lockId, uuid, version, serialNumber, ownerId, orgId }: Lock
   ...(ownerId === undefined ? {} : { ownerId }),
   ...(orgId === undefined ? {} : { organizationId: orgId }),
   r2Prefix: streamOfLock(lockId)
+})
+
+const sentInfo = ({ commandId, type, requestedAt, acceptedAt, expiresAt }: SentCommand) => ({
+  commandId,
+  type,
+  requestedAt: instantOf(requestedAt),
+  acceptedAt: instantOf(acceptedAt),
+  ...(expiresAt === undefined ? {} : { expiresAt: instantOf(expiresAt) })
 })
 
 const residentInfo = ({ phoneNumber: _, ...resident }: Resident) => resident

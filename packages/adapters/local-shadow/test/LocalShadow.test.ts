@@ -269,7 +269,7 @@ describe("whoever hears of devices slowly", () => {
             yield* Deferred.succeed(begun, undefined)
             yield* Deferred.await(free)
             if (report._tag === "CommandOutcome") outcomes.add(report.thing)
-            else if (!report.online) offline.add(report.thing)
+            else if (report._tag === "Presence" && !report.online) offline.add(report.thing)
           })
         ),
         Stream.takeUntil(() => outcomes.size === things.length && offline.size === 1),

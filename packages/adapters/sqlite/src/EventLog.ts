@@ -15,8 +15,15 @@ export type EventColumns = readonly [
   at: number,
   orgId: string,
   principal: string,
-  commandId: string
+  commandId: string,
+  acceptedAt: number | null
 ]
+
+/** Whose shadow has the command, and since when that is known (epoch milliseconds). */
+interface Evidence {
+  readonly thing: string
+  readonly at: number
+}
 
 interface Write {
   readonly streamId: string
@@ -28,7 +35,7 @@ interface Write {
 export type WriteRequest =
   | ({ readonly op: "append" } & Write)
   | ({ readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write)
-  | { readonly op: "commit"; readonly commandId: string; readonly thing: string }
+  | ({ readonly op: "commit"; readonly commandId: string } & Evidence)
   | { readonly op: "discard" | "release"; readonly commandId: string }
   | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
 
@@ -101,7 +108,7 @@ export class EventLog {
       case "prepare":
         return this.#prepare(request)
       case "commit":
-        return this.#settle(request.commandId, request.thing)
+        return this.#settle(request.commandId, request)
       case "discard":
         return this.#settle(request.commandId)
       case "release":
@@ -141,16 +148,16 @@ export class EventLog {
   }
 
   /** Commits when there is evidence from a thing's shadow; else discards. */
-  #settle(commandId: string, evidenceFrom?: string): Settlement {
+  #settle(commandId: string, evidence?: Evidence): Settlement {
     const row = this.#sql.reservation.get(commandId) as ReservationRow | undefined
-    if (row === undefined || (evidenceFrom !== undefined && row.thing !== evidenceFrom)) return discarded
+    if (row === undefined || (evidence !== undefined && row.thing !== evidence.thing)) return discarded
     if (row.settledAt !== null) {
       const { version, position } = row
       return version === null || position === null ? discarded : { _tag: "Committed", version, position }
     }
     const stream = this.#stream(row.streamId)
     stream.reservation = undefined
-    if (evidenceFrom === undefined) {
+    if (evidence === undefined) {
       this.#sql.settle.run(Date.now(), null, null, commandId)
       return discarded
     }
@@ -159,7 +166,20 @@ export class EventLog {
       row.receiptId === null || this.#sql.hasReceipt.get(row.receiptId) !== undefined
         ? undefined
         : { id: row.receiptId, fingerprint: row.fingerprint ?? "" }
-    const { version, position } = this.#write(row.streamId, stream, JSON.parse(row.events ?? "[]"), receipt)
+    const prepared: ReadonlyArray<EventColumns> = JSON.parse(row.events ?? "[]")
+    const accepted = prepared.map(
+      ([eventId, type, data, at, orgId, principal, commandId]): EventColumns => [
+        eventId,
+        type,
+        data,
+        at,
+        orgId,
+        principal,
+        commandId,
+        evidence.at
+      ]
+    )
+    const { version, position } = this.#write(row.streamId, stream, accepted, receipt)
     this.#sql.settle.run(Date.now(), version, position, commandId)
     return { _tag: "Committed", version, position }
   }
@@ -256,7 +276,7 @@ const statements = (db: DatabaseSync) => ({
   dataVersion: db.prepare("PRAGMA data_version"),
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
   version: db.prepare("SELECT coalesce(max(version), 0) AS version FROM events WHERE stream = ?"),
-  insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+  insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ?"),
   saveReceipt: db.prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?)"),
   pending: db.prepare(

@@ -20,7 +20,7 @@ import {
   StreamReserved,
   VersionConflict
 } from "@latchkey/core"
-import { Effect, Option, type Scope } from "effect"
+import { Clock, Effect, Option, type Scope } from "effect"
 import { explain, isDamage } from "./Database.ts"
 import type { EventColumns, WriteAnswer, WriteRequest } from "./EventLog.ts"
 import { Writer } from "./Writer.ts"
@@ -128,7 +128,8 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
           }
         ),
 
-      commit: (commandId, thing) => write({ op: "commit", commandId, thing }, settled),
+      commit: (commandId, thing) =>
+        Effect.flatMap(Clock.currentTimeMillis, (at) => write({ op: "commit", commandId, thing, at }, settled)),
 
       discard: (commandId) => write({ op: "discard", commandId }, settled),
 
@@ -175,7 +176,8 @@ const toColumns = (event: NewEvent): EventColumns => [
   event.at,
   event.orgId,
   JSON.stringify(event.principal),
-  event.commandId
+  event.commandId,
+  event.acceptedAt ?? null
 ]
 
 type ReservationRow = Omit<Reservation, "released"> & { readonly released: number }
@@ -189,14 +191,15 @@ type EventRow = readonly [
   at: number,
   orgId: string,
   principal: string,
-  commandId: string
+  commandId: string,
+  acceptedAt: number | null
 ]
 
 const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
   // Neighbours in a feed mostly have the same principal.
   let parsed: { readonly text: string; readonly principal: Principal } = { text: "", principal: { _tag: "System" } }
   return (rows as ReadonlyArray<EventRow>).map(
-    ([position, streamId, version, eventId, type, data, at, orgId, principal, commandId]) => {
+    ([position, streamId, version, eventId, type, data, at, orgId, principal, commandId, acceptedAt]) => {
       if (principal !== parsed.text) parsed = { text: principal, principal: JSON.parse(principal) }
       return {
         position,
@@ -208,13 +211,14 @@ const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
         at,
         orgId,
         principal: parsed.principal,
-        commandId
+        commandId,
+        ...(acceptedAt === null ? {} : { acceptedAt })
       }
     }
   )
 }
 
-const EVENT = "position, stream, version, event_id, type, data, at, org_id, principal, command_id"
+const EVENT = "position, stream, version, event_id, type, data, at, org_id, principal, command_id, accepted_at"
 
 /** Rows as arrays: half the cost of objects. */
 const inArrays = (statement: StatementSync): StatementSync => {

@@ -41,6 +41,12 @@ const migrations = [
   CREATE TABLE presence (thing TEXT PRIMARY KEY, online INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
   CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT;
   INSERT INTO checkpoint VALUES (0);
+  `,
+  `
+  -- What was heard of devices: not in the feed, so it outlives a reset. online is NULL until a report says, since is its time.
+  CREATE TABLE devices (thing TEXT PRIMARY KEY, online INTEGER, since INTEGER, last_seen INTEGER NOT NULL) STRICT;
+  INSERT INTO devices SELECT thing, online, at, at FROM presence;
+  DROP TABLE presence;
   `
 ]
 
@@ -143,7 +149,12 @@ export const make: (
     isKnownUser: (userId) => attempt(() => sql.isKnownUser.get(userId) !== undefined),
 
     reportDevice: (thing, online, at) =>
-      attempt(() => void whileBusy(options.busyTimeout, () => sql.report.run(thing, online ? 1 : 0, at))),
+      attempt(
+        () =>
+          void whileBusy(options.busyTimeout, () =>
+            online === undefined ? sql.seen.run(thing, at) : sql.report.run(thing, online ? 1 : 0, at)
+          )
+      ),
 
     isOnline: (thing) => attempt(() => sql.isOnline.get(thing) !== undefined),
 
@@ -222,17 +233,24 @@ const statements = (db: DatabaseSync) => ({
   addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
   addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
   ownedBy: db.prepare(
-    `SELECT ${DEVICE}, online FROM device_state LEFT JOIN presence ON thing = thing_name
+    `SELECT ${DEVICE}, online, last_seen AS lastSeen FROM device_state LEFT JOIN devices ON thing = thing_name
      WHERE owner_id = ?1 AND (?2 IS NULL OR org_id = ?2) ORDER BY lock_id`
   ),
   lockOfThing: db.prepare("SELECT lock_id FROM device_state WHERE thing_name = ? ORDER BY lock_id LIMIT 1"),
   lockOfTempKey: db.prepare("SELECT lock_id FROM temp_keys WHERE uuid = ?"),
   isKnownUser: db.prepare("SELECT 1 FROM known_users WHERE user_id = ?"),
   report: db.prepare(
-    `INSERT INTO presence VALUES (?, ?, ?)
-     ON CONFLICT (thing) DO UPDATE SET online = excluded.online, at = excluded.at WHERE excluded.at > at`
+    `INSERT INTO devices VALUES (?1, ?2, ?3, ?3)
+     ON CONFLICT (thing) DO UPDATE SET
+       online = CASE WHEN since IS NULL OR (?3, ?2) > (since, online) THEN ?2 ELSE online END,
+       since = max(?3, coalesce(since, ?3)),
+       last_seen = max(?3, last_seen)`
   ),
-  isOnline: db.prepare("SELECT 1 FROM presence WHERE thing = ? AND online = 1"),
+  seen: db.prepare(
+    `INSERT INTO devices VALUES (?1, NULL, NULL, ?2)
+     ON CONFLICT (thing) DO UPDATE SET last_seen = max(?2, last_seen)`
+  ),
+  isOnline: db.prepare("SELECT 1 FROM devices WHERE thing = ? AND online = 1"),
   forget: [
     db.prepare("DELETE FROM device_state"),
     db.prepare("DELETE FROM temp_keys"),

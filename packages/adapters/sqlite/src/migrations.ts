@@ -49,5 +49,6 @@ export const migrations: ReadonlyArray<string> = [
     version INTEGER NOT NULL,
     state TEXT NOT NULL
   ) STRICT;
-  `
+  `,
+  "ALTER TABLE events ADD COLUMN accepted_at INTEGER"
 ]

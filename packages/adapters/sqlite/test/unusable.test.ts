@@ -187,7 +187,7 @@ test(
       op: "append",
       streamId,
       expected: 0,
-      events: [["id", "Tested", JSON.stringify("x".repeat(size)), 1, "", "{}", "c"]],
+      events: [["id", "Tested", JSON.stringify("x".repeat(size)), 1, "", "{}", "c", null]],
       receipt: undefined
     })
     const refused = yield* Effect.flip(

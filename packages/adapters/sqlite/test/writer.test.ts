@@ -23,7 +23,7 @@ it.live("answers each request of a group by itself", () =>
     const write = (streamId: string, expected: number, id?: string) => ({
       streamId,
       expected,
-      events: [[crypto.randomUUID(), "Tested", "{}", 1, "", "{}", "c"]] as const,
+      events: [[crypto.randomUUID(), "Tested", "{}", 1, "", "{}", "c", null]] as const,
       receipt: id === undefined ? undefined : { id, fingerprint: "f" }
     })
     const reservation = (streamId: string) => ({
@@ -38,7 +38,7 @@ it.live("answers each request of a group by itself", () =>
       { op: "append", ...write("a", 1, "r") },
       { op: "prepare", ...write("b", 0), reservation: reservation("b") },
       { op: "append", ...write("b", 0) },
-      { op: "commit", commandId: "command-b", thing: "thing" },
+      { op: "commit", commandId: "command-b", thing: "thing", at: 1 },
       { op: "append", ...write("b", 1) },
       { op: "append", ...write("a", 1) }
     ]

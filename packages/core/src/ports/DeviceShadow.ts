@@ -4,6 +4,7 @@
  */
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { DeviceCommand } from "../DeviceCommand.ts"
+import type { CommandOutcome } from "../SentCommand.ts"
 
 /** The shadow did certainly not take the command, and will not: it is gone, refused it, or has no room for it. */
 export class ShadowRejected extends Schema.TaggedError<ShadowRejected>()("ShadowRejected", {
@@ -18,14 +19,21 @@ export class ShadowUnavailable extends Schema.TaggedError<ShadowUnavailable>()("
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-/** What a device said. `at` is epoch milliseconds. */
+/**
+ * What a device said, or what was seen of it. `thing` is the name that its commands are sent to; `at` is epoch
+ * milliseconds. Reports may come in any order, and more than once.
+ */
 export type DeviceReport =
+  /** It has connected, or is gone; `at` by the clock of whoever saw it. */
   | { readonly _tag: "Presence"; readonly thing: string; readonly online: boolean; readonly at: number }
+  /** It has written to the reported state of its shadow; `at` by the clock of the shadow. `reported` is what it wrote. */
+  | { readonly _tag: "State"; readonly thing: string; readonly reported: Schema.JsonObject; readonly at: number }
+  /** What became of a command; `at` by the device's own clock. */
   | {
       readonly _tag: "CommandOutcome"
       readonly thing: string
       readonly commandId: string
-      readonly outcome: "done" | "failed" | "expired"
+      readonly outcome: CommandOutcome
       readonly at: number
       readonly detail?: string
     }

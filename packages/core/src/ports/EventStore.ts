@@ -22,6 +22,11 @@ export interface NewEvent {
   readonly orgId: string
   readonly principal: Principal
   readonly commandId: string
+  /**
+   * Epoch milliseconds when it was certain that the shadow holds the command. Set by `commit` on what was prepared; a
+   * plain append keeps what it is given, so that a log can be imported as it was.
+   */
+  readonly acceptedAt?: number
 }
 
 /** An event as the log keeps it: for ever, and unchanged. */
@@ -166,8 +171,8 @@ export class EventStore extends Context.Service<
     ) => Effect.Effect<void, AppendError | CommandExists>
 
     /**
-     * Makes a prepared append part of stream and feed, at the stream's next versions. Idempotent. Evidence comes from
-     * the shadow of a thing: a command that was prepared for another `thing` is unknown here, and stays as it is.
+     * Makes a prepared append part of stream and feed, at the stream's next versions, and stamps its events with the
+     * time (`acceptedAt`). Idempotent. Evidence comes from the shadow of a thing: a command that was prepared for another `thing` is unknown here, and stays as it is.
      */
     readonly commit: (commandId: string, thing: string) => Effect.Effect<Settlement, StoreUnavailable>
 

@@ -16,6 +16,8 @@ export class ReadModelUnavailable extends Schema.TaggedError<ReadModelUnavailabl
 export interface OwnedLock extends DeviceState {
   /** Whether the device last reported itself as connected. */
   readonly online: boolean
+  /** When it was last heard of, epoch milliseconds; `null` before its first report. */
+  readonly lastSeen: number | null
 }
 
 export class ReadModel extends Context.Service<
@@ -48,8 +50,16 @@ export class ReadModel extends Context.Service<
     /** Whether this id was ever an owner, a key holder or a resident. */
     readonly isKnownUser: (userId: string) => Effect.Effect<boolean, ReadModelUnavailable>
 
-    /** Presence of a device. Reports come duplicated and unordered: the newest `at` (epoch milliseconds) wins. */
-    readonly reportDevice: (thing: string, online: boolean, at: number) => Effect.Effect<void, ReadModelUnavailable>
+    /**
+     * A device was heard of; `online` when it said whether it is there. Reports come duplicated and unordered, and leave
+     * the same rows in every order: of two, the one with the newer `at` (epoch milliseconds) counts, and of two at the
+     * same time the one that says online, since a device that reconnects is told from its lost connection so.
+     */
+    readonly reportDevice: (
+      thing: string,
+      online: boolean | undefined,
+      at: number
+    ) => Effect.Effect<void, ReadModelUnavailable>
 
     /** Whether the device last reported itself as connected; one that never did is not. */
     readonly isOnline: (thing: string) => Effect.Effect<boolean, ReadModelUnavailable>

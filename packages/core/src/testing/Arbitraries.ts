@@ -9,6 +9,7 @@ import type { LockCommand, LockRequest } from "../LockCommand.ts"
 import { type LockEvent, toStored } from "../LockEvent.ts"
 import type { Principal } from "../Principal.ts"
 import type { StoredEvent } from "../ports/EventStore.ts"
+import { CommandOutcome } from "../SentCommand.ts"
 import type { TempKey } from "../TempKey.ts"
 import { instantOf, millisOf } from "../Text.ts"
 
@@ -103,6 +104,22 @@ const Request = Schema.Union([
 export const lockRequest: Arbitrary.Arbitrary<Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>> =
   Arbitrary.schema(Request)
 
+/** What devices have recorded: also of commands that nobody sent. */
+const RecordOutcome = Schema.TaggedStruct("RecordOutcome", {
+  answered: Schema.Struct({
+    commandId: Schema.Literals(["command-2", "command-3"]),
+    type: Schema.Literals(["AddKey", "OpenLock"]),
+    thing: Hardware,
+    requestedAt: Schema.Literals([START, START + 1]),
+    acceptedAt: Schema.Literals([START + 2]),
+    expiresAt: Schema.optionalKey(Schema.Literals([START + 10 * SECOND])),
+    outcome: CommandOutcome,
+    reportedAt: Schema.Literals([START - HOUR, START + SECOND]),
+    detail: Schema.optionalKey(Schema.Literal("the bolt is 🔩"))
+  })
+})
+const anything = Arbitrary.schema(Schema.Union([...Request.members, RecordOutcome]))
+
 /** Everybody who may ask. */
 export const principal: Arbitrary.Arbitrary<Principal> = Arbitrary.schema(
   Schema.Union([
@@ -119,7 +136,7 @@ const pause = Arbitrary.schema(Schema.Literals([0, 1, SECOND, MINUTE - 1, MINUTE
 
 const commandsTo = (lockIds: readonly [number, ...Array<number>]): Arbitrary.Arbitrary<ReadonlyArray<LockCommand>> => {
   const anyLock = Arbitrary.schema(Schema.Literals(lockIds))
-  const step = Arbitrary.all({ lockId: anyLock, request: lockRequest, principal, pause })
+  const step = Arbitrary.all({ lockId: anyLock, request: anything, principal, pause })
   const creation = (lockId: number) =>
     Arbitrary.all({ lockId: Arbitrary.Constant(lockId), request: Arbitrary.schema(CreateLock), principal, pause })
   const sharing = Arbitrary.all({ lockId: anyLock, request: Arbitrary.schema(CreateTempKey), principal, pause })

@@ -1,5 +1,5 @@
 /** An event store that keeps everything in this process's memory: complete, fast, and gone when the process ends. */
-import { Effect, Layer, Option, Stream } from "effect"
+import { Clock, Effect, Layer, Option, Stream } from "effect"
 import {
   CommandExists,
   EventStore,
@@ -143,13 +143,13 @@ const make = (): EventStore["Service"] => {
       }),
 
     commit: (commandId, thing) =>
-      Effect.suspend(() =>
+      Effect.flatMap(Clock.currentTimeMillis, (acceptedAt) =>
         things.get(commandId) !== thing
           ? Effect.succeed(discarded)
-          : settle(commandId, ({ reservation, events, receipt }) => ({
-              _tag: "Committed",
-              ...write(reservation.streamId, events, receipt)
-            }))
+          : settle(commandId, ({ reservation, events, receipt }) => {
+              const accepted = events.map((event) => ({ ...event, acceptedAt }))
+              return { _tag: "Committed", ...write(reservation.streamId, accepted, receipt) }
+            })
       ),
 
     discard: (commandId) => settle(commandId, () => discarded),

@@ -12,7 +12,7 @@ const make = (): ReadModel["Service"] => {
   const locksOfThing = index()
   const lockOfTempKey = new Map<string, number>()
   const users = new Set<string>()
-  const presence = new Map<string, { readonly online: boolean; readonly at: number }>()
+  const devices = new Map<string, { readonly online: boolean; readonly since: number; readonly lastSeen: number }>()
 
   const applyOne = (event: StoredEvent): void => {
     checkpoint = event.position
@@ -29,11 +29,12 @@ const make = (): ReadModel["Service"] => {
     locksOfThing.move(lockId, before?.thingName, row.thingName)
   }
 
-  const isOnline = (thing: string): boolean => presence.get(thing)?.online ?? false
+  const isOnline = (thing: string): boolean => devices.get(thing)?.online ?? false
 
   const owned = (lockId: number): ReadonlyArray<OwnedLock> => {
     const row = rows.get(lockId)
-    return row === undefined ? [] : [{ ...row, online: isOnline(row.thingName) }]
+    if (row === undefined) return []
+    return [{ ...row, online: isOnline(row.thingName), lastSeen: devices.get(row.thingName)?.lastSeen ?? null }]
   }
 
   return {
@@ -66,8 +67,10 @@ const make = (): ReadModel["Service"] => {
 
     reportDevice: (thing, online, at) =>
       Effect.sync(() => {
-        const last = presence.get(thing)
-        if (last === undefined || at > last.at) presence.set(thing, { online, at })
+        const before = devices.get(thing) ?? { online: false, since: Number.NEGATIVE_INFINITY, lastSeen: at }
+        const lastSeen = Math.max(at, before.lastSeen)
+        const counts = online !== undefined && (at > before.since || (at === before.since && online))
+        devices.set(thing, counts ? { online, since: at, lastSeen } : { ...before, lastSeen })
       }),
 
     isOnline: (thing) => Effect.sync(() => isOnline(thing)),

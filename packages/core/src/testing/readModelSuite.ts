@@ -71,7 +71,8 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
           residentCount: 1,
           lastEvent: "ResidentRemoved",
           lastUpdated: feed[6]?.at ?? 0,
-          online: false
+          online: false,
+          lastSeen: null
         }
         expect(yield* model.devicesOwnedBy(ALICE)).toEqual([row])
       })

@@ -15,13 +15,26 @@ const Envelope = Schema.Struct({
   at: Schema.Int,
   orgId: Schema.String,
   principal: Principal,
-  commandId: Schema.String
+  commandId: Schema.String,
+  acceptedAt: Schema.optionalKey(Schema.Int)
 })
 
 /** The line without its end. */
 export const encodeLine = (event: StoredEvent): string => {
-  const { position, streamId, version, eventId, type, data, at, orgId, principal, commandId } = event
-  return JSON.stringify({ position, streamId, version, eventId, type, data, at, orgId, principal, commandId })
+  const { position, streamId, version, eventId, type, data, at, orgId, principal, commandId, acceptedAt } = event
+  return JSON.stringify({
+    position,
+    streamId,
+    version,
+    eventId,
+    type,
+    data,
+    at,
+    orgId,
+    principal,
+    commandId,
+    acceptedAt
+  })
 }
 
 /** The event, or what is wrong with the line. A field that nobody knows is wrong: it could not be kept. */

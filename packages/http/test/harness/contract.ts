@@ -26,7 +26,12 @@ interface PublishedEndpoint {
 const read = (file: string) => JSON.parse(readFileSync(new URL(`../../contract/${file}`, import.meta.url), "utf8"))
 
 const endpoints: Readonly<Record<string, PublishedEndpoint>> = read("endpoints.json")
-const events: Readonly<Record<string, JsonSchema>> = read("events.schema.json")
+/** What Latchkey answers beyond the published contract. */
+const additions: {
+  readonly events: Readonly<Record<string, JsonSchema>>
+  readonly responses: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>>
+} = read("additions.json")
+const events: Readonly<Record<string, JsonSchema>> = { ...read("events.schema.json"), ...additions.events }
 
 /** What the contract accepts in the body of each command. */
 export const commandSchemas: Readonly<Record<string, JsonSchema>> = read("commands.schema.json")
@@ -79,7 +84,7 @@ export const expectAsPublished = (endpoint: string, { status, headers, body }: A
   expect(headers.get("content-type")).toBe("application/json")
   const published = endpoints[endpoint]?.responses[status]?.["application/json"]
   if (published !== undefined) {
-    check(`${endpoint} ${status}`, () => (status < 400 ? exactly(published) : published), body)
+    check(`${endpoint} ${status}`, () => (status < 400 ? exactly(withAdditions(endpoint, published)) : published), body)
   }
   if (status >= 400) expectProblem(status, body)
   expectPublishedEvents(body)
@@ -96,6 +101,16 @@ const expectPublishedEvents = ({ event, events: history = [] }: AnswerBody): voi
     if (wire === undefined || wire === null) continue
     expect(Object.keys(wire).sort()).toEqual(["data", "type"])
     check(`data of ${wire.type}`, () => events[wire.type] ?? { not: {} }, wire.data)
+  }
+}
+
+/** What is added is there in every answer. */
+const withAdditions = (endpoint: string, schema: JsonSchema): JsonSchema => {
+  const added = additions.responses[endpoint] ?? {}
+  return {
+    ...schema,
+    properties: { ...schema.properties, ...added },
+    required: [...(schema.required ?? []), ...Object.keys(added)]
   }
 }
 

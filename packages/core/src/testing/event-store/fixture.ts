@@ -82,8 +82,9 @@ export const THING = "thing-1"
 export const asStored = (events: ReadonlyArray<NewEvent>, streamId: string, firstVersion = 1) =>
   events.map((event, index) => ({ ...event, streamId, version: firstVersion + index }))
 
-/** Stored events without their positions, which depend on what else is in the store. */
-export const withoutPosition = (events: ReadonlyArray<StoredEvent>) => events.map(({ position: _, ...event }) => event)
+/** Stored events without their positions, which depend on what else is in the store, and the time of their commit. */
+export const withoutPosition = (events: ReadonlyArray<StoredEvent>) =>
+  events.map(({ position: _, acceptedAt: __, ...event }) => event)
 
 /** The stored events of a stream, up to 1,000. */
 export const contentOf = (store: EventStore["Service"], streamId: string) =>

@@ -1,6 +1,6 @@
 /** The two-step append: durable but invisible, in nobody's way longer than it must be, and settled once. */
 import { expect } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Stream } from "effect"
+import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
 import { CommandExists, StreamReserved } from "../../ports/EventStore.ts"
 import { asStored, type Check, contentOf, type StoreFixture, THING } from "./fixture.ts"
 
@@ -41,6 +41,34 @@ export const checkTwoSteps = (check: Check) => {
       expect(yield* store.head).toBe(position + 2)
       yield* Fiber.join(subscriber)
       expect(seen).toEqual([position, position + 2])
+    })
+  )
+
+  check("is stamped with the time of its first commit; what is appended is not", (fixture) =>
+    Effect.gen(function* () {
+      const { store, name, events, reserve } = fixture
+      const stream = name("a")
+      const { commandId } = reserve(stream, "c")
+      const stamps = Effect.map(store.read(stream, 0, 10), (stored) => stored.map(({ acceptedAt }) => acceptedAt))
+      yield* store.append(stream, 0, events(1))
+      yield* store.prepare(1, events(2), reserve(stream, "c"))
+      const before = yield* Clock.currentTimeMillis
+      yield* store.commit(commandId, THING)
+      const after = yield* Clock.currentTimeMillis
+      const [none, first, second] = yield* stamps
+      expect([none, second]).toEqual([undefined, first])
+      expect(first).toBeGreaterThanOrEqual(before)
+      expect(first).toBeLessThanOrEqual(after)
+      yield* Effect.sleep(2)
+      yield* store.commit(commandId, THING)
+      expect(yield* stamps).toEqual([none, first, second])
+      // An import brings the stamps of others.
+      yield* store.append(
+        stream,
+        3,
+        events(1).map((event) => ({ ...event, acceptedAt: 4_711 }))
+      )
+      expect((yield* stamps).at(-1)).toBe(4_711)
     })
   )
 
