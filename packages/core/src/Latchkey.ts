@@ -7,17 +7,22 @@ import { CommandContext, LockRequest } from "./LockCommand.ts"
 import type { AccessDenied } from "./LockError.ts"
 import { type AskError, type HistoryPage, LockQueries, type OwnedLocks, type UserNotFound } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "./Locks.ts"
+import { PinGuard } from "./PinGuard.ts"
 import { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import type { DeviceShadow } from "./ports/DeviceShadow.ts"
 import type { EventStore } from "./ports/EventStore.ts"
 import type { ReadModel } from "./ports/ReadModel.ts"
+import { SharedCredentials } from "./SharedCredentials.ts"
+import { SharedDoors } from "./SharedDoors.ts"
 import type { TempKey, TempKeyStatus } from "./TempKey.ts"
 import { TempKeyLinks } from "./TempKeyLinks.ts"
 
 /** Commands, questions, bulk requests, projection, recovery and device reports. */
 export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
+    Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
+    Layer.provideMerge(SharedCredentials.layer),
     Layer.provideMerge(Layer.provideMerge(TempKeyLinks.layer, LockQueries.layer)),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )

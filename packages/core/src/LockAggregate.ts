@@ -165,6 +165,14 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       )
     }
 
+    case "OpenDoor": {
+      const { credentialUuid, doorId, by } = command
+      return accept(
+        { _tag: "LockOpenRequested", ...head, reason: `${by}, door ${doorId}`, credentialUuid, doorId },
+        { _tag: "OpenLock", ...stamp(lock, command), expiresAt: command.at + OPEN_EXPIRES_AFTER }
+      )
+    }
+
     case "SetOwner":
       return command.userId === lock.ownerId
         ? Result.succeed(alreadySo)

@@ -7,14 +7,14 @@ import type { AnsweredCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 import { Instant, Text, UuidText } from "./Text.ts"
 
-const NonEmptyText = Text.check(Schema.isMinLength(1))
+export const NonEmptyText = Text.check(Schema.isMinLength(1))
 const optionalText = Schema.optionalKey(Text)
 const PlateText = Schema.String.check(
   Schema.isMaxLength(800),
   Schema.isPattern(/^[a-zA-Z0-9_.,@/:#=[\]-]*$/, { expected: "letters, digits and _ . , @ / : # = [ ] -" })
 )
 /** Counted in characters, as JSON Schema counts, not in UTF-16 units. */
-const Description = Text.check(Schema.isPattern(/^[\s\S]{0,2000}$/u, { expected: "at most 2000 characters" }))
+export const Description = Text.check(Schema.isPattern(/^[\s\S]{0,2000}$/u, { expected: "at most 2000 characters" }))
 const Slot = Schema.optionalKey(Schema.Int)
 
 const distinct = <A>(of: (key: A) => unknown, message: string) =>
@@ -101,5 +101,16 @@ export interface RecordOutcome {
   readonly answered: AnsweredCommand
 }
 
+/** Opens the lock as a door of a shared credential, which `SharedDoors.ts` has judged: nobody asks it of a lock. */
+export interface OpenDoor {
+  readonly _tag: "OpenDoor"
+  readonly credentialUuid: string
+  readonly doorId: number
+  readonly by: "temp key" | "PIN"
+  /** Whose right it is that lets the guest in. */
+  readonly grantedBy: Principal
+}
+
 /** BulkAddKeys is no command of a single append: see `BulkAddKeys.ts`. */
-export type LockCommand = CommandContext & (Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | RecordOutcome)
+export type LockCommand = CommandContext &
+  (Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | RecordOutcome | OpenDoor)

@@ -71,6 +71,8 @@ const published = {
 export const LockEvent = Schema.TaggedUnion({
   ...published,
   LockCreated: { ...published.LockCreated, index: Schema.optionalKey(Schema.Int), vendorName: text, orgId: text },
+  /** Which door of which shared credential was opened. Its uuid is a link to other doors too, so it is not published. */
+  LockOpenRequested: { ...published.LockOpenRequested, credentialUuid: text, doorId: Schema.optionalKey(Schema.Int) },
   ResidentAdded: { ...published.ResidentAdded, phoneNumber: text },
   TempKeyCreated: { ...published.TempKeyCreated, description: text }
 })

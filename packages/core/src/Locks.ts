@@ -243,14 +243,19 @@ export class Locks extends Context.Service<
     )
 }
 
-/** Permission first, then the rules. A lock that does not exist can only be created. */
+/**
+ * Permission first, then the rules. A lock that does not exist can only be created. A shared credential opens a lock on
+ * the right of whoever made it, for as long as they could give the lock a temp key of its own.
+ */
 const judge = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, AccessDenied | LockRefused> => {
   if (lock === undefined && command._tag !== "CreateLock")
     return Result.fail(new LockNotFound({ lockId: command.lockId }))
   const permitted =
     lock === undefined
       ? permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
-      : permit(command.principal, lock, command._tag)
+      : command._tag === "OpenDoor"
+        ? permit(command.grantedBy, lock, "CreateTempKey")
+        : permit(command.principal, lock, command._tag)
   return Result.isFailure(permitted) ? Result.fail(permitted.failure) : decide(lock, command)
 }
 

@@ -9,6 +9,7 @@ import { AccessDenied, type LockNotFound } from "./LockError.ts"
 import { lockFinder } from "./LockFinder.ts"
 import { LockQueries } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "./Locks.ts"
+import { presenceOf } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
@@ -107,13 +108,7 @@ export class TempKeyLinks extends Context.Service<
         )
       })
 
-      const isOnline = (thing: string): Effect.Effect<boolean | undefined> =>
-        Effect.catch(readModel.isOnline(thing), (error) =>
-          Effect.as(
-            Effect.logWarning("Nobody can tell whether a device is connected: no read model", error.message),
-            undefined
-          )
-        )
+      const isOnline = (thing: string) => presenceOf(readModel, thing)
 
       return {
         view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {

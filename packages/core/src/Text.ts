@@ -24,6 +24,13 @@ export const Instant = Schema.String.check(
   Schema.isPattern(UTC_INSTANT, { expected: "a UTC date-time such as 2026-08-31T09:00:00Z" })
 )
 
+const DATE_TIME = new RegExp(UTC_INSTANT.source.replace(/Z\$$/, String.raw`(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`))
+
+/** A date-time as RFC 3339 writes it, in UTC or with an offset from it; the seconds are optional. */
+export const DateTime = Schema.String.check(
+  Schema.isPattern(DATE_TIME, { expected: "a date-time such as 2026-08-31T09:00:00Z or 2026-08-31T12:00:00+03:00" })
+)
+
 /** The instant as epoch milliseconds. */
 export const millisOf = (instant: string): number => Date.parse(instant)
 

@@ -5,13 +5,13 @@
 import { hash, randomBytes } from "node:crypto"
 import {
   EventStore,
-  keepGoing,
+  followStreams,
   type NewEvent,
   type Principal,
   type StoredEvent,
   type StoreUnavailable
 } from "@latchkey/core"
-import { Clock, Context, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { v7 as uuid } from "uuid"
 
 /** What happened to an organization. Stored for ever: add cases and optional fields, never rename or remove one. */
@@ -56,9 +56,6 @@ export class ApiKeysChanged extends Schema.TaggedError<ApiKeysChanged>()("ApiKey
 }
 
 const PREFIX = "organization-"
-const PAGE = 1_000
-/** How soon, at the latest, an instance learns what another one did to a key. */
-const FOLLOW_EVERY = Duration.millis(100)
 
 export class ApiKeys extends Context.Service<
   ApiKeys,
@@ -85,7 +82,6 @@ export class ApiKeys extends Context.Service<
         const store = yield* EventStore
         const byId = new Map<string, ApiKey>()
         const byHash = new Map<string, ApiKey>()
-        const versions = new Map<string, number>()
 
         const remember = (key: ApiKey): void => {
           byId.set(key.keyId, key)
@@ -97,9 +93,6 @@ export class ApiKeys extends Context.Service<
         }
 
         const take = (stored: StoredEvent): void => {
-          if (!stored.streamId.startsWith(PREFIX)) return
-          if (stored.version <= (versions.get(stored.streamId) ?? 0)) return
-          versions.set(stored.streamId, stored.version)
           const event = Option.getOrUndefined(decode({ ...stored.data, _tag: stored.type }))
           if (event?._tag === "ApiKeyCreated") {
             const { _tag: _, ...key } = event
@@ -109,56 +102,23 @@ export class ApiKeys extends Context.Service<
             if (key !== undefined) remember({ ...key, revokedAt: stored.at })
           }
         }
-
-        const readStream = Effect.fnUntraced(function* (streamId: string) {
-          while (true) {
-            const events = yield* store.read(streamId, versions.get(streamId) ?? 0, PAGE)
-            events.forEach(take)
-            if (events.length < PAGE) return
-          }
-        })
-
-        // The head first: what is written while the streams are read is then seen by the follower.
-        let position = yield* store.head
-        let after = PREFIX
-        while (true) {
-          const streams = yield* store.streams(PREFIX, after, PAGE)
-          yield* Effect.forEach(streams, readStream, { discard: true })
-          if (streams.length < PAGE) break
-          after = streams.at(-1) ?? after
-        }
-
-        const catchUp = Effect.fnUntraced(function* () {
-          while (true) {
-            const head = yield* store.head
-            const events = yield* store.readAll(position, PAGE, PREFIX)
-            events.forEach(take)
-            // A full page may have more of them behind it; else there is none up to the head.
-            position = events.length < PAGE ? head : (events.at(-1)?.position ?? head)
-            if (events.length < PAGE) return
-          }
-        })
-        const follow = () => Effect.andThen(catchUp(), Effect.sleep(FOLLOW_EVERY))
-        yield* Stream.runForEach(store.changes, follow).pipe(
-          keepGoing("Changes of API keys are not followed"),
-          Effect.forkScoped
-        )
+        const { catchUp, versionOf } = yield* followStreams(PREFIX, take)
 
         const append = Effect.fnUntraced(function* (orgId: string, { _tag: type, ...data }: OrganizationEvent) {
           const streamId = PREFIX + orgId
-          yield* readStream(streamId)
+          yield* catchUp()
           const at = yield* Clock.currentTimeMillis
           const commandId = uuid()
           const principal: Principal = { _tag: "System" }
           const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
           yield* store
-            .append(streamId, versions.get(streamId) ?? 0, [event])
+            .append(streamId, versionOf(streamId), [event])
             .pipe(
               Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () =>
                 Effect.fail(new ApiKeysChanged())
               )
             )
-          yield* readStream(streamId)
+          yield* catchUp()
         })
 
         return {

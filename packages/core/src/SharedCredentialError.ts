@@ -1,0 +1,62 @@
+/** The refusals about shared credentials, their doors and their PINs: expected, typed, each with what to do about it. */
+import { Schema } from "effect"
+
+/** No shared credential ever had this uuid. */
+export class SharedCredentialNotFound extends Schema.TaggedError<SharedCredentialNotFound>()(
+  "SharedCredentialNotFound",
+  {}
+) {
+  override get message() {
+    return "There is no temp key with this link. Check that the link is complete, or ask for a new one."
+  }
+}
+
+/** No lock is called so; `field` is where the request names it. */
+export class NoSuchLock extends Schema.TaggedError<NoSuchLock>()("NoSuchLock", { field: Schema.String }) {
+  override get message() {
+    return "This names no lock. Give the lockId of a lock that is there."
+  }
+}
+
+export class EmptySharedWindow extends Schema.TaggedError<EmptySharedWindow>()("EmptySharedWindow", {}) {
+  readonly field = "validUntil"
+  override get message() {
+    return "validUntil must be later than validFrom."
+  }
+}
+
+export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFound", { doorId: Schema.Number }) {
+  override get message() {
+    return `This temp key has no door ${this.doorId}. Its page lists its doors.`
+  }
+}
+
+export class DoorNeedsPin extends Schema.TaggedError<DoorNeedsPin>()("DoorNeedsPin", { doorId: Schema.Number }) {
+  override get message() {
+    return `Door ${this.doorId} opens with the PIN only: enter it at the door.`
+  }
+}
+
+/** Whoever made the credential has no say about this lock any more. */
+export class DoorWithdrawn extends Schema.TaggedError<DoorWithdrawn>()("DoorWithdrawn", { doorId: Schema.Number }) {
+  override get message() {
+    return `Whoever gave this key may no longer give keys to door ${this.doorId}. Ask them, or whom the door belongs to.`
+  }
+}
+
+/** The PIN opens nothing here and now; whatever the reason, nobody is told more. */
+export class PinRefused extends Schema.TaggedError<PinRefused>()("PinRefused", {}) {
+  override get message() {
+    return "This PIN does not open this lock now."
+  }
+}
+
+/** Too many refused PINs: none is looked at until then. */
+export class PinLockedOut extends Schema.TaggedError<PinLockedOut>()("PinLockedOut", {
+  /** Whole seconds from now. */
+  retryAfter: Schema.Number
+}) {
+  override get message() {
+    return `Too many PINs were refused. Try again in ${this.retryAfter} seconds.`
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * Shared credentials made, found, listed and revoked. All of them are kept in memory, folded from their streams: that
+ * is how a PIN is found in one step, and how no PIN is given out twice at one lock.
+ */
+import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
+import type { Lock } from "./Lock.ts"
+import type { CommandContext } from "./LockCommand.ts"
+import { AccessDenied, TempKeyExists } from "./LockError.ts"
+import { type AskError, LockQueries } from "./LockQueries.ts"
+import { ReceiptReused } from "./Locks.ts"
+import { drawPin, hashPin, type PinKey } from "./Pins.ts"
+import type { Principal } from "./Principal.ts"
+import { EventStore, type NewEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import {
+  type Door,
+  decideShare,
+  isMaker,
+  lockNamed,
+  locksWithPin,
+  mayShare,
+  type SharedCredential,
+  type SharedCredentialEvent,
+  type ShareRequest,
+  sharedOfStream,
+  streamOfShared
+} from "./SharedCredential.ts"
+import { type EmptySharedWindow, NoSuchLock, SharedCredentialNotFound } from "./SharedCredentialError.ts"
+import { makeRegister } from "./SharedRegister.ts"
+import { followStreams } from "./StreamFollower.ts"
+import { canonical } from "./TempKey.ts"
+
+/** Who asks, when and under which id. */
+export type SharedContext = Omit<CommandContext, "lockId">
+
+/** What is asked for, and the uuid of the new credential: the link, so it must be beyond guessing. */
+export type ShareCommand = SharedContext & ShareRequest & { readonly uuid: string }
+
+/** A shared credential, and what its doors' locks are called now. */
+export interface Shared {
+  readonly credential: SharedCredential
+  readonly doors: ReadonlyArray<Door & { readonly lockUuid: string }>
+}
+
+export type ShareError =
+  | NoSuchLock
+  | AccessDenied
+  | EmptySharedWindow
+  | TempKeyExists
+  | ReceiptReused
+  | StoreUnavailable
+
+export class SharedCredentials extends Context.Service<
+  SharedCredentials,
+  {
+    /**
+     * Makes a credential; its PIN, if a door has one, is in the answer and nowhere else. A retry with the same receipt
+     * answers the same, PIN included.
+     */
+    readonly share: (
+      command: ShareCommand,
+      key: PinKey
+    ) => Effect.Effect<Shared & { readonly pin: string | null }, ShareError>
+    /** Ends a credential. One that has ended already stays as it is. */
+    readonly revoke: (
+      context: SharedContext,
+      uuid: string
+    ) => Effect.Effect<void, SharedCredentialNotFound | AccessDenied | StoreUnavailable>
+    /**
+     * The credentials that a principal made or may make anew, oldest first, ended ones too; with `lockId`, only those
+     * with a door at this lock.
+     */
+    readonly list: (
+      principal: Principal,
+      lockId?: string
+    ) => Effect.Effect<ReadonlyArray<Shared>, AskError | NoSuchLock>
+    /**
+     * The credential behind a link, as it is now, with all its doors; none when the uuid is that of a lock's own temp
+     * key, or of nothing. The link is the permission.
+     */
+    readonly find: (uuid: string) => Effect.Effect<Option.Option<SharedCredential>, StoreUnavailable>
+    /** The credential whose PIN this is at a lock, whatever its status. Takes as long whether there is one or not. */
+    readonly findByPin: (
+      lockId: number,
+      pin: string,
+      key: PinKey
+    ) => Effect.Effect<SharedCredential | undefined, StoreUnavailable>
+    /** Whether the lock ever had a PIN. */
+    readonly hasPins: (lockId: number) => boolean
+  }
+>()("@latchkey/core/SharedCredentials") {
+  static readonly layer = Layer.effect(
+    SharedCredentials,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const queries = yield* LockQueries
+      const register = makeRegister()
+      const { catchUp, versionOf } = yield* followStreams(streamOfShared(""), register.take)
+      /** One at a time draws a PIN: what one takes the next one sees. */
+      const drawing = yield* Semaphore.make(1)
+
+      const lockOf = (lockId: number): Effect.Effect<Lock, StoreUnavailable> =>
+        queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
+          // Locks are never taken away, and to the system nothing is forbidden.
+          Effect.catchTag(["LockNotFound", "AccessDenied"], Effect.die)
+        )
+
+      const withLocks = (credential: SharedCredential): Effect.Effect<Shared, StoreUnavailable> =>
+        Effect.map(
+          Effect.forEach(credential.doors, (door) =>
+            Effect.map(lockOf(door.lockId), ({ uuid }) => ({ ...door, lockUuid: uuid }))
+          ),
+          (doors) => ({ credential, doors })
+        )
+
+      /** Whether the principal made the credential, or may give keys to all of its doors; asks each lock once. */
+      const managing = (principal: Principal) => {
+        const asked = new Map<number, boolean>()
+        const maySee = Effect.fnUntraced(function* (lockId: number) {
+          const known = asked.get(lockId)
+          if (known !== undefined) return known
+          const may = Result.isSuccess(mayShare(principal, yield* lockOf(lockId)))
+          asked.set(lockId, may)
+          return may
+        })
+        return Effect.fnUntraced(function* (credential: SharedCredential) {
+          if (isMaker(principal, credential)) return true
+          for (const { lockId } of credential.doors) if (!(yield* maySee(lockId))) return false
+          return true
+        })
+      }
+
+      const lookUp = Effect.fnUntraced(function* (doors: ShareRequest["doors"]) {
+        const locks: Array<Lock | undefined> = []
+        for (const door of doors) {
+          const lockId = lockNamed(door.lockId)
+          locks.push(
+            lockId === undefined
+              ? undefined
+              : yield* queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
+                  Effect.catchTag("LockNotFound", () => Effect.undefined),
+                  Effect.catchTag("AccessDenied", Effect.die)
+                )
+          )
+        }
+        return locks
+      })
+
+      /** What the first request with this receipt made. */
+      const replay = Effect.fnUntraced(function* ({ receipt }: SharedContext) {
+        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
+        if (receipt === undefined || Option.isNone(found)) return undefined
+        const uuid = sharedOfStream(found.value.streamId)
+        if (uuid === undefined || found.value.fingerprint !== receipt.fingerprint) {
+          return yield* Effect.fail(new ReceiptReused({ id: receipt.id }))
+        }
+        yield* catchUp()
+        return register.get(uuid)
+      })
+
+      const make = Effect.fnUntraced(function* (command: ShareCommand, key: PinKey) {
+        const { uuid, receipt, principal, validFrom, validUntil, description, doors: wanted } = command
+        const request = { validFrom, validUntil, doors: wanted, ...(description === undefined ? {} : { description }) }
+        const locks = yield* lookUp(wanted)
+        const decided = decideShare(request, locks, principal)
+        if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
+        yield* catchUp()
+        const created = decided.success
+        const events = [created, ...register.freePin(key, uuid, locksWithPin(created.doors), 0)]
+        const orgIds = new Set(locks.map((lock) => lock?.orgId ?? ""))
+        const orgId = orgIds.size === 1 ? ([...orgIds][0] ?? "") : ""
+        const written = yield* Effect.result(
+          store.append(streamOfShared(uuid), 0, envelopes(command, orgId, events, 0), receipt)
+        )
+        if (Result.isSuccess(written)) {
+          yield* catchUp()
+          return register.get(uuid)
+        }
+        switch (written.failure._tag) {
+          case "ReceiptExists":
+            return yield* replay(command)
+          case "StoreUnavailable":
+            return yield* Effect.fail(written.failure)
+          default:
+            return yield* Effect.fail(new TempKeyExists({ lockId: created.doors[0]?.lockId ?? 0, tempKeyUuid: uuid }))
+        }
+      })
+
+      /** The credential's PIN. If another process took the same one at the same moment, and was first, it gets another. */
+      const pinOf = Effect.fnUntraced(function* (made: SharedCredential, context: SharedContext, key: PinKey) {
+        const lockIds = locksWithPin(made.doors)
+        if (lockIds.length === 0) return null
+        while (true) {
+          const credential = register.get(made.uuid) ?? made
+          if (credential.pin !== undefined && register.owns(credential, key)) {
+            return drawPin(key, credential.uuid, credential.pin.draw)
+          }
+          const next = credential.pin === undefined ? 0 : credential.pin.draw + 1
+          const version = versionOf(streamOfShared(made.uuid))
+          const events = register.freePin(key, made.uuid, lockIds, next)
+          yield* store.append(streamOfShared(made.uuid), version, envelopes(context, "", events, version)).pipe(
+            // A retry of the same request was quicker.
+            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.void)
+          )
+          yield* catchUp()
+        }
+      })
+
+      const mayManage = (principal: Principal, credential: SharedCredential) => managing(principal)(credential)
+
+      return {
+        share: (command, key) =>
+          drawing.withPermit(
+            Effect.gen(function* () {
+              const credential = (yield* replay(command)) ?? (yield* make(command, key))
+              if (credential === undefined) return yield* Effect.die(new Error("A new credential is not in its stream"))
+              const pin = yield* pinOf(credential, command, key)
+              return { ...(yield* withLocks(credential)), pin }
+            })
+          ),
+
+        revoke: Effect.fnUntraced(function* (context, uuid) {
+          while (true) {
+            yield* catchUp()
+            const credential = register.get(canonical(uuid))
+            if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
+            if (!(yield* mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
+            if (credential.revokedAt !== undefined) return
+            const streamId = streamOfShared(uuid)
+            const version = versionOf(streamId)
+            const revoked = envelopes(context, credential.orgId, [{ _tag: "SharedCredentialRevoked" }], version)
+            const written = yield* Effect.result(store.append(streamId, version, revoked))
+            if (Result.isFailure(written) && written.failure._tag === "StoreUnavailable") {
+              return yield* Effect.fail(written.failure)
+            }
+          }
+        }),
+
+        list: Effect.fnUntraced(function* (principal, lockId) {
+          yield* catchUp()
+          let candidates = register.all()
+          if (lockId !== undefined) {
+            const named = lockNamed(lockId)
+            if (named === undefined) return yield* Effect.fail(new NoSuchLock({ field: "lockId" }))
+            yield* queries.lock(principal, named, "temp-keys")
+            candidates = register.ofLock(named)
+          }
+          const visible = yield* Effect.filter(candidates, managing(principal))
+          return yield* Effect.forEach(
+            visible.sort((a, b) => a.createdAt - b.createdAt || (a.uuid < b.uuid ? -1 : 1)),
+            withLocks
+          )
+        }),
+
+        find: (uuid) => Effect.map(catchUp(), () => Option.fromUndefinedOr(register.get(canonical(uuid)))),
+
+        findByPin: (lockId, pin, key) => Effect.map(catchUp(), () => register.ofPin(hashPin(key, lockId, pin))),
+
+        hasPins: register.hasPins
+      }
+    })
+  )
+}
+
+const notYours = new AccessDenied({
+  action: "Changing this temp key",
+  needed: "whoever made it, or the owner or the organization of all its locks"
+})
+
+/** The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones. */
+const envelopes = (
+  { commandId, at, principal }: SharedContext,
+  orgId: string,
+  events: ReadonlyArray<SharedCredentialEvent>,
+  version: number
+): ReadonlyArray<NewEvent> =>
+  events.map(({ _tag: type, ...data }, index) => ({
+    eventId: `${commandId}-${version + index + 1}`,
+    type,
+    data,
+    at,
+    orgId,
+    principal,
+    commandId
+  }))

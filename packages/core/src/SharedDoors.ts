@@ -1,0 +1,167 @@
+/**
+ * Doors of shared credentials, opened by link or by PIN. What is allowed stands in the credential's stream, and that a
+ * door was opened in its lock's: one append there, in two steps with the device command, as for every open. Nothing is
+ * written to the credential, so there is nothing between the two that a crash could leave half done.
+ */
+import { Context, Effect, Layer, Option, Result } from "effect"
+import { permit } from "./AccessPolicy.ts"
+import type { OpenDoor } from "./LockCommand.ts"
+import type { LockNotFound, TempKeyNotValid } from "./LockError.ts"
+import { LockQueries } from "./LockQueries.ts"
+import { type ExecuteError, Locks } from "./Locks.ts"
+import { accountsOf } from "./PinAttempts.ts"
+import { PinGuard } from "./PinGuard.ts"
+import type { PinKey } from "./Pins.ts"
+import { presenceOf } from "./Presence.ts"
+import type { Principal } from "./Principal.ts"
+import { EventStore } from "./ports/EventStore.ts"
+import { ReadModel } from "./ports/ReadModel.ts"
+import { type Door, doorForPin, doorOf, linkHindrance, mayShare, type SharedCredential } from "./SharedCredential.ts"
+import {
+  type DoorNeedsPin,
+  DoorNotFound,
+  DoorWithdrawn,
+  type PinLockedOut,
+  PinRefused,
+  SharedCredentialNotFound
+} from "./SharedCredentialError.ts"
+import { type SharedContext, SharedCredentials } from "./SharedCredentials.ts"
+
+/** A door that was told to open. */
+export interface OpenedDoor {
+  readonly doorId: number
+  readonly lockId: number
+  /** Whether its lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
+  readonly online: boolean | undefined
+}
+
+export interface OpenByLink extends SharedContext {
+  /** The uuid in the link: it is the permission. */
+  readonly uuid: string
+  readonly doorId: number
+}
+
+export interface OpenByPin extends SharedContext {
+  readonly lockId: number
+  readonly pin: string
+  /** Tells callers apart who are not signed in. */
+  readonly address: string
+}
+
+export type OpenDoorError = Exclude<ExecuteError, LockNotFound>
+
+export class SharedDoors extends Context.Service<
+  SharedDoors,
+  {
+    /** Opens a door by the link. With a receipt, a retry answers what the first try answered. */
+    readonly open: (
+      request: OpenByLink
+    ) => Effect.Effect<
+      OpenedDoor,
+      OpenDoorError | SharedCredentialNotFound | DoorNotFound | DoorNeedsPin | DoorWithdrawn | TempKeyNotValid
+    >
+    /**
+     * Opens a lock by PIN. A PIN that opens nothing is refused the same way whatever the reason, and counts. With a
+     * receipt, a retry is judged anew, but the lock is told once.
+     */
+    readonly openByPin: (
+      request: OpenByPin,
+      key: PinKey
+    ) => Effect.Effect<OpenedDoor, OpenDoorError | PinRefused | PinLockedOut>
+  }
+>()("@latchkey/core/SharedDoors") {
+  static readonly layer = Layer.effect(
+    SharedDoors,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const readModel = yield* ReadModel
+      const locks = yield* Locks
+      const queries = yield* LockQueries
+      const credentials = yield* SharedCredentials
+      const guard = yield* PinGuard
+
+      const tell = Effect.fnUntraced(function* (
+        context: SharedContext,
+        { uuid, grantedBy }: SharedCredential,
+        { id: doorId, lockId }: Door,
+        by: OpenDoor["by"]
+      ) {
+        const { commandId, at, principal, receipt } = context
+        const executed = yield* locks
+          .execute({
+            _tag: "OpenDoor",
+            lockId,
+            commandId,
+            at,
+            principal,
+            ...(receipt === undefined ? {} : { receipt }),
+            credentialUuid: uuid,
+            doorId,
+            by,
+            grantedBy
+          })
+          // A lock that was there once is there for ever.
+          .pipe(Effect.catchTag("LockNotFound", Effect.die))
+        const opened = executed.events[0]
+        const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""
+        return { doorId, lockId, online: yield* presenceOf(readModel, thing) }
+      })
+
+      /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */
+      const isRetry = ({ receipt }: SharedContext) =>
+        receipt === undefined ? Effect.succeed(false) : Effect.map(store.receipt(receipt.id), Option.isSome)
+
+      const lockAt = (lockId: number) =>
+        queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
+          Effect.catchTag("LockNotFound", () => Effect.undefined),
+          Effect.catchTag("AccessDenied", Effect.die)
+        )
+
+      /** Asks for the lock only on behalf of an API key: to strangers all locks are alike, also in time. */
+      const isGateway = Effect.fnUntraced(function* (principal: Principal, lockId: number) {
+        if (principal._tag !== "Organization" && principal._tag !== "Super") return false
+        const lock = yield* lockAt(lockId)
+        return lock !== undefined && Result.isSuccess(permit(principal, lock, "OpenLock"))
+      })
+
+      return {
+        open: Effect.fnUntraced(function* ({ uuid, doorId, ...context }) {
+          const credential = Option.getOrUndefined(yield* credentials.find(uuid))
+          if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
+          const door = doorOf(credential, doorId)
+          if (door === undefined) return yield* Effect.fail(new DoorNotFound({ doorId }))
+          const hindrance = linkHindrance(credential, door, context.at)
+          if (hindrance !== undefined && !(yield* isRetry(context))) return yield* Effect.fail(hindrance)
+          return yield* Effect.catchTag(tell(context, credential, door, "temp key"), "AccessDenied", () =>
+            Effect.fail(new DoorWithdrawn({ doorId }))
+          )
+        }),
+
+        openByPin: Effect.fnUntraced(function* ({ lockId, pin, address, ...context }, key) {
+          const { principal, at, receipt } = context
+          const caller = { principal, address, isGateway: yield* isGateway(principal, lockId) }
+          const accounts = accountsOf(key, caller, lockId, credentials.hasPins(lockId))
+          const { credential, door } = yield* guard.attempt(
+            { ...context, lockId, accounts },
+            Effect.gen(function* () {
+              const credential = yield* credentials.findByPin(lockId, pin, key)
+              const door = credential === undefined ? undefined : doorForPin(credential, lockId, at)
+              if (credential === undefined || door === undefined) return undefined
+              const lock = yield* lockAt(lockId)
+              const may = lock !== undefined && Result.isSuccess(mayShare(credential.grantedBy, lock))
+              return may ? { credential, door } : undefined
+            })
+          )
+          // The fingerprint is of a body that holds the PIN: without the key it must tell nothing of it.
+          const kept =
+            receipt === undefined
+              ? context
+              : { ...context, receipt: { ...receipt, fingerprint: key.digest(`receipt\n${receipt.fingerprint}`) } }
+          return yield* Effect.catchTag(tell(kept, credential, door, "PIN"), "AccessDenied", () =>
+            Effect.fail(new PinRefused())
+          )
+        })
+      }
+    })
+  )
+}

@@ -1,0 +1,63 @@
+/** All shared credentials, folded in memory: by uuid, by lock, and by PIN. */
+import { type PinKey, pinFor } from "./Pins.ts"
+import type { StoredEvent } from "./ports/EventStore.ts"
+import { evolveShared, type SharedCredential, type SharedCredentialEvent, sharedOfStream } from "./SharedCredential.ts"
+import { canonical } from "./TempKey.ts"
+
+/** A register to be filled from the feed. Streams may come in any order, the events of each in theirs. */
+export const makeRegister = () => {
+  const credentials = new Map<string, SharedCredential>()
+  const byLock = new Map<number, Array<string>>()
+  /** By the hash of a PIN at a lock, whose it is: of several that claim the same one, the first's in the feed, for ever. */
+  const claims = new Map<string, { readonly uuid: string; readonly position: number }>()
+  const locksWithPins = new Set<number>()
+
+  const get = (uuid: string): SharedCredential | undefined => credentials.get(uuid)
+
+  return {
+    get,
+    take: (stored: StoredEvent): void => {
+      const uuid = sharedOfStream(stored.streamId)
+      const before = uuid === undefined ? undefined : get(uuid)
+      const after = evolveShared(before, stored)
+      if (uuid === undefined || after === undefined) return
+      credentials.set(uuid, after)
+      if (before === undefined) {
+        for (const lockId of new Set(after.doors.map((door) => door.lockId))) {
+          const there = byLock.get(lockId)
+          if (there === undefined) byLock.set(lockId, [uuid])
+          else there.push(uuid)
+        }
+      }
+      if (after.pin === undefined || after.pin === before?.pin) return
+      for (const { lockId, hash } of after.pin.hashes) {
+        locksWithPins.add(lockId)
+        const { position } = stored
+        if (position < (claims.get(hash)?.position ?? Number.POSITIVE_INFINITY)) claims.set(hash, { uuid, position })
+      }
+    },
+    all: (): Array<SharedCredential> => [...credentials.values()],
+    ofLock: (lockId: number): Array<SharedCredential> => (byLock.get(lockId) ?? []).flatMap((uuid) => get(uuid) ?? []),
+    ofPin: (hash: string): SharedCredential | undefined => {
+      const credential = get(claims.get(hash)?.uuid ?? "")
+      return credential?.pin?.hashes.some((own) => own.hash === hash) === true ? credential : undefined
+    },
+    hasPins: (lockId: number): boolean => locksWithPins.has(lockId),
+    /** Whether the credential's PIN is its own at all its locks, under this key. */
+    owns: ({ uuid, pin }: SharedCredential, key: PinKey): boolean =>
+      pin !== undefined && pin.keyId === key.id && pin.hashes.every(({ hash }) => claims.get(hash)?.uuid === uuid),
+    /** The first PIN from a draw on that nobody ever had at these locks; none for no locks. */
+    freePin: (
+      key: PinKey,
+      uuid: string,
+      lockIds: ReadonlyArray<number>,
+      from: number
+    ): ReadonlyArray<SharedCredentialEvent> => {
+      if (lockIds.length === 0) return []
+      for (let draw = from; ; draw++) {
+        const pin = pinFor(key, canonical(uuid), draw, lockIds)
+        if (!pin.hashes.some(({ hash }) => claims.has(hash))) return [{ _tag: "SharedCredentialPinSet", ...pin }]
+      }
+    }
+  }
+}
