@@ -10,9 +10,9 @@ import { clock, millis, operator } from "./scenario.ts"
 import { makeWorld } from "./world.ts"
 
 export const organization: Principal = { _tag: "Organization", orgId: "org-1" }
-export const otherOrganization: Principal = { _tag: "Organization", orgId: "org-2" }
-export const guest: Principal = { _tag: "Guest" }
-export const pinKey = pinKeyOf("the server's key")
+const otherOrganization: Principal = { _tag: "Organization", orgId: "org-2" }
+const guest: Principal = { _tag: "Guest" }
+const pinKey = pinKeyOf("the server's key")
 
 /** A uuid of its own for every n. */
 export const uuidOf = (n: number): string => `5d2f8f5e-0000-4000-8000-${n.toString(16).padStart(12, "0")}`
@@ -33,7 +33,7 @@ type World = Effect.Success<typeof makeWorld>
 let commands = 0
 
 /** What a process does, at nine o'clock unless the context says otherwise. */
-export const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"] = world.ports, key = pinKey) {
+const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"] = world.ports, key = pinKey) {
   const services = yield* world.latchkey(over)
   const credentials = Context.get(services, SharedCredentials)
   const doors = Context.get(services, SharedDoors)
