@@ -3,6 +3,7 @@
  * model, and knows no access rules beyond the API key. It lives in a database of its own, and drops it when it ends.
  */
 import { createHash } from "node:crypto"
+import { setTimeout } from "node:timers/promises"
 import { CommandHandler, type Event } from "@event-driven-io/emmett"
 import { getPostgreSQLEventStore } from "@event-driven-io/emmett-postgresql"
 import fastify from "fastify"
@@ -49,11 +50,12 @@ const database = `latchkey_bench_${process.pid}`
 const own = new URL(admin)
 own.pathname = `/${database}`
 
-const administer = async (sql: string) => {
+const administer = async (query: string | pg.QueryConfig) => {
   const client = new pg.Client({ connectionString: admin })
   await client.connect()
-  await client.query(sql)
+  const result = await client.query(query)
   await client.end()
+  return result
 }
 
 await administer(`CREATE DATABASE ${database}`)
@@ -131,10 +133,16 @@ command<{ tempKeyUuid: string }>(
   }
 )
 
+let stopping = false
 const stop = async () => {
+  if (stopping) return
+  stopping = true
   await app.close()
   await store.close()
-  await administer(`DROP DATABASE ${database} WITH (FORCE)`)
+  // The sessions that were closed may still be on their way out. To be thrown out would be an error in their pool.
+  const sessions = { text: "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = $1", values: [database] }
+  while ((await administer(sessions)).rows[0]?.n > 0) await setTimeout(20)
+  await administer(`DROP DATABASE ${database}`)
   process.exit()
 }
 process.once("SIGTERM", stop)
