@@ -25,7 +25,7 @@ import { fromStored, type LockEvent } from "./LockEvent.ts"
 import type { Principal } from "./Principal.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { answeredIn, outcomeOf, RECENT_OUTCOMES, sentWith, withPending } from "./SentCommand.ts"
-import { admits, canonical, changesTo, flawOf, statusAt, type TempKey } from "./TempKey.ts"
+import { admits, canonical, changed, changesTo, flawOf, statusAt, type TempKey } from "./TempKey.ts"
 import { instantOf, millisOf } from "./Text.ts"
 
 /** Before its first event a lock does not exist. */
@@ -59,10 +59,12 @@ export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefin
       const key = tempKeyOf(event, next.version)
       return { ...next, tempKeys: HashMap.set(lock.tempKeys, canonical(key.uuid), key) }
     }
-    case "TempKeyUpdated":
-      return changeTempKey(next, event.tempKeyUuid, event.changes)
+    case "TempKeyUpdated": {
+      const changes = { ...event.changes, ...given({ schedule: event.schedule }) }
+      return changeTempKey(next, event.tempKeyUuid, (key) => changed(key, changes))
+    }
     case "TempKeyUsed":
-      return changeTempKey(next, event.tempKeyUuid, { usedCount: event.usedCount })
+      return changeTempKey(next, event.tempKeyUuid, (key) => ({ ...key, usedCount: event.usedCount }))
     case "TempKeyDeleted": {
       const uuid = canonical(event.tempKeyUuid)
       return {
@@ -230,6 +232,7 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
         validFrom,
         validUntil,
         maxUses = null,
+        schedule,
         description
       } = command
       const uuid = canonical(tempKeyUuid)
@@ -243,7 +246,7 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
         _tag: "TempKeyCreated",
         ...aboutTempKey(lock, command, tempKeyUuid),
         ...terms,
-        ...given({ description }),
+        ...given({ schedule, description }),
         createdBy: actorOf(command.principal)
       })
     }
@@ -251,12 +254,18 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
     case "UpdateTempKey": {
       const key = findTempKey(lock, command.tempKeyUuid)
       if (key === undefined) return Result.fail(tempKeyNotFound(command))
-      const changes = changesTo(key, command)
-      if (Object.keys(changes).length === 0) return Result.succeed(alreadySo)
-      const flaw = flawOf({ ...key, ...changes })
+      const all = changesTo(key, command)
+      if (Object.keys(all).length === 0) return Result.succeed(alreadySo)
+      const flaw = flawOf(changed(key, all))
       if (flaw !== undefined) return Result.fail(refuseTerms(flaw, command))
-      const updatedBy = actorOf(command.principal)
-      return accept({ _tag: "TempKeyUpdated", ...aboutTempKey(lock, command, key.uuid), changes, updatedBy })
+      const { schedule, ...changes } = all
+      return accept({
+        _tag: "TempKeyUpdated",
+        ...aboutTempKey(lock, command, key.uuid),
+        changes,
+        ...given({ schedule }),
+        updatedBy: actorOf(command.principal)
+      })
     }
 
     case "DeleteTempKey": {
@@ -384,6 +393,7 @@ const tempKeyOf = (event: EventOf<"TempKeyCreated">, createdVersion: number): Te
     validUntil,
     maxUses,
     createdBy,
+    schedule,
     description
   } = event
   return {
@@ -394,16 +404,16 @@ const tempKeyOf = (event: EventOf<"TempKeyCreated">, createdVersion: number): Te
     validUntil,
     maxUses,
     usedCount: 0,
-    ...given({ description }),
+    ...given({ schedule, description }),
     createdAt: event.timestamp,
     createdBy,
     createdVersion
   }
 }
 
-const changeTempKey = (lock: Lock, tempKeyUuid: string, change: Partial<TempKey>): Lock => ({
+const changeTempKey = (lock: Lock, tempKeyUuid: string, change: (key: TempKey) => TempKey): Lock => ({
   ...lock,
-  tempKeys: HashMap.modify(lock.tempKeys, canonical(tempKeyUuid), (key) => ({ ...key, ...change }))
+  tempKeys: HashMap.modify(lock.tempKeys, canonical(tempKeyUuid), change)
 })
 
 const findTempKey = (lock: Lock, tempKeyUuid: string): TempKey | undefined =>

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import { Principal } from "./Principal.ts"
 import { Receipt } from "./ports/EventStore.ts"
+import { NewSchedule } from "./Schedule.ts"
 import type { AnsweredCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 import { Instant, Text, UuidText } from "./Text.ts"
@@ -64,6 +65,7 @@ export const LockRequest = Schema.TaggedUnion({
     validFrom: Instant,
     validUntil: Instant,
     maxUses: Schema.optionalKey(MaxUses),
+    schedule: Schema.optionalKey(NewSchedule),
     description: Schema.optionalKey(Description)
   },
   UpdateTempKey: {
@@ -72,7 +74,9 @@ export const LockRequest = Schema.TaggedUnion({
     validUntil: Schema.optionalKey(Instant),
     maxUses: Schema.optionalKey(MaxUses),
     allowedUserIds: Schema.optionalKey(Schema.Array(UuidText)),
-    accessMode: Schema.optionalKey(AccessMode)
+    accessMode: Schema.optionalKey(AccessMode),
+    /** `null` takes the schedule away. */
+    schedule: Schema.optionalKey(Schema.NullOr(NewSchedule))
   },
   DeleteTempKey: { tempKeyUuid: UuidText },
   UseTempKey: { tempKeyUuid: UuidText, userId: Schema.optionalKey(UuidText) },

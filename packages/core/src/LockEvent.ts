@@ -5,6 +5,7 @@
 import { type Option, Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
+import { Schedule } from "./Schedule.ts"
 import { CommandOutcome, SentCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 
@@ -74,7 +75,9 @@ export const LockEvent = Schema.TaggedUnion({
   /** Which door of which shared credential was opened. Its uuid is a link to other doors too, so it is not published. */
   LockOpenRequested: { ...published.LockOpenRequested, credentialUuid: text, doorId: Schema.optionalKey(Schema.Int) },
   ResidentAdded: { ...published.ResidentAdded, phoneNumber: text },
-  TempKeyCreated: { ...published.TempKeyCreated, description: text }
+  TempKeyCreated: { ...published.TempKeyCreated, description: text, schedule: Schema.optionalKey(Schedule) },
+  /** A `schedule` of `null` took the schedule away. */
+  TempKeyUpdated: { ...published.TempKeyUpdated, schedule: Schema.optionalKey(Schema.NullOr(Schedule)) }
 })
 export type LockEvent = typeof LockEvent.Type
 export type LockEventType = LockEvent["_tag"]

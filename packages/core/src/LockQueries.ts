@@ -9,7 +9,7 @@ import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { type OwnedLock, ReadModel, ReadModelUnavailable } from "./ports/ReadModel.ts"
-import { statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
+import { nextChangeAt, statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
 
 /** This id was never an owner, a key holder or a resident. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {
@@ -26,6 +26,9 @@ export interface HistoryPage {
   readonly events: ReadonlyArray<{ readonly stored: StoredEvent; readonly wire: WireEvent | undefined }>
 }
 
+/** A temp key at some instant; `nextChangeAt` is in epoch milliseconds, and there is none once it has expired. */
+export type TempKeyNow = TempKey & { readonly status: TempKeyStatus; readonly nextChangeAt: number | undefined }
+
 /** `source` is the read model's name, or `unavailable` while it does not answer. */
 export interface OwnedLocks {
   readonly locks: ReadonlyArray<OwnedLock>
@@ -40,15 +43,12 @@ export class LockQueries extends Context.Service<
   {
     /** The lock as it is now, if the principal may ask this question of it. */
     readonly lock: (principal: Principal, lockId: number, question: LockQuestion) => Effect.Effect<Lock, AskError>
-    /** The lock's temp keys with their status at `now` (epoch milliseconds), oldest first. */
+    /** The lock's temp keys at `now` (epoch milliseconds) with their status and when it next changes, oldest first. */
     readonly tempKeys: (
       principal: Principal,
       lockId: number,
       now: number
-    ) => Effect.Effect<
-      { readonly lock: Lock; readonly tempKeys: ReadonlyArray<TempKey & { readonly status: TempKeyStatus }> },
-      AskError
-    >
+    ) => Effect.Effect<{ readonly lock: Lock; readonly tempKeys: ReadonlyArray<TempKeyNow> }, AskError>
     readonly history: (
       principal: Principal,
       lockId: number,
@@ -95,7 +95,12 @@ export class LockQueries extends Context.Service<
         lock,
         tempKeys: Effect.fnUntraced(function* (principal, lockId, now) {
           const found = yield* lock(principal, lockId, "temp-keys")
-          return { lock: found, tempKeys: tempKeysOf(found).map((key) => ({ ...key, status: statusAt(key, now) })) }
+          const tempKeys = tempKeysOf(found).map((key) => ({
+            ...key,
+            status: statusAt(key, now),
+            nextChangeAt: nextChangeAt(key, now)
+          }))
+          return { lock: found, tempKeys }
         }),
         history: Effect.fnUntraced(function* (principal, lockId, page, pageSize) {
           const { version } = yield* lock(principal, lockId, "events")

@@ -1,8 +1,10 @@
 /**
- * Temp keys: a validity window, an optional limit on uses, open to everyone who has the link or to named users.
+ * Temp keys: a validity window, in it perhaps weekly ones, an optional limit on uses, open to everyone who has the link
+ * or to named users.
  * Pure rules; the instant always comes with the question.
  */
 import { Schema } from "effect"
+import { isOpenAt, nextTurn, Schedule, sameSchedule } from "./Schedule.ts"
 import { Instant, millisOf, Text, UuidText } from "./Text.ts"
 
 /** `public`: everyone who has the link; `user-whitelist`: the named users. */
@@ -25,6 +27,8 @@ export const TempKey = Schema.Struct({
   validFrom: Instant,
   validUntil: Instant,
   maxUses: MaxUses,
+  /** Without one, the key opens all the time between `validFrom` and `validUntil`. */
+  schedule: Schema.optionalKey(Schedule),
   usedCount: Schema.Int,
   description: Schema.optionalKey(Text),
   createdAt: Schema.String,
@@ -35,8 +39,14 @@ export const TempKey = Schema.Struct({
 export type TempKey = typeof TempKey.Type
 
 /** The part of a temp key that an update may change. */
-export type TempKeyTerms = Pick<TempKey, "accessMode" | "allowedUserIds" | "validFrom" | "validUntil" | "maxUses">
-export type TempKeyChanges = { readonly [K in keyof TempKeyTerms]?: TempKeyTerms[K] }
+export type TempKeyTerms = Pick<
+  TempKey,
+  "accessMode" | "allowedUserIds" | "validFrom" | "validUntil" | "maxUses" | "schedule"
+>
+/** A `schedule` of `null` takes the schedule away. */
+export type TempKeyChanges = { readonly [K in Exclude<keyof TempKeyTerms, "schedule">]?: TempKeyTerms[K] } & {
+  readonly schedule?: Schedule | null
+}
 
 /** Why terms are no temp key at all; `undefined` when they are fine. */
 export const flawOf = (terms: TempKeyTerms): "empty-window" | "empty-whitelist" | undefined => {
@@ -45,13 +55,30 @@ export const flawOf = (terms: TempKeyTerms): "empty-window" | "empty-whitelist" 
   return undefined
 }
 
-/** Status at an instant (epoch milliseconds). The window is half-open: valid from `validFrom`, no more at `validUntil`. */
+/**
+ * Status at an instant (epoch milliseconds). Windows are half-open: valid from `validFrom`, no more at `validUntil`.
+ * Between the windows of its schedule a key is not yet valid; so it is when the runtime does not know the time zone.
+ */
 export const statusAt = (key: TempKey, now: number): TempKeyStatus => {
   if (now >= millisOf(key.validUntil)) return "expired"
-  if (key.maxUses !== null && key.usedCount >= key.maxUses) return "used-up"
+  if (isUsedUp(key)) return "used-up"
   if (now < millisOf(key.validFrom)) return "not-yet-valid"
+  if (key.schedule !== undefined && !isOpenAt(key.schedule, now)) return "not-yet-valid"
   return "valid"
 }
+
+/** The next instant after `now` (epoch milliseconds) at which time alone changes the status; none once it has expired. */
+export const nextChangeAt = (key: TempKey, now: number): number | undefined => {
+  const from = millisOf(key.validFrom)
+  const until = millisOf(key.validUntil)
+  if (now >= until) return undefined
+  if (isUsedUp(key)) return until
+  const { schedule } = key
+  if (now < from && (schedule === undefined || isOpenAt(schedule, from))) return Math.min(from, until)
+  return (schedule && nextTurn(schedule, Math.max(now, from), until)) ?? until
+}
+
+const isUsedUp = ({ maxUses, usedCount }: TempKey): boolean => maxUses !== null && usedCount >= maxUses
 
 /** Whether this user may use the key; nobody in particular may use a public one. */
 export const admits = (key: TempKey, userId: string | undefined): boolean =>
@@ -72,8 +99,21 @@ export const changesTo = (key: TempKey, update: TempKeyChanges): TempKeyChanges 
   if (update.allowedUserIds !== undefined && !sameMembers(update.allowedUserIds, key.allowedUserIds)) {
     changes.allowedUserIds = update.allowedUserIds
   }
+  if (update.schedule !== undefined && !sameTerms(update.schedule ?? undefined, key.schedule)) {
+    changes.schedule = update.schedule
+  }
   return changes
 }
+
+/** The key with these changes made. */
+export const changed = (key: TempKey, { schedule, ...changes }: TempKeyChanges): TempKey => {
+  if (schedule === undefined) return { ...key, ...changes }
+  const { schedule: _, ...rest } = key
+  return schedule === null ? { ...rest, ...changes } : { ...rest, ...changes, schedule }
+}
+
+const sameTerms = (a: Schedule | undefined, b: Schedule | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : sameSchedule(a, b)
 
 const sameMembers = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => {
   const left = new Set(a.map(canonical))

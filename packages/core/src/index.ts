@@ -1,5 +1,7 @@
 // The words: locks, their temp keys, what is asked of them, what happens to them, and what is refused.
 export * from "./Text.ts"
+export * from "./TimeZone.ts"
+export * from "./Schedule.ts"
 export * from "./Lock.ts"
 export * from "./TempKey.ts"
 export * from "./Principal.ts"

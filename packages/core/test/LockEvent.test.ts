@@ -79,7 +79,9 @@ describe("the published form", () => {
     ["LockCreated", "index", "vendorName"],
     ["LockOpenRequested", "credentialUuid", "doorId"],
     ["ResidentAdded", "phoneNumber", "phoneNumber"],
-    ["TempKeyCreated", "description", "description"]
+    ["TempKeyCreated", "description", "description"],
+    ["TempKeyCreated", "schedule", "schedule"],
+    ["TempKeyUpdated", "schedule", "schedule"]
   ])("of %s leaves out what has no published field: %s, %s", (type, ...fields) => {
     const stored = golden.find((event) => event.type === type && fields.every((field) => field in event.data))
     expect(Object.keys(stored?.data ?? {})).toEqual(expect.arrayContaining(fields))

@@ -1,13 +1,17 @@
 /** The rules of temp keys: windows, uses, whitelists, and what an edit changes. */
 import { describe, expect, it } from "@effect/vitest"
+import { tempKeyAtEdge } from "@latchkey/core/testing"
 import { Schema } from "effect"
+import type { Schedule } from "../src/Schedule.ts"
 import {
   AccessMode,
   admits,
   canonical,
+  changed,
   changesTo,
   flawOf,
   MaxUses,
+  nextChangeAt,
   statusAt,
   TempKey,
   TempKeyStatus
@@ -30,6 +34,12 @@ const key: TempKey = {
   createdBy: "org-1",
   createdVersion: 2
 }
+
+/** On Mondays, in Athens: three hours ahead of the clock of these tests. */
+const at = (from: string, to: string): Schedule => ({
+  timeZone: "Europe/Athens",
+  windows: [{ days: ["monday"], from, to }]
+})
 
 describe("the status of a temp key", () => {
   it.each([
@@ -75,6 +85,48 @@ describe("the status of a temp key", () => {
       expect(status === "valid").toBe(from <= now && now < until && (maxUses === null || usedCount < maxUses))
     }
   )
+
+  it("between the windows of its schedule is not yet valid, and expired or used up before that", () => {
+    const weekly = { ...key, schedule: at("14:00", "15:00") }
+    expect(["10:59", "11:00", "11:59", "12:00"].map((time) => statusAt(weekly, millis(time)))).toEqual([
+      "not-yet-valid",
+      "valid",
+      "valid",
+      "not-yet-valid"
+    ])
+    expect(statusAt(weekly, millis("17:00"))).toBe("expired")
+    expect(statusAt({ ...weekly, maxUses: 1, usedCount: 1 }, millis("12:00"))).toBe("used-up")
+    expect(statusAt({ ...weekly, validFrom: clock("11:30") }, millis("11:15"))).toBe("not-yet-valid")
+  })
+
+  it("of a key whose time zone nobody knows any more is not yet valid, until it expires", () => {
+    const lost = { ...at("00:00", "00:00"), timeZone: "Atlantis/Poseidonis" }
+    expect(statusAt({ ...key, schedule: lost }, millis("12:00"))).toBe("not-yet-valid")
+    expect(nextChangeAt({ ...key, schedule: lost }, millis("12:00"))).toBe(millis("17:00"))
+  })
+
+  it.each<[string, Partial<TempKey>, string, string | undefined]>([
+    ["before its window", {}, "08:00", "09:00"],
+    ["in its window", {}, "09:00", "17:00"],
+    ["after its window", {}, "17:00", undefined],
+    ["used up", { maxUses: 1, usedCount: 1 }, "08:00", "17:00"],
+    ["before its schedule opens", { schedule: at("14:00", "15:00") }, "08:00", "11:00"],
+    ["while its schedule is open", { schedule: at("14:00", "15:00") }, "11:30", "12:00"],
+    ["after its schedule closed for ever", { schedule: at("14:00", "15:00") }, "12:00", "17:00"],
+    ["before a window in which its schedule is open", { schedule: at("11:00", "15:00") }, "08:00", "09:00"],
+    ["while its schedule is open past its end", { schedule: at("14:00", "21:00") }, "12:00", "17:00"]
+  ])("next changes, %s", (_, terms, now, change) => {
+    expect(nextChangeAt({ ...key, ...terms }, millis(now))).toBe(change && millis(change))
+  })
+
+  it.prop("changes at the instant that nextChangeAt names, and at no other", [tempKeyAtEdge], ([{ key, now }]) => {
+    const next = nextChangeAt(key, now)
+    const end = next ?? now + 48 * 3_600_000
+    for (let t = now; t < end; t += 60_000) expect(statusAt(key, t)).toBe(statusAt(key, now))
+    expect(statusAt(key, end - 1)).toBe(statusAt(key, now))
+    if (next === undefined) expect(statusAt(key, end)).toBe("expired")
+    else expect(statusAt(key, next)).not.toBe(statusAt(key, now))
+  })
 
   it.prop("never comes back from expired", [Day, Day, Day], ([until, now, later]) => {
     const short = { ...key, validFrom: clock("00:00"), validUntil: instantOf(until) }
@@ -142,6 +194,21 @@ describe("an edit", () => {
     expect(changesTo({ ...key, allowedUserIds: [ADA, BOB] }, update)).toStrictEqual({})
   })
 
+  it("gives a schedule, changes it and takes it away, and sees when it is so already", () => {
+    const weekly = { ...key, schedule: at("14:00", "15:00") }
+    const other = { schedule: at("14:00", "16:00") }
+    expect(changesTo(key, other)).toStrictEqual(other)
+    expect(changesTo(weekly, other)).toStrictEqual(other)
+    expect(changesTo(weekly, { schedule: null })).toStrictEqual({ schedule: null })
+    expect(changesTo(key, { schedule: null })).toStrictEqual({})
+    const [late] = at("14:30", "15:00").windows
+    const [early] = at("14:00", "14:40").windows
+    const written: Schedule = { timeZone: "europe/athens", windows: [late, early] }
+    expect(changesTo(weekly, { schedule: written })).toStrictEqual({})
+    expect(changed(weekly, { schedule: null })).toStrictEqual(key)
+    expect(changed(key, { ...other, maxUses: 1 })).toStrictEqual({ ...key, ...other, maxUses: 1 })
+  })
+
   it("sees that people came, went, or were exchanged", () => {
     const both = { ...key, allowedUserIds: [ADA, BOB] }
     const exchanged = [ADA, "c0c00000-0000-4000-8000-00000000000c"]
@@ -160,12 +227,23 @@ describe("an edit", () => {
     validUntil: Schema.Literals([clock("17:00"), "2026-08-31T17:00Z", clock("18:00")]),
     maxUses: Schema.NullOr(Schema.Literals([1, 2]))
   })
+  const Weekly = Schema.Struct({
+    timeZone: Schema.Literals(["Europe/Athens", "UTC"]),
+    windows: Schema.Tuple([
+      Schema.Struct({
+        days: Schema.Tuple([Schema.Literal("monday")]),
+        from: Schema.Literals(["09:00", "10:00"]),
+        to: Schema.Literal("12:00")
+      })
+    ])
+  })
   const Update = Schema.Struct({
     accessMode: Schema.optionalKey(Terms.fields.accessMode),
     allowedUserIds: Schema.optionalKey(Terms.fields.allowedUserIds),
     validFrom: Schema.optionalKey(Terms.fields.validFrom),
     validUntil: Schema.optionalKey(Terms.fields.validUntil),
-    maxUses: Schema.optionalKey(Terms.fields.maxUses)
+    maxUses: Schema.optionalKey(Terms.fields.maxUses),
+    schedule: Schema.optionalKey(Schema.NullOr(Weekly))
   })
 
   it.prop("only ever changes what it names, to what it says", [Terms, Update], ([terms, update]) => {
@@ -173,14 +251,15 @@ describe("an edit", () => {
   })
 
   it.prop("made a second time changes nothing more", [Terms, Update], ([terms, update]) => {
-    const edited = { ...key, ...terms, ...changesTo({ ...key, ...terms }, update) }
+    const edited = changed({ ...key, ...terms }, changesTo({ ...key, ...terms }, update))
     expect(changesTo(edited, update)).toStrictEqual({})
   })
 
   it.prop("that does not name them widens neither window, limit nor whitelist", [Terms, Update], ([terms, update]) => {
-    const edited = { ...key, ...terms, ...changesTo({ ...key, ...terms }, update) }
-    for (const term of ["accessMode", "allowedUserIds", "validFrom", "validUntil", "maxUses"] as const) {
-      if (!(term in update)) expect(edited[term]).toStrictEqual(terms[term])
+    const weekly = { ...key, ...terms, schedule: at("10:00", "11:00") }
+    const edited = changed(weekly, changesTo(weekly, update))
+    for (const term of ["accessMode", "allowedUserIds", "validFrom", "validUntil", "maxUses", "schedule"] as const) {
+      if (!(term in update)) expect(edited[term]).toStrictEqual(weekly[term])
     }
   })
 })
@@ -216,6 +295,7 @@ describe("the values of a temp key", () => {
     ["validFrom", "yesterday"],
     ["validUntil", "tomorrow"],
     ["maxUses", 0],
+    ["schedule", { timeZone: "UTC", windows: [] }],
     ["usedCount", 0.5],
     ["description", "a\0b"],
     ["createdAt", 0],

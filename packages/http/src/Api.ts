@@ -10,6 +10,7 @@ import {
   LockId,
   LockRequest,
   MaxUses,
+  Schedule,
   SentCommand,
   TempKeyStatus,
   Text,
@@ -62,6 +63,12 @@ const basicInfo = {
   organizationId: text,
   /** The id of the lock's stream. */
   r2Prefix: Schema.String
+}
+/** What only a temp key with a schedule carries: others are exactly as published. */
+const onSchedule = {
+  schedule: Schema.optionalKey(Schedule),
+  /** When time alone next changes the status; `null` once it has expired. */
+  nextChangeAt: Schema.optionalKey(Schema.NullOr(Schema.String))
 }
 const resident = { userId: Schema.String, name: Schema.String, email: text }
 
@@ -199,7 +206,8 @@ const locks = HttpApiGroup.make("locks").add(
           usedCount: Schema.Int,
           createdAt: Schema.String,
           createdBy: Schema.String,
-          status: TempKeyStatus
+          status: TempKeyStatus,
+          ...onSchedule
         })
       )
     })

@@ -85,7 +85,12 @@ export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | Lo
         "temp-keys": ({ params, call }) =>
           Effect.map(queries.tempKeys(call.principal, params.id, call.at), ({ lock, tempKeys }) =>
             ok({
-              tempKeys: tempKeys.map((key) => ({ ...key, lockId: lock.lockId, lockUuid: lock.uuid }))
+              tempKeys: tempKeys.map(({ nextChangeAt, ...key }) => ({
+                ...key,
+                lockId: lock.lockId,
+                lockUuid: lock.uuid,
+                ...(key.schedule && { nextChangeAt: nextChangeAt === undefined ? null : instantOf(nextChangeAt) })
+              }))
             })
           ),
         details: ({ params, call }) =>

@@ -64,6 +64,7 @@ interface Special {
   readonly field?: string
 }
 
+const TUESDAYS = { timeZone: "Europe/Athens", windows: [{ days: ["tuesday"], from: "09:00", to: "11:00" }] }
 const yesterday = new Date(Date.now() - 86_400_000).toISOString()
 const tomorrow = new Date(Date.now() + 86_400_000).toISOString()
 const unknownTempKey = { title: "no such temp key", status: 404, body: () => ({ tempKeyUuid: newUuid() }) }
@@ -165,11 +166,23 @@ const specials: Readonly<Record<string, ReadonlyArray<Special>>> = {
       status: 400,
       field: "allowedUserIds",
       body: () => tempKey({ accessMode: "user-whitelist" })
+    },
+    { title: "with a schedule", status: 200, body: () => tempKey({ schedule: TUESDAYS }) },
+    {
+      title: "in a time zone that nobody knows",
+      status: 400,
+      field: "schedule.timeZone",
+      body: () => tempKey({ schedule: { ...TUESDAYS, timeZone: "Europe/Atlantis" } })
     }
   ],
   "POST /locks/{id}/update-temp-key": [
     unknownTempKey,
     { title: "nothing named", status: 200, body: ofTheTempKey },
+    {
+      title: "a schedule alone",
+      status: 200,
+      body: ({ tempKeyUuid }) => ({ tempKeyUuid, schedule: TUESDAYS })
+    },
     {
       title: "ends before it begins",
       status: 400,

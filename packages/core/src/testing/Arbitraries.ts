@@ -48,6 +48,18 @@ const Guests = Schema.Array(UserInAnyCase).check(Schema.isMaxLength(2))
 const keyInSlot = <const N extends 1 | 2>(n: N) =>
   Schema.Struct({ uuid: Schema.Literal(`key-${n}`), indexNumber: Schema.Literal(n), userId: Schema.optionalKey(User) })
 
+/** Windows around the beginning of every history: a Thursday, 02:00 in Athens, and 19:00 the evening before in New York. */
+const Weekly = Schema.Struct({
+  timeZone: Schema.Literals(["Europe/Athens", "America/New_York", "america/new_york"]),
+  windows: Schema.Tuple([
+    Schema.Struct({
+      days: Schema.Tuple([Schema.Literals(["wednesday", "thursday"])]),
+      from: Schema.Literals(["02:01", "18:00", "19:02"]),
+      to: Schema.Literals(["00:00", "02:05", "19:05"])
+    })
+  ])
+})
+
 const CreateLock = Schema.TaggedStruct("CreateLock", {
   index: Schema.Literals([1, 2]),
   uuid: Hardware,
@@ -57,7 +69,7 @@ const CreateLock = Schema.TaggedStruct("CreateLock", {
   keys: Schema.Union([Schema.Tuple([]), Schema.Tuple([keyInSlot(1)]), Schema.Tuple([keyInSlot(1), keyInSlot(2)])])
 })
 
-const CreateTempKey = Schema.TaggedStruct("CreateTempKey", {
+const keyTerms = {
   tempKeyUuid: TempKeyUuid,
   accessMode: Mode,
   allowedUserIds: Guests,
@@ -65,7 +77,8 @@ const CreateTempKey = Schema.TaggedStruct("CreateTempKey", {
   validUntil: End,
   maxUses: Schema.optionalKey(Uses),
   description: Schema.optionalKey(Schema.Literal("for the plumber"))
-})
+}
+const CreateTempKey = Schema.TaggedStruct("CreateTempKey", keyTerms)
 
 const Request = Schema.Union([
   CreateLock,
@@ -87,13 +100,15 @@ const Request = Schema.Union([
   }),
   Schema.TaggedStruct("RemoveResident", { email: Email, phoneNumber: Phone, userId: Schema.optionalKey(User) }),
   CreateTempKey,
+  Schema.TaggedStruct("CreateTempKey", { ...keyTerms, schedule: Weekly }),
   Schema.TaggedStruct("UpdateTempKey", {
     tempKeyUuid: TempKeyUuid,
     validFrom: Schema.optionalKey(Begin),
     validUntil: Schema.optionalKey(End),
     maxUses: Schema.optionalKey(Uses),
     allowedUserIds: Schema.optionalKey(Guests),
-    accessMode: Schema.optionalKey(Mode)
+    accessMode: Schema.optionalKey(Mode),
+    schedule: Schema.optionalKey(Schema.NullOr(Weekly))
   }),
   Schema.TaggedStruct("DeleteTempKey", { tempKeyUuid: TempKeyUuid }),
   Schema.TaggedStruct("UseTempKey", { tempKeyUuid: TempKeyUuid, userId: Schema.optionalKey(UserInAnyCase) }),
@@ -212,15 +227,17 @@ export const tempKey: Arbitrary.Arbitrary<TempKey> = Arbitrary.all({
   begin: Arbitrary.schema(Schema.Literals([-HOUR, 0, MINUTE])),
   length: Arbitrary.schema(Schema.Literals([1, SECOND, HOUR])),
   maxUses: Arbitrary.schema(Uses),
+  schedule: Arbitrary.schema(Schema.Union([Schema.Struct({}), Schema.Struct({ schedule: Weekly })])),
   usedCount: Arbitrary.schema(Schema.Literals([0, 1, 2]))
 }).pipe(
-  Arbitrary.map(({ uuid, accessMode, guest, begin, length, maxUses, usedCount }) => ({
+  Arbitrary.map(({ uuid, accessMode, guest, begin, length, maxUses, schedule, usedCount }) => ({
     uuid,
     accessMode,
     allowedUserIds: accessMode === "public" ? [] : [guest],
     validFrom: instantOf(START + begin),
     validUntil: instantOf(START + begin + length),
     maxUses,
+    ...schedule,
     usedCount: Math.min(usedCount, maxUses ?? usedCount),
     createdAt: instantOf(START - HOUR),
     createdBy: ALICE,
