@@ -14,7 +14,7 @@ import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
 import { admits, canonical, statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
-import { millisOf } from "./Text.ts"
+import { millisOf, UuidText } from "./Text.ts"
 
 /** No temp key ever had this link. */
 export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFound", {}) {
@@ -95,7 +95,7 @@ export class TempKeyLinks extends Context.Service<
 
       const lockOf = (tempKeyUuid: string) =>
         Effect.flatMap(
-          find(tempKeyUuid),
+          isUuid(tempKeyUuid) ? find(tempKeyUuid) : Effect.succeedNone,
           Option.match({ onNone: () => Effect.fail(new LinkNotFound()), onSome: Effect.succeed })
         )
 
@@ -145,6 +145,9 @@ export class TempKeyLinks extends Context.Service<
     })
   )
 }
+
+/** Links are typed and cut by people: whatever is no UUID is no key. */
+const isUuid = Schema.is(UuidText)
 
 /** Latchkey itself looks; what it shows is up to `guestKey`. */
 const latchkey: Principal = { _tag: "System" }

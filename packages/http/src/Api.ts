@@ -27,6 +27,7 @@ import {
   HttpApiSecurity,
   OpenApi
 } from "effect/http-api"
+import { guests } from "./guests/GuestApi.ts"
 import { problem } from "./Problem.ts"
 
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
@@ -300,6 +301,7 @@ const users = HttpApiGroup.make("users").add(
 export class Api extends HttpApi.make("latchkey")
   .add(locks.middleware(Authentication))
   .add(users.middleware(Authentication))
+  .add(guests)
   .annotate(OpenApi.Title, "Latchkey")
   .annotate(OpenApi.Version, "0.1.0")
   .annotate(

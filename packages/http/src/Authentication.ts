@@ -10,12 +10,12 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
   message: Schema.String
 }) {}
 
+export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable
+
 export class Authenticator extends Context.Service<
   Authenticator,
   {
-    readonly authenticate: (
-      headers: IncomingHttpHeaders
-    ) => Effect.Effect<Principal, Unauthenticated | TokenRefused | KeysUnavailable>
+    readonly authenticate: (headers: IncomingHttpHeaders) => Effect.Effect<Principal, SignInError>
   }
 >()("@latchkey/http/Authenticator") {
   static readonly layer = Layer.effect(
@@ -46,7 +46,7 @@ export class Authenticator extends Context.Service<
             return yield* Effect.fail(new Unauthenticated({ message: "The API key is unknown, expired or revoked." }))
           }
           if (authorization === undefined && organization !== undefined) return organization
-          const token = bearer.exec(authorization ?? "")?.[1]
+          const token = bearerOf(headers)
           if (token === undefined) {
             return yield* Effect.fail(
               new Unauthenticated({ message: "The Authorization header is not of the form: Bearer <token>." })
@@ -59,6 +59,10 @@ export class Authenticator extends Context.Service<
     })
   )
 }
+
+/** The user's token among the headers, if there is one. */
+export const bearerOf = ({ authorization = "" }: IncomingHttpHeaders): string | undefined =>
+  bearer.exec(authorization)?.[1]
 
 /** RFC 6750, section 2.1. */
 const bearer = /^bearer +([A-Za-z0-9\-._~+/]+=*) *$/i

@@ -25,6 +25,8 @@ export interface ServerConfig extends StoreConfig {
   readonly port: number
   readonly shadow: LocalShadowConfig
   readonly jwt: JwtOptions
+  /** Where guests are sent to sign in. */
+  readonly signInUrl: string | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
@@ -62,6 +64,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
       audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
     },
+    signInUrl: yield* variable("LATCHKEY_SIGN_IN_URL", undefined, httpUrl, "expected an http or https URL"),
     apiKeys: yield* variable(
       "LATCHKEY_API_KEYS",
       [],

@@ -3,23 +3,18 @@
  * looks up the route, signs the caller in, decodes, runs the handler's effect and writes the answer, and nothing else.
  */
 import { createHash, randomFillSync } from "node:crypto"
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Principal, Receipt } from "@latchkey/core"
 import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
-import { Authenticator, type Unauthenticated } from "./Authentication.ts"
-import type { KeysUnavailable, TokenRefused } from "./Jwt.ts"
+import { type Answer, json } from "./Answer.ts"
+import { Authenticator, type SignInError } from "./Authentication.ts"
+import type { makePages } from "./guests/GuestPage.ts"
+import { prefersPage } from "./guests/prefersPage.ts"
 import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
 import { parseBody, readBody } from "./RequestBody.ts"
 import type { Call, RawParts, Reply, Route } from "./Routes.ts"
-
-/** An answer before it is written. */
-export interface Answer {
-  readonly status: number
-  readonly contentType: string
-  readonly body: string
-}
 
 /** What metrics are told about every request that was answered; `path` is the declared one, which names no lock. */
 export type OnAnswered = (method: string, path: string, status: number, seconds: number) => void
@@ -27,7 +22,7 @@ export type OnAnswered = (method: string, path: string, status: number, seconds:
 /** The request was refused before its handler. */
 class Refused extends Data.TaggedError("Refused")<{ readonly problem: Problem }> {}
 
-type Failure = ApiError | Refused | Unauthenticated | TokenRefused | KeysUnavailable
+type Failure = ApiError | Refused | SignInError
 
 /**
  * Answers requests: operational ones (`/health` and the like) from `operations`, all others from the routes.
@@ -36,10 +31,11 @@ type Failure = ApiError | Refused | Unauthenticated | TokenRefused | KeysUnavail
 export const makeListener = Effect.fnUntraced(function* (options: {
   readonly router: FindMyWay.Router<Route>
   readonly operations: { readonly [path: string]: Effect.Effect<Answer> }
+  readonly pages: ReturnType<typeof makePages>
   readonly onAnswered: OnAnswered
   readonly traced: boolean
 }) {
-  const { router, operations, onAnswered, traced } = options
+  const { router, operations, pages, onAnswered, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const inTurn = oncePerTurn()
@@ -52,30 +48,37 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     body: Buffer
   ) {
     const { headers } = request
-    const principal = yield* authenticate(headers)
-    const payload = request.method === "POST" ? parseBody(headers, body) : Result.succeed(undefined)
+    const principal = route.needsSignIn || isSignedIn(headers) ? yield* authenticate(headers) : guest
+    const payload =
+      request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
     if (Result.isFailure(payload)) return yield* new Refused({ problem: payload.failure })
     const decoded = route.decode({ ...raw, headers, payload: payload.success })
     if (Result.isFailure(decoded)) return yield* new Refused({ problem: decoded.failure })
     const receipt = receiptOf(request, principal, body)
-    const context = { principal, commandId: nextId(), at: yield* Clock.currentTimeMillis }
+    const context = { principal, commandId: nextId(), at: yield* Clock.currentTimeMillis, headers }
     const call: Call = receipt === undefined ? context : { ...context, receipt }
     return yield* route.handle({ ...decoded.success, call })
   })
 
-  const answerOf = (route: Route, exit: Exit.Exit<Reply<unknown>, Failure>): Answer => {
-    if (Exit.isFailure(exit)) return problemAnswer(route, exit.cause)
+  const answerOf = (route: Route, asked: Asked, exit: Exit.Exit<Reply<unknown> | Answer, Failure>): Answer => {
+    if (Exit.isFailure(exit)) return failureAnswer(route, asked, exit.cause)
+    if ("contentType" in exit.value) return exit.value
     const encoded = route.encode(exit.value)
     return Exit.isSuccess(encoded)
       ? json(exit.value.status, encoded.value)
-      : problemAnswer(route, Cause.die(Cause.squash(encoded.cause)))
+      : failureAnswer(route, asked, Cause.die(Cause.squash(encoded.cause)))
   }
 
-  const problemAnswer = (route: Route, cause: Cause.Cause<unknown>): Answer => {
+  const failureAnswer = (route: Route, asked: Asked, cause: Cause.Cause<unknown>): Answer => {
     const problem = toProblem(cause)
     if (problem.code >= 500) run(logFailure(route, problem, cause))
-    return json(problem.code, route.publishesErrorList ? withErrorList(problem) : problem)
+    return problemAnswer(route, asked, problem)
   }
+
+  const problemAnswer = (route: Route, { request, params }: Asked, problem: Problem): Answer =>
+    route.isForBrowsers && (request.method !== "POST" || prefersPage(request.headers))
+      ? pages.problem(problem.code, params["uuid"])
+      : json(problem.code, route.publishesErrorList ? withErrorList(problem) : problem)
 
   const listener: RequestListener = (request, response) => {
     const begun = performance.now()
@@ -100,24 +103,30 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     const found = router.find(asked, url)
     if (found === undefined) return finish("?", isDecodable(path) ? noSuchRoute : unreadablePath)
     const { handler: route, params, searchParams: query } = found
+    if (route.isForBrowsers) response.setHeader("vary", "Accept")
     readBody(request, (body) => {
-      if (Result.isFailure(body)) return finish(route.path, json(body.failure.code, body.failure))
+      if (Result.isFailure(body)) return finish(route.path, problemAnswer(route, { request, params }, body.failure))
       const reply = handle(route, request, { params, query }, body.success)
       const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
       start(
         route.path,
-        Effect.map(Effect.exit(spanned), (exit) => answerOf(route, exit))
+        Effect.map(Effect.exit(spanned), (exit) => answerOf(route, { request, params }, exit))
       )
     })
   }
   return listener
 })
 
-const json = (status: number, body: unknown): Answer => ({
-  status,
-  contentType: "application/json",
-  body: JSON.stringify(body)
-})
+/** A request on its way to an answer, with the parts of its path. */
+interface Asked {
+  readonly request: IncomingMessage
+  readonly params: Readonly<Record<string, string | undefined>>
+}
+
+const guest: Principal = { _tag: "Guest" }
+
+const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
+  headers["x-api-key"] !== undefined || headers.authorization !== undefined
 
 const internal = makeProblem(500, "Internal error", "Something went wrong on our side. It has been logged; try again.")
 const failed = json(500, internal)
@@ -165,7 +174,7 @@ const commandIds = () => {
   }
 }
 
-const write = (response: ServerResponse, { status, contentType, body }: Answer): void => {
+const write = (response: ServerResponse, { status, contentType, body, headers: special }: Answer): void => {
   if (response.destroyed) return
   const headers: { [name: string]: string | number } = {
     "content-type": contentType,
@@ -173,7 +182,7 @@ const write = (response: ServerResponse, { status, contentType, body }: Answer):
     "cache-control": "no-store"
   }
   if (status === 401) headers["www-authenticate"] = "Bearer"
-  response.writeHead(status, headers).end(body)
+  response.writeHead(status, special === undefined ? headers : { ...headers, ...special }).end(body)
 }
 
 /** What the caller is not told, for the operator: an adapter's own words for what failed, or the whole of a defect. */
@@ -209,7 +218,10 @@ const spanOptions = ({ headers }: IncomingMessage): Tracer.SpanOptions => {
   return Option.isSome(parent) ? { kind: "server", parent: parent.value } : { kind: "server" }
 }
 
-/** A receipt belongs to who asked: nobody reads another's answers. It stands for exactly this request. */
+/**
+ * A receipt belongs to who asked: nobody reads another's answers. Of guests nothing is known but their link. It stands
+ * for exactly this request.
+ */
 const receiptOf = (
   { method, url, headers }: IncomingMessage,
   principal: Principal,
@@ -218,7 +230,7 @@ const receiptOf = (
   const key = headers["idempotency-key"]
   if (method !== "POST" || typeof key !== "string") return undefined
   const { userId: _, ...who } = { userId: undefined, ...principal }
-  const caller = principal._tag === "User" ? principal : who
+  const caller = principal._tag === "User" ? principal : principal._tag === "Guest" ? url : who
   return { id: digest(JSON.stringify([caller, key])), fingerprint: digest(`${url}\n`, body) }
 }
 

@@ -12,11 +12,14 @@ import {
   type Resident,
   type SentCommand,
   streamOfLock,
+  type TempKeyLinks,
   toWire,
   type WireEvent
 } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "./Api.ts"
+import type { Authenticator } from "./Authentication.ts"
+import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
 import type { Call, Handlers, Reply } from "./Routes.ts"
 
 /** Events on a page of a lock's history. */
@@ -29,8 +32,19 @@ type Request<Tag extends CommandTag> = {
   readonly call: Call
 }
 
-export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | LockQueries | BulkAddKeys> = Effect.gen(
-  function* () {
+export interface HandlerOptions {
+  /** Where guests are sent to sign in, if there is such a place. */
+  readonly signInUrl?: string | undefined
+}
+
+export const makeHandlers = ({
+  signInUrl
+}: HandlerOptions): Effect.Effect<
+  Handlers<typeof Api>,
+  never,
+  Locks | LockQueries | BulkAddKeys | TempKeyLinks | Authenticator
+> =>
+  Effect.gen(function* () {
     const locks = yield* Locks
     const queries = yield* LockQueries
     const bulk = yield* BulkAddKeys
@@ -45,6 +59,7 @@ export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | Lo
         Effect.map(execute(tag, request), (executed) => ok(executedBody(executed, type)))
 
     return {
+      guests: yield* makeGuestHandlers(signInUrl),
       locks: {
         CreateLock: (request) =>
           Effect.map(execute("CreateLock", request), (executed) => ({
@@ -154,8 +169,7 @@ export const makeHandlers: Effect.Effect<Handlers<typeof Api>, never, Locks | Lo
           )
       }
     }
-  }
-)
+  })
 
 const ok = <Body>(body: Body): Reply<Body> => ({ status: 200, body })
 

@@ -1,17 +1,15 @@
-/** What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used. No sign-in needed. */
+/**
+ * What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used; and the files of the
+ * guest pages. No sign-in needed.
+ */
 import { EventStore } from "@latchkey/core"
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar, OpenApi } from "effect/http-api"
+import { type Answer, json } from "./Answer.ts"
 import { Api } from "./Api.ts"
-import type { Answer } from "./Dispatcher.ts"
+import { favicon, script, style } from "./guests/assets.ts"
 import { metricsText } from "./Metrics.ts"
-
-const json = (status: number, body: unknown): Answer => ({
-  status,
-  contentType: "application/json",
-  body: JSON.stringify(body)
-})
 
 /** The operational endpoints by path. */
 export const makeOperations = Effect.gen(function* () {
@@ -32,6 +30,7 @@ export const makeOperations = Effect.gen(function* () {
       (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })
     ),
     "/openapi.json": Effect.succeed(openApi),
+    ...Object.fromEntries([style, script, favicon].map(({ path, answer }) => [path, Effect.succeed(answer)])),
     "/docs": Effect.map(docs, (body): Answer => ({ status: 200, contentType: "text/html; charset=utf-8", body }))
   }
 })

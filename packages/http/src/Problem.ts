@@ -1,5 +1,5 @@
 /** The one shape of an error on the wire, and which status each error of the core has there. */
-import type { AskError, BulkNotFound, ExecuteError, UserNotFound } from "@latchkey/core"
+import type { AskError, BulkNotFound, ExecuteError, OpenError, UserNotFound } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 
@@ -43,7 +43,7 @@ export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
   makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
 
 /** What a handler may fail with. */
-export type ApiError = ExecuteError | AskError | BulkNotFound | UserNotFound
+export type ApiError = ExecuteError | AskError | OpenError | BulkNotFound | UserNotFound
 
 const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
   AccessDenied: [403, "Access denied"],
@@ -62,6 +62,8 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   EmptyWhitelist: [400, "Empty whitelist"],
   TempKeyNotValid: [400, "Temp key not valid"],
   NotOnWhitelist: [400, "Not on the whitelist"],
+  LinkNotFound: [404, "Temp key not found"],
+  SignInNeeded: [401, "Sign-in needed"],
   BulkNotFound: [404, "Request not found"],
   UserNotFound: [404, "User not found"],
   ReceiptReused: [422, "Idempotency key reused"],

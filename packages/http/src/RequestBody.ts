@@ -1,4 +1,4 @@
-/** The body of a request, as JSON: at most 64 KB of UTF-8, and nothing that reaches into prototypes. */
+/** The body of a request, as JSON or a form: at most 64 KB of UTF-8, and nothing that reaches into prototypes. */
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { Result } from "effect"
@@ -43,12 +43,19 @@ export const readBody = (request: IncomingMessage, done: (body: Result.Result<Bu
 }
 
 /** No body at all counts as an empty object, so a command without required fields needs none. */
-export const parseBody = (headers: IncomingMessage["headers"], body: Buffer): Result.Result<unknown, Problem> => {
+export const parseBody = (
+  headers: IncomingMessage["headers"],
+  body: Buffer,
+  { forms }: { readonly forms: boolean }
+): Result.Result<unknown, Problem> => {
   if (body.length === 0) return Result.succeed({})
-  const [mediaType] = (headers["content-type"] ?? "").split(";", 1)
-  if (mediaType?.trim().toLowerCase() !== "application/json") return Result.fail(notJson)
+  const [first = ""] = (headers["content-type"] ?? "").split(";", 1)
+  const mediaType = first.trim().toLowerCase()
+  const isForm = forms && mediaType === "application/x-www-form-urlencoded"
+  if (!isForm && mediaType !== "application/json") return Result.fail(notJson)
   if ((headers["content-encoding"] ?? "identity") !== "identity") return Result.fail(notJson)
   if (!isUtf8(body)) return Result.fail(badRequest([{ field: "body", message: "must be UTF-8" }]))
+  if (isForm) return Result.succeed(Object.fromEntries(new URLSearchParams(body.toString("utf8"))))
   try {
     return Result.succeed(
       secureJson.parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" })

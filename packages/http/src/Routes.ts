@@ -1,9 +1,13 @@
 /** The declaration made runnable: for every endpoint its path, decoders, encoders and handler, worked out once. */
+import type { IncomingHttpHeaders } from "node:http"
 import type { Principal, Receipt } from "@latchkey/core"
 import { Context, type Effect, Exit, Result, Schema, SchemaIssue } from "effect"
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
-import { PublishesErrorList } from "./Api.ts"
+import type { Answer } from "./Answer.ts"
+import { Authentication, PublishesErrorList } from "./Api.ts"
+import type { SignInError } from "./Authentication.ts"
+import { ForBrowsers } from "./guests/GuestApi.ts"
 import { type ApiError, badRequest, type Detail, type Problem } from "./Problem.ts"
 
 /** What a request says besides its parts: who asks, when, and under which id. */
@@ -15,6 +19,7 @@ export interface Call {
   readonly at: number
   /** From the Idempotency-Key. */
   readonly receipt?: Receipt
+  readonly headers: IncomingHttpHeaders
 }
 
 /** A success: a declared body with a declared status. */
@@ -27,7 +32,7 @@ export type Handler<Endpoint extends HttpApiEndpoint.Constraint> = (
   request: Omit<HttpApiEndpoint.Request<Endpoint>, "request" | "endpoint" | "group" | "headers"> & {
     readonly call: Call
   }
-) => Effect.Effect<Reply<HttpApiEndpoint.Success<Endpoint>["Type"]>, ApiError>
+) => Effect.Effect<Reply<HttpApiEndpoint.Success<Endpoint>["Type"]> | Answer, ApiError | SignInError>
 
 /** One handler per endpoint, by group and name, typed by the declaration. */
 export type Handlers<Api> =
@@ -45,9 +50,15 @@ export interface Route {
   /** As declared, with `:id` and the like: for metrics and traces, which must not name single locks. */
   readonly path: string
   readonly publishesErrorList: boolean
+  /** Whether an API key or a token must be sent; where it need not, a stranger is a guest. */
+  readonly needsSignIn: boolean
+  /** Whether callers are browsers: they may send forms, and see pages unless they ask for JSON. */
+  readonly isForBrowsers: boolean
   /** The parts of a request, or everything that is wrong with them. */
   readonly decode: (input: RawParts) => Result.Result<DecodedParts, Problem>
-  readonly handle: (request: DecodedParts & { readonly call: Call }) => Effect.Effect<Reply<unknown>, ApiError>
+  readonly handle: (
+    request: DecodedParts & { readonly call: Call }
+  ) => Effect.Effect<Reply<unknown> | Answer, ApiError | SignInError>
   /** The body as declared: what the declaration does not name does not leave. */
   readonly encode: (reply: Reply<unknown>) => Exit.Exit<unknown, unknown>
 }
@@ -79,7 +90,7 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
   })
   HttpApi.reflect(api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint, group, mergedAnnotations, successes }) => {
+    onEndpoint: ({ endpoint, group, mergedAnnotations, middleware, successes }) => {
       const handle = handlers[group.identifier]?.[endpoint.identifier]
       if (!isHandler(handle)) throw new Error(`${endpoint.method} ${endpoint.path} has no handler`)
       const payload = Array.from(endpoint.payload.values(), ({ schemas }) => schemas[0])[0]
@@ -87,6 +98,8 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
         method: endpoint.method,
         path: endpoint.path,
         publishesErrorList: Context.get(mergedAnnotations, PublishesErrorList),
+        needsSignIn: Array.from(middleware).some(({ key }) => key === Authentication.key),
+        isForBrowsers: Context.get(mergedAnnotations, ForBrowsers),
         decode: decoderOf({
           params: endpoint.params,
           query: endpoint.query === undefined ? undefined : Schema.toCodecArrayFromSingle(endpoint.query),

@@ -5,7 +5,8 @@ import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
 import { Api } from "./Api.ts"
 import { makeListener } from "./Dispatcher.ts"
-import { makeHandlers } from "./Handlers.ts"
+import { makePages } from "./guests/GuestPage.ts"
+import { type HandlerOptions, makeHandlers } from "./Handlers.ts"
 import { recordRequests } from "./Metrics.ts"
 import { makeOperations } from "./Operations.ts"
 import { makeProblem } from "./Problem.ts"
@@ -14,7 +15,7 @@ import { compile } from "./Routes.ts"
 /** The server cannot listen; `message` says where and why. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { message: Schema.String }) {}
 
-export interface ServerOptions {
+export interface ServerOptions extends HandlerOptions {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
@@ -29,11 +30,13 @@ export const listen = Effect.fnUntraced(function* ({
   host,
   port,
   traced = false,
+  signInUrl,
   shutdownTimeout = Duration.seconds(10)
 }: ServerOptions) {
   const listener = yield* makeListener({
-    router: compile(Api, yield* makeHandlers),
+    router: compile(Api, yield* makeHandlers({ signInUrl })),
     operations: yield* makeOperations,
+    pages: makePages(signInUrl),
     onAnswered: recordRequests,
     traced
   })

@@ -28,6 +28,8 @@ export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
 
 export interface InProcessOptions extends LocksOptions {
   readonly jwt?: JwtOptions["key"]
+  /** Where guests sign in. */
+  readonly signInUrl?: string
   /** Instead of a shadow that does as the test says. */
   readonly shadow?: Layer.Layer<DeviceShadow>
 }
@@ -64,7 +66,9 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const runtime = ManagedRuntime.make(application)
   const services = await runtime.context()
   const sockets = Scope.makeUnsafe()
-  const { port } = await runtime.runPromise(Scope.provide(listen({ host: "127.0.0.1", port: 0 }), sockets))
+  const { port } = await runtime.runPromise(
+    Scope.provide(listen({ host: "127.0.0.1", port: 0, signInUrl: options.signInUrl }), sockets)
+  )
   const stop = async () => {
     await Effect.runPromise(Scope.close(sockets, Exit.void))
     await runtime.dispose()
@@ -119,6 +123,8 @@ const readModelWith = (faults: Faults) =>
       const gate = gateOf(() => faults.readModel, new ReadModelUnavailable({ message: INSIDE }))
       return {
         ...readModel,
+        lockOfTempKey: (uuid) => gate(readModel.lockOfTempKey(uuid)),
+        isOnline: (thing) => gate(readModel.isOnline(thing)),
         isKnownUser: (userId) => gate(readModel.isKnownUser(userId)),
         devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
       }

@@ -1,7 +1,10 @@
-/** Every route that the API declares, with a good request for each. A route without one fails the tests that use it. */
+/**
+ * Every route that the API declares, with a good request for each. A route without one fails the tests that use it.
+ * What guests call has tests of its own, in `guests/`.
+ */
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/Api.ts"
-import { OWNER } from "./callers.ts"
+import { OWNER, token } from "./callers.ts"
 import { FURNITURE, type FurnishedLock, newUuid, tempKey } from "./locks.ts"
 
 export interface DeclaredRoute {
@@ -13,17 +16,21 @@ export interface DeclaredRoute {
   readonly statuses: ReadonlyArray<number>
 }
 
-export const declaredRoutes: ReadonlyArray<DeclaredRoute> = (() => {
+const routesOf = (ofGuests: boolean): ReadonlyArray<DeclaredRoute> => {
   const routes: Array<DeclaredRoute> = []
   HttpApi.reflect(Api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint: { method, path }, successes, errors }) => {
+    onEndpoint: ({ endpoint: { method, path }, group, successes, errors }) => {
+      if ((group.identifier === "guests") !== ofGuests) return
       const name = `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`
       routes.push({ name, method, path, statuses: [...new Set([...successes.keys(), ...errors.keys()])].sort() })
     }
   })
   return routes
-})()
+}
+
+export const declaredRoutes = routesOf(false)
+export const guestRoutes = routesOf(true)
 
 /** A request that a furnished lock and its organization grant. */
 interface GoodRequest {
@@ -61,7 +68,14 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   "GET /locks/{id}/residents": on("residents"),
   "GET /locks/{id}/events": on("events?page=1"),
   "GET /locks/{id}/BulkAddKeys/{instanceId}": on("BulkAddKeys/00000000-0000-7000-8000-000000000000"),
-  "GET /users/{id}/owned-locks": () => ({ path: `/users/${OWNER}/owned-locks` })
+  "GET /users/{id}/owned-locks": () => ({ path: `/users/${OWNER}/owned-locks` }),
+  "GET /temp-keys/{uuid}": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}` }),
+  "POST /temp-keys/{uuid}/open": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/open`, body: {} }),
+  "GET /temp-keys/{uuid}/confirmation": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/confirmation` }),
+  "POST /temp-keys/{uuid}/sign-in": ({ tempKeyUuid }) => ({
+    path: `/temp-keys/${tempKeyUuid}/sign-in`,
+    body: { token: token({ sub: OWNER }) }
+  })
 }
 
 function on(action: string, bodyFor?: (lock: FurnishedLock) => unknown) {

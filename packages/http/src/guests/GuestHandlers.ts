@@ -1,0 +1,149 @@
+/** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
+import { type OpenError, type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
+import { Effect, Option } from "effect"
+import type { Answer } from "../Answer.ts"
+import type { Api } from "../Api.ts"
+import { Authenticator, bearerOf } from "../Authentication.ts"
+import { problemOf } from "../Problem.ts"
+import type { Call, Handlers } from "../Routes.ts"
+import { makePages, type PageProblem } from "./GuestPage.ts"
+import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
+import { prefersPage } from "./prefersPage.ts"
+import { isBoundTo, issueTicket, receiptOfTicket } from "./Ticket.ts"
+
+/** Devices carry out an open within this time: later, its confirmation is history. In milliseconds. */
+const RECENT = 10_000
+
+/** Who is at the door. A `token` signed them in; in a cookie, the browser sends it whoever made it ask. */
+interface Guest {
+  readonly principal: Principal
+  readonly token?: string
+  readonly byCookie: boolean
+}
+
+/** @param signInUrl where guests are sent to sign in */
+export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string | undefined) {
+  const links = yield* TempKeyLinks
+  const { authenticate } = yield* Authenticator
+  const pages = makePages(signInUrl)
+
+  const guestOf = Effect.fnUntraced(function* ({ principal, headers }: Call) {
+    const bearer = bearerOf(headers)
+    const token = principal._tag === "Guest" ? sessionToken(headers) : undefined
+    if (token === undefined) return { principal, byCookie: false, ...(bearer === undefined ? {} : { token: bearer }) }
+    return yield* authenticate({ authorization: `Bearer ${token}` }).pipe(
+      Effect.map((principal): Guest => ({ principal, token, byCookie: true })),
+      // A browser goes on sending what has ended.
+      Effect.catchTag(["TokenRefused", "Unauthenticated"], () => Effect.succeed<Guest>({ principal, byCookie: false }))
+    )
+  })
+
+  const keyPage = Effect.fnUntraced(function* (
+    uuid: string,
+    guest: Guest,
+    at: number,
+    given: {
+      readonly status?: number
+      readonly ticket?: string | undefined
+      readonly notice?: PageProblem | undefined
+    } = {}
+  ) {
+    const key = yield* links.view(uuid, userOf(guest.principal), at)
+    const ticket = given.ticket ?? issueTicket(uuid, guest.token)
+    return pages.key(given.status ?? (key.status === "deleted" ? 404 : 200), {
+      uuid,
+      key,
+      ticket,
+      notice: given.notice
+    })
+  })
+
+  const handlers: Handlers<typeof Api>["guests"] = {
+    page: Effect.fnUntraced(function* ({ params: { uuid }, call }) {
+      const guest = yield* guestOf(call)
+      const page = yield* keyPage(uuid, guest, call.at)
+      // An app signs its web view in with a header, which the form of the page cannot send.
+      return guest.token === undefined || guest.byCookie ? page : withCookie(page, sessionCookie(uuid, guest.token))
+    }),
+
+    open: Effect.fnUntraced(function* ({ params: { uuid }, payload: { ticket }, call }) {
+      const visitor = yield* guestOf(call)
+      // A browser's cookie comes with every form that any site has it send; the ticket shows that the form is ours.
+      const isOurs = visitor.token !== undefined && ticket !== undefined && isBoundTo(ticket, uuid, visitor.token)
+      const principal = visitor.byCookie && !isOurs ? call.principal : visitor.principal
+      const userId = userOf(principal)
+      const receipt = call.receipt ?? (ticket === undefined ? undefined : receiptOfTicket(ticket, uuid.toLowerCase()))
+      const opening = links.open({
+        tempKeyUuid: uuid,
+        principal,
+        commandId: call.commandId,
+        at: call.at,
+        ...(userId === undefined ? {} : { userId }),
+        ...(receipt === undefined ? {} : { receipt })
+      })
+      if (!prefersPage(call.headers)) return yield* Effect.map(opening, openedBody)
+      return yield* opening.pipe(
+        Effect.map((opened) => seeOther(confirmationOf(uuid, opened))),
+        Effect.catch((error) =>
+          isShownWithKey(error)
+            ? keyPage(uuid, visitor, call.at, { status: problemOf(error).code, ticket, notice: noticeOf(error) })
+            : Effect.fail(error)
+        )
+      )
+    }),
+
+    confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query: { opened, offline }, call }) {
+      const { status } = yield* links.view(uuid, undefined, call.at)
+      const at = opened === undefined ? Option.none() : yield* links.use(uuid, opened)
+      const again = status === "valid"
+      if (Option.isNone(at)) return pages.confirmation({ uuid, kind: "none", at: 0, again: false })
+      const isPast = call.at - at.value >= RECENT
+      const kind = isPast ? "past" : offline === "true" ? "offline" : "told"
+      return pages.confirmation({ uuid, kind, at: at.value, again })
+    }),
+
+    "sign-in": Effect.fnUntraced(function* ({ params: { uuid }, payload: { token }, call }) {
+      yield* links.view(uuid, undefined, call.at)
+      yield* authenticate({ authorization: `Bearer ${token}` })
+      return withCookie(seeOther(pathOfKey(uuid)), sessionCookie(uuid, token))
+    })
+  }
+  return handlers
+})
+
+const userOf = (principal: Principal): string | undefined => ("userId" in principal ? principal.userId : undefined)
+
+const openedBody = ({ usedCount, online }: Opened) => ({
+  status: 200,
+  body: { success: true as const, offline: online === false, usedCount }
+})
+
+const confirmationOf = (uuid: string, { version, online }: Opened): string =>
+  `${pathOfKey(uuid)}/confirmation?opened=${version}${online === false ? "&offline=true" : ""}`
+
+/** What the page of the key itself explains best: it shows why, and lets the guest try again with the same ticket. */
+const isShownWithKey = (error: OpenError): boolean =>
+  ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DeviceUnreachable", "LockBusy"].includes(error._tag)
+
+const noticeOf = (error: OpenError): PageProblem | undefined => {
+  switch (error._tag) {
+    case "DeviceUnreachable":
+      return error.inDoubt ? "in-doubt" : "unreachable"
+    case "LockBusy":
+      return "busy"
+    default:
+      return undefined
+  }
+}
+
+const seeOther = (location: string): Answer => ({
+  status: 303,
+  contentType: "text/html; charset=utf-8",
+  body: "",
+  headers: { location }
+})
+
+const withCookie = (answer: Answer, cookie: string): Answer => ({
+  ...answer,
+  headers: { ...answer.headers, "set-cookie": cookie }
+})

@@ -1,0 +1,215 @@
+/** The pages that guests see: of a key, of its opening, and of what went wrong. They work without scripts. */
+import type { GuestKey } from "@latchkey/core"
+import type { Answer } from "../Answer.ts"
+import { favicon, script, style } from "./assets.ts"
+import { pathOfKey } from "./GuestSession.ts"
+import { type Html, html } from "./Html.ts"
+import { icons } from "./icons.ts"
+import { en } from "./texts/en.ts"
+
+const texts = en
+
+/** What can be said of a key that is there: its status and, when that allows to open, whether this guest may. */
+type KeyState = keyof typeof texts.states
+/** What went wrong. */
+export type PageProblem = keyof typeof texts.problems
+
+export interface KeyPage {
+  readonly uuid: string
+  readonly key: GuestKey
+  /** Stands for this view of the page. */
+  readonly ticket: string
+  /** What became of an attempt to open. */
+  readonly notice?: PageProblem | undefined
+}
+
+/** An opening; `at` is epoch milliseconds. */
+export interface Confirmation {
+  readonly uuid: string
+  readonly kind: keyof typeof texts.confirmation
+  readonly at: number
+  /** Whether the key may still open. */
+  readonly again: boolean
+}
+
+/** The pages of one installation; `signInUrl` is where guests sign in, if there is such a place. */
+export const makePages = (signInUrl: string | undefined) => {
+  const headers = pageHeaders(signInUrl)
+  const page = (status: number, content: Content): Answer => ({
+    status,
+    contentType: "text/html; charset=utf-8",
+    body: layout(content).markup,
+    headers
+  })
+
+  return {
+    key: (status: number, { uuid, key, ticket, notice }: KeyPage): Answer => {
+      const state = stateOf(key)
+      const { title, text } = texts.states[state]
+      const [from, until] = key.status === "deleted" ? [html``, html``] : [time(key.validFrom), time(key.validUntil)]
+      const about = text(from, until)
+      const below = [
+        ...(state === "valid" && key.status === "valid" ? [controls(uuid, key, ticket)] : []),
+        ...(state === "sign-in" || state === "not-listed" ? [signIn(uuid, signInUrl)] : [])
+      ]
+      if (notice === undefined) {
+        return page(status, {
+          title,
+          tone: state === "valid" ? "good" : "calm",
+          icon: stateIcons[state],
+          text: about,
+          below
+        })
+      }
+      const problem = texts.problems[notice]
+      return page(status, {
+        title: problem.title,
+        tone: "warning",
+        icon: icons.offline,
+        text: html`${problem.text}`,
+        below: [html`<p>${about}</p>`, ...below]
+      })
+    },
+
+    confirmation: ({ uuid, kind, at, again }: Confirmation): Answer => {
+      const { title, text } = texts.confirmation[kind]
+      return page(200, {
+        title,
+        tone: kind === "told" ? "good" : "calm",
+        icon: { told: icons.check, offline: icons.offline, past: icons.clock, none: icons.key }[kind],
+        text: text(time(at, "second")),
+        below: [again ? linkTo(uuid, texts.again) : linkTo(uuid, texts.back)]
+      })
+    },
+
+    /** What went wrong, by its status, and the way back to the key. */
+    problem: (status: number, uuid: string | undefined): Answer => {
+      const problem = problemsByStatus[status] ?? (status < 500 ? "stale" : "broken")
+      const { title, text } = texts.problems[problem]
+      return page(status, {
+        title,
+        tone: "calm",
+        icon: problem === "unknown" ? icons.question : icons.offline,
+        text: html`${text}`,
+        below: uuid === undefined || problem === "unknown" ? [] : [linkTo(uuid, texts.back)]
+      })
+    }
+  }
+}
+
+const problemsByStatus: Readonly<Record<number, PageProblem>> = {
+  401: "signed-out",
+  404: "unknown",
+  503: "unavailable"
+}
+
+const stateOf = (key: GuestKey): KeyState => {
+  if (key.status !== "valid") return key.status
+  return key.admission === "admitted" ? "valid" : key.admission
+}
+
+const stateIcons: Readonly<Record<KeyState, Html>> = {
+  valid: icons.key,
+  "not-yet-valid": icons.clock,
+  expired: icons.ended,
+  "used-up": icons.ended,
+  deleted: icons.cross,
+  "sign-in": icons.person,
+  "not-listed": icons.person
+}
+
+/** One form a door. The script puts a slider in its place. */
+const controls = (uuid: string, key: Exclude<GuestKey, { readonly status: "deleted" }>, ticket: string): Html => html`
+${key.usesLeft !== null && html`<p>${texts.usesLeft(key.usesLeft)}</p>`}
+${key.doors.map(
+  ({ online }) => html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
+<form class="open" method="post" action="${pathOfKey(uuid)}/open">
+<input type="hidden" name="ticket" value="${ticket}">
+<button>${texts.open(undefined)}</button>
+</form>`
+)}
+<template id="slide">
+<div class="slide">
+<span class="track" aria-hidden="true"><span class="fill"></span><span class="words">${texts.slide}</span></span>
+<input type="range" min="0" max="100" value="0" autocomplete="off" aria-label="${texts.slide}" aria-describedby="slide-how">
+<span class="knob" aria-hidden="true">${icons.arrow}</span>
+</div>
+<p class="how" id="slide-how">${texts.slideHow} <span class="keyboard">${texts.slideHowByKeyboard}</span></p>
+<p class="status" role="status" data-hold="${texts.hold}" data-opening="${texts.opening}"></p>
+</template>`
+
+/** Where guests sign in learns by this form, not by an address, which page they come from. */
+const signIn = (uuid: string, signInUrl: string | undefined): Html =>
+  signInUrl === undefined
+    ? html`<p>${texts.signInElsewhere}</p>`
+    : html`<form method="post" action="${signInUrl}">
+<input type="hidden" name="return_to" value="${pathOfKey(uuid)}">
+<button>${texts.signIn}</button>
+</form>`
+
+const linkTo = (uuid: string, words: string): Html => html`<a class="button" href="${pathOfKey(uuid)}">${words}</a>`
+
+/** In UTC, which a server can know; the script makes it the guest's own time. */
+const time = (at: number, precision?: "second"): Html => {
+  const second = precision === "second" ? ({ second: "2-digit" } as const) : {}
+  const words = new Intl.DateTimeFormat(texts.locale, {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    ...second,
+    timeZone: "UTC",
+    timeZoneName: "short"
+  })
+  return html`<time datetime="${new Date(at).toISOString()}" data-precision="${precision ?? "minute"}">${words.format(at)}</time>`
+}
+
+interface Content {
+  readonly title: string
+  readonly tone: "good" | "calm" | "warning"
+  readonly icon: Html
+  readonly text: Html
+  readonly below: ReadonlyArray<Html>
+}
+
+const layout = ({ title, tone, icon, text, below }: Content): Html => html`<!doctype html>
+<html lang="${texts.lang}">
+<head>
+<meta charset="utf-8">
+<title>${title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<link rel="icon" type="image/svg+xml" href="${favicon.href}">
+<link rel="stylesheet" href="${style.href}">
+</head>
+<body>
+<main class="${tone}">
+<div class="icon">${icon}</div>
+<h1>${title}</h1>
+<p>${text}</p>
+${below}
+</main>
+<script src="${script.href}"></script>
+</body>
+</html>
+`
+
+/** Nothing but our own files may run or be shown, nobody may frame a page, keep it, list it, or learn its address. */
+const pageHeaders = (signInUrl: string | undefined): Readonly<Record<string, string>> => ({
+  "cache-control": "no-store",
+  "content-security-policy": [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `form-action 'self'${signInUrl === undefined ? "" : ` ${new URL(signInUrl).origin}`}`,
+    "base-uri 'none'",
+    "frame-ancestors 'none'"
+  ].join("; "),
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-robots-tag": "noindex"
+})

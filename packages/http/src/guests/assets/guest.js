@@ -1,0 +1,95 @@
+/*
+ * What a guest page gains with scripts: times in the guest's own zone, and a slider instead of the button.
+ *
+ * The form leaves the page before anything else can see it, and only a person's own, lasting gesture sends it: programs
+ * that look at links also run scripts, submit forms and click. A script's events are not trusted by the browser; a click
+ * does not last; and a slider that stands in its middle opens nothing.
+ */
+
+const { lang } = document.documentElement
+/** As the guest writes this language, if they do. */
+const locales = [...navigator.languages.filter((locale) => locale.split("-")[0] === lang), lang]
+
+for (const time of document.querySelectorAll("time")) {
+  const options = {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit"
+  }
+  if (time.dataset.precision === "second") options.second = "2-digit"
+  time.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(time.dateTime))
+}
+
+// A page that comes back from memory is an old view of the key, and its ticket may have been used.
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload())
+
+/** From here on the slider is at its end: nobody has to meet the last pixel. */
+const END = 95
+/** Milliseconds that it must be held there. */
+const HOLD = 600
+/** With keys and assistive technology there is nothing to hold: there it takes at least so many steps. */
+const STEPS = 3
+
+for (const form of document.querySelectorAll("form.open")) addSlider(form)
+
+function addSlider(form) {
+  const slider = document.getElementById("slide").content.cloneNode(true)
+  const box = slider.querySelector(".slide")
+  const input = slider.querySelector("input")
+  const words = slider.querySelector(".words")
+  const status = slider.querySelector(".status")
+  const atRest = words.textContent
+  form.replaceWith(slider)
+
+  let isHeld = false
+  let steps = 0
+  let timer
+
+  const show = (text) => {
+    box.style.setProperty("--value", input.value)
+    box.classList.toggle("ending", timer !== undefined)
+    words.textContent = text
+  }
+  const stop = () => {
+    clearTimeout(timer)
+    timer = undefined
+  }
+  const reset = () => {
+    if (input.disabled) return
+    stop()
+    steps = 0
+    input.value = "0"
+    show(atRest)
+  }
+  const release = () => {
+    if (isHeld) reset()
+    isHeld = false
+  }
+  const open = () => {
+    input.disabled = true
+    box.classList.add("opening")
+    status.textContent = status.dataset.opening
+    show(status.dataset.opening)
+    form.hidden = true
+    document.body.append(form)
+    form.submit()
+  }
+
+  input.addEventListener("input", ({ isTrusted }) => {
+    if (!isTrusted) return reset()
+    steps += 1
+    if (input.valueAsNumber < END) stop()
+    else if (timer === undefined && (isHeld || steps >= STEPS)) timer = setTimeout(open, HOLD)
+    show(timer === undefined ? atRest : status.dataset.hold)
+  })
+  for (const type of ["pointerdown", "touchstart"]) {
+    input.addEventListener(type, ({ isTrusted }) => isTrusted && (isHeld = true), { passive: true })
+  }
+  for (const type of ["pointerup", "touchend", "touchcancel"]) addEventListener(type, release)
+  input.addEventListener("blur", reset)
+  addEventListener("pagehide", reset)
+  reset()
+}

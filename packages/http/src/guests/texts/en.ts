@@ -1,0 +1,93 @@
+/** All words of the guest pages, in English. Another language is another file of this type. */
+import type { Html } from "../Html.ts"
+import { html } from "../Html.ts"
+
+const many = (count: number, one: string, more: string): string => (count === 1 ? one : more)
+
+export const en = {
+  lang: "en",
+  /** How times are written. */
+  locale: "en-GB",
+  /** Titles of the pages, and what there is to say beneath; `when` arguments are times, already written. */
+  states: {
+    valid: { title: "Your key is ready", text: (_from: Html, until: Html) => html`It works until ${until}.` },
+    "not-yet-valid": {
+      title: "Your key does not work yet",
+      text: (from: Html, until: Html) => html`It works from ${from} until ${until}.`
+    },
+    expired: {
+      title: "Your key has expired",
+      text: (_from: Html, until: Html) => html`It worked until ${until}. Ask whoever gave it to you for a new one.`
+    },
+    "used-up": {
+      title: "Your key has been used up",
+      text: () => html`It has opened the door as often as it may. Ask whoever gave it to you for a new one.`
+    },
+    deleted: {
+      title: "Your key was withdrawn",
+      text: () => html`It no longer opens anything. Ask whoever gave it to you whether you need a new one.`
+    },
+    "sign-in": {
+      title: "Please sign in",
+      text: () => html`This key is for certain people only. Sign in, so that we know that you are one of them.`
+    },
+    "not-listed": {
+      title: "This key is not for you",
+      text: () =>
+        html`You are signed in, but this key is for other people. Ask whoever gave it to you to add you, or sign in as somebody else.`
+    }
+  },
+  problems: {
+    unknown: {
+      title: "We do not know this key",
+      text: "Check that the link is complete. If it is, ask whoever sent it to you for a new one."
+    },
+    unreachable: {
+      title: "The lock could not be reached",
+      text: "Nothing was opened, and nothing was used up. Wait a moment, then try again."
+    },
+    "in-doubt": {
+      title: "The lock did not answer",
+      text: "We cannot tell whether it got the message. If the door opens, that counts as a use. If not, wait a moment, then try again."
+    },
+    busy: {
+      title: "The lock is busy",
+      text: "Nothing was opened, and nothing was used up. Try again in a moment."
+    },
+    unavailable: {
+      title: "We cannot do this right now",
+      text: "Reload this page in a moment. However often you do, it never opens a door twice."
+    },
+    "signed-out": { title: "You are not signed in", text: "The sign-in did not work, or has ended. Sign in again." },
+    stale: { title: "This page was out of date", text: "Nothing was opened. Try again from the key's own page." },
+    broken: { title: "Something went wrong", text: "It is our fault, and has been noted. Try again in a moment." }
+  },
+  usesLeft: (count: number) => `You can open ${count} more ${many(count, "time", "times")}.`,
+  offline:
+    "The lock is not connected right now. If you open anyway, the door opens only if the lock comes back within ten seconds; it counts as a use all the same.",
+  open: (label: string | undefined) => (label === undefined ? "Open the door" : `Open ${label}`),
+  opening: "Opening…",
+  slide: "Slide to open",
+  slideHow: "Slide to the end and hold until it opens.",
+  slideHowByKeyboard: "With a keyboard, hold the right arrow key.",
+  hold: "Hold…",
+  signIn: "Sign in",
+  signInElsewhere: "Open this link in the app or on the site where you are signed in.",
+  confirmation: {
+    told: { title: "The door is opening", text: (when: Html) => html`The lock was told to open at ${when}.` },
+    offline: {
+      title: "The lock is not connected",
+      text: (when: Html) =>
+        html`It was told to open at ${when}. If it comes back within ten seconds, the door opens; after that, it does not.`
+    },
+    past: {
+      title: "The door was opened before",
+      text: (when: Html) => html`The lock was told to open at ${when}. Nothing was opened just now.`
+    },
+    none: { title: "Nothing was opened", text: () => html`There is no opening to confirm here.` }
+  },
+  again: "Open again",
+  back: "Back to the key"
+}
+
+export type Texts = typeof en
