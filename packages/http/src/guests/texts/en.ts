@@ -1,4 +1,4 @@
-/** All words of the guest pages, in English. Another language is another file of this type. */
+/** All words of the guest pages, in English. Another language is another file of the same shape. */
 import type { Html } from "../Html.ts"
 import { html } from "../Html.ts"
 
@@ -89,5 +89,3 @@ export const en = {
   again: "Open again",
   back: "Back to the key"
 }
-
-export type Texts = typeof en

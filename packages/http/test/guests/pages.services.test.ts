@@ -1,0 +1,406 @@
+/** The guest pages in a real browser: on a phone and at a desk, with scripts and without. */
+
+import { createServer, type Server } from "node:http"
+import { createRequire } from "node:module"
+import type { AddressInfo } from "node:net"
+import type { AxeResults } from "axe-core"
+import { Effect } from "effect"
+import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { OWNER, STRANGER, token } from "../harness/callers.ts"
+import { type InProcess, startInProcess } from "../harness/inProcess.ts"
+import { newUuid } from "../harness/locks.ts"
+import { dark, desktop, launch, phone, slideWithFinger, slideWithMouse, withoutScripts } from "./browser.ts"
+import { connect, type GuestLink, makeLink } from "./guest.ts"
+
+let browser: Browser
+let server: InProcess
+/** Where guests sign in: it knows them by the button that they press. */
+let signInSite: Server
+beforeAll(async () => {
+  signInSite = createServer(signInPage).listen(0, "127.0.0.1")
+  await new Promise((resolve) => signInSite.once("listening", resolve))
+  const { port } = signInSite.address() as AddressInfo
+  server = await startInProcess({ signInUrl: `http://127.0.0.1:${port}/sign-in` })
+  browser = await launch()
+})
+afterAll(async () => {
+  await browser?.close()
+  signInSite?.close()
+  await server?.stop()
+})
+
+const signInPage: Parameters<typeof createServer>[1] = (request, response) => {
+  let body = ""
+  request.on("data", (chunk) => (body += chunk))
+  request.on("end", () => {
+    const returnTo = new URLSearchParams(body).get("return_to")
+    const form = (userId: string) =>
+      `<form method="post" action="${server.url}${returnTo}/sign-in"><input type="hidden" name="token" value="${token({ sub: userId })}"><button>I am ${userId}</button></form>`
+    response.writeHead(200, { "content-type": "text/html" })
+    response.end(`<!doctype html><title>Sign in</title>${form(OWNER)}${form(STRANGER)}`)
+  })
+}
+
+const kinds: Readonly<Record<string, BrowserContextOptions>> = {
+  "a phone": phone,
+  "a desktop": desktop,
+  "a phone without scripts": { ...phone, ...withoutScripts },
+  "a desktop without scripts": { ...desktop, ...withoutScripts }
+}
+
+/** Runs in a browser window of its own, in which nothing may go wrong unseen. */
+const visit = async (options: BrowserContextOptions, url: string, run: (page: Page) => Promise<void>) => {
+  const context = await browser.newContext(options)
+  const page = await context.newPage()
+  const faults: Array<string> = []
+  page.on("pageerror", ({ message }) => faults.push(message))
+  page.on("console", (message) => message.text().includes("Content Security Policy") && faults.push(message.text()))
+  try {
+    await page.goto(url)
+    await run(page)
+    expect(faults).toEqual([])
+  } finally {
+    await context.close()
+  }
+}
+
+const heading = (page: Page) => page.locator("h1").textContent()
+
+/** Opens as a person would with what the page offers. */
+const openBy = async (page: Page, options: BrowserContextOptions): Promise<void> => {
+  if (options.javaScriptEnabled === false) return page.getByRole("button", { name: "Open the door" }).click()
+  if (options.hasTouch !== true) return slideWithMouse(page)
+  await slideWithFinger(page)
+}
+
+const confirmed = (page: Page) => page.waitForURL(/\/confirmation/)
+
+describe.each(Object.entries(kinds))("on %s", (_, options) => {
+  it("a guest opens the door, and sees it confirmed", async () => {
+    const link = await makeLink(server, { maxUses: 2 })
+    await connect(server, link.lock)
+    await visit(options, link.url, async (page) => {
+      expect(await heading(page)).toBe("Your key is ready")
+      expect(await page.locator("main").textContent()).toContain("You can open 2 more times.")
+      await openBy(page, options)
+      await confirmed(page)
+      expect(await heading(page)).toBe("The door is opening")
+      expect(await link.opens()).toBe(1)
+    })
+  })
+
+  it.each([
+    ["Your key has expired", { validFrom: "2020-01-01T00:00Z", validUntil: "2020-01-02T00:00Z" }],
+    ["Your key does not work yet", { validFrom: "2098-01-01T00:00Z", validUntil: "2099-01-01T00:00Z" }],
+    ["Your key has been used up", { maxUses: 1 }],
+    ["Your key was withdrawn", {}],
+    ["We do not know this key", {}]
+  ] as const)("%s: the page says so, and offers nothing to open with", async (title, given) => {
+    const link = await makeLink(server, given)
+    if (title.includes("used up")) await link.lock.post("use-temp-key", { tempKeyUuid: link.uuid })
+    if (title.includes("withdrawn")) await link.lock.post("delete-temp-key", { tempKeyUuid: link.uuid })
+    const url = title.includes("know") ? `${server.url}/temp-keys/${newUuid()}` : link.url
+    await visit(options, url, async (page) => {
+      expect(await heading(page)).toBe(title)
+      expect(await page.locator("form, button, input").count()).toBe(0)
+    })
+  })
+
+  it("a key that ends while its page is open says so when it is used", async () => {
+    const link = await makeLink(server)
+    await visit(options, link.url, async (page) => {
+      await link.lock.post("delete-temp-key", { tempKeyUuid: link.uuid })
+      await openBy(page, options)
+      await page.getByText("Your key was withdrawn").first().waitFor()
+      expect(await link.opens()).toBe(0)
+    })
+  })
+
+  it("a named user signs in elsewhere, comes back and opens; another learns that the key is not theirs", async () => {
+    const link = await makeLink(server, { accessMode: "user-whitelist", allowedUserIds: [OWNER] })
+    for (const [userId, title] of [
+      [STRANGER, "This key is not for you"],
+      [OWNER, "Your key is ready"]
+    ] as const) {
+      await visit(options, link.url, async (page) => {
+        expect(await heading(page)).toBe("Please sign in")
+        await page.getByRole("button", { name: "Sign in" }).click()
+        await page.getByRole("button", { name: userId }).click()
+        await page.getByText(title).first().waitFor()
+        expect(page.url()).toBe(link.url)
+        if (userId === STRANGER) return
+        await openBy(page, options)
+        await confirmed(page)
+      })
+    }
+    expect(await link.opens()).toBe(1)
+  })
+
+  it("a lock that cannot be reached is said to be so, and the same page tries again", async () => {
+    const link = await makeLink(server, { maxUses: 1 })
+    await visit(options, link.url, async (page) => {
+      await Effect.runPromise(server.shadow.setMode("reject"))
+      try {
+        await openBy(page, options)
+        await page.getByText("The lock could not be reached").first().waitFor()
+      } finally {
+        await Effect.runPromise(server.shadow.setMode("ok"))
+      }
+      await page.waitForLoadState()
+      await page.mouse.up()
+      await openBy(page, options)
+      await confirmed(page)
+      expect(await link.opens()).toBe(1)
+    })
+  })
+
+  it("a lock that is not connected is said to be so before and after", async () => {
+    const link = await makeLink(server)
+    await visit(options, link.url, async (page) => {
+      expect(await page.locator(".notice").textContent()).toContain("The lock is not connected right now")
+      await openBy(page, options)
+      await confirmed(page)
+      expect(await heading(page)).toBe("The lock is not connected")
+    })
+  })
+
+  it("going back after opening opens nothing, and then the door can be opened again", async () => {
+    const link = await makeLink(server)
+    await connect(server, link.lock)
+    await visit(options, link.url, async (page) => {
+      await openBy(page, options)
+      await confirmed(page)
+      await page.goBack()
+      await page.getByText("Your key is ready").first().waitFor()
+      expect(await link.opens()).toBe(1)
+      await page.mouse.up()
+      await openBy(page, options)
+      await confirmed(page)
+      expect(await link.opens()).toBe(2)
+      await page.getByRole("link", { name: "Open again" }).click()
+      expect(page.url()).toBe(link.url)
+      expect(await link.opens()).toBe(2)
+    })
+  })
+})
+
+describe("a tap that comes twice", () => {
+  it("opens once", async () => {
+    const link = await makeLink(server)
+    await visit({ ...phone, ...withoutScripts }, link.url, async (page) => {
+      await page.getByRole("button").dblclick({ noWaitAfter: true })
+      await confirmed(page)
+      expect(await link.opens()).toBe(1)
+    })
+  })
+
+  it("opens once when the confirmation is asked for again by sending the form again", async () => {
+    const link = await makeLink(server)
+    await visit({ ...desktop, ...withoutScripts }, link.url, async (page) => {
+      const ticket = await page.locator("[name=ticket]").getAttribute("value")
+      await page.getByRole("button").click()
+      await confirmed(page)
+      const again = await link.open({ ticket: ticket ?? "" })
+      expect(server.url + again.headers.get("location")).toBe(page.url())
+      expect(await link.opens()).toBe(1)
+    })
+  })
+})
+
+describe("the slider", () => {
+  const onSlider = async (run: (page: Page, link: GuestLink) => Promise<void>, opens: number, options = desktop) => {
+    const link = await makeLink(server)
+    await visit(options, link.url, async (page) => {
+      await run(page, link)
+      if (opens > 0) await confirmed(page)
+      // Longer than the slider must be held: what would open has opened by then.
+      else await page.waitForTimeout(1_000)
+      expect(await link.opens()).toBe(opens)
+    })
+  }
+
+  it("opens nothing when it is let go before its end, or at its end too soon", async () => {
+    await onSlider(async (page) => {
+      await slideWithMouse(page, 0.8)
+      await page.waitForTimeout(800)
+      await page.mouse.up()
+      await slideWithMouse(page)
+      await page.mouse.up()
+      expect(await page.locator("input").inputValue()).toBe("0")
+    }, 0)
+    await onSlider(
+      async (page) => {
+        const lift = await slideWithFinger(page)
+        await lift()
+      },
+      0,
+      phone
+    )
+  })
+
+  it("opens when its end is pressed and held, for who cannot drag", async () => {
+    await onSlider(async (page) => {
+      const box = await page.locator(".slide").boundingBox()
+      if (box === null) return expect.fail("no slider")
+      await page.mouse.move(box.x + box.width - 20, box.y + box.height / 2)
+      await page.mouse.down()
+    }, 1)
+  })
+
+  it("opens by the keyboard when it is moved step by step, not at one stroke", async () => {
+    await onSlider(async (page) => {
+      await page.getByRole("slider").focus()
+      await page.keyboard.press("End")
+    }, 0)
+    await onSlider(async (page) => {
+      await page.getByRole("slider").focus()
+      for (let step = 0; step < 100; step++) await page.keyboard.press("ArrowRight")
+    }, 1)
+  })
+
+  it("has a name, an explanation and a state for who does not see it", async () => {
+    await onSlider(async (page) => {
+      const slider = page.getByRole("slider", { name: "Slide to open" })
+      expect(await slider.getAttribute("aria-describedby")).toBe("slide-how")
+      expect(await page.getByRole("status").count()).toBe(1)
+    }, 0)
+  })
+
+  it("leaves room for the button when its script does not arrive", async () => {
+    const link = await makeLink(server)
+    const context = await browser.newContext(phone)
+    try {
+      const page = await context.newPage()
+      await page.route("**/guest.js*", (route) => route.abort())
+      await page.goto(link.url)
+      await page.getByRole("button", { name: "Open the door" }).click()
+      await confirmed(page)
+      expect(await link.opens()).toBe(1)
+    } finally {
+      await context.close()
+    }
+  })
+})
+
+/** Everything that a script can do to a page short of asking the server by itself. */
+const crawler = `(async () => {
+  const all = (selector) => Array.from(document.querySelectorAll(selector))
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 1_000))
+  for (const template of all("template")) document.body.append(template.content.cloneNode(true))
+  for (const input of all("input")) {
+    input.value = "100"
+    for (const type of ["pointerdown", "mousedown", "touchstart", "focus", "input", "change"]) {
+      for (let n = 0; n < 5; n++) input.dispatchEvent(new Event(type, { bubbles: true }))
+    }
+  }
+  await pause()
+  for (const type of ["pointerup", "mouseup", "touchend", "click"]) {
+    for (const element of all("*")) element.dispatchEvent(new Event(type, { bubbles: true }))
+  }
+  for (const element of all("a, button, input, main, div, span")) element.click()
+  for (const form of all("form")) form.submit()
+  await pause()
+})()`
+
+describe("programs that look at links", () => {
+  it("which run scripts, submit forms, press, click and type, open nothing", async () => {
+    const link = await makeLink(server)
+    await visit(desktop, link.url, async (page) => {
+      await page.evaluate(crawler)
+      // Some drive a whole browser: what they do then looks like a person's doing, but it does not last.
+      const box = await page.locator(".slide").first().boundingBox()
+      if (box === null) return expect.fail("no slider")
+      for (const part of [0.05, 0.5, 0.97]) {
+        await page.mouse.click(box.x + box.width * part, box.y + box.height / 2, { clickCount: 2 })
+        for (const key of ["Enter", "Space", "End", "Tab"]) await page.keyboard.press(key)
+      }
+      await page.waitForTimeout(1_000)
+      expect(page.url()).toBe(link.url)
+      expect(await link.opens()).toBe(0)
+    })
+  })
+
+  it("which fetch them ahead of the guest, open nothing", async () => {
+    const link = await makeLink(server)
+    const elsewhere = createServer((_, response) => {
+      const rules = JSON.stringify({ prerender: [{ urls: [link.url] }], prefetch: [{ urls: [link.url] }] })
+      response.writeHead(200, { "content-type": "text/html" })
+      response.end(
+        `<link rel="prefetch" href="${link.url}"><link rel="prerender" href="${link.url}"><script type="speculationrules">${rules}</script><iframe src="${link.url}"></iframe>`
+      )
+    }).listen(0, "127.0.0.1")
+    await new Promise((resolve) => elsewhere.once("listening", resolve))
+    const context = await browser.newContext(desktop)
+    try {
+      const { port } = elsewhere.address() as AddressInfo
+      const page = await context.newPage()
+      // Nobody may put the page under what a guest clicks.
+      const refused = page.waitForEvent("console", (message) => message.text().includes("frame-ancestors 'none'"))
+      await page.goto(`http://127.0.0.1:${port}/`)
+      await refused
+      // As long as a browser may take to fetch what it was told that the guest will want.
+      await page.waitForTimeout(500)
+      expect(await link.opens()).toBe(0)
+    } finally {
+      await context.close()
+      elsewhere.close()
+    }
+  })
+})
+
+describe("every page", () => {
+  const axe = createRequire(import.meta.url).resolve("axe-core")
+  /** A link for each state that a page can show. */
+  const states = async (): Promise<ReadonlyArray<readonly [name: string, url: string]>> => {
+    const confirmation = async (link: GuestLink) => server.url + (await link.open()).headers.get("location")
+    const online = await makeLink(server, { maxUses: 3 })
+    await connect(server, online.lock)
+    const deleted = await makeLink(server)
+    await deleted.lock.post("delete-temp-key", { tempKeyUuid: deleted.uuid })
+    return [
+      ["valid", online.url],
+      ["opened", await confirmation(online)],
+      ["offline", (await makeLink(server)).url],
+      ["opened offline", await confirmation(await makeLink(server))],
+      ["nothing opened", `${online.url}/confirmation`],
+      ["expired", (await makeLink(server, { validFrom: "2020-01-01T00:00Z", validUntil: "2020-01-02T00:00Z" })).url],
+      ["not yet", (await makeLink(server, { validFrom: "2098-01-01T00:00Z", validUntil: "2099-01-01T00:00Z" })).url],
+      ["deleted", deleted.url],
+      ["unknown", `${server.url}/temp-keys/${newUuid()}`],
+      ["sign-in", (await makeLink(server, { accessMode: "user-whitelist", allowedUserIds: [OWNER] })).url]
+    ]
+  }
+
+  it.each([
+    ["on a phone", phone],
+    ["on a phone at night", { ...phone, ...dark }],
+    ["on a desktop", desktop],
+    ["on a desktop at night", { ...desktop, ...dark }],
+    ["on a small phone with large text", { ...phone, viewport: { width: 320, height: 568 } }]
+  ])("%s is accessible, in every state, and fits its width", async (_, options) => {
+    for (const [name, url] of await states()) {
+      // The tool is put into the page past the page's own rules, which are right to refuse it.
+      await visit({ ...options, bypassCSP: true }, url, async (page) => {
+        await page.addScriptTag({ path: axe })
+        const { violations } = (await page.evaluate("axe.run()")) as AxeResults
+        expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join()}`)).toEqual([])
+        const [scroll, client] = await page.evaluate<[number, number]>(
+          "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        expect([name, scroll]).toEqual([name, client])
+      })
+    }
+  })
+
+  it("shows times as the guest's clock does; without scripts in UTC, and says so", async () => {
+    const link = await makeLink(server, { validUntil: "2099-08-31T22:30:00Z" })
+    const athens = { ...phone, timezoneId: "Europe/Athens", locale: "en-GB" }
+    await visit(athens, link.url, async (page) => {
+      expect(await page.locator("time").textContent()).toMatch(/^Tuesday,? 1 September 2099 at 01:30$/)
+    })
+    await visit({ ...athens, ...withoutScripts }, link.url, async (page) => {
+      expect(await page.locator("time").textContent()).toMatch(/^Monday,? 31 August 2099 at 22:30 UTC$/)
+    })
+  })
+})
