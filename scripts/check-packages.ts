@@ -35,7 +35,9 @@ try {
   await serve()
   // The test kit alone brings the test libraries.
   const optional = manifests.flatMap(({ peerDependencies = {}, peerDependenciesMeta = {} }) =>
-    Object.keys(peerDependenciesMeta).map((name) => `${name}@${peerDependencies[name]}`)
+    Object.keys(peerDependenciesMeta)
+      .filter((peer) => manifests.every(({ name }) => name !== peer))
+      .map((name) => `${name}@${peerDependencies[name]}`)
   )
   run(project, "npm", "install", "--no-audit", "--no-fund", ...optional)
   importAll(entries)

@@ -133,19 +133,29 @@ const Outcome = Schema.Struct({
 })
 const decodeOutcome = Schema.decodeUnknownOption(Outcome)
 
-/** The outcomes in `reported.commands`, or in a part of it. What is none of ours is logged, and left out. */
-export const outcomesIn = Effect.fnUntraced(function* (thing: string, commands: unknown) {
-  const now = yield* Clock.currentTimeMillis
+/**
+ * The outcomes in `reported.commands`, or in a part of it, of which was heard `at` (epoch milliseconds). What is none is
+ * logged, and left out.
+ */
+export const outcomesIn = Effect.fnUntraced(function* (thing: string, commands: unknown, at: number) {
   const reports: Array<DeviceReport> = []
   for (const [commandId, document] of Object.entries(isObject(commands) ? commands : {})) {
     // The backend itself takes outcomes away.
     if (document === null) continue
     const outcome = decodeOutcome(document)
-    if (Option.isSome(outcome)) reports.push({ _tag: "CommandOutcome", thing, commandId, at: now, ...outcome.value })
+    if (Option.isSome(outcome)) reports.push({ _tag: "CommandOutcome", thing, commandId, at, ...outcome.value })
     else yield* Effect.logWarning("A device reported something that is no outcome of a command", { thing, commandId })
   }
   return reports
 })
+
+/** That a device has written this to `reported`, `at` (epoch milliseconds); nothing when it was not the device. */
+export const stateIn = (thing: string, reported: unknown, at: number): ReadonlyArray<DeviceReport> =>
+  isObject(reported) && Object.entries(reported).some(isOfDevice) ? [{ _tag: "State", thing, reported, at }] : []
+
+/** The backend takes outcomes away, and writes nothing else there. */
+const isOfDevice = ([attribute, value]: readonly [string, Schema.Json]): boolean =>
+  attribute !== "commands" || (isObject(value) && Object.values(value).some((outcome) => outcome !== null))
 
 type Section = "desired" | "reported"
 const SECTIONS: ReadonlyArray<Section> = ["desired", "reported"]

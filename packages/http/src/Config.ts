@@ -23,7 +23,7 @@ export interface StoreConfig {
 export interface ServerConfig extends StoreConfig {
   readonly host: string
   readonly port: number
-  readonly shadow: LocalShadowConfig
+  readonly shadow: LocalShadowConfig | AwsShadowConfig
   readonly jwt: JwtOptions
   /** Where guests are sent to sign in. */
   readonly signInUrl: string | undefined
@@ -37,6 +37,17 @@ export interface LocalShadowConfig {
   readonly _tag: "local"
   /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
   readonly rest: "off" | "closed" | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey> }
+}
+
+/** AWS IoT Core; region, endpoint and credentials are the AWS SDK's own variables. */
+export interface AwsShadowConfig {
+  readonly _tag: "aws"
+  /** Before the uuid of a lock, in the name of its thing. */
+  readonly thingPrefix: string
+  /** A named shadow; the classic one when there is none. */
+  readonly shadowName: string | undefined
+  /** The SQS queue with the reports of devices. */
+  readonly reportsQueue: string | undefined
 }
 
 /** What a client of the shadow service signs with. */
@@ -77,8 +88,33 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
   }
 })
 
-const shadowConfig = Effect.fnUntraced(function* (host: string): Effect.fn.Return<LocalShadowConfig, InvalidConfig> {
-  yield* variable("LATCHKEY_SHADOW", "local", oneOf("local"), "expected local")
+const shadowConfig = Effect.fnUntraced(function* (host: string) {
+  const shadow = yield* variable("LATCHKEY_SHADOW", "local", oneOf("local", "aws"), "expected local or aws")
+  return shadow === "aws" ? yield* awsShadowConfig : yield* localShadowConfig(host)
+})
+
+const awsShadowConfig: Effect.Effect<AwsShadowConfig, InvalidConfig> = Effect.gen(function* () {
+  return {
+    _tag: "aws",
+    thingPrefix: yield* variable(
+      "LATCHKEY_AWS_THING_PREFIX",
+      "",
+      matching(/^[a-zA-Z0-9:_-]{0,92}$/),
+      "expected up to 92 of a-z, A-Z, 0-9, ':', '_' and '-'"
+    ),
+    shadowName: yield* variable(
+      "LATCHKEY_AWS_SHADOW_NAME",
+      undefined,
+      matching(/^[$a-zA-Z0-9:_-]{1,64}$/),
+      "expected the name of a shadow"
+    ),
+    reportsQueue: yield* variable("LATCHKEY_AWS_REPORTS_QUEUE", undefined, httpUrl, "expected the URL of an SQS queue")
+  }
+})
+
+const localShadowConfig = Effect.fnUntraced(function* (
+  host: string
+): Effect.fn.Return<LocalShadowConfig, InvalidConfig> {
   const keys = yield* variable(
     "LATCHKEY_SHADOW_KEYS",
     [],
@@ -131,6 +167,11 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
 })
 
 const anyText = (text: string): string => text
+
+const matching =
+  (pattern: RegExp) =>
+  (text: string): string | undefined =>
+    pattern.test(text) ? text : undefined
 
 const oneOf =
   <const Values extends ReadonlyArray<string>>(...values: Values) =>

@@ -5,7 +5,13 @@ import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { InvalidConfig, type ServerConfig, type StoreConfig } from "./Config.ts"
+import {
+  type AwsShadowConfig,
+  InvalidConfig,
+  type LocalShadowConfig,
+  type ServerConfig,
+  type StoreConfig
+} from "./Config.ts"
 import { events } from "./cli/events.ts"
 import { keys } from "./cli/keys.ts"
 import { projections } from "./cli/projections.ts"
@@ -17,22 +23,49 @@ const storeAdapters = ({ store, data }: StoreConfig) =>
     ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
     : named("LATCHKEY_DATA", Sqlite.layer({ folder: data }))
 
-const adapters = (config: ServerConfig) => Layer.merge(shadowAdapter(config), storeAdapters(config))
-
 // Only the server needs devices: the other commands start without loading them.
-const shadowAdapter = ({ host, store, data, shadow }: ServerConfig) =>
+const adapters = (config: ServerConfig) =>
+  Layer.merge(
+    config.shadow._tag === "aws" ? awsShadow(config.shadow) : localShadow(config, config.shadow),
+    storeAdapters(config)
+  )
+
+const localShadow = ({ host, store, data }: ServerConfig, { rest }: LocalShadowConfig) =>
   Effect.promise(() => import("@latchkey/local-shadow")).pipe(
     Effect.map(({ LocalShadow, ShadowRest }) => {
       const served =
-        typeof shadow.rest === "string"
+        typeof rest === "string"
           ? Layer.empty
           : named(
               "LATCHKEY_SHADOW_PORT",
-              Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...shadow.rest }), announceShadows))
+              Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...rest }), announceShadows))
             )
       const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder: store === "memory" ? ":memory:" : data }))
       return Layer.provideMerge(served, shadows)
     }),
+    Layer.unwrap
+  )
+
+/** Who wants it installs it: it brings the AWS SDK. */
+const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =>
+  Effect.tryPromise({
+    try: () => import("@latchkey/aws-iot"),
+    catch: (error) =>
+      new InvalidConfig({
+        variable: "LATCHKEY_SHADOW",
+        expected: `aws needs @latchkey/aws-iot: npm install @latchkey/aws-iot (${error instanceof Error ? error.message : error})`
+      })
+  }).pipe(
+    Effect.map(({ AwsIot }) =>
+      named(
+        "LATCHKEY_SHADOW",
+        AwsIot.layer({
+          things: AwsIot.prefixed(thingPrefix),
+          ...(shadowName !== undefined && { shadowName }),
+          ...(reportsQueue !== undefined && { reportsQueue })
+        })
+      )
+    ),
     Layer.unwrap
   )
 

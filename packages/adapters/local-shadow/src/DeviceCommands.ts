@@ -5,9 +5,10 @@ import {
   type DeviceShadow,
   outcomesIn,
   type ShadowUnavailable,
-  ShadowWriteRefused
+  ShadowWriteRefused,
+  stateIn
 } from "@latchkey/core"
-import { Effect, type Schema, Stream } from "effect"
+import { Clock, Effect, type Schema, Stream } from "effect"
 import { isObject, own, type Shadow } from "./ShadowDocument.ts"
 import type { ShadowEvent, ShadowEvents } from "./ShadowEvents.ts"
 import type { ShadowAccepted } from "./ShadowMessage.ts"
@@ -41,7 +42,8 @@ export const deviceCommands = ({ read, update, outcomes, events }: Shadows): Dev
 
   /** What of all reports still stands: makes up for any that were missed. */
   const standing = Effect.gen(function* () {
-    const held = yield* Effect.forEach(yield* outcomes, ({ thing, commands }) => outcomesIn(thing, commands))
+    const now = yield* Clock.currentTimeMillis
+    const held = yield* Effect.forEach(yield* outcomes, ({ thing, commands }) => outcomesIn(thing, commands, now))
     return [...held.flat(), ...events.presences.values()]
   })
 
@@ -76,13 +78,16 @@ const writeRefused = (thing: string, { code, message }: ShadowRefused): ShadowWr
     inDoubt: false
   })
 
-const reportsOf = (event: ShadowEvent): Effect.Effect<ReadonlyArray<DeviceReport>> => {
-  if (event._tag === "Presence") return Effect.succeed([event])
-  if (event._tag === "Deleted" || event.shadowName !== undefined) return Effect.succeed([])
-  const named = own(event.accepted.state?.reported ?? undefined, "commands")
+const reportsOf = Effect.fnUntraced(function* (event: ShadowEvent): Effect.fn.Return<ReadonlyArray<DeviceReport>> {
+  if (event._tag === "Presence") return [event]
+  if (event._tag === "Deleted" || event.shadowName !== undefined) return []
+  const now = yield* Clock.currentTimeMillis
+  const reported = event.accepted.state?.reported ?? undefined
+  const state = stateIn(event.thing, reported, now)
+  const named = own(reported, "commands")
   const held = own(event.documents.current.state.reported, "commands")
-  if (!isObject(named) || !isObject(held)) return Effect.succeed([])
+  if (!isObject(named) || !isObject(held)) return state
   // Also what was held before: a device that says it again was perhaps not heard.
   const said = Object.entries(held).filter(([commandId]) => Object.hasOwn(named, commandId))
-  return outcomesIn(event.thing, Object.fromEntries(said))
-}
+  return [...state, ...(yield* outcomesIn(event.thing, Object.fromEntries(said), now))]
+})

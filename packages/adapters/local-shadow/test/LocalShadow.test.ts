@@ -225,7 +225,7 @@ describe("device commands", () => {
         shadows.update("thing", { state: { reported: { commands } } }, name)
       yield* TestClock.setTime(5000)
       const reports = yield* device.reports.pipe(
-        Stream.take(4),
+        Stream.take(6),
         Stream.runCollect,
         Effect.forkChild({ startImmediately: true })
       )
@@ -244,9 +244,12 @@ describe("device commands", () => {
         at: 7,
         detail: "jammed"
       }
+      const state = (commands: object) => ({ _tag: "State", thing: "thing", reported: { commands }, at: 5000 })
       expect(yield* Fiber.join(reports)).toEqual([
         { _tag: "Presence", thing: "thing", online: true, at: 5000 },
+        state({ wrong: { outcome: "perhaps" }, one: { outcome: "failed", at: 7, detail: "jammed" } }),
         failed,
+        state({ wrong: null, one: { outcome: "failed" } }),
         failed,
         { _tag: "Presence", thing: "thing", online: false, at: 5000 }
       ])

@@ -50,7 +50,10 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   if (config.jwt.key._tag === "None") {
     yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
   }
-  if (config.shadow.rest === "closed") {
+  if (config.shadow._tag === "aws" && config.shadow.reportsQueue === undefined) {
+    yield* Console.log("What devices report is not heard of: set LATCHKEY_AWS_REPORTS_QUEUE.")
+  }
+  if (config.shadow._tag === "local" && config.shadow.rest === "closed") {
     yield* Console.log("Device shadows are not served: set LATCHKEY_SHADOW_KEYS, or LATCHKEY_SHADOW_PORT to off.")
   }
   const host = family === "IPv6" ? `[${address}]` : address

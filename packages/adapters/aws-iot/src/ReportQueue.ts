@@ -1,0 +1,108 @@
+/**
+ * Reports from an SQS queue that IoT rules feed. A message with outcomes stays in the queue until they are settled, so
+ * that none is lost on its way into the log; what is delivered twice is told twice, and does no harm.
+ */
+import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs"
+import { type DeviceReport, ShadowUnavailable } from "@latchkey/core"
+import { Effect, Stream } from "effect"
+import type { ThingNames } from "./DataPlane.ts"
+import { reportsIn } from "./IotMessage.ts"
+
+export interface ReportQueue {
+  readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
+  /** Takes notice that a command is settled: nobody needs the message with its outcome any more. */
+  readonly settled: (thing: string, commandId: string) => Effect.Effect<void>
+}
+
+/** The most that SQS hands over at once, and the longest that it waits for the first, in seconds. */
+const BATCH = 10
+const WAIT = 20
+/** Outcomes that wait to be settled; of more, the oldest are left to be delivered again. */
+const MOST_WAITING = 10_000
+
+/** A message that is in the queue as long as one of its outcomes is unsettled. */
+interface Waiting {
+  readonly receipt: string
+  readonly unsettled: Set<string>
+}
+
+export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNames): ReportQueue => {
+  /** By outcome; the last message that told it. */
+  const waiting = new Map<string, Waiting>()
+
+  const receive = Effect.tryPromise({
+    try: (abortSignal) => {
+      const limits = { MaxNumberOfMessages: BATCH, WaitTimeSeconds: WAIT }
+      return client.send(new ReceiveMessageCommand({ QueueUrl: queueUrl, ...limits }), { abortSignal })
+    },
+    catch: unavailable
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: 1000 * (WAIT + 10),
+      orElse: () => Effect.fail(unavailable("no answer"))
+    }),
+    Effect.map(({ Messages = [] }) => Messages)
+  )
+
+  /** A message that stays is delivered again. */
+  const remove = Effect.fnUntraced(function* (receipts: ReadonlyArray<string>) {
+    if (receipts.length === 0) return
+    const entries = receipts.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle }))
+    yield* Effect.tryPromise({
+      try: () => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })),
+      catch: unavailable
+    }).pipe(
+      Effect.catch(({ message }) => Effect.logWarning("Device reports stay in the queue, and come again", message))
+    )
+  })
+
+  /** The reports of a message, and its receipt once it is done with. */
+  const take = Effect.fnUntraced(function* ({ MessageId, Body = "", ReceiptHandle: receipt = "" }: Message) {
+    const reports = yield* reportsIn(Body, things)
+    if (reports === undefined) {
+      yield* Effect.logWarning("A message in the queue of device reports is none; it is deleted", { MessageId })
+    }
+    const outcomes = (reports ?? []).flatMap((report) =>
+      report._tag === "CommandOutcome" ? [outcomeOf(report.thing, report.commandId)] : []
+    )
+    const message: Waiting = { receipt, unsettled: new Set(outcomes) }
+    for (const outcome of outcomes) {
+      waiting.set(outcome, message)
+      const [oldest] = waiting.keys()
+      if (waiting.size > MOST_WAITING && oldest !== undefined) waiting.delete(oldest)
+    }
+    return { reports: reports ?? [], done: outcomes.length === 0 ? [receipt] : [] }
+  })
+
+  const reports = Stream.suspend(() => {
+    let done: ReadonlyArray<string> = []
+    const next = Effect.gen(function* () {
+      // Whoever asks for more has taken what there was.
+      yield* remove(done)
+      const taken = yield* Effect.forEach(yield* receive, take)
+      done = taken.flatMap((one) => one.done)
+      return taken.flatMap((one) => one.reports)
+    })
+    return Stream.flattenIterable(Stream.fromEffectRepeat(next))
+  })
+
+  const settled = Effect.fnUntraced(function* (thing: string, commandId: string) {
+    const outcome = outcomeOf(thing, commandId)
+    const message = waiting.get(outcome)
+    waiting.delete(outcome)
+    message?.unsettled.delete(outcome)
+    if (message?.unsettled.size === 0) yield* remove([message.receipt])
+  })
+
+  return { reports, settled }
+}
+
+const outcomeOf = (thing: string, commandId: string): string => JSON.stringify([thing, commandId])
+
+const unavailable = (error: unknown): ShadowUnavailable =>
+  new ShadowUnavailable({
+    thing: "all things",
+    message:
+      `The queue of device reports does not answer (${error instanceof Error ? `${error.name}: ${error.message}` : error}). ` +
+      "Check its URL and region, and allow sqs:ReceiveMessage and sqs:DeleteMessage."
+  })

@@ -1,0 +1,2 @@
+export * as AwsIot from "./AwsIot.ts"
+export type { ThingNames } from "./DataPlane.ts"

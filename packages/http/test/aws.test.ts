@@ -1,0 +1,126 @@
+/** `LATCHKEY_SHADOW=aws`: one server's devices are the shadows that another one serves, through the AWS SDK. */
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { text } from "node:stream/consumers"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createLock, historyOf, type TestLock } from "./harness/locks.ts"
+import { configured, type Environment, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
+
+const AWS: Environment = {
+  LATCHKEY_SHADOW: "aws",
+  AWS_REGION: "eu-west-1",
+  AWS_ACCESS_KEY_ID: "AKID",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  AWS_MAX_ATTEMPTS: "1"
+}
+
+const shadowsOf = (server: Server) => /shadows are served on (\S+)/.exec(server.output())?.[1] ?? ""
+
+describe("a server with its devices in AWS IoT", () => {
+  it("sends commands to named shadows of prefixed things, signed, and answers 502 once AWS is gone", async () => {
+    using folder = temporaryFolder()
+    using otherFolder = temporaryFolder()
+    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret", LATCHKEY_SHADOW_PORT: "0" }
+    await using aws = await startServer({ ...configured(otherFolder.path), ...keys })
+    const names = { LATCHKEY_AWS_THING_PREFIX: "latchkey-", LATCHKEY_AWS_SHADOW_NAME: "lock" }
+    await using server = await startServer({
+      ...configured(folder.path),
+      ...AWS,
+      ...names,
+      AWS_ENDPOINT_URL_IOT_DATA_PLANE: shadowsOf(aws)
+    })
+    expect(server.output()).toMatch(/LATCHKEY_AWS_REPORTS_QUEUE/)
+    const lock = await createLock(server.url)
+    expect((await lock.post("AddKey", { keyUuid: "one" })).status).toBe(200)
+    expect((await lock.post("OpenLock")).status).toBe(200)
+    const told = (await historyOf(lock)).map(({ type }) => type)
+    expect(told).toEqual(["LockCreated", "KeyAdded", "LockOpenRequested"])
+    await aws.kill()
+    const refused = await lock.post("OpenLock")
+    expect([refused.status, refused.body.error]).toEqual([502, "Failed to update device shadow"])
+    expect(refused.text).not.toMatch(/ECONNREFUSED|AWS/)
+    expect((await historyOf(lock)).map(({ type }) => type)).toEqual(told)
+    expect(server.output()).toMatch(/not reached.*ECONNREFUSED/)
+  })
+
+  it("starts only where AWS can be used", async () => {
+    using folder = temporaryFolder()
+    const bad: ReadonlyArray<readonly [variable: string, environment: Environment]> = [
+      ["AWS_REGION", { AWS_REGION: "" }],
+      ["LATCHKEY_AWS_SHADOW_NAME", { LATCHKEY_AWS_SHADOW_NAME: "no name" }],
+      ["LATCHKEY_AWS_THING_PREFIX", { LATCHKEY_AWS_THING_PREFIX: "a/b" }],
+      ["LATCHKEY_AWS_REPORTS_QUEUE", { LATCHKEY_AWS_REPORTS_QUEUE: "reports" }]
+    ]
+    for (const [variable, environment] of bad) {
+      const { code, output } = await runToEnd({ ...configured(folder.path), ...AWS, HOME: folder.path, ...environment })
+      expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringContaining(variable)]])
+    }
+  })
+})
+
+describe("an AWS endpoint that hangs", () => {
+  const folders = [temporaryFolder(), temporaryFolder()] as const
+  const hanging = new Set<string>()
+  let aws: Server
+  let server: Server
+  // Between the two: what concerns a thing that hangs is never answered.
+  const proxy = createServer(async (request, response) => {
+    const body = await text(request)
+    if ([...hanging].some((uuid) => request.url?.includes(uuid))) return
+    const { method = "" } = request
+    const answered = await fetch(shadowsOf(aws) + request.url, { method, ...(method === "POST" && { body }) })
+    response.writeHead(answered.status, Object.fromEntries(answered.headers))
+    response.end(await answered.text())
+  })
+  beforeAll(async () => {
+    aws = await startServer({ ...configured(folders[0].path), LATCHKEY_SHADOW_PORT: "0" })
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve))
+    const endpoint = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+    server = await startServer({
+      ...configured(folders[1].path),
+      ...AWS,
+      AWS_ENDPOINT_URL_IOT_DATA_PLANE: endpoint
+    })
+  })
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]()
+    await aws[Symbol.asyncDispose]()
+    proxy.closeAllConnections()
+    for (const folder of folders) folder[Symbol.dispose]()
+  })
+
+  /** How long a lock's opens take, in milliseconds. */
+  const opens = async (lock: TestLock) => {
+    const times: Array<number> = []
+    for (let n = 0; n < 30; n++) {
+      const begun = performance.now()
+      expect((await lock.post("OpenLock")).status).toBe(200)
+      times.push(performance.now() - begun)
+    }
+    return times
+  }
+
+  it("makes its locks answer 502 in time, keeps no sockets, and other locks open as fast as ever", async () => {
+    const healthy = await createLock(server.url)
+    const stuck = await Promise.all(Array.from({ length: 20 }, () => createLock(server.url)))
+    const before = Math.max(...(await opens(healthy)))
+    for (const { uuid } of stuck) hanging.add(uuid)
+    const begun = performance.now()
+    const answers = Promise.all(
+      stuck.map(async (lock) => [(await lock.post("OpenLock")).status, performance.now() - begun] as const)
+    )
+    const beside = Math.max(...(await opens(healthy)))
+    for (const [status, took] of await answers) {
+      expect(status).toBe(502)
+      // The three seconds of a command, and slack for a busy machine.
+      expect(took).toBeLessThan(6000)
+    }
+    expect(beside).toBeLessThan(before + 500)
+    const connections = () => new Promise((resolve) => proxy.getConnections((_, count) => resolve(count)))
+    await expect.poll(connections, { timeout: 5000 }).toBeLessThanOrEqual(2)
+    // Nothing was in doubt, so they work as soon as AWS answers.
+    hanging.clear()
+    for (const lock of stuck) expect((await lock.post("OpenLock")).status).toBe(200)
+    for (const lock of stuck) expect(await historyOf(lock)).toHaveLength(2)
+  })
+})
