@@ -22,8 +22,9 @@ import { TempKeyLinks } from "./TempKeyLinks.ts"
 export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
+    Layer.provideMerge(TempKeyLinks.layer),
     Layer.provideMerge(SharedCredentials.layer),
-    Layer.provideMerge(Layer.provideMerge(TempKeyLinks.layer, LockQueries.layer)),
+    Layer.provideMerge(LockQueries.layer),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )
 

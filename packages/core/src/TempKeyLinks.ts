@@ -3,6 +3,7 @@
  * it; which lock it is on, they need not know.
  */
 import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
+import { type GuestKey, guestKeyOf, guestKeyOfShared } from "./GuestKey.ts"
 import { streamOfLock } from "./Lock.ts"
 import type { CommandContext } from "./LockCommand.ts"
 import { AccessDenied, type LockNotFound } from "./LockError.ts"
@@ -13,8 +14,9 @@ import { presenceOf } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
-import { admits, canonical, statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
-import { millisOf, UuidText } from "./Text.ts"
+import { SharedCredentials } from "./SharedCredentials.ts"
+import { canonical } from "./TempKey.ts"
+import { UuidText } from "./Text.ts"
 
 /** No temp key ever had this link. */
 export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFound", {}) {
@@ -29,25 +31,6 @@ export class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeed
     return "This temp key is for named users: sign in as one of them, with Authorization: Bearer and a user's token."
   }
 }
-
-/** A door that a key opens, and whether its lock is connected: `undefined` while nobody can tell. */
-export interface GuestDoor {
-  readonly online: boolean | undefined
-}
-
-/** What a guest may know about a key; about a deleted one, nothing more. Times are epoch milliseconds. */
-export type GuestKey =
-  | { readonly status: "deleted" }
-  | {
-      readonly status: TempKeyStatus
-      /** Whether whoever asks may use it: everybody may, or they are listed; or they must sign in; or they are not listed. */
-      readonly admission: "admitted" | "sign-in" | "not-listed"
-      readonly validFrom: number
-      readonly validUntil: number
-      /** `null` is without limit. */
-      readonly usesLeft: number | null
-      readonly doors: readonly [GuestDoor, ...Array<GuestDoor>]
-    }
 
 /** A door that was told to open. */
 export interface Opened {
@@ -69,7 +52,7 @@ export type OpenError = Exclude<ExecuteError, LockNotFound> | LinkNotFound | Sig
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
   {
-    /** The key behind a link at an instant (epoch milliseconds), for the signed-in user if there is one. */
+    /** The key behind a link, of one lock or shared, at an instant (epoch milliseconds), for the signed-in user if any. */
     readonly view: (
       tempKeyUuid: string,
       userId: string | undefined,
@@ -91,6 +74,7 @@ export class TempKeyLinks extends Context.Service<
       const readModel = yield* ReadModel
       const locks = yield* Locks
       const queries = yield* LockQueries
+      const credentials = yield* SharedCredentials
       const find = yield* lockFinder
 
       const lockOf = (tempKeyUuid: string) =>
@@ -99,23 +83,29 @@ export class TempKeyLinks extends Context.Service<
           Option.match({ onNone: () => Effect.fail(new LinkNotFound()), onSome: Effect.succeed })
         )
 
-      const lockBehind = Effect.fnUntraced(function* (tempKeyUuid: string) {
-        const lockId = yield* lockOf(tempKeyUuid)
-        // The link is the permission.
-        return yield* queries.lock(latchkey, lockId, "temp-keys").pipe(
+      // The link is the permission.
+      const lockAt = (lockId: number) =>
+        queries.lock(latchkey, lockId, "temp-keys").pipe(
           Effect.catchTag("LockNotFound", () => Effect.fail(new LinkNotFound())),
           Effect.catchTag("AccessDenied", Effect.die)
         )
-      })
+      const lockBehind = (tempKeyUuid: string) => Effect.flatMap(lockOf(tempKeyUuid), lockAt)
 
       const isOnline = (thing: string) => presenceOf(readModel, thing)
 
       return {
         view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {
+          const shared = Option.getOrUndefined(yield* credentials.find(tempKeyUuid))
+          if (shared !== undefined) {
+            const online = yield* Effect.forEach(shared.doors, ({ lockId }) =>
+              Effect.flatMap(lockAt(lockId), ({ uuid }) => isOnline(uuid))
+            )
+            return guestKeyOfShared(shared, online, now)
+          }
           const lock = yield* lockBehind(tempKeyUuid)
           const uuid = canonical(tempKeyUuid)
           const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
-          if (key !== undefined) return guestKey(key, { online: yield* isOnline(lock.uuid) }, userId, now)
+          if (key !== undefined) return guestKeyOf(key, yield* isOnline(lock.uuid), userId, now)
           if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
           return yield* Effect.fail(new LinkNotFound())
         }),
@@ -149,19 +139,10 @@ export class TempKeyLinks extends Context.Service<
 /** Links are typed and cut by people: whatever is no UUID is no key. */
 const isUuid = Schema.is(UuidText)
 
-/** Latchkey itself looks; what it shows is up to `guestKey`. */
+/** Latchkey itself looks; what a guest is shown is up to `GuestKey.ts`. */
 const latchkey: Principal = { _tag: "System" }
 
 const notListed = new AccessDenied({ action: "Opening with this temp key", needed: "one of the users that it is for" })
-
-const guestKey = (key: TempKey, door: GuestDoor, userId: string | undefined, now: number): GuestKey => ({
-  status: statusAt(key, now),
-  admission: admits(key, userId) ? "admitted" : userId === undefined ? "sign-in" : "not-listed",
-  validFrom: millisOf(key.validFrom),
-  validUntil: millisOf(key.validUntil),
-  usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount),
-  doors: [door]
-})
 
 /** The use among the events of an open, and the thing that was told. */
 const openedBy = ({ version, events }: Executed) => {

@@ -6,6 +6,7 @@ import { EventStore } from "../src/ports/EventStore.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/ports/ReadModel.ts"
 import { type OpenRequest, TempKeyLinks } from "../src/TempKeyLinks.ts"
 import { clock, lockId, lockUuid, millis, type Request } from "./scenario.ts"
+import { makeSharedWorld, sharing, thingOf, uuidOf } from "./shared.ts"
 import { create, makeWorld } from "./world.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
@@ -63,7 +64,8 @@ describe("a link", () => {
         validFrom: millis("09:00"),
         validUntil: millis("17:00"),
         usesLeft: 2,
-        doors: [{ online: false }]
+        nextChangeAt: millis("17:00"),
+        doors: [{ opensBy: "link", online: false }]
       }
       expect(yield* links.view(tempKeyUuid, undefined, noon)).toStrictEqual({ status: "valid", ...key })
       expect(yield* links.view(tempKeyUuid.toUpperCase(), ADA, noon)).toMatchObject({ status: "valid" })
@@ -96,6 +98,38 @@ describe("a link", () => {
       expect(yield* admission()).toBe("sign-in")
       expect(yield* admission(ADA.toUpperCase())).toBe("admitted")
       expect(yield* admission(BOB)).toBe("not-listed")
+    })
+  )
+})
+
+describe("a link to several doors", () => {
+  it.live("shows each door by its name, how it opens and whether it is connected, until it is revoked", () =>
+    Effect.gen(function* () {
+      const world = yield* makeSharedWorld
+      const links = Context.get(yield* world.latchkey(), TempKeyLinks)
+      const doors = [
+        { lockId: "1", label: "Front door", accessMethod: "both" },
+        { lockId: "2", accessMethod: "code" }
+      ] as const
+      yield* world.process.share(sharing([], { doors }), uuidOf(1))
+      yield* world.readModel.reportDevice(thingOf(1), true, 1)
+      const view = (at: string) => links.view(uuidOf(1), undefined, millis(at))
+      expect(yield* view("12:00")).toStrictEqual({
+        status: "valid",
+        admission: "admitted",
+        validFrom: millis("08:00"),
+        validUntil: millis("18:00"),
+        nextChangeAt: millis("18:00"),
+        usesLeft: null,
+        doors: [
+          { id: 1, label: "Front door", opensBy: "link", online: true },
+          { id: 2, opensBy: "pin", online: false }
+        ]
+      })
+      expect(yield* view("07:00")).toMatchObject({ status: "not-yet-valid", nextChangeAt: millis("08:00") })
+      expect(yield* view("18:00")).toMatchObject({ status: "expired", nextChangeAt: undefined })
+      yield* world.process.revoke(uuidOf(1))
+      expect(yield* view("12:00")).toStrictEqual({ status: "deleted" })
     })
   )
 })

@@ -1,5 +1,5 @@
 /** The pages that guests see: of a key, of its opening, and of what went wrong. They work without scripts. */
-import type { GuestKey } from "@latchkey/core"
+import type { GuestDoor, GuestKey } from "@latchkey/core"
 import type { Answer } from "../Answer.ts"
 import { favicon, script, style } from "./assets.ts"
 import { pathOfKey } from "./GuestSession.ts"
@@ -45,9 +45,8 @@ export const makePages = (signInUrl: string | undefined) => {
   return {
     key: (status: number, { uuid, key, ticket, notice }: KeyPage): Answer => {
       const state = stateOf(key)
-      const { title, text } = texts.states[state]
-      const [from, until] = key.status === "deleted" ? [html``, html``] : [time(key.validFrom), time(key.validUntil)]
-      const about = text(from, until)
+      const { title } = texts.states[state]
+      const about = aboutKey(key, state)
       const below = [
         ...(state === "valid" && key.status === "valid" ? [controls(uuid, key, ticket)] : []),
         ...(state === "sign-in" || state === "not-listed" ? [signIn(uuid, signInUrl)] : [])
@@ -108,6 +107,18 @@ const stateOf = (key: GuestKey): KeyState => {
   return key.admission === "admitted" ? "valid" : key.admission
 }
 
+/** When the key works, as far as it matters now: until when, or from when on. */
+const aboutKey = (key: GuestKey, state: KeyState): Html => {
+  const { text } = texts.states[state]
+  if (key.status === "deleted") return text(html``, html``)
+  const { status, validFrom, validUntil, nextChangeAt = validUntil } = key
+  if (status === "not-yet-valid" && nextChangeAt > validFrom) {
+    return nextChangeAt < validUntil ? texts.worksNext(time(nextChangeAt)) : html`${texts.worksNoMore}`
+  }
+  const ends = status === "valid" && nextChangeAt < validUntil ? nextChangeAt : validUntil
+  return text(time(nextChangeAt), time(ends))
+}
+
 const stateIcons: Readonly<Record<KeyState, Html>> = {
   valid: icons.key,
   "not-yet-valid": icons.clock,
@@ -118,25 +129,35 @@ const stateIcons: Readonly<Record<KeyState, Html>> = {
   "not-listed": icons.person
 }
 
-/** One form a door. The script puts a slider in its place. */
+/** A form for each door that the link opens. The script puts a slider in its place. */
 const controls = (uuid: string, key: Exclude<GuestKey, { readonly status: "deleted" }>, ticket: string): Html => html`
 ${key.usesLeft !== null && html`<p>${texts.usesLeft(key.usesLeft)}</p>`}
-${key.doors.map(
-  ({ online }) => html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
-<form class="open" method="post" action="${pathOfKey(uuid)}/open">
-<input type="hidden" name="ticket" value="${ticket}">
-<button>${texts.open(undefined)}</button>
-</form>`
-)}
+${key.doors.map((door) => (door.id === undefined ? control(uuid, door, ticket) : section(uuid, door, ticket)))}
 <template id="slide">
 <div class="slide">
 <span class="track" aria-hidden="true"><span class="fill"></span><span class="words">${texts.slide}</span></span>
-<input type="range" min="0" max="100" value="0" autocomplete="off" aria-label="${texts.slide}" aria-describedby="slide-how">
+<input type="range" min="0" max="100" value="0" autocomplete="off">
 <span class="knob" aria-hidden="true">${icons.arrow}</span>
 </div>
-<p class="how" id="slide-how">${texts.slideHow} <span class="keyboard">${texts.slideHowByKeyboard}</span></p>
+<p class="how">${texts.slideHow} <span class="keyboard">${texts.slideHowByKeyboard}</span></p>
 <p class="status" role="status" data-hold="${texts.hold}" data-opening="${texts.opening}"></p>
 </template>`
+
+/** One of several doors, under its name. */
+const section = (uuid: string, door: GuestDoor, ticket: string): Html => html`<section>
+<h2>${door.label ?? texts.door(door.id)}</h2>
+${door.opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(uuid, door, ticket)}
+</section>`
+
+const control = (
+  uuid: string,
+  { id, label, online }: GuestDoor,
+  ticket: string
+): Html => html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
+<form class="open" method="post" action="${pathOfKey(uuid)}${id !== undefined && `/doors/${id}`}/open">
+<input type="hidden" name="ticket" value="${ticket}">
+<button>${texts.open(id === undefined ? undefined : (label ?? texts.door(id)))}</button>
+</form>`
 
 /** Where guests sign in learns by this form, not by an address, which page they come from. */
 const signIn = (uuid: string, signInUrl: string | undefined): Html =>

@@ -261,8 +261,8 @@ describe("the slider", () => {
 
   it("has a name, an explanation and a state for who does not see it", async () => {
     await onSlider(async (page) => {
-      const slider = page.getByRole("slider", { name: "Slide to open" })
-      expect(await slider.getAttribute("aria-describedby")).toBe("slide-how")
+      const slider = page.getByRole("slider", { name: "Open the door: Slide to open" })
+      expect(await slider.getAttribute("aria-describedby")).toBe("how-0")
       expect(await page.getByRole("status").count()).toBe(1)
     }, 0)
   })

@@ -33,15 +33,20 @@ const HOLD = 600
 /** With keys and assistive technology there is nothing to hold: there it takes at least so many steps. */
 const STEPS = 3
 
-for (const form of document.querySelectorAll("form.open")) addSlider(form)
+document.querySelectorAll("form.open").forEach(addSlider)
 
-function addSlider(form) {
+function addSlider(form, index) {
   const slider = document.getElementById("slide").content.cloneNode(true)
   const box = slider.querySelector(".slide")
   const input = slider.querySelector("input")
   const words = slider.querySelector(".words")
   const status = slider.querySelector(".status")
+  const how = slider.querySelector(".how")
   const atRest = words.textContent
+  // What it is for stands on the button that it replaces.
+  input.setAttribute("aria-label", `${form.querySelector("button").textContent}: ${atRest}`)
+  how.id = `how-${index}`
+  input.setAttribute("aria-describedby", how.id)
   form.replaceWith(slider)
 
   let isHeld = false

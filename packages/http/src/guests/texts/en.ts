@@ -62,9 +62,13 @@ export const en = {
     stale: { title: "This page was out of date", text: "Nothing was opened. Try again from the key's own page." },
     broken: { title: "Something went wrong", text: "It is our fault, and has been noted. Try again in a moment." }
   },
+  worksNext: (from: Html) => html`It works at certain times only, next from ${from}.`,
+  worksNoMore: "It works at certain times only, and there are none left before it ends.",
   usesLeft: (count: number) => `You can open ${count} more ${many(count, "time", "times")}.`,
   offline:
     "The lock is not connected right now. If you open anyway, the door opens only if the lock comes back within ten seconds; it counts as a use all the same.",
+  door: (id: number | undefined) => `Door ${id}`,
+  byPin: "This door opens with your PIN: enter it at the door.",
   open: (label: string | undefined) => (label === undefined ? "Open the door" : `Open ${label}`),
   opening: "Opening…",
   slide: "Slide to open",
