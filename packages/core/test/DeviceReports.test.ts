@@ -1,10 +1,12 @@
 /** What devices say, taken in. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect } from "effect"
+import { Context, Effect, Option } from "effect"
+import { DeviceReports, LONGEST_DETAIL } from "../src/DeviceReports.ts"
 import { Locks } from "../src/Locks.ts"
 import { Projector } from "../src/Projector.ts"
-import { DeviceShadow, ShadowUnavailable } from "../src/ports/DeviceShadow.ts"
-import { asked, clock, lockUuid } from "./scenario.ts"
+import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/ports/DeviceShadow.ts"
+import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
+import { asked, clock, lockUuid, millis } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
 const makeDevice = Effect.gen(function* () {
@@ -121,6 +123,171 @@ describe("a device", () => {
       })
       yield* present(false, 2)
       expect(yield* log).toEqual(["LockCreated"])
+    })
+  )
+})
+
+describe("the outcome of a command", () => {
+  /** Two processes, and what one of them is told. */
+  const makeTaker = Effect.gen(function* () {
+    const device = yield* makeDevice
+    const { take } = Context.get(yield* device.latchkey(), DeviceReports)
+    const done = (commandId: string, fields: Partial<Outcome> = {}) =>
+      take({
+        _tag: "CommandOutcome",
+        thing: lockUuid,
+        commandId,
+        outcome: "done",
+        at: millis("09:00") + 900,
+        ...fields
+      })
+    const outcomes = Effect.map(device.store.read("lock-7", 0, 1_000), (events) =>
+      events.filter(({ type }) => type === "CommandOutcomeReported").map(({ data }) => data)
+    )
+    return { ...device, take, done, outcomes }
+  })
+  type Outcome = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
+
+  it.live("is one of three facts: requested, accepted by the shadow, done by the lock, each with its time", () =>
+    Effect.gen(function* () {
+      const { execute, done, store } = yield* makeTaker
+      const before = Date.now()
+      yield* execute(asked({ _tag: "OpenLock" }, { commandId: "open" }))
+      yield* done("open", { detail: "with a click" })
+      const [requested, answered] = yield* store.read("lock-7", 1, 10)
+      expect(requested).toMatchObject({ type: "LockOpenRequested", at: millis("09:00"), commandId: "open" })
+      expect(requested?.acceptedAt).toBeGreaterThanOrEqual(before)
+      expect(answered).toMatchObject({
+        type: "CommandOutcomeReported",
+        principal: { _tag: "System" },
+        data: {
+          lockId: 7,
+          uuid: lockUuid,
+          commandId: "open",
+          commandType: "OpenLock",
+          outcome: "done",
+          requestedAt: clock("09:00"),
+          acceptedAt: new Date(requested?.acceptedAt ?? Number.NaN).toISOString(),
+          reportedAt: clock("09:00").replace(".000", ".900"),
+          expiresAt: clock("09:00").replace("00.000", "10.000"),
+          detail: "with a click"
+        }
+      })
+    })
+  )
+
+  it.live("of an opening with a temp key is that of the opening", () =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes } = yield* makeTaker
+      const terms = {
+        accessMode: "public",
+        allowedUserIds: [],
+        validFrom: clock("08:00"),
+        validUntil: clock("18:00")
+      } as const
+      yield* execute(asked({ _tag: "CreateTempKey", tempKeyUuid: lockUuid, ...terms }, { commandId: "key" }))
+      yield* execute(asked({ _tag: "OpenWithTempKey", tempKeyUuid: lockUuid }, { commandId: "open" }))
+      yield* done("open")
+      expect(yield* outcomes).toMatchObject([{ commandId: "open", commandType: "OpenLock" }])
+    })
+  )
+
+  it.live("is told by the device that the command went to, also when the lock has another by now", () =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes, readModel } = yield* makeTaker
+      const newUuid = "7e3b0000-0000-4000-8000-00000000000b"
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      yield* execute(asked({ _tag: "ChangeLockUuid", newUuid }, { commandId: "change" }))
+      yield* eventually(readModel.lockOfThing(newUuid), Option.isSome)
+      yield* done("add", { thing: newUuid })
+      yield* done("add", { thing: "elsewhere" })
+      expect(yield* outcomes).toEqual([])
+      yield* done("add")
+      expect(yield* outcomes).toMatchObject([{ commandId: "add", uuid: lockUuid }])
+    })
+  )
+
+  it.live("comes days later, when the store has forgotten how the command was settled, and counts once", () =>
+    Effect.gen(function* () {
+      const { execute, store, ports, latchkey, outcomes, shadow } = yield* makeTaker
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      const forgetful = EventStore.of({ ...store, commit: () => Effect.succeed({ _tag: "Discarded" }) })
+      const services = yield* latchkey(Context.add(ports, EventStore, forgetful))
+      yield* Context.get(services, Projector).catchUp("10 seconds")
+      const { take } = Context.get(services, DeviceReports)
+      const report = { _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 } as const
+      yield* Effect.all([take(report), take(report), take({ ...report, thing: "elsewhere" })], { concurrency: 3 })
+      yield* take(report)
+      expect(yield* outcomes).toMatchObject([{ commandId: "add", outcome: "done" }])
+      expect(yield* shadow.held(lockUuid)).toEqual({})
+    })
+  )
+
+  it.live("is the first that was told", () =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes } = yield* makeTaker
+      yield* execute(asked({ _tag: "OpenLock" }, { commandId: "open" }))
+      yield* done("open", { outcome: "failed" })
+      yield* done("open", { outcome: "done" })
+      expect(yield* outcomes).toMatchObject([{ outcome: "failed" }])
+    })
+  )
+
+  it.live("is kept whatever a device says beside it", () =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes } = yield* makeTaker
+      const detail = `\0 half a pair: \ud83d ${"x".repeat(10_000)}`
+      for (const [n, at] of [Number.NaN, Number.NEGATIVE_INFINITY, 1e300, 8.64e15 + 2, 1.5, -1].entries()) {
+        yield* execute(asked({ _tag: "OpenLock" }, { commandId: `open-${n}` }))
+        yield* done(`open-${n}`, { at, detail })
+      }
+      const now = new Date().toISOString().slice(0, 10)
+      const times = (yield* outcomes).map((data) => String(data["reportedAt"]))
+      expect(times.slice(0, 4).map((time) => time.slice(0, 10))).toEqual([now, now, now, now])
+      expect(times.slice(4)).toEqual(["1970-01-01T00:00:00.001Z", "1969-12-31T23:59:59.999Z"])
+      for (const { detail } of yield* outcomes) {
+        expect(detail).toHaveLength(LONGEST_DETAIL)
+        expect(detail).toMatch(/^\ufffd half a pair: \ufffd x+$/)
+      }
+    })
+  )
+
+  it.live("is not lost when the store is down, nor is the command taken out of the shadow", () =>
+    Effect.gen(function* () {
+      const { execute, store, ports, latchkey, outcomes, shadow } = yield* makeTaker
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      let down = true
+      const unavailable = new StoreUnavailable({ message: "down" })
+      const flaky = EventStore.of({
+        ...store,
+        append: (...args) => Effect.suspend(() => (down ? Effect.fail(unavailable) : store.append(...args)))
+      })
+      const { take } = Context.get(yield* latchkey(Context.add(ports, EventStore, flaky)), DeviceReports)
+      const report = { _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 } as const
+      expect(yield* Effect.flip(take(report))).toBe(unavailable)
+      expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(["add"])
+      down = false
+      yield* take(report)
+      expect(yield* outcomes).toHaveLength(1)
+      expect(yield* shadow.held(lockUuid)).toEqual({})
+    })
+  )
+
+  it.live("stands in nobody's way: other commands of the lock are carried out, here and in another process", () =>
+    Effect.gen(function* () {
+      const { execute, done, latchkey, log } = yield* makeTaker
+      const elsewhere = Context.get(yield* latchkey(), Locks).execute
+      for (const [n, run] of [execute, elsewhere, execute, elsewhere].entries()) {
+        yield* run(asked({ _tag: "OpenLock" }, { commandId: `open-${n}` }))
+        yield* Effect.all(
+          [done(`open-${n}`), run(asked({ _tag: "SetOwner", userId: `user-${n}` }, { commandId: `owner-${n}` }))],
+          { concurrency: 2 }
+        )
+      }
+      const types = yield* log
+      for (const type of ["LockOpenRequested", "CommandOutcomeReported", "OwnerSet"]) {
+        expect(types.filter((other) => other === type)).toHaveLength(4)
+      }
     })
   )
 })

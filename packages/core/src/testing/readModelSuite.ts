@@ -1,6 +1,6 @@
 /** The conformance suite of read models: an adapter's test file calls it and needs little else. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, type Layer, Option } from "effect"
+import { Arbitrary, Effect, type Layer, Option, Schema } from "effect"
 import { streamOfLock } from "../Lock.ts"
 import type { LockEvent } from "../LockEvent.ts"
 import type { StoredEvent } from "../ports/EventStore.ts"
@@ -14,6 +14,16 @@ const ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
 const BOB = "bbbbbbbb-0000-4000-8000-000000000002"
 const CAROL = "cccccccc-0000-4000-8000-000000000003"
 const TEMP_KEY = "eeeeeeee-0000-4000-8000-000000000001"
+
+/** Reports of one device; few instants, so that some are about the same one. */
+const reports = Arbitrary.schema(
+  Schema.Array(
+    Schema.Struct({
+      online: Schema.UndefinedOr(Schema.Boolean),
+      at: Schema.Literals([-1, 0, 1_700_000_000_000, 1_700_000_000_001])
+    })
+  )
+)
 
 /** Registers the tests. Each builds the layer anew and begins with `reset`, so the layer may open one and the same database. */
 export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unknown>): void => {
@@ -252,6 +262,68 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
           expect(yield* model.isOnline(thing)).toBe(then)
         }
       })
+    )
+
+    check("knows when a device was last heard of, also by what says nothing of its presence", (model) =>
+      Effect.gen(function* () {
+        const [thing, silent] = [yield* newThing, yield* newThing]
+        yield* model.apply(
+          feedOf(
+            { ...created(1, { ownerId: ALICE }), uuid: thing },
+            { ...created(2, { ownerId: ALICE }), uuid: silent }
+          )
+        )
+        const seen = Effect.map(model.devicesOwnedBy(ALICE), (rows) =>
+          rows.map(({ online, lastSeen }) => [online, lastSeen])
+        )
+        expect(yield* seen).toEqual([
+          [false, null],
+          [false, null]
+        ])
+        for (const [report, at, online, lastSeen] of [
+          [undefined, 20, false, 20],
+          [true, 10, true, 20],
+          [undefined, 30, true, 30],
+          [false, 25, false, 30],
+          [undefined, 5, false, 30]
+        ] as const) {
+          yield* model.reportDevice(thing, report, at)
+          expect(yield* seen).toEqual([
+            [online, lastSeen],
+            [false, null]
+          ])
+        }
+      })
+    )
+
+    it.live.prop(
+      "is left the same by reports in every order, however often they come",
+      [reports, Arbitrary.schema(Schema.Array(Schema.Int))],
+      ([said, order]) =>
+        Effect.gen(function* () {
+          const model = yield* ReadModel
+          yield* model.reset
+          const [straight, jumbled] = [yield* newThing, yield* newThing]
+          yield* model.apply(
+            feedOf(
+              { ...created(1, { ownerId: ALICE }), uuid: straight },
+              { ...created(2, { ownerId: ALICE }), uuid: jumbled }
+            )
+          )
+          for (const { online, at } of said) yield* model.reportDevice(straight, online, at)
+          const shuffled = [...said, ...said]
+            .map((report, n) => [(order[n % Math.max(1, order.length)] ?? -n) * (n + 1), report] as const)
+            .toSorted(([a], [b]) => a - b)
+          for (const [, { online, at }] of shuffled) yield* model.reportDevice(jumbled, online, at)
+          const [a, b] = yield* model.devicesOwnedBy(ALICE)
+          expect([b?.online, b?.lastSeen]).toEqual([a?.online, a?.lastSeen])
+          // What the newest of them said: online, when two at the same time disagree.
+          const present = said.filter(({ online }) => online !== undefined)
+          const newest = Math.max(...present.map(({ at }) => at))
+          expect(a?.online).toBe(present.some(({ online, at }) => online === true && at === newest))
+          expect(a?.lastSeen).toBe(said.length === 0 ? null : Math.max(...said.map(({ at }) => at)))
+        }).pipe(Effect.provide(layer, { local: true })),
+      { timeout: 60_000, arbitrary: { runs: 100 } }
     )
 
     check("keeps reports of devices that have no lock yet, and through a reset", (model) =>

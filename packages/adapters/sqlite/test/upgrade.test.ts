@@ -1,0 +1,64 @@
+/** Files of former versions are opened, and go on. */
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { expect, it } from "@effect/vitest"
+import { EventStore, ReadModel } from "@latchkey/core"
+import { Effect } from "effect"
+import { openDatabase } from "../src/Database.ts"
+import { migrations } from "../src/migrations.ts"
+import * as Sqlite from "../src/Sqlite.ts"
+import { event, temporaryFolder } from "./fixture.ts"
+
+/** The tables of the first version, as far as the test needs to fill them. */
+const FIRST_READ_MODEL = `
+  CREATE TABLE device_state (
+    lock_id INTEGER PRIMARY KEY, lock_uuid TEXT NOT NULL, thing_name TEXT NOT NULL, serial_number TEXT, owner_id TEXT,
+    org_id TEXT, keys_count INTEGER NOT NULL, resident_count INTEGER NOT NULL, last_event TEXT NOT NULL,
+    last_updated INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX device_state_owner ON device_state (owner_id);
+  CREATE INDEX device_state_thing ON device_state (thing_name);
+  CREATE TABLE temp_keys (uuid TEXT PRIMARY KEY, lock_id INTEGER NOT NULL) STRICT;
+  CREATE TABLE known_users (user_id TEXT PRIMARY KEY) STRICT;
+  CREATE TABLE presence (thing TEXT PRIMARY KEY, online INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
+  CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT;
+  INSERT INTO checkpoint VALUES (1);
+  INSERT INTO device_state VALUES (7, 'thing', 'thing', NULL, 'ada', NULL, 0, 0, 'LockCreated', 1);
+  INSERT INTO presence VALUES ('thing', 1, 1700000000000);
+  PRAGMA user_version = 1;
+`
+
+it.live("a log and a read model of the first version keep what they hold, what was under way included", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const { eventId, type, data, at, orgId, principal, commandId } = event()
+    const columns = [eventId, type, JSON.stringify(data), at, orgId, JSON.stringify(principal), commandId] as const
+    const log = openDatabase(join(folder, "latchkey.db"), {
+      synchronous: "FULL",
+      migrations: migrations.slice(0, 1),
+      busyTimeout: 0
+    })
+    log.prepare("INSERT INTO events VALUES (1, 'lock-7', 1, ?, ?, ?, ?, ?, ?, ?)").run(...columns)
+    log
+      .prepare(
+        "INSERT INTO reservations (command_id, stream, thing, deadline, events) VALUES ('left', 'lock-7', 'thing', 1, ?)"
+      )
+      .run(JSON.stringify([columns]))
+    log.close()
+    const rows = new DatabaseSync(join(folder, "read-model.db"))
+    rows.exec(FIRST_READ_MODEL)
+    rows.close()
+
+    yield* Effect.gen(function* () {
+      const store = yield* EventStore
+      const readModel = yield* ReadModel
+      expect(yield* store.commit("left", "thing")).toEqual({ _tag: "Committed", version: 2, position: 2 })
+      const [before, after] = yield* store.read("lock-7", 0, 10)
+      expect(before).not.toHaveProperty("acceptedAt")
+      expect(after).toMatchObject({ eventId, data, principal, commandId, acceptedAt: expect.any(Number) })
+      expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true, lastSeen: 1_700_000_000_000 }])
+      yield* readModel.reportDevice("thing", false, 1_600_000_000_000)
+      expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true }])
+    }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)
