@@ -12,6 +12,7 @@ import { Clock, Effect, type Schema, Stream } from "effect"
 import { isObject, own, type Shadow } from "./ShadowDocument.ts"
 import type { ShadowEvent, ShadowEvents } from "./ShadowEvents.ts"
 import type { ShadowAccepted } from "./ShadowMessage.ts"
+import type { LastSeen } from "./ShadowOperation.ts"
 import type { ShadowRefused } from "./ShadowRequest.ts"
 
 /** What the commands need of the shadow service. */
@@ -28,10 +29,11 @@ interface Shadows {
     ReadonlyArray<{ readonly thing: string; readonly commands: Schema.Json }>,
     ShadowUnavailable
   >
+  readonly presences: Effect.Effect<ReadonlyArray<LastSeen>, ShadowUnavailable>
   readonly events: ShadowEvents
 }
 
-export const deviceCommands = ({ read, update, outcomes, events }: Shadows): DeviceShadow["Service"] => {
+export const deviceCommands = ({ read, update, outcomes, presences, events }: Shadows): DeviceShadow["Service"] => {
   const commands = commandsInShadows({
     read: (thing) => Effect.map(read(thing), ({ version, content }) => ({ version, ...content?.state })),
     write: (thing, version, state, notAfter) =>
@@ -44,7 +46,8 @@ export const deviceCommands = ({ read, update, outcomes, events }: Shadows): Dev
   const standing = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const held = yield* Effect.forEach(yield* outcomes, ({ thing, commands }) => outcomesIn(thing, commands, now))
-    return [...held.flat(), ...events.presences.values()]
+    const seen = (yield* presences).map((last): DeviceReport => ({ _tag: "Presence", ...last }))
+    return [...held.flat(), ...seen]
   })
 
   const reports = Stream.unwrap(

@@ -3,20 +3,22 @@
  * the one side as `DeviceShadow`, the other, and every front that speaks for devices, as `LocalShadow`.
  */
 import { DeviceShadow, ShadowUnavailable } from "@latchkey/core"
-import { Clock, Context, Effect, Layer, Stream } from "effect"
+import { Clock, Context, Effect, Layer, type Scope, Stream } from "effect"
 import { deviceCommands } from "./DeviceCommands.ts"
 import type { LiveShadow, Shadow } from "./ShadowDocument.ts"
+import type { Observer } from "./ShadowEvents.ts"
 import { shadowEvents } from "./ShadowEvents.ts"
 import {
   acceptedOf,
-  deltaMessageOf,
-  documentsOf,
+  changeOf,
+  deletedOf,
   gotOf,
   type ShadowAccepted,
   type ShadowChange,
   type ShadowDeleted,
   type ShadowGot
 } from "./ShadowMessage.ts"
+import type { ShadowKey } from "./ShadowOperation.ts"
 import { checkNames, parseUpdate, ShadowRefused } from "./ShadowRequest.ts"
 import { openShadowStore, type ShadowStoreError } from "./ShadowStore.ts"
 
@@ -36,22 +38,29 @@ export class LocalShadow extends Context.Service<
     ) => Effect.Effect<ShadowAccepted, ShadowError>
 
     /** Deletes the shadow; 404 when there is none. Its versions go on when it is created again. */
-    readonly delete: (thing: string, shadowName?: string) => Effect.Effect<ShadowDeleted, ShadowError>
+    readonly delete: (
+      thing: string,
+      shadowName?: string,
+      clientToken?: string
+    ) => Effect.Effect<ShadowDeleted, ShadowError>
 
     /** Names of the thing's named shadows, in order. */
     readonly list: (thing: string) => Effect.Effect<ReadonlyArray<string>, ShadowError>
 
     /**
-     * Every change that this process makes, from now on, in the order of the versions. Whoever is more than 1,024
-     * changes behind misses the oldest, as the versions show: `get` tells how things stand.
+     * Every change from now on, by whichever process that has the folder open, in the order of the versions. Whoever is
+     * more than 1,024 changes behind misses the oldest, as the versions show: `get` tells how things stand.
      */
     readonly changes: Stream.Stream<ShadowChange>
 
+    /** As `changes`, but called at once with each, until the scope ends. */
+    readonly observe: (observer: Observer) => Effect.Effect<void, never, Scope.Scope>
+
     /** Tells that a device is there. */
-    readonly connected: (thing: string) => Effect.Effect<void>
+    readonly connected: (thing: string) => Effect.Effect<void, ShadowUnavailable>
 
     /** Tells that a device is gone. */
-    readonly disconnected: (thing: string) => Effect.Effect<void>
+    readonly disconnected: (thing: string) => Effect.Effect<void, ShadowUnavailable>
   }
 >()("@latchkey/local-shadow/LocalShadow") {
   /** Keeps the shadows in `<folder>/shadow.db`, which several processes may have open; `:memory:` keeps nothing. */
@@ -62,6 +71,10 @@ export class LocalShadow extends Context.Service<
       Effect.gen(function* () {
         const store = yield* openShadowStore(options.folder)
         const events = yield* shadowEvents
+        store.onOthers(({ made, gap }) => {
+          if (gap) events.skip()
+          for (const one of made) events.tell(changeOf(one))
+        })
 
         const unavailable =
           (thing: string) =>
@@ -69,7 +82,7 @@ export class LocalShadow extends Context.Service<
             new ShadowUnavailable({ thing, message })
 
         const read = (thing: string, shadowName?: string): Effect.Effect<Shadow, ShadowUnavailable> =>
-          store.perform("read", { thing, name: shadowName ?? "" }).pipe(Effect.mapError(unavailable(thing)))
+          store.perform("read", key(thing, shadowName)).pipe(Effect.mapError(unavailable(thing)))
 
         const get = Effect.fnUntraced(function* (thing: string, shadowName?: string) {
           yield* Effect.fromResult(checkNames(thing, shadowName))
@@ -92,37 +105,28 @@ export class LocalShadow extends Context.Service<
           // The worker has the machine's clock, and this fiber perhaps another: what both know is how long is left.
           const limit = notAfter === undefined ? {} : { notAfter: Date.now() + notAfter - millis }
           const answer = yield* store
-            .perform("update", { thing, name: shadowName ?? "", request, now, ...limit }, (answer) => {
-              if ("code" in answer) return
-              const delta = deltaMessageOf(answer.current, request, now)
-              events.tell({
-                _tag: "Updated",
-                ...address(thing, shadowName),
-                accepted: acceptedOf(request, answer.current.version, now),
-                documents: documentsOf(answer, request, now),
-                ...(delta && { delta })
-              })
+            .perform("update", { ...key(thing, shadowName), request, now, ...limit }, (answer) => {
+              if (!("code" in answer)) events.tell(changeOf({ ...key(thing, shadowName), request, now, ...answer }))
             })
             .pipe(Effect.mapError(unavailable(thing)))
           if ("code" in answer) return yield* new ShadowRefused(answer)
           return acceptedOf(request, answer.current.version, now)
         })
 
-        const deleteShadow = Effect.fnUntraced(function* (thing: string, shadowName?: string) {
+        const deleteShadow = Effect.fnUntraced(function* (thing: string, shadowName?: string, clientToken?: string) {
           yield* Effect.fromResult(checkNames(thing, shadowName))
-          const timestamp = yield* currentTimeSeconds
+          const input = {
+            ...key(thing, shadowName),
+            now: yield* currentTimeSeconds,
+            ...(clientToken !== undefined && { clientToken })
+          }
           const shadow = yield* store
-            .perform("delete", { thing, name: shadowName ?? "" }, ({ content, version }) => {
-              if (content === undefined) return
-              events.tell({
-                _tag: "Deleted",
-                ...address(thing, shadowName),
-                accepted: { version, timestamp }
-              })
+            .perform("delete", input, (shadow) => {
+              if (isLive(shadow)) events.tell(changeOf({ ...input, version: shadow.version }))
             })
             .pipe(Effect.mapError(unavailable(thing)))
           if (!isLive(shadow)) return yield* noShadowNamed(thing, shadowName)
-          return { version: shadow.version, timestamp }
+          return deletedOf({ ...input, version: shadow.version })
         })
 
         const list = Effect.fnUntraced(function* (thing: string) {
@@ -130,8 +134,14 @@ export class LocalShadow extends Context.Service<
           return yield* store.perform("list", { thing }).pipe(Effect.mapError(unavailable(thing)))
         })
 
-        const present = (thing: string, online: boolean) =>
-          Effect.map(Clock.currentTimeMillis, (at) => events.tell({ _tag: "Presence", thing, online, at }))
+        const present = Effect.fnUntraced(function* (thing: string, online: boolean) {
+          const at = yield* Clock.currentTimeMillis
+          yield* store
+            .perform("presence", { thing, online, at }, (seen) => {
+              if (seen !== undefined) events.tell({ _tag: "Presence", ...seen })
+            })
+            .pipe(Effect.mapError(unavailable(thing)))
+        })
 
         const local = LocalShadow.of({
           get,
@@ -142,14 +152,17 @@ export class LocalShadow extends Context.Service<
             Stream.map(({ event }) => event),
             Stream.filter((event) => event._tag !== "Presence")
           ),
+          observe: events.observe,
           connected: (thing) => present(thing, true),
           disconnected: (thing) => present(thing, false)
         })
+        const presences = store.perform("presences", {}).pipe(Effect.mapError(unavailable("all things")))
         const outcomes = store.perform("outcomes", {}).pipe(Effect.mapError(unavailable("all things")))
         const device = deviceCommands({
           read,
           update: (thing, request, notAfter) => write(thing, request, undefined, notAfter),
           outcomes,
+          presences,
           events
         })
         return Context.make(LocalShadow, local).pipe(Context.add(DeviceShadow, device))
@@ -162,8 +175,7 @@ const currentTimeSeconds = Effect.map(Clock.currentTimeMillis, secondsOf)
 
 const isLive = (shadow: Shadow): shadow is LiveShadow => shadow.content !== undefined
 
-const address = (thing: string, shadowName: string | undefined) =>
-  shadowName === undefined ? { thing } : { thing, shadowName }
+const key = (thing: string, shadowName: string | undefined): ShadowKey => ({ thing, name: shadowName ?? "" })
 
 const noShadowNamed = (thing: string, shadowName: string | undefined) =>
   new ShadowRefused({

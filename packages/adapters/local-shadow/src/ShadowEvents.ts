@@ -1,6 +1,7 @@
 /**
- * What this process's shadows and devices tell whoever listens. A listener may be slow: each has room for so many
- * events, and one that falls further behind learns that it has missed some.
+ * What shadows and devices tell whoever listens. A listener may be slow: each has room for so many events, and one that
+ * falls further behind learns that it has missed some. An observer is called at once, and misses only what this process
+ * missed as a whole.
  */
 import { Effect, PubSub, type Scope, Stream } from "effect"
 import type { Presence, ShadowChange } from "./ShadowMessage.ts"
@@ -20,8 +21,17 @@ export interface ShadowEvents {
   readonly tell: (event: ShadowEvent) => void
   /** Begins to listen at once; the stream is what was told since. */
   readonly listen: Effect.Effect<Stream.Stream<Heard>, never, Scope.Scope>
-  /** The last that was told of each thing's presence. */
-  readonly presences: ReadonlyMap<string, Presence>
+  /** Events came before the next one that nobody was told of. */
+  readonly skip: () => void
+  /** Until the scope ends. */
+  readonly observe: (observer: Observer) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** Must not throw, and not take long. */
+export interface Observer {
+  readonly told: (event: ShadowEvent) => void
+  /** Other processes changed shadows, and which is not known any more. */
+  readonly skipped: () => void
 }
 
 /** Ends its listeners' streams with the scope. */
@@ -30,11 +40,11 @@ export const shadowEvents: Effect.Effect<ShadowEvents, never, Scope.Scope> = Eff
     PubSub.sliding<{ readonly number: number; readonly event: ShadowEvent }>(BACKLOG),
     PubSub.shutdown
   )
-  const presences = new Map<string, Presence>()
+  const observers = new Set<Observer>()
   let newest = 0
 
   const tell = (event: ShadowEvent) => {
-    if (event._tag === "Presence") presences.set(event.thing, event)
+    for (const observer of observers) observer.told(event)
     // Never waits, as the oldest give way; `publishUnsafe` would drop the newest instead.
     Effect.runSync(PubSub.publish(told, { number: ++newest, event }))
   }
@@ -49,5 +59,16 @@ export const shadowEvents: Effect.Effect<ShadowEvents, never, Scope.Scope> = Eff
     })
   })
 
-  return { tell, listen, presences }
+  const skip = () => {
+    newest++
+    for (const observer of observers) observer.skipped()
+  }
+
+  const observe = (observer: Observer) =>
+    Effect.acquireRelease(
+      Effect.sync(() => void observers.add(observer)),
+      () => Effect.sync(() => observers.delete(observer))
+    )
+
+  return { tell, listen, skip, observe }
 })

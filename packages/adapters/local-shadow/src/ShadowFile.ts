@@ -1,10 +1,12 @@
 /** Shadows in an SQLite file: its schema, its operations, and what its failures mean. Runs in the worker thread. */
+import { randomUUID } from "node:crypto"
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { applyUpdate, noShadow, type Shadow } from "./ShadowDocument.ts"
-import type { Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
+import type { ByOthers, LastSeen, Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
+import { openMade } from "./ShadowsMade.ts"
 
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 /** How long to wait for another process, in milliseconds. */
 const OPEN_TIMEOUT = 2000
@@ -19,13 +21,32 @@ const SCHEMA = `
     content TEXT,
     PRIMARY KEY (thing, name)
   );
+`
+
+// `change` is how those who have the file open at the same time hear of each other. `writer` is one of them.
+const SCHEMA_2 = `
+  CREATE TABLE change (id INTEGER PRIMARY KEY AUTOINCREMENT, writer TEXT NOT NULL, made TEXT NOT NULL);
+  CREATE TABLE presence (
+    thing TEXT NOT NULL PRIMARY KEY,
+    online INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    writer TEXT NOT NULL
+  );
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
 export interface ShadowFile {
   /** Carries out all operations, in order, in one durable transaction; answers in the same order. */
-  readonly commit: (operations: ReadonlyArray<Operation>) => ReadonlyArray<unknown>
+  readonly commit: (operations: ReadonlyArray<Operation>) => Committed
+  /** What others did since the last look, or commit. */
+  readonly byOthers: () => ByOthers
   readonly close: () => void
+}
+
+interface Committed {
+  readonly answers: ReadonlyArray<unknown>
+  /** What others did before. */
+  readonly before: ByOthers
 }
 
 /** Opens or creates the file, and makes sure that it can be read and written. */
@@ -38,6 +59,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     db.close()
     throw error
   }
+  const writer = `${process.pid}:${randomUUID()}`
+  const made = openMade(db, writer, path !== ":memory:")
   const selectShadow = db.prepare("SELECT version, content FROM shadow WHERE thing = ? AND name = ?")
   const upsertShadow = db.prepare(
     "INSERT INTO shadow (thing, name, version, content) VALUES (?, ?, ?, ?) " +
@@ -50,6 +73,13 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     "SELECT thing, json_extract(content, '$.state.reported.commands') AS commands FROM shadow " +
       "WHERE name = '' AND json_type(content, '$.state.reported.commands') = 'object' ORDER BY thing"
   )
+
+  const selectSeen = db.prepare("SELECT online, at, writer FROM presence WHERE thing = ?")
+  const upsertSeen = db.prepare(
+    "INSERT INTO presence (thing, online, at, writer) VALUES (?, ?, ?, ?) " +
+      "ON CONFLICT DO UPDATE SET online = excluded.online, at = excluded.at, writer = excluded.writer"
+  )
+  const selectAllSeen = db.prepare("SELECT thing, online, at FROM presence ORDER BY thing")
 
   const read = ({ thing, name }: ShadowKey): Shadow => {
     const row = selectShadow.get(thing, name)
@@ -69,25 +99,56 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       const current = applyUpdate(previous, input.request, input.now, limit)
       if ("code" in current) return current
       write(input, current)
+      const { thing, name, request, now } = input
+      made.add({ thing, name, request, now, previous, current })
       return { previous, current }
     },
     delete: (input) => {
       const deleted = read(input)
-      if (deleted.content !== undefined) write(input, { version: deleted.version, content: undefined })
+      if (deleted.content !== undefined) {
+        const { version } = deleted
+        write(input, { version, content: undefined })
+        made.add({ ...input, version })
+      }
       return deleted
     },
     list: ({ thing }) => selectNames.all(thing).map(({ name }) => String(name)),
     outcomes: () =>
       selectOutcomes
         .all()
-        .map(({ thing, commands }) => ({ thing: String(thing), commands: JSON.parse(String(commands)) }))
+        .map(({ thing, commands }) => ({ thing: String(thing), commands: JSON.parse(String(commands)) })),
+    presence: ({ thing, online, at }): LastSeen | undefined => {
+      const before = selectSeen.get(thing)
+      if (!online && before !== undefined && before.writer !== writer) return undefined
+      const now = before === undefined ? at : Math.max(at, Number(before.at) + 1)
+      upsertSeen.run(thing, Number(online), now, writer)
+      return { thing, online, at: now }
+    },
+    presences: () =>
+      selectAllSeen
+        .all()
+        .map(({ thing, online, at }) => ({ thing: String(thing), online: online === 1, at: Number(at) }))
   }
 
   const perform = <K extends OperationName>({ name, input }: Operation<K>): Operations[K]["answer"] =>
     operations[name](input)
 
   return {
-    commit: (batch) => transaction(db, WRITE_TIMEOUT, () => batch.map((operation) => perform(operation))),
+    commit: (batch) => {
+      const { answers, look } = transaction(db, WRITE_TIMEOUT, () => {
+        // Whoever wrote before the lock was taken came before this batch.
+        const before = made.look()
+        const answers = batch.map((operation) => perform(operation))
+        return { answers, look: made.finish(before) }
+      })
+      made.seen(look)
+      return { answers, before: look.by }
+    },
+    byOthers: () => {
+      const look = made.look()
+      made.seen(look)
+      return look.by
+    },
     close: () => db.close()
   }
 }
@@ -114,10 +175,32 @@ const prepare = (db: DatabaseSync) => {
           "Run that version, or point to another folder."
       )
     }
-    if (version === 0) db.exec(SCHEMA)
+    if (version < 1) db.exec(SCHEMA)
+    if (version < 2) db.exec(SCHEMA_2)
     // Also when nothing changes: a file that cannot be written shows itself now, and not at the first command.
-    else db.exec(`PRAGMA user_version = ${version}`)
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    sayGoodbye(db)
   })
+}
+
+/** Devices of processes that have died are gone: nobody else will say so. */
+const sayGoodbye = (db: DatabaseSync) => {
+  for (const { writer } of db.prepare("SELECT DISTINCT writer FROM presence WHERE online = 1").all()) {
+    if (isAlive(Number.parseInt(String(writer), 10))) continue
+    db.prepare("UPDATE presence SET online = 0, at = max(at + 1, ?) WHERE online = 1 AND writer = ?").run(
+      Date.now(),
+      String(writer)
+    )
+  }
+}
+
+/** In a container every process may have had this process's own id: nothing that is new here has devices yet. */
+const isAlive = (pid: number): boolean => {
+  try {
+    return pid !== process.pid && process.kill(pid, 0)
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
 }
 
 /**

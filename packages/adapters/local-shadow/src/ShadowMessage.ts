@@ -9,6 +9,7 @@ import {
   type Updated,
   type UpdateRequest
 } from "./ShadowDocument.ts"
+import type { DeletionMade, Made } from "./ShadowOperation.ts"
 
 /** Answer to `get`: the whole shadow, with `delta` when `desired` asks for something that is not reported. */
 export interface ShadowGot {
@@ -31,6 +32,7 @@ export interface ShadowAccepted {
 export interface ShadowDeleted {
   readonly version: number
   readonly timestamp: number
+  readonly clientToken?: string
 }
 
 /** What the device still has to do, after an update. */
@@ -94,6 +96,27 @@ export const acceptedOf = (
   ...(clientToken !== undefined && { clientToken })
 })
 
+/** All that is published about something that was done. */
+export const changeOf = (made: Made): ShadowChange => {
+  const address = made.name === "" ? { thing: made.thing } : { thing: made.thing, shadowName: made.name }
+  if (!("request" in made)) return { _tag: "Deleted", ...address, accepted: deletedOf(made) }
+  const { request, current, now } = made
+  const delta = deltaMessageOf(current, request, now)
+  return {
+    _tag: "Updated",
+    ...address,
+    accepted: acceptedOf(request, current.version, now),
+    documents: documentsOf(made, request, now),
+    ...(delta && { delta })
+  }
+}
+
+export const deletedOf = ({ version, now, clientToken }: DeletionMade): ShadowDeleted => ({
+  version,
+  timestamp: now,
+  ...(clientToken !== undefined && { clientToken })
+})
+
 export const documentsOf = (
   { previous, current }: Updated,
   { clientToken }: UpdateRequest,
@@ -105,7 +128,7 @@ export const documentsOf = (
   ...(clientToken !== undefined && { clientToken })
 })
 
-export const deltaMessageOf = (
+const deltaMessageOf = (
   shadow: LiveShadow,
   { clientToken }: UpdateRequest,
   timestamp: number

@@ -8,6 +8,29 @@ export interface ShadowKey {
   readonly name: string
 }
 
+/** An update that was carried out. `now` is in epoch seconds. */
+export interface UpdateMade extends ShadowKey, Updated {
+  readonly request: UpdateRequest
+  readonly now: number
+}
+
+/** A deletion that was carried out. `version` is that of the deleted shadow; `now` is in epoch seconds. */
+export interface DeletionMade extends ShadowKey {
+  readonly version: number
+  readonly now: number
+  readonly clientToken?: string
+}
+
+/** What was done to a shadow. */
+export type Made = UpdateMade | DeletionMade
+
+/** The last that is known of a device's presence. `at` is in epoch milliseconds. */
+export interface LastSeen {
+  readonly thing: string
+  readonly online: boolean
+  readonly at: number
+}
+
 /** Every operation with its input and its answer. Each is atomic and, when it is answered, durable. */
 export interface Operations {
   readonly read: { readonly input: ShadowKey; readonly answer: Shadow }
@@ -17,7 +40,10 @@ export interface Operations {
     readonly answer: Updated | Refusal
   }
   /** Answers the shadow as it was. */
-  readonly delete: { readonly input: ShadowKey; readonly answer: Shadow }
+  readonly delete: {
+    readonly input: ShadowKey & { readonly now: number; readonly clientToken?: string }
+    readonly answer: Shadow
+  }
   /** Names of the named shadows of a thing, in order. */
   readonly list: { readonly input: { readonly thing: string }; readonly answer: ReadonlyArray<string> }
   /** What classic shadows hold under `reported.commands`, thing by thing. */
@@ -25,6 +51,13 @@ export interface Operations {
     readonly input: Record<never, never>
     readonly answer: ReadonlyArray<{ readonly thing: string; readonly commands: Schema.Json }>
   }
+  /**
+   * A device came or went. Answers what is known now, at a later time than what was known before; nothing when it went
+   * from here, but has come to another process since.
+   */
+  readonly presence: { readonly input: LastSeen; readonly answer: LastSeen | undefined }
+  /** Every device that ever came. */
+  readonly presences: { readonly input: Record<never, never>; readonly answer: ReadonlyArray<LastSeen> }
 }
 
 export type OperationName = keyof Operations
@@ -47,8 +80,19 @@ export type ToWorker =
   | { readonly _tag: "Batch"; readonly operations: ReadonlyArray<Operation> }
   | { readonly _tag: "Close" }
 
-/** What the worker says: once whether it could open the file, then one answer a batch. */
+/** What others who have the file open did since they were last looked at. */
+export interface ByOthers {
+  readonly made: ReadonlyArray<Made>
+  /** Whether they did more before that, which nobody knows any more. */
+  readonly gap: boolean
+}
+
+/**
+ * What the worker says: once whether it could open the file, then one answer a batch, with what others did before it,
+ * and in between what others do.
+ */
 export type FromWorker =
   | { readonly _tag: "Opened" }
-  | { readonly _tag: "Answers"; readonly answers: ReadonlyArray<unknown> }
+  | { readonly _tag: "Answers"; readonly answers: ReadonlyArray<unknown>; readonly before: ByOthers }
+  | { readonly _tag: "ByOthers"; readonly by: ByOthers }
   | { readonly _tag: "Failed"; readonly message: string }

@@ -7,7 +7,15 @@ import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { SHADOW_LIMIT } from "@latchkey/core"
 import { Effect, Exit, Schema, type Scope } from "effect"
-import type { FromWorker, Operation, OperationName, Operations, ToWorker, WorkerStart } from "./ShadowOperation.ts"
+import type {
+  ByOthers,
+  FromWorker,
+  Operation,
+  OperationName,
+  Operations,
+  ToWorker,
+  WorkerStart
+} from "./ShadowOperation.ts"
 
 /** The database of the shadows cannot be used. `message` tells the operator what to mend. */
 export class ShadowStoreError extends Schema.TaggedError<ShadowStoreError>()("ShadowStoreError", {
@@ -24,6 +32,8 @@ export interface ShadowStore {
     input: Operations[K]["input"],
     onAnswer?: (answer: Operations[K]["answer"]) => void
   ) => Effect.Effect<Operations[K]["answer"], ShadowStoreError>
+  /** Calls with what others who have the file open do, in the order of the transactions, this store's own among them. */
+  readonly onOthers: (listener: (by: ByOthers) => void) => void
 }
 
 // Most flags of the process (--input-type, --expose-gc) make a worker refuse to start; what silences warnings does not.
@@ -68,6 +78,7 @@ const storeOn = (worker: Worker) => {
   let waiting: Array<Waiting> = []
   let underWay: ReadonlyArray<Waiting> = []
   let down: ShadowStoreError | undefined
+  let tellOthers: (by: ByOthers) => void = () => {}
 
   const tell = (message: ToWorker) => worker.postMessage(message)
 
@@ -91,6 +102,8 @@ const storeOn = (worker: Worker) => {
   }
 
   worker.on("message", (message: FromWorker) => {
+    if (message._tag === "ByOthers") return tellOthers(message.by)
+    if (message._tag === "Answers") tellOthers(message.before)
     const done = underWay
     underWay = []
     if (message._tag === "Answers") done.forEach(({ settle }, index) => settle(Exit.succeed(message.answers[index])))
@@ -122,5 +135,9 @@ const storeOn = (worker: Worker) => {
     tell({ _tag: "Close" })
   })
 
-  return { perform, close }
+  const onOthers: ShadowStore["onOthers"] = (listener) => {
+    tellOthers = listener
+  }
+
+  return { perform, onOthers, close }
 }

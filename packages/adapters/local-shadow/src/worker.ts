@@ -8,23 +8,41 @@ import type { FromWorker, ToWorker, WorkerStart } from "./ShadowOperation.ts"
 
 const { path, limit }: WorkerStart = workerData
 
+/** Milliseconds between looks for what others have done. */
+const LOOK_EVERY = 50
+
 const say = (message: FromWorker) => parentPort?.postMessage(message)
 
 const start = () => {
   try {
+    let looking: NodeJS.Timeout | undefined
     const file = openShadowFile(path, limit)
     parentPort?.on("message", (message: ToWorker) => {
       if (message._tag === "Close") {
+        clearInterval(looking)
         file.close()
         parentPort?.close()
         return
       }
       try {
-        say({ _tag: "Answers", answers: file.commit(message.operations) })
+        say({ _tag: "Answers", ...file.commit(message.operations) })
       } catch (error) {
         say({ _tag: "Failed", message: failureMessage(path, error) })
       }
     })
+    const look = () => {
+      const by = byOthers()
+      if (by !== undefined && (by.gap || by.made.length > 0)) say({ _tag: "ByOthers", by })
+    }
+    const byOthers = () => {
+      try {
+        return file.byOthers()
+      } catch {
+        // The next look, or the next batch, finds out the same, and what is wrong.
+        return undefined
+      }
+    }
+    looking = setInterval(look, LOOK_EVERY).unref()
     say({ _tag: "Opened" })
   } catch (error) {
     say({ _tag: "Failed", message: failureMessage(path, error) })

@@ -251,7 +251,7 @@ describe("device commands", () => {
         failed,
         state({ wrong: null, one: { outcome: "failed" } }),
         failed,
-        { _tag: "Presence", thing: "thing", online: false, at: 5000 }
+        { _tag: "Presence", thing: "thing", online: false, at: 5001 }
       ])
     }).pipe(Effect.provide(layer))
   )
