@@ -59,7 +59,7 @@ async function serve(): Promise<void> {
   const port = await freePort()
   const server = spawn(join(project, "node_modules/.bin/latchkey"), ["serve"], {
     cwd: project,
-    env: { ...process.env, PORT: String(port), LATCHKEY_SHADOW_PORT: "0" },
+    env: { ...process.env, PORT: String(port), LATCHKEY_SHADOW_PORT: "0", LATCHKEY_MQTT_PORT: "0" },
     stdio: "inherit"
   })
   const exited = once(server, "exit")

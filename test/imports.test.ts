@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 /** What an adapter may import beside core, effect and Node itself: its driver. A new adapter is listed here. */
 const DRIVERS: Record<string, ReadonlyArray<string>> = {
   "packages/adapters/aws-iot": ["@aws-sdk/client-iot-data-plane", "@aws-sdk/client-sqs"],
-  "packages/adapters/local-shadow": [],
+  "packages/adapters/local-shadow": ["aedes", "mqtt"],
   "packages/adapters/sqlite": []
 }
 /** The adapters that another one's tests may run against. */

@@ -16,6 +16,7 @@ export const startLatchkey = (folder: string): Promise<Server> =>
     env: {
       PORT: "0",
       LATCHKEY_SHADOW_PORT: "off",
+      LATCHKEY_MQTT_PORT: "off",
       HOST: "127.0.0.1",
       LATCHKEY_STORE: "sqlite",
       LATCHKEY_DATA: folder,

@@ -37,7 +37,14 @@ export interface LocalShadowConfig {
   readonly _tag: "local"
   /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
   readonly rest: "off" | "closed" | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey> }
+  readonly mqtt: MqttConfig
 }
+
+/** Where devices meet their shadows: at a broker of this process, at another one, or nowhere. */
+export type MqttConfig =
+  | { readonly _tag: "Off" }
+  | { readonly _tag: "Own"; readonly port: number; readonly signIn: "open" | "secret" }
+  | { readonly _tag: "Other"; readonly url: URL }
 
 /** AWS IoT Core; region, endpoint and credentials are the AWS SDK's own variables. */
 export interface AwsShadowConfig {
@@ -122,12 +129,31 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "expected accessKeyId:secret pairs, separated by commas, and no id twice"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
-  if (port === "off") return { _tag: "local", rest: "off" }
+  const mqtt = yield* mqttConfig(host)
+  if (port === "off") return { _tag: "local", rest: "off", mqtt }
   // Who writes a shadow opens a door: without a signature, only programs of this machine.
-  if (keys.length > 0 || isLoopback(host)) return { _tag: "local", rest: { port: port ?? 8789, keys } }
-  if (port === undefined) return { _tag: "local", rest: "closed" }
+  if (keys.length > 0 || isLoopback(host)) return { _tag: "local", rest: { port: port ?? 8789, keys }, mqtt }
+  if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
   const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
+})
+
+const mqttConfig = Effect.fnUntraced(function* (host: string): Effect.fn.Return<MqttConfig, InvalidConfig> {
+  const port = yield* variable("LATCHKEY_MQTT_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
+  const url = yield* variable("LATCHKEY_MQTT_URL", undefined, mqttUrl, "expected an mqtt or mqtts URL")
+  const byDefault = isLoopback(host) ? "open" : "secret"
+  const signIn = yield* variable("LATCHKEY_DEVICE_AUTH", byDefault, oneOf("open", "secret"), "expected open or secret")
+  // Who speaks for a device hears and answers its commands.
+  if (signIn === "open" && !isLoopback(host)) {
+    const expected = "expected secret, since HOST is no loopback address"
+    return yield* new InvalidConfig({ variable: "LATCHKEY_DEVICE_AUTH", expected })
+  }
+  if (url !== undefined && typeof port === "number") {
+    const expected = "set only one of LATCHKEY_MQTT_URL and LATCHKEY_MQTT_PORT"
+    return yield* new InvalidConfig({ variable: "LATCHKEY_MQTT_URL", expected })
+  }
+  if (url !== undefined) return { _tag: "Other", url: new URL(url) }
+  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? 8788, signIn }
 })
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {
@@ -188,6 +214,9 @@ const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1
 
 const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+
+const mqttUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
 
 const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)

@@ -2,6 +2,7 @@
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
@@ -9,14 +10,17 @@ import {
   type AwsShadowConfig,
   InvalidConfig,
   type LocalShadowConfig,
+  type MqttConfig,
   type ServerConfig,
   type StoreConfig
 } from "./Config.ts"
+import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { keys } from "./cli/keys.ts"
 import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
+import { DeviceSecrets } from "./DeviceSecrets.ts"
 
 const storeAdapters = ({ store, data }: StoreConfig) =>
   store === "memory"
@@ -25,14 +29,14 @@ const storeAdapters = ({ store, data }: StoreConfig) =>
 
 // Only the server needs devices: the other commands start without loading them.
 const adapters = (config: ServerConfig) =>
-  Layer.merge(
+  Layer.provideMerge(
     config.shadow._tag === "aws" ? awsShadow(config.shadow) : localShadow(config, config.shadow),
     storeAdapters(config)
   )
 
-const localShadow = ({ host, store, data }: ServerConfig, { rest }: LocalShadowConfig) =>
+const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>
   Effect.promise(() => import("@latchkey/local-shadow")).pipe(
-    Effect.map(({ LocalShadow, ShadowRest }) => {
+    Effect.map(({ LocalShadow, ShadowBridge, ShadowMqtt, ShadowRest }) => {
       const served =
         typeof rest === "string"
           ? Layer.empty
@@ -41,10 +45,43 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest }: LocalShadowC
               Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...rest }), announceShadows))
             )
       const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder: store === "memory" ? ":memory:" : data }))
-      return Layer.provideMerge(served, shadows)
+      const met =
+        mqtt._tag === "Own"
+          ? named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt))
+          : mqtt._tag === "Other"
+            ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
+            : Layer.empty
+      return Layer.provideMerge(Layer.merge(served, met), shadows)
     }),
     Layer.unwrap
   )
+
+const listenForDevices = (
+  serve: typeof ShadowMqtt.serve,
+  host: string,
+  { port, signIn }: Extract<MqttConfig, { readonly _tag: "Own" }>
+) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { isSecretOf, revoked } = yield* DeviceSecrets
+      const bySecret = {
+        isPasswordOf: (thing: string, password: string) => Effect.orDie(isSecretOf(thing, password)),
+        ended: revoked
+      }
+      const address = yield* serve({ host, port, signIn: signIn === "secret" ? bySecret : undefined })
+      yield* Console.log(`Devices connect to ${urlOf("mqtt", address)} (sign-in: ${signIn})`)
+    })
+  ).pipe(Layer.provide(DeviceSecrets.layer))
+
+const announceShadows = (address: Address) => Console.log(`Device shadows are served on ${urlOf("http", address)}`)
+
+interface Address {
+  readonly address: string
+  readonly port: number
+}
+
+const urlOf = (scheme: string, { address, port }: Address): string =>
+  `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`
 
 /** Who wants it installs it: it brings the AWS SDK. */
 const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =>
@@ -69,9 +106,6 @@ const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =
     Layer.unwrap
   )
 
-const announceShadows = ({ address, port }: { readonly address: string; readonly port: number }) =>
-  Console.log(`Device shadows are served on http://${address.includes(":") ? `[${address}]` : address}:${port}`)
-
 /** An adapter that cannot start knows what to mend, but not the variable by which the operator chose it. */
 const named = <A, E extends { readonly message: string }, R>(variable: string, layer: Layer.Layer<A, E, R>) =>
   Layer.catch(
@@ -82,7 +116,13 @@ const named = <A, E extends { readonly message: string }, R>(variable: string, l
 
 const latchkey = Command.make("latchkey").pipe(
   Command.withDescription("Smart locks, event-sourced"),
-  Command.withSubcommands([serve(adapters), keys(storeAdapters), events(storeAdapters), projections(storeAdapters)])
+  Command.withSubcommands([
+    serve(adapters),
+    keys(storeAdapters),
+    devices(storeAdapters),
+    events(storeAdapters),
+    projections(storeAdapters)
+  ])
 )
 
 run(latchkey)

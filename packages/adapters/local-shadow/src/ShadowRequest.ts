@@ -1,4 +1,5 @@
 /** Takes in what callers say. Everything here is untrusted; refusals carry the codes and messages that AWS publishes. */
+import { isUtf8 } from "node:buffer"
 import { Result, Schema } from "effect"
 import type { UpdateRequest } from "./ShadowDocument.ts"
 
@@ -14,14 +15,28 @@ const SHADOW_NAME = /^[$a-zA-Z0-9:_-]{1,64}$/
 const MAX_DEPTH = 6
 const MAX_TOKEN_BYTES = 64
 
+export const isThingName = (name: string): boolean => THING_NAME.test(name)
+
 /** Checks the name of a thing and, unless the classic shadow is meant, of a shadow. */
 export const checkNames = (thing: string, shadowName: string | undefined): Result.Result<void, ShadowRefused> => {
-  if (!THING_NAME.test(thing))
+  if (!isThingName(thing))
     return Result.fail(refused("Invalid thing name: use 1 to 128 of a-z, A-Z, 0-9, ':', '_' and '-'"))
   if (shadowName !== undefined && !SHADOW_NAME.test(shadowName)) {
     return Result.fail(refused("Invalid shadow name: use 1 to 64 of a-z, A-Z, 0-9, ':', '_', '-' and '$'"))
   }
   return Result.void
+}
+
+/** What was sent, as JSON. */
+export const documentOf = (body: Uint8Array): Result.Result<unknown, ShadowRefused> => {
+  if (!isUtf8(body)) {
+    const message = "Unsupported documented encoding; supported encoding is UTF-8"
+    return Result.fail(new ShadowRefused({ code: 415, message }))
+  }
+  return Result.try({
+    try: () => JSON.parse(Buffer.from(body).toString("utf8")),
+    catch: () => new ShadowRefused({ code: 400, message: "Invalid JSON" })
+  })
 }
 
 /** A clean copy of an update request: nothing in it but JSON, no deeper than allowed. */

@@ -2,13 +2,12 @@
  * The shadows over HTTP, as the AWS IoT data plane serves them: paths, documents, status codes and the names of errors
  * are those that AWS SDKs know. Publishing to topics (`/topics/…`) is not part of it.
  */
-import { isUtf8 } from "node:buffer"
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Clock, Effect, Result, Schema } from "effect"
 import { LocalShadow } from "./LocalShadow.ts"
-import { ShadowRefused } from "./ShadowRequest.ts"
+import { documentOf, ShadowRefused } from "./ShadowRequest.ts"
 import { type AccessKey, verifySignature } from "./SigV4.ts"
 
 /** The listener cannot be opened; `message` says where and why. */
@@ -177,17 +176,6 @@ const decode = (segment: string): string => {
   } catch {
     return segment
   }
-}
-
-const documentOf = (body: Uint8Array): Result.Result<unknown, ShadowRefused> => {
-  if (!isUtf8(body)) {
-    const message = "Unsupported documented encoding; supported encoding is UTF-8"
-    return Result.fail(new ShadowRefused({ code: 415, message }))
-  }
-  return Result.try({
-    try: () => JSON.parse(Buffer.from(body).toString("utf8")),
-    catch: () => new ShadowRefused({ code: 400, message: "Invalid JSON" })
-  })
 }
 
 const refused = (code: number, message: string): Effect.Effect<never, ShadowRefused> =>

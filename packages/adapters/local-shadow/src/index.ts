@@ -9,6 +9,9 @@ export type {
   ShadowDocuments,
   ShadowGot
 } from "./ShadowMessage.ts"
+export * as ShadowBridge from "./ShadowBridge.ts"
+export type { DeviceSignIn } from "./ShadowMqtt.ts"
+export * as ShadowMqtt from "./ShadowMqtt.ts"
 export * as ShadowRest from "./ShadowRest.ts"
 export { ShadowRefused } from "./ShadowRequest.ts"
 export { ShadowStoreError } from "./ShadowStore.ts"

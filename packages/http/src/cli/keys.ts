@@ -1,9 +1,10 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
 import { instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
-import { Argument, CliError, CliOutput, Command, Flag } from "effect/cli"
+import { Argument, CliError, Command, Flag } from "effect/cli"
 import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
 import { expiryOf } from "./expiry.ts"
+import { table } from "./table.ts"
 import { type StoreAdapters, withStore } from "./withStore.ts"
 
 export const keys = (adapters: StoreAdapters) =>
@@ -74,7 +75,7 @@ const list = (adapters: StoreAdapters) =>
     Effect.fnUntraced(function* ({ org }) {
       const apiKeys = yield* ApiKeys
       const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
-      yield* Console.log(table([HEADINGS, ...shown.map(row)]))
+      yield* Console.log(table(HEADINGS, shown.map(row)))
     }, withApiKeys(adapters))
   ).pipe(Command.withDescription("Show every key that was made, without its secret"))
 
@@ -104,12 +105,3 @@ const row = ({ keyId, orgId, name = "-", createdAt, expiresAt, revokedAt }: ApiK
   expiresAt === undefined ? "-" : instantOf(expiresAt),
   revokedAt === undefined ? "-" : instantOf(revokedAt)
 ]
-
-/** Columns as wide as their widest cell. */
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = HEADINGS.map((_, column) =>
-    Math.max(...rows.map((cells) => CliOutput.displayWidth(cells[column] ?? "")))
-  )
-  const pad = (cell: string, column: number) => cell + " ".repeat((widths[column] ?? 0) - CliOutput.displayWidth(cell))
-  return rows.map((cells) => cells.map(pad).join("  ").trimEnd()).join("\n")
-}

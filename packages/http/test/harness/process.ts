@@ -18,7 +18,7 @@ export const temporaryFolder = (): Disposable & { readonly path: string } => {
 export type Environment = Readonly<Record<string, string>>
 
 /** Servers run side by side: only a test that names a port for devices has one. */
-export const NO_DEVICES: Environment = { LATCHKEY_SHADOW_PORT: "off" }
+export const NO_DEVICES: Environment = { LATCHKEY_SHADOW_PORT: "off", LATCHKEY_MQTT_PORT: "off" }
 
 /** Keys for the callers of `callers.ts`, and a free port. */
 export const configured = (folder: string): Environment => ({

@@ -1,0 +1,70 @@
+/** `latchkey devices`: the secrets with which devices sign in over MQTT. */
+import { instantOf } from "@latchkey/core"
+import { Console, Effect, Schema } from "effect"
+import { Argument, Command } from "effect/cli"
+import { type DeviceSecret, DeviceSecrets } from "../DeviceSecrets.ts"
+import { table } from "./table.ts"
+import { type StoreAdapters, withStore } from "./withStore.ts"
+
+export const devices = (adapters: StoreAdapters) =>
+  Command.make("devices").pipe(
+    Command.withDescription("The secrets with which devices sign in"),
+    Command.withSubcommands([create(adapters), list(adapters), revoke(adapters)])
+  )
+
+const Thing = Schema.String.check(
+  Schema.isPattern(/^[a-zA-Z0-9:_-]{1,128}$/, { expected: "1 to 128 of a-z, A-Z, 0-9, ':', '_' and '-'" })
+)
+
+const create = (adapters: StoreAdapters) =>
+  Command.make(
+    "create",
+    {
+      thing: Argument.String("thing").pipe(
+        Argument.withSchema(Thing),
+        Argument.withDescription("The name of the device: the uuid of its lock")
+      )
+    },
+    Effect.fnUntraced(function* ({ thing }) {
+      const { secretId, secret } = yield* (yield* DeviceSecrets).create(thing)
+      // The secret is all of stdout, so that a script can take it.
+      yield* Console.log(secret)
+      yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown this once.`)
+    }, withSecrets(adapters))
+  ).pipe(Command.withDescription("Make a secret of a device and show it, this once; others of the device stay valid"))
+
+const list = (adapters: StoreAdapters) =>
+  Command.make(
+    "list",
+    {},
+    Effect.fnUntraced(function* () {
+      const secrets = yield* (yield* DeviceSecrets).list
+      yield* Console.log(table(HEADINGS, secrets.map(row)))
+    }, withSecrets(adapters))
+  ).pipe(Command.withDescription("Show every secret that was made, without itself"))
+
+const revoke = (adapters: StoreAdapters) =>
+  Command.make(
+    "revoke",
+    {
+      secretId: Argument.String("secretId").pipe(Argument.withDescription("The id of the secret, as the list shows it"))
+    },
+    Effect.fnUntraced(function* ({ secretId }) {
+      const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
+      yield* Console.log(`Revoked secret ${secretId} of ${thing}.`)
+    }, withSecrets(adapters))
+  ).pipe(Command.withDescription("Make a secret invalid, for ever; the device is disconnected"))
+
+const withSecrets =
+  (adapters: StoreAdapters) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(Effect.provide(DeviceSecrets.layer), withStore(adapters))
+
+const HEADINGS = ["ID", "THING", "CREATED", "REVOKED"]
+
+const row = ({ secretId, thing, createdAt, revokedAt }: DeviceSecret): ReadonlyArray<string> => [
+  secretId,
+  thing,
+  instantOf(createdAt),
+  revokedAt === undefined ? "-" : instantOf(revokedAt)
+]
