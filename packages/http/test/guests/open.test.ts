@@ -176,6 +176,20 @@ describe("a refusal", () => {
     expect((await link.open({ ticket })).status).toBe(303)
   })
 
+  it("because nobody knows whether the device was told is 502: the same page learns it, and opens once", async () => {
+    await using slow = await startInProcess({ sendTimeout: 300 })
+    const link = await makeLink(slow, { maxUses: 1 })
+    const ticket = ticketIn(await link.page())
+    await Effect.runPromise(slow.shadow.setMode("hang"))
+    const inDoubt = await link.open({ ticket })
+    expect([inDoubt.status, titleOf(inDoubt)]).toEqual([502, "The lock did not answer"])
+    await Effect.runPromise(slow.shadow.setMode("ok"))
+    await vi.waitUntil(async () => (await link.open({ ticket })).status === 303, { timeout: 15_000, interval: 100 })
+    expect((await link.open({ ticket })).status).toBe(303)
+    expect((await link.open()).status).toBe(400)
+    expect(await link.opens()).toBe(1)
+  })
+
   it("because the store is down is 503, and because something broke 500, in words that show nothing of the inside", async () => {
     const link = await makeLink(server)
     for (const [fault, status, title] of [

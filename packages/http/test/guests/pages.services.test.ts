@@ -144,6 +144,7 @@ describe.each(Object.entries(kinds))("on %s", (_, options) => {
       try {
         await openBy(page, options)
         await page.getByText("The lock could not be reached").first().waitFor()
+        if (options.javaScriptEnabled !== false) expect(page.url()).toBe(link.url)
       } finally {
         await Effect.runPromise(server.shadow.setMode("ok"))
       }

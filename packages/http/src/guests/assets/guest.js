@@ -26,6 +26,9 @@ for (const time of document.querySelectorAll("time")) {
 // A page that comes back from memory is an old view of the key, and its ticket may have been used.
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload())
 
+// A refusal stands at the address that the form was sent to. Loaded again, it should be the key's page.
+history.replaceState(null, "", location.pathname.replace(/(\/doors\/\d+)?\/open$/, "") + location.search)
+
 /** From here on the slider is at its end: nobody has to meet the last pixel. */
 const END = 95
 /** Milliseconds that it must be held there. */
