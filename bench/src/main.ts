@@ -12,11 +12,20 @@ import { hotLock } from "./benchmarks/hotLock.ts"
 import { httpCommands } from "./benchmarks/httpCommands.ts"
 import { httpReads } from "./benchmarks/httpReads.ts"
 import { inProcess } from "./benchmarks/inProcess.ts"
+import { largeLocks } from "./benchmarks/largeLocks.ts"
 import { longStream } from "./benchmarks/longStream.ts"
 import { describeMachine } from "./machine.ts"
 import { holds, render } from "./report.ts"
 
-const benchmarks: ReadonlyArray<Benchmark> = [httpCommands, httpReads, inProcess, longStream, hotLock, cachedLocks]
+const benchmarks: ReadonlyArray<Benchmark> = [
+  httpCommands,
+  httpReads,
+  inProcess,
+  longStream,
+  largeLocks,
+  hotLock,
+  cachedLocks
+]
 
 const {
   values: { smoke },

@@ -9,7 +9,7 @@ import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { type OwnedLock, ReadModel, ReadModelUnavailable } from "./ports/ReadModel.ts"
-import { nextChangeAt, statusAt, type TempKey, type TempKeyStatus } from "./TempKey.ts"
+import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 
 /** This id was never an owner, a key holder or a resident. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {
@@ -25,9 +25,6 @@ export interface HistoryPage {
   readonly totalEvents: number
   readonly events: ReadonlyArray<{ readonly stored: StoredEvent; readonly wire: WireEvent | undefined }>
 }
-
-/** A temp key at some instant; `nextChangeAt` is in epoch milliseconds, and there is none once it has expired. */
-export type TempKeyNow = TempKey & { readonly status: TempKeyStatus; readonly nextChangeAt: number | undefined }
 
 /** `source` is the read model's name, or `unavailable` while it does not answer. */
 export interface OwnedLocks {
@@ -95,12 +92,7 @@ export class LockQueries extends Context.Service<
         lock,
         tempKeys: Effect.fnUntraced(function* (principal, lockId, now) {
           const found = yield* lock(principal, lockId, "temp-keys")
-          const tempKeys = tempKeysOf(found).map((key) => ({
-            ...key,
-            status: statusAt(key, now),
-            nextChangeAt: nextChangeAt(key, now)
-          }))
-          return { lock: found, tempKeys }
+          return { lock: found, tempKeys: tempKeysOf(found).map((key) => tempKeyAt(key, now)) }
         }),
         history: Effect.fnUntraced(function* (principal, lockId, page, pageSize) {
           const { version } = yield* lock(principal, lockId, "events")

@@ -71,6 +71,23 @@ const onSchedule = {
   /** When time alone next changes the status; `null` once it has expired. */
   nextChangeAt: Schema.optionalKey(Schema.NullOr(Schema.String))
 }
+/** A temp key in the list of a lock. */
+export const ListedTempKey = Schema.Struct({
+  uuid: Schema.String,
+  lockId: LockId,
+  lockUuid: Schema.String,
+  accessMode: AccessMode,
+  allowedUserIds: Schema.Array(Schema.String),
+  validFrom: Schema.String,
+  validUntil: Schema.String,
+  maxUses: MaxUses,
+  usedCount: Schema.Int,
+  createdAt: Schema.String,
+  createdBy: Schema.String,
+  status: TempKeyStatus,
+  ...onSchedule
+})
+
 const resident = { userId: Schema.String, name: Schema.String, email: text }
 
 /** When it was requested, when the shadow accepted it, and from when on the lock no longer runs it. */
@@ -194,23 +211,7 @@ const locks = HttpApiGroup.make("locks").add(
   question(
     "temp-keys",
     Schema.Struct({
-      tempKeys: Schema.Array(
-        Schema.Struct({
-          uuid: Schema.String,
-          lockId: LockId,
-          lockUuid: Schema.String,
-          accessMode: AccessMode,
-          allowedUserIds: Schema.Array(Schema.String),
-          validFrom: Schema.String,
-          validUntil: Schema.String,
-          maxUses: MaxUses,
-          usedCount: Schema.Int,
-          createdAt: Schema.String,
-          createdBy: Schema.String,
-          status: TempKeyStatus,
-          ...onSchedule
-        })
-      )
+      tempKeys: Schema.Array(ListedTempKey)
     })
   ),
   question(

@@ -174,15 +174,20 @@ const commandIds = () => {
   }
 }
 
+/** Characters. */
+const LONG_BODY = 64 * 1024
+
 const write = (response: ServerResponse, { status, contentType, body, headers: special }: Answer): void => {
   if (response.destroyed) return
+  // Node encodes a string to count its bytes, and again to send it. That costs less than a second write only while it is short.
+  const content = body.length < LONG_BODY ? body : Buffer.from(body)
   const headers: { [name: string]: string | number } = {
     "content-type": contentType,
-    "content-length": Buffer.byteLength(body),
+    "content-length": Buffer.byteLength(content),
     "cache-control": "no-store"
   }
   if (status === 401) headers["www-authenticate"] = "Bearer"
-  response.writeHead(status, special === undefined ? headers : { ...headers, ...special }).end(body)
+  response.writeHead(status, special === undefined ? headers : { ...headers, ...special }).end(content)
 }
 
 /** What the caller is not told, for the operator: an adapter's own words for what failed, or the whole of a defect. */

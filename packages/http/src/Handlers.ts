@@ -21,6 +21,7 @@ import type { Api } from "./Api.ts"
 import type { Authenticator } from "./Authentication.ts"
 import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
 import type { Call, Handlers, Reply } from "./Routes.ts"
+import { tempKeyList } from "./TempKeyList.ts"
 
 /** Events on a page of a lock's history. */
 const PAGE_SIZE = 100
@@ -99,14 +100,7 @@ export const makeHandlers = ({
         "use-temp-key": command("UseTempKey", "TempKeyUsed"),
         "temp-keys": ({ params, call }) =>
           Effect.map(queries.tempKeys(call.principal, params.id, call.at), ({ lock, tempKeys }) =>
-            ok({
-              tempKeys: tempKeys.map(({ nextChangeAt, ...key }) => ({
-                ...key,
-                lockId: lock.lockId,
-                lockUuid: lock.uuid,
-                ...(key.schedule && { nextChangeAt: nextChangeAt === undefined ? null : instantOf(nextChangeAt) })
-              }))
-            })
+            tempKeyList(lock, tempKeys)
           ),
         details: ({ params, call }) =>
           Effect.map(queries.lock(call.principal, params.id, "details"), (lock) =>

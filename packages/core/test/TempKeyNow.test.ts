@@ -1,0 +1,59 @@
+/** Keys as they are at an instant, whoever asked before and in whatever order. */
+import { describe, expect, it } from "@effect/vitest"
+import { tempKeyAtEdge } from "@latchkey/core/testing"
+import { Schema } from "effect"
+import { nextChangeAt, statusAt, type TempKey } from "../src/TempKey.ts"
+import { tempKeyAt } from "../src/TempKeyNow.ts"
+import { clock, millis } from "./scenario.ts"
+
+const key: TempKey = {
+  uuid: "7e3b0000-0000-4000-8000-000000000001",
+  accessMode: "public",
+  allowedUserIds: [],
+  validFrom: clock("09:00"),
+  validUntil: clock("17:00"),
+  maxUses: null,
+  usedCount: 0,
+  createdAt: clock("08:00"),
+  createdBy: "org-1",
+  createdVersion: 2
+}
+
+describe("tempKeyAt", () => {
+  it("is the same object until the status changes", () => {
+    const early = tempKeyAt(key, millis("08:00"))
+    expect(early.status).toBe("not-yet-valid")
+    expect(tempKeyAt(key, millis("09:00") - 1)).toBe(early)
+    const open = tempKeyAt(key, millis("09:00"))
+    expect(open.status).toBe("valid")
+    expect(tempKeyAt(key, millis("17:00") - 1)).toBe(open)
+    expect(tempKeyAt(key, millis("17:00")).status).toBe("expired")
+  })
+
+  it("is right also when the clock goes back", () => {
+    expect(tempKeyAt(key, millis("12:00")).status).toBe("valid")
+    expect(tempKeyAt(key, millis("08:00")).status).toBe("not-yet-valid")
+  })
+
+  it.prop(
+    "says what the rules say, whatever was asked before",
+    [tempKeyAtEdge, Schema.Array(Schema.Literals([-1, 0, 1, 86_400_000, -86_400_000]))],
+    ([{ key, now: edge }, steps]) => {
+      for (const step of steps) {
+        const now = edge + step
+        expect(tempKeyAt(key, now)).toEqual({
+          ...key,
+          status: statusAt(key, now),
+          nextChangeAt: nextChangeAt(key, now)
+        })
+      }
+    }
+  )
+
+  it("forgets what was asked long ago", () => {
+    const first = tempKeyAt(key, millis("10:00"))
+    for (let n = 0; n < 20_000; n++) tempKeyAt({ ...key }, millis("10:00"))
+    expect(tempKeyAt(key, millis("10:00"))).not.toBe(first)
+    expect(tempKeyAt(key, millis("10:00"))).toEqual(first)
+  })
+})
