@@ -9,6 +9,7 @@ import {
   ListNamedShadowsForThingCommand,
   UpdateThingShadowCommand
 } from "@aws-sdk/client-iot-data-plane"
+import { expect } from "vitest"
 
 export type Step =
   | readonly ["get" | "delete", shadowName?: string]
@@ -34,14 +35,19 @@ const failed = (status: number, error: string, message: string): Answer => ({ st
 const invalid = (message: string) => failed(400, "InvalidRequestException", message)
 const missing = (name: string) =>
   failed(404, "ResourceNotFoundException", `No shadow exists with name: 'THING${name === "" ? "" : `~${name}`}'`)
+/** A page of HTML, which the SDK cannot read. */
+const BROKEN: Answer = { status: 500, error: "SyntaxError", message: expect.any(String) }
 const MOTO_MISSING = failed(404, "ResourceNotFoundException", "The specified resource does not exist")
 
 const t = "t"
 const on = { desired: { led: "on" } }
 const onStamped = { desired: { led: t } }
 
-/** An object with so many levels of attributes. */
-const nested = (levels: number): object => ({ deeper: levels === 1 ? 1 : nested(levels - 1) })
+/** An object with so many levels of attributes, and what metadata it has. */
+const nested = (levels: number, value: unknown = 1): object => ({
+  deeper: levels === 1 ? value : nested(levels - 1, value)
+})
+const nestedStamps = (levels: number) => nested(levels, t)
 
 export const REST_CASES: ReadonlyArray<RestCase> = [
   {
@@ -122,18 +128,18 @@ export const REST_CASES: ReadonlyArray<RestCase> = [
   {
     title: "an update that expects another version is refused",
     steps: [
-      [["update", { state: on, version: 0 }], found({ state: on, metadata: onStamped, version: 1, timestamp: t })],
+      [["update", { state: on }], found({ state: on, metadata: onStamped, version: 1, timestamp: t })],
       [["update", { state: on, version: 7 }], failed(409, "ConflictException", "Version conflict")],
-      [["update", { state: on, version: 1 }], found({ state: on, metadata: onStamped, version: 2, timestamp: t })]
+      [["update", { state: on, version: 1 }], found({ state: on, metadata: onStamped, version: 2, timestamp: t })],
+      [["update", { state: on, version: 1 }], failed(409, "ConflictException", "Version conflict")]
+    ]
+  },
+  {
+    title: "a shadow that never was is at version 0",
+    steps: [
+      [["update", { state: on, version: 0 }], found({ state: on, metadata: onStamped, version: 1, timestamp: t })]
     ],
-    moto: {
-      why: "breaks when a version is expected of a shadow that is not there",
-      answers: {
-        0: failed(500, "InternalError", "'NoneType' object has no attribute 'version'"),
-        1: failed(500, "InternalError", "'NoneType' object has no attribute 'version'"),
-        2: failed(500, "InternalError", "'NoneType' object has no attribute 'version'")
-      }
-    }
+    moto: { why: "breaks", answers: { 0: BROKEN } }
   },
   {
     title: "a client token comes back",
@@ -171,6 +177,26 @@ export const REST_CASES: ReadonlyArray<RestCase> = [
       [
         ["update", { state: { desired: { b: null } } }],
         found({ state: { desired: { b: null } }, metadata: { desired: { b: t } }, version: 3, timestamp: t })
+      ],
+      [["get"], found({ state: {}, metadata: {}, version: 3, timestamp: t })]
+    ]
+  },
+  {
+    title: "nothing is made of nothing but a version",
+    steps: [
+      [["update", { state: {} }], found({ state: {}, metadata: {}, version: 1, timestamp: t })],
+      [
+        ["update", { state: { desired: {} } }],
+        found({ state: { desired: {} }, metadata: { desired: {} }, version: 2, timestamp: t })
+      ],
+      [
+        ["update", { state: { reported: { online: null } } }],
+        found({
+          state: { reported: { online: null } },
+          metadata: { reported: { online: t } },
+          version: 3,
+          timestamp: t
+        })
       ],
       [["get"], found({ state: {}, metadata: {}, version: 3, timestamp: t })]
     ]
@@ -261,17 +287,47 @@ export const REST_CASES: ReadonlyArray<RestCase> = [
       [["update", {}], invalid("Missing required node: state")],
       [["update", { state: 1 }], invalid("State node must be an object")],
       [["update", { state: { colour: 1 } }], invalid("State contains an invalid node: 'colour'")],
+      [["get"], found({ state: { ...on, delta: { led: "on" } }, metadata: onStamped, version: 1, timestamp: t })]
+    ],
+    moto: {
+      why: "has words of its own",
+      answers: {
+        1: invalid("invalid json"),
+        2: invalid("need node `state`"),
+        3: invalid("state node must be an Object"),
+        4: invalid("State contains an invalid node")
+      }
+    }
+  },
+  {
+    title: "halves, versions and tokens must be what they are, and not too deep",
+    steps: [
       [["update", { state: { desired: 1 } }], invalid("Desired node must be an object")],
       [["update", { state: { reported: [] } }], invalid("Reported node must be an object")],
-      [["update", { state: on, version: "1" }], invalid("Invalid version")],
       [["update", { state: on, clientToken: "x".repeat(65) }], invalid("Invalid clientToken")],
+      [["update", { state: on, version: "1" }], invalid("Invalid version")],
       [
         ["update", { state: { desired: nested(7) } }],
         invalid("JSON contains too many levels of nesting; maximum is 6")
       ],
-      [["get"], found({ state: { ...on, delta: { led: "on" } }, metadata: onStamped, version: 1, timestamp: t })]
+      [["get"], missing("")]
     ],
-    moto: { why: "checks little, and in words of its own", answers: {} }
+    moto: {
+      why: "takes all of it, or breaks",
+      answers: {
+        0: BROKEN,
+        1: found({ state: { reported: [] }, metadata: { reported: [] }, version: 1, timestamp: t }),
+        2: found({ state: on, metadata: onStamped, version: 2, timestamp: t }),
+        3: failed(409, "ConflictException", "Version conflict"),
+        4: found({ state: { desired: nested(7) }, metadata: { desired: nestedStamps(7) }, version: 3, timestamp: t }),
+        5: found({
+          state: { desired: { led: "on", ...nested(7) }, delta: { led: "on", ...nested(7) } },
+          metadata: { desired: { led: t, ...nestedStamps(7) } },
+          version: 3,
+          timestamp: t
+        })
+      }
+    }
   },
   {
     title: "a shadow holds 8 KB over both halves",
