@@ -18,11 +18,11 @@ const Presence = Schema.Struct({
 
 const PRESENCE: ReadonlyArray<string> = ["connected", "disconnected"]
 
-/** What was written to `reported` of a shadow; `timestamp` is in epoch seconds. */
+/** What was written to `reported` of a shadow, and when: `at` is in epoch milliseconds. */
 const Reported = Schema.Struct({
   thingName: Schema.String,
   reported: Schema.NullOr(Schema.Record(Schema.String, Schema.Json)),
-  timestamp: Schema.Int
+  at: Schema.Int
 })
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Union([Presence, Reported])))
@@ -38,8 +38,8 @@ export const reportsIn = Effect.fnUntraced(function* (
   const thing = things.uuidOf("reported" in said ? said.thingName : (said.thingName ?? said.clientId))
   if (thing === undefined) return []
   if ("reported" in said) {
-    const at = 1000 * said.timestamp
-    return [...stateIn(thing, said.reported, at), ...(yield* outcomesIn(thing, said.reported?.["commands"], at))]
+    const { reported, at } = said
+    return [...stateIn(thing, reported, at), ...(yield* outcomesIn(thing, reported?.["commands"], at))]
   }
   // Others tell of attempts. Of a device that has connected anew the old connection ends, but it is there.
   if (!PRESENCE.includes(said.eventType) || said.disconnectReason === "DUPLICATE_CLIENTID") return []

@@ -43,5 +43,5 @@ const rule = (change: ShadowChange): ReadonlyArray<string> => {
   if (change._tag === "Deleted") return []
   const { state, timestamp } = change.accepted
   const reported = state?.reported
-  return reported === undefined ? [] : [JSON.stringify({ thingName: change.thing, reported, timestamp })]
+  return reported === undefined ? [] : [JSON.stringify({ thingName: change.thing, reported, at: 1000 * timestamp })]
 }

@@ -83,7 +83,7 @@ it("the adapter hears of devices through moto's SQS, and leaves nothing in the q
   const { QueueUrl = "" } = await sqs.send(new CreateQueueCommand({ QueueName: "reports", Attributes: attributes }))
   const bodies = [
     { clientId: "reporter", timestamp: 5, eventType: "connected" },
-    { thingName: "reporter", reported: { commands: { one: { outcome: "done", at: 6 } } }, timestamp: 7 }
+    { thingName: "reporter", reported: { commands: { one: { outcome: "done", at: 6 } } }, at: 7 }
   ]
   for (const body of bodies) await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(body) }))
   await Effect.gen(function* () {

@@ -107,7 +107,7 @@ describe("a message of an IoT rule", () => {
         "x".repeat(200_000)
       ]
       for (const body of nonsense) queue.put(body)
-      queue.put('{"thingName":"a","reported":{"commands":{"one":1,"two":{"outcome":"perhaps"}}},"timestamp":1}')
+      queue.put('{"thingName":"a","reported":{"commands":{"one":1,"two":{"outcome":"perhaps"}}},"at":1}')
       queue.put(recorded("connected"))
       const reader = yield* heard(3).pipe(Effect.forkChild({ startImmediately: true }))
       yield* isEmpty
@@ -161,7 +161,7 @@ describe("a message with outcomes", () => {
         JSON.stringify({
           thingName: `lock-${n % 50}`,
           reported: { commands: { [`c-${n}`]: { outcome: "done" } } },
-          timestamp: n
+          at: n
         })
       )
       for (const body of [...bodies, ...bodies.toReversed()]) queue.put(body)
