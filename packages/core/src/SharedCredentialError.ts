@@ -60,3 +60,13 @@ export class PinLockedOut extends Schema.TaggedError<PinLockedOut>()("PinLockedO
     return `Too many PINs were refused. Try again in ${this.retryAfter} seconds.`
   }
 }
+
+export type SharedError =
+  | SharedCredentialNotFound
+  | NoSuchLock
+  | EmptySharedWindow
+  | DoorNotFound
+  | DoorNeedsPin
+  | DoorWithdrawn
+  | PinRefused
+  | PinLockedOut

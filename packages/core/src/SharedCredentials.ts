@@ -22,6 +22,7 @@ import {
   type SharedCredentialEvent,
   type ShareRequest,
   sharedOfStream,
+  sharedStatusAt,
   streamOfShared
 } from "./SharedCredential.ts"
 import { type EmptySharedWindow, NoSuchLock, SharedCredentialNotFound } from "./SharedCredentialError.ts"
@@ -86,6 +87,8 @@ export class SharedCredentials extends Context.Service<
     ) => Effect.Effect<SharedCredential | undefined, StoreUnavailable>
     /** Whether the lock ever had a PIN. */
     readonly hasPins: (lockId: number) => boolean
+    /** How many credentials that have not ended have a PIN that was made under another key than this one. */
+    readonly strayPins: (key: PinKey, now: number) => number
   }
 >()("@latchkey/core/SharedCredentials") {
   static readonly layer = Layer.effect(
@@ -255,7 +258,14 @@ export class SharedCredentials extends Context.Service<
 
         findByPin: (lockId, pin, key) => Effect.map(catchUp(), () => register.ofPin(hashPin(key, lockId, pin))),
 
-        hasPins: register.hasPins
+        hasPins: register.hasPins,
+
+        strayPins: (key, now) =>
+          register.all().filter((credential) => {
+            const status = sharedStatusAt(credential, now)
+            const hasEnded = status === "deleted" || status === "expired"
+            return credential.pin !== undefined && credential.pin.keyId !== key.id && !hasEnded
+          }).length
       }
     })
   )

@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Layer, Option, Result } from "effect"
 import { permit } from "./AccessPolicy.ts"
+import { streamOfLock } from "./Lock.ts"
 import type { OpenDoor } from "./LockCommand.ts"
 import type { LockNotFound, TempKeyNotValid } from "./LockError.ts"
 import { LockQueries } from "./LockQueries.ts"
@@ -14,7 +15,7 @@ import { PinGuard } from "./PinGuard.ts"
 import type { PinKey } from "./Pins.ts"
 import { presenceOf } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
-import { EventStore } from "./ports/EventStore.ts"
+import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
 import { type Door, doorForPin, doorOf, linkHindrance, mayShare, type SharedCredential } from "./SharedCredential.ts"
 import {
@@ -31,6 +32,8 @@ import { type SharedContext, SharedCredentials } from "./SharedCredentials.ts"
 export interface OpenedDoor {
   readonly doorId: number
   readonly lockId: number
+  /** Version of the opening on its lock's stream: names it for `opening`. */
+  readonly version: number
   /** Whether its lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
   readonly online: boolean | undefined
 }
@@ -60,6 +63,12 @@ export class SharedDoors extends Context.Service<
       OpenedDoor,
       OpenDoorError | SharedCredentialNotFound | DoorNotFound | DoorNeedsPin | DoorWithdrawn | TempKeyNotValid
     >
+    /** When a door was opened, epoch milliseconds; none if that version is no opening of this door by this credential. */
+    readonly opening: (
+      uuid: string,
+      doorId: number,
+      version: number
+    ) => Effect.Effect<Option.Option<number>, StoreUnavailable>
     /**
      * Opens a lock by PIN. A PIN that opens nothing is refused the same way whatever the reason, and counts. With a
      * receipt, a retry is judged anew, but the lock is told once.
@@ -104,7 +113,7 @@ export class SharedDoors extends Context.Service<
           .pipe(Effect.catchTag("LockNotFound", Effect.die))
         const opened = executed.events[0]
         const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""
-        return { doorId, lockId, online: yield* presenceOf(readModel, thing) }
+        return { doorId, lockId, version: executed.version, online: yield* presenceOf(readModel, thing) }
       })
 
       /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */
@@ -135,6 +144,17 @@ export class SharedDoors extends Context.Service<
           return yield* Effect.catchTag(tell(context, credential, door, "temp key"), "AccessDenied", () =>
             Effect.fail(new DoorWithdrawn({ doorId }))
           )
+        }),
+
+        opening: Effect.fnUntraced(function* (uuid, doorId, version) {
+          const credential = Option.getOrUndefined(yield* credentials.find(uuid))
+          const door = credential === undefined ? undefined : doorOf(credential, doorId)
+          if (credential === undefined || door === undefined) return Option.none()
+          const [stored] = yield* store.read(streamOfLock(door.lockId), version - 1, 1)
+          const { credentialUuid, doorId: opened } = stored?.data ?? {}
+          return stored !== undefined && credentialUuid === credential.uuid && opened === doorId
+            ? Option.some(stored.at)
+            : Option.none()
         }),
 
         openByPin: Effect.fnUntraced(function* ({ lockId, pin, address, ...context }, key) {

@@ -34,10 +34,15 @@ describe("a shared credential", () => {
         [2, "code"]
       ])
       const { pin } = yield* process.share(doors, uuidOf(1))
-      expect(yield* process.open(uuidOf(1).toUpperCase(), 1)).toEqual({ doorId: 1, lockId: 1, online: false })
+      expect(yield* process.open(uuidOf(1).toUpperCase(), 1)).toEqual({
+        doorId: 1,
+        lockId: 1,
+        version: 2,
+        online: false
+      })
       expect((yield* failure(process.open(uuidOf(1), 2)))._tag).toBe("DoorNeedsPin")
       expect((yield* failure(process.enter(1, pin ?? "")))._tag).toBe("PinRefused")
-      expect(yield* process.enter(2, pin ?? "")).toEqual({ doorId: 2, lockId: 2, online: false })
+      expect(yield* process.enter(2, pin ?? "")).toEqual({ doorId: 2, lockId: 2, version: 2, online: false })
       const last = (lockId: number) => Effect.map(logOf(lockId), (log) => log.at(-1)?.data)
       expect(yield* last(1)).toMatchObject({ reason: "temp key, door 1", credentialUuid: uuidOf(1), doorId: 1 })
       expect(yield* last(2)).toMatchObject({ reason: "PIN, door 2", credentialUuid: uuidOf(1), doorId: 2 })

@@ -28,7 +28,9 @@ import {
   OpenApi
 } from "effect/http-api"
 import { guests } from "./guests/GuestApi.ts"
+import { headers, lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
+import { pins, sharedKeys } from "./SharedApi.ts"
 
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
 export class Authentication extends HttpApiMiddleware.Service<Authentication>()("@latchkey/http/Authentication", {
@@ -36,16 +38,7 @@ export class Authentication extends HttpApiMiddleware.Service<Authentication>()(
   error: problem(401)
 }) {}
 
-const positive = (expected: string) =>
-  Schema.String.check(Schema.isPattern(/^[1-9][0-9]*$/, { expected })).pipe(Schema.decodeTo(Schema.NumberFromString))
-
-const lock = { id: positive("a positive integer").pipe(Schema.decodeTo(LockId)) }
-
 const text = Schema.optionalKey(Schema.String)
-const IdempotencyKey = Schema.String.check(
-  Schema.isPattern(/^[\x21-\x7e]{1,255}$/, { expected: "1 to 255 visible ASCII characters" })
-)
-
 const anyErrors = [problem(400), problem(403), problem(500), problem(503)] as const
 const questionErrors = [...anyErrors, problem(404)] as const
 const bodyErrors = [problem(413), problem(415), problem(422)] as const
@@ -109,9 +102,6 @@ const executed = <Type extends LockEventType>(type: Type) => ({
 
 const request = LockRequest.cases
 const untagged = <Fields extends { readonly _tag: unknown }>({ _tag: _, ...fields }: Fields) => fields
-
-/** What a client may send with any POST, so that a retry is answered as the first try was. */
-const headers = { "idempotency-key": Schema.optionalKey(IdempotencyKey) }
 
 /** A command on one lock: its body is the core's request without the tag, which the path has already said. */
 const command = <Payload extends Schema.Top, Type extends LockEventType>(payload: Payload, type: Type) => ({
@@ -302,6 +292,8 @@ const users = HttpApiGroup.make("users").add(
 export class Api extends HttpApi.make("latchkey")
   .add(locks.middleware(Authentication))
   .add(users.middleware(Authentication))
+  .add(sharedKeys.middleware(Authentication))
+  .add(pins)
   .add(guests)
   .annotate(OpenApi.Title, "Latchkey")
   .annotate(OpenApi.Version, "0.1.0")

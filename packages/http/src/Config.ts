@@ -1,6 +1,7 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
 import { createPublicKey, type KeyObject } from "node:crypto"
 import { Config, Effect, Option, Schema } from "effect"
+import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
 import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -27,6 +28,11 @@ export interface ServerConfig extends StoreConfig {
   readonly jwt: JwtOptions
   /** Where guests are sent to sign in. */
   readonly signInUrl: string | undefined
+  /** How the API is reached from outside, without a slash at the end. */
+  readonly publicUrl: string | undefined
+  readonly proxies: TrustedProxies
+  /** The secret under which PINs are kept, unless it is in the folder of the data. */
+  readonly pinKey: Uint8Array | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
@@ -83,6 +89,14 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
     },
     signInUrl: yield* variable("LATCHKEY_SIGN_IN_URL", undefined, httpUrl, "expected an http or https URL"),
+    publicUrl: yield* variable("LATCHKEY_PUBLIC_URL", undefined, publicUrl, "expected an http or https URL"),
+    proxies: yield* variable(
+      "LATCHKEY_TRUSTED_PROXIES",
+      noProxies,
+      parseProxies,
+      "expected addresses or networks such as 10.0.0.0/8, separated by commas"
+    ),
+    pinKey: yield* variable("LATCHKEY_PIN_KEY", undefined, secretBytes, "expected a secret of at least 32 bytes"),
     apiKeys: yield* variable(
       "LATCHKEY_API_KEYS",
       [],
@@ -217,6 +231,10 @@ const httpUrl = (text: string): string | undefined =>
 
 const mqttUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
+
+/** What paths are put behind: without a query or a fragment, which would end up before them. */
+const publicUrl = (text: string): string | undefined =>
+  httpUrl(text) !== undefined && !/[?#]/.test(text) ? text.replace(/\/+$/, "") : undefined
 
 const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)

@@ -10,6 +10,7 @@ import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { type Answer, json } from "./Answer.ts"
 import { Authenticator, type SignInError } from "./Authentication.ts"
+import { callerAddress, type TrustedProxies } from "./CallerAddress.ts"
 import type { makePages } from "./guests/GuestPage.ts"
 import { prefersPage } from "./guests/prefersPage.ts"
 import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
@@ -33,9 +34,10 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   readonly operations: { readonly [path: string]: Effect.Effect<Answer> }
   readonly pages: ReturnType<typeof makePages>
   readonly onAnswered: OnAnswered
+  readonly proxies: TrustedProxies
   readonly traced: boolean
 }) {
-  const { router, operations, pages, onAnswered, traced } = options
+  const { router, operations, pages, onAnswered, proxies, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const inTurn = oncePerTurn()
@@ -48,6 +50,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     body: Buffer
   ) {
     const { headers } = request
+    const address = () => callerAddress(request, proxies)
     const principal = route.needsSignIn || isSignedIn(headers) ? yield* authenticate(headers) : guest
     const payload =
       request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
@@ -55,7 +58,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     const decoded = route.decode({ ...raw, headers, payload: payload.success })
     if (Result.isFailure(decoded)) return yield* new Refused({ problem: decoded.failure })
     const receipt = receiptOf(request, principal, body)
-    const context = { principal, commandId: nextId(), at: yield* Clock.currentTimeMillis, headers }
+    const context = { principal, commandId: nextId(), at: yield* Clock.currentTimeMillis, headers, address }
     const call: Call = receipt === undefined ? context : { ...context, receipt }
     return yield* route.handle({ ...decoded.success, call })
   })
@@ -70,9 +73,11 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   }
 
   const failureAnswer = (route: Route, asked: Asked, cause: Cause.Cause<unknown>): Answer => {
-    const problem = toProblem(cause)
+    const problem = toProblem(cause, route)
     if (problem.code >= 500) run(logFailure(route, problem, cause))
-    return problemAnswer(route, asked, problem)
+    const answer = problemAnswer(route, asked, problem)
+    const error = failureOf(cause)
+    return error?._tag === "PinLockedOut" ? { ...answer, headers: { "retry-after": String(error.retryAfter) } } : answer
   }
 
   const problemAnswer = (route: Route, { request, params }: Asked, problem: Problem): Answer =>
@@ -201,7 +206,7 @@ const logFailure = ({ method, path }: Route, { code }: Problem, cause: Cause.Cau
 const failureOf = (cause: Cause.Cause<unknown>): Failure | undefined =>
   cause.reasons.find((reason) => reason._tag === "Fail")?.error as Failure | undefined
 
-const toProblem = (cause: Cause.Cause<unknown>): Problem => {
+const toProblem = (cause: Cause.Cause<unknown>, { unauthorized }: Route): Problem => {
   const error = failureOf(cause)
   if (error === undefined) return internal
   switch (error._tag) {
@@ -209,7 +214,7 @@ const toProblem = (cause: Cause.Cause<unknown>): Problem => {
       return error.problem
     case "Unauthenticated":
     case "TokenRefused":
-      return makeProblem(401, "Unauthorized", error.message)
+      return makeProblem(401, unauthorized, error.message)
     case "KeysUnavailable":
       return makeProblem(503, "Sign-in unavailable", "Tokens cannot be checked right now. Try again in a moment.")
     default:

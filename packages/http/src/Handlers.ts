@@ -11,6 +11,8 @@ import {
   Locks,
   type Resident,
   type SentCommand,
+  type SharedCredentials,
+  type SharedDoors,
   streamOfLock,
   type TempKeyLinks,
   toWire,
@@ -20,7 +22,9 @@ import { Effect } from "effect"
 import type { Api } from "./Api.ts"
 import type { Authenticator } from "./Authentication.ts"
 import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
+import type { PinSecret } from "./PinSecret.ts"
 import type { Call, Handlers, Reply } from "./Routes.ts"
+import { makeSharedHandlers } from "./SharedHandlers.ts"
 import { tempKeyList } from "./TempKeyList.ts"
 
 /** Events on a page of a lock's history. */
@@ -36,14 +40,17 @@ type Request<Tag extends CommandTag> = {
 export interface HandlerOptions {
   /** Where guests are sent to sign in, if there is such a place. */
   readonly signInUrl?: string | undefined
+  /** How the API is reached from outside, without a slash at the end: links to temp keys begin with it. */
+  readonly publicUrl: () => string
 }
 
 export const makeHandlers = ({
-  signInUrl
+  signInUrl,
+  publicUrl
 }: HandlerOptions): Effect.Effect<
   Handlers<typeof Api>,
   never,
-  Locks | LockQueries | BulkAddKeys | TempKeyLinks | Authenticator
+  Locks | LockQueries | BulkAddKeys | TempKeyLinks | SharedCredentials | SharedDoors | PinSecret | Authenticator
 > =>
   Effect.gen(function* () {
     const locks = yield* Locks
@@ -61,6 +68,7 @@ export const makeHandlers = ({
 
     return {
       guests: yield* makeGuestHandlers(signInUrl),
+      ...(yield* makeSharedHandlers(publicUrl)),
       locks: {
         CreateLock: (request) =>
           Effect.map(execute("CreateLock", request), (executed) => ({

@@ -1,9 +1,9 @@
 /** The one shape of an error on the wire, and which status each error of the core has there. */
-import type { AskError, BulkNotFound, ExecuteError, OpenError, UserNotFound } from "@latchkey/core"
-import { Schema } from "effect"
+import type { AskError, BulkNotFound, ExecuteError, OpenError, SharedError, UserNotFound } from "@latchkey/core"
+import { Context, Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 431 | 500 | 502 | 503
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 502 | 503
 
 /** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
 export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })
@@ -42,8 +42,13 @@ export const makeProblem = (
 export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
   makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
 
+/** On endpoints whose 401 has a name of its own in the contract, whoever is refused. */
+export const UnauthorizedError = Context.Reference<string>("@latchkey/http/UnauthorizedError", {
+  defaultValue: () => "Unauthorized"
+})
+
 /** What a handler may fail with. */
-export type ApiError = ExecuteError | AskError | OpenError | BulkNotFound | UserNotFound
+export type ApiError = ExecuteError | AskError | OpenError | SharedError | BulkNotFound | UserNotFound
 
 const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
   AccessDenied: [403, "Access denied"],
@@ -64,6 +69,14 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   NotOnWhitelist: [400, "Not on the whitelist"],
   LinkNotFound: [404, "Temp key not found"],
   SignInNeeded: [401, "Sign-in needed"],
+  SharedCredentialNotFound: [404, "Temp key not found"],
+  NoSuchLock: [404, "Lock not found"],
+  EmptySharedWindow: [400, "Empty validity window"],
+  DoorNotFound: [404, "Door not found"],
+  DoorNeedsPin: [403, "PIN needed"],
+  DoorWithdrawn: [403, "Door withdrawn"],
+  PinRefused: [401, "Invalid PIN"],
+  PinLockedOut: [429, "Too many attempts"],
   BulkNotFound: [404, "Request not found"],
   UserNotFound: [404, "User not found"],
   ReceiptReused: [422, "Idempotency key reused"],

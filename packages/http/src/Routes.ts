@@ -8,7 +8,7 @@ import type { Answer } from "./Answer.ts"
 import { Authentication, PublishesErrorList } from "./Api.ts"
 import type { SignInError } from "./Authentication.ts"
 import { ForBrowsers } from "./guests/GuestApi.ts"
-import { type ApiError, badRequest, type Detail, type Problem } from "./Problem.ts"
+import { type ApiError, badRequest, type Detail, type Problem, UnauthorizedError } from "./Problem.ts"
 
 /** What a request says besides its parts: who asks, when, and under which id. */
 export interface Call {
@@ -20,6 +20,8 @@ export interface Call {
   /** From the Idempotency-Key. */
   readonly receipt?: Receipt
   readonly headers: IncomingHttpHeaders
+  /** Tells callers apart who are not signed in; see `CallerAddress.ts`. */
+  readonly address: () => string
 }
 
 /** A success: a declared body with a declared status. */
@@ -50,6 +52,8 @@ export interface Route {
   /** As declared, with `:id` and the like: for metrics and traces, which must not name single locks. */
   readonly path: string
   readonly publishesErrorList: boolean
+  /** What a 401 is called when nobody is signed in, or not rightly. */
+  readonly unauthorized: string
   /** Whether an API key or a token must be sent; where it need not, a stranger is a guest. */
   readonly needsSignIn: boolean
   /** Whether callers are browsers: they may send forms, and see pages unless they ask for JSON. */
@@ -98,6 +102,7 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
         method: endpoint.method,
         path: endpoint.path,
         publishesErrorList: Context.get(mergedAnnotations, PublishesErrorList),
+        unauthorized: Context.get(mergedAnnotations, UnauthorizedError),
         needsSignIn: Array.from(middleware).some(({ key }) => key === Authentication.key),
         isForBrowsers: Context.get(mergedAnnotations, ForBrowsers),
         decode: decoderOf({

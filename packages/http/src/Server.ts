@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
 import { Api } from "./Api.ts"
+import { noProxies, type TrustedProxies } from "./CallerAddress.ts"
 import { makeListener } from "./Dispatcher.ts"
 import { makePages } from "./guests/GuestPage.ts"
 import { type HandlerOptions, makeHandlers } from "./Handlers.ts"
@@ -15,10 +16,14 @@ import { compile } from "./Routes.ts"
 /** The server cannot listen; `message` says where and why. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { message: Schema.String }) {}
 
-export interface ServerOptions extends HandlerOptions {
+export interface ServerOptions extends Pick<HandlerOptions, "signInUrl"> {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+  /** How the API is reached from outside; unless given, as it listens. */
+  readonly publicUrl?: string | undefined
+  /** Whose word about their clients counts; nobody's unless given. */
+  readonly proxies?: TrustedProxies | undefined
   /** Whether every request is a span. */
   readonly traced?: boolean
   /** How long requests may still take after the scope closes; 10 seconds unless given. */
@@ -31,13 +36,17 @@ export const listen = Effect.fnUntraced(function* ({
   port,
   traced = false,
   signInUrl,
+  publicUrl,
+  proxies = noProxies,
   shutdownTimeout = Duration.seconds(10)
 }: ServerOptions) {
+  let listensOn = ""
   const listener = yield* makeListener({
-    router: compile(Api, yield* makeHandlers({ signInUrl })),
+    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn })),
     operations: yield* makeOperations,
     pages: makePages(signInUrl),
     onAnswered: recordRequests,
+    proxies,
     traced
   })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 30_000 }, listener)
@@ -49,8 +58,14 @@ export const listen = Effect.fnUntraced(function* ({
       closing()
     }).pipe(Effect.timeoutOption(shutdownTimeout), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
   )
-  return server.address() as AddressInfo
+  const bound = server.address() as AddressInfo
+  listensOn = urlOf(bound)
+  return bound
 })
+
+/** The address as a URL. */
+export const urlOf = ({ address, port, family }: AddressInfo): string =>
+  `http://${family === "IPv6" ? `[${address}]` : address}:${port}`
 
 /** What cannot be read as HTTP is answered in the shape of every other error, and its connection ends. */
 const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Duplex): void => {

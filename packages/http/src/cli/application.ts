@@ -1,13 +1,14 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
-import { type DeviceShadow, type EventStore, Latchkey, type ReadModel } from "@latchkey/core"
-import { ConfigProvider, Console, Effect, Layer } from "effect"
+import { type DeviceShadow, type EventStore, Latchkey, type ReadModel, SharedCredentials } from "@latchkey/core"
+import { Clock, ConfigProvider, Console, Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { ApiKeys, OPERATOR } from "../ApiKeys.ts"
 import { Authenticator } from "../Authentication.ts"
 import { type ServerConfig, serverConfig } from "../Config.ts"
 import { Jwt } from "../Jwt.ts"
-import { listen } from "../Server.ts"
+import { PinSecret } from "../PinSecret.ts"
+import { listen, urlOf } from "../Server.ts"
 
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
 export type Adapters = (
@@ -22,7 +23,7 @@ export const application = Effect.fnUntraced(function* (adapters: Adapters) {
 
 const server = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
-    Layer.provide(Layer.mergeAll(Latchkey.layer(), authentication(config))),
+    Layer.provide(Layer.mergeAll(Latchkey.layer(), authentication(config), pinSecret(config))),
     Layer.provide(adapters(config)),
     Layer.provide(config.traced ? tracing : Layer.empty)
   )
@@ -39,9 +40,17 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 const authentication = (config: ServerConfig) =>
   Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
+/** In the folder of the data, unless it is given, or nothing is kept there. */
+const pinSecret = ({ pinKey, store, data }: ServerConfig) =>
+  pinKey !== undefined
+    ? PinSecret.layerOf(pinKey)
+    : store === "memory" || data === ":memory:"
+      ? PinSecret.layerPassing
+      : PinSecret.layerInFolder(data)
+
 /** Listens before all else: a start that fails has made no key that nobody then looks for. */
 const announce = Effect.fnUntraced(function* (config: ServerConfig) {
-  const { address, port, family } = yield* listen(config)
+  const url = urlOf(yield* listen(config))
   const apiKeys = yield* ApiKeys
   if (config.apiKeys.length === 0 && (yield* apiKeys.list).length === 0) {
     const { secret } = yield* apiKeys.create(OPERATOR, { name: "first start" })
@@ -56,8 +65,11 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   if (config.shadow._tag === "local" && config.shadow.rest === "closed") {
     yield* Console.log("Device shadows are not served: set LATCHKEY_SHADOW_KEYS, or LATCHKEY_SHADOW_PORT to off.")
   }
-  const host = family === "IPv6" ? `[${address}]` : address
-  yield* Console.log(
-    `Latchkey listens on http://${host}:${port} (store: ${config.store}, data: ${config.data}). Docs: /docs`
-  )
+  const strays = (yield* SharedCredentials).strayPins(yield* PinSecret, yield* Clock.currentTimeMillis)
+  if (strays > 0) {
+    yield* Console.log(
+      `PINs of ${strays} temp keys were made under another key and open nothing: restore pin.key or LATCHKEY_PIN_KEY.`
+    )
+  }
+  yield* Console.log(`Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}). Docs: /docs`)
 })

@@ -51,6 +51,20 @@ export const guests = HttpApiGroup.make("guests")
       ],
       error: [...formErrors, problem(403), problem(422), problem(502)]
     }),
+    HttpApiEndpoint.post("open-door", "/temp-keys/:uuid/doors/:doorId/open", {
+      params: { ...link, doorId: positive },
+      headers: { "idempotency-key": Schema.optionalKey(Schema.String) },
+      payload: [opening.pipe(HttpApiSchema.asFormUrlEncoded()), opening],
+      success: [
+        seeOther,
+        Schema.Struct({
+          success: Schema.Literal(true),
+          /** Whether the lock is disconnected: then it opens only if it comes back within seconds. */
+          offline: Schema.Boolean
+        })
+      ],
+      error: [...formErrors, problem(403), problem(422), problem(502)]
+    }),
     HttpApiEndpoint.get("confirmation", "/temp-keys/:uuid/confirmation", {
       params: link,
       query: {

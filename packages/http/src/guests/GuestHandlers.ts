@@ -1,10 +1,10 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
-import { type OpenError, type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
+import { type Opened, type OpenedDoor, type Principal, SharedDoors, TempKeyLinks } from "@latchkey/core"
 import { Effect, Option } from "effect"
 import type { Answer } from "../Answer.ts"
 import type { Api } from "../Api.ts"
 import { Authenticator, bearerOf } from "../Authentication.ts"
-import { problemOf } from "../Problem.ts"
+import { type ApiError, problemOf } from "../Problem.ts"
 import type { Call, Handlers } from "../Routes.ts"
 import { makePages, type PageProblem } from "./GuestPage.ts"
 import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
@@ -24,6 +24,7 @@ interface Guest {
 /** @param signInUrl where guests are sent to sign in */
 export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string | undefined) {
   const links = yield* TempKeyLinks
+  const doors = yield* SharedDoors
   const { authenticate } = yield* Authenticator
   const pages = makePages(signInUrl)
 
@@ -58,6 +59,29 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
     })
   })
 
+  /** When the lock of the key, or this door of several, was opened. */
+  const openedAt = (uuid: string, door: number | undefined, version: number) =>
+    door === undefined
+      ? Effect.catchTag(links.use(uuid, version), "LinkNotFound", () => Effect.succeedNone)
+      : doors.opening(uuid, door, version)
+
+  /** Leads to the confirmation, or shows on the key's page what went wrong. */
+  const openingPage = (
+    uuid: string,
+    visitor: Guest,
+    at: number,
+    ticket: string | undefined,
+    opening: Effect.Effect<Opened | OpenedDoor, ApiError>
+  ): Effect.Effect<Answer, ApiError> =>
+    opening.pipe(
+      Effect.map((opened) => seeOther(confirmationOf(uuid, opened))),
+      Effect.catch((error) =>
+        isShownWithKey(error)
+          ? keyPage(uuid, visitor, at, { status: problemOf(error).code, ticket, notice: noticeOf(error) })
+          : Effect.fail(error)
+      )
+    )
+
   const handlers: Handlers<typeof Api>["guests"] = {
     page: Effect.fnUntraced(function* ({ params: { uuid }, call }) {
       const guest = yield* guestOf(call)
@@ -68,33 +92,25 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
 
     open: Effect.fnUntraced(function* ({ params: { uuid }, payload: { ticket }, call }) {
       const visitor = yield* guestOf(call)
-      // A browser's cookie comes with every form that any site has it send; the ticket shows that the form is ours.
-      const isOurs = visitor.token !== undefined && ticket !== undefined && isBoundTo(ticket, uuid, visitor.token)
-      const principal = visitor.byCookie && !isOurs ? call.principal : visitor.principal
-      const userId = userOf(principal)
-      const receipt = call.receipt ?? (ticket === undefined ? undefined : receiptOfTicket(ticket, uuid.toLowerCase()))
-      const opening = links.open({
-        tempKeyUuid: uuid,
-        principal,
-        commandId: call.commandId,
-        at: call.at,
-        ...(userId === undefined ? {} : { userId }),
-        ...(receipt === undefined ? {} : { receipt })
-      })
-      if (!prefersPage(call.headers)) return yield* Effect.map(opening, openedBody)
-      return yield* opening.pipe(
-        Effect.map((opened) => seeOther(confirmationOf(uuid, opened))),
-        Effect.catch((error) =>
-          isShownWithKey(error)
-            ? keyPage(uuid, visitor, call.at, { status: problemOf(error).code, ticket, notice: noticeOf(error) })
-            : Effect.fail(error)
-        )
-      )
+      const context = contextOf(visitor, call, uuid, ticket)
+      const userId = userOf(context.principal)
+      const opening = links.open({ tempKeyUuid: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
+      return prefersPage(call.headers)
+        ? yield* openingPage(uuid, visitor, call.at, ticket, opening)
+        : yield* Effect.map(opening, ({ online, usedCount }) => openedBody(online, { usedCount }))
     }),
 
-    confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query: { opened, offline }, call }) {
+    "open-door": Effect.fnUntraced(function* ({ params: { uuid, doorId }, payload: { ticket }, call }) {
+      const visitor = yield* guestOf(call)
+      const opening = doors.open({ uuid, doorId, ...contextOf(visitor, call, uuid, ticket, doorId) })
+      return prefersPage(call.headers)
+        ? yield* openingPage(uuid, visitor, call.at, ticket, opening)
+        : yield* Effect.map(opening, ({ online }) => openedBody(online, {}))
+    }),
+
+    confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query: { opened, door, offline }, call }) {
       const { status } = yield* links.view(uuid, undefined, call.at)
-      const at = opened === undefined ? Option.none() : yield* links.use(uuid, opened)
+      const at = opened === undefined ? Option.none() : yield* openedAt(uuid, door, opened)
       const again = status === "valid"
       if (Option.isNone(at)) return pages.confirmation({ uuid, kind: "none", at: 0, again: false })
       const isPast = call.at - at.value >= RECENT
@@ -111,21 +127,42 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   return handlers
 })
 
+/** On whose behalf a door is opened, and the receipt by which one page opens it once. */
+const contextOf = (
+  visitor: Guest,
+  { principal, commandId, at, receipt }: Call,
+  uuid: string,
+  ticket: string | undefined,
+  ...door: ReadonlyArray<number>
+) => {
+  // A browser's cookie comes with every form that any site has it send; the ticket shows that the form is ours.
+  const isOurs = visitor.token !== undefined && ticket !== undefined && isBoundTo(ticket, uuid, visitor.token)
+  const given = receipt ?? (ticket === undefined ? undefined : receiptOfTicket(ticket, uuid.toLowerCase(), ...door))
+  return {
+    principal: visitor.byCookie && !isOurs ? principal : visitor.principal,
+    commandId,
+    at,
+    ...(given === undefined ? {} : { receipt: given })
+  }
+}
+
 const userOf = (principal: Principal): string | undefined => ("userId" in principal ? principal.userId : undefined)
 
-const openedBody = ({ usedCount, online }: Opened) => ({
+const openedBody = <Counted extends object>(online: boolean | undefined, counted: Counted) => ({
   status: 200,
-  body: { success: true as const, offline: online === false, usedCount }
+  body: { success: true as const, offline: online === false, ...counted }
 })
 
-const confirmationOf = (uuid: string, { version, online }: Opened): string =>
-  `${pathOfKey(uuid)}/confirmation?opened=${version}${online === false ? "&offline=true" : ""}`
+const confirmationOf = (uuid: string, opened: Opened | OpenedDoor): string => {
+  const door = "doorId" in opened ? `door=${opened.doorId}&` : ""
+  return `${pathOfKey(uuid)}/confirmation?${door}opened=${opened.version}${opened.online === false ? "&offline=true" : ""}`
+}
 
 /** What the page of the key itself explains best: it shows why, and lets the guest try again with the same ticket. */
-const isShownWithKey = (error: OpenError): boolean =>
+const isShownWithKey = (error: ApiError): boolean =>
   ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DeviceUnreachable", "LockBusy"].includes(error._tag)
 
-const noticeOf = (error: OpenError): PageProblem | undefined => {
+const noticeOf = (error: ApiError): PageProblem | undefined => {
   switch (error._tag) {
     case "DeviceUnreachable":
       return error.inDoubt ? "in-doubt" : "unreachable"

@@ -5,6 +5,8 @@ export const ISSUER = "latchkey"
 export const AUDIENCE = "latchkey"
 export const JWT_SECRET = "a-secret-of-at-least-32-bytes-for-tests"
 
+export const PIN_KEY = "a-key-for-pins-of-at-least-32-bytes-for-tests"
+
 export const ORG = "org-1"
 export const OTHER_ORG = "org-2"
 

@@ -13,9 +13,11 @@ import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { ApiKeys } from "../../src/ApiKeys.ts"
 import { Authenticator } from "../../src/Authentication.ts"
+import type { TrustedProxies } from "../../src/CallerAddress.ts"
 import { Jwt, type JwtOptions } from "../../src/Jwt.ts"
+import { PinSecret } from "../../src/PinSecret.ts"
 import { listen } from "../../src/Server.ts"
-import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET } from "./callers.ts"
+import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
 
 /** `down`: the port fails as when its database is gone; `defect`: it breaks as no adapter should. */
 export interface Faults {
@@ -30,6 +32,8 @@ export interface InProcessOptions extends LocksOptions {
   readonly jwt?: JwtOptions["key"]
   /** Where guests sign in. */
   readonly signInUrl?: string
+  /** Whose word about their clients counts. */
+  readonly proxies?: TrustedProxies
   /** Instead of a shadow that does as the test says. */
   readonly shadow?: Layer.Layer<DeviceShadow>
 }
@@ -58,6 +62,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const jwt = Jwt.layer({ key, issuer: ISSUER, audience: AUDIENCE })
   const application = Layer.mergeAll(
     Latchkey.layer(options),
+    PinSecret.layerOf(PIN_KEY),
     Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
@@ -67,7 +72,10 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const services = await runtime.context()
   const sockets = Scope.makeUnsafe()
   const { port } = await runtime.runPromise(
-    Scope.provide(listen({ host: "127.0.0.1", port: 0, signInUrl: options.signInUrl }), sockets)
+    Scope.provide(
+      listen({ host: "127.0.0.1", port: 0, signInUrl: options.signInUrl, proxies: options.proxies }),
+      sockets
+    )
   )
   const stop = async () => {
     await Effect.runPromise(Scope.close(sockets, Exit.void))

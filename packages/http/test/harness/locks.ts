@@ -47,6 +47,9 @@ export const FURNITURE = { key: "key-of-holder", slot: 1, resident: "resident-1"
 export interface FurnishedLock extends TestLock {
   /** A public temp key, valid for a day. */
   readonly tempKeyUuid: string
+  /** A key of several doors, of which the lock is the first: by link and by PIN. */
+  readonly sharedUuid: string
+  readonly pin: string
 }
 
 /** Creates a lock with an owner, a key of the holder's in slot 1, a resident and a temp key: version 4. */
@@ -59,7 +62,26 @@ export const furnishedLock = async (url: string): Promise<FurnishedLock> => {
   const resident = { name: "Ada", email: "ada@example.org", phoneNumber: "+49 30 1", userId: FURNITURE.resident }
   expect((await lock.post("AddResident", resident)).status).toBe(200)
   expect((await lock.post("create-temp-key", tempKey({ tempKeyUuid }))).status).toBe(200)
-  return { ...lock, tempKeyUuid }
+  const { uuid, pin } = await makeShared(url, shared(lock.lockId))
+  return { ...lock, tempKeyUuid, sharedUuid: uuid, pin: pin ?? "" }
+}
+
+/** The body of `POST /temp-keys`: one door, by link and by PIN, valid since yesterday, until tomorrow. */
+export const shared = (lockId: number, given: Readonly<Record<string, unknown>> = {}) => ({
+  validFrom: new Date(Date.now() - 86_400_000).toISOString(),
+  validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+  doors: [{ lockId: String(lockId), accessMethod: "both" }],
+  ...given
+})
+
+/** Makes a key of several doors, as the organization. */
+export const makeShared = async (
+  url: string,
+  body: unknown
+): Promise<{ readonly uuid: string; readonly pin: string | null }> => {
+  const answer = await callsOf(url, organization)("POST", "/temp-keys", { body })
+  expect(answer.status).toBe(201)
+  return JSON.parse(answer.text)
 }
 
 /** The body of create-temp-key: valid since yesterday, until tomorrow. */

@@ -62,7 +62,8 @@ export const callsOf =
   async (method, path, { body, headers } = {}) => {
     const content = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }
     const json: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" }
-    const ask = () => fetch(url + path, { method, headers: { ...json, ...defaults, ...headers }, ...content })
+    const ask = () =>
+      fetch(url + path, { method, redirect: "manual", headers: { ...json, ...defaults, ...headers }, ...content })
     // It may go to a pooled connection that has just been closed; a question may then be asked again (RFC 9110, 9.2.2).
     const response = await ask().catch((error: unknown) => (method === "GET" ? ask() : Promise.reject(error)))
     const text = await response.text()

@@ -1,11 +1,11 @@
 /**
  * Every route that the API declares, with a good request for each. A route without one fails the tests that use it.
- * What guests call has tests of its own, in `guests/`.
+ * What guests call has tests of its own, in `guests/`, and so have keys to several doors, in `shared/`.
  */
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/Api.ts"
 import { OWNER, token } from "./callers.ts"
-import { FURNITURE, type FurnishedLock, newUuid, tempKey } from "./locks.ts"
+import { FURNITURE, type FurnishedLock, newUuid, shared, tempKey } from "./locks.ts"
 
 export interface DeclaredRoute {
   /** As the contract names it: `POST /locks/{id}/OpenLock`. */
@@ -16,12 +16,12 @@ export interface DeclaredRoute {
   readonly statuses: ReadonlyArray<number>
 }
 
-const routesOf = (ofGuests: boolean): ReadonlyArray<DeclaredRoute> => {
+const routesOf = (isMeant: (group: string) => boolean): ReadonlyArray<DeclaredRoute> => {
   const routes: Array<DeclaredRoute> = []
   HttpApi.reflect(Api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint: { method, path }, group, successes, errors }) => {
-      if ((group.identifier === "guests") !== ofGuests) return
+      if (!isMeant(group.identifier)) return
       const name = `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`
       routes.push({ name, method, path, statuses: [...new Set([...successes.keys(), ...errors.keys()])].sort() })
     }
@@ -29,8 +29,8 @@ const routesOf = (ofGuests: boolean): ReadonlyArray<DeclaredRoute> => {
   return routes
 }
 
-export const declaredRoutes = routesOf(false)
-export const guestRoutes = routesOf(true)
+export const everyRoute = routesOf(() => true)
+export const declaredRoutes = routesOf((group) => group === "locks" || group === "users")
 
 /** A request that a furnished lock and its organization grant. */
 interface GoodRequest {
@@ -69,6 +69,14 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   "GET /locks/{id}/events": on("events?page=1"),
   "GET /locks/{id}/BulkAddKeys/{instanceId}": on("BulkAddKeys/00000000-0000-7000-8000-000000000000"),
   "GET /users/{id}/owned-locks": () => ({ path: `/users/${OWNER}/owned-locks` }),
+  "POST /locks/{id}/open-with-pin": on("open-with-pin", ({ pin }) => ({ pin })),
+  "POST /temp-keys": ({ lockId }) => ({ path: "/temp-keys", body: shared(lockId) }),
+  "GET /temp-keys": ({ lockId }) => ({ path: `/temp-keys?lockId=${lockId}` }),
+  "DELETE /temp-keys/{uuid}": ({ sharedUuid }) => ({ path: `/temp-keys/${sharedUuid}` }),
+  "POST /temp-keys/{uuid}/doors/{doorId}/open": ({ sharedUuid }) => ({
+    path: `/temp-keys/${sharedUuid}/doors/1/open`,
+    body: {}
+  }),
   "GET /temp-keys/{uuid}": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}` }),
   "POST /temp-keys/{uuid}/open": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/open`, body: {} }),
   "GET /temp-keys/{uuid}/confirmation": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/confirmation` }),
