@@ -17,6 +17,9 @@ const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./w
 // Most flags of the process (--input-type, --expose-gc) make a worker refuse to start; what silences warnings does not.
 const execArgv = process.execArgv.filter((flag) => flag.startsWith("--disable-warning"))
 
+/** Requests that are handed over before the turn ends: the writer commits them while the others are still being decided. */
+const ENOUGH = 16
+
 export class Writer {
   /** Called after every commit with the position of the newest event. */
   onCommit: (head: number) => void = () => {}
@@ -68,7 +71,9 @@ export class Writer {
   submit(request: WriteRequest, answer: Answer): void {
     if (this.#ended !== undefined) return answer(this.#ended)
     this.#waiting.push(answer)
-    if (this.#requests.push(request) === 1) setImmediate(() => this.#flush())
+    const gathered = this.#requests.push(request)
+    if (gathered === ENOUGH) this.#flush()
+    else if (gathered === 1) setImmediate(() => this.#flush())
   }
 
   #flush() {
