@@ -8,7 +8,7 @@ import { join } from "node:path"
 
 process.chdir(join(import.meta.dirname, ".."))
 
-const folders = globSync(["packages/core", "packages/adapters/*", "packages/http"])
+const folders = globSync(["packages/core", "packages/adapters/*", "packages/spacetimedb-testhost", "packages/http"])
 for (const folder of ["dist", ...folders.map((folder) => join(folder, "dist"))])
   rmSync(folder, { recursive: true, force: true })
 execFileSync("tsc", ["-b", ...folders], { stdio: "inherit" })

@@ -1,0 +1,167 @@
+/** A published database as the server sees it: the thread that runs its module, and who waits for an answer of it. */
+import { once } from "node:events"
+import { Worker } from "node:worker_threads"
+import type { Caller, EngineData, FromEngine, ToEngine } from "./engine/messages.ts"
+import type { ClientMessage } from "./protocol/messages.ts"
+
+/** The server's end of one connection. */
+export interface Client {
+  readonly connected: () => void
+  /** The database does not want the client, or is gone. */
+  readonly rejected: (reason: string) => void
+  readonly receive: (bytes: Uint8Array, answers: string | undefined) => void
+}
+
+/** The client's end of one connection. */
+export interface Connection {
+  readonly send: (message: ClientMessage) => void
+  readonly close: () => void
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly body: string
+  /** The content type; plain text when left out. */
+  readonly type?: string
+}
+
+export interface LogLine {
+  readonly database: string
+  readonly level: "error" | "warn" | "info" | "debug" | "trace" | "panic"
+  readonly message: string
+}
+
+const LEVELS: Readonly<Record<number, LogLine["level"]>> = {
+  0: "error",
+  1: "warn",
+  2: "info",
+  3: "debug",
+  4: "trace",
+  101: "panic"
+}
+
+// Unbuilt, this runs as TypeScript; published, as JavaScript.
+const unbuilt = import.meta.url.endsWith(".ts")
+const workerUrl = new URL(unbuilt ? "./engine/worker.ts" : "./engine/worker.js", import.meta.url)
+const execArgv = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"]
+
+export class Published {
+  readonly name: string
+  readonly identity: bigint
+  readonly owner: bigint
+  /** The module's description of itself, as BSATN. */
+  readonly schema: Uint8Array
+  readonly #worker: Worker
+  readonly #clients = new Map<number, Client>()
+  readonly #calls = new Map<number, (answer: HttpAnswer) => void>()
+  #ids = 0
+  #ended: string | undefined
+
+  private constructor(
+    name: string,
+    data: EngineData,
+    worker: Worker,
+    schema: Uint8Array,
+    log: (line: LogLine) => void
+  ) {
+    this.name = name
+    this.identity = data.databaseIdentity
+    this.owner = data.owner
+    this.schema = schema
+    this.#worker = worker
+    worker.on("message", (message: FromEngine) => this.#receive(message, log))
+    worker.on("error", (cause: Error) => this.#end(`The database stopped: ${cause.message}`))
+    worker.on("exit", () => this.#end("The database was stopped"))
+  }
+
+  /** Starts the module; throws with what is to be changed when it cannot run. */
+  static async open(
+    name: string,
+    data: EngineData,
+    memoryMb: number,
+    log: (line: LogLine) => void
+  ): Promise<Published> {
+    const worker = new Worker(workerUrl, {
+      name: `spacetimedb-testhost ${name}`,
+      workerData: data,
+      execArgv,
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb }
+    })
+    // A test that forgets its host still ends.
+    worker.unref()
+    for (;;) {
+      const [message] = (await once(worker, "message")) as [FromEngine]
+      if (message._tag === "Ready") return new Published(name, data, worker, Buffer.from(message.schema, "base64"), log)
+      if (message._tag === "Log")
+        log({ database: name, level: LEVELS[message.level] ?? "info", message: message.message })
+      if (message._tag === "Refused") {
+        await worker.terminate()
+        throw new Error(`Module ${name}: ${message.message}`)
+      }
+    }
+  }
+
+  /** Adds a client; what it sends before the module has let it in waits its turn. */
+  connect(caller: Caller, client: Client): Connection {
+    const id = this.#ids++
+    if (this.#ended !== undefined) {
+      client.rejected(this.#ended)
+      return { send: () => {}, close: () => {} }
+    }
+    this.#clients.set(id, client)
+    this.#post({ _tag: "Connect", client: id, caller })
+    return {
+      send: (message) => this.#post({ _tag: "Message", client: id, message }),
+      close: () => {
+        if (this.#clients.delete(id)) this.#post({ _tag: "Disconnect", client: id })
+      }
+    }
+  }
+
+  /** Calls a reducer or a procedure for somebody who is not connected. */
+  call(caller: Caller, name: string, args: string): Promise<HttpAnswer> {
+    if (this.#ended !== undefined) return Promise.resolve({ status: 503, body: this.#ended })
+    return new Promise((resolve) => {
+      const request = this.#ids++
+      this.#calls.set(request, resolve)
+      this.#post({ _tag: "Call", request, caller, name, args })
+    })
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #post(message: ToEngine): void {
+    this.#worker.postMessage(message)
+  }
+
+  #receive(message: FromEngine, log: (line: LogLine) => void): void {
+    switch (message._tag) {
+      case "Connected":
+        return this.#clients.get(message.client)?.connected()
+      case "Rejected": {
+        const client = this.#clients.get(message.client)
+        this.#clients.delete(message.client)
+        return client?.rejected("The module does not accept this client")
+      }
+      case "Send":
+        return this.#clients.get(message.client)?.receive(message.bytes, message.answers)
+      case "Answer": {
+        this.#calls.get(message.request)?.(message)
+        this.#calls.delete(message.request)
+        return
+      }
+      case "Log":
+        return log({ database: this.name, level: LEVELS[message.level] ?? "info", message: message.message })
+    }
+  }
+
+  #end(reason: string): void {
+    this.#ended ??= reason
+    for (const client of this.#clients.values()) client.rejected(reason)
+    this.#clients.clear()
+    for (const answer of this.#calls.values()) answer({ status: 503, body: reason })
+    this.#calls.clear()
+  }
+}

@@ -1,0 +1,109 @@
+/** The WebSocket endpoint of a database, `/v1/database/:name/subscribe`: protocols v2 and v3, uncompressed. */
+import type { IncomingMessage } from "node:http"
+import type { Duplex } from "node:stream"
+import { BinaryReader, BinaryWriter, ConnectionId, Identity } from "spacetimedb"
+import { type WebSocket, WebSocketServer } from "ws"
+import type { Faults } from "./Faults.ts"
+import type { Authenticated } from "./http.ts"
+import type { Connection, Published } from "./Published.ts"
+import { ClientMessage, ServerMessage } from "./protocol/messages.ts"
+
+const V2 = "v2.bsatn.spacetimedb"
+const V3 = "v3.bsatn.spacetimedb"
+
+/** As on the server. */
+const LARGEST_MESSAGE = 32 * 1024 * 1024
+/** A client that does not read what it is sent is cut off, before it fills the memory of the test. */
+const LARGEST_BACKLOG = 256 * 1024 * 1024
+
+/** The first byte of every message to a client: how it is compressed. */
+const UNCOMPRESSED = Uint8Array.of(0)
+
+export class Sockets {
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    maxPayload: LARGEST_MESSAGE,
+    handleProtocols: (offered) => (offered.has(V3) ? V3 : offered.has(V2) ? V2 : false)
+  })
+  readonly #faults: Faults
+
+  constructor(faults: Faults) {
+    this.#faults = faults
+  }
+
+  /** Ends every connection at once, without a closing handshake. */
+  drop(): void {
+    for (const socket of this.#server.clients) socket.terminate()
+  }
+
+  accept(
+    request: IncomingMessage,
+    duplex: Duplex,
+    head: Buffer,
+    database: Published,
+    auth: Authenticated,
+    connectionId: bigint
+  ): void {
+    this.#server.handleUpgrade(request, duplex, head, (socket) => this.#serve(socket, database, auth, connectionId))
+  }
+
+  #serve(
+    socket: WebSocket,
+    database: Published,
+    { identity, claims, token }: Authenticated,
+    connectionId: bigint
+  ): void {
+    const send = (bytes: Uint8Array) => {
+      if (socket.bufferedAmount > LARGEST_BACKLOG) return socket.terminate()
+      socket.send(Buffer.concat([UNCOMPRESSED, bytes]))
+    }
+    const connection: Connection = database.connect(
+      { identity, connectionId, claims },
+      {
+        connected: () => {
+          const writer = new BinaryWriter(1024)
+          ServerMessage.serialize(writer, {
+            tag: "InitialConnection",
+            value: { identity: new Identity(identity), connectionId: new ConnectionId(connectionId), token }
+          })
+          send(writer.getBuffer())
+        },
+        rejected: (reason) => socket.close(1008, reason.slice(0, 120)),
+        receive: (bytes, answers) => {
+          const fault = answers === undefined ? undefined : this.#faults.take("after", answers)
+          if (fault === "drop") socket.terminate()
+          if (fault === undefined) send(bytes)
+        }
+      }
+    )
+    socket.on("message", (data: Buffer) => {
+      try {
+        for (const message of decode(data, socket.protocol)) {
+          if (socket.readyState !== socket.OPEN) return
+          const call = calledBy(message)
+          const fault = call === undefined ? undefined : this.#faults.take("before", call)
+          if (fault === "drop") return socket.terminate()
+          if (fault === undefined) connection.send(message)
+        }
+      } catch {
+        socket.close(1007, "Not a message of this protocol")
+      }
+    })
+    // What went wrong with a socket is followed by its close.
+    socket.on("error", () => {})
+    socket.on("close", connection.close)
+  }
+}
+
+/** The messages in one frame: one in v2, any number in v3. */
+function* decode(data: Buffer, protocol: string): Generator<ClientMessage> {
+  const reader = new BinaryReader(data)
+  do yield ClientMessage.deserialize(reader)
+  while (protocol === V3 && reader.remaining > 0)
+}
+
+/** The reducer or procedure that a message calls. */
+function calledBy({ tag, value }: ClientMessage): string | undefined {
+  if (tag === "CallReducer") return value.reducer
+  return tag === "CallProcedure" ? value.procedure : undefined
+}
