@@ -6,7 +6,15 @@ import { AccessDenied } from "./LockError.ts"
 import type { Principal } from "./Principal.ts"
 
 /** Questions about one lock. */
-export type LockQuestion = "basic-info" | "details" | "residents" | "events" | "temp-keys" | "bulk-add-keys"
+export type LockQuestion =
+  | "basic-info"
+  | "details"
+  | "residents"
+  | "events"
+  | "temp-keys"
+  | "bulk-add-keys"
+  | "explain"
+  | "simulate-update-temp-key"
 
 /** Whether the principal may ask this of the lock. The lock is there: what is asked of no lock is refused as not found. */
 export const permit = (

@@ -333,25 +333,46 @@ const decideCreate = (command: CommandOf<"CreateLock">): Decision => {
   return { events: [{ _tag: "LockCreated", lockId, uuid, timestamp, keys, index, ...about }] }
 }
 
+/** Somebody who stands at the door with a temp key. `at` is in epoch milliseconds. */
+export interface TempKeyUse {
+  readonly tempKeyUuid: string
+  readonly userId?: string | undefined
+  readonly at: number
+}
+
+/** The key, if it opens the lock to this user now; else why not. */
+export const judgeUse = (
+  { lockId, tempKeys, deletedTempKeys }: Lock,
+  { tempKeyUuid, userId, at }: TempKeyUse
+): Result.Result<TempKey, TempKeyNotFound | TempKeyNotValid | NotOnWhitelist> => {
+  const uuid = canonical(tempKeyUuid)
+  const key = Option.getOrUndefined(HashMap.get(tempKeys, uuid))
+  if (key === undefined) {
+    return HashSet.has(deletedTempKeys, uuid)
+      ? Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status: "deleted" }))
+      : Result.fail(new TempKeyNotFound({ lockId, tempKeyUuid }))
+  }
+  const status = statusAt(key, at)
+  if (status !== "valid") return Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status }))
+  return admits(key, userId) ? Result.succeed(key) : Result.fail(new NotOnWhitelist({ lockId, tempKeyUuid }))
+}
+
 const decideUse = (
   lock: Lock,
   command: CommandOf<"UseTempKey" | "OpenWithTempKey">
 ): Result.Result<EventOf<"TempKeyUsed">, LockRefused> => {
-  const { lockId, tempKeyUuid, userId } = command
-  const key = findTempKey(lock, tempKeyUuid)
-  if (key === undefined) {
+  const judged = judgeUse(lock, command)
+  if (Result.isFailure(judged)) {
+    const refusal = judged.failure
     // Whoever stands at the door with a link learns what became of it; to an API key a deleted key is one that is not there.
-    return command._tag === "OpenWithTempKey" && HashSet.has(lock.deletedTempKeys, canonical(tempKeyUuid))
-      ? Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status: "deleted" }))
-      : Result.fail(tempKeyNotFound(command))
+    const isGone = refusal._tag === "TempKeyNotValid" && refusal.status === "deleted" && command._tag === "UseTempKey"
+    return Result.fail(isGone ? tempKeyNotFound(command) : refusal)
   }
-  const status = statusAt(key, command.at)
-  if (status !== "valid") return Result.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status }))
-  if (!admits(key, userId)) return Result.fail(new NotOnWhitelist({ lockId, tempKeyUuid }))
+  const key = judged.success
   return Result.succeed({
     _tag: "TempKeyUsed",
     ...aboutTempKey(lock, command, key.uuid),
-    ...given({ userId }),
+    ...given({ userId: command.userId }),
     usedCount: key.usedCount + 1
   })
 }

@@ -21,6 +21,7 @@ import {
   type StoreUnavailable,
   type StreamReserved
 } from "./ports/EventStore.ts"
+import { makeRefusedUses } from "./RefusedUses.ts"
 import { FIND_TIMEOUT, Settling } from "./Settling.ts"
 
 /** The answer to a command. No events: it was so already. */
@@ -92,6 +93,7 @@ export class Locks extends Context.Service<
         const shadow = yield* DeviceShadow
         const repository = yield* LockRepository
         const settling = yield* Settling
+        const keepRefusedUse = yield* makeRefusedUses
         const scope = yield* Effect.scope
         const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? Duration.seconds(3))
         /** From prepare until anybody may settle: the time to send and to ask, and as much again for slow machines. */
@@ -117,7 +119,10 @@ export class Locks extends Context.Service<
                 upToDate = true
                 continue
               }
-              if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
+              if (Result.isFailure(decided)) {
+                yield* keepRefusedUse(command, lock, decided.failure)
+                return yield* Effect.fail(decided.failure)
+              }
               if (command.receipt === undefined) return { lockId: command.lockId, version, events: [] }
             }
             const { events, device } = decided.success

@@ -4,6 +4,7 @@
  * what the clock skips is not there, and what it shows twice is there twice. Pure; the instant comes with the question.
  */
 import { Schema } from "effect"
+import { instantOf } from "./Text.ts"
 import { DAY, TimeZoneName, zoneNamed } from "./TimeZone.ts"
 
 const DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] as const
@@ -58,6 +59,14 @@ export const nextTurn = (
     if (at < before && isOpenWhen(week, at + zone.spanAt(at).offset) !== wasOpen) return at
   }
   return undefined
+}
+
+/** What the wall clock of the schedule shows at an instant, such as `tuesday 09:30`; `undefined` in an unknown zone. */
+export const wallTimeAt = ({ timeZone }: Schedule, now: number): string | undefined => {
+  const span = zoneNamed(timeZone)?.spanAt(now)
+  if (span === undefined) return undefined
+  const wall = now + span.offset
+  return `${DAYS[Math.floor(timeInWeek(wall) / DAY)]} ${instantOf(wall).slice(-13, -8)}`
 }
 
 /** Whether two schedules are open at the same instants, whatever happens to clocks. */

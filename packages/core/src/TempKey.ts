@@ -6,6 +6,7 @@
 import { Schema } from "effect"
 import { isOpenAt, nextTurn, Schedule, sameSchedule } from "./Schedule.ts"
 import { Instant, millisOf, Text, UuidText } from "./Text.ts"
+import { zoneNamed } from "./TimeZone.ts"
 
 /** `public`: everyone who has the link; `user-whitelist`: the named users. */
 export const AccessMode = Schema.Literals(["public", "user-whitelist"])
@@ -55,17 +56,40 @@ export const flawOf = (terms: TempKeyTerms): "empty-window" | "empty-whitelist" 
   return undefined
 }
 
+/** What decides over the status of a key: the first of them that stands in the way, or `valid` when none does. */
+export const TempKeyRule = Schema.Literals([
+  "valid-until",
+  "max-uses",
+  "valid-from",
+  "unknown-time-zone",
+  "schedule",
+  "valid"
+])
+export type TempKeyRule = typeof TempKeyRule.Type
+
 /**
- * Status at an instant (epoch milliseconds). Windows are half-open: valid from `validFrom`, no more at `validUntil`.
- * Between the windows of its schedule a key is not yet valid; so it is when the runtime does not know the time zone.
+ * The rule that decides at an instant (epoch milliseconds). Windows are half-open: valid from `validFrom`, no more at
+ * `validUntil`. A schedule whose time zone the runtime does not know is closed.
  */
-export const statusAt = (key: TempKey, now: number): TempKeyStatus => {
-  if (now >= millisOf(key.validUntil)) return "expired"
-  if (isUsedUp(key)) return "used-up"
-  if (now < millisOf(key.validFrom)) return "not-yet-valid"
-  if (key.schedule !== undefined && !isOpenAt(key.schedule, now)) return "not-yet-valid"
-  return "valid"
+export const ruleAt = (key: TempKey, now: number): TempKeyRule => {
+  if (now >= millisOf(key.validUntil)) return "valid-until"
+  if (isUsedUp(key)) return "max-uses"
+  if (now < millisOf(key.validFrom)) return "valid-from"
+  if (key.schedule === undefined || isOpenAt(key.schedule, now)) return "valid"
+  return zoneNamed(key.schedule.timeZone) === undefined ? "unknown-time-zone" : "schedule"
 }
+
+const statusBy: { readonly [Rule in TempKeyRule]: TempKeyStatus } = {
+  "valid-until": "expired",
+  "max-uses": "used-up",
+  "valid-from": "not-yet-valid",
+  "unknown-time-zone": "not-yet-valid",
+  schedule: "not-yet-valid",
+  valid: "valid"
+}
+
+/** Status at an instant (epoch milliseconds). Between the windows of its schedule a key is not yet valid. */
+export const statusAt = (key: TempKey, now: number): TempKeyStatus => statusBy[ruleAt(key, now)]
 
 /** The next instant after `now` (epoch milliseconds) at which time alone changes the status; none once it has expired. */
 export const nextChangeAt = (key: TempKey, now: number): number | undefined => {

@@ -57,7 +57,9 @@ const table = {
   residents: row("· · · · ✓ · · ✓ ✓ ✓"),
   events: row("· · · · ✓ · · ✓ ✓ ✓"),
   "temp-keys": row("· · · · ✓ · · ✓ ✓ ✓"),
-  "bulk-add-keys": row("· · · · ✓ · · ✓ ✓ ✓")
+  "bulk-add-keys": row("· · · · ✓ · · ✓ ✓ ✓"),
+  explain: row("· · · · ✓ · · ✓ ✓ ✓"),
+  "simulate-update-temp-key": row("· · · · ✓ · · ✓ ✓ ✓")
 } satisfies { readonly [Action in LockRequestType | LockQuestion]: Row }
 
 describe.each(Object.entries(table))("%s", (action, row) => {

@@ -1,0 +1,80 @@
+/** Which events of a lock's history an explanation rests on: for each term of what is asked about, the newest that made it. */
+import { Option } from "effect"
+import type { Subject } from "./Explain.ts"
+import { fromStored, type LockEvent } from "./LockEvent.ts"
+import type { StoredEvent } from "./ports/EventStore.ts"
+import { canonical } from "./TempKey.ts"
+
+/** By term, the event that made it what it is. */
+export type MadeBy = { readonly [term: string]: StoredEvent }
+
+export const madeBy = (so: MadeBy, subject: Subject, stored: StoredEvent): MadeBy => {
+  const event = mayConcern(subject, stored) ? Option.getOrUndefined(fromStored(stored)) : undefined
+  const terms = event === undefined ? [] : termsMade(so, subject, event)
+  return terms.length === 0 ? so : { ...so, ...Object.fromEntries(terms.map((term) => [term, stored])) }
+}
+
+/** The temp key and the user of a use; `undefined` for any other event. */
+export const useOf = (
+  stored: StoredEvent
+): { readonly tempKeyUuid: string; readonly userId: string | undefined } | undefined => {
+  if (stored.type !== "TempKeyUsed") return undefined
+  const event = Option.getOrUndefined(fromStored(stored))
+  return event?._tag === "TempKeyUsed" ? { tempKeyUuid: event.tempKeyUuid, userId: event.userId } : undefined
+}
+
+/** Most events of a long history are about something else, and need not be read for this. */
+const mayConcern = (subject: Subject, { type }: StoredEvent): boolean =>
+  subject._tag === "TempKey" ? type.startsWith("TempKey") : !type.startsWith("TempKey")
+
+const termsMade = (so: MadeBy, subject: Subject, event: LockEvent): ReadonlyArray<string> => {
+  switch (subject._tag) {
+    case "TempKey":
+      return termsOfTempKey(subject.tempKeyUuid, event)
+    case "Key":
+      return isOfKey(subject.keyUuid, event) ? ["key"] : []
+    case "User":
+      return termsOfUser(so, subject.userId, event)
+  }
+}
+
+const termsOfTempKey = (uuid: string, event: LockEvent): ReadonlyArray<string> => {
+  if (!("tempKeyUuid" in event) || canonical(event.tempKeyUuid) !== canonical(uuid)) return []
+  switch (event._tag) {
+    case "TempKeyCreated":
+      return ["created"]
+    case "TempKeyUpdated":
+      return [...Object.keys(event.changes), ...(event.schedule === undefined ? [] : ["schedule"])]
+    case "TempKeyUsed":
+      return ["usedCount"]
+    case "TempKeyDeleted":
+      return ["deleted"]
+  }
+}
+
+const isOfKey = (keyUuid: string, event: LockEvent): boolean => {
+  switch (event._tag) {
+    case "LockCreated":
+      return event.keys?.some(({ uuid }) => uuid === keyUuid) ?? false
+    case "KeyAdded":
+    case "KeyRemoved":
+      return event.keyUuid === keyUuid
+    default:
+      return false
+  }
+}
+
+const termsOfUser = (so: MadeBy, userId: string, event: LockEvent): ReadonlyArray<string> => {
+  switch (event._tag) {
+    case "LockCreated":
+      return ["owner", ...(event.keys ?? []).flatMap((key) => (key.userId === userId ? [`key ${key.uuid}`] : []))]
+    case "OwnerSet":
+      return ["owner"]
+    case "KeyAdded":
+      return event.userId === userId ? [`key ${event.keyUuid}`] : []
+    case "KeyRemoved":
+      return `key ${event.keyUuid}` in so ? [`key ${event.keyUuid}`] : []
+    default:
+      return []
+  }
+}
