@@ -2,7 +2,7 @@
  * Why a lock opens to a credential at an instant, or does not: the log is replayed as of then and the rules of the lock
  * are asked again. There is no second copy of them here. What really happened is answered as it happened.
  */
-import { HashMap, Option, Result } from "effect"
+import { HashMap, Option, Result, Schema } from "effect"
 import { permit } from "./AccessPolicy.ts"
 import { type MadeBy, madeBy, useOf } from "./ExplainFacts.ts"
 import type { Key, Lock } from "./Lock.ts"
@@ -12,15 +12,7 @@ import type { Principal } from "./Principal.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import type { RefusalReason, RefusedUse } from "./RefusedUses.ts"
 import { wallTimeAt } from "./Schedule.ts"
-import {
-  canonical,
-  nextChangeAt,
-  ruleAt,
-  statusAt,
-  type TempKey,
-  type TempKeyRule,
-  type TempKeyStatus
-} from "./TempKey.ts"
+import { canonical, nextChangeAt, ruleAt, statusAt, type TempKey, TempKeyRule, type TempKeyStatus } from "./TempKey.ts"
 
 /** What is asked about: a temp key, a permanent key, or what a user may do without either. `userId` is who comes with it. */
 export type Subject =
@@ -37,20 +29,22 @@ export interface Question {
 }
 
 /** The rule that decided. Of a temp key: the first that stands in its way. */
-export type Rule =
-  | "no-such-lock"
-  | "no-such-key"
-  | "deleted"
-  | TempKeyRule
-  | "whitelist"
-  | "key-on-lock"
-  | "key-removed"
-  | "key-of-another"
-  | "owner"
-  | "key-holder"
-  | "no-right"
+export const Rule = Schema.Literals([
+  "no-such-lock",
+  "no-such-key",
+  "deleted",
+  ...TempKeyRule.literals,
+  "whitelist",
+  "key-on-lock",
+  "key-removed",
+  "key-of-another",
+  "owner",
+  "key-holder",
+  "no-right",
   /** It was decided otherwise at the time: by the rules, or the time zone data, of an earlier version. */
-  | "rules-of-then"
+  "rules-of-then"
+])
+export type Rule = typeof Rule.Type
 
 /** An event that an answer rests on: it made a term what it was. `principal` is who caused it. */
 export interface Fact {
@@ -85,7 +79,7 @@ export interface Explanation {
   /** The attempt that was made at that very instant, if one was. */
   readonly recorded: Recorded | undefined
   readonly facts: {
-    readonly tempKey?: TempKey & { readonly status: TempKeyStatus; readonly wallTime: string | undefined }
+    readonly tempKey?: TempKey & { readonly status: TempKeyStatus; readonly wallTime?: string }
     readonly key?: Key
     readonly ownerId?: string
     /** In the order of the log. */
@@ -182,7 +176,7 @@ const isAttempt = (
     ? subject._tag === "TempKey" &&
       attempt.at === at &&
       canonical(attempt.tempKeyUuid) === canonical(subject.tempKeyUuid) &&
-      (subject.userId === undefined || subject.userId === attempt.userId)
+      (subject.userId === undefined || canonical(subject.userId) === canonical(attempt.userId ?? ""))
     : attempt.eventId === attemptId
 
 const attemptedBy = ({ _tag, tempKeyUuid }: SubjectOf<"TempKey">, userId: string | undefined): Subject =>
@@ -268,7 +262,7 @@ const factsOf = (lock: Lock | undefined, subject: Subject, at: number) => {
     case "TempKey": {
       const tempKey = tempKeyIn(lock, subject.tempKeyUuid)
       const wallTime = tempKey?.schedule && wallTimeAt(tempKey.schedule, at)
-      return tempKey && { tempKey: { ...tempKey, status: statusAt(tempKey, at), wallTime } }
+      return tempKey && { tempKey: { ...tempKey, status: statusAt(tempKey, at), ...(wallTime && { wallTime }) } }
     }
     case "Key": {
       const key = lock.keys.find(({ uuid }) => uuid === subject.keyUuid)

@@ -1,5 +1,5 @@
 /** Explains and simulates from the log itself. Nothing here writes, and nothing rests on what is cached. */
-import { Clock, Context, Effect, Layer, Result, Schema } from "effect"
+import { Context, Effect, Layer, Result, Schema } from "effect"
 import { beginReplay, conclude, type Explanation, type Question, replay, type Subject } from "./Explain.ts"
 import { useOf } from "./ExplainFacts.ts"
 import { streamOfLock } from "./Lock.ts"
@@ -57,8 +57,15 @@ export class Explanations extends Context.Service<
         }),
         simulate: Effect.fnUntraced(function* (principal, lockId, update) {
           const lock = yield* queries.lock(principal, lockId, "simulate-update-temp-key")
-          const at = yield* Clock.currentTimeMillis
-          const decided = decide(lock, { _tag: "UpdateTempKey", ...update, lockId, at, principal, commandId: "" })
+          const proposed = {
+            _tag: "UpdateTempKey",
+            ...update,
+            lockId,
+            at: lock.changedAt,
+            principal,
+            commandId: ""
+          } as const
+          const decided = decide(lock, proposed)
           if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
           const { tempKeyUuid, ...changes } = update
           const simulation = beginSimulation(yield* fromLog(refusedUsesAt(lockId)), { tempKeyUuid, changes })

@@ -2,9 +2,11 @@
 import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
 import { BulkAddKeys, type BulkNotFound, type BulkProgress, isInstanceId, type StartError } from "./BulkAddKeys.ts"
 import { DeviceReports } from "./DeviceReports.ts"
+import type { Explanation } from "./Explain.ts"
+import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTempKey } from "./Explanations.ts"
 import { type Lock, LockId } from "./Lock.ts"
 import { CommandContext, LockRequest } from "./LockCommand.ts"
-import type { AccessDenied } from "./LockError.ts"
+import type { AccessDenied, LockRefused } from "./LockError.ts"
 import { type AskError, type HistoryPage, LockQueries, type OwnedLocks, type UserNotFound } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "./Locks.ts"
 import { PinGuard } from "./PinGuard.ts"
@@ -15,15 +17,16 @@ import type { EventStore } from "./ports/EventStore.ts"
 import type { ReadModel } from "./ports/ReadModel.ts"
 import { SharedCredentials } from "./SharedCredentials.ts"
 import { SharedDoors } from "./SharedDoors.ts"
-import type { TempKey, TempKeyStatus } from "./TempKey.ts"
+import type { Simulation } from "./Simulate.ts"
 import { TempKeyLinks } from "./TempKeyLinks.ts"
+import type { TempKeyNow } from "./TempKeyNow.ts"
 
 /** Commands, questions, bulk requests, projection, recovery and device reports. */
 export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
     Layer.provideMerge(TempKeyLinks.layer),
-    Layer.provideMerge(SharedCredentials.layer),
+    Layer.provideMerge(Layer.mergeAll(SharedCredentials.layer, Explanations.layer)),
     Layer.provideMerge(LockQueries.layer),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )
@@ -55,12 +58,24 @@ export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
     instanceId: string
   ) => Answer<Style, BulkProgress, AskError | BulkNotFound | InvalidCommand>
   readonly lock: (principal: Principal, lockId: number) => Answer<Style, LockDetails, AskError | InvalidCommand>
-  /** Temp keys with their status at `now`, epoch milliseconds. */
+  /** Temp keys with their status at `now`, epoch milliseconds, and when it next changes. */
   readonly tempKeys: (
     principal: Principal,
     lockId: number,
     now: number
-  ) => Answer<Style, ReadonlyArray<TempKey & { readonly status: TempKeyStatus }>, AskError | InvalidCommand>
+  ) => Answer<Style, ReadonlyArray<TempKeyNow>, AskError | InvalidCommand>
+  /** Whether, and why, the lock opens, or opened; see `explain`. */
+  readonly explain: (
+    principal: Principal,
+    lockId: number,
+    request: ExplainRequest
+  ) => Answer<Style, Explanation, AskError | AttemptNotFound | InvalidCommand>
+  /** What an update of a temp key would have changed; see `simulate`. */
+  readonly simulate: (
+    principal: Principal,
+    lockId: number,
+    update: UpdateTempKey
+  ) => Answer<Style, Simulation, AskError | LockRefused | InvalidCommand>
   /** A page of the lock's history, oldest first; pages count from 1. */
   readonly history: (
     principal: Principal,
@@ -92,6 +107,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const { execute } = await runtime.runPromise(Locks)
   const queries = await runtime.runPromise(LockQueries)
   const bulk = await runtime.runPromise(BulkAddKeys)
+  const explanations = await runtime.runPromise(Explanations)
   const asValues = options.errors === "return"
 
   const underWay = new Set<Promise<unknown>>()
@@ -149,6 +165,14 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       answer(
         asked({ principal, lockId }, () =>
           Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)
+        )
+      ),
+    explain: (principal, lockId, request) =>
+      answer(asked({ principal, lockId }, () => explanations.explain(principal, lockId, request))),
+    simulate: (principal, lockId, update) =>
+      answer(
+        Effect.flatMap(decode({ ...update, _tag: "UpdateTempKey", lockId, principal, commandId: "", at: 0 }), () =>
+          explanations.simulate(principal, lockId, update)
         )
       ),
     history: (principal, lockId, page, pageSize) =>

@@ -7,6 +7,7 @@ import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent 
 import { PinEvent } from "../src/PinAttempts.ts"
 import { Principal } from "../src/Principal.ts"
 import type { StoredEvent } from "../src/ports/EventStore.ts"
+import { RefusedUseEvent } from "../src/RefusedUses.ts"
 import { SharedCredentialEvent } from "../src/SharedCredential.ts"
 import { flawsOfEvent } from "./contract.ts"
 import { clock, happened, lockId, lockUuid } from "./scenario.ts"
@@ -22,7 +23,7 @@ const golden = readdirSync(new URL("golden/", import.meta.url)).map(
 const isLockEvent = ({ type }: StoredEvent): boolean => type in LockEvent.cases
 
 /** Events of other streams than those of locks. */
-const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent])
+const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)
 
@@ -55,7 +56,13 @@ describe("a stored event", () => {
   })
 
   it.each(
-    Object.entries({ ...LockEvent.cases, ...BulkEvent.cases, ...SharedCredentialEvent.cases, ...PinEvent.cases })
+    Object.entries({
+      ...LockEvent.cases,
+      ...BulkEvent.cases,
+      ...SharedCredentialEvent.cases,
+      ...PinEvent.cases,
+      ...RefusedUseEvent.cases
+    })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))
     expect(new Set(["_tag", ...seen])).toEqual(new Set(Object.keys(schema.fields)))

@@ -31,6 +31,7 @@ import { guests } from "./guests/GuestApi.ts"
 import { headers, lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 import { pins, sharedKeys } from "./SharedApi.ts"
+import { why } from "./why/WhyApi.ts"
 
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
 export class Authentication extends HttpApiMiddleware.Service<Authentication>()("@latchkey/http/Authentication", {
@@ -294,6 +295,7 @@ export class Api extends HttpApi.make("latchkey")
   .add(users.middleware(Authentication))
   .add(sharedKeys.middleware(Authentication))
   .add(pins)
+  .add(why.middleware(Authentication))
   .add(guests)
   .annotate(OpenApi.Title, "Latchkey")
   .annotate(OpenApi.Version, "0.1.0")

@@ -3,6 +3,7 @@ import {
   BulkAddKeys,
   type CommandContext,
   type Executed,
+  type Explanations,
   instantOf,
   type Lock,
   type LockCommand,
@@ -26,6 +27,7 @@ import type { PinSecret } from "./PinSecret.ts"
 import type { Call, Handlers, Reply } from "./Routes.ts"
 import { makeSharedHandlers } from "./SharedHandlers.ts"
 import { tempKeyList } from "./TempKeyList.ts"
+import { makeWhyHandlers } from "./why/WhyHandlers.ts"
 
 /** Events on a page of a lock's history. */
 const PAGE_SIZE = 100
@@ -50,7 +52,15 @@ export const makeHandlers = ({
 }: HandlerOptions): Effect.Effect<
   Handlers<typeof Api>,
   never,
-  Locks | LockQueries | BulkAddKeys | TempKeyLinks | SharedCredentials | SharedDoors | PinSecret | Authenticator
+  | Locks
+  | LockQueries
+  | BulkAddKeys
+  | TempKeyLinks
+  | SharedCredentials
+  | SharedDoors
+  | Explanations
+  | PinSecret
+  | Authenticator
 > =>
   Effect.gen(function* () {
     const locks = yield* Locks
@@ -69,6 +79,7 @@ export const makeHandlers = ({
     return {
       guests: yield* makeGuestHandlers(signInUrl),
       ...(yield* makeSharedHandlers(publicUrl)),
+      why: yield* makeWhyHandlers,
       locks: {
         CreateLock: (request) =>
           Effect.map(execute("CreateLock", request), (executed) => ({

@@ -1,5 +1,13 @@
 /** The one shape of an error on the wire, and which status each error of the core has there. */
-import type { AskError, BulkNotFound, ExecuteError, OpenError, SharedError, UserNotFound } from "@latchkey/core"
+import type {
+  AskError,
+  AttemptNotFound,
+  BulkNotFound,
+  ExecuteError,
+  OpenError,
+  SharedError,
+  UserNotFound
+} from "@latchkey/core"
 import { Context, Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 
@@ -48,7 +56,7 @@ export const UnauthorizedError = Context.Reference<string>("@latchkey/http/Unaut
 })
 
 /** What a handler may fail with. */
-export type ApiError = ExecuteError | AskError | OpenError | SharedError | BulkNotFound | UserNotFound
+export type ApiError = ExecuteError | AskError | OpenError | SharedError | BulkNotFound | UserNotFound | AttemptNotFound
 
 const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
   AccessDenied: [403, "Access denied"],
@@ -77,6 +85,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   DoorWithdrawn: [403, "Door withdrawn"],
   PinRefused: [401, "Invalid PIN"],
   PinLockedOut: [429, "Too many attempts"],
+  AttemptNotFound: [404, "Attempt not found"],
   BulkNotFound: [404, "Request not found"],
   UserNotFound: [404, "User not found"],
   ReceiptReused: [422, "Idempotency key reused"],

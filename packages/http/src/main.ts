@@ -16,6 +16,7 @@ import {
 } from "./Config.ts"
 import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
+import { explain } from "./cli/explain.ts"
 import { keys } from "./cli/keys.ts"
 import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
@@ -120,6 +121,7 @@ const latchkey = Command.make("latchkey").pipe(
     serve(adapters),
     keys(storeAdapters),
     devices(storeAdapters),
+    explain(storeAdapters),
     events(storeAdapters),
     projections(storeAdapters)
   ])

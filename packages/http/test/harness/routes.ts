@@ -67,6 +67,11 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   "GET /locks/{id}/basic-info": on("basic-info"),
   "GET /locks/{id}/residents": on("residents"),
   "GET /locks/{id}/events": on("events?page=1"),
+  "GET /locks/{id}/explain": (lock) => ({ path: `${lock.path}/explain?tempKeyUuid=${lock.tempKeyUuid}` }),
+  "POST /locks/{id}/simulate-update-temp-key": on("simulate-update-temp-key", ({ tempKeyUuid }) => ({
+    tempKeyUuid,
+    maxUses: 1
+  })),
   "GET /locks/{id}/BulkAddKeys/{instanceId}": on("BulkAddKeys/00000000-0000-7000-8000-000000000000"),
   "GET /users/{id}/owned-locks": () => ({ path: `/users/${OWNER}/owned-locks` }),
   "POST /locks/{id}/open-with-pin": on("open-with-pin", ({ pin }) => ({ pin })),

@@ -1,0 +1,147 @@
+/** Refused uses are kept, beside the lock's history and only so many of them. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect } from "effect"
+import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
+import { KEPT_OF_KEY, KEPT_OF_LOCK, mayLackSome, refusedUsesAt, streamOfRefused } from "../src/RefusedUses.ts"
+import { clock, lockId, millis, type Request } from "./scenario.ts"
+import { create, makeWorld } from "./world.ts"
+
+const DAY = 86_400_000
+const uuidOf = (n: number) => `7e3b0000-0000-4000-8000-${String(n).padStart(12, "0")}`
+const share = (n: number, terms: object = {}): Request => ({
+  _tag: "CreateTempKey",
+  tempKeyUuid: uuidOf(n),
+  accessMode: "public",
+  validFrom: clock("09:00"),
+  validUntil: clock("17:00"),
+  ...terms
+})
+const use = (n: number, userId?: string): Request => ({
+  _tag: "UseTempKey",
+  tempKeyUuid: uuidOf(n),
+  ...(userId && { userId })
+})
+const open = (n: number): Request => ({ _tag: "OpenWithTempKey", tempKeyUuid: uuidOf(n) })
+
+const kept = (store: EventStore["Service"], lock = lockId) =>
+  Effect.provideService(refusedUsesAt(lock), EventStore, store)
+
+/** A lock with so many keys that are not valid yet. */
+const aLock = Effect.fnUntraced(function* (keys = 1) {
+  const world = yield* makeWorld
+  const execute = yield* world.process()
+  yield* execute(create)
+  for (let n = 0; n < keys; n++) yield* execute(share(n))
+  return { world, execute }
+})
+const early = { at: millis("08:30") }
+
+describe("a refused use", () => {
+  it.effect("is kept with its reason and what it rests on, and changes nothing of the lock", () =>
+    Effect.gen(function* () {
+      const { world, execute } = yield* aLock(2)
+      const ada = "ada00000-0000-4000-8000-000000000001"
+      yield* execute(share(2, { accessMode: "user-whitelist", allowedUserIds: [uuidOf(9)] }))
+      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid: uuidOf(1) })
+      const log = yield* world.log
+      for (const request of [use(0), open(0), use(1), open(1)]) yield* Effect.flip(execute(request, early))
+      yield* Effect.flip(execute(use(2, ada), { at: millis("10:00") }))
+      yield* Effect.flip(execute(use(0), { at: millis("17:00") }))
+      expect(yield* world.log).toEqual(log)
+      expect(
+        (yield* kept(world.store)).map(({ tempKeyUuid, reason, lockVersion }) => [tempKeyUuid, reason, lockVersion])
+      ).toEqual([
+        [uuidOf(0), "not-yet-valid", 5],
+        [uuidOf(0), "not-yet-valid", 5],
+        [uuidOf(1), "deleted", 5],
+        [uuidOf(1), "deleted", 5],
+        [uuidOf(2), "not-on-whitelist", 5],
+        [uuidOf(0), "expired", 5]
+      ])
+      const [first, , , , listed] = yield* kept(world.store)
+      expect(first).toMatchObject({ at: early.at, principal: { _tag: "Super" } })
+      expect([first && "userId" in first, listed?.userId]).toEqual([false, ada])
+    })
+  )
+
+  it.effect("of no key of the lock, by nobody who may, or of another command, is not kept", () =>
+    Effect.gen(function* () {
+      const { world, execute } = yield* aLock()
+      yield* Effect.flip(execute(use(7), early))
+      yield* Effect.flip(execute(open(7), early))
+      yield* Effect.flip(execute(use(0), { ...early, principal: { _tag: "Guest" } }))
+      yield* Effect.flip(execute(share(0)))
+      yield* Effect.flip(execute(use(0), { ...early, lockId: 999 }))
+      expect(yield* world.store.streams("attempts-", "", 10)).toEqual([])
+    })
+  )
+
+  it.effect("is answered all the same when it cannot be kept", () =>
+    Effect.gen(function* () {
+      const { world } = yield* aLock()
+      const down = EventStore.of({
+        ...world.store,
+        append: (stream, ...rest) =>
+          stream.startsWith("attempts-")
+            ? Effect.fail(new StoreUnavailable({ message: "full" }))
+            : world.store.append(stream, ...rest)
+      })
+      const execute = yield* world.process({ over: Context.add(world.ports, EventStore, down) })
+      const refused = yield* Effect.flip(execute(use(0), early))
+      expect(yield* kept(world.store)).toEqual([])
+      expect(refused._tag).toBe("TempKeyNotValid")
+    })
+  )
+})
+
+describe("whoever hammers at a door", () => {
+  it.effect("fills no store: of each key, and of each lock, only so many are kept of a day", () =>
+    Effect.gen(function* () {
+      const keys = KEPT_OF_LOCK / KEPT_OF_KEY + 2
+      const { world, execute } = yield* aLock(keys)
+      const hammer = (n: number, at: number) => Effect.flip(execute(open(n), { at }))
+      for (let n = 0; n < 2 * KEPT_OF_KEY; n++) yield* hammer(0, early.at)
+      expect((yield* kept(world.store)).length).toBe(KEPT_OF_KEY)
+      const some = yield* kept(world.store)
+      expect([mayLackSome(some, uuidOf(0)), mayLackSome(some, uuidOf(1))]).toEqual([true, false])
+
+      yield* hammer(1, early.at)
+      expect((yield* kept(world.store)).length).toBe(KEPT_OF_KEY + 1)
+
+      for (let key = 1; key < keys; key++) for (let n = 0; n <= KEPT_OF_KEY; n++) yield* hammer(key, early.at)
+      const all = yield* kept(world.store)
+      expect([all.length, mayLackSome(all, uuidOf(keys - 1))]).toEqual([KEPT_OF_LOCK, true])
+
+      yield* hammer(0, early.at + DAY)
+      expect((yield* kept(world.store)).length).toBe(KEPT_OF_LOCK + 1)
+    })
+  )
+
+  it.effect("does so from several processes at once, and across their restarts", () =>
+    Effect.gen(function* () {
+      const { world, execute } = yield* aLock()
+      const other = yield* world.process()
+      const tries = Array.from({ length: KEPT_OF_KEY }, (_, n) =>
+        Effect.flip((n % 2 ? other : execute)(open(0), early))
+      )
+      yield* Effect.all(tries, { concurrency: "unbounded" })
+      expect((yield* kept(world.store)).length).toBe(KEPT_OF_KEY)
+      const third = yield* world.process()
+      for (let n = 0; n < 3; n++) yield* Effect.flip(third(open(0), early))
+      expect((yield* kept(world.store)).length).toBe(KEPT_OF_KEY)
+    })
+  )
+
+  it.effect("at lock 4 leaves nothing at lock 42", () =>
+    Effect.gen(function* () {
+      const { world, execute } = yield* aLock()
+      for (const lockId of [4, 42]) {
+        yield* execute(create, { lockId })
+        yield* execute(share(lockId), { lockId })
+      }
+      yield* Effect.flip(execute(open(42), { ...early, lockId: 42 }))
+      expect([(yield* kept(world.store, 4)).length, (yield* kept(world.store, 42)).length]).toEqual([0, 1])
+      expect(streamOfRefused(42, early.at)).toBe("attempts-42-2026-08-31")
+    })
+  )
+})

@@ -1,0 +1,71 @@
+/** `latchkey explain`: why a lock opens to a key or a user, or does not, or did not; from the log itself. */
+import { type Explanation, explainFromLog, type Fact, instantOf, LockId, type Principal } from "@latchkey/core"
+import { Clock, Console, Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Asked } from "../why/WhyApi.ts"
+import { requestOf } from "../why/WhyHandlers.ts"
+import { type StoreAdapters, withStore } from "./withStore.ts"
+
+class Unclear extends Schema.TaggedError<Unclear>()("Unclear", {}) {
+  override get message() {
+    return "Ask about one of --temp-key, --key and --attempt, or about a --user alone; --temp-key is a UUID, --at an instant such as 2026-08-31T09:00:00Z, and an attempt says by itself when it was and by whom."
+  }
+}
+
+const text = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+
+export const explain = (adapters: StoreAdapters) =>
+  Command.make(
+    "explain",
+    {
+      lockId: Flag.Int("lock").pipe(Flag.withSchema(LockId), Flag.withDescription("The number of the lock")),
+      tempKeyUuid: text("temp-key", "A temp key, by its uuid"),
+      keyUuid: text("key", "A permanent key, by its uuid"),
+      attemptId: text("attempt", "One attempt that was recorded, by the id of its event"),
+      userId: text("user", "Who comes with the key; alone: what this user may do as owner or key holder"),
+      at: text("at", "The instant to explain, as 2026-08-31T09:00:00Z; now when left away")
+    },
+    Effect.fnUntraced(function* ({ lockId, ...given }) {
+      const asked = yield* decode(
+        Object.fromEntries(
+          Object.entries(given).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))
+        )
+      ).pipe(Effect.mapError(() => new Unclear()))
+      const request = requestOf(asked, yield* Clock.currentTimeMillis)
+      yield* Console.log(inWords(lockId, yield* explainFromLog(lockId, request)))
+    }, withStore(adapters))
+  ).pipe(Command.withDescription("Say why a lock opens to a key or a user, or does not, now or at an instant"))
+
+const decode = Schema.decodeUnknownEffect(Asked)
+
+const inWords = (
+  lockId: number,
+  { at, version, allowed, rule, message, nextChangeAt, recorded, facts }: Explanation
+): string =>
+  [
+    `Lock ${lockId} at ${instantOf(at)} (version ${version}): ${allowed ? "allowed" : "refused"} by ${rule}`,
+    message,
+    ...(recorded === undefined
+      ? []
+      : [`Recorded: ${recorded.outcome} (${who(recorded.principal)}, ${recorded.eventId})`]),
+    ...(facts.tempKey?.wallTime === undefined
+      ? []
+      : [`On the wall: ${facts.tempKey.wallTime} (${facts.tempKey.schedule?.timeZone})`]),
+    ...(nextChangeAt === undefined ? [] : [`Time alone changes the status next at ${instantOf(nextChangeAt)}`]),
+    ...(facts.events.length === 0 ? [] : ["Rests on:", ...facts.events.map(line)])
+  ].join("\n")
+
+const line = ({ version, type, at, principal, eventId }: Fact): string =>
+  `  ${version}  ${type}  ${instantOf(at)}  ${who(principal)}  ${eventId}`
+
+const who = (principal: Principal): string => {
+  switch (principal._tag) {
+    case "User":
+      return `user ${principal.userId}`
+    case "Organization":
+      return `organization ${principal.orgId}`
+    default:
+      return principal._tag.toLowerCase()
+  }
+}

@@ -1,0 +1,82 @@
+/** What an explanation and a simulation look like on the wire. */
+import {
+  type ExplainRequest,
+  type Explanation,
+  Explanations,
+  instantOf,
+  millisOf,
+  type Principal,
+  type Simulation,
+  type Subject
+} from "@latchkey/core"
+import { Effect } from "effect"
+import type { Api } from "../Api.ts"
+import type { Handlers } from "../Routes.ts"
+import type { Asked } from "./WhyApi.ts"
+
+/** Most uses of each kind that a simulation lists. */
+const MOST_LISTED = 1_000
+
+export const makeWhyHandlers: Effect.Effect<Handlers<typeof Api>["why"], never, Explanations> = Effect.map(
+  Explanations,
+  ({ explain, simulate }) => ({
+    explain: ({ params, query, call }) =>
+      Effect.map(explain(call.principal, params.id, requestOf(query, call.at)), (explanation) => ({
+        status: 200,
+        body: { lockId: params.id, ...explanationInfo(explanation) }
+      })),
+    "simulate-update-temp-key": ({ params, payload, call }) =>
+      Effect.map(simulate(call.principal, params.id, payload), (simulation) => ({
+        status: 200,
+        body: simulationInfo(simulation)
+      }))
+  })
+)
+
+/** What is asked, as the core takes it; about now (epoch milliseconds) unless it says when. */
+export const requestOf = (asked: typeof Asked.Type, now: number): ExplainRequest =>
+  asked.attemptId === undefined
+    ? { subject: subjectOf(asked), at: asked.at === undefined ? now : millisOf(asked.at) }
+    : { attemptId: asked.attemptId }
+
+/** The declaration has seen to it that there is one subject. */
+const subjectOf = ({ tempKeyUuid, keyUuid, userId }: typeof Asked.Type): Subject => {
+  const by = userId === undefined ? {} : { userId }
+  if (tempKeyUuid !== undefined) return { _tag: "TempKey", tempKeyUuid, ...by }
+  return keyUuid === undefined ? { _tag: "User", userId: userId ?? "" } : { _tag: "Key", keyUuid, ...by }
+}
+
+const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explanation }: Explanation) => {
+  const { _tag: _, ...asked } = subject
+  return {
+    asked,
+    at: instantOf(at),
+    ...explanation,
+    nextChangeAt: nextChangeAt === undefined ? null : instantOf(nextChangeAt),
+    recorded: recorded === undefined ? null : { ...recorded, principal: principalInfo(recorded.principal) },
+    facts: {
+      ...facts,
+      events: facts.events.map(({ at, principal, ...event }) => ({
+        ...event,
+        at: instantOf(at),
+        principal: principalInfo(principal)
+      }))
+    }
+  }
+}
+
+const principalInfo = ({ _tag, ...who }: Principal) => ({ type: _tag, ...who })
+
+const simulationInfo = ({ wouldRefuse, wouldAccept, ...simulation }: Simulation) => ({
+  ...simulation,
+  wouldRefuseCount: wouldRefuse.length,
+  wouldAcceptCount: wouldAccept.length,
+  wouldRefuse: wouldRefuse.slice(-MOST_LISTED).map(triedUseInfo),
+  wouldAccept: wouldAccept.slice(-MOST_LISTED).map(triedUseInfo)
+})
+
+const triedUseInfo = ({ at, userId, ...use }: Simulation["wouldRefuse"][number]) => ({
+  ...use,
+  at: instantOf(at),
+  ...(userId !== undefined && { userId })
+})
