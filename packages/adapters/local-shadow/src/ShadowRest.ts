@@ -36,16 +36,20 @@ export const serve = Effect.fnUntraced(function* ({ host, port, keys }: ShadowRe
   yield* Effect.acquireRelease(
     Effect.callback<void, CannotServeShadows>((resume) => {
       server.once("error", ({ message }) => {
-        resume(Effect.fail(new CannotServeShadows({ message: `cannot listen on ${host}:${port}: ${message}` })))
+        resume(
+          Effect.fail(
+            new CannotServeShadows({ message: `cannot listen on ${host}:${port}: ${message}. Choose another port.` })
+          )
+        )
       })
       server.listen(port, host, () => resume(Effect.void))
     }),
     () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        // Every answer takes milliseconds: who is cut off asks again.
-        server.closeAllConnections()
-      })
+      // Answers take milliseconds: what is under way gets its answer, and what is half sent ends.
+      Effect.callback<void>((resume) => void server.close(() => resume(Effect.void))).pipe(
+        Effect.timeoutOption(1000),
+        Effect.andThen(Effect.sync(() => server.closeAllConnections()))
+      )
   )
   server.removeAllListeners("error")
   server.on("error", ({ message }) => run(Effect.logError("A connection to the shadows was not accepted", message)))
