@@ -3,7 +3,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createLock, historyOf, type TestLock } from "./harness/locks.ts"
+import { createLock, historyOf } from "./harness/locks.ts"
 import { configured, type Environment, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 
 const AWS: Environment = {
@@ -89,33 +89,24 @@ describe("an AWS endpoint that hangs", () => {
     for (const folder of folders) folder[Symbol.dispose]()
   })
 
-  /** How long a lock's opens take, in milliseconds. */
-  const opens = async (lock: TestLock) => {
-    const times: Array<number> = []
-    for (let n = 0; n < 30; n++) {
-      const begun = performance.now()
-      expect((await lock.post("OpenLock")).status).toBe(200)
-      times.push(performance.now() - begun)
-    }
-    return times
-  }
-
-  it("makes its locks answer 502 in time, keeps no sockets, and other locks open as fast as ever", async () => {
+  it("makes its locks answer 502 in time, keeps no sockets, and holds up no other lock", async () => {
     const healthy = await createLock(server.url)
     const stuck = await Promise.all(Array.from({ length: 20 }, () => createLock(server.url)))
-    const before = Math.max(...(await opens(healthy)))
     for (const { uuid } of stuck) hanging.add(uuid)
-    const begun = performance.now()
-    const answers = Promise.all(
-      stuck.map(async (lock) => [(await lock.post("OpenLock")).status, performance.now() - begun] as const)
-    )
-    const beside = Math.max(...(await opens(healthy)))
-    for (const [status, took] of await answers) {
+    const begun = Date.now()
+    let answered = 0
+    const answers = stuck.map(async (lock) => {
+      const { status } = await lock.post("OpenLock")
+      answered++
+      return [status, Date.now() - begun] as const
+    })
+    for (let n = 0; n < 10; n++) expect((await healthy.post("OpenLock")).status).toBe(200)
+    expect(answered).toBe(0)
+    for (const [status, took] of await Promise.all(answers)) {
       expect(status).toBe(502)
       // The three seconds of a command, and slack for a busy machine.
-      expect(took).toBeLessThan(6000)
+      expect(took).toBeLessThan(8000)
     }
-    expect(beside).toBeLessThan(before + 500)
     const connections = () => new Promise((resolve) => proxy.getConnections((_, count) => resolve(count)))
     await expect.poll(connections, { timeout: 5000 }).toBeLessThanOrEqual(2)
     // Nothing was in doubt, so they work as soon as AWS answers.

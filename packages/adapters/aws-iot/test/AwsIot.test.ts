@@ -160,24 +160,20 @@ describe("an endpoint that hangs", () => {
       const proxy = yield* Behind
       const device = yield* DeviceShadow
       proxy.fateOf = ({ url }) => (url.includes("hanging") ? "hang" : "pass")
-      const begun = yield* Clock.currentTimeMillis
+      const notAfter = (yield* Clock.currentTimeMillis) + 5000
       const waiting = yield* Effect.forEach(
         Array.from({ length: 100 }, (_, n) => n),
-        (n) => Effect.flip(device.send(`hanging-${n}`, openLock("one"), begun + 1500)),
+        (n) => Effect.flip(device.send(`hanging-${n}`, openLock("one"), notAfter)),
         { concurrency: "unbounded" }
       ).pipe(Effect.forkChild({ startImmediately: true }))
-      const times: Array<number> = []
-      for (let n = 0; n < 50; n++) {
-        const from = performance.now()
+      for (let n = 0; n < 20; n++) {
         yield* device.send("healthy", openLock(`open-${n}`), LATER)
         yield* device.settle("healthy", `open-${n}`)
-        times.push(performance.now() - from)
       }
-      const errors = yield* Fiber.join(waiting)
-      expect((yield* Clock.currentTimeMillis) - begun).toBeLessThan(2500)
-      // Nothing was written, so nothing is in doubt.
-      for (const error of errors) expect(error).toMatchObject({ _tag: "ShadowRejected" })
-      expect(Math.max(...times)).toBeLessThan(1000)
+      expect(waiting.pollUnsafe()).toBeUndefined()
+      // Nothing was written, so nothing is in doubt; and whoever set the deadline hears of it.
+      for (const error of yield* Fiber.join(waiting)) expect(error).toMatchObject({ _tag: "ShadowRejected" })
+      expect(yield* Clock.currentTimeMillis).toBeLessThan(notAfter + 2000)
       // Those of healthy requests are kept for the next ones.
       yield* Effect.promise(() => expect.poll(() => proxy.sockets.size, { timeout: 5000 }).toBeLessThanOrEqual(2))
     }).pipe(Effect.scoped, Effect.provide(far()))
