@@ -52,7 +52,8 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalS
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
             : Layer.empty
-      return Layer.provideMerge(Layer.merge(served, met), shadows)
+      // One after the other: the start says the same in the same order.
+      return served.pipe(Layer.provideMerge(met), Layer.provideMerge(shadows))
     }),
     Layer.unwrap
   )
