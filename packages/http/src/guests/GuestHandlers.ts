@@ -75,11 +75,15 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   ): Effect.Effect<Answer, ApiError> =>
     opening.pipe(
       Effect.map((opened) => seeOther(confirmationOf(uuid, opened))),
-      Effect.catch((error) =>
-        isShownWithKey(error)
-          ? keyPage(uuid, visitor, at, { status: problemOf(error).code, ticket, notice: noticeOf(error) })
-          : Effect.fail(error)
-      )
+      Effect.catch((error) => {
+        if (!isShownWithKey(error)) return Effect.fail(error)
+        const status = problemOf(error).code
+        const notice = noticeOf(error)
+        if (notice !== undefined) return keyPage(uuid, visitor, at, { status, ticket, notice })
+        // Whose cookie did not count has a page of an earlier sign-in.
+        const isStale = error._tag === "SignInNeeded" && visitor.byCookie
+        return keyPage(uuid, visitor, at, isStale ? { status, notice: "stale" } : { status })
+      })
     )
 
   const handlers: Handlers<typeof Api>["guests"] = {
@@ -158,10 +162,11 @@ const confirmationOf = (uuid: string, opened: Opened | OpenedDoor): string => {
   return `${pathOfKey(uuid)}/confirmation?${door}opened=${opened.version}${opened.online === false ? "&offline=true" : ""}`
 }
 
-/** What the page of the key itself explains best: it shows why, and lets the guest try again with the same ticket. */
+/** What the page of the key itself explains best. */
 const isShownWithKey = (error: ApiError): boolean =>
   ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DeviceUnreachable", "LockBusy"].includes(error._tag)
 
+/** What may be different in a moment: the guest tries again with the same ticket. */
 const noticeOf = (error: ApiError): PageProblem | undefined => {
   switch (error._tag) {
     case "DeviceUnreachable":

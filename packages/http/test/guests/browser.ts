@@ -35,25 +35,25 @@ export const desktop: BrowserContextOptions = { viewport: { width: 1280, height:
 export const withoutScripts: BrowserContextOptions = { javaScriptEnabled: false }
 export const dark: BrowserContextOptions = { colorScheme: "dark" }
 
-/** The middle of the knob, at rest and at the end. */
-const ends = async (page: Page) => {
-  const box = await page.locator(".slide").boundingBox()
+/** The middle of the knob, at rest and at the end; doors count from 0. */
+const ends = async (page: Page, door: number) => {
+  const box = await page.locator(".slide").nth(door).boundingBox()
   if (box === null) throw new Error("There is no slider on the page")
   const y = box.y + box.height / 2
   return { from: { x: box.x + box.height / 2, y }, to: { x: box.x + box.width - box.height / 2, y } }
 }
 
 /** Slides with the mouse as a person does, and holds at the end until told otherwise. */
-export const slideWithMouse = async (page: Page, part = 1): Promise<void> => {
-  const { from, to } = await ends(page)
+export const slideWithMouse = async (page: Page, part = 1, door = 0): Promise<void> => {
+  const { from, to } = await ends(page, door)
   await page.mouse.move(from.x, from.y)
   await page.mouse.down()
   await page.mouse.move(from.x + (to.x - from.x) * part, to.y, { steps: 12 })
 }
 
 /** The same with a finger; answers how to lift it. */
-export const slideWithFinger = async (page: Page, part = 1): Promise<() => Promise<void>> => {
-  const { from, to } = await ends(page)
+export const slideWithFinger = async (page: Page, part = 1, door = 0): Promise<() => Promise<void>> => {
+  const { from, to } = await ends(page, door)
   const touch = await page.context().newCDPSession(page)
   const send = (type: "touchStart" | "touchMove" | "touchEnd", touchPoints: Array<{ x: number; y: number }>) =>
     touch.send("Input.dispatchTouchEvent", { type, touchPoints })

@@ -7,9 +7,10 @@ import type { AxeResults } from "axe-core"
 import { Effect } from "effect"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { OWNER, STRANGER, token } from "../harness/callers.ts"
+import { OWNER, organization, STRANGER, token } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
-import { newUuid } from "../harness/locks.ts"
+import { createLock, historyOf, newUuid, type TestLock, tempKey } from "../harness/locks.ts"
+import { callsOf } from "../harness/request.ts"
 import { dark, desktop, launch, phone, slideWithFinger, slideWithMouse, withoutScripts } from "./browser.ts"
 import { connect, type GuestLink, makeLink } from "./guest.ts"
 
@@ -68,10 +69,11 @@ const visit = async (options: BrowserContextOptions, url: string, run: (page: Pa
 const heading = (page: Page) => page.locator("h1").textContent()
 
 /** Opens as a person would with what the page offers. */
-const openBy = async (page: Page, options: BrowserContextOptions): Promise<void> => {
-  if (options.javaScriptEnabled === false) return page.getByRole("button", { name: "Open the door" }).click()
-  if (options.hasTouch !== true) return slideWithMouse(page)
-  await slideWithFinger(page)
+const openBy = async (page: Page, options: BrowserContextOptions, door = 0): Promise<void> => {
+  if (options.javaScriptEnabled === false) return page.getByRole("button", { name: "Open" }).nth(door).click()
+  await page.locator(".slide").nth(door).scrollIntoViewIfNeeded()
+  if (options.hasTouch !== true) return slideWithMouse(page, 1, door)
+  await slideWithFinger(page, 1, door)
 }
 
 const confirmed = (page: Page) => page.waitForURL(/\/confirmation/)
@@ -182,6 +184,43 @@ describe.each(Object.entries(kinds))("on %s", (_, options) => {
       await page.getByRole("link", { name: "Open again" }).click()
       expect(page.url()).toBe(link.url)
       expect(await link.opens()).toBe(2)
+    })
+  })
+})
+
+describe.each(Object.entries(kinds))("a key with several doors, on %s", (_, options) => {
+  it("has a control for each that its link opens, and opens that one", async () => {
+    const [front, flat, safe] = [
+      await createLock(server.url),
+      await createLock(server.url),
+      await createLock(server.url)
+    ]
+    for (const lock of [front, flat]) await connect(server, lock)
+    const doors = [
+      { lockId: String(front.lockId), label: "Front door" },
+      { lockId: String(flat.lockId), label: "Flat 4" },
+      { lockId: String(safe.lockId), label: "Key safe", accessMethod: "code" }
+    ]
+    const { validFrom, validUntil } = tempKey()
+    const made = await callsOf(server.url, organization)("POST", "/temp-keys", {
+      body: { validFrom, validUntil, doors }
+    })
+    expect(made.status).toBe(201)
+    const opensOf = async (lock: TestLock) =>
+      (await historyOf(lock)).filter(({ type }) => type === "LockOpenRequested").length
+    await visit(options, `${server.url}/temp-keys/${made.body.uuid}`, async (page) => {
+      expect(await page.locator("h2").allTextContents()).toEqual(["Front door", "Flat 4", "Key safe"])
+      expect(await page.locator("section").nth(2).locator("form, input").count()).toBe(0)
+      await openBy(page, options, 1)
+      await confirmed(page)
+      expect(await heading(page)).toBe("The door is opening")
+      expect(await Promise.all([front, flat, safe].map(opensOf))).toEqual([0, 1, 0])
+      await page.goBack()
+      await page.getByRole("heading", { name: "Front door" }).waitFor()
+      await page.mouse.up()
+      await openBy(page, options, 0)
+      await confirmed(page)
+      expect(await Promise.all([front, flat, safe].map(opensOf))).toEqual([1, 1, 0])
     })
   })
 })

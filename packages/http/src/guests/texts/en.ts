@@ -59,7 +59,7 @@ export const en = {
       text: "Reload this page in a moment. However often you do, it never opens a door twice."
     },
     "signed-out": { title: "You are not signed in", text: "The sign-in did not work, or has ended. Sign in again." },
-    stale: { title: "This page was out of date", text: "Nothing was opened. Try again from the key's own page." },
+    stale: { title: "This page was out of date", text: "Nothing was opened. Now you can try again." },
     broken: { title: "Something went wrong", text: "It is our fault, and has been noted. Try again in a moment." }
   },
   worksNext: (from: Html) => html`It works at certain times only, next from ${from}.`,
