@@ -1,0 +1,206 @@
+/** The connection to SpacetimeDB, made again whenever it is lost, and calls that outlive such a loss. */
+import { keepGoing } from "@latchkey/core"
+import { Data, Deferred, Duration, Effect, Queue, Schema, type Scope, Stream } from "effect"
+import { setGlobalLogLevel } from "spacetimedb"
+import type { Head, ReadAnswer, ReadArguments, ReadName, WriteArguments, WriteName } from "./Bindings.ts"
+import type { Refusal } from "./Refusal.ts"
+import { type AnswerLost, type CallFailed, type CannotConnect, type DatabaseOptions, open, type Session } from "./Session.ts"
+
+export interface ConnectionOptions extends DatabaseOptions {
+  /**
+   * How long connecting, and a call, may take before the connection counts as dead; 5 seconds unless given. A call whose
+   * connection is lost is repeated over the next ones, for twice as long.
+   */
+  readonly deadline?: Duration.Input
+}
+
+/** Between the end of a connection and the attempt to make the next. */
+const PAUSE = Duration.millis(50)
+
+/** The module does not do what it was asked, and changed nothing. */
+export class Refused extends Data.TaggedError("Refused")<{
+  readonly refusal: Exclude<Refusal, { readonly code: "NotAllowed" }>
+}> {}
+
+/** There is no connection, or no usable answer. */
+export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable", {
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {}
+
+export interface Connection {
+  /** Answers the head row that the write left; `undefined` when it appended nothing. */
+  readonly write: <Name extends WriteName>(
+    name: Name,
+    args: WriteArguments<Name>
+  ) => Effect.Effect<Head | undefined, Refused | Unavailable>
+  readonly read: <Name extends ReadName>(
+    name: Name,
+    args: ReadArguments<Name>
+  ) => Effect.Effect<ReadAnswer<Name>, Unavailable>
+  /** The newest position that this client has heard of. */
+  readonly heard: () => number
+  /** That position at once, and whenever it grows. */
+  readonly heads: Stream.Stream<number, Unavailable>
+}
+
+type State =
+  | { readonly _tag: "Open"; readonly session: Session }
+  /** Lost just now: new calls wait for the first attempt. */
+  | { readonly _tag: "Opening"; readonly next: Deferred.Deferred<void> }
+  /** That failed: new calls fail, only those that were interrupted wait on. */
+  | { readonly _tag: "Down"; readonly error: Unavailable; readonly next: Deferred.Deferred<void> }
+
+interface Follower {
+  seen: number
+  readonly queue: Queue.Enqueue<number, Unavailable>
+}
+
+/** Connects, and stays connected until the scope closes. Fails when the first attempt fails. */
+export const make: (options: ConnectionOptions) => Effect.Effect<Connection, CannotConnect, Scope.Scope> =
+  Effect.fnUntraced(function* ({ deadline: input = Duration.seconds(5), ...database }) {
+    const deadline = Duration.toMillis(input)
+    const followers = new Set<Follower>()
+    let heard = 0
+
+    const onHead = ({ position }: Head) => {
+      heard = Number(position)
+      for (const follower of followers) tell(follower, heard)
+    }
+    const onEnd = (session: Session) => {
+      if (state._tag === "Open" && state.session === session) state = { _tag: "Opening", next: Deferred.makeUnsafe() }
+    }
+    // The SDK tells every step on the console; errors it tells there anyway.
+    setGlobalLogLevel("error")
+    const connect = open({ ...database, deadline, onHead, onEnd })
+    const first = yield* Effect.acquireRelease(connect, () => Effect.sync(close))
+    let state: State = { _tag: "Open", session: first }
+
+    const onFailure = ({ message }: CannotConnect) => {
+      if (state._tag === "Open") return
+      const { next } = state
+      state = { _tag: "Down", error: new Unavailable({ message }), next: Deferred.makeUnsafe() }
+      Deferred.doneUnsafe(next, Effect.void)
+    }
+    const onSuccess = (session: Session) => {
+      if (state._tag === "Open" || !session.isOpen) return
+      const { next } = state
+      state = { _tag: "Open", session }
+      Deferred.doneUnsafe(next, Effect.void)
+    }
+    function close() {
+      if (state._tag === "Open") state.session.end("The connection to SpacetimeDB was closed")
+    }
+
+    const stayConnected = Effect.gen(function* () {
+      while (true) {
+        if (state._tag === "Open") {
+          yield* Deferred.await(state.session.ended)
+          yield* Effect.logWarning("The connection to SpacetimeDB was lost: connecting again")
+        }
+        // Also a server that throws out whoever it has let in is not stormed.
+        yield* Effect.sleep(PAUSE)
+        yield* connect.pipe(
+          Effect.tapError((error) => Effect.sync(() => onFailure(error))),
+          keepGoing("SpacetimeDB is not connected"),
+          Effect.tap((session) => Effect.sync(() => onSuccess(session)))
+        )
+        if (state._tag === "Open") yield* Effect.logInfo("SpacetimeDB is connected again")
+      }
+    })
+    yield* Effect.forkScoped(stayConnected)
+
+    /** For what is asked anew: fails at once while there is no hope. */
+    const overThis = <A, E>(ask: Ask<A, E>): Effect.Effect<A, E | Unavailable> =>
+      Effect.suspend(() => {
+        switch (state._tag) {
+          case "Open":
+            return ask(state.session)
+          case "Opening":
+            return Effect.andThen(Deferred.await(state.next), overThis(ask))
+          case "Down":
+            return Effect.fail(state.error)
+        }
+      })
+
+    /** For what may have been done already. */
+    const overTheNext = <A, E>(ask: Ask<A, E>): Effect.Effect<A, E> =>
+      Effect.suspend(() =>
+        state._tag === "Open" ? ask(state.session) : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
+      )
+
+    /** Everything that the module does may be asked again: it knows its own work. */
+    const call = <A>(ask: Ask<A, AnswerLost | CallFailed>): Effect.Effect<A, CallFailed | Unavailable> =>
+      Effect.catchTag(overThis(ask), "AnswerLost", ({ message }) =>
+        overTheNext(ask).pipe(
+          Effect.retry({ while: ({ _tag }) => _tag === "AnswerLost" }),
+          Effect.catchTag("AnswerLost", Effect.die),
+          Effect.timeoutOrElse({
+            duration: 2 * deadline,
+            orElse: () =>
+              Effect.fail(
+                new Unavailable({ message: `${message}, and so was every other: what was asked may have been done.` })
+              )
+          })
+        )
+      )
+
+    return {
+      write: (name, args) =>
+        call((session) =>
+          Effect.map(
+            session.call((db) => db.write(name, args)),
+            () => session.headAfter(args)
+          )
+        ).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
+
+      read: (name, args) =>
+        call((session) => session.call((db) => db.read(name, args))).pipe(
+          Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
+        ),
+
+      heard: () => heard,
+
+      heads: Stream.callback(
+        (queue) =>
+          Effect.acquireRelease(
+            Effect.suspend(() => {
+              if (state._tag === "Down") return Effect.fail(state.error)
+              const follower: Follower = { seen: -1, queue }
+              followers.add(follower)
+              if (state._tag === "Open") tell(follower, heard)
+              return Effect.succeed(follower)
+            }),
+            (follower) => Effect.sync(() => followers.delete(follower))
+          ),
+        // Who is slow skips to the newest head.
+        { bufferSize: 1, strategy: "sliding" }
+      )
+    }
+  })
+
+type Ask<A, E> = (session: Session) => Effect.Effect<A, E>
+
+const tell = (follower: Follower, head: number): void => {
+  if (head <= follower.seen) return
+  follower.seen = head
+  Queue.offerUnsafe(follower.queue, head)
+}
+
+/** The SDK rejects with a `SenderError` for what the module refuses, and with anything for all else. */
+const refusedOr = (cause: unknown): Refused | Unavailable => {
+  const refusal = cause instanceof Error && cause.name === "SenderError" ? parse(cause.message) : undefined
+  if (refusal === undefined) return failed(cause)
+  return refusal.code === "NotAllowed" ? new Unavailable({ message: refusal.message }) : new Refused({ refusal })
+}
+
+const parse = (text: string): Refusal | undefined => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const failed = (cause: unknown): Unavailable =>
+  new Unavailable({ message: "The module in SpacetimeDB failed: its log (spacetime logs) tells why.", cause })

@@ -1,0 +1,1 @@
+export * as Spacetime from "./Spacetime.ts"

@@ -1,0 +1,54 @@
+/** The module that `spacetime publish` takes: its tables, and who may call what. Exports nothing else. */
+import * as access from "./access.ts"
+import { database, procedures, reducers, type Transaction } from "./database.ts"
+import * as eventLog from "./eventLog.ts"
+import * as feed from "./feed.ts"
+import * as readModel from "./readModel.ts"
+
+export default database
+
+export const init = database.init(access.init)
+export const client_connected = database.clientConnected(access.checkToken)
+
+/** Only for writers. */
+const guarded =
+  <Args>(write: (tx: Transaction, args: Args) => void) =>
+  (tx: Transaction, args: Args): void => {
+    access.requireWriter(tx)
+    write(tx, args)
+  }
+
+/** A transaction that only reads, for writers. */
+const reading =
+  <Args, A>(read: (tx: Transaction, args: Args) => A) =>
+  (ctx: { withTx: (body: (tx: Transaction) => A) => A }, args: Args): A =>
+    ctx.withTx((tx) => {
+      access.requireWriter(tx)
+      return read(tx, args)
+    })
+
+export const append = database.reducer(reducers.append, guarded(eventLog.append))
+export const prepare = database.reducer(reducers.prepare, guarded(eventLog.prepare))
+export const commit = database.reducer(reducers.commit, guarded(eventLog.commit))
+export const discard = database.reducer(reducers.discard, guarded(eventLog.discard))
+export const release = database.reducer(reducers.release, guarded(eventLog.release))
+export const save_snapshot = database.reducer(reducers.save_snapshot, guarded(eventLog.saveSnapshot))
+export const apply_rows = database.reducer(reducers.apply_rows, guarded(readModel.applyRows))
+export const forget_rows = database.reducer(reducers.forget_rows, guarded(readModel.forgetRows))
+export const report_device = database.reducer(reducers.report_device, guarded(readModel.reportDevice))
+export const allow_writer = database.reducer(reducers.allow_writer, access.allowWriter)
+export const dismiss_writer = database.reducer(reducers.dismiss_writer, access.dismissWriter)
+
+export const read_stream = database.procedure(procedures.read_stream.params, procedures.read_stream.returns, reading(feed.readStream))
+export const read_feed = database.procedure(procedures.read_feed.params, procedures.read_feed.returns, reading(feed.readFeed))
+export const feed_head = database.procedure(procedures.feed_head.params, procedures.feed_head.returns, reading(feed.feedHead))
+export const list_streams = database.procedure(procedures.list_streams.params, procedures.list_streams.returns, reading(feed.listStreams))
+export const unsettled = database.procedure(procedures.unsettled.params, procedures.unsettled.returns, reading(feed.unsettled))
+export const find_receipt = database.procedure(procedures.find_receipt.params, procedures.find_receipt.returns, reading(feed.findReceipt))
+export const find_snapshot = database.procedure(procedures.find_snapshot.params, procedures.find_snapshot.returns, reading(feed.findSnapshot))
+export const device_rows = database.procedure(procedures.device_rows.params, procedures.device_rows.returns, reading(readModel.deviceRows))
+export const owned_devices = database.procedure(procedures.owned_devices.params, procedures.owned_devices.returns, reading(readModel.ownedDevices))
+export const lock_of_thing = database.procedure(procedures.lock_of_thing.params, procedures.lock_of_thing.returns, reading(readModel.lockOfThing))
+export const lock_of_temp_key = database.procedure(procedures.lock_of_temp_key.params, procedures.lock_of_temp_key.returns, reading(readModel.lockOfTempKey))
+export const is_known_user = database.procedure(procedures.is_known_user.params, procedures.is_known_user.returns, reading(readModel.isKnownUser))
+export const is_online = database.procedure(procedures.is_online.params, procedures.is_online.returns, reading(readModel.isOnline))
