@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const DRIVERS: Record<string, ReadonlyArray<string>> = {
   "packages/adapters/aws-iot": ["@aws-sdk/client-iot-data-plane", "@aws-sdk/client-sqs"],
   "packages/adapters/local-shadow": ["aedes", "mqtt"],
+  "packages/adapters/spacetimedb": ["rolldown", "spacetimedb"],
   "packages/adapters/sqlite": []
 }
 /** The adapters that another one's tests may run against. */

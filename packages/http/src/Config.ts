@@ -16,9 +16,19 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidC
 
 /** Where the log is: all that a command on the data needs to know. */
 export interface StoreConfig {
-  readonly store: "sqlite" | "memory"
+  readonly store: "sqlite" | "memory" | "spacetimedb"
   /** Folder of the embedded database; `:memory:` keeps nothing. */
   readonly data: string
+  /** Given when it is the store. */
+  readonly spacetimedb: SpacetimeConfig | undefined
+}
+
+/** A SpacetimeDB database in which the module of Latchkey is published. */
+export interface SpacetimeConfig {
+  readonly uri: string
+  readonly database: string
+  /** Of an allowed writer. */
+  readonly token: string
 }
 
 export interface ServerConfig extends StoreConfig {
@@ -70,9 +80,35 @@ export interface ShadowKey {
 }
 
 export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen(function* () {
+  const stores = oneOf("sqlite", "memory", "spacetimedb")
+  const store = yield* variable("LATCHKEY_STORE", "sqlite", stores, "expected sqlite, memory or spacetimedb")
   return {
-    store: yield* variable("LATCHKEY_STORE", "sqlite", oneOf("sqlite", "memory"), "expected sqlite or memory"),
-    data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:")
+    store,
+    data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:"),
+    spacetimedb: store === "spacetimedb" ? yield* spacetimeConfig : undefined
+  }
+})
+
+const spacetimeConfig: Effect.Effect<SpacetimeConfig, InvalidConfig> = Effect.gen(function* () {
+  const token = yield* variable("LATCHKEY_SPACETIMEDB_TOKEN", undefined, oneWord, "expected a token, without spaces")
+  if (token === undefined) {
+    const expected = "set it to the token of an allowed writer, such as the one that published the module"
+    return yield* new InvalidConfig({ variable: "LATCHKEY_SPACETIMEDB_TOKEN", expected })
+  }
+  return {
+    uri: yield* variable(
+      "LATCHKEY_SPACETIMEDB_URI",
+      "http://127.0.0.1:3000",
+      serverUrl,
+      "expected an http, https, ws or wss URL"
+    ),
+    database: yield* variable(
+      "LATCHKEY_SPACETIMEDB_DATABASE",
+      "latchkey",
+      databaseName,
+      "expected the name or identity of a database"
+    ),
+    token
   }
 })
 
@@ -235,6 +271,13 @@ const mqttUrl = (text: string): string | undefined =>
 /** What paths are put behind: without a query or a fragment, which would end up before them. */
 const publicUrl = (text: string): string | undefined =>
   httpUrl(text) !== undefined && !/[?#]/.test(text) ? text.replace(/\/+$/, "") : undefined
+
+const serverUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
+
+const oneWord = (text: string): string | undefined => (/^\S+$/.test(text) ? text : undefined)
+
+const databaseName = (text: string): string | undefined => (/^[\w-]+$/.test(text) ? text : undefined)
 
 const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)

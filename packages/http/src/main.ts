@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
+import type { EventStore, ReadModel } from "@latchkey/core"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
@@ -12,6 +13,7 @@ import {
   type LocalShadowConfig,
   type MqttConfig,
   type ServerConfig,
+  type SpacetimeConfig,
   type StoreConfig
 } from "./Config.ts"
 import { devices } from "./cli/devices.ts"
@@ -23,10 +25,36 @@ import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { DeviceSecrets } from "./DeviceSecrets.ts"
 
-const storeAdapters = ({ store, data }: StoreConfig) =>
-  store === "memory"
-    ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
-    : named("LATCHKEY_DATA", Sqlite.layer({ folder: data }))
+const storeAdapters = ({ store, data, spacetimedb }: StoreConfig) =>
+  spacetimedb !== undefined
+    ? spacetimeStore(spacetimedb)
+    : store === "memory"
+      ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data }))
+
+/** Who wants it installs it: the SpacetimeDB library has a licence of its own. */
+const spacetimeStore = (config: SpacetimeConfig) =>
+  Effect.tryPromise({
+    try: () => import("@latchkey/spacetimedb"),
+    catch: (error) =>
+      new InvalidConfig({
+        variable: "LATCHKEY_STORE",
+        expected: `spacetimedb needs @latchkey/spacetimedb: npm install @latchkey/spacetimedb spacetimedb (${error instanceof Error ? error.message : error})`
+      })
+  }).pipe(
+    Effect.map(({ Spacetime }) =>
+      Layer.catch(
+        Spacetime.layer(config),
+        ({ option, message }): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+          Layer.unwrap(
+            Effect.fail(
+              new InvalidConfig({ variable: `LATCHKEY_SPACETIMEDB_${option.toUpperCase()}`, expected: message })
+            )
+          )
+      )
+    ),
+    Layer.unwrap
+  )
 
 // Only the server needs devices: the other commands start without loading them.
 const adapters = (config: ServerConfig) =>
