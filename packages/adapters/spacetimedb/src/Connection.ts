@@ -4,7 +4,14 @@ import { Data, Deferred, Duration, Effect, Queue, Schema, type Scope, Stream } f
 import { setGlobalLogLevel } from "spacetimedb"
 import type { Head, ReadAnswer, ReadArguments, ReadName, WriteArguments, WriteName } from "./Bindings.ts"
 import type { Refusal } from "./Refusal.ts"
-import { type AnswerLost, type CallFailed, type CannotConnect, type DatabaseOptions, open, type Session } from "./Session.ts"
+import {
+  type AnswerLost,
+  type CallFailed,
+  type CannotConnect,
+  type DatabaseOptions,
+  open,
+  type Session
+} from "./Session.ts"
 
 export interface ConnectionOptions extends DatabaseOptions {
   /**

@@ -13,7 +13,7 @@ import {
 } from "@latchkey/core"
 import { Clock, Effect, Option, Stream } from "effect"
 import type { Head, ReadAnswer, WriteArguments } from "./Bindings.ts"
-import { type Connection, Refused, type Unavailable } from "./Connection.ts"
+import type { Connection, Refused, Unavailable } from "./Connection.ts"
 
 /** The largest number that the module takes for a version or a limit. */
 const MAX = 2 ** 32 - 1
@@ -59,11 +59,21 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       ),
 
     prepare: (expected, events, { streamId, commandId, thing, deadline }, receipt) =>
-      write("prepare", { stream: streamId, expected, events: events.map(toWire), receipt, commandId, thing, deadline }).pipe(
-        Effect.catchTag("Refused", (refused): Effect.Effect<undefined, AppendError | CommandExists> =>
-          refused.refusal.code === "CommandExists"
-            ? Effect.fail(new CommandExists(refused.refusal))
-            : refusedAppend(refused)
+      write("prepare", {
+        stream: streamId,
+        expected,
+        events: events.map(toWire),
+        receipt,
+        commandId,
+        thing,
+        deadline
+      }).pipe(
+        Effect.catchTag(
+          "Refused",
+          (refused): Effect.Effect<undefined, AppendError | CommandExists> =>
+            refused.refusal.code === "CommandExists"
+              ? Effect.fail(new CommandExists(refused.refusal))
+              : refusedAppend(refused)
         ),
         Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error))),
         Effect.asVoid
@@ -123,18 +133,17 @@ const pages = Effect.fnUntraced(function* (
 const EMPTY = Effect.succeed<Page>({ events: [], reached: 0n, more: false })
 const DISCARDED: Settlement = { _tag: "Discarded" }
 
-const committed = ({ version, position }: Pick<Head, "version"> & { readonly position: bigint | number }): Settlement => ({
+const committed = ({
+  version,
+  position
+}: Pick<Head, "version"> & { readonly position: bigint | number }): Settlement => ({
   _tag: "Committed",
   version,
   position: Number(position)
 })
 
 const done = (writing: Effect.Effect<unknown, Refused | Unavailable>): Effect.Effect<void, StoreUnavailable> =>
-  writing.pipe(
-    Effect.catchTag("Refused", unexpected),
-    Effect.mapError(unavailable),
-    Effect.asVoid
-  )
+  writing.pipe(Effect.catchTag("Refused", unexpected), Effect.mapError(unavailable), Effect.asVoid)
 
 const refusedAppend = (refused: Refused): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists> => {
   const { refusal } = refused
@@ -162,7 +171,14 @@ const toWire = (event: NewEvent): WriteArguments<"append">["events"][number] => 
   acceptedAt: event.acceptedAt
 })
 
-const toStored = ({ stream, position, data, principal, acceptedAt, ...event }: Page["events"][number]): StoredEvent => ({
+const toStored = ({
+  stream,
+  position,
+  data,
+  principal,
+  acceptedAt,
+  ...event
+}: Page["events"][number]): StoredEvent => ({
   ...event,
   streamId: stream,
   position: Number(position),

@@ -2,7 +2,14 @@
  * The read model. Its rows are derived here, by the rules of the core, and applied there: a batch that was derived from
  * rows that somebody else has changed since is refused, and derived again.
  */
-import { canonical, type DeviceState, project, type ReadModel, ReadModelUnavailable, type StoredEvent } from "@latchkey/core"
+import {
+  canonical,
+  type DeviceState,
+  project,
+  type ReadModel,
+  ReadModelUnavailable,
+  type StoredEvent
+} from "@latchkey/core"
 import { Effect, Option } from "effect"
 import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
 import type { Connection, Unavailable } from "./Connection.ts"

@@ -1,6 +1,14 @@
 /** The suites that every adapter passes, over the module as it is published. */
 import { eventStoreSuite, readModelSuite } from "@latchkey/core/testing"
-import { emptyLayer, place } from "./fixture.ts"
+import { Spacetime } from "@latchkey/spacetimedb"
+import { Effect, Layer } from "effect"
+import { publish, startHost } from "./fixture.ts"
 
-eventStoreSuite("spacetimedb", emptyLayer, { reopen: place })
-readModelSuite("spacetimedb", emptyLayer)
+const host = await startHost()
+const place = Effect.map(
+  Effect.promise(() => publish(host)),
+  Spacetime.layer
+)
+
+eventStoreSuite("spacetimedb", Layer.unwrap(place), { reopen: place })
+readModelSuite("spacetimedb", Spacetime.layer(await publish(host)))

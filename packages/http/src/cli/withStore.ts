@@ -13,7 +13,8 @@ export const withStore =
     Effect.gen(function* () {
       const config = yield* storeConfig
       if (config.store === "memory") return yield* keepsNothing("LATCHKEY_STORE", "a store that keeps its data")
-      if (config.store === "sqlite" && config.data === ":memory:") return yield* keepsNothing("LATCHKEY_DATA", "the folder of the data")
+      if (config.store === "sqlite" && config.data === ":memory:")
+        return yield* keepsNothing("LATCHKEY_DATA", "the folder of the data")
       return yield* Effect.provide(effect, adapters(config))
     })
 

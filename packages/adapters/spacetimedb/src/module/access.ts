@@ -23,10 +23,7 @@ export const requireWriter = (tx: Transaction): void => {
   if (tx.db.writers.identity.find(tx.sender) === null) notAllowed()
 }
 
-export const allowWriter = (
-  tx: Transaction,
-  { identity, issuer, audience }: WriteArguments["allow_writer"]
-): void => {
+export const allowWriter = (tx: Transaction, { identity, issuer, audience }: WriteArguments["allow_writer"]): void => {
   requireOwner(tx)
   const known = tx.db.writers.identity.find(identity)
   if (known === null) tx.db.writers.insert({ identity, issuer, audience, owner: false })
@@ -50,7 +47,8 @@ const requireOwner = (tx: Transaction): void => {
 const notAllowed = (): void =>
   refuse({
     code: "NotAllowed",
-    message: "This identity, with a token of this issuer and audience, is no allowed writer: let the owner call allow_writer."
+    message:
+      "This identity, with a token of this issuer and audience, is no allowed writer: let the owner call allow_writer."
   })
 
 const meantFor = ({ issuer, audience }: { issuer: string; audience: readonly string[] }) => ({

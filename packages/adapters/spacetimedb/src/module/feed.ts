@@ -86,7 +86,8 @@ class PageOfEvents {
   }
 }
 
-const between = <A>(from: A, to: A): Range<A> => new Range({ tag: "included", value: from }, { tag: "included", value: to })
+const between = <A>(from: A, to: A): Range<A> =>
+  new Range({ tag: "included", value: from }, { tag: "included", value: to })
 
 export const unsettled = (tx: Transaction, { before }: ReadArguments["unsettled"]) =>
   [...tx.db.reservations.iter()].filter(({ released, deadline }) => released || deadline < before)

@@ -39,16 +39,68 @@ export const report_device = database.reducer(reducers.report_device, guarded(re
 export const allow_writer = database.reducer(reducers.allow_writer, access.allowWriter)
 export const dismiss_writer = database.reducer(reducers.dismiss_writer, access.dismissWriter)
 
-export const read_stream = database.procedure(procedures.read_stream.params, procedures.read_stream.returns, reading(feed.readStream))
-export const read_feed = database.procedure(procedures.read_feed.params, procedures.read_feed.returns, reading(feed.readFeed))
-export const feed_head = database.procedure(procedures.feed_head.params, procedures.feed_head.returns, reading(feed.feedHead))
-export const list_streams = database.procedure(procedures.list_streams.params, procedures.list_streams.returns, reading(feed.listStreams))
-export const unsettled = database.procedure(procedures.unsettled.params, procedures.unsettled.returns, reading(feed.unsettled))
-export const find_receipt = database.procedure(procedures.find_receipt.params, procedures.find_receipt.returns, reading(feed.findReceipt))
-export const find_snapshot = database.procedure(procedures.find_snapshot.params, procedures.find_snapshot.returns, reading(feed.findSnapshot))
-export const device_rows = database.procedure(procedures.device_rows.params, procedures.device_rows.returns, reading(readModel.deviceRows))
-export const owned_devices = database.procedure(procedures.owned_devices.params, procedures.owned_devices.returns, reading(readModel.ownedDevices))
-export const lock_of_thing = database.procedure(procedures.lock_of_thing.params, procedures.lock_of_thing.returns, reading(readModel.lockOfThing))
-export const lock_of_temp_key = database.procedure(procedures.lock_of_temp_key.params, procedures.lock_of_temp_key.returns, reading(readModel.lockOfTempKey))
-export const is_known_user = database.procedure(procedures.is_known_user.params, procedures.is_known_user.returns, reading(readModel.isKnownUser))
-export const is_online = database.procedure(procedures.is_online.params, procedures.is_online.returns, reading(readModel.isOnline))
+export const read_stream = database.procedure(
+  procedures.read_stream.params,
+  procedures.read_stream.returns,
+  reading(feed.readStream)
+)
+export const read_feed = database.procedure(
+  procedures.read_feed.params,
+  procedures.read_feed.returns,
+  reading(feed.readFeed)
+)
+export const feed_head = database.procedure(
+  procedures.feed_head.params,
+  procedures.feed_head.returns,
+  reading(feed.feedHead)
+)
+export const list_streams = database.procedure(
+  procedures.list_streams.params,
+  procedures.list_streams.returns,
+  reading(feed.listStreams)
+)
+export const unsettled = database.procedure(
+  procedures.unsettled.params,
+  procedures.unsettled.returns,
+  reading(feed.unsettled)
+)
+export const find_receipt = database.procedure(
+  procedures.find_receipt.params,
+  procedures.find_receipt.returns,
+  reading(feed.findReceipt)
+)
+export const find_snapshot = database.procedure(
+  procedures.find_snapshot.params,
+  procedures.find_snapshot.returns,
+  reading(feed.findSnapshot)
+)
+export const device_rows = database.procedure(
+  procedures.device_rows.params,
+  procedures.device_rows.returns,
+  reading(readModel.deviceRows)
+)
+export const owned_devices = database.procedure(
+  procedures.owned_devices.params,
+  procedures.owned_devices.returns,
+  reading(readModel.ownedDevices)
+)
+export const lock_of_thing = database.procedure(
+  procedures.lock_of_thing.params,
+  procedures.lock_of_thing.returns,
+  reading(readModel.lockOfThing)
+)
+export const lock_of_temp_key = database.procedure(
+  procedures.lock_of_temp_key.params,
+  procedures.lock_of_temp_key.returns,
+  reading(readModel.lockOfTempKey)
+)
+export const is_known_user = database.procedure(
+  procedures.is_known_user.params,
+  procedures.is_known_user.returns,
+  reading(readModel.isKnownUser)
+)
+export const is_online = database.procedure(
+  procedures.is_online.params,
+  procedures.is_online.returns,
+  reading(readModel.isOnline)
+)

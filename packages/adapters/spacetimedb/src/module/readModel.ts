@@ -6,7 +6,7 @@ const CHECKPOINT = "device_state"
 
 type OwnedDevice = Infer<typeof procedures.owned_devices.returns>[number]
 
-export const checkpoint = (tx: Transaction): bigint => tx.db.checkpoints.name.find(CHECKPOINT)?.position ?? 0n
+const checkpoint = (tx: Transaction): bigint => tx.db.checkpoints.name.find(CHECKPOINT)?.position ?? 0n
 
 /** Rows that begin elsewhere than the read model stands are refused: they were derived from others. */
 export const applyRows = (
@@ -35,10 +35,7 @@ export const forgetRows = ({ db }: Transaction): void => {
 }
 
 /** Reports come doubled and unordered: the newer one counts, and of two at one time the one that says online. */
-export const reportDevice = (
-  tx: Transaction,
-  { thing, online, at }: WriteArguments["report_device"]
-): void => {
+export const reportDevice = (tx: Transaction, { thing, online, at }: WriteArguments["report_device"]): void => {
   const known = tx.db.presence.thing.find(thing)
   const before = known ?? { thing, online: false, since: Number.NEGATIVE_INFINITY, lastSeen: at }
   const lastSeen = Math.max(at, before.lastSeen)
@@ -53,10 +50,7 @@ export const deviceRows = (tx: Transaction, { lockIds }: ReadArguments["device_r
   devices: lockIds.flatMap((lockId) => tx.db.device_state.lockId.find(lockId) ?? [])
 })
 
-export const ownedDevices = (
-  tx: Transaction,
-  { ownerId, orgId }: ReadArguments["owned_devices"]
-): Array<OwnedDevice> =>
+export const ownedDevices = (tx: Transaction, { ownerId, orgId }: ReadArguments["owned_devices"]): Array<OwnedDevice> =>
   [...tx.db.device_state.owner.filter(ownerId)]
     .filter((row) => row.ownerId === ownerId && (orgId === undefined || row.orgId === orgId))
     .sort(byLockId)
