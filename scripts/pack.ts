@@ -8,7 +8,13 @@ import { join } from "node:path"
 
 process.chdir(join(import.meta.dirname, ".."))
 
-const folders = globSync(["packages/core", "packages/adapters/*", "packages/spacetimedb-testhost", "packages/http"])
+const folders = globSync([
+  "packages/core",
+  "packages/adapters/*",
+  "packages/spacetimedb-testhost",
+  "packages/simulator",
+  "packages/http"
+])
 for (const folder of ["dist", ...folders.map((folder) => join(folder, "dist"))])
   rmSync(folder, { recursive: true, force: true })
 execFileSync("tsc", ["-b", ...folders], { stdio: "inherit" })

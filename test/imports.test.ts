@@ -78,6 +78,12 @@ describe("imports", () => {
     ).toEqual([])
   })
 
+  it("of the simulator are effect and its MQTT client: what a lock does is not borrowed from the backend", () => {
+    const allowed = ["effect", "mqtt"]
+    const outside = fromSource("packages/simulator").filter(({ specifier }) => !specifier?.startsWith("."))
+    expect(show(outside.filter(({ specifier }) => !allowed.includes(packageOf(specifier))))).toEqual([])
+  })
+
   it("name adapters in http/src/main.ts alone", () => {
     expect(
       show(

@@ -23,6 +23,7 @@ import { keys } from "./cli/keys.ts"
 import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
+import { simulate } from "./cli/simulate.ts"
 import { DeviceSecrets } from "./DeviceSecrets.ts"
 
 const storeAdapters = ({ store, data, spacetimedb }: StoreConfig) =>
@@ -151,6 +152,7 @@ const latchkey = Command.make("latchkey").pipe(
     keys(storeAdapters),
     devices(storeAdapters),
     explain(storeAdapters),
+    simulate,
     events(storeAdapters),
     projections(storeAdapters)
   ])

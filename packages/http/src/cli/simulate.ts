@@ -1,0 +1,114 @@
+/** `latchkey simulate`: locks that are not there, over MQTT, to try Latchkey without hardware. */
+import { Console, Effect, Option, Schema, Stdio } from "effect"
+import { CliError, Command, Flag } from "effect/cli"
+
+/** Most locks of one process: each has a connection of its own. */
+const MOST_LOCKS = 10_000
+/** How often a terminal shows the fleet anew, in milliseconds. */
+const SHOW_EVERY = 250
+
+const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: MOST_LOCKS }))
+const Thing = Schema.String.check(
+  Schema.isPattern(/^[a-zA-Z0-9:_-]{1,128}$/, { expected: "1 to 128 of a-z, A-Z, 0-9, ':', '_' and '-'" })
+)
+const BrokerUrl = Schema.String.check(
+  Schema.isPattern(/^mqtts?:\/\/[^\s/]+\/?$/, { expected: "mqtt://host:port, or mqtts://…" })
+)
+
+const flags = {
+  locks: Flag.Int("locks").pipe(
+    Flag.withSchema(Count),
+    Flag.withDescription("How many locks, of names that the seed decides"),
+    Flag.optional
+  ),
+  things: Flag.String("thing").pipe(
+    Flag.withSchema(Thing),
+    Flag.withDescription("The name of a lock's device, which is the lock's uuid; may be given more than once"),
+    Flag.atLeast(0)
+  ),
+  url: Flag.String("url").pipe(
+    Flag.withSchema(BrokerUrl),
+    Flag.withDescription("Where devices connect"),
+    Flag.withDefault("mqtt://127.0.0.1:8788")
+  ),
+  secret: Flag.String("secret").pipe(
+    Flag.withDescription('With what the lock signs in, as "latchkey devices create" showed it; for one --thing'),
+    Flag.optional
+  ),
+  seed: Flag.Int("seed").pipe(
+    Flag.withDescription("Decides everything that chance decides: the same seed, the same weather"),
+    Flag.withDefault(1)
+  ),
+  faults: Flag.Literals("faults", ["none", "some", "many"]).pipe(
+    Flag.withDescription("How much goes wrong: messages late, lost, doubled, connections, clocks, hardware"),
+    Flag.withDefault("some")
+  ),
+  tellsPresence: Flag.Boolean("tell-presence").pipe(
+    Flag.withDescription("Locks tell the broker that they are there, as one that is not Latchkey's own needs it"),
+    Flag.withDefault(false)
+  )
+}
+
+/** Runs until it is interrupted, which is how it ends well. On a terminal it shows the fleet, elsewhere a line for everything that a lock has done. */
+export const simulate = Command.make(
+  "simulate",
+  flags,
+  Effect.fnUntraced(
+    function* ({ locks, things, url, secret, seed, faults, tellsPresence }) {
+      // No other command needs it.
+      const simulator = yield* Effect.promise(() => import("@latchkey/simulator"))
+      if (Option.isSome(secret) && (things.length !== 1 || Option.isSome(locks))) {
+        return yield* new CliError.InvalidValue({
+          option: "secret",
+          value: "…",
+          expected: "exactly one --thing, and no --locks: every device has a secret of its own",
+          kind: "flag"
+        })
+      }
+      const generated = Option.match(locks, {
+        onNone: () => (things.length === 0 ? 1 : 0),
+        onSome: (count) => count
+      })
+      const names = [...new Set([...things, ...simulator.thingsOf(seed, generated)])]
+      const isTerminal = yield* Stdio.Stdio.use(({ stdoutIsTerminal }) => stdoutIsTerminal)
+      const context = yield* Effect.context<never>()
+      const print = Effect.runSyncWith(context)
+
+      const fleet = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          simulator.simulateFleet({
+            things: names,
+            seed,
+            faults: simulator.FAULTS[faults],
+            time: simulator.realTime,
+            wireOf: (thing) =>
+              simulator.mqttWire({ url, thing, password: Option.getOrUndefined(secret), tellsPresence }),
+            onIncident: (incident) => {
+              const line = isTerminal ? undefined : simulator.lineOf(incident)
+              if (line !== undefined) print(Console.log(line))
+            }
+          })
+        ),
+        (fleet) => Effect.sync(fleet.stop)
+      )
+      if (!isTerminal) return yield* Effect.never
+      while (true) {
+        const { columns = 80, rows = 24 } = process.stdout
+        // Home, the picture, and nothing below it.
+        yield* Effect.sync(() =>
+          process.stdout.write(`\x1b[H${cleared(simulator.fleetView(fleet.known(), { columns, rows }))}\x1b[J`)
+        )
+        yield* Effect.sleep(SHOW_EVERY)
+      }
+    },
+    Effect.scoped,
+    Effect.onInterrupt(() => Effect.sync(() => (process.exitCode = 0)))
+  )
+).pipe(
+  Command.withDescription(
+    "Simulate locks, to try Latchkey without hardware: they connect over MQTT and do as they are told"
+  )
+)
+
+/** Each line without what stood there before. */
+const cleared = (text: string): string => text.replaceAll("\n", "\x1b[K\n").concat("\x1b[K\n")

@@ -1,0 +1,120 @@
+/**
+ * SIGKILL of the server at random instants, with simulated locks on a bad connection: what each lock did is what its log
+ * says, once and in order. `CRASH_LOCKS` and `CRASH_SECONDS` make it as many and as long as one likes.
+ */
+import { once } from "node:events"
+import { createServer } from "node:net"
+import { FAULTS, type Incident, mqttWire, realTime, simulateFleet } from "@latchkey/simulator"
+import { expect, it, vi } from "vitest"
+import { commandsInShadow, feedIn } from "./harness/dataFolder.ts"
+import { loadDevices } from "./harness/deviceLoad.ts"
+import { createLock, lockAt, type TestLock } from "./harness/locks.ts"
+import { configured, startServer, temporaryFolder } from "./harness/process.ts"
+
+const LOCKS = Number(process.env["CRASH_LOCKS"] ?? 30)
+const SECONDS = Number(process.env["CRASH_SECONDS"] ?? 6)
+const SEED = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000)
+
+/** Bad, but such that everything comes to an end soon. */
+const faults = {
+  ...FAULTS.some,
+  loss: 0.05,
+  online: [500, 8_000],
+  offline: [50, 1_500],
+  work: [10, 200],
+  jams: 0.02
+} as const
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  await once(server, "close")
+  return typeof address === "object" ? (address?.port ?? 0) : 0
+}
+
+interface Details {
+  readonly pendingCommands: ReadonlyArray<{ readonly expiresAt?: string }>
+}
+
+const DEVICE_EVENTS = ["KeyAdded", "LockOpenRequested"]
+
+it(`what ${LOCKS} locks did is what the log says, once and in order, after ${SECONDS} s of kills (seed ${SEED})`, {
+  timeout: SECONDS * 1000 + 180_000
+}, async () => {
+  using folder = temporaryFolder()
+  const mqttPort = String(await freePort())
+  const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: mqttPort }
+  let locks: ReadonlyArray<TestLock> = []
+  const began = new Map<string, Array<string>>()
+  const ended = new Map<string, Map<string, string>>()
+  const onIncident = (incident: Incident) => {
+    const { thing } = incident
+    if (incident._tag === "Began") began.set(thing, [...(began.get(thing) ?? []), incident.command.commandId])
+    if (incident._tag !== "Ended") return
+    const outcomes = ended.get(thing) ?? new Map<string, string>()
+    ended.set(thing, outcomes.set(incident.commandId, incident.outcome.outcome))
+  }
+
+  const first = await startServer(environment)
+  locks = await Promise.all(Array.from({ length: LOCKS }, () => createLock(first.url)))
+  const fleet = simulateFleet({
+    things: locks.map(({ uuid }) => uuid),
+    seed: SEED,
+    faults,
+    time: realTime,
+    wireOf: (thing) => mqttWire({ url: `mqtt://127.0.0.1:${mqttPort}`, thing }),
+    onIncident
+  })
+  const load = loadDevices(() => locks, 8)
+  const at = ({ url }: { readonly url: string }) => locks.map(({ lockId, uuid }) => lockAt(url, lockId, uuid))
+
+  let server = first
+  let kills = 0
+  try {
+    for (const end = Date.now() + SECONDS * 1000; Date.now() < end; kills++) {
+      const instant = 200 + Math.random() * 2_500
+      await new Promise((resolve) => setTimeout(resolve, instant))
+      await server.kill()
+      server = await startServer(environment)
+      locks = at(server)
+    }
+    expect(await load.stop()).toBeGreaterThan(LOCKS)
+    // Whatever is under way comes to its end: nothing is left in any shadow, and no lock has anything to say.
+    for (const lock of locks) {
+      await vi.waitUntil(
+        async () => {
+          const { pendingCommands }: Details = JSON.parse((await lock.get("details")).text)
+          return pendingCommands.every(
+            ({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) < Date.now() - 5_000
+          )
+        },
+        { timeout: 120_000, interval: 200 }
+      )
+    }
+  } finally {
+    fleet.stop()
+    await server.kill()
+  }
+
+  const feed = await feedIn(folder.path)
+  for (const { lockId, uuid } of locks) {
+    const logged = feed.filter(({ streamId, type }) => streamId === `lock-${lockId}` && DEVICE_EVENTS.includes(type))
+    const ids = logged.map(({ commandId }) => commandId)
+    expect(new Set(ids).size, "the log has each once").toBe(ids.length)
+    const done = began.get(uuid) ?? []
+    // Of what the log has, in its order, only what may expire may be missing.
+    expect(done).toEqual(ids.filter((id) => done.includes(id)))
+    const missing = logged.filter(({ commandId }) => !done.includes(commandId))
+    expect(missing.filter(({ type }) => type !== "LockOpenRequested")).toEqual([])
+    for (const { commandId } of missing) expect(ended.get(uuid)?.get(commandId) ?? "expired").toBe("expired")
+    const left = await commandsInShadow(folder.path, uuid)
+    expect(
+      left.filter((id) => done.includes(id)),
+      "what was done is settled"
+    ).toEqual([])
+  }
+  expect(kills).toBeGreaterThan(0)
+  console.log(`${kills} kills, ${[...began.values()].flat().length} commands run by ${LOCKS} locks`)
+})

@@ -1,0 +1,248 @@
+/** A lock that is not there: the protocol, hardware of a kind, and all that goes wrong around both. */
+import type { Command, Outcome } from "./Documents.ts"
+import { type Faults, fortuneOf } from "./Faults.ts"
+import { boot, type Deed, type Happening, type Lock, nothingRemembered, step } from "./LockProtocol.ts"
+import type { Cancel, Time } from "./Time.ts"
+
+/** The way to the lock's shadow, as its radio sees it. Topics are those below the shadow. */
+export interface Wire {
+  /** Opens a connection. The listener is not called before this returns, nor after the connection has ended. */
+  readonly connect: (listener: WireListener) => Connection
+}
+
+export interface WireListener {
+  /** Every subscription is made. */
+  readonly opened: () => void
+  readonly heard: (topic: string, payload: string) => void
+  /** Once, also when it never opened. */
+  readonly ended: () => void
+}
+
+export interface Connection {
+  readonly say: (topic: string, payload: string) => void
+  readonly end: () => void
+}
+
+/** What a lock did, as whoever watches it sees it. `at` is the simulation's time, in milliseconds. */
+export type Incident =
+  | { readonly _tag: "Online" | "Offline"; readonly thing: string; readonly at: number; readonly battery: number }
+  | { readonly _tag: "Began"; readonly thing: string; readonly at: number; readonly command: Command }
+  | {
+      readonly _tag: "Ended"
+      readonly thing: string
+      readonly at: number
+      readonly commandId: string
+      /** Of the document, where it was understood. */
+      readonly type: string | undefined
+      readonly outcome: Outcome
+      readonly battery: number
+    }
+
+export interface SimulatedLockOptions {
+  readonly thing: string
+  readonly seed: number
+  readonly faults: Faults
+  readonly time: Time
+  readonly wire: Wire
+  readonly onIncident: (incident: Incident) => void
+}
+
+export interface SimulatedLock {
+  readonly thing: string
+  /** How things stand. */
+  readonly state: () => Lock
+  /** Keys that its hardware knows, with their slots. */
+  readonly keys: () => ReadonlyMap<string, number | undefined>
+  /** Takes the connection away until it is given back. */
+  readonly cutOff: () => void
+  readonly letIn: () => void
+  /** Takes the power away for a moment: whatever runs is not finished, and only its memory stays. */
+  readonly powerCut: () => void
+  /** For ever. */
+  readonly stop: () => void
+}
+
+/** Percent of the battery that one command takes. */
+const COST = 0.05
+/** Milliseconds until a lock has power again, with a new battery. */
+const BATTERY_CHANGE = 5_000
+const TICK = 1_000
+
+export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: SimulatedLockOptions): SimulatedLock => {
+  const fortune = fortuneOf(faults, seed, thing)
+  const keys = new Map<string, number | undefined>()
+  const types = new Map<string, string>()
+  const pending = new Set<Cancel>()
+  let boots = 1
+  let lock = boot(nothingRemembered, `${seed}-1`)
+  let battery = fortune.battery
+  let begun = time.now()
+  let connection: Connection | undefined
+  let [connections, failures, heard, said, worked] = [0, 0, 0, 0, 0]
+  let [isCutOff, isStopped] = [false, false]
+
+  /** The lock's own count of milliseconds, whatever it may be worth. */
+  const now = () => fortune.clock.start + (time.now() - begun) * fortune.clock.rate
+
+  const later = (millis: number, call: () => void) => {
+    const cancel = time.after(millis, () => {
+      pending.delete(cancel)
+      if (!isStopped) call()
+    })
+    pending.add(cancel)
+  }
+
+  const happen = (happening: Happening) => {
+    const before = lock
+    const { lock: after, deeds } = step(lock, happening)
+    lock = after
+    tellEnds(before, after)
+    for (const deed of deeds) perform(deed)
+  }
+
+  const tellEnds = (before: Lock, after: Lock) => {
+    const known = new Map(before.memory.commands.map((one) => [one.commandId, one.outcome]))
+    for (const { commandId, outcome } of after.memory.commands) {
+      if (outcome === undefined || known.get(commandId) !== undefined) continue
+      const type = types.get(commandId) ?? typeOf(before, after, commandId)
+      types.delete(commandId)
+      onIncident({ _tag: "Ended", thing, at: time.now(), commandId, type, outcome, battery: Math.floor(battery) })
+    }
+  }
+
+  const perform = (deed: Deed) => (deed._tag === "Say" ? say(deed.topic, deed.message) : run(deed.command))
+
+  /** What is on its way when the connection ends is lost. */
+  const say = (topic: string, message: object) => {
+    const over = connection
+    for (const takes of fortune.message("out", ++said)) {
+      later(takes, () => over === connection && over?.say(topic, JSON.stringify(message)))
+    }
+  }
+
+  const run = (command: Command) => {
+    if (command._tag === "Known") types.set(command.commandId, command.document.type)
+    onIncident({ _tag: "Began", thing, at: time.now(), command })
+    const { takes, jams } = fortune.work(++worked)
+    battery = Math.max(0, battery - COST)
+    later(takes, () => {
+      if (battery === 0) {
+        battery = 100
+        return cutPower(BATTERY_CHANGE)
+      }
+      if (!jams) actuate(keys, command)
+      const detail = jams ? { outcome: "failed" as const, detail: "jammed" } : { outcome: "done" as const }
+      happen({ _tag: "Ran", commandId: command.commandId, ...detail, now: now() })
+    })
+  }
+
+  const connect = () => {
+    if (isCutOff || isStopped || connection !== undefined) return
+    const { lasts, away } = fortune.connection(++connections)
+    let opened = false
+    const mine = wire.connect({
+      opened: () => {
+        if (connection !== mine) return
+        opened = true
+        failures = 0
+        onIncident({ _tag: "Online", thing, at: time.now(), battery: Math.floor(battery) })
+        happen({ _tag: "Connected", now: now() })
+        say("update", { state: { reported: { battery: Math.floor(battery) } } })
+        if (lasts !== undefined) later(lasts, () => connection === mine && leave(away))
+      },
+      heard: (topic, payload) => {
+        if (connection !== mine) return
+        for (const takes of fortune.message("in", ++heard)) {
+          later(takes, () => {
+            if (connection === mine) happen({ _tag: "Heard", topic, message: parse(payload), now: now() })
+          })
+        }
+      },
+      ended: () => {
+        if (connection !== mine) return
+        lost(opened, fortune.retry(failures++))
+      }
+    })
+    connection = mine
+  }
+
+  const leave = (away: number) => {
+    const leaving = connection
+    lost(true, away)
+    leaving?.end()
+  }
+
+  const lost = (wasOpen: boolean, away: number) => {
+    connection = undefined
+    if (wasOpen) onIncident({ _tag: "Offline", thing, at: time.now(), battery: Math.floor(battery) })
+    happen({ _tag: "Disconnected", now: now() })
+    later(away, connect)
+  }
+
+  const cutPower = (millis: number) => {
+    const ending = connection
+    if (ending !== undefined) lost(true, 0)
+    for (const cancel of pending) cancel()
+    pending.clear()
+    ending?.end()
+    later(millis, () => {
+      // Its count begins anew, and whatever was running has ended somehow.
+      begun = time.now()
+      const before = lock
+      lock = boot(lock.memory, `${seed}-${++boots}`)
+      tellEnds(before, lock)
+      later(TICK, tick)
+      connect()
+    })
+  }
+
+  const tick = () => {
+    happen({ _tag: "Ticked", now: now() })
+    later(TICK, tick)
+  }
+
+  later(TICK, tick)
+  connect()
+
+  return {
+    thing,
+    state: () => lock,
+    keys: () => keys,
+    cutOff: () => {
+      isCutOff = true
+      if (connection !== undefined) leave(0)
+    },
+    letIn: () => {
+      isCutOff = false
+      connect()
+    },
+    powerCut: () => cutPower(0),
+    stop: () => {
+      isStopped = true
+      for (const cancel of pending) cancel()
+      const ending = connection
+      connection = undefined
+      ending?.end()
+    }
+  }
+}
+
+const actuate = (keys: Map<string, number | undefined>, command: Command) => {
+  if (command._tag === "Unknown" || command.document.type === "OpenLock") return
+  const { type, keyUuid, keyIndexNumber } = command.document
+  if (type === "RemoveKey") keys.delete(keyUuid)
+  else keys.set(keyUuid, keyIndexNumber)
+}
+
+const typeOf = (before: Lock, after: Lock, commandId: string): string | undefined => {
+  const command = [...after.wanted, ...before.wanted].find((one) => one.commandId === commandId)
+  return command?._tag === "Known" ? command.document.type : undefined
+}
+
+const parse = (payload: string): unknown => {
+  try {
+    return JSON.parse(payload)
+  } catch {
+    return undefined
+  }
+}
