@@ -1,5 +1,4 @@
 /** A published database as the server sees it: the thread that runs its module, and who waits for an answer of it. */
-import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import type { Caller, EngineData, FromEngine, ToEngine } from "./engine/messages.ts"
 import type { ClientMessage } from "./protocol/messages.ts"
@@ -49,29 +48,34 @@ export class Published {
   readonly name: string
   readonly identity: bigint
   readonly owner: bigint
-  /** The module's description of itself, as BSATN. */
-  readonly schema: Uint8Array
   readonly #worker: Worker
+  readonly #log: (line: LogLine) => void
   readonly #clients = new Map<number, Client>()
   readonly #calls = new Map<number, (answer: HttpAnswer) => void>()
+  readonly #opened = Promise.withResolvers<void>()
+  #schema: Uint8Array = new Uint8Array()
   #ids = 0
   #ended: string | undefined
 
-  private constructor(
-    name: string,
-    data: EngineData,
-    worker: Worker,
-    schema: Uint8Array,
-    log: (line: LogLine) => void
-  ) {
+  private constructor(name: string, data: EngineData, memoryMb: number, log: (line: LogLine) => void) {
     this.name = name
     this.identity = data.databaseIdentity
     this.owner = data.owner
-    this.schema = schema
-    this.#worker = worker
-    worker.on("message", (message: FromEngine) => this.#receive(message, log))
-    worker.on("error", (cause: Error) => this.#end(`The database stopped: ${cause.message}`))
-    worker.on("exit", () => this.#end("The database was stopped"))
+    this.#log = log
+    this.#worker = new Worker(workerUrl, {
+      name: `spacetimedb-testhost ${name}`,
+      workerData: data,
+      execArgv,
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb }
+    })
+    // A test that forgets its host still ends.
+    this.#worker.unref()
+    this.#worker.on("message", (message: FromEngine) => this.#receive(message))
+    this.#worker.on("error", (cause: Error) => {
+      this.#writeLog(0, `The database stopped: ${cause.message}`)
+      this.#end(`The database stopped: ${cause.message}`)
+    })
+    this.#worker.on("exit", () => this.#end("The database was stopped"))
   }
 
   /** Starts the module; throws with what is to be changed when it cannot run. */
@@ -81,24 +85,19 @@ export class Published {
     memoryMb: number,
     log: (line: LogLine) => void
   ): Promise<Published> {
-    const worker = new Worker(workerUrl, {
-      name: `spacetimedb-testhost ${name}`,
-      workerData: data,
-      execArgv,
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb }
-    })
-    // A test that forgets its host still ends.
-    worker.unref()
-    for (;;) {
-      const [message] = (await once(worker, "message")) as [FromEngine]
-      if (message._tag === "Ready") return new Published(name, data, worker, Buffer.from(message.schema, "base64"), log)
-      if (message._tag === "Log")
-        log({ database: name, level: LEVELS[message.level] ?? "info", message: message.message })
-      if (message._tag === "Refused") {
-        await worker.terminate()
-        throw new Error(`Module ${name}: ${message.message}`)
-      }
+    const published = new Published(name, data, memoryMb, log)
+    try {
+      await published.#opened.promise
+      return published
+    } catch (cause) {
+      await published.stop()
+      throw cause
     }
+  }
+
+  /** The module's description of itself, as BSATN. */
+  get schema(): Uint8Array {
+    return this.#schema
   }
 
   /** Adds a client; what it sends before the module has let it in waits its turn. */
@@ -136,8 +135,13 @@ export class Published {
     this.#worker.postMessage(message)
   }
 
-  #receive(message: FromEngine, log: (line: LogLine) => void): void {
+  #receive(message: FromEngine): void {
     switch (message._tag) {
+      case "Ready":
+        this.#schema = message.schema
+        return this.#opened.resolve()
+      case "Refused":
+        return this.#opened.reject(new Error(`Module ${this.name}: ${message.message}`))
       case "Connected":
         return this.#clients.get(message.client)?.connected()
       case "Rejected": {
@@ -153,12 +157,17 @@ export class Published {
         return
       }
       case "Log":
-        return log({ database: this.name, level: LEVELS[message.level] ?? "info", message: message.message })
+        return this.#writeLog(message.level, message.message)
     }
+  }
+
+  #writeLog(level: number, message: string): void {
+    this.#log({ database: this.name, level: LEVELS[level] ?? "info", message })
   }
 
   #end(reason: string): void {
     this.#ended ??= reason
+    this.#opened.reject(new Error(`Module ${this.name}: ${reason}`))
     for (const client of this.#clients.values()) client.rejected(reason)
     this.#clients.clear()
     for (const answer of this.#calls.values()) answer({ status: 503, body: reason })

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream"
 import { Faults, type Interruption } from "./Faults.ts"
 import { answer, authenticate, type Databases, newConnectionId } from "./http.ts"
 import { type HttpAnswer, type LogLine, Published } from "./Published.ts"
-import { Sockets } from "./sockets.ts"
+import { PROTOCOLS, Sockets } from "./sockets.ts"
 import { hex, identityOf, type TokenRequest, Tokens } from "./Tokens.ts"
 
 export interface TestHostOptions {
@@ -138,6 +138,7 @@ export class TestHost implements AsyncDisposable {
         throw new Error("The test host does not migrate data to another module: publish with clear=true")
       }
       const databaseIdentity = existing?.published.identity ?? identityOf("spacetimedb-testhost", name)
+      if (source.startsWith("\0asm")) throw new Error("The test host runs bundles of JavaScript, not WebAssembly")
       const memoryMb = this.#options.memoryMb ?? 512
       const published = await Published.open(name, { source, databaseIdentity, owner }, memoryMb, this.#log)
       this.#databases.set(name, { published, source })
@@ -186,6 +187,8 @@ export class TestHost implements AsyncDisposable {
       const id = url.searchParams.get("connection_id")
       const connectionId = id === null ? newConnectionId() : BigInt(`0x${id}`)
       // While the token was looked at, the host may have gone down.
+      const offered = request.headers["sec-websocket-protocol"] ?? ""
+      if (!PROTOCOLS.some((protocol) => offered.includes(protocol))) return void refuse("400 Bad Request")
       if (connectionId === 0n || this.#server === undefined) return void refuse("400 Bad Request")
       this.#sockets.accept(request, socket, head, database, auth, connectionId)
     } catch {

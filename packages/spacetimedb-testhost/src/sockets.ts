@@ -10,6 +10,7 @@ import { ClientMessage, ServerMessage } from "./protocol/messages.ts"
 
 const V2 = "v2.bsatn.spacetimedb"
 const V3 = "v3.bsatn.spacetimedb"
+export const PROTOCOLS = [V2, V3]
 
 /** As on the server. */
 const LARGEST_MESSAGE = 32 * 1024 * 1024

@@ -7,6 +7,7 @@ import { Instance, now, type Outcome } from "./Instance.ts"
 import type { FunctionDef } from "./ModuleDef.ts"
 import type { Caller, EngineData, FromEngine, ToEngine } from "./messages.ts"
 import { noSuchTable, parseQuery, type Query } from "./Query.ts"
+import { Scheduler } from "./Scheduler.ts"
 import { rowsOf, Subscriptions } from "./Subscriptions.ts"
 
 type Emit = (message: FromEngine) => void
@@ -21,11 +22,13 @@ export class Database {
   readonly #emit: Emit
   readonly #clients = new Map<number, Caller>()
   readonly #subscriptions = new Subscriptions()
+  readonly #scheduler: Scheduler
 
-  private constructor(owner: bigint, instance: Instance, emit: Emit) {
+  private constructor({ owner, databaseIdentity }: EngineData, instance: Instance, emit: Emit) {
     this.#owner = owner
     this.#instance = instance
     this.#emit = emit
+    this.#scheduler = new Scheduler(instance, databaseIdentity, (changes) => void this.#tell(changes))
   }
 
   /** Loads the module and calls its `init`; throws with what is to be changed when that fails. */
@@ -37,7 +40,7 @@ export class Database {
       },
       log: (level, message) => emit({ _tag: "Log", level, message })
     })
-    database = new Database(data.owner, instance, emit)
+    database = new Database(data, instance, emit)
     const outcome = database.#lifecycle("Init", { identity: data.owner, connectionId: 0n })
     if (outcome._tag !== "Ok") throw new Error(`init failed: ${outcome.message}`)
     return database
@@ -206,7 +209,7 @@ export class Database {
       const outcome = reducer
         ? this.#instance.reduce(reducer, caller, bsatn)
         : this.#instance.proceed(called, caller, bsatn)
-      if (outcome._tag !== "Ok") answer(530, outcome.message)
+      if (outcome._tag !== "Ok") answer(reducer ? 530 : 500, outcome.message)
       else if (called.returns) answer(200, valueToJson(types, called.returns, outcome.value as Uint8Array))
       else {
         this.#tell(outcome.value as ReadonlyArray<Change>)
@@ -219,6 +222,7 @@ export class Database {
 
   /** Tells everybody concerned what a transaction changed; what its caller is to know goes into the caller's answer. */
   #tell(changes: ReadonlyArray<Change>, caller?: number): TransactionUpdate | undefined {
+    this.#scheduler.follow(changes)
     const updates = this.#subscriptions.updates(changes)
     for (const [client, value] of updates) {
       if (client !== caller) this.#send(client, { tag: "TransactionUpdate", value })

@@ -6,7 +6,7 @@ import { BinaryReader } from "spacetimedb"
 import { HostError } from "./HostError.ts"
 import type { ModuleDef } from "./ModuleDef.ts"
 import { AFTER, makeSortKeys } from "./SortKey.ts"
-import { type Index, type KeyRange, type Row, startingWith, Table } from "./Table.ts"
+import { type Index, type KeyRange, type Row, startingWith, Table, textOf } from "./Table.ts"
 
 /** What a transaction changed in a table, net: a row that came and went is in neither list. */
 export interface Change {
@@ -46,14 +46,13 @@ export class Datastore {
   commit(): ReadonlyArray<Change> {
     const steps = this.#open()
     this.#steps = undefined
-    const byTable = new Map<Table, Map<string, { row: Row; net: number }>>()
-    for (const { table, row, isInsert } of steps) {
-      const rows = byTable.get(table) ?? new Map()
-      byTable.set(table, rows)
-      const before = rows.get(row.id)?.net ?? 0
-      rows.set(row.id, { row, net: before + (isInsert ? 1 : -1) })
-    }
-    const changes = [...byTable].map(([table, rows]): Change => {
+    const byTable = Map.groupBy(steps, ({ table }) => table)
+    const changes = [...byTable].map(([table, steps]): Change => {
+      const rows = new Map<string, { row: Row; net: number }>()
+      for (const { row, isInsert } of steps) {
+        const id = textOf(row.bytes)
+        rows.set(id, { row, net: (rows.get(id)?.net ?? 0) + (isInsert ? 1 : -1) })
+      }
       const withNet = (net: number) => [...rows.values()].filter((one) => one.net === net).map(({ row }) => row)
       return { table, inserted: withNet(1), deleted: withNet(-1) }
     })
@@ -128,7 +127,7 @@ export class Datastore {
   insert(tableId: number, bytes: Uint8Array): Uint8Array {
     const table = this.table(tableId)
     const { row, generated } = decoded(() => table.generate(bytes))
-    if (table.get(row.id) === undefined) {
+    if (table.same(row) === undefined) {
       table.add(row)
       this.#open().push({ table, row, isInsert: true })
     }
@@ -141,7 +140,7 @@ export class Datastore {
     if (!index.isUnique) throw new HostError("IndexNotUnique", "the index is not unique")
     const { row, generated } = decoded(() => this.table(tableId).generate(bytes))
     const old = index.conflict(row) ?? fail("NoSuchRow", `${table.def.name} has no row with this key`)
-    if (old.id === row.id) return generated
+    if (Buffer.compare(old.bytes, row.bytes) === 0) return generated
     table.remove(old)
     try {
       table.add(row)
@@ -166,12 +165,12 @@ export class Datastore {
   deleteEqual(tableId: number, relation: Uint8Array): number {
     const table = this.table(tableId)
     const reader = new BinaryReader(relation)
-    const wanted = new Map<string, Row>()
+    const wanted = new Set<Row>()
     for (let left = decoded(() => reader.readU32()); left > 0; left--) {
-      const row = table.get(table.read(reader).id)
-      if (row) wanted.set(row.id, row)
+      const row = table.same(table.read(reader))
+      if (row) wanted.add(row)
     }
-    return this.delete({ table, rows: [...wanted.values()] })
+    return this.delete({ table, rows: [...wanted] })
   }
 
   #open(): Array<Step> {

@@ -15,7 +15,7 @@ export type Outcome<A> =
   | { readonly _tag: "Failed"; readonly message: string }
 
 export interface Events {
-  /** A procedure committed a transaction, or a scheduled function ran. */
+  /** A procedure committed a transaction. */
   readonly onCommit: (changes: ReadonlyArray<Change>) => void
   readonly log: (level: number, message: string) => void
 }

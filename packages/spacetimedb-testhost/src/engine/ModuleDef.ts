@@ -39,8 +39,12 @@ type Sections = { readonly [Tag in RawSection["tag"]]?: Extract<RawSection, { ta
 
 /** Throws with what is to be changed when the module uses what the test host does not model. */
 export function readModuleDef(bytes: Uint8Array): ModuleDef {
-  const raw = RawModuleDef.deserialize(new BinaryReader(bytes))
-  if (raw.tag !== "V10") throw new Error("The module describes itself in an old form: build it with spacetimedb 2.x")
+  const reader = new BinaryReader(bytes)
+  const raw = RawModuleDef.deserialize(reader)
+  // An unknown section cannot be skipped: what follows it makes no sense.
+  if (raw?.tag !== "V10" || reader.remaining > 0 || raw.value.sections.some((section) => section === undefined)) {
+    throw new Error("The test host does not know this form of module: build it with spacetimedb 2.x, at least 2.10")
+  }
   const sections: Sections = Object.fromEntries(raw.value.sections.map(({ tag, value }) => [tag, value]))
   if (sections.Submodules?.length) throw new Error("The test host does not model submodules")
   if (sections.RowLevelSecurity?.length) throw new Error("The test host does not model row-level security")

@@ -61,7 +61,11 @@ export function parseQuery(sql: string, tables: ReadonlyArray<Table>): Query {
   if (table === undefined) throw new Error(noSuchTable(wanted))
 
   const condition = (): Array<(row: Row) => boolean> => {
-    const found = take("(") ? [...condition(), ...(expect(")") ? [] : [])] : [comparison()]
+    let found: Array<(row: Row) => boolean>
+    if (take("(")) {
+      found = condition()
+      expect(")")
+    } else found = [comparison()]
     return take("AND") ? [...found, ...condition()] : found
   }
   const comparison = (): ((row: Row) => boolean) => {
@@ -73,8 +77,8 @@ export function parseQuery(sql: string, tables: ReadonlyArray<Table>): Query {
     if (type === undefined) throw new Error(`${table.def.name} has no column ${column}`)
     const compare = COMPARE[tokens.shift()?.text ?? ""] ?? refuse()
     const key = keyOfLiteral(table.def, at, table, tokens.shift() ?? refuse())
-    return ({ keys }) => {
-      const value = keys[at] ?? ""
+    return (row) => {
+      const value = table.keyOf(row, at)
       return compare(value < key ? -1 : value > key ? 1 : 0)
     }
   }

@@ -14,11 +14,9 @@ const BTree = (sortedBtree as unknown as { readonly default: typeof sortedBtree 
 
 export interface Row {
   readonly bytes: Uint8Array
-  /** The bytes as text: what makes it this row. */
-  readonly id: string
-  /** The keys of the columns that an index or a condition may ask for. */
-  readonly keys: ReadonlyArray<string>
-  /** Rows inserted earlier have smaller numbers. */
+  /** The keys of the columns that indexes are made of; of the others, nothing. */
+  readonly keys: ReadonlyArray<string | undefined>
+  /** Rows read earlier have smaller numbers. */
   readonly order: number
 }
 
@@ -59,10 +57,14 @@ export class Index {
     this.#rows.delete(this.#key(row))
   }
 
+  /** The key of a row in this index alone; rows with equal keys are kept apart, and in order, by their numbers. */
   #key(row: Row): string {
-    const key = this.columns.reduce((key, column) => key + row.keys[column], "")
-    // Equal keys are kept apart, and in order, by the number of the row: seven bytes of it, as text.
+    const key = this.keyOf(row)
     return this.isUnique ? key : key + row.order.toString(16).padStart(14, "0")
+  }
+
+  keyOf(row: Row): string {
+    return this.columns.reduce((key, column) => key + row.keys[column], "")
   }
 }
 
@@ -70,16 +72,26 @@ export class Table {
   readonly def: TableDef
   readonly columns: ReadonlyArray<SortKey>
   readonly indexes: ReadonlyArray<Index>
+  readonly #indexed: ReadonlySet<number>
+  /** What makes a row this row: its key in a unique index, or else all of it. */
+  readonly #identity: (row: Row) => string
   readonly #rows = new Map<string, Row>()
-  /** Values that sequences gave out are never given again, also when the transaction was rolled back. */
-  readonly #sequences: ReadonlyArray<{ readonly column: number; readonly increment: bigint; next: bigint }>
+  /** What a sequence gave out it never gives again, also when the transaction was rolled back. */
+  readonly #sequences: ReadonlyArray<{ readonly column: number; readonly limit: bigint; next: bigint }>
   #order = 0
 
   constructor(def: TableDef, sortKey: ReturnType<typeof makeSortKeys>) {
     this.def = def
     this.columns = def.columns.map(({ type }) => sortKey(type))
     this.indexes = def.indexes.map(({ columns, isUnique }) => new Index(columns, isUnique))
-    this.#sequences = def.sequences.map(({ column, increment, start }) => ({ column, increment, next: start ?? 1n }))
+    this.#indexed = new Set(def.indexes.flatMap(({ columns }) => columns))
+    const unique = this.indexes.find(({ isUnique }) => isUnique)
+    this.#identity = unique ? (row) => unique.keyOf(row) : ({ bytes }) => textOf(bytes)
+    this.#sequences = def.sequences.map(({ column, start }) => {
+      const { tag = "" } = def.columns[column]?.type ?? {}
+      const bits = BigInt(tag.slice(1)) - (tag.startsWith("I") ? 1n : 0n)
+      return { column, limit: 1n << bits, next: start ?? 1n }
+    })
   }
 
   get size(): number {
@@ -90,41 +102,52 @@ export class Table {
     return this.#rows.values()
   }
 
-  get(id: string): Row | undefined {
-    return this.#rows.get(id)
+  /** The row of the table that has the same bytes. */
+  same(row: Row): Row | undefined {
+    const found = this.#rows.get(this.#identity(row))
+    return found && Buffer.compare(found.bytes, row.bytes) === 0 ? found : undefined
+  }
+
+  /** The key of any column. */
+  keyOf(row: Row, column: number): string {
+    const known = row.keys[column]
+    if (known !== undefined) return known
+    const reader = new BinaryReader(row.bytes)
+    for (const before of this.columns.slice(0, column)) before.skip(reader)
+    return this.columns[column]?.key(reader) ?? ""
   }
 
   /** Reads a row off the module's BSATN; throws `BsatnDecodeError` when the bytes are no row of this table. */
   read(reader: BinaryReader): Row {
     const start = reader.offset
     try {
-      const keys = this.columns.map((column) => column.key(reader))
+      const keys = this.columns.map((column, at) =>
+        this.#indexed.has(at) ? column.key(reader) : void column.skip(reader)
+      )
       const end = reader.offset
       reader.offset = start
-      const bytes = reader.readBytes(end - start).slice()
-      return { bytes, id: Buffer.from(bytes.buffer).toString("latin1"), keys, order: this.#order++ }
+      return { bytes: reader.readBytes(end - start).slice(), keys, order: this.#order++ }
     } catch (cause) {
       throw new HostError("BsatnDecodeError", `not a row of ${this.def.name}: ${(cause as Error).message}`)
     }
   }
 
-  /** The row that a sequence's zeros became, and the values that were generated, as BSATN in the order of columns. */
+  /** The row, zeros in columns with a sequence replaced; and what replaced them, as BSATN in the order of columns. */
   generate(bytes: Uint8Array): { readonly row: Row; readonly generated: Uint8Array } {
     if (this.#sequences.length === 0) return { row: this.read(new BinaryReader(bytes)), generated: new Uint8Array() }
     const row = bytes.slice()
     const reader = new BinaryReader(row)
-    const generated: Array<Uint8Array> = []
-    this.columns.forEach((column, at) => {
+    const generated = this.columns.flatMap((column, at) => {
       const start = reader.offset
       column.skip(reader)
-      const sequence = this.#sequences.find((one) => one.column === at)
       const value = row.subarray(start, reader.offset)
-      if (sequence === undefined || value.some((byte) => byte !== 0)) return
-      let left = sequence.next
-      sequence.next += sequence.increment
+      const sequence = this.#sequences.find((one) => one.column === at)
+      if (sequence === undefined || value.some((byte) => byte !== 0)) return []
+      if (sequence.next >= sequence.limit)
+        throw new HostError("AutoIncOverflow", `${this.def.name} has no more numbers`)
+      let left = sequence.next++
       for (let byte = 0; byte < value.length; byte++, left >>= 8n) value[byte] = Number(left & 0xffn)
-      if (left !== 0n) throw new HostError("AutoIncOverflow", `the sequence of ${this.def.name} is used up`)
-      generated.push(value)
+      return [value]
     })
     return { row: this.read(new BinaryReader(row)), generated: Buffer.concat(generated) }
   }
@@ -137,15 +160,19 @@ export class Table {
         throw new HostError("UniqueAlreadyExists", `${this.def.name} has a row with this value of ${columns}`)
       }
     }
-    this.#rows.set(row.id, row)
+    this.#rows.set(this.#identity(row), row)
     for (const index of this.indexes) index.add(row)
   }
 
   remove(row: Row): void {
-    this.#rows.delete(row.id)
+    this.#rows.delete(this.#identity(row))
     for (const index of this.indexes) index.remove(row)
   }
 }
 
 /** The keys that begin with these. */
 export const startingWith = (prefix: string): KeyRange => ({ low: prefix, high: prefix + AFTER })
+
+/** Bytes as text of the same length. */
+export const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")

@@ -28,7 +28,7 @@ export type ToEngine =
     }
 
 export type FromEngine =
-  | { readonly _tag: "Ready"; readonly schema: string }
+  | { readonly _tag: "Ready"; readonly schema: Uint8Array }
   | { readonly _tag: "Refused"; readonly message: string }
   | { readonly _tag: "Connected"; readonly client: number }
   | { readonly _tag: "Rejected"; readonly client: number }

@@ -17,7 +17,7 @@ const emit = (message: FromEngine) => {
 try {
   const database = await Database.open(workerData as EngineData, emit)
   port.on("message", (message: ToEngine) => database.handle(message))
-  emit({ _tag: "Ready", schema: Buffer.from(database.schema).toString("base64") })
+  emit({ _tag: "Ready", schema: Uint8Array.from(database.schema) })
 } catch (cause) {
   emit({ _tag: "Refused", message: String((cause as { message?: unknown } | undefined)?.message ?? cause) })
 }

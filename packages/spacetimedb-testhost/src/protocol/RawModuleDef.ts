@@ -154,10 +154,18 @@ const Section = t.enum("RawModuleDefV10Section", {
   ViewPrimaryKeys: t.array(
     t.object("RawViewPrimaryKeyDefV10", { viewSourceName: t.string(), columns: t.array(t.string()) })
   ),
-  // Submodules nest whole definitions; a module with one is refused before its content matters.
-  Submodules: t.array(t.object("RawSubmoduleV10", { namespace: t.string() }))
+  Submodules: t.array(
+    t.object("RawSubmoduleV10", {
+      namespace: t.string(),
+      get module() {
+        return Definition
+      }
+    })
+  )
 })
 export type RawSection = Infer<typeof Section>
+
+const Definition: TypeBuilder<unknown, AlgebraicType> = t.object("RawModuleDefV10", { sections: t.array(Section) })
 
 /** Versions 8 and 9 are older runtimes; their content is not read. */
 export const RawModuleDef = t.enum("RawModuleDef", {
