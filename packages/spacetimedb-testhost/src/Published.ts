@@ -57,7 +57,7 @@ export class Published {
   #ids = 0
   #ended: string | undefined
 
-  private constructor(name: string, data: EngineData, memoryMb: number, log: (line: LogLine) => void) {
+  private constructor(name: string, data: EngineData, log: (line: LogLine) => void) {
     this.name = name
     this.identity = data.databaseIdentity
     this.owner = data.owner
@@ -65,8 +65,7 @@ export class Published {
     this.#worker = new Worker(workerUrl, {
       name: `spacetimedb-testhost ${name}`,
       workerData: data,
-      execArgv,
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb }
+      execArgv
     })
     // A test that forgets its host still ends.
     this.#worker.unref()
@@ -79,13 +78,8 @@ export class Published {
   }
 
   /** Starts the module; throws with what is to be changed when it cannot run. */
-  static async open(
-    name: string,
-    data: EngineData,
-    memoryMb: number,
-    log: (line: LogLine) => void
-  ): Promise<Published> {
-    const published = new Published(name, data, memoryMb, log)
+  static async open(name: string, data: EngineData, log: (line: LogLine) => void): Promise<Published> {
+    const published = new Published(name, data, log)
     try {
       await published.#opened.promise
       return published

@@ -11,8 +11,8 @@ import { hex, identityOf, type TokenRequest, Tokens } from "./Tokens.ts"
 export interface TestHostOptions {
   /** The port on loopback; a free one unless told. */
   readonly port?: number
-  /** How much memory each database may use, in megabytes; 512 unless told. One that needs more is stopped. */
-  readonly memoryMb?: number
+  /** How many megabytes the rows of one database may have; 512 unless told. What would be more is refused. */
+  readonly capacityMb?: number
   /** Gets every line that a module writes, and every error that its callers do not see. */
   readonly onLog?: (line: LogLine) => void
 }
@@ -139,8 +139,8 @@ export class TestHost implements AsyncDisposable {
       }
       const databaseIdentity = existing?.published.identity ?? identityOf("spacetimedb-testhost", name)
       if (source.startsWith("\0asm")) throw new Error("The test host runs bundles of JavaScript, not WebAssembly")
-      const memoryMb = this.#options.memoryMb ?? 512
-      const published = await Published.open(name, { source, databaseIdentity, owner }, memoryMb, this.#log)
+      const capacity = (this.#options.capacityMb ?? 512) * 1024 * 1024
+      const published = await Published.open(name, { source, databaseIdentity, owner, capacity }, this.#log)
       this.#databases.set(name, { published, source })
       await existing?.published.stop()
       return published

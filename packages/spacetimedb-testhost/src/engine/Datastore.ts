@@ -24,9 +24,13 @@ interface Step {
 export class Datastore {
   readonly tables: ReadonlyArray<Table>
   readonly #indexes: ReadonlyArray<{ readonly table: Table; readonly index: Index; readonly sourceName: string }>
+  readonly #capacity: number
+  #size = 0
   #steps: Array<Step> | undefined
 
-  constructor(def: ModuleDef) {
+  /** Rows may have this many bytes in all. */
+  constructor(def: ModuleDef, capacity: number) {
+    this.#capacity = capacity
     const sortKey = makeSortKeys(def.types)
     this.tables = def.tables.map((table) => new Table(table, sortKey))
     this.#indexes = this.tables.flatMap((table) =>
@@ -57,7 +61,8 @@ export class Datastore {
       return { table, inserted: withNet(1), deleted: withNet(-1) }
     })
     // The rows of an event table are told to subscribers and not kept.
-    for (const { table, inserted } of changes) if (table.def.isEvent) for (const row of inserted) table.remove(row)
+    for (const { table, inserted } of changes)
+      if (table.def.isEvent) for (const row of inserted) this.#remove(table, row)
     return changes
   }
 
@@ -65,8 +70,8 @@ export class Datastore {
     const steps = this.#open()
     this.#steps = undefined
     for (const { table, row, isInsert } of steps.reverse()) {
-      if (isInsert) table.remove(row)
-      else table.add(row)
+      if (isInsert) this.#remove(table, row)
+      else this.#add(table, row)
     }
   }
 
@@ -128,7 +133,7 @@ export class Datastore {
     const table = this.table(tableId)
     const { row, generated } = decoded(() => table.generate(bytes))
     if (table.same(row) === undefined) {
-      table.add(row)
+      this.#add(table, row)
       this.#open().push({ table, row, isInsert: true })
     }
     return generated
@@ -141,11 +146,11 @@ export class Datastore {
     const { row, generated } = decoded(() => this.table(tableId).generate(bytes))
     const old = index.conflict(row) ?? fail("NoSuchRow", `${table.def.name} has no row with this key`)
     if (Buffer.compare(old.bytes, row.bytes) === 0) return generated
-    table.remove(old)
+    this.#remove(table, old)
     try {
-      table.add(row)
+      this.#add(table, row)
     } catch (cause) {
-      table.add(old)
+      this.#add(table, old)
       throw cause
     }
     this.#open().push({ table, row: old, isInsert: false }, { table, row, isInsert: true })
@@ -155,7 +160,7 @@ export class Datastore {
   delete({ table, rows }: { readonly table: Table; readonly rows: ReadonlyArray<Row> }): number {
     const steps = this.#open()
     for (const row of rows) {
-      table.remove(row)
+      this.#remove(table, row)
       steps.push({ table, row, isInsert: false })
     }
     return rows.length
@@ -171,6 +176,19 @@ export class Datastore {
       if (row) wanted.add(row)
     }
     return this.delete({ table, rows: [...wanted] })
+  }
+
+  #add(table: Table, row: Row): void {
+    if (this.#size + row.bytes.length > this.#capacity) {
+      throw new HostError("NoSpace", `the tables are full: they may hold ${this.#capacity} bytes`)
+    }
+    table.add(row)
+    this.#size += row.bytes.length
+  }
+
+  #remove(table: Table, row: Row): void {
+    table.remove(row)
+    this.#size -= row.bytes.length
   }
 
   #open(): Array<Step> {

@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   NoSuchIndex: 5,
   NoSuchIter: 6,
   NoSuchConsoleTimer: 7,
+  NoSpace: 9,
   UniqueAlreadyExists: 12,
   IndexNotUnique: 14,
   NoSuchRow: 15,

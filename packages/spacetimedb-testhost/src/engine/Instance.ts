@@ -32,19 +32,19 @@ export class Instance {
   readonly #claims: Map<bigint, string>
   readonly #skip: (params: FunctionDef["params"]) => (reader: BinaryReader) => void
 
-  private constructor(hooks: Hooks, claims: Map<bigint, string>, log: Events["log"]) {
+  private constructor(hooks: Hooks, claims: Map<bigint, string>, capacity: number, log: Events["log"]) {
     this.#hooks = hooks
     this.#log = log
     this.#claims = claims
     this.schema = hooks.__describe_module__()
     this.def = readModuleDef(this.schema)
-    this.datastore = new Datastore(this.def)
+    this.datastore = new Datastore(this.def, capacity)
     const sortKey = makeSortKeys(this.def.types)
     this.#skip = (value) => sortKey({ tag: "Product", value }).skip
   }
 
   /** Throws with what is to be changed when the bundle is no module that the test host can run. */
-  static async load({ source, databaseIdentity }: EngineData, { onCommit, log }: Events): Promise<Instance> {
+  static async load({ source, databaseIdentity, capacity }: EngineData, { onCommit, log }: Events): Promise<Instance> {
     let instance: Instance | undefined
     const datastore = () => {
       if (instance === undefined) throw new HostError("NotInTransaction", "no transaction is open")
@@ -59,7 +59,7 @@ export class Instance {
       log,
       commit: () => onCommit(datastore().commit())
     })
-    instance = new Instance(hooks, claims, log)
+    instance = new Instance(hooks, claims, capacity, log)
     return instance
   }
 
@@ -73,25 +73,39 @@ export class Instance {
   }
 
   /** Calls a reducer; what it changed is committed, or undone when it throws. */
-  reduce(reducer: FunctionDef, caller: Pick<Caller, "identity" | "connectionId">, args: Uint8Array) {
-    return this.#run(reducer, args, (view): ReadonlyArray<Change> => {
+  reduce(
+    reducer: FunctionDef,
+    caller: Pick<Caller, "identity" | "connectionId">,
+    args: Uint8Array
+  ): Outcome<ReadonlyArray<Change>> {
+    return this.#run(reducer, args, (view) => {
       this.datastore.begin()
       this.#hooks.__call_reducer__(reducer.id, caller.identity, caller.connectionId, now(), view)
       return this.datastore.commit()
     })
   }
 
-  /** Calls a procedure; it opens its transactions by itself. */
-  proceed(procedure: FunctionDef, caller: Pick<Caller, "identity" | "connectionId">, args: Uint8Array) {
-    const { identity, connectionId } = caller
-    const outcome = this.#run(procedure, args, ({ buffer }) =>
-      // Copied: what comes from the module's realm may be a view of something larger.
-      Uint8Array.from(
-        this.#hooks.__call_procedure__(procedure.id, identity, connectionId, now(), new Uint8Array(buffer))
-      )
-    )
-    // To a procedure a SenderError is an error like any other.
-    return outcome._tag === "Refused" ? { _tag: "Failed" as const, message: outcome.message } : outcome
+  /** Calls a procedure; it opens its transactions by itself. As on the server, any error of it reaches the caller. */
+  proceed(
+    procedure: FunctionDef,
+    { identity, connectionId }: Pick<Caller, "identity" | "connectionId">,
+    args: Uint8Array
+  ): Outcome<Uint8Array> {
+    let thrown: unknown
+    const outcome = this.#run(procedure, args, ({ buffer }) => {
+      try {
+        const bytes = new Uint8Array(buffer)
+        const result = this.#hooks.__call_procedure__(procedure.id, identity, connectionId, now(), bytes)
+        // Copied: it may be a view of something larger, and it is of the module's realm.
+        return Uint8Array.from(result)
+      } catch (error) {
+        thrown = error
+        throw error
+      }
+    })
+    return thrown === undefined
+      ? outcome
+      : { _tag: "Failed", message: `The module instance encountered a fatal error: Uncaught ${thrown}` }
   }
 
   #run<A>(called: FunctionDef, args: Uint8Array, body: (args: DataView) => A): Outcome<A> {

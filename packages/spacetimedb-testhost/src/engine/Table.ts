@@ -3,14 +3,14 @@
  * as the BSATN that the module wrote; indexes map the keys of their columns to rows, in the server's order.
  */
 
-import sortedBtree from "sorted-btree"
+import { createRequire } from "node:module"
 import { BinaryReader } from "spacetimedb"
 import { HostError } from "./HostError.ts"
 import type { TableDef } from "./ModuleDef.ts"
 import { AFTER, type makeSortKeys, type SortKey } from "./SortKey.ts"
 
-// A CommonJS module whose types say that its default export is what Node gives as a property of it.
-const BTree = (sortedBtree as unknown as { readonly default: typeof sortedBtree }).default
+// CommonJS, and its default export is to Node a property of what is imported, to bundlers the import itself.
+const { default: BTree } = createRequire(import.meta.url)("sorted-btree") as typeof import("sorted-btree")
 
 export interface Row {
   readonly bytes: Uint8Array

@@ -5,6 +5,8 @@ export interface EngineData {
   readonly source: string
   readonly databaseIdentity: bigint
   readonly owner: bigint
+  /** How many bytes the rows of all tables may have. */
+  readonly capacity: number
 }
 
 /** Who calls: a client, or somebody over HTTP. */

@@ -87,10 +87,7 @@ function write(
     case "F64":
       return Types.makeSerializer(type)(writer, typeof value === "number" ? value : wrong("a number"))
     default: {
-      const text =
-        typeof value === "string" && /^(0x)?[\da-f]+$/i.test(value) ? `0x${value.replace(/^0x/i, "")}` : value
-      const isInteger = typeof text === "bigint" || Number.isInteger(text) || typeof text === "string"
-      const number = isInteger ? BigInt(text as bigint) : wrong("an integer")
+      const number = integerOf(value) ?? wrong("an integer")
       const size = Number(type.tag.slice(1))
       const fitted = type.tag[0] === "U" ? BigInt.asUintN(size, number) : BigInt.asIntN(size, number)
       if (fitted !== number) wrong(`within ${type.tag}`)
@@ -117,6 +114,13 @@ function read(types: ReadonlyArray<AlgebraicType>, type: AlgebraicType, reader: 
     default:
       return Types.makeDeserializer(type)(reader)
   }
+}
+
+/** An integer, or its hexadecimal text as identities are written. */
+function integerOf(value: Json): bigint | undefined {
+  if (typeof value === "bigint" || (typeof value === "number" && Number.isInteger(value))) return BigInt(value)
+  const digits = typeof value === "string" ? /^(?:0x)?([\da-f]+)$/i.exec(value)?.[1] : undefined
+  return digits === undefined ? undefined : BigInt(`0x${digits}`)
 }
 
 function isRecord(value: Json): value is { readonly [key: string]: Json } {
