@@ -101,52 +101,45 @@ export class SharedCredentials extends Context.Service<
       /** One at a time draws a PIN: what one takes the next one sees. */
       const drawing = yield* Semaphore.make(1)
 
-      const lockOf = (lockId: number): Effect.Effect<Lock, StoreUnavailable> =>
+      const lockAt = (lockId: number): Effect.Effect<Lock | undefined, StoreUnavailable> =>
         queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
-          // Locks are never taken away, and to the system nothing is forbidden.
-          Effect.catchTag(["LockNotFound", "AccessDenied"], Effect.die)
+          Effect.catchTag("LockNotFound", () => Effect.undefined),
+          Effect.catchTag("AccessDenied", Effect.die)
         )
 
-      const withLocks = (credential: SharedCredential): Effect.Effect<Shared, StoreUnavailable> =>
-        Effect.map(
-          Effect.forEach(credential.doors, (door) =>
-            Effect.map(lockOf(door.lockId), ({ uuid }) => ({ ...door, lockUuid: uuid }))
-          ),
-          (doors) => ({ credential, doors })
-        )
-
-      /** Whether the principal made the credential, or may give keys to all of its doors; asks each lock once. */
-      const managing = (principal: Principal) => {
-        const asked = new Map<number, boolean>()
-        const maySee = Effect.fnUntraced(function* (lockId: number) {
-          const known = asked.get(lockId)
-          if (known !== undefined) return known
-          const may = Result.isSuccess(mayShare(principal, yield* lockOf(lockId)))
-          asked.set(lockId, may)
-          return may
+      /** Answers about locks of credentials as they are now; asks for each of them once. */
+      const lockReader = () => {
+        const read = new Map<number, Lock>()
+        const lockOf = Effect.fnUntraced(function* (lockId: number) {
+          const known = read.get(lockId) ?? (yield* lockAt(lockId))
+          if (known === undefined) return yield* Effect.die(new Error(`Lock ${lockId} is gone: locks never go`))
+          read.set(lockId, known)
+          return known
         })
-        return Effect.fnUntraced(function* (credential: SharedCredential) {
-          if (isMaker(principal, credential)) return true
-          for (const { lockId } of credential.doors) if (!(yield* maySee(lockId))) return false
-          return true
-        })
+        return {
+          withLocks: (credential: SharedCredential): Effect.Effect<Shared, StoreUnavailable> =>
+            Effect.map(
+              Effect.forEach(credential.doors, (door) =>
+                Effect.map(lockOf(door.lockId), ({ uuid }) => ({ ...door, lockUuid: uuid }))
+              ),
+              (doors) => ({ credential, doors })
+            ),
+          /** Whether the principal made the credential, or may give keys to all of its doors. */
+          mayManage: Effect.fnUntraced(function* (principal: Principal, credential: SharedCredential) {
+            if (isMaker(principal, credential)) return true
+            for (const { lockId } of credential.doors) {
+              if (Result.isFailure(mayShare(principal, yield* lockOf(lockId)))) return false
+            }
+            return true
+          })
+        }
       }
 
-      const lookUp = Effect.fnUntraced(function* (doors: ShareRequest["doors"]) {
-        const locks: Array<Lock | undefined> = []
-        for (const door of doors) {
+      const lookUp = (doors: ShareRequest["doors"]) =>
+        Effect.forEach(doors, (door) => {
           const lockId = lockNamed(door.lockId)
-          locks.push(
-            lockId === undefined
-              ? undefined
-              : yield* queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
-                  Effect.catchTag("LockNotFound", () => Effect.undefined),
-                  Effect.catchTag("AccessDenied", Effect.die)
-                )
-          )
-        }
-        return locks
-      })
+          return lockId === undefined ? Effect.undefined : lockAt(lockId)
+        })
 
       /** What the first request with this receipt made. */
       const replay = Effect.fnUntraced(function* ({ receipt }: SharedContext) {
@@ -208,8 +201,6 @@ export class SharedCredentials extends Context.Service<
         }
       })
 
-      const mayManage = (principal: Principal, credential: SharedCredential) => managing(principal)(credential)
-
       return {
         share: (command, key) =>
           drawing.withPermit(
@@ -217,7 +208,7 @@ export class SharedCredentials extends Context.Service<
               const credential = (yield* replay(command)) ?? (yield* make(command, key))
               if (credential === undefined) return yield* Effect.die(new Error("A new credential is not in its stream"))
               const pin = yield* pinOf(credential, command, key)
-              return { ...(yield* withLocks(credential)), pin }
+              return { ...(yield* lockReader().withLocks(credential)), pin }
             })
           ),
 
@@ -226,7 +217,7 @@ export class SharedCredentials extends Context.Service<
             yield* catchUp()
             const credential = register.get(canonical(uuid))
             if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
-            if (!(yield* mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
+            if (!(yield* lockReader().mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
             if (credential.revokedAt !== undefined) return
             const streamId = streamOfShared(uuid)
             const version = versionOf(streamId)
@@ -247,7 +238,8 @@ export class SharedCredentials extends Context.Service<
             yield* queries.lock(principal, named, "temp-keys")
             candidates = register.ofLock(named)
           }
-          const visible = yield* Effect.filter(candidates, managing(principal))
+          const { mayManage, withLocks } = lockReader()
+          const visible = yield* Effect.filter(candidates, (credential) => mayManage(principal, credential))
           return yield* Effect.forEach(
             visible.sort((a, b) => a.createdAt - b.createdAt || (a.uuid < b.uuid ? -1 : 1)),
             withLocks

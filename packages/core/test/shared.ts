@@ -3,16 +3,16 @@ import { Context, Effect } from "effect"
 import { Locks } from "../src/Locks.ts"
 import type { Principal } from "../src/Principal.ts"
 import type { AccessMethod, ShareRequest } from "../src/SharedCredential.ts"
-import { SharedCredentials } from "../src/SharedCredentials.ts"
+import { type SharedContext, SharedCredentials } from "../src/SharedCredentials.ts"
 import { SharedDoors } from "../src/SharedDoors.ts"
 import { pinKeyOf } from "./pinKey.ts"
 import { clock, millis, operator } from "./scenario.ts"
 import { makeWorld } from "./world.ts"
 
-export const organization: Principal = { _tag: "Organization", orgId: "org-1" }
-const otherOrganization: Principal = { _tag: "Organization", orgId: "org-2" }
-const guest: Principal = { _tag: "Guest" }
-const pinKey = pinKeyOf("the server's key")
+export const organization = { _tag: "Organization", orgId: "org-1" } satisfies Principal
+export const otherOrganization: Principal = { _tag: "Organization", orgId: "org-2" }
+export const guest: Principal = { _tag: "Guest" }
+export const pinKey = pinKeyOf("the server's key")
 
 /** A uuid of its own for every n. */
 export const uuidOf = (n: number): string => `5d2f8f5e-0000-4000-8000-${n.toString(16).padStart(12, "0")}`
@@ -29,15 +29,16 @@ export const sharing = (
   ...given
 })
 
+type Given = Partial<SharedContext>
 type World = Effect.Success<typeof makeWorld>
 let commands = 0
 
 /** What a process does, at nine o'clock unless the context says otherwise. */
-const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"] = world.ports, key = pinKey) {
+export const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"] = world.ports, key = pinKey) {
   const services = yield* world.latchkey(over)
   const credentials = Context.get(services, SharedCredentials)
   const doors = Context.get(services, SharedDoors)
-  const context = <Given extends object>(principal: Principal, given: Given) => ({
+  const context = <More extends Given>(principal: Principal, given: More) => ({
     commandId: `shared-${++commands}`,
     at: millis("09:00"),
     principal,
@@ -46,11 +47,11 @@ const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"
   return {
     execute: Context.get(services, Locks).execute,
     credentials,
-    share: (request: ShareRequest, uuid: string, given: { readonly principal?: Principal } & object = {}) =>
+    share: (request: ShareRequest, uuid: string, given: Given = {}) =>
       credentials.share({ ...request, uuid, ...context(organization, given) }, key),
-    revoke: (uuid: string, principal = organization) => credentials.revoke(context(principal, {}), uuid),
-    open: (uuid: string, doorId: number, given: object = {}) => doors.open({ uuid, doorId, ...context(guest, given) }),
-    enter: (lockId: number, pin: string, given: { readonly address?: string } & object = {}) =>
+    revoke: (uuid: string, principal: Principal = organization) => credentials.revoke(context(principal, {}), uuid),
+    open: (uuid: string, doorId: number, given: Given = {}) => doors.open({ uuid, doorId, ...context(guest, given) }),
+    enter: (lockId: number, pin: string, given: Given & { readonly address?: string } = {}) =>
       doors.openByPin({ lockId, pin, address: "192.0.2.1", ...context(guest, given) }, key)
   }
 })

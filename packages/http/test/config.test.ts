@@ -28,6 +28,9 @@ const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Env
   ["LATCHKEY_JWKS_URL", "keys.example.org"],
   ["LATCHKEY_JWT_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----"],
   ["LATCHKEY_API_KEYS", "secret-without-organization"],
+  ["LATCHKEY_PUBLIC_URL", "keys.example.org"],
+  ["LATCHKEY_TRUSTED_PROXIES", "proxy.example.org"],
+  ["LATCHKEY_PIN_KEY", tooShort],
   ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"]
 ]
 
@@ -48,6 +51,8 @@ const alsoBad: typeof bad = [
   ["LATCHKEY_DEVICE_AUTH", "open", { HOST: "::" }],
   ["LATCHKEY_JWT_SECRET", longEnough, { LATCHKEY_JWKS_URL: "https://example.org/keys" }],
   ["LATCHKEY_JWKS_URL", "ftp://example.org/keys"],
+  ["LATCHKEY_PUBLIC_URL", "https://keys.example.org/?to=guests"],
+  ["LATCHKEY_TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2"],
   ["LATCHKEY_API_KEYS", "acme:"],
   ["LATCHKEY_API_KEYS", ":secret-of-nobody"],
   ["LATCHKEY_API_KEYS", "org:secret-one,,org:secret-two"],

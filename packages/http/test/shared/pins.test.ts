@@ -8,7 +8,7 @@ import { apiKey, type Credentials, nobody, organization, otherOrganization, owne
 import { expectAsPublished, publishedStatuses } from "../harness/contract.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { createLock, furnishedLock, historyOf, makeShared, newLockId, shared } from "../harness/locks.ts"
-import { configured, startServer, temporaryFolder } from "../harness/process.ts"
+import { configured, runToEnd, startServer, temporaryFolder } from "../harness/process.ts"
 import { callsOf } from "../harness/request.ts"
 import { everyRoute } from "../harness/routes.ts"
 
@@ -254,6 +254,32 @@ describe("a restart", () => {
     })
     expect((await enter(lockId, pin, organization, fourth.url)).status).toBe(401)
     expect(fourth.output()).toContain("PINs of 1 temp keys were made under another key and open nothing")
+  })
+
+  it("is none for a server beside it: two on one folder have one key, and count together", async () => {
+    using folder = temporaryFolder()
+    const environment = configured(folder.path)
+    const [one, two] = await Promise.all([startServer(environment), startServer(environment)])
+    await using _one = one
+    await using _two = two
+    const { pin, lockId } = await furnishedLock(one.url)
+    expect((await enter(lockId, pin, nobody, two.url)).status).toBe(200)
+    const guesses = Array.from({ length: 40 }, (_, n) =>
+      enter(lockId, wrong(pin), nobody, n % 2 === 0 ? one.url : two.url)
+    )
+    expect((await statusesOf(guesses)).filter((status) => status === 401)).toHaveLength(5)
+    expect(await statusesOf([enter(lockId, pin, nobody, one.url), enter(lockId, pin, nobody, two.url)])).toEqual([
+      429, 429
+    ])
+  })
+
+  it("does not begin with a key that is none", async () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, "pin.key"), "short")
+    const { code, output } = await runToEnd(configured(folder.path))
+    expect(code).toBe(1)
+    expect(output).toContain("LATCHKEY_DATA: the key for PINs")
+    expect(output.trim().split("\n")).toHaveLength(1)
   })
 })
 

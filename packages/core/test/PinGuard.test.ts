@@ -1,0 +1,169 @@
+/** Refused PINs are counted exactly, by however many processes, and every refusal takes the same work. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Result } from "effect"
+import type { Principal } from "../src/Principal.ts"
+import { EventStore, type NewEvent } from "../src/ports/EventStore.ts"
+import { millis } from "./scenario.ts"
+import { guest, makeSharedWorld, organization, otherOrganization, sharing, uuidOf } from "./shared.ts"
+
+const tagOf = <A>(result: Result.Result<A, { readonly _tag: string }>): string =>
+  Result.isSuccess(result) ? "Opened" : result.failure._tag
+
+const count = (tags: ReadonlyArray<string>) =>
+  Object.fromEntries(["Opened", "PinRefused", "PinLockedOut"].map((tag) => [tag, tags.filter((t) => t === tag).length]))
+
+const wrong = (pin: string | null): string => (pin === "00000000" ? "11111111" : "00000000")
+
+describe("a thousand guesses at once", () => {
+  it.live("in three processes: five are looked at, all of them are in the log, and no process forgets them", () =>
+    Effect.gen(function* () {
+      const { process, another, store } = yield* makeSharedWorld
+      const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+      const processes = [process, yield* another(), yield* another()]
+      const asked = Array.from({ length: 999 }, (_, n) => processes[n % 3] ?? process)
+      const answers = yield* Effect.forEach(asked, ({ enter }) => Effect.result(enter(1, wrong(pin))), {
+        concurrency: "unbounded"
+      })
+      expect(count(answers.map(tagOf))).toEqual({ Opened: 0, PinRefused: 5, PinLockedOut: 994 })
+      expect((yield* store.read("pin-attempts", 0, 100)).map(({ type }) => type)).toEqual(Array(5).fill("PinRefused"))
+
+      for (const next of [...processes, yield* another()]) {
+        const refused = yield* Effect.flip(next.enter(1, pin ?? ""))
+        expect(refused).toMatchObject({ _tag: "PinLockedOut", retryAfter: 120 })
+      }
+      const before = { at: millis("09:02") - 1 }
+      expect((yield* Effect.flip(process.enter(1, pin ?? "", before)))._tag).toBe("PinLockedOut")
+      expect(yield* process.enter(1, pin ?? "", { at: millis("09:02") })).toMatchObject({ doorId: 1 })
+    })
+  )
+
+  it.live("in which the right PIN is: it opens, unless five wrong ones came before it", () =>
+    Effect.gen(function* () {
+      const { process, logOf } = yield* makeSharedWorld
+      const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+      const guesses = Array.from({ length: 100 }, (_, n) => (n === 3 || n === 50 ? (pin ?? "") : wrong(pin)))
+      const answers = yield* Effect.forEach(guesses, (guess) => Effect.result(process.enter(1, guess)), {
+        concurrency: "unbounded"
+      })
+      expect(count(answers.map(tagOf))).toEqual({ Opened: 1, PinRefused: 5, PinLockedOut: 94 })
+      expect((yield* logOf(1)).filter(({ type }) => type === "LockOpenRequested")).toHaveLength(1)
+    })
+  )
+})
+
+it.live("a start looks only at what still counts, however much there is", () =>
+  Effect.gen(function* () {
+    const { process, another, store, ports } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const day = 86_400_000
+    const old = Array.from(
+      { length: 5000 },
+      (_, n): NewEvent => ({
+        eventId: `old-${n}`,
+        type: "PinRefused",
+        data: { lockId: 1, accounts: ["lock:1"] },
+        at: millis("09:00") - 30 * day + n,
+        orgId: "",
+        principal: guest,
+        commandId: `old-${n}`
+      })
+    )
+    yield* store.append("pin-attempts", 0, old)
+    const recent = Array.from({ length: 100 }, (_, n) => ({
+      ...(old[0] as NewEvent),
+      eventId: `new-${n}`,
+      at: millis("09:00")
+    }))
+    yield* store.append("pin-attempts", old.length, recent)
+    let read = 0
+    const counting = EventStore.of({
+      ...store,
+      read: (stream, after, limit) =>
+        Effect.map(store.read(stream, after, limit), (events) => {
+          if (stream === "pin-attempts") read += events.length
+          return events
+        })
+    })
+    const late = yield* another(Context.add(ports, EventStore, counting))
+    expect((yield* Effect.flip(late.enter(1, pin ?? "")))._tag).toBe("PinLockedOut")
+    expect(read).toBeLessThan(200)
+  })
+)
+
+it.live("every refusal takes the same steps in the store, whatever the reason", () =>
+  Effect.gen(function* () {
+    const { process, another, command, store, ports } = yield* makeSharedWorld
+    const pinOf = (n: number, ...args: Parameters<typeof sharing>) =>
+      Effect.map(process.share(sharing(...args), uuidOf(n)), ({ pin }) => pin ?? "")
+    const valid = yield* pinOf(1, [[1, "code"]])
+    const expired = yield* pinOf(2, [[1, "code"]], {
+      validFrom: "2026-08-01T08:00:00Z",
+      validUntil: "2026-08-02T08:00:00Z"
+    })
+    const early = yield* pinOf(3, [[1, "code"]], {
+      validFrom: "2126-01-01T00:00:00Z",
+      validUntil: "2126-01-02T00:00:00Z"
+    })
+    const revoked = yield* pinOf(4, [[1, "code"]])
+    yield* process.revoke(uuidOf(4))
+    const elsewhere = yield* pinOf(5, [
+      [1, "key"],
+      [2, "code"]
+    ])
+    yield* command({ _tag: "SetOwner", userId: "ada" }, 1)
+
+    let steps: Array<string> = []
+    const step = <A, E>(name: string, effect: Effect.Effect<A, E>) =>
+      Effect.andThen(
+        Effect.sync(() => void steps.push(name)),
+        effect
+      )
+    const traced = EventStore.of({
+      ...store,
+      read: (stream, ...rest) => step(`read ${stream}`, store.read(stream, ...rest)),
+      readAll: (...args) => step("readAll", store.readAll(...args)),
+      append: (stream, ...rest) => step(`append ${stream}`, store.append(stream, ...rest))
+    })
+    const watched = yield* another(Context.add(ports, EventStore, traced))
+    const stepsOf = Effect.fnUntraced(function* (lockId: number, pin: string, address: string) {
+      steps = []
+      const refused = yield* Effect.flip(watched.enter(lockId, pin, { address }))
+      expect(refused).toMatchObject({ _tag: "PinRefused", message: "This PIN does not open this lock now." })
+      return steps
+    })
+    yield* stepsOf(1, wrong(valid), "192.0.2.9")
+    const expected = yield* stepsOf(1, wrong(valid), "192.0.2.10")
+    expect(expected.at(-1)).toBe("append pin-attempts")
+    for (const [n, [lockId, pin]] of (
+      [
+        [1, expired],
+        [1, early],
+        [1, revoked],
+        [1, elsewhere],
+        [3, valid],
+        [999, valid]
+      ] as const
+    ).entries()) {
+      // The follower of credentials reads on by itself now and then.
+      const rest = (yield* stepsOf(lockId, pin, `192.0.2.${20 + n}`)).filter((step) => !step.startsWith("readAll"))
+      expect(rest).toEqual(expected.filter((step) => !step.startsWith("readAll")))
+    }
+    expect(yield* watched.enter(1, valid)).toMatchObject({ doorId: 1 })
+  })
+)
+
+it.live(
+  "a PIN opens for its keypad whatever strangers do, and at the keypad of somebody else they are all strangers",
+  () =>
+    Effect.gen(function* () {
+      const { process } = yield* makeSharedWorld
+      const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+      const by = (principal: Principal) => ({ principal })
+      for (let n = 0; n < 5; n++) yield* Effect.flip(process.enter(1, wrong(pin), by(otherOrganization)))
+      expect((yield* Effect.flip(process.enter(1, pin ?? "", by(otherOrganization))))._tag).toBe("PinLockedOut")
+      expect(yield* process.enter(1, pin ?? "", by(organization))).toMatchObject({ doorId: 1 })
+      for (let n = 0; n < 10; n++) yield* Effect.flip(process.enter(1, wrong(pin), by(organization)))
+      expect(yield* Effect.flip(process.enter(1, pin ?? "", by(organization)))).toMatchObject({ retryAfter: 60 })
+      expect(yield* process.enter(1, pin ?? "")).toMatchObject({ doorId: 1 })
+    })
+)
