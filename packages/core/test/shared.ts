@@ -34,7 +34,7 @@ type World = Effect.Success<typeof makeWorld>
 let commands = 0
 
 /** What a process does, at nine o'clock unless the context says otherwise. */
-export const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"] = world.ports, key = pinKey) {
+const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"] = world.ports, key = pinKey) {
   const services = yield* world.latchkey(over)
   const credentials = Context.get(services, SharedCredentials)
   const doors = Context.get(services, SharedDoors)

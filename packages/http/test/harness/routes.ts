@@ -30,7 +30,7 @@ const routesOf = (isMeant: (group: string) => boolean): ReadonlyArray<DeclaredRo
 }
 
 export const everyRoute = routesOf(() => true)
-export const declaredRoutes = routesOf((group) => group === "locks" || group === "users")
+export const declaredRoutes = routesOf((group) => !["guests", "temp-keys", "pins"].includes(group))
 
 /** A request that a furnished lock and its organization grant. */
 interface GoodRequest {
