@@ -54,6 +54,20 @@ describe("a shared credential", () => {
   )
 })
 
+it.effect("two doors may be one lock: the PIN opens it as the first one that takes a PIN", () =>
+  Effect.gen(function* () {
+    const { process } = yield* makeSharedWorld
+    const doors = sharing([
+      [1, "key"],
+      [1, "code"],
+      [1, "both"]
+    ])
+    const { pin } = yield* process.share(doors, uuidOf(1))
+    expect(yield* process.enter(1, pin ?? "")).toMatchObject({ doorId: 2 })
+    expect(yield* process.open(uuidOf(1), 3)).toMatchObject({ doorId: 3 })
+  })
+)
+
 describe("who may share, see and end", () => {
   it.effect("those who may command every lock; the maker may see and end it even when they no longer may", () =>
     Effect.gen(function* () {
