@@ -54,7 +54,8 @@ describe.each(declaredRoutes.filter(({ method }) => method === "POST"))("$name",
     expect(first.status).toBe(200)
     for (const answer of answers) expect(ofTheAnswer(answer)).toEqual(ofTheAnswer(first))
     if (isBulk) await bulkDone(lock, first)
-    expect(await countOf(lock)).toBe(route.name.endsWith("CreateLock") ? 4 : 5)
+    // The lock is there already, and a simulation changes nothing.
+    expect(await countOf(lock)).toBe(/CreateLock|simulate/.test(route.name) ? 4 : 5)
   })
 })
 
