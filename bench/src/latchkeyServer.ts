@@ -11,7 +11,7 @@ export const filesIn = (folder: string) => ({
 })
 
 /** Durable, with projection, signed in to by API key. */
-export const startLatchkey = (folder: string): Promise<Server> =>
+export const startLatchkey = (folder: string, env: { readonly [name: string]: string } = {}): Promise<Server> =>
   Server.startLatchkey({
     env: {
       PORT: "0",
@@ -20,7 +20,8 @@ export const startLatchkey = (folder: string): Promise<Server> =>
       HOST: "127.0.0.1",
       LATCHKEY_STORE: "sqlite",
       LATCHKEY_DATA: folder,
-      LATCHKEY_API_KEYS: `acme:${API_KEY}`
+      LATCHKEY_API_KEYS: `acme:${API_KEY}`,
+      ...env
     }
   })
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import type { Benchmark } from "./benchmark.ts"
 import { cachedLocks } from "./benchmarks/cachedLocks.ts"
+import { devices } from "./benchmarks/devices.ts"
 import { hotLock } from "./benchmarks/hotLock.ts"
 import { httpCommands } from "./benchmarks/httpCommands.ts"
 import { httpReads } from "./benchmarks/httpReads.ts"
@@ -24,7 +25,8 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   longStream,
   largeLocks,
   hotLock,
-  cachedLocks
+  cachedLocks,
+  devices
 ]
 
 const {

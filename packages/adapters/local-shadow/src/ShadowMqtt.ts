@@ -171,8 +171,14 @@ const trackPresence = Effect.gen(function* () {
     fiber.addObserver(() => telling.delete(fiber))
   }
 
-  // In the end all are gone, and the store is told before it closes.
-  yield* Effect.addFinalizer(() => Effect.suspend(() => Fiber.awaitAll([...telling])))
+  // In the end all are gone, also those of whom the broker has not said so yet, and the store is told before it closes.
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      for (const thing of connected.keys()) tellSoon(thing, false)
+      connected.clear()
+      return Fiber.awaitAll([...telling])
+    })
+  )
 
   return {
     clients: (thing?: string): ReadonlyArray<Client> =>

@@ -3,7 +3,7 @@ import { connect } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import { DeviceShadow } from "@latchkey/core"
 import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
-import { Deferred, Effect, Fiber, Queue, Stream } from "effect"
+import { Deferred, Effect, Fiber, Queue, Scope, Stream } from "effect"
 import { connectAsync } from "mqtt"
 import { closed, connectDevice, inMemory, openBroker } from "./mqttFixture.ts"
 
@@ -219,6 +219,21 @@ describe("presence", () => {
       }).pipe(Effect.scoped)
       expect(yield* Queue.take(told)).toEqual(presence(false))
     }).pipe(Effect.scoped, Effect.provide(inMemory))
+  )
+
+  it.live("ends with the broker", () =>
+    Effect.gen(function* () {
+      const { reports } = yield* DeviceShadow
+      const things = Array.from({ length: 50 }, (_, n) => `lock-${n}`)
+      yield* Effect.gen(function* () {
+        const url = yield* openBroker()
+        // Scopes close in the reverse order: these would leave first.
+        for (const thing of things)
+          yield* connectDevice(url, thing).pipe(Effect.provideService(Scope.Scope, yield* Scope.make()))
+      }).pipe(Effect.scoped)
+      const told = yield* Stream.runCollect(Stream.take(reports, things.length))
+      expect(told.filter((report) => report._tag === "Presence" && report.online)).toEqual([])
+    }).pipe(Effect.provide(inMemory))
   )
 
   it.live("is that of the thing that AWS's own SDK connects as", () =>
