@@ -1,0 +1,115 @@
+/** Doors that open: the server, its devices over MQTT, and locks that answer. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { FAULTS, type Incident, mqttWire, realTime, simulateLock } from "@latchkey/simulator"
+import { describe, expect, it, vi } from "vitest"
+import { superKey } from "./harness/callers.ts"
+import { latchkey } from "./harness/command.ts"
+import { createLock, lockAt, newUuid } from "./harness/locks.ts"
+import { configured, MAIN, type Server, startServer, temporaryFolder } from "./harness/process.ts"
+import { callsOf } from "./harness/request.ts"
+
+const brokerOf = (server: Server): string =>
+  /Devices connect to (\S+)/.exec(server.output())?.[1] ?? expect.fail(server.output())
+
+/** A lock on a good connection, and what it does. */
+const goodLock = (server: Server, thing: string) => {
+  const incidents: Array<Incident> = []
+  const lock = simulateLock({
+    thing,
+    seed: 1,
+    faults: FAULTS.none,
+    time: realTime,
+    wire: mqttWire({ url: brokerOf(server), thing }),
+    onIncident: (incident) => incidents.push(incident)
+  })
+  const outcomes = () =>
+    incidents.flatMap((one) => (one._tag === "Ended" ? [`${one.type} ${one.outcome.outcome}`] : []))
+  return {
+    lock,
+    outcomes,
+    began: () => incidents.filter(({ _tag }) => _tag === "Began").length,
+    online: (times = 1) =>
+      vi.waitUntil(() => incidents.filter(({ _tag }) => _tag === "Online").length === times, { timeout: 10_000 }),
+    [Symbol.dispose]: () => lock.stop()
+  }
+}
+
+it("a lock that was away until the open had expired opens nothing, whatever else changes", {
+  timeout: 60_000
+}, async () => {
+  using folder = temporaryFolder()
+  const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0", LATCHKEY_SHADOW_PORT: "0" }
+  await using server = await startServer(environment)
+  const shadows = /shadows are served on (\S+)/.exec(server.output())?.[1]
+  const lock = await createLock(server.url)
+  using device = goodLock(server, lock.uuid)
+  await device.online()
+  device.lock.cutOff()
+  expect((await lock.post("OpenLock")).status).toBe(200)
+  const expired = Date.now() + 10_000
+  await vi.waitUntil(() => Date.now() > expired, { timeout: 15_000 })
+  device.lock.letIn()
+  await device.online(2)
+  for (let n = 0; n < 10; n++) {
+    const body = JSON.stringify({ state: { desired: { brightness: n } } })
+    expect((await fetch(`${shadows}/things/${lock.uuid}/shadow`, { method: "POST", body })).status).toBe(200)
+  }
+  await vi.waitUntil(() => device.outcomes().length > 0, { timeout: 10_000 })
+  await vi.waitUntil(async () => (await lock.get("details")).text.includes('"outcome":"expired"'), { timeout: 10_000 })
+  expect([device.began(), device.outcomes()]).toEqual([0, ["OpenLock expired"]])
+})
+
+it("a server without devices reaches those of another one on the same data", { timeout: 60_000 }, async () => {
+  using folder = temporaryFolder()
+  await using broker = await startServer({ ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" })
+  await using other = await startServer(configured(folder.path))
+  const lock = await createLock(other.url)
+  using device = goodLock(broker, lock.uuid)
+  await device.online()
+  expect((await lock.post("OpenLock")).status).toBe(200)
+  await vi.waitUntil(() => device.outcomes().length > 0, { timeout: 10_000 })
+  expect(device.outcomes()).toEqual(["OpenLock done"])
+  await vi.waitUntil(async () => (await lock.get("details")).text.includes('"outcome":"done"'), { timeout: 10_000 })
+})
+
+describe("latchkey simulate", () => {
+  const outputOf = (child: ChildProcess) => {
+    let output = ""
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (output += chunk))
+    return () => output
+  }
+
+  it("is a lock that opens, and says so, until it is told to stop", { timeout: 60_000 }, async () => {
+    using folder = temporaryFolder()
+    const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0", LATCHKEY_DEVICE_AUTH: "secret" }
+    await using server = await startServer(environment)
+    const lock = lockAt(server.url, 900_001, newUuid())
+    expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid })).status).toBe(201)
+    const secret = (await latchkey({ LATCHKEY_DATA: folder.path }, ["devices", "create", lock.uuid])).stdout.trim()
+    const args = ["simulate", "--thing", lock.uuid, "--url", brokerOf(server), "--faults", "none", "--secret", secret]
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: { PATH: process.env["PATH"], NODE_NO_WARNINGS: "1" }
+    })
+    const output = outputOf(child)
+    await vi.waitUntil(() => output().includes("online"), { timeout: 20_000 })
+    expect((await lock.post("OpenLock")).status).toBe(200)
+    await vi.waitUntil(() => output().includes("OpenLock"), { timeout: 10_000 })
+    expect(output().split("\n")[1]).toMatch(new RegExp(`^${lock.uuid} OpenLock \\S+ done$`))
+    child.kill("SIGINT")
+    expect(await once(child, "close")).toEqual([0, null])
+    expect((await callsOf(server.url, superKey)("GET", `${lock.path}/details`)).text).toContain('"outcome":"done"')
+  })
+
+  it("refuses what it cannot do", { timeout: 60_000 }, async () => {
+    for (const args of [
+      ["--locks", "0"],
+      ["--thing", "no thing"],
+      ["--url", "http://127.0.0.1"],
+      ["--faults", "all"],
+      ["--locks", "2", "--secret", "x"]
+    ]) {
+      expect(await latchkey({}, ["simulate", ...args]), args.join(" ")).toMatchObject({ code: 1 })
+    }
+  })
+})
