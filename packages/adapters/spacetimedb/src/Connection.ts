@@ -117,8 +117,8 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     })
     yield* Effect.forkScoped(stayConnected)
 
-    /** For what is asked anew: fails at once while there is no hope. */
-    const overThis = <A, E>(ask: Ask<A, E>): Effect.Effect<A, E | Unavailable> =>
+    /** Over this connection, or the one that is being made; fails at once while there is no hope. */
+    const overThis = <A>(ask: Ask<A>): Call<A> =>
       Effect.suspend(() => {
         switch (state._tag) {
           case "Open":
@@ -130,39 +130,37 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
         }
       })
 
-    /** For what may have been done already. */
-    const overTheNext = <A, E>(ask: Ask<A, E>): Effect.Effect<A, E> =>
+    /** Over whichever connection comes: for what may have been done already. */
+    const overTheNext = <A>(ask: Ask<A>): Call<A> =>
       Effect.suspend(() =>
         state._tag === "Open" ? ask(state.session) : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
       )
 
-    /** Everything that the module does may be asked again: it knows its own work. */
-    const call = <A>(ask: Ask<A, AnswerLost | CallFailed>): Effect.Effect<A, CallFailed | Unavailable> =>
+    /** Asks, and when the answer is lost, asks again for a while. */
+    const call = <A>(ask: Ask<A>, again: (ask: Ask<A>) => Call<A>): Effect.Effect<A, CallFailed | Unavailable> =>
       Effect.catchTag(overThis(ask), "AnswerLost", ({ message }) =>
-        overTheNext(ask).pipe(
-          Effect.retry({ while: ({ _tag }) => _tag === "AnswerLost" }),
-          Effect.catchTag("AnswerLost", Effect.die),
+        repeated(again(ask)).pipe(
           Effect.timeoutOrElse({
             duration: 2 * deadline,
-            orElse: () =>
-              Effect.fail(
-                new Unavailable({ message: `${message}, and so was every other: what was asked may have been done.` })
-              )
+            orElse: () => Effect.fail(new Unavailable({ message: `${message}, and no other brought one in time.` }))
           })
         )
       )
 
     return {
+      // May have been carried out, so the caller waits to know. The module knows its own work again.
       write: (name, args) =>
-        call((session) =>
-          Effect.map(
-            session.call((db) => db.write(name, args)),
-            () => session.headAfter(args)
-          )
+        call(
+          (session) =>
+            Effect.map(
+              session.call((db) => db.write(name, args)),
+              () => session.headAfter(args)
+            ),
+          overTheNext
         ).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
 
       read: (name, args) =>
-        call((session) => session.call((db) => db.read(name, args))).pipe(
+        call((session) => session.call((db) => db.read(name, args)), overThis).pipe(
           Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
         ),
 
@@ -186,7 +184,12 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     }
   })
 
-type Ask<A, E> = (session: Session) => Effect.Effect<A, E>
+type Ask<A> = (session: Session) => Effect.Effect<A, AnswerLost | CallFailed>
+type Call<A> = Effect.Effect<A, AnswerLost | CallFailed | Unavailable>
+
+/** Again, for as long as connections are lost. */
+const repeated = <A>(call: Call<A>): Effect.Effect<A, CallFailed | Unavailable> =>
+  Effect.catchTag(call, "AnswerLost", () => repeated(call))
 
 const tell = (follower: Follower, head: number): void => {
   if (head <= follower.seen) return

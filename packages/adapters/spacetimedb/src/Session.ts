@@ -71,7 +71,7 @@ export class Session {
         if (this.#lost === undefined) options.onHead(head)
       },
       onEnd: (cause) => {
-        this.end("The connection to SpacetimeDB was lost")
+        this.end("The connection to SpacetimeDB was lost before the answer came")
         fail(cause)
       }
     })
@@ -92,7 +92,7 @@ export class Session {
         this.#waiting.delete(lose)
         resume(outcome)
       }
-      const deadline = setTimeout(() => this.end("SpacetimeDB did not answer in time"), this.#options.deadline)
+      const deadline = setTimeout(() => this.end("SpacetimeDB did not answer"), this.#options.deadline)
       this.#waiting.add(lose)
       send(this.#db).then(
         (answer) => settle(Effect.succeed(answer)),

@@ -3,13 +3,15 @@ import { randomUUID } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Spacetime } from "@latchkey/spacetimedb"
+import { EventStore, type NewEvent, ReadModel } from "@latchkey/core"
+import { Spacetime } from "@latchkey/spacetimedb"
 import { buildModule } from "@latchkey/spacetimedb/build"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
+import { Context, Effect, ManagedRuntime } from "effect"
 import { afterAll } from "vitest"
 
 /** The bundle that `spacetime publish` would send. */
-const bundle: string = await (async () => {
+export const bundle: string = await (async () => {
   const folder = mkdtempSync(join(tmpdir(), "latchkey-module-"))
   const file = join(folder, "module.js")
   await buildModule(file)
@@ -25,7 +27,7 @@ export const startHost = async (): Promise<TestHost> => {
   return host
 }
 
-const AUDIENCE = "latchkey-tests"
+export const AUDIENCE = "latchkey-tests"
 
 /** An empty database, and how its owner gets in. */
 export const publish = async (host: TestHost): Promise<Spacetime.SpacetimeOptions> => {
@@ -34,3 +36,35 @@ export const publish = async (host: TestHost): Promise<Spacetime.SpacetimeOption
   await host.publish(database, bundle, { owner: token })
   return { uri: host.uri, database, token }
 }
+
+export interface Client extends AsyncDisposable {
+  readonly store: EventStore["Service"]
+  readonly readModel: ReadModel["Service"]
+}
+
+/** A client of its own, connected until it is disposed of. */
+export const connected = async (options: Spacetime.SpacetimeOptions): Promise<Client> => {
+  const runtime = ManagedRuntime.make(Spacetime.layer(options))
+  const services = await runtime.context()
+  return {
+    store: Context.get(services, EventStore),
+    readModel: Context.get(services, ReadModel),
+    [Symbol.asyncDispose]: () => runtime.dispose()
+  }
+}
+
+/** So many events, each with an id of its own. */
+export const newEvents = (count: number): ReadonlyArray<NewEvent> =>
+  Array.from({ length: count }, () => ({
+    eventId: randomUUID(),
+    type: "Tested",
+    data: {},
+    at: 1_700_000_000_000,
+    orgId: "",
+    principal: { _tag: "System" },
+    commandId: randomUUID()
+  }))
+
+/** Ids of a feed from its beginning, at most 10,000. */
+export const idsOf = async ({ store }: Client): Promise<ReadonlyArray<string>> =>
+  (await Effect.runPromise(store.readAll(0, 10_000))).map(({ eventId }) => eventId)

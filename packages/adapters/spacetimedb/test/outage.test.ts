@@ -1,0 +1,87 @@
+/** SpacetimeDB goes away and comes back. */
+import { EventStore } from "@latchkey/core"
+import { Spacetime } from "@latchkey/spacetimedb"
+import { TestHost } from "@latchkey/spacetimedb-testhost"
+import { Duration, Effect, Fiber, Stream } from "effect"
+import { expect, it } from "vitest"
+import { connected, newEvents, publish } from "./fixture.ts"
+
+const run = Effect.runPromise
+
+it("fails at once what is asked while it is away, and goes on when it is back", async () => {
+  await using host = await TestHost.start()
+  await using client = await connected(await publish(host))
+  const { store, readModel } = client
+  await run(store.append("a", 0, newEvents(1)))
+  await host.down()
+  // The first to ask after the loss waits for one attempt to connect, no longer; then it is known.
+  const away = { _tag: "StoreUnavailable", message: expect.stringContaining("cannot be reached") }
+  const [waited, first] = await run(Effect.timed(Effect.flip(store.head)))
+  expect(first).toMatchObject(away)
+  expect(Duration.toMillis(waited)).toBeLessThan(5_000)
+  expect(await run(Effect.flip(store.append("a", 1, newEvents(1))))).toMatchObject(away)
+  expect(await run(Effect.flip(readModel.devicesOwnedBy("ann")))).toMatchObject({ _tag: "ReadModelUnavailable" })
+  await host.up()
+  await run(Effect.retry(store.append("a", 1, newEvents(1)), { while: ({ _tag }) => _tag === "StoreUnavailable" }))
+  expect(await run(store.head)).toBe(2)
+  expect(await run(readModel.devicesOwnedBy("ann"))).toEqual([])
+})
+
+it("tells who follows the feed what was appended meanwhile", async () => {
+  await using host = await TestHost.start()
+  const options = await publish(host)
+  await using client = await connected(options)
+  const heads: Array<number> = []
+  const following = Effect.runFork(
+    client.store.changes.pipe(
+      Stream.tap((head) => Effect.sync(() => heads.push(head))),
+      Stream.takeUntil((head) => head === 3),
+      Stream.runDrain
+    )
+  )
+  await host.down()
+  await run(Effect.flip(client.store.head))
+  await host.up()
+  await using other = await connected(options)
+  await run(other.store.append("a", 0, newEvents(3)))
+  await run(Fiber.join(following))
+  expect(heads.at(-1)).toBe(3)
+  expect(heads).toEqual(heads.toSorted((a, b) => a - b))
+})
+
+it("waits out what is shorter than a call may take", async () => {
+  await using host = await TestHost.start()
+  await using client = await connected(await publish(host))
+  const interrupted = host.interrupt({ when: "after", call: "append" })
+  const appending = run(client.store.append("a", 0, newEvents(2)))
+  await interrupted
+  await host.down()
+  await host.up()
+  expect(await appending).toEqual({ version: 2, position: 2 })
+  expect(await run(client.store.head)).toBe(2)
+})
+
+it("says that the answer was lost, when it stays away", async () => {
+  await using host = await TestHost.start()
+  await using client = await connected({ ...(await publish(host)), deadline: "1 second" })
+  const interrupted = host.interrupt({ when: "after", call: "append" })
+  const appending = run(Effect.flip(client.store.append("a", 0, newEvents(2))))
+  await interrupted
+  await host.down()
+  expect(await appending).toMatchObject({
+    _tag: "StoreUnavailable",
+    message: expect.stringContaining("was lost")
+  })
+})
+
+it("is named by what is wrong when the first connection cannot be made", async () => {
+  await using host = await TestHost.start()
+  const options = await publish(host)
+  const failure = (changed: Partial<Spacetime.SpacetimeOptions>) =>
+    run(Effect.flip(Effect.provide(EventStore, Spacetime.layer({ ...options, deadline: "2 seconds", ...changed }))))
+  expect(await failure({ database: "another" })).toMatchObject({ _tag: "CannotConnect", option: "database" })
+  expect(await failure({ token: "no.token.atall" })).toMatchObject({ option: "token" })
+  expect(await failure({ token: await host.token({ subject: "stranger" }) })).toMatchObject({ option: "token" })
+  await host.down()
+  expect(await failure({})).toMatchObject({ option: "uri" })
+})
