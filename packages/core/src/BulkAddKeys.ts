@@ -8,7 +8,7 @@ import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, LockBusy, Locks, ReceiptReused } from "./Locks.ts"
 import type { Principal } from "./Principal.ts"
-import { EventStore, type NewEvent, type StoredEvent } from "./ports/EventStore.ts"
+import { EventStore, type NewEvent, type Receipt, type StoredEvent } from "./ports/EventStore.ts"
 
 const BulkKey = Schema.Struct({
   keyUuid: Schema.String,
@@ -153,26 +153,32 @@ export class BulkAddKeys extends Context.Service<
       })
       yield* resume()
 
+      /** The instance that was answered to this request before. */
+      const started = Effect.fnUntraced(function* (receipt: Receipt | undefined) {
+        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
+        if (Option.isNone(found)) return undefined
+        const { id, fingerprint, streamId } = found.value
+        if (fingerprint !== receipt?.fingerprint) return yield* Effect.fail(new ReceiptReused({ id }))
+        return streamId.slice(PREFIX.length)
+      })
+
       return {
         start: Effect.fnUntraced(function* (command) {
           const { lockId, commandId, at, principal, receipt, keys } = command
           const lock = yield* queries.lock(principal, lockId, "bulk-add-keys")
-          const earlier = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
-          if (Option.isSome(earlier)) {
-            if (earlier.value.fingerprint === receipt?.fingerprint) return earlier.value.streamId.slice(PREFIX.length)
-            return yield* Effect.fail(new ReceiptReused({ id: earlier.value.id }))
-          }
+          const earlier = yield* started(receipt)
+          if (earlier !== undefined) return earlier
           const { _tag: type, ...data } = BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys })
           const orgId = lock.orgId ?? ""
           const event: NewEvent = { eventId: `${commandId}-request`, type, data, at, orgId, principal, commandId }
-          yield* store.append(PREFIX + commandId, 0, [event], receipt).pipe(
-            // The id is new, so only the same request, sent twice at the same time, can stand in the way.
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () =>
-              Effect.fail(new LockBusy({ lockId }))
-            )
-          )
-          yield* runInBackground(PREFIX + commandId)
-          return commandId
+          const written = yield* Effect.result(store.append(PREFIX + commandId, 0, [event], receipt))
+          if (Result.isSuccess(written)) {
+            yield* runInBackground(PREFIX + commandId)
+            return commandId
+          }
+          if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
+          // The id is new, so only the same request, sent twice at the same time, can stand in the way.
+          return (yield* started(receipt)) ?? (yield* Effect.fail(new LockBusy({ lockId })))
         }),
         progress: Effect.fnUntraced(function* (principal, lockId, instanceId) {
           yield* queries.lock(principal, lockId, "bulk-add-keys")

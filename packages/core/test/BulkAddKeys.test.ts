@@ -127,6 +127,28 @@ describe("a request for many keys", () => {
       expect(yield* Effect.flip(reused)).toMatchObject({ _tag: "ReceiptReused" })
     })
   )
+
+  it.live("sent twice at the same time is the same request", () =>
+    Effect.gen(function* () {
+      const { start, done, log, ports, store, latchkey } = yield* makeBulk
+      const receipt = { id: "receipt-1", fingerprint: "bulk" }
+      let isFirstLook = true
+      const late: EventStore["Service"] = {
+        ...store,
+        // As if it had looked before the other one was stored.
+        receipt: (id) => {
+          const found = isFirstLook ? Effect.succeedNone : store.receipt(id)
+          isFirstLook = false
+          return found
+        }
+      }
+      const other = Context.get(yield* latchkey(Context.add(ports, EventStore, late)), BulkAddKeys)
+      const instance = yield* start(bulk(keys("key-1"), { receipt }))
+      expect(yield* other.start(bulk(keys("key-1"), { receipt, commandId: "another" }))).toBe(instance)
+      yield* done(instance)
+      expect(yield* log).toEqual(["LockCreated", "KeyAdded"])
+    })
+  )
 })
 
 describe("a process that stops", () => {

@@ -34,12 +34,18 @@ const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Env
   ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"]
 ]
 
+const spacetimedb = { LATCHKEY_STORE: "spacetimedb", LATCHKEY_SPACETIMEDB_TOKEN: "of-a-writer" }
+
 const alsoBad: typeof bad = [
   ["PORT", "65536"],
   ["PORT", "-1"],
   ["PORT", "80.5"],
   ["PORT", " "],
   ["LATCHKEY_STORE", "SQLITE"],
+  ["LATCHKEY_SPACETIMEDB_URI", "spacetimedb.example.org", spacetimedb],
+  ["LATCHKEY_SPACETIMEDB_URI", "ftp://example.org", spacetimedb],
+  ["LATCHKEY_SPACETIMEDB_DATABASE", "../identity", spacetimedb],
+  ["LATCHKEY_SPACETIMEDB_TOKEN", "two words", spacetimedb],
   ["LATCHKEY_SHADOW_PORT", "65536"],
   ["LATCHKEY_SHADOW_PORT", "8789", { HOST: "0.0.0.0" }],
   ["LATCHKEY_SHADOW_PORT", "8789", { HOST: "127.example.org" }],

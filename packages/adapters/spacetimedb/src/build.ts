@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** `latchkey-spacetimedb [file]`: writes the module that SpacetimeDB runs. */
-import { buildModule } from "./buildModule.ts"
+import { writeFileSync } from "node:fs"
+import { bundleModule } from "./bundleModule.ts"
 
 const file = process.argv[2] ?? "latchkey-module.js"
-await buildModule(file)
+writeFileSync(file, await bundleModule())
 process.stdout.write(`Wrote ${file}. Publish it: spacetime publish --js-path ${file} <database>\n`)

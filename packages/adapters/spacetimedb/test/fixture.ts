@@ -1,24 +1,14 @@
 /** What the tests work with: the module as it is published, and databases of their own on a host in this process. */
 import { randomUUID } from "node:crypto"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { EventStore, type NewEvent, ReadModel } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
-import { buildModule } from "@latchkey/spacetimedb/build"
+import { bundleModule } from "@latchkey/spacetimedb/bundle"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
 import { Context, Effect, ManagedRuntime } from "effect"
 import { afterAll } from "vitest"
 
-/** The bundle that `spacetime publish` would send. */
-export const bundle: string = await (async () => {
-  const folder = mkdtempSync(join(tmpdir(), "latchkey-module-"))
-  const file = join(folder, "module.js")
-  await buildModule(file)
-  const source = readFileSync(file, "utf8")
-  rmSync(folder, { recursive: true })
-  return source
-})()
+/** What `spacetime publish` would send. */
+export const bundle: string = await bundleModule()
 
 /** A host for the tests of one file. */
 export const startHost = async (): Promise<TestHost> => {

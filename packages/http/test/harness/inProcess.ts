@@ -49,12 +49,16 @@ export interface InProcess extends AsyncDisposable {
   readonly stop: () => Promise<void>
 }
 
+let stores: Layer.Layer<EventStore | ReadModel> = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+
+/** Instead of stores in memory, for every server that the test file then starts. */
+export const useStores = (others: typeof stores): void => void (stores = others)
+
 export const startInProcess = async (options: InProcessOptions = {}): Promise<InProcess> => {
   const faults: Faults = { store: "ok", readModel: "ok" }
   const log: Array<string> = []
   const memory = Layer.mergeAll(
-    Layer.provideMerge(storeWith(faults), MemoryEventStore.layer),
-    readModelWith(faults).pipe(Layer.provide(MemoryReadModel.layer)),
+    Layer.merge(storeWith(faults), readModelWith(faults)).pipe(Layer.provide(stores)),
     MemoryDeviceShadow.layer
   )
   const ports = options.shadow === undefined ? memory : Layer.provideMerge(options.shadow, memory)

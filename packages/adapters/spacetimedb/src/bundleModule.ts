@@ -1,12 +1,12 @@
-/** Bundles the module for `spacetime publish`. The SpacetimeDB library goes into the bundle, so it is built where it is used. */
+/** Bundles the module for `spacetime publish`. The SpacetimeDB library goes into it, so it is bundled where it is used. */
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
 
-// From the source, also when this runs built: SpacetimeDB wants one file, so nothing is gained by building twice.
+// From the source, also when this runs built.
 const MODULE = fileURLToPath(new URL("../src/module/index.ts", import.meta.url))
 
-/** Writes the module into a file: `spacetime publish --js-path <file> <database>`. */
-export const buildModule = async (file: string): Promise<void> => {
+/** The module as one file of JavaScript. */
+export const bundleModule = async (): Promise<string> => {
   const bundle = await rolldown({
     input: MODULE,
     // What the database itself provides.
@@ -16,6 +16,7 @@ export const buildModule = async (file: string): Promise<void> => {
     resolve: { mainFields: ["module", "main"] },
     tsconfig: false
   })
-  await bundle.write({ file, format: "esm", codeSplitting: false })
+  const { output } = await bundle.generate({ format: "esm", codeSplitting: false })
   await bundle.close()
+  return output[0].code
 }
