@@ -84,6 +84,14 @@ describe("imports", () => {
     expect(show(outside.filter(({ specifier }) => !allowed.includes(packageOf(specifier))))).toEqual([])
   })
 
+  it("of the SpacetimeDB test host know nothing of Latchkey", () => {
+    const host = "packages/spacetimedb-testhost"
+    const foreign = imports.filter(
+      ({ file, target }) => file.startsWith(`${host}/`) && ![".", host].includes(ownerOf(target))
+    )
+    expect(show(foreign)).toEqual([])
+  })
+
   it("name adapters in http/src/main.ts alone", () => {
     expect(
       show(

@@ -1,14 +1,14 @@
 /** The whole way: a bundled module, the official client SDK, a real socket between them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { identityOf, TestHost } from "../src/index.ts"
-import { bundle } from "./fixture/bundle.ts"
+import { bundle } from "./example/bundle.ts"
 import { Client } from "./fixture/client.ts"
 
 let host: TestHost
 let module: string
 
 beforeAll(async () => {
-  module = await bundle("./module.ts")
+  module = await bundle("../fixture/module.ts")
   host = await TestHost.start()
 })
 beforeEach(() => host.publish("notes", module))

@@ -1,7 +1,7 @@
 /** The HTTP API, with nothing but `fetch`. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { TestHost } from "../src/index.ts"
-import { bundle } from "./fixture/bundle.ts"
+import { bundle } from "./example/bundle.ts"
 import { Client } from "./fixture/client.ts"
 
 let host: TestHost
@@ -9,7 +9,7 @@ let module: string
 let owner: string
 
 beforeAll(async () => {
-  module = await bundle("./module.ts")
+  module = await bundle("../fixture/module.ts")
   host = await TestHost.start()
   owner = await host.token({ subject: "operator" })
 })

@@ -1,14 +1,14 @@
 /** The world of a module, and what is no module. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { TestHost } from "../src/index.ts"
-import { bundle } from "./fixture/bundle.ts"
+import { bundle } from "./example/bundle.ts"
 import { Client } from "./fixture/client.ts"
 
 let host: TestHost
 let module: string
 
 beforeAll(async () => {
-  module = await bundle("./module.ts")
+  module = await bundle("../fixture/module.ts")
   host = await TestHost.start({ capacityMb: 1 })
   await host.publish("notes", module)
 })
