@@ -1,6 +1,6 @@
 /** Which events of a lock's history an explanation rests on: for each term of what is asked about, the newest that made it. */
 import { Option } from "effect"
-import type { Subject } from "./Explain.ts"
+import type { Subject } from "./Explanation.ts"
 import { fromStored, type LockEvent } from "./LockEvent.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { canonical } from "./TempKey.ts"
@@ -14,13 +14,20 @@ export const madeBy = (so: MadeBy, subject: Subject, stored: StoredEvent): MadeB
   return terms.length === 0 ? so : { ...so, ...Object.fromEntries(terms.map((term) => [term, stored])) }
 }
 
-/** The temp key and the user of a use; `undefined` for any other event. */
-export const useOf = (
-  stored: StoredEvent
-): { readonly tempKeyUuid: string; readonly userId: string | undefined } | undefined => {
-  if (stored.type !== "TempKeyUsed") return undefined
+/** A use that the log of a lock holds: of a temp key, or of a shared key or its PIN. */
+export interface Use {
+  readonly tempKeyUuid: string
+  readonly userId: string | undefined
+  readonly by: "link" | "PIN"
+}
+
+/** The use that an event tells of; `undefined` for any other event. */
+export const useOf = (stored: StoredEvent): Use | undefined => {
+  if (stored.type !== "TempKeyUsed" && stored.type !== "LockOpenRequested") return undefined
   const event = Option.getOrUndefined(fromStored(stored))
-  return event?._tag === "TempKeyUsed" ? { tempKeyUuid: event.tempKeyUuid, userId: event.userId } : undefined
+  if (event?._tag === "TempKeyUsed") return { tempKeyUuid: event.tempKeyUuid, userId: event.userId, by: "link" }
+  if (event?._tag !== "LockOpenRequested" || event.credentialUuid === undefined) return undefined
+  return { tempKeyUuid: event.credentialUuid, userId: undefined, by: event.reason?.startsWith("PIN") ? "PIN" : "link" }
 }
 
 /** Most events of a long history are about something else, and need not be read for this. */
@@ -33,6 +40,8 @@ const termsMade = (so: MadeBy, subject: Subject, event: LockEvent): ReadonlyArra
       return termsOfTempKey(subject.tempKeyUuid, event)
     case "Key":
       return isOfKey(subject.keyUuid, event) ? ["key"] : []
+    case "Pin":
+      return []
     case "User":
       return termsOfUser(so, subject.userId, event)
   }

@@ -1,7 +1,8 @@
 /** Explains and simulates from the log itself. Nothing here writes, and nothing rests on what is cached. */
 import { Context, Effect, Layer, Result, Schema } from "effect"
-import { beginReplay, conclude, type Explanation, type Question, replay, type Subject } from "./Explain.ts"
-import { useOf } from "./ExplainFacts.ts"
+import { beginReplay, conclude, replay } from "./Explain.ts"
+import { type Use, useOf } from "./ExplainFacts.ts"
+import type { Explanation, Question, Subject } from "./Explanation.ts"
 import { streamOfLock } from "./Lock.ts"
 import { decide } from "./LockAggregate.ts"
 import type { LockRequest } from "./LockCommand.ts"
@@ -9,18 +10,28 @@ import { LockNotFound, type LockRefused } from "./LockError.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { refusedPinAt } from "./RefusedPins.ts"
 import { type RefusedUse, refusedUsesAt } from "./RefusedUses.ts"
+import { streamOfShared } from "./SharedCredential.ts"
 import { beginSimulation, type Simulation } from "./Simulate.ts"
 
-/** What somebody asks to be explained: `at` in epoch milliseconds; an attempt says by itself when it was and about what. */
-export type ExplainRequest = { readonly subject: Subject; readonly at: number } | { readonly attemptId: string }
+/**
+ * What somebody asks to be explained: `at` in epoch milliseconds. An attempt says by itself when it was and about what;
+ * the last PIN is the newest that was entered at the lock and is no later than `at`. A PIN itself is never asked for.
+ */
+export type ExplainRequest =
+  | { readonly subject: Subject; readonly at: number }
+  | { readonly attemptId: string }
+  | { readonly pinAttempt: "last"; readonly at: number }
 
 /** No attempt to use a temp key of this lock was recorded under this id. */
 export class AttemptNotFound extends Schema.TaggedError<AttemptNotFound>()("AttemptNotFound", {
   attemptId: Schema.String
 }) {
   override get message() {
-    return "No attempt at this lock has this id. Use the eventId of a TempKeyUsed event, or one that an explanation or a simulation named."
+    return this.attemptId === "last"
+      ? "No PIN was entered at this lock until then."
+      : "No attempt at this lock has this id. Use the eventId that an explanation, a simulation or an export of the log names."
   }
 }
 
@@ -79,36 +90,52 @@ export class Explanations extends Context.Service<
 
 /** The explanation, for whoever may read the log itself. A lock without a stream is not there. */
 export const explainFromLog = Effect.fnUntraced(function* (lockId: number, request: ExplainRequest) {
+  const store = yield* EventStore
   const refused = yield* refusedUsesAt(lockId)
-  const question = "attemptId" in request ? yield* questionAbout(lockId, request.attemptId, refused) : request
-  let so = beginReplay(question, refused)
+  const asked = "subject" in request ? request : yield* recorded(lockId, request, refused)
+  const uuid = asked.subject._tag === "TempKey" ? asked.subject.tempKeyUuid : sharedKeyIn(asked.subject)
+  const sharedKey = uuid === undefined ? [] : yield* store.read(streamOfShared(uuid), 0, PAGE)
+  let so = beginReplay(sharedKey.length === 0 ? asked : { ...asked, sharedKey }, refused)
   yield* forEachEvent(lockId, (stored) => (so = replay(so, stored)))
   return so.present.version === 0 ? yield* Effect.fail(new LockNotFound({ lockId })) : conclude(so)
 })
 
-const questionAbout = Effect.fnUntraced(function* (
+const sharedKeyIn = (subject: Subject): string | undefined =>
+  subject._tag === "Pin" ? subject.sharedKeyUuid : undefined
+
+/** The question about an attempt that was recorded, wherever it was: with the lock, or beside it. */
+const recorded = Effect.fnUntraced(function* (
   lockId: number,
-  attemptId: string,
+  request: Exclude<ExplainRequest, { readonly subject: Subject }>,
   refused: ReadonlyArray<RefusedUse>
 ) {
-  let question = refused.flatMap((use) => (use.eventId === attemptId ? [questionOf(attemptId, use, use.at)] : []))[0]
-  if (question === undefined) {
-    yield* forEachEvent(lockId, (stored) => {
-      const use = stored.eventId === attemptId ? useOf(stored) : undefined
-      if (use !== undefined) question = questionOf(attemptId, use, stored.at)
-    })
+  const isWanted = (event: { readonly eventId: string; readonly at: number }) =>
+    "attemptId" in request ? event.eventId === request.attemptId : event.at <= request.at
+  let found: Question | undefined
+  yield* forEachEvent(lockId, (stored) => {
+    const use = useOf(stored)
+    const isCandidate = use !== undefined && ("attemptId" in request || use.by === "PIN") && isWanted(stored)
+    if (isCandidate) found = questionAbout(stored, use)
+  })
+  if ("attemptId" in request) {
+    for (const use of refused) if (isWanted(use)) found = questionAbout(use, { ...use, by: "link" })
   }
-  return question ?? (yield* Effect.fail(new AttemptNotFound({ attemptId })))
+  const pin = yield* refusedPinAt(lockId, isWanted)
+  if (pin !== undefined && pin.at >= (found?.at ?? Number.NEGATIVE_INFINITY)) found = pin
+  const attemptId = "attemptId" in request ? request.attemptId : request.pinAttempt
+  return found ?? (yield* Effect.fail(new AttemptNotFound({ attemptId })))
 })
 
-const questionOf = (
-  attemptId: string,
-  { tempKeyUuid, userId }: { readonly tempKeyUuid: string; readonly userId?: string | undefined },
-  at: number
+const questionAbout = (
+  { eventId, at }: { readonly eventId: string; readonly at: number },
+  { tempKeyUuid, userId, by }: Omit<Use, "userId"> & { readonly userId?: string | undefined }
 ): Question => ({
-  subject: userId === undefined ? { _tag: "TempKey", tempKeyUuid } : { _tag: "TempKey", tempKeyUuid, userId },
+  subject:
+    by === "PIN"
+      ? { _tag: "Pin", sharedKeyUuid: tempKeyUuid }
+      : { _tag: "TempKey", tempKeyUuid, ...(userId !== undefined && { userId }) },
   at,
-  attemptId
+  attemptId: eventId
 })
 
 const PAGE = 1_000

@@ -2,7 +2,7 @@
 import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
 import { BulkAddKeys, type BulkNotFound, type BulkProgress, isInstanceId, type StartError } from "./BulkAddKeys.ts"
 import { DeviceReports } from "./DeviceReports.ts"
-import type { Explanation } from "./Explain.ts"
+import type { Explanation } from "./Explanation.ts"
 import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTempKey } from "./Explanations.ts"
 import { type Lock, LockId } from "./Lock.ts"
 import { CommandContext, LockRequest } from "./LockCommand.ts"

@@ -72,7 +72,12 @@ const nameOf = (principal: Principal, address: string): string => {
 
 /** What happened when PINs were entered. Stored for ever: add cases and optional fields, never rename or remove one. */
 export const PinEvent = Schema.TaggedUnion({
-  PinRefused: { lockId: Schema.Int, accounts: Schema.Array(Schema.String) }
+  PinRefused: {
+    lockId: Schema.Int,
+    accounts: Schema.Array(Schema.String),
+    /** The credential whose PIN it is, when it is one's that opened nothing then. */
+    credentialUuid: Schema.optionalKey(Schema.String)
+  }
 })
 
 /** For every account that is not full: when it will be, epoch milliseconds. */

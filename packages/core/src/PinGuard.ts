@@ -14,7 +14,8 @@ export interface PinAttempt extends SharedContext {
   readonly accounts: ReadonlyArray<string>
 }
 
-const STREAM = "pin-attempts"
+/** The stream that holds every PIN that was refused. */
+export const PIN_ATTEMPTS = "pin-attempts"
 const PAGE = 1_000
 /** Clocks of several processes may differ by so much, in milliseconds. */
 const SKEW = 60 * 60_000
@@ -22,10 +23,13 @@ const SKEW = 60 * 60_000
 export class PinGuard extends Context.Service<
   PinGuard,
   {
-    /** What the check finds, unless the accounts are locked out. When it finds nothing, that counts. */
+    /**
+     * What the check finds, unless the accounts are locked out. When it fails, that counts; it fails with the credential
+     * whose PIN it is, if it is one's that opens nothing now: the log keeps that, the caller does not learn it.
+     */
     readonly attempt: <A, E>(
       attempt: PinAttempt,
-      check: Effect.Effect<A | undefined, E>
+      check: Effect.Effect<Result.Result<A, string | undefined>, E>
     ) => Effect.Effect<A, E | PinRefused | PinLockedOut | StoreUnavailable>
   }
 >()("@latchkey/core/PinGuard") {
@@ -46,7 +50,7 @@ export class PinGuard extends Context.Service<
         // What lies further back counts no more, however much there is of it.
         let read = version ?? (yield* versionBefore(store, now - FORGOTTEN_AFTER - SKEW))
         while (true) {
-          const events = yield* store.read(STREAM, read, PAGE)
+          const events = yield* store.read(PIN_ATTEMPTS, read, PAGE)
           for (const event of events) countPin(state, event)
           read = events.at(-1)?.version ?? read
           version = read
@@ -54,14 +58,17 @@ export class PinGuard extends Context.Service<
         }
       })
 
-      const judge = Effect.fnUntraced(function* <A, E>(attempt: PinAttempt, check: Effect.Effect<A | undefined, E>) {
+      const judge = Effect.fnUntraced(function* <A, E>(
+        attempt: PinAttempt,
+        check: Effect.Effect<Result.Result<A, string | undefined>, E>
+      ) {
         while (true) {
           const expected = yield* catchUp(attempt.at)
           const lockedOut = lockOut(attempt)
           if (lockedOut !== undefined) return yield* Effect.fail(lockedOut)
           const found = yield* check
-          if (found !== undefined) return found
-          const written = yield* Effect.result(store.append(STREAM, expected, [refusal(attempt)]))
+          if (Result.isSuccess(found)) return found.success
+          const written = yield* Effect.result(store.append(PIN_ATTEMPTS, expected, [refusal(attempt, found.failure)]))
           if (Result.isSuccess(written)) return yield* Effect.fail(new PinRefused())
           if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
         }
@@ -79,15 +86,19 @@ export class PinGuard extends Context.Service<
   )
 }
 
-const refusal = ({ lockId, accounts, commandId, at, principal }: PinAttempt): NewEvent => {
-  const { _tag: type, ...data }: typeof PinEvent.Type = { _tag: "PinRefused", lockId, accounts }
+const refusal = (
+  { lockId, accounts, commandId, at, principal }: PinAttempt,
+  credentialUuid: string | undefined
+): NewEvent => {
+  const refused: typeof PinEvent.Type = { _tag: "PinRefused", lockId, accounts }
+  const { _tag: type, ...data } = credentialUuid === undefined ? refused : { ...refused, credentialUuid }
   return { eventId: `${commandId}-1`, type, data, at, orgId: "", principal, commandId }
 }
 
 /** A version of the stream with no event after an instant before it: found in steps, since there may be many events. */
 const versionBefore = Effect.fnUntraced(function* (store: EventStore["Service"], instant: number) {
   const isBefore = (version: number) =>
-    Effect.map(store.read(STREAM, version - 1, 1), ([event]) => event !== undefined && event.at < instant)
+    Effect.map(store.read(PIN_ATTEMPTS, version - 1, 1), ([event]) => event !== undefined && event.at < instant)
   let below = 0
   let above = 1
   while (yield* isBefore(above)) {

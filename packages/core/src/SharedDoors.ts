@@ -166,10 +166,10 @@ export class SharedDoors extends Context.Service<
             Effect.gen(function* () {
               const credential = yield* credentials.findByPin(lockId, pin, key)
               const door = credential === undefined ? undefined : doorForPin(credential, lockId, at)
-              if (credential === undefined || door === undefined) return undefined
+              if (credential === undefined || door === undefined) return Result.fail(credential?.uuid)
               const lock = yield* lockAt(lockId)
               const may = lock !== undefined && Result.isSuccess(mayShare(credential.grantedBy, lock))
-              return may ? { credential, door } : undefined
+              return may ? Result.succeed({ credential, door }) : Result.fail(credential.uuid)
             })
           )
           // The fingerprint is of a body that holds the PIN: without the key it must tell nothing of it.

@@ -20,6 +20,7 @@ export * from "./Pins.ts"
 export * from "./PinAttempts.ts"
 export * from "./DeviceState.ts"
 export * from "./RefusedUses.ts"
+export * from "./Explanation.ts"
 export * from "./Explain.ts"
 export * from "./Simulate.ts"
 // The ports: what an adapter implements.

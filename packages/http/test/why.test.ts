@@ -1,7 +1,7 @@
 /** Why, over HTTP: explanations and simulations, and that neither changes anything. */
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { HOLDER, OWNER, owner, STRANGER } from "./harness/callers.ts"
+import { HOLDER, OWNER, owner, STRANGER, superKey } from "./harness/callers.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { FURNITURE, type FurnishedLock, furnishedLock, historyOf, newUuid, stateOf } from "./harness/locks.ts"
 import { callsOf } from "./harness/request.ts"
@@ -81,7 +81,9 @@ describe("explain", () => {
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ["nothing", {}, "tempKeyUuid"],
     ["two things", { tempKeyUuid: newUuid(), keyUuid: "key" }, "tempKeyUuid"],
-    ["an attempt at another time", { attemptId: "x", at: "2026-01-01T00:00:00Z" }, "attemptId"],
+    ["an attempt at another time", { attemptId: "x", at: "2026-01-01T00:00:00Z" }, "at"],
+    ["a PIN with a user", { pinOf: newUuid(), userId: OWNER }, "userId"],
+    ["a PIN itself", { pinAttempt: "12345678" }, "pinAttempt"],
     ["no uuid", { tempKeyUuid: "key-1" }, "tempKeyUuid"],
     ["no instant", { userId: OWNER, at: "yesterday" }, "at"]
   ])("refuses to be asked about %s, and says what is wrong", async (_, query, field) => {
@@ -91,6 +93,28 @@ describe("explain", () => {
       `${lock.path}/explain?${new URLSearchParams(query)}`
     )
     expect([status, body.details?.map(({ field }) => field)]).toEqual([400, [field]])
+  })
+
+  it("says of a shared key, and of the PIN that was entered last, what decided", async () => {
+    const lock = await furnishedLock(server.url)
+    const call = callsOf(server.url, superKey)
+    const shared = await call("POST", "/temp-keys", {
+      body: {
+        validFrom: new Date(Date.now() - 60_000).toISOString(),
+        validUntil: new Date(Date.now() + 60_000).toISOString(),
+        doors: [{ lockId: String(lock.lockId), accessMethod: "code" }]
+      }
+    })
+    const { uuid: tempKeyUuid, pin } = shared.body as unknown as { readonly uuid: string; readonly pin: string }
+    expect(await explain(lock, { tempKeyUuid })).toMatchObject({ allowed: false, rule: "pin-needed" })
+    expect(await explain(lock, { pinOf: tempKeyUuid })).toMatchObject({ allowed: true, asked: { pinOf: tempKeyUuid } })
+    const enter = async (pin: string) => (await call("POST", `${lock.path}/open-with-pin`, { body: { pin } })).status
+    expect(await enter(pin)).toBe(200)
+    expect(await explain(lock, { pinAttempt: "last" })).toMatchObject({ allowed: true, recorded: { outcome: "used" } })
+    expect(await enter(pin === "00000000" ? "00000001" : "00000000")).toBe(401)
+    const refused = await explain(lock, { pinAttempt: "last" })
+    expect(refused).toMatchObject({ allowed: false, rule: "unknown-pin", recorded: { outcome: "pin-refused" } })
+    expect(JSON.stringify(refused)).not.toContain(pin)
   })
 
   it("knows no attempt that nobody made", async () => {

@@ -8,7 +8,7 @@ import { type StoreAdapters, withStore } from "./withStore.ts"
 
 class Unclear extends Schema.TaggedError<Unclear>()("Unclear", {}) {
   override get message() {
-    return "Ask about one of --temp-key, --key and --attempt, or about a --user alone; --temp-key is a UUID, --at an instant such as 2026-08-31T09:00:00Z, and an attempt says by itself when it was and by whom."
+    return "Ask about one of --temp-key, --key, --pin-of, --pin-attempt last and --attempt, or about a --user alone. Temp keys and shared keys are named by UUIDs, --at is an instant such as 2026-08-31T09:00:00Z, and an --attempt says by itself when it was."
   }
 }
 
@@ -22,6 +22,8 @@ export const explain = (adapters: StoreAdapters) =>
       lockId: Flag.Int("lock").pipe(Flag.withSchema(LockId), Flag.withDescription("The number of the lock")),
       tempKeyUuid: text("temp-key", "A temp key, by its uuid"),
       keyUuid: text("key", "A permanent key, by its uuid"),
+      pinOf: text("pin-of", "A shared key, by its uuid: would its PIN open the lock? A PIN itself is never given"),
+      pinAttempt: text("pin-attempt", '"last": the newest PIN that was entered at the lock by then'),
       attemptId: text("attempt", "One attempt that was recorded, by the id of its event"),
       userId: text("user", "Who comes with the key; alone: what this user may do as owner or key holder"),
       at: text("at", "The instant to explain, as 2026-08-31T09:00:00Z; now when left away")
@@ -52,6 +54,9 @@ const inWords = (
     ...(facts.tempKey?.wallTime === undefined
       ? []
       : [`On the wall: ${facts.tempKey.wallTime} (${facts.tempKey.schedule?.timeZone})`]),
+    ...(facts.lockedOutUntil === undefined
+      ? []
+      : [`Its guesser was locked out until ${instantOf(facts.lockedOutUntil)}`]),
     ...(nextChangeAt === undefined ? [] : [`Time alone changes the status next at ${instantOf(nextChangeAt)}`]),
     ...(facts.events.length === 0 ? [] : ["Rests on:", ...facts.events.map(line)])
   ].join("\n")

@@ -1,5 +1,6 @@
 /** Why a lock opens or not, and what an update would have changed. Beyond the published contract; nothing here writes. */
 import {
+  AccessMethod,
   AccessMode,
   Instant,
   Key,
@@ -20,23 +21,32 @@ import { problem } from "../Problem.ts"
 
 const errors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
 
-/** Exactly one thing is asked about; a `userId` may come with a key, or be asked about alone. */
+/** Exactly one thing is asked about; a `userId` may come with a key, or be asked about alone. A PIN is never sent. */
 export const Asked = Schema.Struct({
+  /** A temp key of the lock, or a shared key with a door at it. */
   tempKeyUuid: Schema.optionalKey(UuidText),
   keyUuid: Schema.optionalKey(Text),
+  /** A shared key: would its PIN open the lock? */
+  pinOf: Schema.optionalKey(UuidText),
+  /** The newest PIN that was entered at the lock, no later than `at`. */
+  pinAttempt: Schema.optionalKey(Schema.Literal("last")),
   /** The id of the event that recorded an attempt: it says by itself when it was, and about what. */
   attemptId: Schema.optionalKey(Text),
   userId: Schema.optionalKey(Text),
   /** Now unless given. */
   at: Schema.optionalKey(Instant)
 }).check(
-  Schema.makeFilter(({ tempKeyUuid, keyUuid, attemptId, userId, at }) => {
-    const named = [tempKeyUuid, keyUuid, attemptId].filter((name) => name !== undefined).length
-    if (attemptId !== undefined && (userId !== undefined || at !== undefined))
-      return { path: ["attemptId"], issue: "An attempt is asked about alone: leave out userId and at" }
-    return named === 1 || (named === 0 && userId !== undefined)
-      ? undefined
-      : { path: ["tempKeyUuid"], issue: "Name one of tempKeyUuid, keyUuid and attemptId, or a userId alone" }
+  Schema.makeFilter(({ at, userId, ...subjects }) => {
+    const named = Object.keys(subjects).length
+    if (named > 1 || (named === 0 && userId === undefined)) {
+      const issue = `Name one of tempKeyUuid, keyUuid, pinOf, pinAttempt and attemptId, or a userId alone`
+      return { path: ["tempKeyUuid"], issue }
+    }
+    if (userId !== undefined && ("pinOf" in subjects || "pinAttempt" in subjects || "attemptId" in subjects))
+      return { path: ["userId"], issue: "A userId comes with a tempKeyUuid or a keyUuid, or alone" }
+    return at !== undefined && "attemptId" in subjects
+      ? { path: ["at"], issue: "An attempt says by itself when it was" }
+      : undefined
   })
 )
 
@@ -45,7 +55,7 @@ const principal = Schema.Struct({ type: Schema.String, userId: text, orgId: text
 
 const Explanation = Schema.Struct({
   lockId: LockId,
-  asked: Schema.Struct({ tempKeyUuid: text, keyUuid: text, userId: text }),
+  asked: Schema.Struct({ tempKeyUuid: text, keyUuid: text, userId: text, pinOf: text }),
   at: Schema.String,
   /** The version of the lock's stream that was judged; 0 before the lock was there. */
   version: Schema.Int,
@@ -58,7 +68,7 @@ const Explanation = Schema.Struct({
     Schema.Struct({
       eventId: Schema.String,
       version: Schema.optionalKey(Schema.Int),
-      outcome: Schema.Union([Schema.Literal("used"), RefusalReason]),
+      outcome: Schema.Union([Schema.Literals(["used", "pin-refused"]), RefusalReason]),
       principal
     })
   ),
@@ -80,6 +90,18 @@ const Explanation = Schema.Struct({
     ),
     key: Schema.optionalKey(Key),
     ownerId: text,
+    sharedKey: Schema.optionalKey(
+      Schema.Struct({
+        uuid: Schema.String,
+        validFrom: Schema.String,
+        validUntil: Schema.String,
+        status: Schema.String,
+        doors: Schema.Array(Schema.Struct({ id: Schema.Int, accessMethod: AccessMethod })),
+        grantedBy: principal
+      })
+    ),
+    /** Until when the guesser of the PIN was locked out. */
+    lockedOutUntil: text,
     events: Schema.Array(
       Schema.Struct({ eventId: Schema.String, version: Schema.Int, type: Schema.String, at: Schema.String, principal })
     )

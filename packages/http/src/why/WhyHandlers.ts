@@ -34,28 +34,35 @@ export const makeWhyHandlers: Effect.Effect<Handlers<typeof Api>["why"], never, 
 )
 
 /** What is asked, as the core takes it; about now (epoch milliseconds) unless it says when. */
-export const requestOf = (asked: typeof Asked.Type, now: number): ExplainRequest =>
-  asked.attemptId === undefined
-    ? { subject: subjectOf(asked), at: asked.at === undefined ? now : millisOf(asked.at) }
-    : { attemptId: asked.attemptId }
+export const requestOf = (
+  { at: instant, attemptId, pinAttempt, ...asked }: typeof Asked.Type,
+  now: number
+): ExplainRequest => {
+  const at = instant === undefined ? now : millisOf(instant)
+  if (attemptId !== undefined) return { attemptId }
+  return pinAttempt === undefined ? { subject: subjectOf(asked), at } : { pinAttempt, at }
+}
 
 /** The declaration has seen to it that there is one subject. */
-const subjectOf = ({ tempKeyUuid, keyUuid, userId }: typeof Asked.Type): Subject => {
+const subjectOf = ({ tempKeyUuid, keyUuid, pinOf, userId }: typeof Asked.Type): Subject => {
   const by = userId === undefined ? {} : { userId }
   if (tempKeyUuid !== undefined) return { _tag: "TempKey", tempKeyUuid, ...by }
-  return keyUuid === undefined ? { _tag: "User", userId: userId ?? "" } : { _tag: "Key", keyUuid, ...by }
+  if (keyUuid !== undefined) return { _tag: "Key", keyUuid, ...by }
+  return pinOf === undefined ? { _tag: "User", userId: userId ?? "" } : { _tag: "Pin", sharedKeyUuid: pinOf }
 }
 
 const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explanation }: Explanation) => {
-  const { _tag: _, ...asked } = subject
+  const { sharedKey, lockedOutUntil, ...others } = facts
   return {
-    asked,
+    asked: askedInfo(subject),
     at: instantOf(at),
     ...explanation,
     nextChangeAt: nextChangeAt === undefined ? null : instantOf(nextChangeAt),
     recorded: recorded === undefined ? null : { ...recorded, principal: principalInfo(recorded.principal) },
     facts: {
-      ...facts,
+      ...others,
+      ...(sharedKey && { sharedKey: { ...sharedKey, grantedBy: principalInfo(sharedKey.grantedBy) } }),
+      ...(lockedOutUntil !== undefined && { lockedOutUntil: instantOf(lockedOutUntil) }),
       events: facts.events.map(({ at, principal, ...event }) => ({
         ...event,
         at: instantOf(at),
@@ -63,6 +70,12 @@ const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explan
       }))
     }
   }
+}
+
+const askedInfo = (subject: Subject) => {
+  if (subject._tag === "Pin") return subject.sharedKeyUuid === undefined ? {} : { pinOf: subject.sharedKeyUuid }
+  const { _tag: _, ...asked } = subject
+  return asked
 }
 
 const principalInfo = ({ _tag, ...who }: Principal) => ({ type: _tag, ...who })
