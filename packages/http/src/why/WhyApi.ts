@@ -16,7 +16,7 @@ import {
 } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { lock } from "../Parts.ts"
+import { headers, lock } from "../Parts.ts"
 import { problem } from "../Problem.ts"
 
 const errors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
@@ -121,6 +121,7 @@ export const why = HttpApiGroup.make("why").add(
   }),
   HttpApiEndpoint.post("simulate-update-temp-key", "/locks/:id/simulate-update-temp-key", {
     params: lock,
+    headers,
     payload: Schema.Struct(update),
     success: Schema.Struct({
       accepted: Schema.Int,
