@@ -114,11 +114,12 @@ const spacetimeConfig: Effect.Effect<SpacetimeConfig, InvalidConfig> = Effect.ge
 
 export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function* () {
   const host = yield* variable("HOST", "127.0.0.1", anyText, "expected a host name or address")
+  const port = yield* variable("PORT", 8787, portNumber, "expected a port, 0 to 65535")
   return {
     ...(yield* storeConfig),
     host,
-    port: yield* variable("PORT", 8787, portNumber, "expected a port, 0 to 65535"),
-    shadow: yield* shadowConfig(host),
+    port,
+    shadow: yield* shadowConfig(host, port === 0),
     jwt: {
       key: yield* jwtKey,
       issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
@@ -145,9 +146,10 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
   }
 })
 
-const shadowConfig = Effect.fnUntraced(function* (host: string) {
+/** `anyPort`: ports that are not set are the system's to choose, as that of the API is. */
+const shadowConfig = Effect.fnUntraced(function* (host: string, anyPort: boolean) {
   const shadow = yield* variable("LATCHKEY_SHADOW", "local", oneOf("local", "aws"), "expected local or aws")
-  return shadow === "aws" ? yield* awsShadowConfig : yield* localShadowConfig(host)
+  return shadow === "aws" ? yield* awsShadowConfig : yield* localShadowConfig(host, anyPort)
 })
 
 const awsShadowConfig: Effect.Effect<AwsShadowConfig, InvalidConfig> = Effect.gen(function* () {
@@ -170,7 +172,8 @@ const awsShadowConfig: Effect.Effect<AwsShadowConfig, InvalidConfig> = Effect.ge
 })
 
 const localShadowConfig = Effect.fnUntraced(function* (
-  host: string
+  host: string,
+  anyPort: boolean
 ): Effect.fn.Return<LocalShadowConfig, InvalidConfig> {
   const keys = yield* variable(
     "LATCHKEY_SHADOW_KEYS",
@@ -179,16 +182,20 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "expected accessKeyId:secret pairs, separated by commas, and no id twice"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
-  const mqtt = yield* mqttConfig(host)
+  const mqtt = yield* mqttConfig(host, anyPort)
   if (port === "off") return { _tag: "local", rest: "off", mqtt }
   // Who writes a shadow opens a door: without a signature, only programs of this machine.
-  if (keys.length > 0 || isLoopback(host)) return { _tag: "local", rest: { port: port ?? 8789, keys }, mqtt }
+  if (keys.length > 0 || isLoopback(host))
+    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys }, mqtt }
   if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
   const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
 })
 
-const mqttConfig = Effect.fnUntraced(function* (host: string): Effect.fn.Return<MqttConfig, InvalidConfig> {
+const mqttConfig = Effect.fnUntraced(function* (
+  host: string,
+  anyPort: boolean
+): Effect.fn.Return<MqttConfig, InvalidConfig> {
   const port = yield* variable("LATCHKEY_MQTT_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const url = yield* variable("LATCHKEY_MQTT_URL", undefined, mqttUrl, "expected an mqtt or mqtts URL")
   const byDefault = isLoopback(host) ? "open" : "secret"
@@ -203,7 +210,7 @@ const mqttConfig = Effect.fnUntraced(function* (host: string): Effect.fn.Return<
     return yield* new InvalidConfig({ variable: "LATCHKEY_MQTT_URL", expected })
   }
   if (url !== undefined) return { _tag: "Other", url: new URL(url) }
-  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? 8788, signIn }
+  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn }
 })
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {

@@ -30,6 +30,14 @@ describe("the port of devices", () => {
     expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(`LATCHKEY_MQTT_PORT.*${port}`)]])
   })
 
+  it("is the system's to choose when that of the API is", async () => {
+    using folder = temporaryFolder()
+    const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "" }
+    await using one = await startServer(environment)
+    await using other = await startServer(environment)
+    expect(brokerOf(one)).not.toBe(brokerOf(other))
+  })
+
   it("is open on a loopback address alone", async () => {
     using folder = temporaryFolder()
     const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" }
