@@ -60,6 +60,7 @@ describe("a temp key is explained", () => {
       const at = (time: string, userId?: string) => Effect.map(about(tempKeyUuid, time, userId), short)
       expect(yield* at("07:59")).toEqual([false, "no-such-lock", 0])
       expect(yield* at("08:05")).toEqual([false, "no-such-key", 1])
+      expect(yield* at("08:10")).toEqual([false, "valid-from", 2])
       expect(yield* at("08:30")).toEqual([false, "valid-from", 2])
       expect(yield* at("09:00")).toEqual([true, "valid", 2])
       expect(yield* at("09:30")).toEqual([true, "valid", 4])

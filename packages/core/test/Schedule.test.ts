@@ -80,6 +80,13 @@ describe("where clocks go forward, in Berlin", () => {
     expect(inSpring("01:00", "05:00")).toEqual(["+ 2026-03-29T00:00Z", "- 2026-03-29T03:00Z"]))
 })
 
+it("a turn at the end of the time asked about is none in it, also where clocks change", () => {
+  const closing = onSundays("Europe/Berlin", "01:30", "02:30")
+  const change = millisOf("2026-03-29T01:00Z")
+  expect(nextTurn(closing, change - 60_000, change)).toBeUndefined()
+  expect(nextTurn(closing, change - 60_000, change + 1)).toBe(change)
+})
+
 describe("where clocks go back, in Berlin", () => {
   const inAutumn = (from: string, to: string) =>
     turns(onSundays("Europe/Berlin", from, to), "2026-10-24T12:00Z", "2026-10-25T12:00Z")
