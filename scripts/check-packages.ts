@@ -30,10 +30,10 @@ try {
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
   run(project, "npm", "install", "--no-audit", "--no-fund", ...tarballs)
   const entries = manifests.flatMap(({ name, exports }) => Object.keys(exports).map((entry) => join(name, entry)))
-  importAll(entries.filter((entry) => !entry.endsWith("/testing")))
+  // The test kit, and what SpacetimeDB needs, rest on packages that are installed by who wants them.
+  importAll(entries.filter((entry) => !entry.endsWith("/testing") && !entry.startsWith("@latchkey/spacetimedb")))
   run(project, "npx", "--no-install", "latchkey", "--help")
   await serve()
-  // The test kit alone brings the test libraries.
   const optional = manifests.flatMap(({ peerDependencies = {}, peerDependenciesMeta = {} }) =>
     Object.keys(peerDependenciesMeta)
       .filter((peer) => manifests.every(({ name }) => name !== peer))

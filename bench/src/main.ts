@@ -15,6 +15,7 @@ import { httpReads } from "./benchmarks/httpReads.ts"
 import { inProcess } from "./benchmarks/inProcess.ts"
 import { largeLocks } from "./benchmarks/largeLocks.ts"
 import { longStream } from "./benchmarks/longStream.ts"
+import { spacetimedb } from "./benchmarks/spacetimedb.ts"
 import { describeMachine } from "./machine.ts"
 import { holds, render } from "./report.ts"
 
@@ -26,7 +27,8 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   largeLocks,
   hotLock,
   cachedLocks,
-  devices
+  devices,
+  spacetimedb
 ]
 
 const {

@@ -80,8 +80,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     // The SDK tells every step on the console; errors it tells there anyway.
     setGlobalLogLevel("error")
     const connect = open({ ...database, deadline, onHead, onEnd })
-    const first = yield* Effect.acquireRelease(connect, () => Effect.sync(close))
-    let state: State = { _tag: "Open", session: first }
+    let state: State = { _tag: "Opening", next: Deferred.makeUnsafe() }
 
     const onFailure = ({ message }: CannotConnect) => {
       if (state._tag === "Open") return
@@ -95,9 +94,15 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
       state = { _tag: "Open", session }
       Deferred.doneUnsafe(next, Effect.void)
     }
-    function close() {
+    const close = () => {
       if (state._tag === "Open") state.session.end("The connection to SpacetimeDB was closed")
+      state = {
+        _tag: "Down",
+        error: new Unavailable({ message: "The connection to SpacetimeDB was closed." }),
+        next: Deferred.makeUnsafe()
+      }
     }
+    onSuccess(yield* Effect.acquireRelease(connect, () => Effect.sync(close)))
 
     const stayConnected = Effect.gen(function* () {
       while (true) {

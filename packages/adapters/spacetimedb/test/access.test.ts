@@ -3,8 +3,16 @@ import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { identityOf } from "@latchkey/spacetimedb-testhost"
 import { Effect } from "effect"
-import { DbConnectionBuilder, DbConnectionImpl, procedures, reducers, schema, t } from "spacetimedb"
+import { DbConnectionBuilder, DbConnectionImpl, Identity, procedures, reducers, schema, t } from "spacetimedb"
 import { describe, expect, it } from "vitest"
+import {
+  connect,
+  type DbConnection,
+  type ReadArguments,
+  type ReadName,
+  type WriteArguments,
+  type WriteName
+} from "../src/Bindings.ts"
 import { declare } from "../src/schema.ts"
 import { AUDIENCE, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
 
@@ -13,18 +21,24 @@ const run = Effect.runPromise
 const { rows, reducers: writes, procedures: reads } = declare(t)
 
 /** One call over HTTP, as `spacetime call` makes it. */
-const call = async (options: Spacetime.SpacetimeOptions, name: string, args: ReadonlyArray<unknown>) => {
+const call = async (options: Spacetime.SpacetimeOptions, name: string, args: object) => {
   const response = await fetch(`${options.uri}/v1/database/${options.database}/call/${name}`, {
     method: "POST",
     headers: { authorization: `Bearer ${options.token}`, "content-type": "application/json" },
-    body: JSON.stringify(args)
+    body: JSON.stringify(Object.values(args).map(toJson))
   })
   return { ok: response.ok, text: await response.text() }
 }
 
-const identity = (subject: string, issuer = "localhost") => [
-  `0x${identityOf(issuer, subject).toString(16).padStart(64, "0")}`
-]
+/** As the HTTP interface of SpacetimeDB writes it. */
+const toJson = (value: unknown): unknown => {
+  if (value === undefined) return { none: [] }
+  if (typeof value === "bigint") return Number(value)
+  return value instanceof Identity ? [`0x${value.toHexString()}`] : value
+}
+
+const allow = (options: Spacetime.SpacetimeOptions, audience = AUDIENCE, issuer = "localhost", of = issuer) =>
+  call(options, "allow_writer", { identity: new Identity(identityOf(of, "writer")), issuer, audience })
 
 const failure = (options: Spacetime.SpacetimeOptions) =>
   run(Effect.flip(Effect.provide(EventStore, Spacetime.layer(options))))
@@ -61,6 +75,46 @@ const subscribe = ({ uri, database, token }: Spacetime.SpacetimeOptions, query: 
     }
   })
 
+const mallory = new Identity(identityOf("localhost", "mallory"))
+
+/** Good arguments of everything that can be called. */
+const sample = {
+  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined },
+  prepare: {
+    stream: "lock-1",
+    expected: 0,
+    events: [],
+    receipt: undefined,
+    commandId: "command",
+    thing: "thing",
+    deadline: 0
+  },
+  commit: { commandId: "command", thing: "thing", at: 0 },
+  discard: { commandId: "command" },
+  release: { commandId: "command" },
+  save_snapshot: { stream: "lock-1", version: 1, state: "{}" },
+  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [] },
+  forget_rows: {},
+  report_device: { thing: "thing", online: undefined, at: 0 },
+  allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
+  dismiss_writer: { identity: mallory },
+  read_stream: { stream: "lock-1", after: 0, limit: 10 },
+  read_feed: { after: 0n, limit: 10, prefix: "" },
+  feed_head: {},
+  list_streams: { prefix: "", after: "", limit: 10 },
+  unsettled: { before: 0 },
+  find_receipt: { id: "receipt" },
+  find_snapshot: { stream: "lock-1" },
+  device_rows: { lockIds: [] },
+  owned_devices: { ownerId: "ann", orgId: undefined },
+  lock_of_thing: { thing: "thing" },
+  lock_of_temp_key: { uuid: "uuid" },
+  is_known_user: { userId: "ann" },
+  is_online: { thing: "thing" }
+} satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
+  readonly [Name in ReadName]: ReadArguments<Name>
+}
+
 describe("a stranger", async () => {
   const options = await publish(host)
   const stranger = { ...options, token: await host.token({ subject: "mallory", audience: AUDIENCE }) }
@@ -79,37 +133,8 @@ describe("a stranger", async () => {
 
   /** Another database, in which the owner may do what the stranger may not. */
   const another = await publish(host)
-  /** Good arguments. */
-  const sample: Readonly<Record<string, ReadonlyArray<unknown>>> = {
-    append: ["lock-1", 0, [], { none: [] }],
-    prepare: ["lock-1", 0, [], { none: [] }, "command", "thing", 0],
-    commit: ["command", "thing", 0],
-    discard: ["command"],
-    release: ["command"],
-    save_snapshot: ["lock-1", 1, "{}"],
-    apply_rows: [0, 0, [], [], []],
-    forget_rows: [],
-    report_device: ["thing", { none: [] }, 0],
-    allow_writer: [identity("mallory"), "localhost", AUDIENCE],
-    dismiss_writer: [identity("mallory")],
-    read_stream: ["lock-1", 0, 10],
-    read_feed: [0, 10, ""],
-    feed_head: [],
-    list_streams: ["", "", 10],
-    unsettled: [0],
-    find_receipt: ["receipt"],
-    find_snapshot: ["lock-1"],
-    device_rows: [[]],
-    owned_devices: ["ann", { none: [] }],
-    lock_of_thing: ["thing"],
-    lock_of_temp_key: ["uuid"],
-    is_known_user: ["ann"],
-    is_online: ["thing"]
-  }
-
-  it.each([...Object.keys(writes), ...Object.keys(reads)])("calls nothing: %s", async (name) => {
-    const args = sample[name] ?? expect.fail(`What does ${name} take?`)
-    expect((await call(stranger, name, args)).ok).toBe(false)
+  it.each(Object.entries(sample))("calls nothing: %s", async (name, args) => {
+    expect(await call(stranger, name, args)).toMatchObject({ ok: false })
     expect(await call(another, name, args)).toMatchObject({ ok: true })
   })
 
@@ -121,37 +146,64 @@ describe("a stranger", async () => {
 })
 
 describe("a writer", () => {
-  it("is let in once the owner has allowed it, and out at once when dismissed", async () => {
-    const options = await publish(host)
-    const writer = { ...options, token: await host.token({ subject: "writer", audience: AUDIENCE }) }
-    expect(await failure(writer)).toMatchObject(notLetIn)
-    expect(await call(options, "allow_writer", [identity("writer"), "localhost", AUDIENCE])).toMatchObject({ ok: true })
-    await using client = await connected(writer)
-    await run(client.store.append("a", 0, newEvents(1)))
+  const writerOf = async (options: Spacetime.SpacetimeOptions) => ({
+    ...options,
+    token: await host.token({ subject: "writer", audience: AUDIENCE })
+  })
 
-    expect(await call(writer, "allow_writer", [identity("mallory"), "localhost", AUDIENCE])).toMatchObject({
-      ok: false,
-      text: expect.stringContaining("Only the owner")
-    })
-    expect(await call(writer, "dismiss_writer", [identity("owner")])).toMatchObject({ ok: false })
-    expect(await call(options, "dismiss_writer", [identity("owner")])).toMatchObject({
+  it("is let in once the owner has allowed it, and only then", async () => {
+    const options = await publish(host)
+    const writer = await writerOf(options)
+    expect(await failure(writer)).toMatchObject(notLetIn)
+    expect(await allow(options)).toMatchObject({ ok: true })
+    await using client = await connected(writer)
+    expect(await run(client.store.append("a", 0, newEvents(1)))).toEqual({ version: 1, position: 1 })
+  })
+
+  it("allows and dismisses nobody; and nobody dismisses the owner", async () => {
+    const options = await publish(host)
+    const writer = await writerOf(options)
+    await allow(options)
+    const refused = { ok: false, text: expect.stringContaining("Only the owner") }
+    expect(await call(writer, "allow_writer", sample.allow_writer)).toMatchObject(refused)
+    expect(await call(writer, "dismiss_writer", sample.dismiss_writer)).toMatchObject(refused)
+    const owner = { identity: new Identity(identityOf("localhost", "owner")) }
+    expect(await call(options, "dismiss_writer", owner)).toMatchObject({
       ok: false,
       text: expect.stringContaining("The owner of the database stays")
     })
+  })
 
-    expect(await call(options, "dismiss_writer", [identity("writer")])).toMatchObject({ ok: true })
-    expect(await run(Effect.flip(client.store.append("a", 1, newEvents(1))))).toMatchObject({
+  it("can do nothing more once dismissed, also when it is connected", async () => {
+    const options = await publish(host)
+    const writer = await writerOf(options)
+    await allow(options)
+    await using client = await connected(writer)
+    const connection = await new Promise<DbConnection>((resolve, reject) => {
+      const connection = connect({ ...writer, onReady: () => resolve(connection), onHead: () => {}, onEnd: reject })
+    })
+    expect(await connection.read("feed_head", {})).toBe(0n)
+    const dismissed = { identity: new Identity(identityOf("localhost", "writer")) }
+    expect(await call(options, "dismiss_writer", dismissed)).toMatchObject({ ok: true })
+
+    for (const name of Object.keys(writes) as ReadonlyArray<WriteName>) {
+      await expect(connection.write(name, sample[name]), name).rejects.toThrow("NotAllowed")
+    }
+    for (const name of Object.keys(reads) as ReadonlyArray<ReadName>) {
+      await expect(connection.read(name, sample[name]), name).rejects.toBeDefined()
+    }
+    connection.disconnect()
+    expect(await run(Effect.flip(client.store.append("a", 0, newEvents(1))))).toMatchObject({
       _tag: "StoreUnavailable",
       message: expect.stringContaining("no allowed writer")
     })
-    expect(await run(Effect.flip(client.store.head))).toMatchObject({ _tag: "StoreUnavailable" })
     expect(await failure(writer)).toMatchObject(notLetIn)
   })
 
   it("subscribes to nothing that is private", async () => {
     const options = await publish(host)
-    const writer = { ...options, token: await host.token({ subject: "writer", audience: AUDIENCE }) }
-    await call(options, "allow_writer", [identity("writer"), "localhost", AUDIENCE])
+    const writer = await writerOf(options)
+    await allow(options)
     for (const table of Object.keys(rows).filter((name) => name !== "head")) {
       expect(await subscribe(writer, `SELECT * FROM ${table}`)).toBe("refused")
     }
@@ -160,7 +212,7 @@ describe("a writer", () => {
   it("comes with a token for this audience and of this issuer", async () => {
     const options = await publish(host)
     const elsewhere = { subject: "writer", issuer: "https://issuer.example" }
-    await call(options, "allow_writer", [identity("writer", elsewhere.issuer), elsewhere.issuer, "latchkey"])
+    await allow(options, "latchkey", elsewhere.issuer)
     const withAudience = async (audience?: string | ReadonlyArray<string>) => ({
       ...options,
       token: await host.token(audience === undefined ? elsewhere : { ...elsewhere, audience })
@@ -172,7 +224,7 @@ describe("a writer", () => {
       await using client = await connected(await withAudience(audience))
       expect(await run(client.store.head)).toBe(0)
     }
-    await call(options, "allow_writer", [identity("writer", elsewhere.issuer), "https://other.example", "latchkey"])
+    await allow(options, "latchkey", "https://other.example", elsewhere.issuer)
     expect(await failure(await withAudience("latchkey"))).toMatchObject(notLetIn)
   })
 })

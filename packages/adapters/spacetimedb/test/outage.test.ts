@@ -61,6 +61,16 @@ it("waits out what is shorter than a call may take", async () => {
   expect(await run(client.store.head)).toBe(2)
 })
 
+it("fails what is asked after it was closed", async () => {
+  await using host = await TestHost.start()
+  const client = await connected(await publish(host))
+  await run(client.store.append("a", 0, newEvents(1)))
+  await client[Symbol.asyncDispose]()
+  const closed = { _tag: "StoreUnavailable", message: expect.stringContaining("closed") }
+  expect(await run(Effect.flip(client.store.head))).toMatchObject(closed)
+  expect(await run(Effect.flip(client.store.append("a", 1, newEvents(1))))).toMatchObject(closed)
+})
+
 it("says that the answer was lost, when it stays away", async () => {
   await using host = await TestHost.start()
   await using client = await connected({ ...(await publish(host)), deadline: "1 second" })

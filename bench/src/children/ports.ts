@@ -1,0 +1,86 @@
+/** The ports of a store without anything above them: callers that append, or ask for the locks of an owner. */
+import { randomUUID } from "node:crypto"
+import { EventStore, type NewEvent, ReadModel, rebuild, streamOfLock, toStored } from "@latchkey/core"
+import { Spacetime } from "@latchkey/spacetimedb"
+import { Sqlite } from "@latchkey/sqlite"
+import { Effect, Layer } from "effect"
+import { lockIds, lockUuid } from "../locks.ts"
+import { MAX_LATENCIES, type Sample, sampleOf } from "../statistics.ts"
+import { answerJobs } from "./answerJobs.ts"
+
+export type PortWork = {
+  readonly what: "append" | "owned-locks"
+  readonly locks: number
+  readonly callers: number
+  readonly warmUp: number
+  readonly seconds: number
+} & (
+  | { readonly folder: string }
+  | { readonly spacetimedb: { readonly uri: string; readonly database: string; readonly token: string } }
+)
+
+/** So many locks has every owner. */
+const LOCKS_OF_OWNER = 10
+const ownerOf = (lockId: number): string => `owner-${Math.floor(lockId / LOCKS_OF_OWNER)}`
+
+const created = (lockId: number): NewEvent => {
+  const about = { lockId, uuid: lockUuid(lockId), timestamp: new Date().toISOString() }
+  return {
+    ...toStored({ _tag: "LockCreated", ...about, ownerId: ownerOf(lockId) }),
+    eventId: randomUUID(),
+    at: Date.now(),
+    orgId: "acme",
+    principal: { _tag: "Organization", orgId: "acme" },
+    commandId: randomUUID()
+  }
+}
+
+const work = Effect.fnUntraced(function* ({ what, locks, callers, warmUp, seconds }: PortWork) {
+  const store = yield* EventStore
+  const readModel = yield* ReadModel
+  const versions = new Map<number, number>()
+  const append = (lockId: number) => {
+    const version = versions.get(lockId) ?? 0
+    versions.set(lockId, version + 1)
+    return store.append(streamOfLock(lockId), version, [created(lockId)])
+  }
+  yield* Effect.forEach(lockIds(locks), append, { concurrency: 32, discard: true })
+  yield* rebuild
+  const ask = (lockId: number): Effect.Effect<unknown, unknown> =>
+    what === "append" ? append(lockId) : readModel.devicesOwnedBy(ownerOf(lockId))
+
+  const latencies = new Float64Array(MAX_LATENCIES)
+  let timed = 0
+  const begin = performance.now() + warmUp * 1000
+  const end = begin + seconds * 1000
+  const caller = Effect.fnUntraced(function* (first: number) {
+    for (let n = first; ; n += callers) {
+      const asked = performance.now()
+      if (asked >= end) return
+      yield* ask(1 + (n % locks))
+      const now = performance.now()
+      if (asked < begin || now > end) continue
+      latencies[timed % MAX_LATENCIES] = now - asked
+      timed++
+    }
+  })
+  yield* Effect.forEach(
+    Array.from({ length: callers }, (_, first) => first),
+    caller,
+    { concurrency: "unbounded", discard: true }
+  )
+  return sampleOf(timed, seconds, latencies.subarray(0, Math.min(timed, MAX_LATENCIES)))
+})
+
+answerJobs(
+  (job: PortWork): Promise<Sample> =>
+    Effect.runPromise(
+      work(job).pipe(
+        Effect.provide(
+          "folder" in job
+            ? Layer.orDie(Sqlite.layer({ folder: job.folder }))
+            : Layer.orDie(Spacetime.layer(job.spacetimedb))
+        )
+      )
+    )
+)
