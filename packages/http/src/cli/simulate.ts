@@ -1,6 +1,6 @@
 /** `latchkey simulate`: locks that are not there, over MQTT, to try Latchkey without hardware. */
 import { Console, Effect, Option, Schema, Stdio } from "effect"
-import { CliError, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 
 /** Most locks of one process: each has a connection of its own. */
 const MOST_LOCKS = 10_000
@@ -14,6 +14,13 @@ const Thing = Schema.String.check(
 const BrokerUrl = Schema.String.check(
   Schema.isPattern(/^mqtts?:\/\/[^\s/]+\/?$/, { expected: "mqtt://host:port, or mqtts://…" })
 )
+
+/** One secret for several locks. */
+class SecretOfOne extends Schema.TaggedError<SecretOfOne>()("SecretOfOne", {}) {
+  override get message() {
+    return "--secret is for exactly one --thing, without --locks: every device has a secret of its own."
+  }
+}
 
 const flags = {
   locks: Flag.Int("locks").pipe(
@@ -58,12 +65,7 @@ export const simulate = Command.make(
       // No other command needs it.
       const simulator = yield* Effect.promise(() => import("@latchkey/simulator"))
       if (Option.isSome(secret) && (things.length !== 1 || Option.isSome(locks))) {
-        return yield* new CliError.InvalidValue({
-          option: "secret",
-          value: "…",
-          expected: "exactly one --thing, and no --locks: every device has a secret of its own",
-          kind: "flag"
-        })
+        return yield* new SecretOfOne()
       }
       const generated = Option.match(locks, {
         onNone: () => (things.length === 0 ? 1 : 0),
