@@ -1,6 +1,7 @@
 /** A published database as the server sees it: the thread that runs its module, and who waits for an answer of it. */
 import { Worker } from "node:worker_threads"
 import type { Caller, EngineData, FromEngine, ToEngine } from "./engine/messages.ts"
+import { LEVELS, type LogLine } from "./LogLine.ts"
 import type { ClientMessage } from "./protocol/messages.ts"
 
 /** The server's end of one connection. */
@@ -22,21 +23,6 @@ export interface HttpAnswer {
   readonly body: string
   /** The content type; plain text when left out. */
   readonly type?: string
-}
-
-export interface LogLine {
-  readonly database: string
-  readonly level: "error" | "warn" | "info" | "debug" | "trace" | "panic"
-  readonly message: string
-}
-
-const LEVELS: Readonly<Record<number, LogLine["level"]>> = {
-  0: "error",
-  1: "warn",
-  2: "info",
-  3: "debug",
-  4: "trace",
-  101: "panic"
 }
 
 // Unbuilt, this runs as TypeScript; published, as JavaScript.
@@ -62,13 +48,7 @@ export class Published {
     this.identity = data.databaseIdentity
     this.owner = data.owner
     this.#log = log
-    this.#worker = new Worker(workerUrl, {
-      name: `spacetimedb-testhost ${name}`,
-      workerData: data,
-      execArgv
-    })
-    // A test that forgets its host still ends.
-    this.#worker.unref()
+    this.#worker = new Worker(workerUrl, { name: `spacetimedb-testhost ${name}`, workerData: data, execArgv })
     this.#worker.on("message", (message: FromEngine) => this.#receive(message))
     this.#worker.on("error", (cause: Error) => {
       this.#writeLog(0, `The database stopped: ${cause.message}`)

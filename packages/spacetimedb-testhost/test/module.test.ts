@@ -1,15 +1,16 @@
 /** The world of a module, and what is no module. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { TestHost } from "../src/index.ts"
+import { type LogLine, TestHost } from "../src/index.ts"
 import { bundle } from "./example/bundle.ts"
 import { Client } from "./fixture/client.ts"
 
 let host: TestHost
 let module: string
+const heard: Array<LogLine> = []
 
 beforeAll(async () => {
   module = await bundle("../fixture/module.ts")
-  host = await TestHost.start({ capacityMb: 1 })
+  host = await TestHost.start({ capacityMb: 1, onLog: (line) => heard.push(line) })
   await host.publish("notes", module)
 })
 afterAll(() => host.stop())
@@ -19,6 +20,16 @@ describe("a module", () => {
     using client = await Client.connect({ uri: host.uri })
     expect(JSON.parse(await client.procedures.world({}))).toEqual({ found: [], isOneRealm: true, text: "grün 😀\0" })
     await expect(client.procedures.useMathRandom({})).rejects.toContain("Math.random is not available")
+  })
+
+  it("is heard when it writes to the console, and when it fails", async () => {
+    using client = await Client.connect({ uri: host.uri })
+    await client.procedures.world({})
+    const written = { database: "notes", level: "warn", message: "looked { around: true }" }
+    expect(heard.at(-1)).toEqual(written)
+    await expect(client.reducers.failAfterWriting({ as_sender: false })).rejects.toThrow()
+    expect(heard.slice(-2)).toEqual([written, expect.objectContaining({ level: "error" })])
+    expect(host.logs.slice(-2)).toEqual(heard.slice(-2))
   })
 
   it("finds its tables full before the memory of the test is", async () => {
