@@ -47,7 +47,7 @@ export async function answer(exchange: Exchange): Promise<HttpAnswer> {
   if (resource !== "database") return plain(404, "")
 
   if (part === undefined && (request.method === "PUT" || request.method === "POST")) {
-    return publish(exchange, name ?? `unnamed-${randomUUID()}`, auth)
+    return publish(exchange, name || `unnamed-${randomUUID()}`, auth)
   }
   const database = databases.find(name ?? "")
   if (database === undefined) return plain(404, `${name} not found`)
@@ -83,9 +83,10 @@ async function publish({ request, url, databases }: Exchange, name: string, auth
   if (existing !== undefined && existing.owner !== auth.identity) return plain(401, "Only its owner updates a database")
   try {
     const clear = url.searchParams.get("clear") === "true"
-    const { identity } = await databases.publish(name, await text(request), auth.identity, clear)
+    const bundle = await text(request)
+    const { name: domain, identity } = await databases.publish(existing?.name ?? name, bundle, auth.identity, clear)
     const op = existing ? "updated" : "created"
-    return json({ Success: { domain: name, database_identity: { __identity__: `0x${hex(identity)}` }, op } })
+    return json({ Success: { domain, database_identity: { __identity__: `0x${hex(identity)}` }, op } })
   } catch (cause) {
     return plain(400, (cause as Error).message)
   }

@@ -5,8 +5,9 @@ import { type AlgebraicType, BinaryReader, BinaryWriter, AlgebraicType as Types 
 import { expect, it } from "vitest"
 import { Datastore } from "../src/engine/Datastore.ts"
 import { HostError } from "../src/engine/HostError.ts"
-import type { ModuleDef } from "../src/engine/ModuleDef.ts"
-import type { Row } from "../src/engine/Table.ts"
+import type { ModuleDef, TableDef } from "../src/engine/ModuleDef.ts"
+import { makeSortKeys } from "../src/engine/SortKey.ts"
+import { type Row, Table } from "../src/engine/Table.ts"
 
 interface Item {
   readonly id: number
@@ -20,7 +21,16 @@ const columns = [column("id", Types.U8), column("group", Types.String), column("
 const rowType = Types.Product({ elements: columns.map(({ name, type }) => ({ name, algebraicType: type })) })
 const [BY_ID, BY_GROUP, BY_GROUP_AND_RANK] = [0, 1, 2]
 
-const makeDatastore = (isUnique: boolean) =>
+const sequence = (column: number, start: bigint) => ({
+  sourceName: undefined,
+  column,
+  start,
+  minValue: undefined,
+  maxValue: undefined,
+  increment: 1n
+})
+
+const makeDatastore = (isUnique: boolean, isGroupUnique = false) =>
   new Datastore(
     {
       types: [],
@@ -34,7 +44,7 @@ const makeDatastore = (isUnique: boolean) =>
           isPublic: true,
           isEvent: false,
           columns,
-          indexes: [index([0], isUnique), index([1], false), index([1, 2], false)],
+          indexes: [index([0], isUnique), index([1], isGroupUnique), index([1, 2], false)],
           sequences: [],
           schedule: undefined
         }
@@ -162,6 +172,34 @@ it("finds by an index exactly the rows within the bounds, in order", () => {
       }
     )
   )
+})
+
+it("leaves a row as it was when its update meets another unique value", () => {
+  const datastore = makeDatastore(true, true)
+  const items = [
+    { id: 1, group: "a", rank: 0 },
+    { id: 2, group: "b", rank: 0 }
+  ]
+  datastore.begin()
+  for (const one of items) datastore.insert(0, encode(one))
+  expect(() => datastore.update(0, BY_ID, encode({ id: 1, group: "b", rank: 1 }))).toThrow("this value of group")
+  expect(sorted(all(datastore))).toEqual(sorted(items))
+  expect(datastore.point(BY_ID, Uint8Array.of(1)).rows.map(decode)).toEqual([items[0]])
+})
+
+it("counts up to the last number of the column's type", () => {
+  const [table] = makeDatastore(true).tables
+  const counting = new Table(
+    { ...(table?.def as TableDef), sequences: [sequence(0, 254n), sequence(2, 126n)] },
+    makeSortKeys([])
+  )
+  const next = () => decode(counting.generate(encode({ id: 0, group: "", rank: 0 })).row)
+  expect([next(), next()].map(({ id, rank }) => [id, rank])).toEqual([
+    [254, 126],
+    [255, 127]
+  ])
+  expect(next).toThrow("item has no more numbers")
+  expect(decode(counting.generate(encode({ id: 7, group: "", rank: 7 })).row)).toEqual({ id: 7, group: "", rank: 7 })
 })
 
 it("refuses what is no row, no table, no index and no transaction", () => {

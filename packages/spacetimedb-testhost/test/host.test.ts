@@ -66,6 +66,8 @@ describe("subscriptions", () => {
     ["SELECT * FROM note WHERE colour = 'red'", "no column colour"],
     ["SELECT * FROM note WHERE rank = 'high'", "no value of column rank"],
     ["SELECT * FROM note WHERE rank = 9999999999", "no value of column rank"],
+    ["SELECT secret.* FROM note", "The test host knows"],
+    ["SELECT * FROM note WHERE secret.key = 'k'", "The test host knows"],
     ["SELECT id FROM note", "The test host knows"],
     ["SELECT * FROM note JOIN secret ON note.text = secret.key", "The test host knows"],
     ["SELECT * FROM note WHERE rank = 1 OR rank = 2", "The test host knows"],

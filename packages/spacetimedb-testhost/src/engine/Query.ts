@@ -3,7 +3,6 @@
  * with literals, joined by AND. Anything else is refused by name, never misread.
  */
 import { type AlgebraicType, BinaryReader, BinaryWriter, AlgebraicType as Types } from "spacetimedb"
-import type { TableDef } from "./ModuleDef.ts"
 import type { Row, Table } from "./Table.ts"
 
 export interface Query {
@@ -12,7 +11,7 @@ export interface Query {
 }
 
 const TOKEN =
-  /\s*(?:("(?:[^"]|"")+"|[A-Za-z_]\w*)|('(?:[^']|'')*')|(0x[\da-fA-F]*|[xX]'[\da-fA-F]*')|([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(<>|!=|<=|>=|[=<>().*,;]))/y
+  /\s*(?:("(?:[^"]|"")+"|[A-Za-z_]\w*)|('(?:[^']|'')*')|(0x[\da-fA-F]+|[xX]'(?:[\da-fA-F]{2})*')|([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(<>|!=|<=|>=|[=<>().*,;]))/y
 const KINDS = ["name", "text", "hex", "number", "sign"] as const
 
 interface Token {
@@ -50,15 +49,16 @@ export function parseQuery(sql: string, tables: ReadonlyArray<Table>): Query {
   }
 
   expect("SELECT")
-  if (!take("*")) {
-    name()
+  const selected = take("*") ? undefined : name()
+  if (selected !== undefined) {
     expect(".")
     expect("*")
   }
   expect("FROM")
   const wanted = name()
-  const table = tables.find(({ def }) => def.name === wanted || def.sourceName === wanted)
+  const table = tables.find(({ def }) => isNamed(def, wanted))
   if (table === undefined) throw new Error(noSuchTable(wanted))
+  if (selected !== undefined && !isNamed(table.def, selected)) refuse()
 
   const condition = (): Array<(row: Row) => boolean> => {
     let found: Array<(row: Row) => boolean>
@@ -71,12 +71,14 @@ export function parseQuery(sql: string, tables: ReadonlyArray<Table>): Query {
   const comparison = (): ((row: Row) => boolean) => {
     if (take("TRUE")) return () => true
     let column = name()
-    if (take(".")) column = name()
-    const at = table.def.columns.findIndex((one) => one.name === column || one.sourceName === column)
-    const type = table.def.columns[at]?.type
-    if (type === undefined) throw new Error(`${table.def.name} has no column ${column}`)
+    if (take(".")) {
+      if (!isNamed(table.def, column)) refuse()
+      column = name()
+    }
+    const at = table.def.columns.findIndex((one) => isNamed(one, column))
+    if (at < 0) throw new Error(`${table.def.name} has no column ${column}`)
     const compare = COMPARE[tokens.shift()?.text ?? ""] ?? refuse()
-    const key = keyOfLiteral(table.def, at, table, tokens.shift() ?? refuse())
+    const key = keyOfLiteral(table, at, tokens.shift() ?? refuse())
     return (row) => {
       const value = table.keyOf(row, at)
       return compare(value < key ? -1 : value > key ? 1 : 0)
@@ -87,6 +89,10 @@ export function parseQuery(sql: string, tables: ReadonlyArray<Table>): Query {
   if (tokens.length > 0) refuse()
   return { table, matches: (row) => conditions.every((holds) => holds(row)) }
 }
+
+/** SQL may name things as clients do and as the module does. */
+const isNamed = (one: { readonly name: string; readonly sourceName: string }, name: string): boolean =>
+  one.name === name || one.sourceName === name
 
 /** The same words for a table that is not there and for one that the client may not see. */
 export const noSuchTable = (name: string): string =>
@@ -107,7 +113,7 @@ function tokenize(sql: string): Array<Token> {
 }
 
 /** A literal as the key of the column's type, so that it compares as the server compares. */
-function keyOfLiteral(def: TableDef, at: number, table: Table, { kind, text }: Token): string {
+function keyOfLiteral({ def, columns }: Table, at: number, { kind, text }: Token): string {
   const column = def.columns[at]
   const wrong = (): never => {
     throw new Error(`The literal ${text} is no value of column ${column?.name}`)
@@ -118,17 +124,17 @@ function keyOfLiteral(def: TableDef, at: number, table: Table, { kind, text }: T
     type = type.value.elements[0]?.algebraicType ?? wrong()
   const writer = new BinaryWriter(64)
   const write = (value: unknown) => Types.makeSerializer(type)(writer, value)
-  const hex = /^0x([\da-f]*)$/i.exec(text)?.[1] ?? /^x'([\da-f]*)'$/i.exec(text)?.[1]
+  const hex = /^0x([\da-f]+)$/i.exec(text)?.[1] ?? /^x'([\da-f]*)'$/i.exec(text)?.[1]
   if (type.tag === "String" && kind === "text") write(text.slice(1, -1).replaceAll("''", "'"))
   else if (type.tag === "Bool" && /^(true|false)$/i.test(text)) write(text.toLowerCase() === "true")
   else if (type.tag === "Array" && type.value.tag === "U8" && kind === "hex") write(Buffer.from(hex ?? "", "hex"))
   else if (/^F\d/.test(type.tag) && kind === "number") write(Number(text))
   else if (/^[IU]\d/.test(type.tag) && (kind === "hex" || (kind === "number" && /^[-+]?\d+$/.test(text)))) {
-    const value = BigInt(hex === undefined ? text.replace(/^\+/, "") : `0x${hex}`)
+    const value = BigInt(hex === undefined ? text.replace(/^\+/, "") : `0x${hex || 0}`)
     const size = Number(type.tag.slice(1))
     const fitted = type.tag[0] === "U" ? BigInt.asUintN(size, value) : BigInt.asIntN(size, value)
     if (fitted !== value) wrong()
     write(size > 32 ? value : Number(value))
   } else wrong()
-  return table.columns[at]?.key(new BinaryReader(writer.getBuffer())) ?? wrong()
+  return columns[at]?.key(new BinaryReader(writer.getBuffer())) ?? wrong()
 }
