@@ -68,11 +68,13 @@ const judgeKey = (
 const judgeUser = (lock: Lock | undefined, userId: string): Judged => {
   if (lock === undefined) return noSuchLock
   const permitted = permit({ _tag: "User", userId }, lock, "OpenLock")
-  if (Result.isFailure(permitted)) return { allowed: false, rule: "no-right", message: permitted.failure.message }
+  if (Result.isFailure(permitted)) return { allowed: false, rule: "no-right", message: noRight }
   return lock.ownerId === userId
     ? { allowed: true, rule: "owner", message: "The user owns the lock." }
     : { allowed: true, rule: "key-holder", message: "The user holds a key on the lock." }
 }
+
+const noRight = "The user neither owns the lock nor holds a key on it. Add a key of theirs with AddKey."
 
 export const tempKeyIn = (lock: Lock | undefined, tempKeyUuid: string): TempKey | undefined =>
   lock && Option.getOrUndefined(HashMap.get(lock.tempKeys, canonical(tempKeyUuid)))

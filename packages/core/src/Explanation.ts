@@ -75,7 +75,8 @@ export interface Recorded {
 }
 
 export interface Explanation {
-  readonly subject: Subject
+  /** `Withheld`: an attempt with a shared key whose link is not for whoever asks; it opens other people's doors too. */
+  readonly subject: Subject | { readonly _tag: "Withheld" }
   /** The instant it is about, epoch milliseconds. */
   readonly at: number
   /** The version of the lock's stream that was judged; 0 when the lock was not there yet. */
@@ -105,7 +106,8 @@ export type Judged = Pick<Explanation, "allowed" | "rule" | "message">
 
 /** What a shared key was then, as far as it concerns the lock. */
 export interface SharedKeyFacts {
-  readonly uuid: string
+  /** The link; none when it is not for whoever asks. */
+  readonly uuid?: string
   readonly validFrom: string
   readonly validUntil: string
   readonly status: "valid" | "deleted" | "expired" | "not-yet-valid"

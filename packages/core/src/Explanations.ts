@@ -13,6 +13,7 @@ import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/Eve
 import { refusedPinAt } from "./RefusedPins.ts"
 import { type RefusedUse, refusedUsesAt } from "./RefusedUses.ts"
 import { streamOfShared } from "./SharedCredential.ts"
+import { SharedCredentials } from "./SharedCredentials.ts"
 import { beginSimulation, type Simulation } from "./Simulate.ts"
 
 /**
@@ -59,12 +60,17 @@ export class Explanations extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const queries = yield* LockQueries
+      const credentials = yield* SharedCredentials
       const fromLog = Effect.provideService(EventStore, store)
 
       return {
         explain: Effect.fnUntraced(function* (principal, lockId, request) {
           yield* queries.lock(principal, lockId, "explain")
-          return yield* fromLog(explainFromLog(lockId, request))
+          const explanation = yield* fromLog(explainFromLog(lockId, request))
+          const uuid = linkIn(explanation)
+          // Who names a shared key has its link; who names an attempt with it may have one of its doors only.
+          const isToldIt = "subject" in request || uuid === undefined || (yield* credentials.mayManage(principal, uuid))
+          return isToldIt ? explanation : withoutLink(explanation)
         }),
         simulate: Effect.fnUntraced(function* (principal, lockId, update) {
           const lock = yield* queries.lock(principal, lockId, "simulate-update-temp-key")
@@ -86,6 +92,17 @@ export class Explanations extends Context.Service<
       }
     })
   )
+}
+
+/** The link of the shared key that an explanation is about. */
+const linkIn = ({ subject, facts }: Explanation): string | undefined =>
+  subject._tag === "Pin" ? subject.sharedKeyUuid : facts.sharedKey?.uuid
+
+const withoutLink = ({ facts: { sharedKey, ...facts }, ...explanation }: Explanation): Explanation => {
+  const hidden = { ...explanation, subject: { _tag: "Withheld" } } as const
+  if (sharedKey === undefined) return { ...hidden, facts }
+  const { uuid: _, ...shown } = sharedKey
+  return { ...hidden, facts: { ...facts, sharedKey: shown } }
 }
 
 /** The explanation, for whoever may read the log itself. A lock without a stream is not there. */

@@ -26,7 +26,7 @@ export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
     Layer.provideMerge(TempKeyLinks.layer),
-    Layer.provideMerge(Layer.mergeAll(SharedCredentials.layer, Explanations.layer)),
+    Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(LockQueries.layer),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
   )

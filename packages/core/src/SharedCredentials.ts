@@ -66,6 +66,8 @@ export class SharedCredentials extends Context.Service<
       context: SharedContext,
       uuid: string
     ) => Effect.Effect<void, SharedCredentialNotFound | AccessDenied | StoreUnavailable>
+    /** Whether the principal made the credential, or may give keys to all of its doors: only they are told its link. */
+    readonly mayManage: (principal: Principal, uuid: string) => Effect.Effect<boolean, StoreUnavailable>
     /**
      * The credentials that a principal made or may make anew, oldest first, ended ones too; with `lockId`, only those
      * with a door at this lock.
@@ -227,6 +229,12 @@ export class SharedCredentials extends Context.Service<
               return yield* Effect.fail(written.failure)
             }
           }
+        }),
+
+        mayManage: Effect.fnUntraced(function* (principal, uuid) {
+          yield* catchUp()
+          const credential = register.get(canonical(uuid))
+          return credential !== undefined && (yield* lockReader().mayManage(principal, credential))
         }),
 
         list: Effect.fnUntraced(function* (principal, lockId) {

@@ -1,5 +1,5 @@
 /** Why: what was decided is explained as it was decided, and what might be asked as it would be. */
-import { describe, expect, it } from "@effect/vitest"
+import { assert, describe, expect, it } from "@effect/vitest"
 import { lockCommands } from "@latchkey/core/testing"
 import { Context, Effect, Result } from "effect"
 import { explain } from "../src/Explain.ts"
@@ -244,6 +244,7 @@ describe("whatever happened to a lock", () => {
           expect([explained.allowed, lowerCase(explained.subject)]).toEqual([outcome === "used", lowerCase(subject)])
           expect(explained.rule).not.toBe("rules-of-then")
           const { subject: asked, at } = explained
+          assert(asked._tag !== "Withheld")
           expect(explained).toEqual(explain(history, refused, { subject: asked, at, attemptId }))
         }
         // By its instant it is found too, unless others were made in the same millisecond.

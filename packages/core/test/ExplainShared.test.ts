@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { type ExplainRequest, Explanations } from "../src/Explanations.ts"
 import { BUDGETS } from "../src/PinAttempts.ts"
+import type { Principal } from "../src/Principal.ts"
 import { millis, operator } from "./scenario.ts"
 import { makeSharedWorld, sharing, uuidOf } from "./shared.ts"
 
@@ -92,6 +93,26 @@ describe("a PIN that was entered is explained", () => {
       expect(used).toMatchObject({ recorded: { outcome: "used" }, version: 1, at: millis("08:40") })
       expect(yield* explain(operator, 1, { attemptId: used.recorded?.eventId ?? "" })).toEqual(used)
       expect(JSON.stringify([early, used])).not.toContain(pin)
+    })
+  )
+
+  it.effect("without the link, to whoever has a say about one of its doors only", () =>
+    Effect.gen(function* () {
+      const { process, pin, explain, command } = yield* worldWithDoors
+      yield* command({ _tag: "SetOwner", userId: "ann" }, 1)
+      yield* process.enter(1, pin, when("08:40"))
+      yield* process.open(uuidOf(1), 1, when("08:50"))
+      const ann: Principal = { _tag: "User", userId: "ann" }
+      const entered = { pinAttempt: "last", at: millis("09:00") } as const
+      const byPin = yield* explain(ann, 1, entered)
+      expect(byPin).toMatchObject({ subject: { _tag: "Withheld" }, rule: "valid", facts: { sharedKey: {} } })
+      const subject = { _tag: "TempKey", tempKeyUuid: uuidOf(1) } as const
+      const { recorded } = yield* explain(ann, 1, { subject, at: millis("08:50") })
+      const byLink = yield* explain(ann, 1, { attemptId: recorded?.eventId ?? "" })
+      expect(byLink).toMatchObject({ subject: { _tag: "Withheld" }, recorded })
+      expect(JSON.stringify([byPin, byLink])).not.toContain(uuidOf(1))
+      yield* command({ _tag: "SetOwner", userId: "ann" }, 2)
+      expect(yield* explain(ann, 1, entered)).toMatchObject({ subject: { sharedKeyUuid: uuidOf(1) } })
     })
   )
 

@@ -74,7 +74,10 @@ describe("explain", () => {
     expect(await explain(lock, { keyUuid: FURNITURE.key, userId: OWNER })).toMatchObject({ rule: "key-of-another" })
     expect(await explain(lock, { keyUuid: "other" })).toMatchObject({ allowed: false, rule: "no-such-key" })
     expect(await explain(lock, { userId: HOLDER })).toMatchObject({ allowed: true, rule: "key-holder" })
-    expect(await explain(lock, { userId: STRANGER })).toMatchObject({ allowed: false, rule: "no-right" })
+    expect(await explain(lock, { userId: STRANGER })).toMatchObject({
+      rule: "no-right",
+      message: "The user neither owns the lock nor holds a key on it. Add a key of theirs with AddKey."
+    })
     expect(await explain(lock, { userId: OWNER, at: "2001-01-01T00:00:00Z" })).toMatchObject({ rule: "no-such-lock" })
   })
 

@@ -92,7 +92,8 @@ const Explanation = Schema.Struct({
     ownerId: text,
     sharedKey: Schema.optionalKey(
       Schema.Struct({
-        uuid: Schema.String,
+        /** The link: only for whoever may have it. */
+        uuid: text,
         validFrom: Schema.String,
         validUntil: Schema.String,
         status: Schema.String,

@@ -72,7 +72,7 @@ const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explan
   }
 }
 
-const askedInfo = (subject: Subject) => {
+const askedInfo = (subject: Explanation["subject"]) => {
   if (subject._tag === "Pin") return subject.sharedKeyUuid === undefined ? {} : { pinOf: subject.sharedKeyUuid }
   const { _tag: _, ...asked } = subject
   return asked
