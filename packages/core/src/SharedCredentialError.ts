@@ -31,6 +31,13 @@ export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFou
   }
 }
 
+/** The link is that of several doors, and the request names none of them. */
+export class DoorNotNamed extends Schema.TaggedError<DoorNotNamed>()("DoorNotNamed", {}) {
+  override get message() {
+    return "This temp key opens doors that have numbers. Open one with /doors/{doorId}/open; the page of the key lists them."
+  }
+}
+
 export class DoorNeedsPin extends Schema.TaggedError<DoorNeedsPin>()("DoorNeedsPin", { doorId: Schema.Number }) {
   override get message() {
     return `Door ${this.doorId} opens with the PIN only: enter it at the door.`
@@ -66,6 +73,7 @@ export type SharedError =
   | NoSuchLock
   | EmptySharedWindow
   | DoorNotFound
+  | DoorNotNamed
   | DoorNeedsPin
   | DoorWithdrawn
   | PinRefused

@@ -14,6 +14,7 @@ import { presenceOf } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
+import { DoorNotNamed } from "./SharedCredentialError.ts"
 import { SharedCredentials } from "./SharedCredentials.ts"
 import { canonical } from "./TempKey.ts"
 import { UuidText } from "./Text.ts"
@@ -47,7 +48,7 @@ export interface OpenRequest extends Omit<CommandContext, "lockId"> {
   readonly userId?: string
 }
 
-export type OpenError = Exclude<ExecuteError, LockNotFound> | LinkNotFound | SignInNeeded
+export type OpenError = Exclude<ExecuteError, LockNotFound> | LinkNotFound | DoorNotNamed | SignInNeeded
 
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
@@ -83,6 +84,11 @@ export class TempKeyLinks extends Context.Service<
           Option.match({ onNone: () => Effect.fail(new LinkNotFound()), onSome: Effect.succeed })
         )
 
+      const notFound = (tempKeyUuid: string) =>
+        Effect.flatMap(credentials.find(tempKeyUuid), (shared) =>
+          Effect.fail(Option.isSome(shared) ? new DoorNotNamed() : new LinkNotFound())
+        )
+
       // The link is the permission.
       const lockAt = (lockId: number) =>
         queries.lock(latchkey, lockId, "temp-keys").pipe(
@@ -111,7 +117,8 @@ export class TempKeyLinks extends Context.Service<
         }),
 
         open: Effect.fnUntraced(function* (request) {
-          const lockId = yield* lockOf(request.tempKeyUuid)
+          const { tempKeyUuid } = request
+          const lockId = yield* Effect.catchTag(lockOf(tempKeyUuid), "LinkNotFound", () => notFound(tempKeyUuid))
           const executed = yield* locks.execute({ ...request, _tag: "OpenWithTempKey", lockId }).pipe(
             Effect.catchTag(["LockNotFound", "TempKeyNotFound"], () => Effect.fail(new LinkNotFound())),
             Effect.catchTag("NotOnWhitelist", () =>

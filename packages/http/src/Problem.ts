@@ -81,6 +81,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   NoSuchLock: [404, "Lock not found"],
   EmptySharedWindow: [400, "Empty validity window"],
   DoorNotFound: [404, "Door not found"],
+  DoorNotNamed: [404, "Door not named"],
   DoorNeedsPin: [403, "PIN needed"],
   DoorWithdrawn: [403, "Door withdrawn"],
   PinRefused: [401, "Invalid PIN"],

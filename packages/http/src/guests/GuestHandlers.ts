@@ -164,7 +164,9 @@ const confirmationOf = (uuid: string, opened: Opened | OpenedDoor): string => {
 
 /** What the page of the key itself explains best. */
 const isShownWithKey = (error: ApiError): boolean =>
-  ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DeviceUnreachable", "LockBusy"].includes(error._tag)
+  ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DoorNotNamed", "DeviceUnreachable", "LockBusy"].includes(
+    error._tag
+  )
 
 /** What may be different in a moment: the guest tries again with the same ticket. */
 const noticeOf = (error: ApiError): PageProblem | undefined => {

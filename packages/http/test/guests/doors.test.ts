@@ -71,6 +71,16 @@ describe("a door of several", () => {
     }
   })
 
+  it("must be named: the link is known, but opens none of them by itself", async () => {
+    const { uuid, gate, page } = await makeKey()
+    const answer = await callsOf(server.url)("POST", `/temp-keys/${uuid}/open`, { headers: { accept: JSON_TYPE } })
+    expect([answer.status, answer.body.error]).toEqual([404, "Door not named"])
+    expect(answer.body.message).toContain("/doors/{doorId}/open")
+    const shown = await ask(`${page}/open`, { method: "POST", headers: { accept: HTML } })
+    expect([shown.status, titleOf(shown)]).toEqual([404, titleOf(await ask(page))])
+    expect(await opens(gate)).toBe(0)
+  })
+
   it("is told with an Idempotency-Key once", async () => {
     const { uuid, gate } = await makeKey()
     const key = { "idempotency-key": newUuid() }
