@@ -126,7 +126,12 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
     },
     signInUrl: yield* variable("LATCHKEY_SIGN_IN_URL", undefined, httpUrl, "expected an http or https URL"),
-    publicUrl: yield* variable("LATCHKEY_PUBLIC_URL", undefined, publicUrl, "expected an http or https URL"),
+    publicUrl: yield* variable(
+      "LATCHKEY_PUBLIC_URL",
+      undefined,
+      publicUrl,
+      "expected an http or https URL without a path"
+    ),
     proxies: yield* variable(
       "LATCHKEY_TRUSTED_PROXIES",
       noProxies,
@@ -275,9 +280,9 @@ const httpUrl = (text: string): string | undefined =>
 const mqttUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
 
-/** What paths are put behind: without a query or a fragment, which would end up before them. */
+/** Scheme, host and port. Guest pages post to, and keep cookies at, paths from the root of their host. */
 const publicUrl = (text: string): string | undefined =>
-  httpUrl(text) !== undefined && !/[?#]/.test(text) ? text.replace(/\/+$/, "") : undefined
+  httpUrl(text) !== undefined && /^\w+:\/\/[^/?#]+\/*$/.test(text) ? text.replace(/\/+$/, "") : undefined
 
 const serverUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined

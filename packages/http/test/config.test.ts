@@ -58,6 +58,7 @@ const alsoBad: typeof bad = [
   ["LATCHKEY_JWT_SECRET", longEnough, { LATCHKEY_JWKS_URL: "https://example.org/keys" }],
   ["LATCHKEY_JWKS_URL", "ftp://example.org/keys"],
   ["LATCHKEY_PUBLIC_URL", "https://keys.example.org/?to=guests"],
+  ["LATCHKEY_PUBLIC_URL", "https://example.org/keys"],
   ["LATCHKEY_TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2"],
   ["LATCHKEY_API_KEYS", "acme:"],
   ["LATCHKEY_API_KEYS", ":secret-of-nobody"],
