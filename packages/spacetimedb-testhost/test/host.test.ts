@@ -218,6 +218,17 @@ describe("scheduled functions", () => {
     expect(rung).toEqual(times)
     expect(await client.procedures.countAlarms({})).toBe(0n)
   })
+
+  it("do not run when their row is gone before", async () => {
+    using client = await connect()
+    await client.subscribe("SELECT * FROM rung")
+    const rung = new Promise<void>((resolve) => client.db.rung.onInsert(() => resolve()))
+    await client.reducers.setAlarm({ ms: 20, again: false })
+    await client.reducers.cancelAlarms({})
+    await client.reducers.setAlarm({ ms: 60, again: false })
+    await rung
+    expect(await client.procedures.countAlarms({})).toBe(0n)
+  })
 })
 
 describe("identities", () => {

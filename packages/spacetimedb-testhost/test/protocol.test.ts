@@ -1,4 +1,5 @@
 /** The WebSocket protocol, spoken without the SDK: what it never sends, and both versions. */
+import type { Socket } from "node:net"
 import { BinaryReader, BinaryWriter } from "spacetimedb"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
@@ -53,6 +54,14 @@ class Raw implements Disposable {
     this.socket.send(writer.getBuffer())
   }
 
+  /** What is sent meanwhile goes out as one packet. */
+  together(send: () => void): void {
+    const { _socket: tcp } = this.socket as unknown as { readonly _socket: Socket }
+    tcp.cork()
+    send()
+    tcp.uncork()
+  }
+
   [Symbol.dispose](): void {
     this.socket.terminate()
   }
@@ -62,6 +71,17 @@ const oneOff = (requestId: number, queryString: string): ClientMessage => ({
   tag: "OneOffQuery",
   value: { requestId, queryString }
 })
+
+const string = (text: string) => {
+  const writer = new BinaryWriter(64)
+  writer.writeString(text)
+  return writer.getBuffer()
+}
+
+const addNote = (requestId: number): ClientMessage => {
+  const args = Buffer.concat([string("a"), Uint8Array.of(1, 0, 0, 0), string("text")])
+  return { tag: "CallReducer", value: { requestId, flags: 0, reducer: "add_note", args } }
+}
 
 describe("a connection", () => {
   it("begins with who the client is", async () => {
@@ -121,6 +141,40 @@ describe("messages", () => {
     await raw.next()
     raw.socket.send(Uint8Array.from(bytes))
     expect(await raw.closed).toBe(1007)
+  })
+
+  it("tell a caller what its call changed once, in the answer", async () => {
+    using raw = new Raw([V2])
+    await raw.next()
+    raw.send({
+      tag: "Subscribe",
+      value: { requestId: 1, querySetId: { id: 0 }, queryStrings: ["SELECT * FROM note"] }
+    })
+    await raw.next()
+    raw.send(addNote(2))
+    expect(await raw.next()).toMatchObject({
+      tag: "ReducerResult",
+      value: {
+        requestId: 2,
+        result: { tag: "Ok", value: { transactionUpdate: { querySets: [{ tables: [{ tableName: "note" }] }] } } }
+      }
+    })
+    raw.send(oneOff(3, "SELECT * FROM note"))
+    expect(await raw.next()).toMatchObject({ tag: "OneOffQueryResult", value: { requestId: 3 } })
+  })
+
+  it("that come in one packet with an interrupted one are lost with it", async () => {
+    const count = async () => (await fetch(`${host.uri}/v1/database/notes/call/count_notes`, { method: "POST" })).text()
+    const before = await count()
+    using raw = new Raw([V2])
+    await raw.next()
+    void host.interrupt({ when: "before", call: "add_note" })
+    raw.together(() => {
+      raw.send(addNote(1))
+      raw.send(addNote(2))
+    })
+    await raw.closed
+    expect(await count()).toBe(before)
   })
 
   it("about query sets that are not there, or there already, are refused", async () => {
