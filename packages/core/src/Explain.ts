@@ -65,7 +65,7 @@ export const replay = (so: Replay, stored: StoredEvent): Replay => {
   const next = {
     lock: evolveStored(present.lock, stored),
     version,
-    madeBy: madeBy(present.madeBy, question.subject, stored)
+    madeBy: madeBy(present.madeBy, question, stored)
   }
   const attempts: Array<Replay["attempt"]> = [so.attempt]
   const use = useOf(stored)
@@ -85,8 +85,9 @@ export const conclude = (so: Replay): Explanation => {
   const { lock, version, madeBy } = attempt?.moment ?? asOf
   const recorded: Recorded | undefined =
     refusedPin === undefined ? attempt?.recorded : { ...refusedPin, outcome: "pin-refused" }
+  const events = Array.from(new Set(Object.values(madeBy))).sort((a, b) => a.version - b.version)
   if (sharedKey !== undefined || subject._tag === "Pin") {
-    const shared = explainShared(lock, sharedKey ?? [], subject._tag === "Pin" ? "PIN" : "link", at)
+    const shared = explainShared(lock, events, sharedKey ?? [], subject._tag === "Pin" ? "PIN" : "link", at)
     return {
       subject,
       at,
@@ -98,7 +99,6 @@ export const conclude = (so: Replay): Explanation => {
     }
   }
   const asked = attempt !== undefined && subject._tag === "TempKey" ? attemptedBy(subject, attempt.userId) : subject
-  const events = Array.from(new Set(Object.values(madeBy))).sort((a, b) => a.version - b.version)
   const key = subject._tag === "TempKey" ? tempKeyIn(lock, subject.tempKeyUuid) : undefined
   return {
     subject: asked,

@@ -1,6 +1,6 @@
 /** Which events of a lock's history an explanation rests on: for each term of what is asked about, the newest that made it. */
 import { Option } from "effect"
-import type { Subject } from "./Explanation.ts"
+import type { Question } from "./Explanation.ts"
 import { fromStored, type LockEvent } from "./LockEvent.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { canonical } from "./TempKey.ts"
@@ -8,9 +8,9 @@ import { canonical } from "./TempKey.ts"
 /** By term, the event that made it what it is. */
 export type MadeBy = { readonly [term: string]: StoredEvent }
 
-export const madeBy = (so: MadeBy, subject: Subject, stored: StoredEvent): MadeBy => {
-  const event = mayConcern(subject, stored) ? Option.getOrUndefined(fromStored(stored)) : undefined
-  const terms = event === undefined ? [] : termsMade(so, subject, event)
+export const madeBy = (so: MadeBy, question: Question, stored: StoredEvent): MadeBy => {
+  const event = mayConcern(question, stored) ? Option.getOrUndefined(fromStored(stored)) : undefined
+  const terms = event === undefined ? [] : termsMade(so, question, event)
   return terms.length === 0 ? so : { ...so, ...Object.fromEntries(terms.map((term) => [term, stored])) }
 }
 
@@ -31,19 +31,33 @@ export const useOf = (stored: StoredEvent): Use | undefined => {
 }
 
 /** Most events of a long history are about something else, and need not be read for this. */
-const mayConcern = (subject: Subject, { type }: StoredEvent): boolean =>
-  subject._tag === "TempKey" ? type.startsWith("TempKey") : !type.startsWith("TempKey")
+const mayConcern = ({ subject, sharedKey }: Question, { type }: StoredEvent): boolean =>
+  subject._tag === "TempKey" && sharedKey === undefined ? type.startsWith("TempKey") : !type.startsWith("TempKey")
 
-const termsMade = (so: MadeBy, subject: Subject, event: LockEvent): ReadonlyArray<string> => {
+const termsMade = (so: MadeBy, { subject, sharedKey }: Question, event: LockEvent): ReadonlyArray<string> => {
   switch (subject._tag) {
     case "TempKey":
-      return termsOfTempKey(subject.tempKeyUuid, event)
+      return sharedKey === undefined ? termsOfTempKey(subject.tempKeyUuid, event) : termsOfGiver(event)
     case "Key":
       return isOfKey(subject.keyUuid, event) ? ["key"] : []
     case "Pin":
-      return []
+      return termsOfGiver(event)
     case "User":
       return termsOfUser(so, subject.userId, event)
+  }
+}
+
+/** A shared key opens for as long as its giver has a say about the lock. */
+const termsOfGiver = ({ _tag }: LockEvent): ReadonlyArray<string> => {
+  switch (_tag) {
+    case "LockCreated":
+      return ["owner", "organization"]
+    case "OwnerSet":
+      return ["owner"]
+    case "OrganizationSet":
+      return ["organization"]
+    default:
+      return []
   }
 }
 

@@ -15,9 +15,13 @@ import { millisOf } from "./Text.ts"
 
 type Shared = Judged & Pick<Explanation, "nextChangeAt"> & { readonly facts: Omit<Explanation["facts"], "tempKey"> }
 
-/** @param stream the events of the shared key, all of them; none for a PIN that is nobody's */
+/**
+ * @param giving the events of the lock that say who may give keys to it
+ * @param stream the events of the shared key, all of them; none for a PIN that is nobody's
+ */
 export const explainShared = (
   lock: Lock | undefined,
+  giving: ReadonlyArray<StoredEvent>,
   stream: ReadonlyArray<StoredEvent>,
   by: "link" | "PIN",
   at: number
@@ -29,10 +33,11 @@ export const explainShared = (
   const { uuid, validFrom, validUntil, grantedBy } = key
   const status = sharedStatusAt(key, at)
   const doors = doorsAt(key, lock).map(({ id, accessMethod }) => ({ id, accessMethod }))
+  const facts = [...(doors.length === 0 ? [] : giving), ...events].sort((a, b) => a.position - b.position)
   return {
     ...judged,
     nextChangeAt: nextChangeAt(key, at),
-    facts: { sharedKey: { uuid, validFrom, validUntil, status, doors, grantedBy }, events: events.map(factOf) }
+    facts: { sharedKey: { uuid, validFrom, validUntil, status, doors, grantedBy }, events: facts.map(factOf) }
   }
 }
 

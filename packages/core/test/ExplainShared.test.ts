@@ -53,13 +53,14 @@ describe("a shared key is explained", () => {
           { id: 3, accessMethod: "key" }
         ]
       })
-      expect(facts.events.map(({ type }) => type)).toEqual(["SharedCredentialCreated", "SharedCredentialPinSet"])
+      const types = ["LockCreated", "SharedCredentialCreated", "SharedCredentialPinSet"]
+      expect(facts.events.map(({ type }) => type)).toEqual(types)
     })
   )
 
   it.effect("by what the door takes, and by whether its giver still has a say", () =>
     Effect.gen(function* () {
-      const { process, why, byLink, command } = yield* worldWithDoors
+      const { process, explain, why, byLink, command } = yield* worldWithDoors
       yield* process.share(sharing([[1, "code"]]), uuidOf(2), when("07:30"))
       yield* process.share(sharing([[1, "key"]]), uuidOf(3), when("07:30"))
       const at = millis("08:10")
@@ -68,6 +69,10 @@ describe("a shared key is explained", () => {
       yield* command({ _tag: "SetOrganization", orgId: "org-9" }, 1)
       expect(yield* byLink("08:20")).toEqual([true, "valid"])
       expect(yield* byLink("08:30")).toEqual([false, "withdrawn"])
+      // The answer rests on the event that took the lock from its giver.
+      const subject = { _tag: "Pin", sharedKeyUuid: uuidOf(1) } as const
+      const { facts } = yield* explain(operator, 1, { subject, at: millis("08:30") })
+      expect(facts.events.map(({ type }) => type)).toContain("OrganizationSet")
     })
   )
 })
