@@ -1,6 +1,7 @@
 /** The processes that are measured, and those that put load on them: started, asked, and stopped. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { createServer } from "node:net"
 import { basename } from "node:path"
 import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
@@ -119,3 +120,12 @@ export class Server implements AsyncDisposable {
     return this.#process[Symbol.asyncDispose]()
   }
 }
+
+/** A port that nobody listens on. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0))
+    })
+  })

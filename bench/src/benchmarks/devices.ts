@@ -1,12 +1,13 @@
 /** Devices: how many updates their shadows take, and how long it takes from asking a lock to open until it has. */
 import { mkdtempSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { type Benchmark, rateBound } from "../benchmark.ts"
 import type { Opening } from "../children/fleet.ts"
 import type { Updating } from "../children/shadowUpdates.ts"
-import { startLatchkey } from "../latchkeyServer.ts"
-import { Child } from "../processes.ts"
+import { fillServer, startLatchkey } from "../latchkeyServer.ts"
+import { startGenerator } from "../load.ts"
+import { lockIds, lockUuid } from "../locks.ts"
+import { Child, freePort } from "../processes.ts"
 import { measure } from "../rounds.ts"
 import type { Sample } from "../statistics.ts"
 
@@ -17,12 +18,14 @@ export const devices: Benchmark = {
   name: "devices",
   title: "Devices: shadows in-process, and locks over MQTT",
   run: async (run) => {
-    const locks = run.smoke ? 50 : 1000
+    const doors = lockIds(run.smoke ? 50 : 1000).map((id) => ({ thing: lockUuid(id), path: `/locks/${id}/OpenLock` }))
     const mqttPort = await freePort()
+    await using generator = await startGenerator()
     await using updater = await Child.start<Updating, Sample>(new URL("../children/shadowUpdates.ts", import.meta.url))
     await using server = await startLatchkey(run.folder, { LATCHKEY_MQTT_PORT: String(mqttPort) })
     await using fleet = await Child.start<Opening, Sample>(new URL("../children/fleet.ts", import.meta.url))
-    const open = (seconds: number) => fleet.ask({ port: server.port, mqttPort, locks, callers: OPENERS, seconds })
+    await fillServer(generator, server, doors.length, 0)
+    const open = (seconds: number) => fleet.ask({ port: server.port, mqttPort, doors, callers: OPENERS, seconds })
     const figures = await measure(run, [
       {
         name: `updates of 1,000 shadows, ${UPDATERS} callers`,
@@ -32,7 +35,7 @@ export const devices: Benchmark = {
         }
       },
       {
-        name: `open until done, ${locks.toLocaleString("en")} locks connected, ${OPENERS} callers`,
+        name: `open until done, ${doors.length.toLocaleString("en")} locks connected, ${OPENERS} callers`,
         warmUp: open,
         measure: open
       }
@@ -46,11 +49,3 @@ export const devices: Benchmark = {
     }
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" ? (address?.port ?? 0) : 0))
-    })
-  })

@@ -1,15 +1,20 @@
 /** Whether what a lock has gathered over the years slows it down: one caller, and the server's own clock. */
 import { join } from "node:path"
 import type { Benchmark, Bound } from "../benchmark.ts"
+import type { Opening } from "../children/fleet.ts"
 import { startLatchkey } from "../latchkeyServer.ts"
 import { get, post, startGenerator, underLoad } from "../load.ts"
-import { newLock, newTempKey, tempKeyUuid } from "../locks.ts"
+import { lockUuid, newLock, newTempKey, tempKeyUuid } from "../locks.ts"
+import { Child, freePort } from "../processes.ts"
 import { measure, type Subject } from "../rounds.ts"
 import { scrape, type Times } from "../serverTime.ts"
+import type { Sample } from "../statistics.ts"
 
 /** The lock with many temp keys, and the lock whose one temp key is used again and again. */
 const MANY = 1
 const WORN = 2
+
+const fleet = new URL("../children/fleet.ts", import.meta.url)
 
 export const largeLocks: Benchmark = {
   name: "large-locks",
@@ -17,7 +22,10 @@ export const largeLocks: Benchmark = {
   run: async (run) => {
     const [keys, uses] = run.smoke ? [50, 100] : [5_000, 10_000]
     await using generator = await startGenerator()
-    await using server = await startLatchkey(join(run.folder, "latchkey"))
+    const mqttPort = await freePort()
+    await using server = await startLatchkey(join(run.folder, "latchkey"), { LATCHKEY_MQTT_PORT: String(mqttPort) })
+    await using manyKeys = await Child.start<Opening, Sample>(fleet)
+    await using oneKey = await Child.start<Opening, Sample>(fleet)
     const once = (requests: ReadonlyArray<string>) => generator.ask({ port: server.port, cycles: [requests] })
     const use = (lock: number) => post(`/locks/${lock}/use-temp-key`, { tempKeyUuid: tempKeyUuid(lock) })
     await once([MANY, WORN].map((lock) => post(`/locks/${lock}/CreateLock`, newLock(lock))))
@@ -28,27 +36,32 @@ export const largeLocks: Benchmark = {
     ])
 
     const times = new Map<string, Array<Times>>()
-    const subject = (name: string, route: string, request: string): Subject => {
-      const { warmUp, measure } = underLoad(name, generator, server, () => [[request]])
-      return {
-        name,
-        ...(warmUp === undefined ? {} : { warmUp }),
-        measure: async (seconds) => {
-          const before = await scrape(server, route)
-          const sample = await measure(seconds)
-          const after = await scrape(server, route)
-          times.set(name, [...(times.get(name) ?? []), after.since(before)])
-          return sample
-        }
+    const timed = (name: string, route: string, load: (seconds: number) => Promise<Sample>): Subject => ({
+      name,
+      warmUp: load,
+      measure: async (seconds) => {
+        const before = await scrape(server, route)
+        const sample = await load(seconds)
+        const after = await scrape(server, route)
+        times.set(name, [...(times.get(name) ?? []), after.since(before)])
+        return sample
       }
+    })
+    const subject = (name: string, route: string, request: string): Subject =>
+      timed(name, route, underLoad(name, generator, server, () => [[request]]).measure)
+    /** One after the other, each when the lock has opened: commands that wait for their lock would fill its shadow. */
+    const opens = (name: string, lock: number, locks: Child<Opening, Sample>): Subject => {
+      const doors = [{ thing: lockUuid(lock), path: `/temp-keys/${tempKeyUuid(lock)}/open` }]
+      return timed(name, "/temp-keys/:uuid/open", (seconds) =>
+        locks.ask({ port: server.port, mqttPort, doors, callers: 1, seconds })
+      )
     }
-    const locks = [
-      { lock: MANY, of: "of 5,000 temp keys" },
-      { lock: WORN, of: "used 10,000 times" }
-    ]
     const figures = await measure(run, [
       subject("list 5,000 temp keys", "/locks/:id/temp-keys", get(`/locks/${MANY}/temp-keys`)),
-      ...locks.map(({ lock, of }) => subject(`use one ${of}`, "/locks/:id/use-temp-key", use(lock)))
+      subject("use one of 5,000 temp keys", "/locks/:id/use-temp-key", use(MANY)),
+      subject("use one used 10,000 times", "/locks/:id/use-temp-key", use(WORN)),
+      opens("open with one of 5,000 temp keys", MANY, manyKeys),
+      opens("open with one used 10,000 times", WORN, oneKey)
     ])
     return {
       figures,

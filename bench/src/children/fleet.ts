@@ -1,5 +1,5 @@
 /** A fleet of simulated locks, and callers who open them: from the request until the lock has opened. */
-import { FAULTS, mqttWire, realTime, simulateFleet, thingsOf } from "@latchkey/simulator"
+import { FAULTS, mqttWire, realTime, simulateFleet } from "@latchkey/simulator"
 import { API_KEY } from "../load.ts"
 import { MAX_LATENCIES, type Sample, sampleOf } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
@@ -8,7 +8,8 @@ export interface Opening {
   /** Ports of the API and of the devices. */
   readonly port: number
   readonly mqttPort: number
-  readonly locks: number
+  /** The locks of the fleet, with the requests that open them. The first job's are connected. */
+  readonly doors: ReadonlyArray<{ readonly thing: string; readonly path: string }>
   readonly callers: number
   readonly seconds: number
 }
@@ -18,53 +19,46 @@ const faults = { ...FAULTS.none, latency: [0, 0], work: [0, 0] } as const
 const SEED = 1
 
 const opened = new Map<string, () => void>()
-let connected: Promise<ReadonlyArray<string>> | undefined
+let connected: Promise<void> | undefined
 
-const post = async (port: number, path: string, body: object): Promise<void> => {
-  const headers = { "x-api-key": API_KEY, "content-type": "application/json" }
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
-    method: "POST",
-    headers,
-    body: JSON.stringify(body)
-  })
+const post = async (port: number, path: string): Promise<void> => {
+  const headers = { "x-api-key": API_KEY, "content-type": "application/json", accept: "application/json" }
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body: "{}" })
   await response.arrayBuffer()
   if (!response.ok) throw new Error(`${path} answered ${response.status}`)
 }
 
-/** Creates the locks, and answers when all of them are online. */
-const connect = async ({ port, mqttPort, locks }: Opening): Promise<ReadonlyArray<string>> => {
-  const things = thingsOf(SEED, locks)
-  for (const [index, uuid] of things.entries()) await post(port, `/locks/${index + 1}/CreateLock`, { index: 1, uuid })
-  let online = 0
-  await new Promise<void>((resolve) => {
+/** Answers when all locks are online. */
+const connect = ({ mqttPort, doors }: Opening): Promise<void> =>
+  new Promise((resolve) => {
+    let online = 0
     simulateFleet({
-      things,
+      things: doors.map(({ thing }) => thing),
       seed: SEED,
       faults,
       time: realTime,
       wireOf: (thing) => mqttWire({ url: `mqtt://127.0.0.1:${mqttPort}`, thing }),
       onIncident: (incident) => {
-        if (incident._tag === "Online" && ++online === locks) resolve()
+        if (incident._tag === "Online" && ++online === doors.length) resolve()
         if (incident._tag !== "Ended") return
         if (incident.outcome.outcome !== "done") throw new Error(`A lock did not open: ${incident.outcome.outcome}`)
         opened.get(incident.thing)?.()
       }
     })
   })
-  return things
-}
 
 const open = async (job: Opening): Promise<Sample> => {
-  const things = await (connected ??= connect(job))
+  await (connected ??= connect(job))
   const latencies = new Float64Array(MAX_LATENCIES)
   let [timed, next] = [0, 0]
   const end = performance.now() + job.seconds * 1000
   const caller = async () => {
     while (performance.now() < end) {
-      const index = next++ % things.length
-      const done = new Promise<void>((resolve) => opened.set(things[index] ?? "", resolve))
+      const door = job.doors[next++ % job.doors.length]
+      if (door === undefined) return
+      const done = new Promise<void>((resolve) => opened.set(door.thing, resolve))
       const asked = performance.now()
-      await post(job.port, `/locks/${index + 1}/OpenLock`, {})
+      await post(job.port, door.path)
       await done
       latencies[timed++ % MAX_LATENCIES] = performance.now() - asked
     }
