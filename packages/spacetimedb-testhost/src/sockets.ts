@@ -17,6 +17,9 @@ const LARGEST_MESSAGE = 32 * 1024 * 1024
 /** A client that does not read what it is sent is cut off, before it fills the memory of the test. */
 const LARGEST_BACKLOG = 256 * 1024 * 1024
 
+/** In bytes, by the WebSocket protocol. */
+const LONGEST_REASON = 123
+
 /** The first byte of every message to a client: how it is compressed. */
 const UNCOMPRESSED = Uint8Array.of(0)
 
@@ -69,7 +72,7 @@ export class Sockets {
           })
           send(writer.getBuffer())
         },
-        rejected: (reason) => socket.close(1008, reason.slice(0, 120)),
+        rejected: (reason) => socket.close(1008, Buffer.from(reason).subarray(0, LONGEST_REASON)),
         receive: (bytes, answers) => {
           const fault = answers === undefined ? undefined : this.#faults.take("after", answers)
           if (fault === "drop") socket.terminate()

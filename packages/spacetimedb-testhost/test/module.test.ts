@@ -32,6 +32,12 @@ describe("a module", () => {
     expect(host.logs.slice(-2)).toEqual(heard.slice(-2))
   })
 
+  it("survives whatever it throws", async () => {
+    using client = await Client.connect({ uri: host.uri })
+    await expect(client.procedures.throwOddly({})).rejects.toContain("something without a text")
+    expect(await client.procedures.countNotes({})).toBe(0n)
+  })
+
   it("finds its tables full before the memory of the test is", async () => {
     using client = await Client.connect({ uri: host.uri })
     const text = "x".repeat(400_000)
@@ -55,6 +61,7 @@ describe("what is no module is refused with the reason:", () => {
     ["a value thrown while it loads", "throw 7", "7"],
     ["an import of Node", "import 'node:fs'", "imports node:fs, which the server has not"],
     ["an import of an older host", "import 'spacetime:sys@1.0'", "imports spacetime:sys@1.0"],
+    ["a wait without end", "export default await new Promise(() => {})", "awaits something at its top level"],
     ["a use of Node", "export default process.env", "process is not defined"],
     ["WebAssembly", "\0asm\u0001", "not WebAssembly"]
   ])("%s", async (_, source, reason) => {

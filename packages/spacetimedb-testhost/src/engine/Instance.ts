@@ -105,7 +105,7 @@ export class Instance {
     })
     return thrown === undefined
       ? outcome
-      : { _tag: "Failed", message: `The module instance encountered a fatal error: Uncaught ${thrown}` }
+      : { _tag: "Failed", message: `The module instance encountered a fatal error: Uncaught ${nameOf(thrown)}` }
   }
 
   #run<A>(called: FunctionDef, args: Uint8Array, body: (args: DataView) => A): Outcome<A> {
@@ -139,6 +139,14 @@ export function now(): bigint {
 
 /** Errors of the module's realm are no `Error` of this one. */
 function describe(error: unknown): string {
-  const { stack } = (typeof error === "object" ? (error ?? {}) : {}) as { stack?: unknown }
-  return typeof stack === "string" ? stack : String(error)
+  const { stack } = (typeof error === "object" ? (error ?? {}) : {}) as { readonly stack?: unknown }
+  return typeof stack === "string" ? stack : nameOf(error)
+}
+
+function nameOf(error: unknown): string {
+  try {
+    return String(error)
+  } catch {
+    return "something without a text"
+  }
 }

@@ -77,7 +77,10 @@ export async function loadModule(source: string, environment: HostEnvironment): 
       `The bundle imports ${specifier}, which the server has not: bundle everything but spacetime:sys@2.x`
     )
   })
-  await module.evaluate()
+  const endless = new Promise<never>((_, reject) =>
+    setImmediate(() => reject(new Error("The bundle awaits something at its top level, and it does not come at once")))
+  )
+  await Promise.race([module.evaluate(), endless])
   const schema = (module.namespace as { default?: { [moduleHooks]?: (exports: object) => Hooks } }).default
   if (typeof schema?.[moduleHooks] !== "function") {
     throw new Error("The bundle's default export is not the module's schema")
