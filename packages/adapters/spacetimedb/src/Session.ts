@@ -125,8 +125,12 @@ export class Session {
 
 const explain = (cause: unknown, { uri, database }: DatabaseOptions): CannotConnect => {
   const message = cause instanceof Error ? cause.message : ""
-  if (message.startsWith("Failed to verify token")) {
+  const [, status] = /^Failed to verify token: (.*)$/.exec(message) ?? []
+  if (status !== undefined && ["Bad Request", "Unauthorized", "Forbidden", ""].includes(status)) {
     return new CannotConnect({ option: "token", message: `SpacetimeDB at ${uri} does not accept the token.` })
+  }
+  if (status !== undefined) {
+    return new CannotConnect({ option: "uri", message: `${uri} answers "${status}", as no SpacetimeDB server does.` })
   }
   if (cause === undefined) {
     return new CannotConnect({

@@ -13,10 +13,15 @@ import {
 } from "@latchkey/core"
 import { Clock, Effect, Option, Stream } from "effect"
 import type { Head, ReadAnswer, WriteArguments } from "./Bindings.ts"
-import type { Connection, Refused, Unavailable } from "./Connection.ts"
+import { type Connection, type Refused, Unavailable } from "./Connection.ts"
 
 /** The largest number that the module takes for a version or a limit. */
 const MAX = 2 ** 32 - 1
+/**
+ * Characters of event data in one append. SpacetimeDB ends a connection that sends more than 32 MB at once, and with it
+ * everything else that is under way there.
+ */
+const LARGEST_APPEND = 10_000_000
 const limited = (count: number): number => Math.min(count, MAX)
 
 export const make = ({ write, read, heard, heads }: Connection): EventStore["Service"] => {
@@ -44,7 +49,7 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
 
     append: (stream, expected, events, receipt) =>
-      write("append", { stream, expected, events: events.map(toWire), receipt }).pipe(
+      Effect.flatMap(toWire(events), (events) => write("append", { stream, expected, events, receipt })).pipe(
         Effect.map((head) =>
           head === undefined
             ? { version: expected, position: heard() }
@@ -59,15 +64,9 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       ),
 
     prepare: (expected, events, { streamId, commandId, thing, deadline }, receipt) =>
-      write("prepare", {
-        stream: streamId,
-        expected,
-        events: events.map(toWire),
-        receipt,
-        commandId,
-        thing,
-        deadline
-      }).pipe(
+      Effect.flatMap(toWire(events), (events) =>
+        write("prepare", { stream: streamId, expected, events, receipt, commandId, thing, deadline })
+      ).pipe(
         Effect.catchTag(
           "Refused",
           (refused): Effect.Effect<undefined, AppendError | CommandExists> =>
@@ -112,6 +111,7 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
 }
 
 type Page = ReadAnswer<"read_feed">
+type Append = WriteArguments<"append">
 
 /** Pages end where they would grow too big to send: asks on until there are `limit` events, or no more. */
 const pages = Effect.fnUntraced(function* (
@@ -164,11 +164,20 @@ const unexpected = ({ refusal }: Refused) =>
 
 const unavailable = ({ message, cause }: Unavailable): StoreUnavailable => new StoreUnavailable({ message, cause })
 
-const toWire = (event: NewEvent): WriteArguments<"append">["events"][number] => ({
-  ...event,
-  data: JSON.stringify(event.data),
-  principal: JSON.stringify(event.principal),
-  acceptedAt: event.acceptedAt
+const toWire = (events: ReadonlyArray<NewEvent>): Effect.Effect<Append["events"], Unavailable> =>
+  Effect.suspend(() => {
+    const wire = events.map((event) => ({
+      ...event,
+      data: JSON.stringify(event.data),
+      principal: JSON.stringify(event.principal),
+      acceptedAt: event.acceptedAt
+    }))
+    const size = wire.reduce((sum, { data }) => sum + data.length, 0)
+    return size > LARGEST_APPEND ? Effect.fail(TOO_LARGE) : Effect.succeed(wire)
+  })
+
+const TOO_LARGE = new Unavailable({
+  message: `One append to SpacetimeDB holds at most ${LARGEST_APPEND} characters of event data: append it in parts.`
 })
 
 const toStored = ({

@@ -121,6 +121,19 @@ describe("a call whose connection", () => {
   })
 })
 
+it("an append that is too large to send is refused, and disturbs nobody", async () => {
+  await using client = await furnished()
+  const large = newEvents(11).map((event) => ({ ...event, data: { text: "x".repeat(1_000_000) } }))
+  const [refused, other] = await run(
+    Effect.all([Effect.flip(client.store.append("b", 0, large)), client.store.append("a", 1, events)], {
+      concurrency: "unbounded"
+    })
+  )
+  expect(refused).toMatchObject({ _tag: "StoreUnavailable", message: expect.stringContaining("in parts") })
+  expect(other).toEqual({ version: 4, position: 4 })
+  expect(await run(client.store.append("b", 0, large.slice(0, 9)))).toEqual({ version: 9, position: 13 })
+})
+
 it("twenty writers of one stream, over four connections that break all the time, append everything once", {
   timeout: 60_000
 }, async () => {

@@ -1,4 +1,7 @@
 /** SpacetimeDB goes away and comes back. */
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
@@ -92,6 +95,11 @@ it("is named by what is wrong when the first connection cannot be made", async (
   expect(await failure({ database: "another" })).toMatchObject({ _tag: "CannotConnect", option: "database" })
   expect(await failure({ token: "no.token.atall" })).toMatchObject({ option: "token" })
   expect(await failure({ token: await host.token({ subject: "stranger" }) })).toMatchObject({ option: "token" })
+  const elsewhere = createServer((_, response) => response.writeHead(404).end()).listen(0, "127.0.0.1")
+  await once(elsewhere, "listening")
+  const { port } = elsewhere.address() as AddressInfo
+  expect(await failure({ uri: `http://127.0.0.1:${port}` })).toMatchObject({ option: "uri" })
+  elsewhere.close()
   await host.down()
   expect(await failure({})).toMatchObject({ option: "uri" })
 })
