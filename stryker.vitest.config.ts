@@ -3,6 +3,6 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
-    include: ["packages/core/test/{TempKey,LockAggregate,AccessPolicy}*.test.ts"]
+    include: ["packages/core/test/{TempKey,TempKeyNow,Schedule,SentCommand,AccessPolicy,LockAggregate,LockAggregate.*}.test.ts"]
   }
 })

@@ -37,7 +37,9 @@ const publish = async (): Promise<Spacetime.SpacetimeOptions> => {
   return { uri, database, token, deadline: "20 seconds" }
 }
 
-it("there is a server", async () => {
+// Unlike the other services, this one comes with no system's packages: who has none is told, and the rest goes on.
+if (uri === "") process.stderr.write(`Not run: ${NEEDED}\n`)
+it.skipIf(uri === "")("there is a server", async () => {
   if (!URL.canParse(uri)) expect.fail(NEEDED)
   expect(await request("GET", "/v1/ping").catch(() => ({ ok: false }))).toMatchObject({ ok: true })
 })
