@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
-    include: ["packages/core/test/{TempKey,TempKeyNow,Schedule,SentCommand,AccessPolicy,LockAggregate,LockAggregate.*}.test.ts"]
+    include: [
+      "packages/core/test/{TempKey,TempKeyNow,Schedule,SentCommand,AccessPolicy,LockAggregate,LockAggregate.*}.test.ts"
+    ]
   }
 })
