@@ -69,7 +69,8 @@ it.live("devices reach their shadows, and their presence is told by their wills"
     const { reports } = yield* DeviceShadow
     const told = yield* Queue.unbounded<unknown>()
     yield* shadows.connected("begun")
-    yield* Effect.forkScoped(Stream.runForEach(reports, (report) => Queue.offer(told, report)))
+    const presence = Stream.filter(reports, ({ _tag }) => _tag === "Presence")
+    yield* Effect.forkScoped(Stream.runForEach(presence, (report) => Queue.offer(told, report)))
     expect(yield* Queue.take(told)).toMatchObject({ thing: "begun" })
 
     const will = { topic: "$aws/events/presence/disconnected/lock", payload: Buffer.from("{}"), qos: 1 as const }
