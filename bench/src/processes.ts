@@ -102,7 +102,7 @@ export class Server implements AsyncDisposable {
   static async startLatchkey(options: StartOptions): Promise<Server> {
     const main = new URL("./main.ts", import.meta.resolve("@latchkey/http/client"))
     // As `npm start` and the command's first line have it.
-    const flags = ["--max-semi-space-size=32", "--no-allocation-site-pretenuring"]
+    const flags = ["--max-semi-space-size=32", "--no-allocation-site-pretenuring", "--no-parallel-scavenge"]
     const process = new NodeProcess(main, { flags, ...options, args: ["serve"] })
     const port = await process.beforeItEnds(
       () =>

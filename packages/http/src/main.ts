@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring --no-parallel-scavenge
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import type { EventStore, ReadModel } from "@latchkey/core"
