@@ -19,6 +19,8 @@ export interface Faults {
   /** How many commands the hardware fails at, from 0 to 1, and milliseconds that it takes. */
   readonly jams: number
   readonly work: Range
+  /** Percent of its battery that a command takes; one that finds it empty is cut off in the middle, like the lock. */
+  readonly drain: number
 }
 
 export const FAULTS = {
@@ -32,7 +34,8 @@ export const FAULTS = {
     offline: [0, 0],
     drift: 0,
     jams: 0,
-    work: [50, 50]
+    work: [50, 50],
+    drain: 0
   },
   some: {
     latency: [10, 120],
@@ -44,7 +47,8 @@ export const FAULTS = {
     offline: [1_000, 60_000],
     drift: 0.005,
     jams: 0.01,
-    work: [300, 1_200]
+    work: [300, 1_200],
+    drain: 0.05
   },
   many: {
     latency: [20, 400],
@@ -56,7 +60,8 @@ export const FAULTS = {
     offline: [100, 15_000],
     drift: 0.01,
     jams: 0.1,
-    work: [100, 2_000]
+    work: [100, 2_000],
+    drain: 0.05
   }
 } as const satisfies { readonly [name: string]: Faults }
 
@@ -71,10 +76,10 @@ export interface Fortune {
   /** Milliseconds until the lock tries again after the n-th connection in a row that failed: ever more, not all at once. */
   readonly retry: (n: number) => number
   /** How the hardware does with the n-th command. */
-  readonly work: (n: number) => { readonly takes: number; readonly jams: boolean }
+  readonly work: (n: number) => { readonly takes: number; readonly jams: boolean; readonly drains: number }
   /** The lock's clock: how fast it runs, and what it shows at first, in milliseconds. */
   readonly clock: { readonly rate: number; readonly start: number }
-  /** Percent. */
+  /** Percent at first. */
   readonly battery: number
 }
 
@@ -99,7 +104,7 @@ export const fortuneOf = (faults: Faults, seed: number, thing: string): Fortune 
     retry: (n) => Math.min(RETRY.most, RETRY.first * 2 ** n) * between(chance("retry", n), [0.5, 1]),
     work: (n) => {
       const random = chance("work", n)
-      return { takes: between(random, faults.work), jams: random() < faults.jams }
+      return { takes: between(random, faults.work), jams: random() < faults.jams, drains: faults.drain }
     },
     clock: { rate: 1 + between(clock, [-faults.drift, faults.drift]), start: Math.floor(clock() * 1_000_000_000) },
     battery: Math.round(between(chance("battery"), [30, 100]))

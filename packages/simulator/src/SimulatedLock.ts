@@ -62,8 +62,6 @@ export interface SimulatedLock {
   readonly stop: () => void
 }
 
-/** Percent of the battery that one command takes. */
-const COST = 0.05
 /** Milliseconds until a lock has power again, with a new battery. */
 const BATTERY_CHANGE = 5_000
 const TICK = 1_000
@@ -123,8 +121,8 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
   const run = (command: Command) => {
     if (command._tag === "Known") types.set(command.commandId, command.document.type)
     onIncident({ _tag: "Began", thing, at: time.now(), command })
-    const { takes, jams } = fortune.work(++worked)
-    battery = Math.max(0, battery - COST)
+    const { takes, jams, drains } = fortune.work(++worked)
+    battery = Math.max(0, battery - drains)
     later(takes, () => {
       if (battery === 0) {
         battery = 100
