@@ -25,8 +25,11 @@ export interface DeviceState {
 /** What one event of the feed does to the read model. */
 export interface Projected {
   readonly lockId: number
-  /** Whether nothing but the row's last event changes: then it need not be read to be written. */
-  readonly touchesOnly: boolean
+  /** The row of a lock that has none yet. Anything else that happens to a lock without a row leaves it so. */
+  readonly created: DeviceState | undefined
+  /** Fields with a new value, and what is added to counts, beside the row's last event. */
+  readonly sets: Partial<Pick<DeviceState, "ownerId" | "orgId" | "lockUuid" | "thingName">>
+  readonly adds: Partial<Pick<DeviceState, "keysCount" | "residentCount">>
   /** The row after the event, given the one before it; `undefined` while the lock does not exist. */
   readonly row: (before: DeviceState | undefined) => DeviceState | undefined
   /** Users that are known from now on. */
@@ -53,53 +56,70 @@ export const project = (stored: StoredEvent): Projected | undefined => {
   const lockId = lockOfStream(stored.streamId)
   if (lockId === undefined) return undefined
   const event = telling.has(stored.type) ? Option.getOrUndefined(fromStored(stored)) : undefined
+  const created = event?._tag === "LockCreated" ? rowOf(event, stored) : undefined
+  const sets = event === undefined ? nothing : setsOf(event)
+  const adds = event === undefined ? nothing : addsOf(event)
   return {
     lockId,
-    touchesOnly: event === undefined,
-    row: (before) => rowAfter(before, event, stored),
+    created,
+    sets,
+    adds,
+    row: (before) =>
+      before === undefined
+        ? created
+        : {
+            ...before,
+            ...sets,
+            keysCount: before.keysCount + (adds.keysCount ?? 0),
+            residentCount: before.residentCount + (adds.residentCount ?? 0),
+            lastEvent: stored.type,
+            lastUpdated: stored.at
+          },
     users: event === undefined ? [] : usersOf(event),
     tempKeyUuid: event?._tag === "TempKeyCreated" ? canonical(event.tempKeyUuid) : undefined
   }
 }
 
-const rowAfter = (
-  before: DeviceState | undefined,
-  event: LockEvent | undefined,
-  { type, at }: StoredEvent
-): DeviceState | undefined => {
-  const last = { lastEvent: type, lastUpdated: at }
-  if (before === undefined) {
-    return event?._tag === "LockCreated"
-      ? {
-          lockId: event.lockId,
-          lockUuid: event.uuid,
-          thingName: event.uuid,
-          serialNumber: event.serialNumber ?? null,
-          ownerId: event.ownerId ?? null,
-          orgId: event.orgId ?? null,
-          keysCount: event.keys?.length ?? 0,
-          residentCount: 0,
-          ...last
-        }
-      : undefined
-  }
-  switch (event?._tag) {
+const nothing: Projected["sets"] & Projected["adds"] = {}
+
+const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>, { type, at }: StoredEvent): DeviceState => ({
+  lockId: event.lockId,
+  lockUuid: event.uuid,
+  thingName: event.uuid,
+  serialNumber: event.serialNumber ?? null,
+  ownerId: event.ownerId ?? null,
+  orgId: event.orgId ?? null,
+  keysCount: event.keys?.length ?? 0,
+  residentCount: 0,
+  lastEvent: type,
+  lastUpdated: at
+})
+
+const setsOf = (event: LockEvent): Projected["sets"] => {
+  switch (event._tag) {
     case "OwnerSet":
-      return { ...before, ...last, ownerId: event.userId }
+      return { ownerId: event.userId }
     case "OrganizationSet":
-      return { ...before, ...last, orgId: event.orgId }
+      return { orgId: event.orgId }
     case "LockUuidChanged":
-      return { ...before, ...last, lockUuid: event.newUuid, thingName: event.newUuid }
-    case "KeyAdded":
-      return { ...before, ...last, keysCount: before.keysCount + 1 }
-    case "KeyRemoved":
-      return { ...before, ...last, keysCount: before.keysCount - 1 }
-    case "ResidentAdded":
-      return { ...before, ...last, residentCount: before.residentCount + 1 }
-    case "ResidentRemoved":
-      return { ...before, ...last, residentCount: before.residentCount - 1 }
+      return { lockUuid: event.newUuid, thingName: event.newUuid }
     default:
-      return { ...before, ...last }
+      return nothing
+  }
+}
+
+const addsOf = (event: LockEvent): Projected["adds"] => {
+  switch (event._tag) {
+    case "KeyAdded":
+      return { keysCount: 1 }
+    case "KeyRemoved":
+      return { keysCount: -1 }
+    case "ResidentAdded":
+      return { residentCount: 1 }
+    case "ResidentRemoved":
+      return { residentCount: -1 }
+    default:
+      return nothing
   }
 }
 

@@ -4,9 +4,9 @@ import { keepGoing } from "./Backoff.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 
-const BATCH = 3_000
+const BATCH = 1_000
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
-const GATHER = Duration.millis(200)
+const GATHER = Duration.millis(25)
 
 export class Projector extends Context.Service<
   Projector,

@@ -2,7 +2,7 @@
  * The read model: a file of its own beside the event log. Disposable: a file that is damaged, or that a newer Latchkey
  * wrote, is deleted, and the projector fills a new one from the feed.
  *
- * It works in the main thread: a batch of the projector is one short transaction with one upsert a lock.
+ * It works in the main thread: a batch of the projector is one short transaction, which writes a lock's row once.
  */
 
 import { rmSync } from "node:fs"
@@ -11,6 +11,7 @@ import {
   canonical,
   type DeviceState,
   type OwnedLock,
+  type Projected,
   project,
   type ReadModel,
   ReadModelUnavailable,
@@ -162,51 +163,56 @@ export const make: (
   }
 })
 
-/** However many events of a lock there are, its row is written once, and read only when it takes that to write it. */
+/** What a batch changes about the row of one lock. */
+interface Changes {
+  sets: Projected["sets"]
+  keys: number
+  residents: number
+  last: StoredEvent
+}
+
+/** However many events of a lock there are, its row is written once, and never read. */
 const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
-  const changes = new Map<number, { readonly before: DeviceState | undefined; after: DeviceState | undefined }>()
-  const touches = new Map<number, StoredEvent>()
+  const changed = new Map<number, Changes>()
   for (const event of events) {
     const projected = project(event)
     if (projected === undefined) continue
-    const { lockId, touchesOnly, row, users, tempKeyUuid } = projected
-    let change = changes.get(lockId)
-    if (change === undefined && touchesOnly) {
-      touches.set(lockId, event)
-      continue
+    const { lockId, created, sets, adds, users, tempKeyUuid } = projected
+    let changes = changed.get(lockId)
+    if (created !== undefined) {
+      // What came before was about no lock.
+      if (changes !== undefined) save(sql, lockId, changes)
+      changes = undefined
+      create(sql, created)
     }
-    if (change === undefined) {
-      const before = sql.device.get(lockId) as DeviceState | undefined
-      change = { before, after: before }
-      changes.set(lockId, change)
-      touches.delete(lockId)
+    if (changes === undefined) {
+      changes = { sets, keys: 0, residents: 0, last: event }
+      changed.set(lockId, changes)
+    } else {
+      changes.sets = { ...changes.sets, ...sets }
+      changes.last = event
     }
-    change.after = row(change.after)
+    changes.keys += adds.keysCount ?? 0
+    changes.residents += adds.residentCount ?? 0
     for (const user of users) sql.addUser.run(user)
     if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)
   }
-  for (const [lockId, { type, at }] of touches) sql.touchDevice.run(type, at, lockId)
-  for (const { before, after } of changes.values()) {
-    if (after !== undefined) save(sql, before, after)
-  }
+  for (const [lockId, changes] of changed) save(sql, lockId, changes)
 }
 
-const save = (sql: Statements, before: DeviceState | undefined, after: DeviceState) => {
-  const { lockId, lockUuid, thingName, serialNumber, ownerId, orgId } = after
-  const { keysCount, residentCount, lastEvent, lastUpdated } = after
-  // Most events change nothing but the counts, and so need not touch an index.
-  if (
-    before?.lockUuid === lockUuid &&
-    before.thingName === thingName &&
-    before.serialNumber === serialNumber &&
-    before.ownerId === ownerId &&
-    before.orgId === orgId
-  ) {
-    sql.countDevice.run(keysCount, residentCount, lastEvent, lastUpdated, lockId)
-  } else {
-    const counts = [keysCount, residentCount, lastEvent, lastUpdated] as const
-    sql.saveDevice.run(lockId, lockUuid, thingName, serialNumber, ownerId, orgId, ...counts)
-  }
+const create = (sql: Statements, row: DeviceState) => {
+  const { lockId, lockUuid, thingName, serialNumber, ownerId, orgId } = row
+  const { keysCount, residentCount, lastEvent, lastUpdated } = row
+  const counts = [keysCount, residentCount, lastEvent, lastUpdated] as const
+  sql.createDevice.run(lockId, lockUuid, thingName, serialNumber, ownerId, orgId, ...counts)
+}
+
+const save = (sql: Statements, lockId: number, { sets, keys, residents, last: { type, at } }: Changes) => {
+  const { ownerId, orgId, lockUuid, thingName } = sets
+  if (ownerId !== undefined) sql.setOwner.run(ownerId, lockId)
+  if (orgId !== undefined) sql.setOrganization.run(orgId, lockId)
+  if (lockUuid !== undefined && thingName !== undefined) sql.setUuid.run(lockUuid, thingName, lockId)
+  sql.touchDevice.run(keys, residents, type, at, lockId)
 }
 
 type OwnedRow = Omit<OwnedLock, "online"> & { readonly online: number | null }
@@ -224,12 +230,15 @@ const statements = (db: DatabaseSync) => ({
   commit: db.prepare("COMMIT"),
   checkpoint: db.prepare("SELECT position FROM checkpoint"),
   moveCheckpoint: db.prepare("UPDATE checkpoint SET position = ?"),
-  device: db.prepare(`SELECT ${DEVICE} FROM device_state WHERE lock_id = ?`),
-  saveDevice: db.prepare("INSERT OR REPLACE INTO device_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-  countDevice: db.prepare(
-    "UPDATE device_state SET keys_count = ?, resident_count = ?, last_event = ?, last_updated = ? WHERE lock_id = ?"
+  createDevice: db.prepare("INSERT OR IGNORE INTO device_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+  // One statement for each index that a change concerns: most concern none.
+  setOwner: db.prepare("UPDATE device_state SET owner_id = ? WHERE lock_id = ?"),
+  setOrganization: db.prepare("UPDATE device_state SET org_id = ? WHERE lock_id = ?"),
+  setUuid: db.prepare("UPDATE device_state SET lock_uuid = ?, thing_name = ? WHERE lock_id = ?"),
+  touchDevice: db.prepare(
+    `UPDATE device_state SET keys_count = keys_count + ?, resident_count = resident_count + ?,
+       last_event = ?, last_updated = ? WHERE lock_id = ?`
   ),
-  touchDevice: db.prepare("UPDATE device_state SET last_event = ?, last_updated = ? WHERE lock_id = ?"),
   addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
   addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
   ownedBy: db.prepare(
