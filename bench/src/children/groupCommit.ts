@@ -16,7 +16,7 @@ export const openGroupCommit = (file: string) => {
   db.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA wal_autocheckpoint = 16000;
     CREATE TABLE events (
       position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, event_id TEXT NOT NULL, type TEXT NOT NULL,
       data TEXT NOT NULL, at INTEGER NOT NULL, org_id TEXT NOT NULL, principal TEXT NOT NULL, command_id TEXT NOT NULL,

@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 
 /** Pages that the write-ahead log gathers before they are moved into the database: larger keeps commits even. */
-const AUTOCHECKPOINT_PAGES = 4000
+const AUTOCHECKPOINT_PAGES = 16_000
 
 export interface DatabaseOptions {
   /** `FULL`: a commit survives loss of power. `NORMAL`: it survives the process. `OFF`: for files that nobody keeps. */
