@@ -1,11 +1,13 @@
 /**
- * The same commands as a backend would write them with fastify and emmett on PostgreSQL. In its favour: it keeps no read
- * model, and knows no access rules beyond the API key. It lives in a database of its own, and drops it when it ends.
+ * The same commands as a backend would write them with fastify and emmett on PostgreSQL, a row for each lock in a read
+ * model included. In its favour: it knows no access rules beyond the API key. It lives in a database of its own, and
+ * drops it when it ends.
  */
 import { createHash } from "node:crypto"
 import { setTimeout } from "node:timers/promises"
-import { CommandHandler, type Event } from "@event-driven-io/emmett"
-import { getPostgreSQLEventStore } from "@event-driven-io/emmett-postgresql"
+import { SQL } from "@event-driven-io/dumbo"
+import { CommandHandler, type Event, projections } from "@event-driven-io/emmett"
+import { getPostgreSQLEventStore, postgreSQLRawSQLProjection } from "@event-driven-io/emmett-postgresql"
 import fastify from "fastify"
 import pg from "pg"
 
@@ -58,8 +60,29 @@ const administer = async (query: string | pg.QueryConfig) => {
   return result
 }
 
+/** What owners' lists of locks need, written with the events: the way of emmett that leaves nothing behind. */
+const deviceState = postgreSQLRawSQLProjection<LockEvent>({
+  name: "device_state",
+  canHandle: ["LockCreated", "OwnerSet", "TempKeyCreated", "TempKeyUsed"],
+  init: () => [
+    SQL`CREATE TABLE IF NOT EXISTS device_state (lock_id integer PRIMARY KEY, lock_uuid text NOT NULL, owner_id text,
+      last_event text NOT NULL, last_updated text NOT NULL)`,
+    SQL`CREATE INDEX IF NOT EXISTS device_state_owner ON device_state (owner_id)`
+  ],
+  evolve: ({ type, data }) => {
+    switch (type) {
+      case "LockCreated":
+        return SQL`INSERT INTO device_state VALUES (${data.lockId}, ${data.uuid}, ${data.ownerId ?? null}, ${type}, ${data.timestamp})`
+      case "OwnerSet":
+        return SQL`UPDATE device_state SET owner_id = ${data.userId}, last_event = ${type}, last_updated = ${data.timestamp} WHERE lock_id = ${data.lockId}`
+      default:
+        return SQL`UPDATE device_state SET last_event = ${type}, last_updated = ${data.timestamp} WHERE lock_id = ${data.lockId}`
+    }
+  }
+})
+
 await administer(`CREATE DATABASE ${database}`)
-const store = getPostgreSQLEventStore(own.href)
+const store = getPostgreSQLEventStore(own.href, { projections: projections.inline([deviceState]) })
 await store.schema.migrate()
 
 const handle = CommandHandler<Lock, LockEvent>({ evolve, initialState: () => ({ exists: false, tempKeys: {} }) })
