@@ -11,8 +11,13 @@ export const filesIn = (folder: string) => ({
 })
 
 /** Durable, with projection, signed in to by API key. */
-export const startLatchkey = (folder: string, env: { readonly [name: string]: string } = {}): Promise<Server> =>
+export const startLatchkey = (
+  folder: string,
+  env: { readonly [name: string]: string } = {},
+  options: { readonly quiet?: boolean } = {}
+): Promise<Server> =>
   Server.startLatchkey({
+    ...options,
     env: {
       PORT: "0",
       LATCHKEY_SHADOW_PORT: "off",

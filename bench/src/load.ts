@@ -21,10 +21,10 @@ export const post = (path: string, body: object): string => {
   return `POST ${path} ${HEAD}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 }
 
-/** Deals items out to the connections: what one sends, no other does. */
-export const deal = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
-  Array.from({ length: Math.min(CONNECTIONS, items.length) }, (_, first) =>
-    items.filter((_, index) => index % CONNECTIONS === first)
+/** Deals items out to connections: what one sends, no other does. */
+export const deal = <A>(items: ReadonlyArray<A>, connections = CONNECTIONS): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from({ length: Math.min(connections, items.length) }, (_, first) =>
+    items.filter((_, index) => index % connections === first)
   )
 
 /** A server under load as a subject; `cycles` are made anew for every round. */

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util"
 import type { Benchmark } from "./benchmark.ts"
 import { cachedLocks } from "./benchmarks/cachedLocks.ts"
 import { devices } from "./benchmarks/devices.ts"
+import { hangingEndpoint } from "./benchmarks/hangingEndpoint.ts"
 import { hotLock } from "./benchmarks/hotLock.ts"
 import { httpCommands } from "./benchmarks/httpCommands.ts"
 import { httpReads } from "./benchmarks/httpReads.ts"
@@ -28,6 +29,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   hotLock,
   cachedLocks,
   devices,
+  hangingEndpoint,
   spacetimedb
 ]
 

@@ -11,6 +11,8 @@ interface StartOptions {
   readonly flags?: ReadonlyArray<string>
   readonly args?: ReadonlyArray<string>
   readonly env?: { readonly [name: string]: string }
+  /** What it logs is not shown. */
+  readonly quiet?: boolean
 }
 
 /** A module that runs on this Node in a process of its own, until it is disposed of. */
@@ -20,11 +22,11 @@ class NodeProcess implements AsyncDisposable {
   readonly stdout: Readable
   readonly #name: string
 
-  constructor(module: URL, { flags = [], args = [], env = {} }: StartOptions) {
+  constructor(module: URL, { flags = [], args = [], env = {}, quiet = false }: StartOptions) {
     this.#name = basename(module.pathname)
     const child = spawn(process.execPath, [...flags, fileURLToPath(module), ...args], {
       env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "inherit", "ipc"]
+      stdio: ["ignore", "pipe", quiet ? "ignore" : "inherit", "ipc"]
     })
     this.child = child
     this.stdout = (child.stdout as Readable).resume()

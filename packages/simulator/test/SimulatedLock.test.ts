@@ -147,11 +147,11 @@ describe("a lock", () => {
   })
 
   it("with an empty battery is silent until it has a new one", () => {
-    const deeds: ReadonlyArray<Deed> = Array.from({ length: 4_100 }, (_, n) => ({
+    const deeds: ReadonlyArray<Deed> = Array.from({ length: 410 }, (_, n) => ({
       after: n % 2 === 0 ? 500 : 100,
       what: n % 2 === 0 ? ("open" as const) : ("settle" as const)
     }))
-    const run = live(1, FAULTS.none, deeds)
+    const run = live(1, { ...FAULTS.none, drain: 0.5 }, deeds)
     check(run)
     const details = run.incidents.flatMap((one) => (one._tag === "Ended" ? [one.outcome.detail] : []))
     expect(details).toContain("interrupted")
