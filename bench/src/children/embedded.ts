@@ -5,17 +5,15 @@ import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Layer } from "effect"
+import { type Calling, callAtOnce } from "../callers.ts"
 import { lockIds, newLock, newTempKey, tempKeyUuid } from "../locks.ts"
-import { MAX_LATENCIES, type Sample, sampleOf } from "../statistics.ts"
+import type { Sample } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
 
-export interface Work {
+export interface Work extends Calling {
   readonly store: "sqlite" | "memory"
   readonly folder: string
   readonly locks: number
-  readonly callers: number
-  readonly warmUp: number
-  readonly seconds: number
 }
 
 export interface Worked {
@@ -52,34 +50,22 @@ const fill = Effect.fnUntraced(function* (execute: Locks["Service"]["execute"], 
   )
 })
 
-const work = Effect.fnUntraced(function* ({ locks, callers, warmUp, seconds }: Work) {
+const work = Effect.fnUntraced(function* ({ locks, ...calling }: Work) {
   const { execute } = yield* Locks
   yield* fill(execute, locks)
-  const latencies = new Float64Array(MAX_LATENCIES)
   const failed: { [tag: string]: number } = {}
   let executed = 0
-  let timed = 0
-  const begin = performance.now() + warmUp * 1000
-  const end = begin + seconds * 1000
-  const caller = Effect.fnUntraced(function* (first: number) {
-    for (let n = first; ; n += callers) {
-      const asked = performance.now()
-      if (asked >= end) return
-      const result = yield* Effect.result(execute(use(1 + (n % locks))))
-      if (result._tag === "Failure") failed[result.failure._tag] = (failed[result.failure._tag] ?? 0) + 1
-      else executed++
-      const now = performance.now()
-      if (asked < begin || now > end) continue
-      latencies[timed % MAX_LATENCIES] = now - asked
-      timed++
-    }
-  })
-  yield* Effect.forEach(
-    Array.from({ length: callers }, (_, first) => first),
-    caller,
-    { concurrency: "unbounded", discard: true }
+  const sample = yield* callAtOnce(calling, (n) =>
+    Effect.match(execute(use(1 + (n % locks))), {
+      onFailure: ({ _tag }) => {
+        failed[_tag] = (failed[_tag] ?? 0) + 1
+      },
+      onSuccess: () => {
+        executed++
+      }
+    })
   )
-  return { sample: sampleOf(timed, seconds, latencies.subarray(0, Math.min(timed, MAX_LATENCIES))), executed, failed }
+  return { sample, executed, failed }
 })
 
 const adapters = ({ store, folder }: Work) =>

@@ -1,25 +1,20 @@
 /** The bare group commit under as many callers as `embedded.ts` has. */
 import { join } from "node:path"
+import { type Calling, stopwatch } from "../callers.ts"
 import { lockIds, lockUuid, tempKeyUuid } from "../locks.ts"
-import { MAX_LATENCIES, type Sample, sampleOf } from "../statistics.ts"
+import type { Sample } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
 import { openGroupCommit } from "./groupCommit.ts"
 
-export interface Appending {
+export interface Appending extends Calling {
   readonly folder: string
   readonly locks: number
-  readonly callers: number
-  readonly warmUp: number
-  readonly seconds: number
 }
 
-answerJobs(async ({ folder, locks, callers, warmUp, seconds }: Appending): Promise<Sample> => {
+answerJobs(async ({ folder, locks, ...calling }: Appending): Promise<Sample> => {
   const { append, close } = openGroupCommit(join(folder, "floor.db"))
   const uses = new Map(lockIds(locks).map((id) => [id, 0]))
-  const latencies = new Float64Array(MAX_LATENCIES)
-  let timed = 0
-  const begin = performance.now() + warmUp * 1000
-  const end = begin + seconds * 1000
+  const { end, note, sample } = stopwatch(calling)
   const appended = (lockId: number) =>
     new Promise<number>((resolve) => {
       const usedCount = (uses.get(lockId) ?? 0) + 1
@@ -29,17 +24,14 @@ answerJobs(async ({ folder, locks, callers, warmUp, seconds }: Appending): Promi
       append({ lockId, type: "TempKeyUsed", data }, resolve)
     })
   const caller = async (first: number) => {
-    for (let n = first; ; n += callers) {
+    for (let n = first; ; n += calling.callers) {
       const asked = performance.now()
       if (asked >= end) return
       await appended(1 + (n % locks))
-      const now = performance.now()
-      if (asked < begin || now > end) continue
-      latencies[timed % MAX_LATENCIES] = now - asked
-      timed++
+      note(asked)
     }
   }
-  await Promise.all(Array.from({ length: callers }, (_, first) => caller(first)))
+  await Promise.all(Array.from({ length: calling.callers }, (_, first) => caller(first)))
   close()
-  return sampleOf(timed, seconds, latencies.subarray(0, Math.min(timed, MAX_LATENCIES)))
+  return sample()
 })

@@ -4,20 +4,18 @@ import { EventStore, type NewEvent, ReadModel, rebuild, streamOfLock, toStored }
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Layer } from "effect"
+import { type Calling, callAtOnce } from "../callers.ts"
 import { lockIds, lockUuid } from "../locks.ts"
-import { MAX_LATENCIES, type Sample, sampleOf } from "../statistics.ts"
+import type { Sample } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
 
-export type PortWork = {
+export type PortWork = Calling & {
   readonly what: "append" | "owned-locks"
   readonly locks: number
-  readonly callers: number
-  readonly warmUp: number
-  readonly seconds: number
 } & (
-  | { readonly folder: string }
-  | { readonly spacetimedb: { readonly uri: string; readonly database: string; readonly token: string } }
-)
+    | { readonly folder: string }
+    | { readonly spacetimedb: { readonly uri: string; readonly database: string; readonly token: string } }
+  )
 
 /** So many locks has every owner. */
 const LOCKS_OF_OWNER = 10
@@ -35,7 +33,7 @@ const created = (lockId: number): NewEvent => {
   }
 }
 
-const work = Effect.fnUntraced(function* ({ what, locks, callers, warmUp, seconds }: PortWork) {
+const work = Effect.fnUntraced(function* ({ what, locks, ...calling }: PortWork) {
   const store = yield* EventStore
   const readModel = yield* ReadModel
   const versions = new Map<number, number>()
@@ -46,30 +44,10 @@ const work = Effect.fnUntraced(function* ({ what, locks, callers, warmUp, second
   }
   yield* Effect.forEach(lockIds(locks), append, { concurrency: 32, discard: true })
   yield* rebuild
-  const ask = (lockId: number): Effect.Effect<unknown, unknown> =>
-    what === "append" ? append(lockId) : readModel.devicesOwnedBy(ownerOf(lockId))
-
-  const latencies = new Float64Array(MAX_LATENCIES)
-  let timed = 0
-  const begin = performance.now() + warmUp * 1000
-  const end = begin + seconds * 1000
-  const caller = Effect.fnUntraced(function* (first: number) {
-    for (let n = first; ; n += callers) {
-      const asked = performance.now()
-      if (asked >= end) return
-      yield* ask(1 + (n % locks))
-      const now = performance.now()
-      if (asked < begin || now > end) continue
-      latencies[timed % MAX_LATENCIES] = now - asked
-      timed++
-    }
+  return yield* callAtOnce(calling, (n): Effect.Effect<unknown, unknown> => {
+    const lockId = 1 + (n % locks)
+    return what === "append" ? append(lockId) : readModel.devicesOwnedBy(ownerOf(lockId))
   })
-  yield* Effect.forEach(
-    Array.from({ length: callers }, (_, first) => first),
-    caller,
-    { concurrency: "unbounded", discard: true }
-  )
-  return sampleOf(timed, seconds, latencies.subarray(0, Math.min(timed, MAX_LATENCIES)))
 })
 
 answerJobs(
