@@ -17,23 +17,10 @@ import {
   TempKeyStatus
 } from "../src/TempKey.ts"
 import { Instant, instantOf, millisOf, UuidText } from "../src/Text.ts"
-import { clock, millis } from "./scenario.ts"
+import { clock, officeKey as key, millis } from "./scenario.ts"
 
 const ADA = "ada00000-0000-4000-8000-00000000000a"
 const BOB = "b0b00000-0000-4000-8000-00000000000b"
-
-const key: TempKey = {
-  uuid: "7e3b0000-0000-4000-8000-000000000001",
-  accessMode: "public",
-  allowedUserIds: [],
-  validFrom: clock("09:00"),
-  validUntil: clock("17:00"),
-  maxUses: null,
-  usedCount: 0,
-  createdAt: clock("08:00"),
-  createdBy: "org-1",
-  createdVersion: 2
-}
 
 /** On Mondays, in Athens: three hours ahead of the clock of these tests. */
 const at = (from: string, to: string): Schedule => ({

@@ -2,22 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { tempKeyAtEdge } from "@latchkey/core/testing"
 import { Schema } from "effect"
-import { nextChangeAt, statusAt, type TempKey } from "../src/TempKey.ts"
+import { nextChangeAt, statusAt } from "../src/TempKey.ts"
 import { tempKeyAt } from "../src/TempKeyNow.ts"
-import { clock, millis } from "./scenario.ts"
-
-const key: TempKey = {
-  uuid: "7e3b0000-0000-4000-8000-000000000001",
-  accessMode: "public",
-  allowedUserIds: [],
-  validFrom: clock("09:00"),
-  validUntil: clock("17:00"),
-  maxUses: null,
-  usedCount: 0,
-  createdAt: clock("08:00"),
-  createdBy: "org-1",
-  createdVersion: 2
-}
+import { officeKey as key, millis } from "./scenario.ts"
 
 describe("tempKeyAt", () => {
   it("is the same object until the status changes", () => {

@@ -8,6 +8,7 @@ import type { CommandContext, LockCommand, LockRequest } from "../src/LockComman
 import type { LockRefused } from "../src/LockError.ts"
 import type { LockEvent } from "../src/LockEvent.ts"
 import type { Principal } from "../src/Principal.ts"
+import type { TempKey } from "../src/TempKey.ts"
 
 export const lockId = 7
 export const lockUuid = "0b0e8400-e29b-41d4-a716-446655440000"
@@ -16,6 +17,20 @@ export const operator: Principal = { _tag: "Super" }
 /** An instant of the day on which everything in the tests happens. */
 export const clock = (time: string): string => `2026-08-31T${time.padEnd(12, ":00.000".slice(time.length - 5))}Z`
 export const millis = (time: string): number => Date.parse(clock(time))
+
+/** A key for the day's office hours. */
+export const officeKey: TempKey = {
+  uuid: "7e3b0000-0000-4000-8000-000000000001",
+  accessMode: "public",
+  allowedUserIds: [],
+  validFrom: clock("09:00"),
+  validUntil: clock("17:00"),
+  maxUses: null,
+  usedCount: 0,
+  createdAt: clock("08:00"),
+  createdBy: "org-1",
+  createdVersion: 2
+}
 
 type Without<A, K extends PropertyKey> = A extends unknown ? Omit<A, K> : never
 /** An event without what every event of the lock says. */

@@ -38,7 +38,7 @@ interface Details {
   readonly pendingCommands: ReadonlyArray<{ readonly expiresAt?: string }>
 }
 
-const DEVICE_EVENTS = ["KeyAdded", "LockOpenRequested"]
+const DEVICE_EVENTS = ["KeyAdded", "KeyWriteRequested", "KeyRemoved", "LockOpenRequested"]
 
 it(`what ${LOCKS} locks did is what the log says, once and in order, after ${SECONDS} s of kills (seed ${SEED})`, {
   timeout: SECONDS * 1000 + 180_000
