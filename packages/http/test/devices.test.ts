@@ -4,11 +4,8 @@ import { describe, expect, it, vi } from "vitest"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
 import { createLock, newUuid } from "./harness/locks.ts"
-import { configured, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
+import { brokerOf, configured, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
-
-const brokerOf = (server: Server): string =>
-  /Devices connect to (\S+)/.exec(server.output())?.[1] ?? expect.fail(server.output())
 
 const connectAs = (url: string, thing: string, password?: string): Promise<MqttClient> =>
   connectAsync(url, { username: thing, reconnectPeriod: 0, ...(password !== undefined && { password }) }, false)

@@ -62,6 +62,13 @@ export const startServer = async (environment: Environment, entry = MAIN): Promi
   }
 }
 
+/** Where its devices connect. */
+export const brokerOf = (server: Server): string => {
+  const url = /Devices connect to (\S+)/.exec(server.output())?.[1]
+  if (url === undefined) throw new Error(`No devices can connect: ${server.output()}`)
+  return url
+}
+
 /** Runs `latchkey serve` until it ends by itself. */
 export const runToEnd = async (environment: Environment): Promise<Ended & { readonly output: string }> => {
   const run = spawnServer(environment, MAIN)
