@@ -59,8 +59,9 @@ const table = {
   "temp-keys": row("· · · · ✓ · · ✓ ✓ ✓"),
   "bulk-add-keys": row("· · · · ✓ · · ✓ ✓ ✓"),
   explain: row("· · · · ✓ · · ✓ ✓ ✓"),
-  "simulate-update-temp-key": row("· · · · ✓ · · ✓ ✓ ✓")
-} satisfies { readonly [Action in LockRequestType | LockQuestion]: Row }
+  "simulate-update-temp-key": row("· · · · ✓ · · ✓ ✓ ✓"),
+  RecordOutcome: row("· · · · · · · · · ✓")
+} satisfies { readonly [Action in LockRequestType | LockQuestion | "RecordOutcome"]: Row }
 
 describe.each(Object.entries(table))("%s", (action, row) => {
   it.each(Object.entries(row))("by %s: %s", (name, allowed) => {
@@ -78,6 +79,7 @@ describe("a refusal says what was asked, and what it takes", () => {
     ["UseTempKey", "an API key of the lock's organization"],
     ["OpenLock", "the owner, a key holder or the organization of the lock"],
     ["basic-info", "the owner, a key holder or the organization of the lock"],
+    ["RecordOutcome", "a device's own report"],
     ["AddKey", owner],
     ["events", owner]
   ] as const)("%s takes %s", (action, needed) => {

@@ -1,7 +1,7 @@
 /** The rules of a lock about its keys and about opening it: what follows, what the device is told, what is refused. */
 import { describe, it } from "@effect/vitest"
 import { KeyExists, KeyNotFound, KeyNotNamed, SlotTaken } from "../src/LockError.ts"
-import { created, type Fact, given, lockId, millis, type Request } from "./scenario.ts"
+import { created, type Fact, given, lockId, millis, operator, type Request } from "./scenario.ts"
 
 const stamp = { commandId: "command-1", issuedAt: millis("09:00") }
 
@@ -164,5 +164,19 @@ describe("OpenLock", () => {
     given(created, { _tag: "LockOpenRequested" })
       .when({ _tag: "OpenLock" })
       .leadsTo([{ _tag: "LockOpenRequested" }], { _tag: "OpenLock", ...stamp, seq: 3, expiresAt: millis("09:00:10") })
+  })
+})
+
+describe("OpenDoor", () => {
+  it("opens a door for who shows a key to several, and says how", () => {
+    const door = { credentialUuid: "5a5a0000-0000-4000-8000-000000000001", doorId: 2 }
+    given(created)
+      .when({ _tag: "OpenDoor", ...door, by: "PIN", grantedBy: operator })
+      .leadsTo([{ _tag: "LockOpenRequested", reason: "PIN, door 2", ...door }], {
+        _tag: "OpenLock",
+        ...stamp,
+        seq: 2,
+        expiresAt: millis("09:00:10")
+      })
   })
 })

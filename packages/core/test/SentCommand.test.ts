@@ -85,6 +85,16 @@ describe("a command that the shadow accepted", () => {
     expect(after).toMatchObject({ version: 4, recentOutcomes: [answered] })
   })
 
+  it("leaves the lock at the version of an event that only a later Latchkey understands", () => {
+    const later = { ...stored({ _tag: "LockOpenRequested" }, 2), type: "LockPainted" }
+    const first = evolveStored(initial, stored(created, 1))
+    const second = evolveStored(first, later)
+    const third = evolveStored(second, stored({ _tag: "OwnerSet", userId: "ada" }, 3))
+    expect([first?.version, second, third?.version]).toEqual([1, { ...first, version: 2 }, 3])
+    expect(third).toMatchObject({ lockId: 7, ownerId: "ada" })
+    expect(evolveStored(initial, later)).toBeUndefined()
+  })
+
   it("remembers the last outcomes only", () => {
     const outcomes = Array.from({ length: RECENT_OUTCOMES + 5 }, (_, n) =>
       happened({ _tag: "CommandOutcomeReported", ...outcomeOf({ ...answered, commandId: `c-${n}` }) } as Fact)

@@ -12,6 +12,7 @@ import {
   flawOf,
   MaxUses,
   nextChangeAt,
+  ruleAt,
   statusAt,
   TempKey,
   TempKeyStatus
@@ -82,6 +83,7 @@ describe("the status of a temp key", () => {
       "not-yet-valid"
     ])
     expect(statusAt(weekly, millis("17:00"))).toBe("expired")
+    expect(ruleAt(weekly, millis("12:00"))).toBe("schedule")
     expect(statusAt({ ...weekly, maxUses: 1, usedCount: 1 }, millis("12:00"))).toBe("used-up")
     expect(statusAt({ ...weekly, validFrom: clock("11:30") }, millis("11:15"))).toBe("not-yet-valid")
   })
@@ -89,6 +91,7 @@ describe("the status of a temp key", () => {
   it("of a key whose time zone nobody knows any more is not yet valid, until it expires", () => {
     const lost = { ...at("00:00", "00:00"), timeZone: "Atlantis/Poseidonis" }
     expect(statusAt({ ...key, schedule: lost }, millis("12:00"))).toBe("not-yet-valid")
+    expect(ruleAt({ ...key, schedule: lost }, millis("12:00"))).toBe("unknown-time-zone")
     expect(nextChangeAt({ ...key, schedule: lost }, millis("12:00"))).toBe(millis("17:00"))
   })
 

@@ -4,7 +4,7 @@ import { Result } from "effect"
 import type { DeviceCommand } from "../src/DeviceCommand.ts"
 import type { Lock } from "../src/Lock.ts"
 import { decide, evolve, initial } from "../src/LockAggregate.ts"
-import type { CommandContext, LockCommand, LockRequest } from "../src/LockCommand.ts"
+import type { CommandContext, LockCommand, LockRequest, OpenDoor } from "../src/LockCommand.ts"
 import type { LockRefused } from "../src/LockError.ts"
 import type { LockEvent } from "../src/LockEvent.ts"
 import type { Principal } from "../src/Principal.ts"
@@ -35,7 +35,7 @@ export const officeKey: TempKey = {
 type Without<A, K extends PropertyKey> = A extends unknown ? Omit<A, K> : never
 /** An event without what every event of the lock says. */
 export type Fact = Without<LockEvent, "lockId" | "uuid" | "lockUuid" | "timestamp">
-export type Request = Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>
+export type Request = Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | OpenDoor
 
 /** The event of the lock that the fact is about. */
 export const happened = (fact: Fact, time = "08:00", uuid = lockUuid): LockEvent => {
