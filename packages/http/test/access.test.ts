@@ -58,6 +58,9 @@ DELETE /temp-keys/{uuid}                    401    403      403    200   403    
 POST /temp-keys/{uuid}/doors/{doorId}/open  303    303      303    303   303      303    303
 GET /temp-keys/{uuid}                       200    200      200    200   200      200    200
 POST /temp-keys/{uuid}/open                 303    303      303    303   303      303    303
+GET /temp-keys/{uuid}/open                  303    303      303    303   303      303    303
+GET /temp-keys/{uuid}/doors/{doorId}/open   303    303      303    303   303      303    303
+GET /temp-keys/{uuid}/sign-in               303    303      303    303   303      303    303
 GET /temp-keys/{uuid}/confirmation          200    200      200    200   200      200    200
 POST /temp-keys/{uuid}/sign-in              303    303      303    303   303      303    303
 GET /assets/guest.css                       200    200      200    200   200      200    200

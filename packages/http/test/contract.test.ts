@@ -30,8 +30,9 @@ const PROGRESS = "GET /locks/{id}/BulkAddKeys/{instanceId}"
 const EXPLAIN = "GET /locks/{id}/explain"
 const SIMULATE = "POST /locks/{id}/simulate-update-temp-key"
 
-it("declares every endpoint of the contract, and no other but the progress of bulk requests, the sign-in of guests, and why", () => {
-  const more = [PROGRESS, EXPLAIN, SIMULATE, "POST /temp-keys/{uuid}/sign-in"]
+it("declares every endpoint of the contract, and no other but the progress of bulk requests, the forms of guests, and why", () => {
+  const forms = ["open", "doors/{doorId}/open", "sign-in"].map((form) => `GET /temp-keys/{uuid}/${form}`)
+  const more = [PROGRESS, EXPLAIN, SIMULATE, "POST /temp-keys/{uuid}/sign-in", ...forms]
   expect(everyRoute.map(({ name }) => name).sort()).toEqual([...publishedEndpoints, ...more].sort())
 })
 

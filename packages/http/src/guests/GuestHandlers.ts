@@ -86,6 +86,9 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       })
     )
 
+  const backToKey = ({ params: { uuid } }: { readonly params: { readonly uuid: string } }) =>
+    Effect.succeed(seeOther(pathOfKey(uuid)))
+
   const handlers: Handlers<typeof Api>["guests"] = {
     page: Effect.fnUntraced(function* ({ params: { uuid }, call }) {
       const guest = yield* guestOf(call)
@@ -121,6 +124,10 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const kind = isPast ? "past" : offline === "true" ? "offline" : "told"
       return pages.confirmation({ uuid, kind, at: at.value, again })
     }),
+
+    "back-from-open": backToKey,
+    "back-from-door": backToKey,
+    "back-from-sign-in": backToKey,
 
     "sign-in": Effect.fnUntraced(function* ({ params: { uuid }, payload: { token }, call }) {
       yield* links.view(uuid, undefined, call.at)

@@ -146,12 +146,13 @@ describe("a door of several", () => {
     expect((await byApp(uuid, doorId)).status).toBe(status)
   })
 
-  it("is behind its link alone", async () => {
+  it("is behind its link alone, and opens for nobody who fetches it", async () => {
     expect((await byApp(newUuid(), 1)).status).toBe(404)
     expect((await byApp("x", 1)).status).toBe(404)
-    const { uuid } = await makeKey()
+    const { uuid, gate } = await makeKey()
     for (const method of ["GET", "HEAD"]) {
-      expect((await ask(`${server.url}/temp-keys/${uuid}/doors/1/open`, { method })).status).toBe(404)
+      expect((await ask(`${server.url}/temp-keys/${uuid}/doors/1/open`, { method })).status).toBe(303)
     }
+    expect(await opens(gate)).toBe(0)
   })
 })

@@ -302,6 +302,10 @@ describe("fetching", () => {
       }
     }
     expect(await typesOf(link)).toEqual(["LockCreated", "TempKeyCreated"])
+    for (const form of ["/open", "/doors/1/open", "/sign-in"]) {
+      const { status, headers } = await ask(link.url + form)
+      expect([status, headers.get("location")]).toEqual([303, `/temp-keys/${link.uuid}`])
+    }
     const head = await ask(link.url, { method: "HEAD" })
     expect([head.status, head.text]).toEqual([200, ""])
   })

@@ -7,7 +7,7 @@ import type { AxeResults } from "axe-core"
 import { Effect } from "effect"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { OWNER, organization, STRANGER, token } from "../harness/callers.ts"
+import { OWNER, organization, STRANGER, stranger, token } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { createLock, historyOf, newUuid, type TestLock, tempKey } from "../harness/locks.ts"
 import { callsOf } from "../harness/request.ts"
@@ -64,6 +64,14 @@ const visit = async (options: BrowserContextOptions, url: string, run: (page: Pa
   } finally {
     await context.close()
   }
+}
+
+/** The page of a new key to several doors. */
+const keyToDoors = async (doors: ReadonlyArray<object>): Promise<string> => {
+  const { validFrom, validUntil } = tempKey()
+  const made = await callsOf(server.url, organization)("POST", "/temp-keys", { body: { validFrom, validUntil, doors } })
+  expect(made.status).toBe(201)
+  return `${server.url}/temp-keys/${made.body.uuid}`
 }
 
 const heading = (page: Page) => page.locator("h1").textContent()
@@ -196,19 +204,14 @@ describe.each(Object.entries(kinds))("a key with several doors, on %s", (_, opti
       await createLock(server.url)
     ]
     for (const lock of [front, flat]) await connect(server, lock)
-    const doors = [
+    const url = await keyToDoors([
       { lockId: String(front.lockId), label: "Front door" },
       { lockId: String(flat.lockId), label: "Flat 4" },
       { lockId: String(safe.lockId), label: "Key safe", accessMethod: "code" }
-    ]
-    const { validFrom, validUntil } = tempKey()
-    const made = await callsOf(server.url, organization)("POST", "/temp-keys", {
-      body: { validFrom, validUntil, doors }
-    })
-    expect(made.status).toBe(201)
+    ])
     const opensOf = async (lock: TestLock) =>
       (await historyOf(lock)).filter(({ type }) => type === "LockOpenRequested").length
-    await visit(options, `${server.url}/temp-keys/${made.body.uuid}`, async (page) => {
+    await visit(options, url, async (page) => {
       expect(await page.locator("h2").allTextContents()).toEqual(["Front door", "Flat 4", "Key safe"])
       expect(await page.locator("section").nth(2).locator("form, input").count()).toBe(0)
       await openBy(page, options, 1)
@@ -391,13 +394,16 @@ describe("programs that look at links", () => {
 
 describe("every page", () => {
   const axe = createRequire(import.meta.url).resolve("axe-core")
-  /** A link for each state that a page can show. */
-  const states = async (): Promise<ReadonlyArray<readonly [name: string, url: string]>> => {
+  /** A link for each state that a page can show, and who looks at it. */
+  const states = async (): Promise<
+    ReadonlyArray<readonly [name: string, url: string, headers?: Readonly<Record<string, string>>]>
+  > => {
     const confirmation = async (link: GuestLink) => server.url + (await link.open()).headers.get("location")
     const online = await makeLink(server, { maxUses: 3 })
     await connect(server, online.lock)
     const deleted = await makeLink(server)
     await deleted.lock.post("delete-temp-key", { tempKeyUuid: deleted.uuid })
+    const forOwner = await makeLink(server, { accessMode: "user-whitelist", allowedUserIds: [OWNER] })
     return [
       ["valid", online.url],
       ["opened", await confirmation(online)],
@@ -408,7 +414,9 @@ describe("every page", () => {
       ["not yet", (await makeLink(server, { validFrom: "2098-01-01T00:00Z", validUntil: "2099-01-01T00:00Z" })).url],
       ["deleted", deleted.url],
       ["unknown", `${server.url}/temp-keys/${newUuid()}`],
-      ["sign-in", (await makeLink(server, { accessMode: "user-whitelist", allowedUserIds: [OWNER] })).url]
+      ["sign-in", forOwner.url],
+      ["not for you", forOwner.url, stranger],
+      ["several doors", await keyToDoors([online, deleted].map(({ lock }) => ({ lockId: String(lock.lockId) })))]
     ]
   }
 
@@ -419,18 +427,30 @@ describe("every page", () => {
     ["on a desktop at night", { ...desktop, ...dark }],
     ["on a small phone with large text", { ...phone, viewport: { width: 320, height: 568 } }]
   ])("%s is accessible, in every state, and fits its width", async (_, options) => {
-    for (const [name, url] of await states()) {
-      // The tool is put into the page past the page's own rules, which are right to refuse it.
-      await visit({ ...options, bypassCSP: true }, url, async (page) => {
-        await page.addScriptTag({ path: axe })
-        const { violations } = (await page.evaluate("axe.run()")) as AxeResults
-        expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join()}`)).toEqual([])
-        const [scroll, client] = await page.evaluate<[number, number]>(
-          "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-        )
-        expect([name, scroll]).toEqual([name, client])
-      })
+    // The tool is put into the page past the page's own rules, which are right to refuse it.
+    const withTool = { ...options, bypassCSP: true }
+    const examine = async (page: Page, name: string) => {
+      await page.addScriptTag({ path: axe })
+      const { violations } = (await page.evaluate("axe.run()")) as AxeResults
+      expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join()}`)).toEqual([])
+      const [scroll, client] = await page.evaluate<[number, number]>(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+      )
+      expect([name, scroll]).toEqual([name, client])
     }
+    for (const [name, url, extraHTTPHeaders = {}] of await states()) {
+      await visit({ ...withTool, extraHTTPHeaders }, url, (page) => examine(page, name))
+    }
+    await visit(withTool, (await makeLink(server)).url, async (page) => {
+      await Effect.runPromise(server.shadow.setMode("reject"))
+      try {
+        await openBy(page, options)
+        await page.getByText("The lock could not be reached").first().waitFor()
+      } finally {
+        await Effect.runPromise(server.shadow.setMode("ok"))
+      }
+      await examine(page, "not reached")
+    })
   })
 
   it("shows times as the guest's clock does; without scripts in UTC, and says so", async () => {

@@ -84,6 +84,9 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   }),
   "GET /temp-keys/{uuid}": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}` }),
   "POST /temp-keys/{uuid}/open": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/open`, body: {} }),
+  "GET /temp-keys/{uuid}/open": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/open` }),
+  "GET /temp-keys/{uuid}/doors/{doorId}/open": ({ sharedUuid }) => ({ path: `/temp-keys/${sharedUuid}/doors/1/open` }),
+  "GET /temp-keys/{uuid}/sign-in": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/sign-in` }),
   "GET /temp-keys/{uuid}/confirmation": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/confirmation` }),
   "POST /temp-keys/{uuid}/sign-in": ({ tempKeyUuid }) => ({
     path: `/temp-keys/${tempKeyUuid}/sign-in`,
