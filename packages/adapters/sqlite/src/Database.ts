@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 
-/** Pages that the write-ahead log gathers before they are moved into the database: larger keeps commits even. */
+/** Pages that the write-ahead log gathers, 64 MB, before they are moved into the database: what many commits touch is moved once. */
 const AUTOCHECKPOINT_PAGES = 16_000
 
 export interface DatabaseOptions {
