@@ -6,7 +6,7 @@ import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 
 const BATCH = 1_000
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
-const GATHER = Duration.millis(25)
+const GATHER = Duration.millis(50)
 
 export class Projector extends Context.Service<
   Projector,

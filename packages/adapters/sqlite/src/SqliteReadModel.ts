@@ -174,6 +174,7 @@ interface Changes {
 /** However many events of a lock there are, its row is written once, and never read. */
 const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
   const changed = new Map<number, Changes>()
+  const known = new Set<string>()
   for (const event of events) {
     const projected = project(event)
     if (projected === undefined) continue
@@ -194,10 +195,11 @@ const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
     }
     changes.keys += adds.keysCount ?? 0
     changes.residents += adds.residentCount ?? 0
-    for (const user of users) sql.addUser.run(user)
+    for (const user of users) known.add(user)
     if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)
   }
   for (const [lockId, changes] of changed) save(sql, lockId, changes)
+  for (const user of known) sql.addUser.run(user)
 }
 
 const create = (sql: Statements, row: DeviceState) => {
@@ -209,10 +211,10 @@ const create = (sql: Statements, row: DeviceState) => {
 
 const save = (sql: Statements, lockId: number, { sets, keys, residents, last: { type, at } }: Changes) => {
   const { ownerId, orgId, lockUuid, thingName } = sets
-  if (ownerId !== undefined) sql.setOwner.run(ownerId, lockId)
   if (orgId !== undefined) sql.setOrganization.run(orgId, lockId)
   if (lockUuid !== undefined && thingName !== undefined) sql.setUuid.run(lockUuid, thingName, lockId)
-  sql.touchDevice.run(keys, residents, type, at, lockId)
+  if (ownerId === undefined) sql.touchDevice.run(keys, residents, type, at, lockId)
+  else sql.setOwner.run(keys, residents, type, at, lockId, ownerId)
 }
 
 type OwnedRow = Omit<OwnedLock, "online"> & { readonly online: number | null }
@@ -225,20 +227,19 @@ const DEVICE = `lock_id AS lockId, lock_uuid AS lockUuid, thing_name AS thingNam
   owner_id AS ownerId, org_id AS orgId, keys_count AS keysCount, resident_count AS residentCount,
   last_event AS lastEvent, last_updated AS lastUpdated`
 
+const TOUCH = "keys_count = keys_count + ?1, resident_count = resident_count + ?2, last_event = ?3, last_updated = ?4"
+
 const statements = (db: DatabaseSync) => ({
   begin: db.prepare("BEGIN IMMEDIATE"),
   commit: db.prepare("COMMIT"),
   checkpoint: db.prepare("SELECT position FROM checkpoint"),
   moveCheckpoint: db.prepare("UPDATE checkpoint SET position = ?"),
   createDevice: db.prepare("INSERT OR IGNORE INTO device_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-  // One statement for each index that a change concerns: most concern none.
-  setOwner: db.prepare("UPDATE device_state SET owner_id = ? WHERE lock_id = ?"),
   setOrganization: db.prepare("UPDATE device_state SET org_id = ? WHERE lock_id = ?"),
   setUuid: db.prepare("UPDATE device_state SET lock_uuid = ?, thing_name = ? WHERE lock_id = ?"),
-  touchDevice: db.prepare(
-    `UPDATE device_state SET keys_count = keys_count + ?, resident_count = resident_count + ?,
-       last_event = ?, last_updated = ? WHERE lock_id = ?`
-  ),
+  // Two, since most events change no owner: then its index is left alone.
+  touchDevice: db.prepare(`UPDATE device_state SET ${TOUCH} WHERE lock_id = ?5`),
+  setOwner: db.prepare(`UPDATE device_state SET ${TOUCH}, owner_id = ?6 WHERE lock_id = ?5`),
   addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
   addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
   ownedBy: db.prepare(
