@@ -31,14 +31,12 @@ const signingIn = Schema.Struct({
 })
 
 const errors = [problem(400), problem(401), problem(404), problem(500), problem(503)] as const
+
 /**
  * A browser that has lost the page which answered a form, as phones do with those in the background, asks for the form's
  * own address: it is shown the key again, and nothing happens.
  */
-const backToKey = <const Name extends string, const Path extends `/temp-keys/:uuid/${string}`>(
-  name: Name,
-  path: Path
-) => HttpApiEndpoint.get(name, path, { params: link, success: seeOther, error: [problem(400), problem(500)] })
+const backToKey = { success: seeOther, error: [problem(400), problem(500)] } as const
 
 const formErrors = [...errors, problem(413), problem(415)] as const
 
@@ -85,9 +83,12 @@ export const guests = HttpApiGroup.make("guests")
       success: page(200),
       error: errors
     }),
-    backToKey("back-from-open", "/temp-keys/:uuid/open"),
-    backToKey("back-from-door", "/temp-keys/:uuid/doors/:doorId/open"),
-    backToKey("back-from-sign-in", "/temp-keys/:uuid/sign-in"),
+    HttpApiEndpoint.get("back-from-open", "/temp-keys/:uuid/open", { params: link, ...backToKey }),
+    HttpApiEndpoint.get("back-from-door", "/temp-keys/:uuid/doors/:doorId/open", {
+      params: { ...link, doorId: Schema.String },
+      ...backToKey
+    }),
+    HttpApiEndpoint.get("back-from-sign-in", "/temp-keys/:uuid/sign-in", { params: link, ...backToKey }),
     HttpApiEndpoint.post("sign-in", "/temp-keys/:uuid/sign-in", {
       params: link,
       payload: [signingIn.pipe(HttpApiSchema.asFormUrlEncoded()), signingIn],
