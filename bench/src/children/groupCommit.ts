@@ -1,6 +1,6 @@
 /**
  * The least that durable events cost on SQLite: rows as Latchkey stores them, all that arrive in one turn of the event
- * loop in one transaction, WAL with synchronous=FULL, all else as SQLite has it. No rules, no versions of others, no second thread.
+ * loop in one transaction, WAL with synchronous=FULL. No rules, no versions of others, no second thread.
  */
 import { DatabaseSync } from "node:sqlite"
 
@@ -16,6 +16,7 @@ export const openGroupCommit = (file: string) => {
   db.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 4000;
     CREATE TABLE events (
       position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, event_id TEXT NOT NULL, type TEXT NOT NULL,
       data TEXT NOT NULL, at INTEGER NOT NULL, org_id TEXT NOT NULL, principal TEXT NOT NULL, command_id TEXT NOT NULL,

@@ -2,8 +2,8 @@
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 
-/** Pages that the write-ahead log gathers, 64 MB, before they are moved into the database: what many commits touch is moved once. */
-const AUTOCHECKPOINT_PAGES = 16_000
+/** Pages that the write-ahead log gathers before they are moved into the database: larger keeps commits even. */
+const AUTOCHECKPOINT_PAGES = 4000
 
 export interface DatabaseOptions {
   /** `FULL`: a commit survives loss of power. `NORMAL`: it survives the process. `OFF`: for files that nobody keeps. */
