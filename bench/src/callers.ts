@@ -17,11 +17,11 @@ export const stopwatch = ({ warmUp, seconds }: Calling) => {
   const end = begin + seconds * 1000
   return {
     end,
-    /** A call that was begun at `asked`, in milliseconds of `performance`, has been answered. */
-    note: (asked: number): void => {
+    /** A call that was begun at `asked`, in milliseconds of `performance`, has been answered; returns the time. */
+    note: (asked: number): number => {
       const now = performance.now()
-      if (asked < begin || now > end) return
-      latencies[timed++ % MAX_LATENCIES] = now - asked
+      if (asked >= begin && now <= end) latencies[timed++ % MAX_LATENCIES] = now - asked
+      return now
     },
     sample: (): Sample => sampleOf(timed, seconds, latencies.subarray(0, Math.min(timed, MAX_LATENCIES)))
   }
@@ -34,11 +34,10 @@ export const callAtOnce = Effect.fnUntraced(function* <E, R>(
 ) {
   const { end, note, sample } = stopwatch(calling)
   const caller = Effect.fnUntraced(function* (first: number) {
-    for (let n = first; ; n += calling.callers) {
-      const asked = performance.now()
-      if (asked >= end) return
+    let asked = performance.now()
+    for (let n = first; asked < end; n += calling.callers) {
       yield* ask(n)
-      note(asked)
+      asked = note(asked)
     }
   })
   yield* Effect.forEach(

@@ -33,8 +33,6 @@ const command = <Request extends object>(lockId: number, request: Request) => ({
   principal: { _tag: "Organization" as const, orgId: "acme" }
 })
 
-const use = (lockId: number): LockCommand => command(lockId, { _tag: "UseTempKey", tempKeyUuid: tempKeyUuid(lockId) })
-
 /** Every lock with one temp key. Where another process was first, there is nothing to do. */
 const fill = Effect.fnUntraced(function* (execute: Locks["Service"]["execute"], locks: number) {
   yield* Effect.forEach(
@@ -53,10 +51,14 @@ const fill = Effect.fnUntraced(function* (execute: Locks["Service"]["execute"], 
 const work = Effect.fnUntraced(function* ({ locks, ...calling }: Work) {
   const { execute } = yield* Locks
   yield* fill(execute, locks)
+  // Made before anything is measured: the ids are the caller's work.
+  const tempKeys = lockIds(locks).map((id) => tempKeyUuid(id))
+  const use = (n: number): LockCommand =>
+    command(1 + (n % locks), { _tag: "UseTempKey", tempKeyUuid: tempKeys[n % locks] ?? "" })
   const failed: { [tag: string]: number } = {}
   let executed = 0
   const sample = yield* callAtOnce(calling, (n) =>
-    Effect.match(execute(use(1 + (n % locks))), {
+    Effect.match(execute(use(n)), {
       onFailure: ({ _tag }) => {
         failed[_tag] = (failed[_tag] ?? 0) + 1
       },

@@ -34,48 +34,55 @@ export const initial: Lock | undefined = undefined
 /** Total: every stored fact applies; nothing is refused here. Before LockCreated there is nothing to apply to. */
 export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefined => {
   if (lock === undefined) return event._tag === "LockCreated" ? create(event) : undefined
-  const next = { ...lock, version: lock.version + 1, changedAt: millisOf(event.timestamp) }
+  const version = lock.version + 1
+  const next = (tempKeys = lock.tempKeys): Lock => ({
+    ...lock,
+    version,
+    changedAt: millisOf(event.timestamp),
+    tempKeys
+  })
   switch (event._tag) {
     case "LockCreated":
-      return next
+      return next()
     case "OwnerSet":
-      return { ...next, ownerId: event.userId }
+      return { ...next(), ownerId: event.userId }
     case "OrganizationSet":
-      return { ...next, orgId: event.orgId }
+      return { ...next(), orgId: event.orgId }
     case "KeyAdded":
-      return { ...next, keys: [...lock.keys, keyOf(event)] }
+      return { ...next(), keys: [...lock.keys, keyOf(event)] }
     case "KeyRemoved":
-      return { ...next, keys: lock.keys.filter((key) => key.uuid !== event.keyUuid) }
+      return { ...next(), keys: lock.keys.filter((key) => key.uuid !== event.keyUuid) }
     case "KeyWriteRequested":
     case "LockOpenRequested":
-      return next
+      return next()
     case "LockUuidChanged":
-      return { ...next, uuid: event.newUuid }
+      return { ...next(), uuid: event.newUuid }
     case "ResidentAdded":
-      return { ...next, residents: [...lock.residents, residentOf(event)] }
+      return { ...next(), residents: [...lock.residents, residentOf(event)] }
     case "ResidentRemoved":
-      return { ...next, residents: lock.residents.filter((resident) => resident.userId !== event.userId) }
+      return { ...next(), residents: lock.residents.filter((resident) => resident.userId !== event.userId) }
     case "TempKeyCreated": {
-      const key = tempKeyOf(event, next.version)
-      return { ...next, tempKeys: HashMap.set(lock.tempKeys, canonical(key.uuid), key) }
+      const key = tempKeyOf(event, version)
+      return next(HashMap.set(lock.tempKeys, canonical(key.uuid), key))
     }
     case "TempKeyUpdated": {
       const changes = { ...event.changes, ...given({ schedule: event.schedule }) }
-      return changeTempKey(next, event.tempKeyUuid, (key) => changed(key, changes))
+      return next(HashMap.modify(lock.tempKeys, canonical(event.tempKeyUuid), (key) => changed(key, changes)))
     }
     case "TempKeyUsed":
-      return changeTempKey(next, event.tempKeyUuid, (key) => ({ ...key, usedCount: event.usedCount }))
+      return next(
+        HashMap.modify(lock.tempKeys, canonical(event.tempKeyUuid), (key) => ({ ...key, usedCount: event.usedCount }))
+      )
     case "TempKeyDeleted": {
       const uuid = canonical(event.tempKeyUuid)
       return {
-        ...next,
-        tempKeys: HashMap.remove(lock.tempKeys, uuid),
+        ...next(HashMap.remove(lock.tempKeys, uuid)),
         deletedTempKeys: HashSet.add(lock.deletedTempKeys, uuid)
       }
     }
     case "CommandOutcomeReported":
       return {
-        ...next,
+        ...next(),
         pendingCommands: lock.pendingCommands.filter(({ commandId }) => commandId !== event.commandId),
         recentOutcomes: [...lock.recentOutcomes, answeredIn(event)].slice(-RECENT_OUTCOMES)
       }
@@ -370,8 +377,8 @@ const decideUse = (
   }
   const key = judged.success
   return Result.succeed({
-    _tag: "TempKeyUsed",
     ...aboutTempKey(lock, command, key.uuid),
+    _tag: "TempKeyUsed",
     ...given({ userId: command.userId }),
     usedCount: key.usedCount + 1
   })
@@ -431,11 +438,6 @@ const tempKeyOf = (event: EventOf<"TempKeyCreated">, createdVersion: number): Te
     createdVersion
   }
 }
-
-const changeTempKey = (lock: Lock, tempKeyUuid: string, change: (key: TempKey) => TempKey): Lock => ({
-  ...lock,
-  tempKeys: HashMap.modify(lock.tempKeys, canonical(tempKeyUuid), change)
-})
 
 const findTempKey = (lock: Lock, tempKeyUuid: string): TempKey | undefined =>
   Option.getOrUndefined(HashMap.get(lock.tempKeys, canonical(tempKeyUuid)))

@@ -99,10 +99,10 @@ export class Locks extends Context.Service<
         /** From prepare until anybody may settle: the time to send and to ask, and as much again for slow machines. */
         const patience = 2 * Duration.toMillis(Duration.sum(sendTimeout, FIND_TIMEOUT))
 
-        const execute = Effect.fnUntraced(function* (command: LockCommand) {
-          const { loaded, fresh } = yield* repository.load(command.lockId)
-          return yield* loaded.mutex.withPermit(attempt(loaded, fresh, command))
-        })
+        const execute = (command: LockCommand) =>
+          Effect.flatMap(repository.load(command.lockId), ({ loaded, fresh }) =>
+            loaded.mutex.withPermit(attempt(loaded, fresh, command))
+          )
 
         const attempt = Effect.fnUntraced(function* (loaded: LoadedLock, fresh: boolean, command: LockCommand) {
           let upToDate = fresh

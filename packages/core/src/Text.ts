@@ -32,7 +32,21 @@ export const DateTime = Schema.String.check(
 )
 
 /** The instant as epoch milliseconds. */
-export const millisOf = (instant: string): number => Date.parse(instant)
+export const millisOf = (instant: string): number => {
+  // The window of a temp key is asked for with every use, and to read it costs as much as the rest of the decision.
+  const known = millisByInstant.get(instant)
+  if (known !== undefined) return known
+  const millis = Date.parse(instant)
+  if (instant.length > LONGEST_KNOWN) return millis
+  if (millisByInstant.size >= MOST_KNOWN) millisByInstant.clear()
+  millisByInstant.set(instant, millis)
+  return millis
+}
+
+const millisByInstant = new Map<string, number>()
+/** Bounds that keep what is remembered below a few megabytes, whatever callers write. */
+const MOST_KNOWN = 10_000
+const LONGEST_KNOWN = "2026-08-31T09:00:00.000+00:00".length
 
 /** Epoch milliseconds as an instant. */
 export const instantOf = (millis: number): string => {
