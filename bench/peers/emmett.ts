@@ -1,7 +1,7 @@
 /**
  * The same commands as a backend would write them with fastify and emmett on PostgreSQL, a row for each lock in a read
- * model included. In its favour: it knows no access rules beyond the API key. It lives in a database of its own, and
- * drops it when it ends.
+ * model included; with `--no-read-model`, the events alone. In its favour: it knows no access rules beyond the API key.
+ * It lives in a database of its own, and drops it when it ends.
  */
 import { createHash } from "node:crypto"
 import { setTimeout } from "node:timers/promises"
@@ -82,7 +82,10 @@ const deviceState = postgreSQLRawSQLProjection<LockEvent>({
 })
 
 await administer(`CREATE DATABASE ${database}`)
-const store = getPostgreSQLEventStore(own.href, { projections: projections.inline([deviceState]) })
+const store = getPostgreSQLEventStore(
+  own.href,
+  process.argv.includes("--no-read-model") ? {} : { projections: projections.inline([deviceState]) }
+)
 await store.schema.migrate()
 
 const handle = CommandHandler<Lock, LockEvent>({ evolve, initialState: () => ({ exists: false, tempKeys: {} }) })

@@ -15,14 +15,14 @@ interface Emmett extends AsyncDisposable {
 }
 
 /** The peer's server, if PostgreSQL answers. It makes a database of its own, and drops it when it ends. */
-export const startEmmett = async (): Promise<Emmett> => {
+export const startEmmett = async (args: ReadonlyArray<string> = []): Promise<Emmett> => {
   const { hostname, port } = new URL(DATABASE)
   if (!(await answers(hostname, Number(port || 5432)))) {
     const missing = `no PostgreSQL answers on ${hostname}:${port || 5432}. Start one, or name another with LATCHKEY_BENCH_POSTGRES.`
     return { missing, [Symbol.asyncDispose]: async () => {} }
   }
   install()
-  const server = await Server.start(pathToFileURL(`${folder}emmett.ts`), { env: { DATABASE } })
+  const server = await Server.start(pathToFileURL(`${folder}emmett.ts`), { args, env: { DATABASE } })
   return { server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 

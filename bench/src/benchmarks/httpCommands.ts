@@ -22,8 +22,9 @@ export const httpCommands: Benchmark = {
     })
     await using ceiling = await Server.start(new URL("../children/ceiling.ts", import.meta.url))
     await using emmett = await startEmmett()
+    await using logOnly = await startEmmett(["--no-read-model"])
     let events = await fillServer(generator, latchkey, count, 1)
-    if (emmett.server !== undefined) await fillServer(generator, emmett.server, count, 1)
+    for (const { server } of [emmett, logOnly]) if (server !== undefined) await fillServer(generator, server, count, 1)
 
     const subjects = (name: string, server: Server, onAnswered?: (answered: number) => void) =>
       COMMANDS.map(
@@ -34,6 +35,7 @@ export const httpCommands: Benchmark = {
       ...subjects("latchkey", latchkey, (answered) => void (events += answered)),
       ...subjects("floor", floor),
       ...(emmett.server === undefined ? [] : subjects("emmett", emmett.server)),
+      ...(logOnly.server === undefined ? [] : subjects("emmett without a read model", logOnly.server)),
       underLoad("load generator alone", generator, ceiling, COMMANDS[0].cycles(count))
     ])
     return {

@@ -5,7 +5,7 @@
  */
 import { Schema } from "effect"
 import { isOpenAt, nextTurn, Schedule, sameSchedule } from "./Schedule.ts"
-import { Instant, millisOf, Text, UuidText } from "./Text.ts"
+import { edgeOf, Instant, millisOf, Text, UuidText } from "./Text.ts"
 import { zoneNamed } from "./TimeZone.ts"
 
 /** `public`: everyone who has the link; `user-whitelist`: the named users. */
@@ -72,9 +72,9 @@ export type TempKeyRule = typeof TempKeyRule.Type
  * `validUntil`. A schedule whose time zone the runtime does not know is closed.
  */
 export const ruleAt = (key: TempKey, now: number): TempKeyRule => {
-  if (now >= millisOf(key.validUntil)) return "valid-until"
+  if (now >= edgeOf(key.validUntil)) return "valid-until"
   if (isUsedUp(key)) return "max-uses"
-  if (now < millisOf(key.validFrom)) return "valid-from"
+  if (now < edgeOf(key.validFrom)) return "valid-from"
   if (key.schedule === undefined || isOpenAt(key.schedule, now)) return "valid"
   return zoneNamed(key.schedule.timeZone) === undefined ? "unknown-time-zone" : "schedule"
 }
@@ -93,8 +93,8 @@ export const statusAt = (key: TempKey, now: number): TempKeyStatus => statusBy[r
 
 /** The next instant after `now` (epoch milliseconds) at which time alone changes the status; none once it has expired. */
 export const nextChangeAt = (key: TempKey, now: number): number | undefined => {
-  const from = millisOf(key.validFrom)
-  const until = millisOf(key.validUntil)
+  const from = edgeOf(key.validFrom)
+  const until = edgeOf(key.validUntil)
   if (now >= until) return undefined
   if (isUsedUp(key)) return until
   const { schedule } = key

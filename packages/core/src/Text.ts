@@ -32,26 +32,34 @@ export const DateTime = Schema.String.check(
 )
 
 /** The instant as epoch milliseconds. */
-export const millisOf = (instant: string): number => {
-  // The window of a temp key is asked for with every use, and to read it costs as much as the rest of the decision.
-  const known = millisByInstant.get(instant)
+export const millisOf = (instant: string): number =>
+  instant === lastInstant.text ? lastInstant.millis : Date.parse(instant)
+
+/**
+ * An instant at which a window begins or ends, as epoch milliseconds. Whoever uses a key asks for both, and to read them
+ * costs more than the rest of the decision: so they are remembered.
+ */
+export const edgeOf = (instant: string): number => {
+  const known = edges.get(instant)
   if (known !== undefined) return known
-  const millis = Date.parse(instant)
-  if (instant.length > LONGEST_KNOWN) return millis
-  if (millisByInstant.size >= MOST_KNOWN) millisByInstant.clear()
-  millisByInstant.set(instant, millis)
-  return millis
+  const edge = Date.parse(instant)
+  if (instant.length > LONGEST_EDGE) return edge
+  if (edges.size === MOST_EDGES) edges.clear()
+  edges.set(instant, edge)
+  return edge
 }
 
-const millisByInstant = new Map<string, number>()
-/** Bounds that keep what is remembered below a few megabytes, whatever callers write. */
-const MOST_KNOWN = 10_000
-const LONGEST_KNOWN = "2026-08-31T09:00:00.000+00:00".length
+const edges = new Map<string, number>()
+/** With these bounds they take about a megabyte at most. */
+const MOST_EDGES = 10_000
+const LONGEST_EDGE = "2026-08-31T09:00:00.000Z".length
 
 /** Epoch milliseconds as an instant. */
 export const instantOf = (millis: number): string => {
   // Under load many commands have the same millisecond, and to write it down costs as much as deciding one of them.
-  if (millis !== lastInstant.millis) lastInstant = { millis, text: new Date(millis).toISOString() }
+  if (millis !== lastInstant.millis) {
+    lastInstant = { millis: Math.trunc(millis), text: new Date(millis).toISOString() }
+  }
   return lastInstant.text
 }
 

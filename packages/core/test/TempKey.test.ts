@@ -17,7 +17,7 @@ import {
   TempKey,
   TempKeyStatus
 } from "../src/TempKey.ts"
-import { Instant, instantOf, millisOf, UuidText } from "../src/Text.ts"
+import { Instant, instantOf, UuidText } from "../src/Text.ts"
 import { clock, officeKey as key, millis } from "./scenario.ts"
 
 const ADA = "ada00000-0000-4000-8000-00000000000a"
@@ -300,13 +300,4 @@ describe("the values of a temp key", () => {
   it("are compared without regard to case", () => {
     expect(canonical("7E3B")).toBe(canonical("7e3b"))
   })
-
-  it.prop(
-    "instants and milliseconds are one and the same",
-    [Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 253402300799999 }))],
-    ([at]) => {
-      expect(millisOf(instantOf(at))).toBe(at)
-      expect(Schema.is(Instant)(instantOf(at))).toBe(true)
-    }
-  )
 })
