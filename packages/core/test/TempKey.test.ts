@@ -190,6 +190,7 @@ describe("an edit", () => {
     const other = { schedule: at("14:00", "16:00") }
     expect(changesTo(key, other)).toStrictEqual(other)
     expect(changesTo(weekly, other)).toStrictEqual(other)
+    expect(changesTo(weekly, { maxUses: 1 })).toStrictEqual({ maxUses: 1 })
     expect(changesTo(weekly, { schedule: null })).toStrictEqual({ schedule: null })
     expect(changesTo(key, { schedule: null })).toStrictEqual({})
     const [late] = at("14:30", "15:00").windows

@@ -1,7 +1,7 @@
 /** From the headers of a request to the principal: an API key decides, a user's token beside it is recorded. */
 import type { IncomingHttpHeaders } from "node:http"
 import type { Principal } from "@latchkey/core"
-import { Clock, Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { ApiKeys } from "./ApiKeys.ts"
 import { Jwt, type KeysUnavailable, type TokenRefused } from "./Jwt.ts"
 
@@ -15,7 +15,8 @@ export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable
 export class Authenticator extends Context.Service<
   Authenticator,
   {
-    readonly authenticate: (headers: IncomingHttpHeaders) => Effect.Effect<Principal, SignInError>
+    /** Who sent these headers, at `now` (epoch milliseconds). */
+    readonly authenticate: (headers: IncomingHttpHeaders, now: number) => Effect.Effect<Principal, SignInError>
   }
 >()("@latchkey/http/Authenticator") {
   static readonly layer = Layer.effect(
@@ -24,41 +25,45 @@ export class Authenticator extends Context.Service<
       const apiKeys = yield* ApiKeys
       const jwt = yield* Jwt
 
-      return {
-        authenticate: Effect.fnUntraced(function* (headers) {
-          const now = yield* Clock.currentTimeMillis
-          const apiKey = headers["x-api-key"]
-          const authorization = headers.authorization
-          if (apiKey === undefined && authorization === undefined) {
-            return yield* Effect.fail(
-              new Unauthenticated({
-                message: "Send an API key as X-API-Key, or a user's token as Authorization: Bearer."
-              })
-            )
-          }
-          let organization = typeof apiKey === "string" ? apiKeys.principalOf(apiKey, now) : undefined
-          if (typeof apiKey === "string" && organization === undefined) {
-            // It may have been made a moment ago, in another process. A store that is down says no to nobody it knows.
-            yield* Effect.ignore(apiKeys.catchUp())
-            organization = apiKeys.principalOf(apiKey, now)
-          }
-          if (apiKey !== undefined && organization === undefined) {
-            return yield* Effect.fail(new Unauthenticated({ message: "The API key is unknown, expired or revoked." }))
-          }
-          if (authorization === undefined && organization !== undefined) return organization
-          const token = bearerOf(headers)
-          if (token === undefined) {
-            return yield* Effect.fail(
-              new Unauthenticated({ message: "The Authorization header is not of the form: Bearer <token>." })
-            )
-          }
-          const userId = yield* jwt.verify(token, now)
-          return organization === undefined ? { _tag: "User", userId } : { ...organization, userId }
+      const organizationOf = (secret: string, now: number) => {
+        const known = apiKeys.principalOf(secret, now)
+        if (known !== undefined) return Effect.succeed(known)
+        // It may have been made a moment ago, in another process. A store that is down says no to nobody it knows.
+        return Effect.flatMap(Effect.ignore(apiKeys.catchUp()), () => {
+          const found = apiKeys.principalOf(secret, now)
+          return found === undefined
+            ? unauthenticated("The API key is unknown, expired or revoked.")
+            : Effect.succeed(found)
         })
+      }
+
+      const userOf = (headers: IncomingHttpHeaders, now: number): Effect.Effect<string, SignInError> => {
+        const token = bearerOf(headers)
+        return token === undefined
+          ? unauthenticated("The Authorization header is not of the form: Bearer <token>.")
+          : jwt.verify(token, now)
+      }
+
+      return {
+        authenticate: (headers, now) =>
+          Effect.suspend(() => {
+            const { "x-api-key": apiKey, authorization } = headers
+            if (apiKey === undefined && authorization === undefined) {
+              return unauthenticated("Send an API key as X-API-Key, or a user's token as Authorization: Bearer.")
+            }
+            if (apiKey === undefined) return Effect.map(userOf(headers, now), (userId) => ({ _tag: "User", userId }))
+            const organization = organizationOf(String(apiKey), now)
+            if (authorization === undefined) return organization
+            return Effect.flatMap(organization, (organization) =>
+              Effect.map(userOf(headers, now), (userId) => ({ ...organization, userId }))
+            )
+          })
       }
     })
   )
 }
+
+const unauthenticated = (message: string) => Effect.fail(new Unauthenticated({ message }))
 
 /** The user's token among the headers, if there is one. */
 export const bearerOf = ({ authorization = "" }: IncomingHttpHeaders): string | undefined =>

@@ -40,35 +40,38 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const { router, operations, pages, onAnswered, proxies, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
+  const clock = yield* Clock.Clock
   const inTurn = oncePerTurn()
   const nextId = commandIds()
 
-  const handle = Effect.fnUntraced(function* (
+  const handle = (
     route: Route,
     request: IncomingMessage,
     raw: Pick<RawParts, "params" | "query">,
     body: Buffer
-  ) {
+  ): Effect.Effect<Reply<unknown> | Answer, Failure> => {
     const { headers } = request
-    const address = () => callerAddress(request, proxies)
-    const principal = route.needsSignIn || isSignedIn(headers) ? yield* authenticate(headers) : guest
-    const payload =
-      request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
-    if (Result.isFailure(payload)) return yield* new Refused({ problem: payload.failure })
-    const decoded = route.decode({ ...raw, headers, payload: payload.success })
-    if (Result.isFailure(decoded)) return yield* new Refused({ problem: decoded.failure })
-    const receipt = receiptOf(request, principal, body)
-    const context = { principal, commandId: nextId(), at: yield* Clock.currentTimeMillis, headers, address }
-    const call: Call = receipt === undefined ? context : { ...context, receipt }
-    return yield* route.handle({ ...decoded.success, call })
-  })
+    const at = clock.currentTimeMillisUnsafe()
+    const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers, at) : Effect.succeed(guest)
+    return Effect.flatMap(signedIn, (principal): Effect.Effect<Reply<unknown> | Answer, Failure> => {
+      const payload =
+        request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
+      if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
+      const decoded = route.decode({ ...raw, headers, payload: payload.success })
+      if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
+      const receipt = receiptOf(request, principal, body)
+      const address = () => callerAddress(request, proxies)
+      const context = { principal, commandId: nextId(), at, headers, address }
+      const call: Call = receipt === undefined ? context : { ...context, receipt }
+      return route.handle({ ...decoded.success, call })
+    })
+  }
 
-  const answerOf = (route: Route, asked: Asked, exit: Exit.Exit<Reply<unknown> | Answer, Failure>): Answer => {
-    if (Exit.isFailure(exit)) return failureAnswer(route, asked, exit.cause)
-    if ("contentType" in exit.value) return exit.value
-    const encoded = route.encode(exit.value)
+  const answerOf = (route: Route, asked: Asked, reply: Reply<unknown> | Answer): Answer => {
+    if ("contentType" in reply) return reply
+    const encoded = route.encode(reply)
     return Exit.isSuccess(encoded)
-      ? json(exit.value.status, encoded.value)
+      ? json(reply.status, encoded.value)
       : failureAnswer(route, asked, Cause.die(Cause.squash(encoded.cause)))
   }
 
@@ -111,12 +114,13 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if (route.isForBrowsers) response.setHeader("vary", "Accept")
     readBody(request, (body) => {
       if (Result.isFailure(body)) return finish(route.path, problemAnswer(route, { request, params }, body.failure))
-      const reply = handle(route, request, { params, query }, body.success)
+      const reply = Effect.suspend(() => handle(route, request, { params, query }, body.success))
       const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
-      start(
-        route.path,
-        Effect.map(Effect.exit(spanned), (exit) => answerOf(route, { request, params }, exit))
-      )
+      const answer = Effect.matchCause(spanned, {
+        onFailure: (cause) => failureAnswer(route, { request, params }, cause),
+        onSuccess: (reply) => answerOf(route, { request, params }, reply)
+      })
+      start(route.path, answer)
     })
   }
   return listener

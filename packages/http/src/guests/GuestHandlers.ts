@@ -28,11 +28,11 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   const { authenticate } = yield* Authenticator
   const pages = makePages(signInUrl)
 
-  const guestOf = Effect.fnUntraced(function* ({ principal, headers }: Call) {
+  const guestOf = Effect.fnUntraced(function* ({ principal, headers, at }: Call) {
     const bearer = bearerOf(headers)
     const token = principal._tag === "Guest" ? sessionToken(headers) : undefined
     if (token === undefined) return { principal, byCookie: false, ...(bearer === undefined ? {} : { token: bearer }) }
-    return yield* authenticate({ authorization: `Bearer ${token}` }).pipe(
+    return yield* authenticate({ authorization: `Bearer ${token}` }, at).pipe(
       Effect.map((principal): Guest => ({ principal, token, byCookie: true })),
       // A browser goes on sending what has ended.
       Effect.catchTag(["TokenRefused", "Unauthenticated"], () => Effect.succeed<Guest>({ principal, byCookie: false }))
@@ -131,7 +131,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
 
     "sign-in": Effect.fnUntraced(function* ({ params: { uuid }, payload: { token }, call }) {
       yield* links.view(uuid, undefined, call.at)
-      yield* authenticate({ authorization: `Bearer ${token}` })
+      yield* authenticate({ authorization: `Bearer ${token}` }, call.at)
       return withCookie(seeOther(pathOfKey(uuid)), sessionCookie(uuid, token))
     })
   }
