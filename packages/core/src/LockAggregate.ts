@@ -35,6 +35,7 @@ export const initial: Lock | undefined = undefined
 export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefined => {
   if (lock === undefined) return event._tag === "LockCreated" ? create(event) : undefined
   const version = lock.version + 1
+  // With the temp keys as an argument, a use copies its lock once.
   const next = (tempKeys = lock.tempKeys): Lock => ({
     ...lock,
     version,
@@ -377,8 +378,8 @@ const decideUse = (
   }
   const key = judged.success
   return Result.succeed({
-    ...aboutTempKey(lock, command, key.uuid),
     _tag: "TempKeyUsed",
+    ...aboutTempKey(lock, command, key.uuid),
     ...given({ userId: command.userId }),
     usedCount: key.usedCount + 1
   })
