@@ -39,11 +39,15 @@ export const hangingEndpoint: Benchmark = {
       deal(healthy, CALLERS).map((ids) => ids.map((id) => post(open(id), {})))
     )
     const refused: Array<number> = []
-    /** A caller for each lock that hangs, who asks again as soon as it was refused; they begin one after the other. */
+    /**
+     * A caller for each lock that hangs, who asks again as soon as it was refused. They begin one after the other, so that
+     * they are not refused all at once; what is measured begins when the last of them has.
+     */
     const besideHanging = async (load: Subject["measure"], seconds: number) => {
       let over = false
+      const begins = hanging.map((_, n) => setTimeout((n * DEADLINE) / HANGING))
       const callers = hanging.map(async (lockId, n) => {
-        await setTimeout((n * DEADLINE) / HANGING)
+        await begins[n]
         while (!over) {
           const begun = performance.now()
           const { status } = await fetch(`http://127.0.0.1:${server.port}${open(lockId)}`, {
@@ -55,9 +59,12 @@ export const hangingEndpoint: Benchmark = {
           refused.push(performance.now() - begun)
         }
       })
-      const sample = await load(seconds)
-      over = true
-      await Promise.all(callers)
+      const measured = Promise.all(begins)
+        .then(() => load(seconds))
+        .finally(() => {
+          over = true
+        })
+      const [sample] = await Promise.all([measured, ...callers])
       return sample
     }
     const figures = await measure(run, [

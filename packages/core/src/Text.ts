@@ -33,6 +33,7 @@ export const DateTime = Schema.String.check(
 
 /** The instant as epoch milliseconds. */
 export const millisOf = (instant: string): number =>
+  // Mostly the time of an event that was decided a moment ago.
   instant === lastInstant.text ? lastInstant.millis : Date.parse(instant)
 
 /**

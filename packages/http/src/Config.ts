@@ -1,7 +1,23 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
-import { createPublicKey, type KeyObject } from "node:crypto"
 import { Config, Effect, Option, Schema } from "effect"
 import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
+import {
+  anyText,
+  apiKeyPairs,
+  databaseName,
+  httpUrl,
+  matching,
+  mqttUrl,
+  oneOf,
+  oneWord,
+  portNumber,
+  portOrOff,
+  publicKeyFrom,
+  publicUrl,
+  secretBytes,
+  serverUrl,
+  shadowKeyPairs
+} from "./ConfigValues.ts"
 import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -254,73 +270,5 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
   return value === undefined ? yield* new InvalidConfig({ variable: name, expected }) : value
 })
 
-const anyText = (text: string): string => text
-
-const matching =
-  (pattern: RegExp) =>
-  (text: string): string | undefined =>
-    pattern.test(text) ? text : undefined
-
-const oneOf =
-  <const Values extends ReadonlyArray<string>>(...values: Values) =>
-  (text: string): Values[number] | undefined =>
-    values.find((value) => value === text)
-
-const portNumber = (text: string): number | undefined =>
-  /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
-
-const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
-
 /** Whether only programs of this machine can reach what listens there. */
 const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)
-
-const httpUrl = (text: string): string | undefined =>
-  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
-
-const mqttUrl = (text: string): string | undefined =>
-  URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
-
-/** Scheme, host and port. Guest pages post to, and keep cookies at, paths from the root of their host. */
-const publicUrl = (text: string): string | undefined =>
-  httpUrl(text) !== undefined && /^\w+:\/\/[^/?#]+\/*$/.test(text) ? text.replace(/\/+$/, "") : undefined
-
-const serverUrl = (text: string): string | undefined =>
-  URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
-
-const oneWord = (text: string): string | undefined => (/^\S+$/.test(text) ? text : undefined)
-
-const databaseName = (text: string): string | undefined => (/^[\w-]+$/.test(text) ? text : undefined)
-
-const secretBytes = (text: string): Uint8Array | undefined => {
-  const bytes = new TextEncoder().encode(text)
-  return bytes.length >= 32 ? bytes : undefined
-}
-
-/** PEM in one line, its line ends written as \\n, is what many environments can hold. */
-const publicKeyFrom = (text: string): KeyObject | undefined => {
-  try {
-    return createPublicKey(text.replaceAll("\\n", "\n"))
-  } catch {
-    return undefined
-  }
-}
-
-/** No two organizations share a secret. */
-const apiKeyPairs = (text: string): ServerConfig["apiKeys"] | undefined => {
-  const pairs = pairsIn(text).map(([orgId, secret]) => ({ orgId, secret }))
-  const distinct = new Set(pairs.map(({ secret }) => secret)).size
-  return distinct === text.split(",").length ? pairs : undefined
-}
-
-const shadowKeyPairs = (text: string): ReadonlyArray<ShadowKey> | undefined => {
-  const pairs = pairsIn(text).map(([accessKeyId, secretAccessKey]) => ({ accessKeyId, secretAccessKey }))
-  const distinct = new Set(pairs.map(({ accessKeyId }) => accessKeyId)).size
-  return distinct === text.split(",").length ? pairs : undefined
-}
-
-/** `name:secret` pairs, without what is none. A secret may itself contain colons; the name may not. */
-const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>
-  text.split(",").flatMap((pair) => {
-    const [, name, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
-    return name === undefined || secret === undefined ? [] : [[name, secret] as const]
-  })

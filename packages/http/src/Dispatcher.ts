@@ -44,12 +44,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const inTurn = oncePerTurn()
   const nextId = commandIds()
 
-  const handle = (
-    route: Route,
-    request: IncomingMessage,
-    raw: Pick<RawParts, "params" | "query">,
-    body: Buffer
-  ): Effect.Effect<Reply<unknown> | Answer, Failure> => {
+  const handle = (route: Route, request: IncomingMessage, raw: Pick<RawParts, "params" | "query">, body: Buffer) => {
     const { headers } = request
     const at = clock.currentTimeMillisUnsafe()
     const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers, at) : Effect.succeed(guest)

@@ -1,0 +1,74 @@
+/** The values of configuration variables: each function reads one kind of text, and answers `undefined` for what is none. */
+import { createPublicKey, type KeyObject } from "node:crypto"
+
+export const anyText = (text: string): string => text
+
+export const matching =
+  (pattern: RegExp) =>
+  (text: string): string | undefined =>
+    pattern.test(text) ? text : undefined
+
+export const oneOf =
+  <const Values extends ReadonlyArray<string>>(...values: Values) =>
+  (text: string): Values[number] | undefined =>
+    values.find((value) => value === text)
+
+export const portNumber = (text: string): number | undefined =>
+  /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
+
+export const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
+
+export const httpUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+
+export const mqttUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
+
+/** Scheme, host and port. Guest pages post to, and keep cookies at, paths from the root of their host. */
+export const publicUrl = (text: string): string | undefined =>
+  httpUrl(text) !== undefined && /^\w+:\/\/[^/?#]+\/*$/.test(text) ? text.replace(/\/+$/, "") : undefined
+
+export const serverUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
+
+export const oneWord = (text: string): string | undefined => (/^\S+$/.test(text) ? text : undefined)
+
+export const databaseName = (text: string): string | undefined => (/^[\w-]+$/.test(text) ? text : undefined)
+
+export const secretBytes = (text: string): Uint8Array | undefined => {
+  const bytes = new TextEncoder().encode(text)
+  return bytes.length >= 32 ? bytes : undefined
+}
+
+/** PEM in one line, its line ends written as \\n, is what many environments can hold. */
+export const publicKeyFrom = (text: string): KeyObject | undefined => {
+  try {
+    return createPublicKey(text.replaceAll("\\n", "\n"))
+  } catch {
+    return undefined
+  }
+}
+
+/** No two organizations share a secret. */
+export const apiKeyPairs = (
+  text: string
+): ReadonlyArray<{ readonly orgId: string; readonly secret: string }> | undefined => {
+  const pairs = pairsIn(text).map(([orgId, secret]) => ({ orgId, secret }))
+  const distinct = new Set(pairs.map(({ secret }) => secret)).size
+  return distinct === text.split(",").length ? pairs : undefined
+}
+
+export const shadowKeyPairs = (
+  text: string
+): ReadonlyArray<{ readonly accessKeyId: string; readonly secretAccessKey: string }> | undefined => {
+  const pairs = pairsIn(text).map(([accessKeyId, secretAccessKey]) => ({ accessKeyId, secretAccessKey }))
+  const distinct = new Set(pairs.map(({ accessKeyId }) => accessKeyId)).size
+  return distinct === text.split(",").length ? pairs : undefined
+}
+
+/** `name:secret` pairs, without what is none. A secret may itself contain colons; the name may not. */
+const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>
+  text.split(",").flatMap((pair) => {
+    const [, name, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
+    return name === undefined || secret === undefined ? [] : [[name, secret] as const]
+  })
