@@ -98,7 +98,8 @@ export class BulkAddKeys extends Context.Service<
           const written = yield* Effect.result(store.append(streamId, version, [yield* envelope(job, outcome)]))
           if (Result.isSuccess(written)) job = { ...job, outcomes: [...job.outcomes, outcome] }
           // Another process works on the same request; receipts see to it that a key is added once all the same.
-          else if (written.failure._tag === "VersionConflict") job = yield* load(streamId)
+          else if (written.failure._tag === "VersionConflict" || written.failure._tag === "EventExists")
+            job = yield* load(streamId)
           else return yield* Effect.fail(written.failure)
         }
       })

@@ -87,7 +87,7 @@ export const commandsInShadows = ({
     for (let attempt = 1; ; attempt++) {
       // As long as nothing was written, whatever goes wrong is a certain no.
       const shadow = yield* Effect.mapError(read(thing, notAfter), failed)
-      if (holds(shadow, command.commandId)) return
+      if (holds(shadow, command.commandId, command.attempt ?? 1)) return
       if (inDoubt) {
         // It may have been carried out, acknowledged and settled since: to send it again could run it twice.
         const message = `The shadow of ${thing} does not tell whether it took the command.`
@@ -105,17 +105,19 @@ export const commandsInShadows = ({
     }
   })
 
-  const find = Effect.fnUntraced(function* (thing: string, commandId: string) {
-    const wrote = yield* rewrite(thing, (shadow) => (holds(shadow, commandId) ? undefined : {})).pipe(
+  const find = Effect.fnUntraced(function* (thing: string, commandId: string, attempt: number) {
+    const wrote = yield* rewrite(thing, (shadow) => (holds(shadow, commandId, attempt) ? undefined : {})).pipe(
       // Nothing is there, and nothing can arrive.
       orWithoutThing(thing, true)
     )
     return !wrote
   })
 
-  const settle = Effect.fnUntraced(function* (thing: string, commandId: string) {
+  const settle = Effect.fnUntraced(function* (thing: string, commandId: string, attempt?: number) {
     yield* rewrite(thing, (shadow) => {
-      const holding = SECTIONS.filter((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
+      const sections: ReadonlyArray<Section> =
+        attempt === undefined ? SECTIONS : attemptIn(shadow, commandId) === attempt ? ["desired"] : []
+      const holding = sections.filter((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
       if (holding.length === 0) return undefined
       return Object.fromEntries(holding.map((section) => [section, withoutCommand(shadow, section, commandId)]))
     }).pipe(orWithoutThing(thing, false))
@@ -165,8 +167,16 @@ const commandsOf = (shadow: VersionedShadow, section: Section): Schema.JsonObjec
   return isObject(commands) ? commands : {}
 }
 
-const holds = (shadow: VersionedShadow, commandId: string): boolean =>
-  SECTIONS.some((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
+/** Which attempt at a command waits for its device; `undefined` when none does. The first has no number. */
+const attemptIn = (shadow: VersionedShadow, commandId: string): number | undefined => {
+  const document = commandsOf(shadow, "desired")[commandId]
+  if (document === undefined) return undefined
+  return isObject(document) && typeof document["attempt"] === "number" ? document["attempt"] : 1
+}
+
+/** What the device says proves whichever attempt is open: no earlier one can have reached it. */
+const holds = (shadow: VersionedShadow, commandId: string, attempt: number): boolean =>
+  attemptIn(shadow, commandId) === attempt || Object.hasOwn(commandsOf(shadow, "reported"), commandId)
 
 /** Takes `commands` away with its last command: an empty one would stay in the delta for ever. */
 const withoutCommand = (shadow: VersionedShadow, section: Section, commandId: string): Schema.JsonObject => ({

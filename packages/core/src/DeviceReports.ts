@@ -58,7 +58,9 @@ export class DeviceReports extends Context.Service<
         if (lockId === undefined) return undefined
         const { loaded, fresh } = yield* repository.load(lockId)
         if (!fresh) yield* repository.refresh(loaded)
-        const sent = loaded.lock?.pendingCommands.find((sent) => sent.commandId === commandId && sent.thing === thing)
+        const sent = loaded.latest.lock?.pendingCommands.find(
+          (sent) => sent.commandId === commandId && sent.thing === thing
+        )
         return sent && { lockId, sent }
       })
 

@@ -119,7 +119,7 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       ? Result.succeed(decideCreate(command))
       : Result.fail(new LockNotFound({ lockId }))
   }
-  const head = { lockId, uuid: lock.uuid, timestamp: instantOf(command.at) }
+  const head = { lockId, uuid: lock.uuid, timestamp: instantOf(recordedAt(lock, command)) }
   switch (command._tag) {
     case "CreateLock":
       return Result.succeed(alreadySo)
@@ -305,9 +305,30 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
   }
 }
 
-/** Whether events keep their meaning whatever is appended before them; a use does not: it counts. */
-export const commute = (events: ReadonlyArray<LockEvent>): boolean =>
+/**
+ * When the events of a command happened, epoch milliseconds: no earlier than what the lock knows already, though a
+ * clock may have been set back. What is allowed is judged by the command's own time.
+ */
+export const recordedAt = (lock: Lock | undefined, { at }: Pick<LockCommand, "at">): number =>
+  lock === undefined ? at : Math.max(at, lock.changedAt)
+
+/** Whether events keep their meaning whatever is appended before them that may pass; a use does not: it counts. */
+export const mayBePassed = (events: ReadonlyArray<LockEvent>): boolean =>
   events.every((event) => event._tag !== "TempKeyUsed")
+
+/** Events that change neither who may do what with the hardware, nor which hardware it is, nor what is on it. */
+const passing: ReadonlySet<LockEvent["_tag"]> = new Set([
+  "ResidentAdded",
+  "ResidentRemoved",
+  "TempKeyCreated",
+  "TempKeyUpdated",
+  "TempKeyUsed",
+  "TempKeyDeleted",
+  "CommandOutcomeReported"
+])
+
+/** Whether events can change neither the permission nor the outcome of a device command that was decided before them. */
+export const mayPass = (events: ReadonlyArray<LockEvent>): boolean => events.every(({ _tag }) => passing.has(_tag))
 
 /** Who a command is put down to: the user if there is one, else the organization; `*` is the operator. */
 export const actorOf = (principal: Principal): string => {
@@ -455,7 +476,7 @@ const aboutTempKey = (lock: Lock, command: LockCommand, tempKeyUuid: string) => 
   tempKeyUuid,
   lockId: lock.lockId,
   lockUuid: lock.uuid,
-  timestamp: instantOf(command.at)
+  timestamp: instantOf(recordedAt(lock, command))
 })
 
 const stamp = (lock: Lock, command: LockCommand) => ({

@@ -138,6 +138,17 @@ export class NotOnWhitelist extends Schema.TaggedError<NotOnWhitelist>()("NotOnW
   }
 }
 
+/** The clock says a time long before the lock's last event: what is allowed now cannot be told by it. */
+export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind", {
+  ...about,
+  /** By how many milliseconds. */
+  behind: Schema.Number
+}) {
+  override get message() {
+    return `The clock of this server is ${Math.ceil(this.behind / 1000)} s behind the last event of lock ${this.lockId}: it cannot tell what is allowed now. Nothing was changed; set the clock right, then try again.`
+  }
+}
+
 /** Everything that a rule of a lock may answer instead of events. */
 export type LockRefused =
   | LockNotFound

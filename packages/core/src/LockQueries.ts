@@ -71,9 +71,10 @@ export class LockQueries extends Context.Service<
         const { loaded, fresh } = yield* repository.load(lockId)
         // Another process may have written since: an answer is never older than its question.
         if (!fresh) yield* repository.refresh(loaded)
-        if (loaded.lock === undefined) return yield* Effect.fail(new LockNotFound({ lockId }))
-        const permitted = permit(principal, loaded.lock, question)
-        return Result.isFailure(permitted) ? yield* Effect.fail(permitted.failure) : loaded.lock
+        const { lock } = loaded.latest
+        if (lock === undefined) return yield* Effect.fail(new LockNotFound({ lockId }))
+        const permitted = permit(principal, lock, question)
+        return Result.isFailure(permitted) ? yield* Effect.fail(permitted.failure) : lock
       })
 
       const fromReadModel = Effect.fnUntraced(function* (principal: Principal, userId: string) {

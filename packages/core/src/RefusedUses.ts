@@ -5,7 +5,7 @@
 import { Effect, HashSet, Option, Result, Schema } from "effect"
 import type { Lock } from "./Lock.ts"
 import type { LockCommand } from "./LockCommand.ts"
-import type { AccessDenied, LockRefused } from "./LockError.ts"
+import type { AccessDenied, ClockBehind, LockRefused } from "./LockError.ts"
 import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { canonical } from "./TempKey.ts"
 import { instantOf } from "./Text.ts"
@@ -39,7 +39,7 @@ export const KEPT_OF_LOCK = 200
 const refusedUse = (
   lock: Lock | undefined,
   command: LockCommand,
-  refusal: LockRefused | AccessDenied
+  refusal: LockRefused | AccessDenied | ClockBehind
 ): (typeof RefusedUseEvent)["Type"] | undefined => {
   if (lock === undefined || (command._tag !== "UseTempKey" && command._tag !== "OpenWithTempKey")) return undefined
   const reason = reasonOf(lock, command.tempKeyUuid, refusal)
@@ -53,7 +53,7 @@ const refusedUse = (
 export const reasonOf = (
   { deletedTempKeys }: Lock,
   tempKeyUuid: string,
-  refusal: LockRefused | AccessDenied
+  refusal: LockRefused | AccessDenied | ClockBehind
 ): RefusalReason | undefined => {
   switch (refusal._tag) {
     case "TempKeyNotValid":
@@ -106,13 +106,19 @@ export const makeRefusedUses = Effect.gen(function* () {
       if (isFull(kept, use.tempKeyUuid)) return
       const written = yield* Effect.result(store.append(streamId, kept.version, [envelope(command, lock, use)]))
       if (Result.isSuccess(written)) return count(kept, use.tempKeyUuid)
+      // The same command once more.
+      if (written.failure._tag === "EventExists") return
       // Another process kept one too: look again whether there is room.
       remembered.delete(streamId)
       if (written.failure._tag !== "VersionConflict") return yield* Effect.fail(written.failure)
     }
   })
 
-  return (command: LockCommand, lock: Lock | undefined, refusal: LockRefused | AccessDenied): Effect.Effect<void> => {
+  return (
+    command: LockCommand,
+    lock: Lock | undefined,
+    refusal: LockRefused | AccessDenied | ClockBehind
+  ): Effect.Effect<void> => {
     const use = refusedUse(lock, command, refusal)
     return use === undefined || lock === undefined
       ? Effect.void

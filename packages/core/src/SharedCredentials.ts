@@ -10,7 +10,7 @@ import { type AskError, LockQueries } from "./LockQueries.ts"
 import { ReceiptReused } from "./Locks.ts"
 import { drawPin, hashPin, type PinKey } from "./Pins.ts"
 import type { Principal } from "./Principal.ts"
-import { EventStore, type NewEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { CommandExists, EventStore, type NewEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import {
   type Door,
   decideShare,
@@ -48,6 +48,7 @@ export type ShareError =
   | EmptySharedWindow
   | TempKeyExists
   | ReceiptReused
+  | CommandExists
   | StoreUnavailable
 
 export class SharedCredentials extends Context.Service<
@@ -65,7 +66,7 @@ export class SharedCredentials extends Context.Service<
     readonly revoke: (
       context: SharedContext,
       uuid: string
-    ) => Effect.Effect<void, SharedCredentialNotFound | AccessDenied | StoreUnavailable>
+    ) => Effect.Effect<void, SharedCredentialNotFound | AccessDenied | CommandExists | StoreUnavailable>
     /** Whether the principal made the credential, or may give keys to all of its doors: only they are told its link. */
     readonly mayManage: (principal: Principal, uuid: string) => Effect.Effect<boolean, StoreUnavailable>
     /**
@@ -176,6 +177,8 @@ export class SharedCredentials extends Context.Service<
         switch (written.failure._tag) {
           case "ReceiptExists":
             return yield* replay(command)
+          case "EventExists":
+            return yield* Effect.fail(new CommandExists(command))
           case "StoreUnavailable":
             return yield* Effect.fail(written.failure)
           default:
@@ -197,7 +200,8 @@ export class SharedCredentials extends Context.Service<
           const events = register.freePin(key, made.uuid, lockIds, next)
           yield* store.append(streamOfShared(made.uuid), version, envelopes(context, "", events, version)).pipe(
             // A retry of the same request was quicker.
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.void)
+            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.void),
+            Effect.catchTag("EventExists", () => Effect.fail(new CommandExists(context)))
           )
           yield* catchUp()
         }
@@ -225,9 +229,9 @@ export class SharedCredentials extends Context.Service<
             const version = versionOf(streamId)
             const revoked = envelopes(context, credential.orgId, [{ _tag: "SharedCredentialRevoked" }], version)
             const written = yield* Effect.result(store.append(streamId, version, revoked))
-            if (Result.isFailure(written) && written.failure._tag === "StoreUnavailable") {
-              return yield* Effect.fail(written.failure)
-            }
+            if (Result.isSuccess(written)) continue
+            if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
+            if (written.failure._tag === "EventExists") return yield* Effect.fail(new CommandExists(context))
           }
         }),
 

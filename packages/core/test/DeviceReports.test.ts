@@ -81,11 +81,17 @@ describe("a device", () => {
         commandId: "doubt"
       }
       const deadline = Number.MAX_SAFE_INTEGER
-      yield* store.prepare(1, [event], { commandId: "doubt", streamId: "lock-7", thing: lockUuid, deadline })
+      yield* store.prepare(1, [event], {
+        commandId: "doubt",
+        attempt: 1,
+        streamId: "lock-7",
+        thing: lockUuid,
+        deadline
+      })
       yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "doubt", outcome: "failed", at: 1 })
       yield* eventually(log, (types) => types.length === 3)
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "CommandOutcomeReported"])
-      expect(yield* store.unsettled(deadline)).toEqual([])
+      expect(yield* store.unsettled).toEqual([])
     })
   )
 
@@ -98,6 +104,7 @@ describe("a device", () => {
       const deadline = Number.MAX_SAFE_INTEGER
       yield* store.prepare(1, [event], {
         commandId: "doubt",
+        attempt: 1,
         streamId: "lock-7",
         thing: lockUuid,
         deadline: deadline - 1
@@ -106,7 +113,7 @@ describe("a device", () => {
       yield* shadow.report({ _tag: "CommandOutcome", thing: "elsewhere", commandId: "doubt", outcome: "done", at: 1 })
       yield* present(false, 2)
       expect(yield* log).toEqual(["LockCreated"])
-      expect(yield* store.unsettled(deadline)).toHaveLength(1)
+      expect(yield* store.unsettled).toHaveLength(1)
     })
   )
 
@@ -238,7 +245,7 @@ describe("the outcome of a command", () => {
       const { execute, done, outcomes } = yield* makeTaker
       const detail = `\0 half a pair: \ud83d ${"x".repeat(10_000)}`
       for (const [n, at] of [Number.NaN, Number.NEGATIVE_INFINITY, 1e300, 8.64e15 + 2, 1.5, -1].entries()) {
-        yield* execute(asked({ _tag: "OpenLock" }, { commandId: `open-${n}` }))
+        yield* execute(asked({ _tag: "OpenLock" }, { commandId: `open-${n}`, at: Date.now() }))
         yield* done(`open-${n}`, { at, detail })
       }
       const now = new Date().toISOString().slice(0, 10)
@@ -278,7 +285,7 @@ describe("the outcome of a command", () => {
       const { execute, done, latchkey, log } = yield* makeTaker
       const elsewhere = Context.get(yield* latchkey(), Locks).execute
       for (const [n, run] of [execute, elsewhere, execute, elsewhere].entries()) {
-        yield* run(asked({ _tag: "OpenLock" }, { commandId: `open-${n}` }))
+        yield* run(asked({ _tag: "OpenLock" }, { commandId: `open-${n}`, at: Date.now() }))
         yield* Effect.all(
           [done(`open-${n}`), run(asked({ _tag: "SetOwner", userId: `user-${n}` }, { commandId: `owner-${n}` }))],
           { concurrency: 2 }

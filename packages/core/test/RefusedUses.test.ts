@@ -26,12 +26,14 @@ const open = (n: number): Request => ({ _tag: "OpenWithTempKey", tempKeyUuid: uu
 const kept = (store: EventStore["Service"], lock = lockId) =>
   Effect.provideService(refusedUsesAt(lock), EventStore, store)
 
+const before = { at: millis("08:00") }
+
 /** A lock with so many keys that are not valid yet. */
 const aLock = Effect.fnUntraced(function* (keys = 1) {
   const world = yield* makeWorld
   const execute = yield* world.process()
-  yield* execute(create)
-  for (let n = 0; n < keys; n++) yield* execute(share(n))
+  yield* execute(create, before)
+  for (let n = 0; n < keys; n++) yield* execute(share(n), before)
   return { world, execute }
 })
 const early = { at: millis("08:30") }
@@ -41,8 +43,8 @@ describe("a refused use", () => {
     Effect.gen(function* () {
       const { world, execute } = yield* aLock(2)
       const ada = "ada00000-0000-4000-8000-000000000001"
-      yield* execute(share(2, { accessMode: "user-whitelist", allowedUserIds: [uuidOf(9)] }))
-      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid: uuidOf(1) })
+      yield* execute(share(2, { accessMode: "user-whitelist", allowedUserIds: [uuidOf(9)] }), before)
+      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid: uuidOf(1) }, before)
       const log = yield* world.log
       for (const request of [use(0), open(0), use(1), open(1)]) yield* Effect.flip(execute(request, early))
       yield* Effect.flip(execute(use(2, ada), { at: millis("10:00") }))
@@ -136,8 +138,8 @@ describe("whoever hammers at a door", () => {
     Effect.gen(function* () {
       const { world, execute } = yield* aLock()
       for (const lockId of [4, 42]) {
-        yield* execute(create, { lockId })
-        yield* execute(share(lockId), { lockId })
+        yield* execute(create, { ...before, lockId })
+        yield* execute(share(lockId), { ...before, lockId })
       }
       yield* Effect.flip(execute(open(42), { ...early, lockId: 42 }))
       expect([(yield* kept(world.store, 4)).length, (yield* kept(world.store, 42)).length]).toEqual([0, 1])

@@ -114,7 +114,7 @@ export class ApiKeys extends Context.Service<
           yield* store
             .append(streamId, versionOf(streamId), [event])
             .pipe(
-              Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () =>
+              Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists", "EventExists"], () =>
                 Effect.fail(new ApiKeysChanged())
               )
             )

@@ -112,7 +112,7 @@ export class DeviceSecrets extends Context.Service<
         yield* store
           .append(PREFIX + thing, version, [event])
           .pipe(
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () =>
+            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists", "EventExists"], () =>
               Effect.fail(new DeviceSecretsChanged())
             )
           )

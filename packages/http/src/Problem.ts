@@ -92,6 +92,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   ReceiptReused: [422, "Idempotency key reused"],
   DeviceUnreachable: [502, "Failed to update device shadow"],
   LockBusy: [503, "Lock busy"],
+  ClockBehind: [503, "Clock behind"],
   CommandExists: [409, "Command already carried out"],
   StoreUnavailable: [503, "Store unavailable"]
 }

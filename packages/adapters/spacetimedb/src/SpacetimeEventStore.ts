@@ -1,9 +1,11 @@
 /** The event store: writes are reducers, reads are procedures that are asked for page after page. */
 import {
-  type AppendError,
+  AttemptExists,
   CommandExists,
+  EventExists,
   type EventStore,
   type NewEvent,
+  type PrepareError,
   ReceiptExists,
   type Settlement,
   type StoredEvent,
@@ -48,8 +50,8 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     streams: (prefix, after, limit) =>
       Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
 
-    append: (stream, expected, events, receipt) =>
-      Effect.flatMap(toWire(events), (events) => write("append", { stream, expected, events, receipt })).pipe(
+    append: (stream, expected, events, receipt, mayPass = false) =>
+      Effect.flatMap(toWire(events), (events) => write("append", { stream, expected, events, receipt, mayPass })).pipe(
         Effect.map((head) =>
           head === undefined
             ? { version: expected, position: heard() }
@@ -63,31 +65,39 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
         Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error)))
       ),
 
-    prepare: (expected, events, { streamId, commandId, thing, deadline }, receipt) =>
+    prepare: (expected, events, { streamId, commandId, attempt, thing, deadline }, receipt) =>
       Effect.flatMap(toWire(events), (events) =>
-        write("prepare", { stream: streamId, expected, events, receipt, commandId, thing, deadline })
+        write("prepare", { stream: streamId, expected, events, receipt, commandId, attempt, thing, deadline })
       ).pipe(
-        Effect.catchTag(
-          "Refused",
-          (refused): Effect.Effect<undefined, AppendError | CommandExists> =>
-            refused.refusal.code === "CommandExists"
-              ? Effect.fail(new CommandExists(refused.refusal))
-              : refusedAppend(refused)
-        ),
+        Effect.catchTag("Refused", (refused): Effect.Effect<undefined, PrepareError> => {
+          switch (refused.refusal.code) {
+            case "CommandExists":
+              return Effect.fail(new CommandExists(refused.refusal))
+            case "AttemptExists":
+              return Effect.fail(new AttemptExists(refused.refusal))
+            default:
+              return refusedAppend(refused)
+          }
+        }),
         Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error))),
         Effect.asVoid
       ),
 
-    commit: (commandId, thing) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => settle(write("commit", { commandId, thing, at }))),
+    commit: (commandId, thing, attempt) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => settle(write("commit", { commandId, attempt, thing, at }))),
 
-    discard: (commandId) => settle(write("discard", { commandId })),
+    discard: (commandId, attempt) => settle(write("discard", { commandId, attempt })),
 
-    release: (commandId) => done(write("release", { commandId })),
+    release: (commandId, attempt) => done(write("release", { commandId, attempt })),
 
-    unsettled: (before) =>
-      Effect.mapBoth(read("unsettled", { before }), {
-        onSuccess: (reservations) => reservations.map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+    unsettled: Effect.mapBoth(read("unsettled", {}), {
+      onSuccess: (reservations) => reservations.map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+      onFailure: unavailable
+    }),
+
+    event: (eventId) =>
+      Effect.mapBoth(read("find_event", { eventId }), {
+        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
         onFailure: unavailable
       }),
 
@@ -145,9 +155,13 @@ const committed = ({
 const done = (writing: Effect.Effect<unknown, Refused | Unavailable>): Effect.Effect<void, StoreUnavailable> =>
   writing.pipe(Effect.catchTag("Refused", unexpected), Effect.mapError(unavailable), Effect.asVoid)
 
-const refusedAppend = (refused: Refused): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists> => {
+const refusedAppend = (
+  refused: Refused
+): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists | EventExists> => {
   const { refusal } = refused
   switch (refusal.code) {
+    case "EventExists":
+      return Effect.fail(new EventExists(refusal))
     case "VersionConflict":
       return Effect.fail(new VersionConflict(refusal))
     case "StreamReserved":

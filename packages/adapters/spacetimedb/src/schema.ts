@@ -33,7 +33,8 @@ export const declare = (t: typeof Types) => {
     stream: t.string(),
     thing: t.string(),
     deadline: t.f64(),
-    released: t.bool()
+    released: t.bool(),
+    attempt: t.u32()
   }
   const receipt = {
     id: t.string(),
@@ -75,15 +76,19 @@ export const declare = (t: typeof Types) => {
         ...reservation,
         commandId: t.string().primaryKey(),
         events: t.array(NewEvent),
-        receipt: t.option(Receipt)
+        receipt: t.option(Receipt),
+        attempt: t.u32().default(1)
       },
+      /** Ids of events that are prepared: nobody else may use them. */
+      prepared_ids: { eventId: t.string().primaryKey() },
       /** How commands ended; `position` is 0 for one that was discarded. `settledAt` is in microseconds. */
       settlements: {
         commandId: t.string().primaryKey(),
         thing: t.string(),
         version: t.u32(),
         position: t.u64(),
-        settledAt: t.u64().index("btree")
+        settledAt: t.u64().index("btree"),
+        attempt: t.u32().default(1)
       },
       receipts: { ...receipt, id: t.string().primaryKey() },
       snapshots: { ...snapshot, stream: t.string().primaryKey() },
@@ -111,11 +116,11 @@ export const declare = (t: typeof Types) => {
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
     reducers: {
-      append,
-      prepare: { ...append, commandId: t.string(), thing: t.string(), deadline: t.f64() },
-      commit: { commandId: t.string(), thing: t.string(), at: t.f64() },
-      discard: { commandId: t.string() },
-      release: { commandId: t.string() },
+      append: { ...append, mayPass: t.bool() },
+      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64() },
+      commit: { commandId: t.string(), attempt: t.option(t.u32()), thing: t.string(), at: t.f64() },
+      discard: { commandId: t.string(), attempt: t.u32() },
+      release: { commandId: t.string(), attempt: t.u32() },
       save_snapshot: snapshot,
       /** Rows of the read model after the events `from + 1 … to` of the feed. */
       apply_rows: {
@@ -146,7 +151,8 @@ export const declare = (t: typeof Types) => {
         params: { prefix: t.string(), after: t.string(), limit: t.u32() },
         returns: t.array(t.string())
       },
-      unsettled: { params: { before: t.f64() }, returns: t.array(t.object("Reservation", reservation)) },
+      unsettled: { params: {}, returns: t.array(t.object("Reservation", reservation)) },
+      find_event: { params: { eventId: t.string() }, returns: t.option(StoredEvent) },
       find_receipt: { params: { id: t.string() }, returns: t.option(t.object("StoredReceipt", receipt)) },
       find_snapshot: { params: { stream: t.string() }, returns: t.option(t.object("Snapshot", snapshot)) },
       /** The checkpoint, and the rows of these locks. */

@@ -79,19 +79,20 @@ const mallory = new Identity(identityOf("localhost", "mallory"))
 
 /** Good arguments of everything that can be called. */
 const sample = {
-  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined },
+  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined, mayPass: false },
   prepare: {
     stream: "lock-1",
     expected: 0,
     events: [],
     receipt: undefined,
     commandId: "command",
+    attempt: 1,
     thing: "thing",
     deadline: 0
   },
-  commit: { commandId: "command", thing: "thing", at: 0 },
-  discard: { commandId: "command" },
-  release: { commandId: "command" },
+  commit: { commandId: "command", attempt: 1, thing: "thing", at: 0 },
+  discard: { commandId: "command", attempt: 1 },
+  release: { commandId: "command", attempt: 1 },
   save_snapshot: { stream: "lock-1", version: 1, state: "{}" },
   apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [] },
   forget_rows: {},
@@ -102,7 +103,8 @@ const sample = {
   read_feed: { after: 0n, limit: 10, prefix: "" },
   feed_head: {},
   list_streams: { prefix: "", after: "", limit: 10 },
-  unsettled: { before: 0 },
+  unsettled: {},
+  find_event: { eventId: "event" },
   find_receipt: { id: "receipt" },
   find_snapshot: { stream: "lock-1" },
   device_rows: { lockIds: [] },

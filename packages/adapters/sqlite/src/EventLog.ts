@@ -33,10 +33,10 @@ interface Write {
 }
 
 export type WriteRequest =
-  | ({ readonly op: "append" } & Write)
+  | ({ readonly op: "append"; readonly mayPass: boolean } & Write)
   | ({ readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write)
-  | ({ readonly op: "commit"; readonly commandId: string } & Evidence)
-  | { readonly op: "discard" | "release"; readonly commandId: string }
+  | ({ readonly op: "commit"; readonly commandId: string; readonly attempt: number | undefined } & Evidence)
+  | { readonly op: "discard" | "release"; readonly commandId: string; readonly attempt: number }
   | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
 
 /** The answer to one request; refusals have the fields of the errors of the same name. */
@@ -46,11 +46,15 @@ export type Refusal =
   | { readonly _tag: "VersionConflict"; readonly streamId: string; readonly expected: number; readonly actual: number }
   | ({ readonly _tag: "StreamReserved" } & Reservation)
   | { readonly _tag: "ReceiptExists"; readonly id: string }
+  | { readonly _tag: "EventExists"; readonly eventId: string }
   | { readonly _tag: "CommandExists"; readonly commandId: string }
+  | { readonly _tag: "AttemptExists"; readonly commandId: string; readonly attempt: number }
 
 /** What the next append to a stream depends on. */
 interface StreamState {
   version: number
+  /** Time of the newest event, epoch milliseconds. */
+  at: number
   reservation: Reservation | undefined
 }
 
@@ -108,11 +112,11 @@ export class EventLog {
       case "prepare":
         return this.#prepare(request)
       case "commit":
-        return this.#settle(request.commandId, request)
+        return this.#settle(request, request)
       case "discard":
-        return this.#settle(request.commandId)
+        return this.#settle(request)
       case "release":
-        return this.#release(request.commandId)
+        return this.#release(request)
       case "saveSnapshot": {
         const { streamId, snapshot } = request
         this.#sql.saveSnapshot.run(streamId, snapshot.version, snapshot.state)
@@ -124,7 +128,8 @@ export class EventLog {
   #append(request: Extract<WriteRequest, { op: "append" }>): WriteAnswer {
     const stream = this.#stream(request.streamId)
     return (
-      this.#hindrance(stream, request, stream.reservation?.released === true) ??
+      this.#hindrance(stream, request, request.mayPass && stream.reservation?.released === true) ??
+      this.#double(request) ??
       this.#conflict(stream, request) ?? {
         _tag: "Appended",
         ...this.#write(request.streamId, stream, request.events, request.receipt)
@@ -136,27 +141,43 @@ export class EventLog {
     const stream = this.#stream(request.streamId)
     const refusal =
       this.#hindrance(stream, request, false) ??
-      this.#reuse(request.reservation.commandId) ??
+      this.#reuse(request.reservation) ??
+      this.#double(request) ??
       this.#conflict(stream, request)
     if (refusal !== undefined) return refusal
-    const { commandId, streamId, thing, deadline } = request.reservation
+    const { commandId, attempt, streamId, thing, deadline } = request.reservation
     const { id, fingerprint } = request.receipt ?? { id: null, fingerprint: null }
-    this.#sql.prepare.run(commandId, streamId, thing, deadline, JSON.stringify(request.events), id, fingerprint)
+    this.#sql.prepare.run(
+      commandId,
+      attempt,
+      streamId,
+      thing,
+      deadline,
+      JSON.stringify(request.events),
+      id,
+      fingerprint
+    )
+    for (const [eventId] of request.events) this.#sql.keepId.run(eventId, commandId)
     stream.reservation = { ...request.reservation, released: false }
     if (Date.now() - this.#prunedAt > PRUNE_EVERY) this.#prune()
     return done
   }
 
   /** Commits when there is evidence from a thing's shadow; else discards. */
-  #settle(commandId: string, evidence?: Evidence): Settlement {
+  #settle(
+    { commandId, attempt }: { readonly commandId: string; readonly attempt: number | undefined },
+    evidence?: Evidence
+  ): Settlement {
     const row = this.#sql.reservation.get(commandId) as ReservationRow | undefined
     if (row === undefined || (evidence !== undefined && row.thing !== evidence.thing)) return discarded
+    if (attempt !== undefined && attempt !== row.attempt) return discarded
     if (row.settledAt !== null) {
       const { version, position } = row
       return version === null || position === null ? discarded : { _tag: "Committed", version, position }
     }
     const stream = this.#stream(row.streamId)
     stream.reservation = undefined
+    this.#sql.dropIds.run(commandId)
     if (evidence === undefined) {
       this.#sql.settle.run(Date.now(), null, null, commandId)
       return discarded
@@ -184,8 +205,8 @@ export class EventLog {
     return { _tag: "Committed", version, position }
   }
 
-  #release(commandId: string): WriteAnswer {
-    const row = this.#sql.release.get(commandId) as { readonly streamId: string } | undefined
+  #release({ commandId, attempt }: { readonly commandId: string; readonly attempt: number }): WriteAnswer {
+    const row = this.#sql.release.get(commandId, attempt) as { readonly streamId: string } | undefined
     if (row !== undefined) {
       const stream = this.#stream(row.streamId)
       if (stream.reservation !== undefined) stream.reservation = { ...stream.reservation, released: true }
@@ -200,8 +221,19 @@ export class EventLog {
     return stream.reservation === undefined || mayPass ? undefined : { _tag: "StreamReserved", ...stream.reservation }
   }
 
-  #reuse(commandId: string): Refusal | undefined {
-    return this.#sql.isTaken.get(commandId) === undefined ? undefined : { _tag: "CommandExists", commandId }
+  #reuse({ commandId, attempt }: Omit<Reservation, "released">): Refusal | undefined {
+    const last = this.#sql.reservation.get(commandId) as ReservationRow | undefined
+    if (last === undefined) return undefined
+    if (last.settledAt === null || last.version !== null) return { _tag: "CommandExists", commandId }
+    return attempt > last.attempt ? undefined : { _tag: "AttemptExists", commandId, attempt: last.attempt }
+  }
+
+  #double({ events }: Write): Refusal | undefined {
+    for (const [index, [eventId]] of events.entries()) {
+      const isTwice = events.findIndex(([other]) => other === eventId) < index
+      if (isTwice || this.#sql.hasId.get(eventId) !== undefined) return { _tag: "EventExists", eventId }
+    }
+    return undefined
   }
 
   #conflict({ version: actual }: StreamState, { streamId, expected }: Write): Refusal | undefined {
@@ -215,7 +247,10 @@ export class EventLog {
     receipt: Receipt | undefined
   ): Appended {
     const firstVersion = stream.version + 1
-    for (const event of events) this.#sql.insert.run(++this.head, streamId, ++stream.version, ...event)
+    for (const [eventId, type, data, at, ...rest] of events) {
+      stream.at = Math.max(stream.at, at)
+      this.#sql.insert.run(++this.head, streamId, ++stream.version, eventId, type, data, stream.at, ...rest)
+    }
     const { version } = stream
     if (receipt !== undefined) {
       this.#sql.saveReceipt.run(receipt.id, receipt.fingerprint, streamId, firstVersion, version)
@@ -228,8 +263,10 @@ export class EventLog {
     if (stream === undefined) {
       if (this.#streams.size >= REMEMBERED_STREAMS) this.#streams.clear()
       const pending = this.#sql.pending.get(streamId) as PendingRow | undefined
+      const newest = this.#sql.newest.get(streamId) as { readonly version: number; readonly at: number } | undefined
       stream = {
-        version: Number(this.#sql.version.get(streamId)?.["version"]),
+        version: newest?.version ?? 0,
+        at: newest?.at ?? Number.NEGATIVE_INFINITY,
         reservation: pending && { ...pending, released: pending.released === 1 }
       }
       this.#streams.set(streamId, stream)
@@ -260,6 +297,7 @@ export class EventLog {
 type PendingRow = Omit<Reservation, "released"> & { readonly released: number }
 
 interface ReservationRow {
+  readonly attempt: number
   readonly thing: string
   readonly streamId: string
   readonly events: string | null
@@ -275,27 +313,30 @@ const statements = (db: DatabaseSync) => ({
   commit: db.prepare("COMMIT"),
   dataVersion: db.prepare("PRAGMA data_version"),
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
-  version: db.prepare("SELECT coalesce(max(version), 0) AS version FROM events WHERE stream = ?"),
+  newest: db.prepare("SELECT version, at FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"),
+  hasId: db.prepare(
+    `SELECT 1 WHERE EXISTS (SELECT 1 FROM events WHERE event_id = ?1)
+       OR EXISTS (SELECT 1 FROM prepared_ids WHERE event_id = ?1)`
+  ),
+  keepId: db.prepare("INSERT INTO prepared_ids VALUES (?, ?)"),
+  dropIds: db.prepare("DELETE FROM prepared_ids WHERE command_id = ?"),
   insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ?"),
   saveReceipt: db.prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?)"),
   pending: db.prepare(
-    `SELECT command_id AS commandId, stream AS streamId, thing, deadline, released
+    `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
      FROM reservations WHERE stream = ? AND settled_at IS NULL`
   ),
   reservation: db.prepare(
-    `SELECT thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
+    `SELECT attempt, thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
      FROM reservations WHERE command_id = ?`
-  ),
-  isTaken: db.prepare(
-    "SELECT 1 FROM reservations WHERE command_id = ? AND (settled_at IS NULL OR version IS NOT NULL)"
   ),
   // A command that was discarded may be prepared once more. Nothing else ever gives way to an insert.
   prepare: db.prepare(
-    `INSERT INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint)
-     VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO reservations (command_id, attempt, stream, thing, deadline, events, receipt_id, fingerprint)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (command_id) DO UPDATE
-     SET stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline, released = 0,
+     SET attempt = excluded.attempt, stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline, released = 0,
        events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint, settled_at = NULL
      WHERE settled_at IS NOT NULL AND version IS NULL`
   ),
@@ -303,7 +344,8 @@ const statements = (db: DatabaseSync) => ({
     "UPDATE reservations SET settled_at = ?, version = ?, position = ?, events = NULL WHERE command_id = ?"
   ),
   release: db.prepare(
-    "UPDATE reservations SET released = 1 WHERE command_id = ? AND settled_at IS NULL RETURNING stream AS streamId"
+    `UPDATE reservations SET released = 1 WHERE command_id = ? AND attempt = ? AND settled_at IS NULL
+     RETURNING stream AS streamId`
   ),
   prune: db.prepare("DELETE FROM reservations WHERE settled_at < ?"),
   saveSnapshot: db.prepare(

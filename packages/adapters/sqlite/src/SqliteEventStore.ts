@@ -5,10 +5,12 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import {
-  type AppendError,
+  AttemptExists,
   CommandExists,
+  EventExists,
   type EventStore,
   type NewEvent,
+  type PrepareError,
   type Principal,
   ReceiptExists,
   type Receipted,
@@ -105,8 +107,8 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
           return ids
         }),
 
-      append: (streamId, expected, events, receipt) =>
-        write({ op: "append", streamId, expected, events: events.map(toColumns), receipt }, (answer) =>
+      append: (streamId, expected, events, receipt, mayPass = false) =>
+        write({ op: "append", streamId, expected, events: events.map(toColumns), receipt, mayPass }, (answer) =>
           answer._tag === "Appended"
             ? Effect.succeed({ version: answer.version, position: answer.position })
             : refused(answer)
@@ -122,23 +124,34 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
             reservation,
             receipt
           },
-          (answer): Effect.Effect<void, AppendError | CommandExists> => {
-            if (answer._tag === "Done") return Effect.void
-            return answer._tag === "CommandExists" ? Effect.fail(new CommandExists(answer)) : refused(answer)
+          (answer): Effect.Effect<void, PrepareError> => {
+            switch (answer._tag) {
+              case "Done":
+                return Effect.void
+              case "CommandExists":
+                return Effect.fail(new CommandExists(answer))
+              case "AttemptExists":
+                return Effect.fail(new AttemptExists(answer))
+              default:
+                return refused(answer)
+            }
           }
         ),
 
-      commit: (commandId, thing) =>
-        Effect.flatMap(Clock.currentTimeMillis, (at) => write({ op: "commit", commandId, thing, at }, settled)),
-
-      discard: (commandId) => write({ op: "discard", commandId }, settled),
-
-      release: (commandId) => write({ op: "release", commandId }, () => Effect.void),
-
-      unsettled: (before) =>
-        query(() =>
-          (sql.unsettled.all(before) as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+      commit: (commandId, thing, attempt) =>
+        Effect.flatMap(Clock.currentTimeMillis, (at) =>
+          write({ op: "commit", commandId, attempt, thing, at }, settled)
         ),
+
+      discard: (commandId, attempt) => write({ op: "discard", commandId, attempt }, settled),
+
+      release: (commandId, attempt) => write({ op: "release", commandId, attempt }, () => Effect.void),
+
+      unsettled: query(() =>
+        (sql.unsettled.all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+      ),
+
+      event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
 
       receipt: (id) => query(() => Option.fromUndefinedOr(sql.receipt.get(id) as Receipted | undefined)),
 
@@ -153,8 +166,12 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
 const settled = (answer: WriteAnswer): Effect.Effect<Settlement> =>
   answer._tag === "Committed" || answer._tag === "Discarded" ? Effect.succeed(answer) : unexpected(answer)
 
-const refused = (answer: WriteAnswer): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists> => {
+const refused = (
+  answer: WriteAnswer
+): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists | EventExists> => {
   switch (answer._tag) {
+    case "EventExists":
+      return Effect.fail(new EventExists(answer))
     case "VersionConflict":
       return Effect.fail(new VersionConflict(answer))
     case "StreamReserved":
@@ -240,9 +257,10 @@ const statements = (db: DatabaseSync) => ({
   streamFrom: db.prepare("SELECT stream FROM events WHERE stream >= ? ORDER BY stream LIMIT 1"),
   streamAfter: db.prepare("SELECT stream FROM events WHERE stream > ? ORDER BY stream LIMIT 1"),
   unsettled: db.prepare(
-    `SELECT command_id AS commandId, stream AS streamId, thing, deadline, released
-     FROM reservations WHERE settled_at IS NULL AND (released = 1 OR deadline < ?)`
+    `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
+     FROM reservations WHERE settled_at IS NULL`
   ),
+  event: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE event_id = ? ORDER BY position LIMIT 1`)),
   receipt: db.prepare(
     "SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version FROM receipts WHERE id = ?"
   ),

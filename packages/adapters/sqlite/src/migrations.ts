@@ -50,5 +50,20 @@ export const migrations: ReadonlyArray<string> = [
     state TEXT NOT NULL
   ) STRICT;
   `,
-  "ALTER TABLE events ADD COLUMN accepted_at INTEGER"
+  "ALTER TABLE events ADD COLUMN accepted_at INTEGER",
+  `
+  -- Not unique: the first edition took a command id more than once, and with it the ids of its events.
+  CREATE INDEX events_by_id ON events (event_id);
+
+  ALTER TABLE reservations ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+
+  -- Ids of events that are prepared: nobody else may use them.
+  CREATE TABLE prepared_ids (
+    event_id TEXT PRIMARY KEY,
+    command_id TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX prepared_ids_of ON prepared_ids (command_id);
+  INSERT OR IGNORE INTO prepared_ids
+    SELECT event.value ->> 0, command_id FROM reservations, json_each(events) AS event WHERE settled_at IS NULL;
+  `
 ]

@@ -185,9 +185,10 @@ test(
     db.exec("PRAGMA max_page_count = 30")
     const append = (streamId: string, size: number): WriteRequest => ({
       op: "append",
+      mayPass: false,
       streamId,
       expected: 0,
-      events: [["id", "Tested", JSON.stringify("x".repeat(size)), 1, "", "{}", "c", null]],
+      events: [[streamId, "Tested", JSON.stringify("x".repeat(size)), 1, "", "{}", "c", null]],
       receipt: undefined
     })
     const refused = yield* Effect.flip(

@@ -28,19 +28,20 @@ it.live("answers each request of a group by itself", () =>
     })
     const reservation = (streamId: string) => ({
       commandId: `command-${streamId}`,
+      attempt: 1,
       streamId,
       thing: "thing",
       deadline: 1
     })
     const group: Array<WriteRequest> = [
-      { op: "append", ...write("a", 0, "r") },
-      { op: "append", ...write("a", 0) },
-      { op: "append", ...write("a", 1, "r") },
+      { op: "append", mayPass: false, ...write("a", 0, "r") },
+      { op: "append", mayPass: false, ...write("a", 0) },
+      { op: "append", mayPass: false, ...write("a", 1, "r") },
       { op: "prepare", ...write("b", 0), reservation: reservation("b") },
-      { op: "append", ...write("b", 0) },
-      { op: "commit", commandId: "command-b", thing: "thing", at: 1 },
-      { op: "append", ...write("b", 1) },
-      { op: "append", ...write("a", 1) }
+      { op: "append", mayPass: false, ...write("b", 0) },
+      { op: "commit", commandId: "command-b", attempt: 1, thing: "thing", at: 1 },
+      { op: "append", mayPass: false, ...write("b", 1) },
+      { op: "append", mayPass: false, ...write("a", 1) }
     ]
     expect(log.commit(group)).toEqual([
       { _tag: "Appended", version: 1, position: 1 },

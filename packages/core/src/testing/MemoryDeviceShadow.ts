@@ -93,18 +93,21 @@ const make = Effect.gen(function* () {
       }
     })
 
-  const find = (thing: string, commandId: string) =>
+  const find = (thing: string, commandId: string, attempt: number) =>
     Effect.sync(() => {
       const { desired, reported } = shadowOf(thing)
-      if (desired.has(commandId) || reported.has(commandId)) return true
-      onTheirWay = onTheirWay.filter(({ command }) => command.commandId !== commandId)
+      if (attemptIn(desired, commandId) === attempt || reported.has(commandId)) return true
+      onTheirWay = onTheirWay.filter(
+        ({ command }) => command.commandId !== commandId || (command.attempt ?? 1) !== attempt
+      )
       return false
     })
 
-  const settle = (thing: string, commandId: string) =>
+  const settle = (thing: string, commandId: string, attempt?: number) =>
     Effect.sync(() => {
-      shadows.get(thing)?.desired.delete(commandId)
-      shadows.get(thing)?.reported.delete(commandId)
+      const { desired, reported } = shadowOf(thing)
+      if (attempt === undefined) reported.delete(commandId)
+      if (attempt === undefined || attemptIn(desired, commandId) === attempt) desired.delete(commandId)
     })
 
   const reports = Stream.unwrap(
@@ -118,8 +121,8 @@ const make = Effect.gen(function* () {
 
   return Context.make(DeviceShadow, {
     send,
-    find: (thing, commandId) => unlessHanging(find(thing, commandId)),
-    settle: (thing, commandId) => unlessHanging(settle(thing, commandId)),
+    find: (thing, commandId, attempt) => unlessHanging(find(thing, commandId, attempt)),
+    settle: (thing, commandId, attempt) => unlessHanging(settle(thing, commandId, attempt)),
     reports
   }).pipe(
     Context.add(ShadowControl, {
@@ -145,6 +148,12 @@ const make = Effect.gen(function* () {
 
 /** Every build of the layer knows no thing yet. */
 export const layer: Layer.Layer<DeviceShadow | ShadowControl> = Layer.effectContext(make)
+
+/** Which attempt at a command waits for its device; the first has no number. */
+const attemptIn = (desired: Shadow["desired"], commandId: string): number | undefined => {
+  const document = desired.get(commandId)
+  return document && Number(document["attempt"] ?? 1)
+}
 
 /** Bytes of the document that a device would be sent. */
 const sizeOf = (desired: Shadow["desired"], reported: Shadow["reported"]): number => {

@@ -1,7 +1,9 @@
 /** An event store that keeps everything in this process's memory: complete, fast, and gone when the process ends. */
 import { Clock, Effect, Layer, Option, Stream } from "effect"
 import {
+  AttemptExists,
   CommandExists,
+  EventExists,
   EventStore,
   type NewEvent,
   type Receipt,
@@ -33,23 +35,36 @@ const make = (): EventStore["Service"] => {
   const prepared = new Map<string, Prepared>()
   /** By stream: at most one prepared append holds it. */
   const holders = new Map<string, Prepared>()
-  const settlements = new Map<string, Settlement>()
-  /** By command id: the thing that it was last prepared for. */
-  const things = new Map<string, string>()
+  /** By command id: how the last attempt at it ended. */
+  const settlements = new Map<string, { readonly reservation: Reservation; readonly settlement: Settlement }>()
+  const byEventId = new Map<string, StoredEvent>()
+  const preparedEventIds = new Set<string>()
   const sleepers = new Set<() => void>()
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
 
-  const hindrance = (streamId: string, receipt: Receipt | undefined, plain: boolean) => {
+  const hindrance = (streamId: string, receipt: Receipt | undefined, mayPass: boolean) => {
     if (receipt !== undefined && receipts.has(receipt.id)) return new ReceiptExists({ id: receipt.id })
     const held = holders.get(streamId)?.reservation
-    return held === undefined || (plain && held.released) ? undefined : new StreamReserved(held)
+    return held === undefined || (mayPass && held.released) ? undefined : new StreamReserved(held)
   }
 
-  const reuse = (commandId: string) =>
-    prepared.has(commandId) || settlements.get(commandId)?._tag === "Committed"
-      ? new CommandExists({ commandId })
-      : undefined
+  const reuse = ({ commandId, attempt }: Omit<Reservation, "released">) => {
+    const settled = settlements.get(commandId)
+    if (prepared.has(commandId) || settled?.settlement._tag === "Committed") return new CommandExists({ commandId })
+    const last = settled?.reservation.attempt ?? 0
+    return attempt > last ? undefined : new AttemptExists({ commandId, attempt: last })
+  }
+
+  const double = (events: ReadonlyArray<NewEvent>) => {
+    const ids = new Set<string>()
+    for (const { eventId } of events) {
+      if (ids.has(eventId) || byEventId.has(eventId) || preparedEventIds.has(eventId))
+        return new EventExists({ eventId })
+      ids.add(eventId)
+    }
+    return undefined
+  }
 
   const conflict = (streamId: string, expected: number) => {
     const actual = versionOf(streamId)
@@ -62,9 +77,11 @@ const make = (): EventStore["Service"] => {
       let stream = streams.get(streamId)
       if (stream === undefined) streams.set(streamId, (stream = []))
       for (const event of events) {
-        const stored = { ...event, streamId, version: stream.length + 1, position: feed.length + 1 }
+        const at = Math.max(event.at, stream.at(-1)?.at ?? event.at)
+        const stored = { ...event, at, streamId, version: stream.length + 1, position: feed.length + 1 }
         stream.push(stored)
         feed.push(stored)
+        byEventId.set(event.eventId, stored)
       }
       for (const wake of sleepers) wake()
     }
@@ -76,14 +93,21 @@ const make = (): EventStore["Service"] => {
     return { version, position: feed.length }
   }
 
-  const settle = (commandId: string, how: (prepared: Prepared) => Settlement) =>
+  const settle = (commandId: string, attempt: number | undefined, how: (prepared: Prepared) => Settlement) =>
     Effect.sync(() => {
+      const isMeant = ({ reservation }: { readonly reservation: Reservation }) =>
+        attempt === undefined || reservation.attempt === attempt
       const pending = prepared.get(commandId)
-      if (pending === undefined) return settlements.get(commandId) ?? discarded
+      if (pending === undefined) {
+        const settled = settlements.get(commandId)
+        return settled !== undefined && isMeant(settled) ? settled.settlement : discarded
+      }
+      if (!isMeant(pending)) return discarded
       prepared.delete(commandId)
       holders.delete(pending.reservation.streamId)
+      for (const { eventId } of pending.events) preparedEventIds.delete(eventId)
       const settlement = how(pending)
-      settlements.set(commandId, settlement)
+      settlements.set(commandId, { reservation: pending.reservation, settlement })
       return settlement
     })
 
@@ -124,48 +148,49 @@ const make = (): EventStore["Service"] => {
           .slice(0, limit)
       ),
 
-    append: (streamId, expectedVersion, events, receipt) =>
+    append: (streamId, expectedVersion, events, receipt, mayPass = false) =>
       Effect.suspend(() => {
-        const refused = hindrance(streamId, receipt, true) ?? conflict(streamId, expectedVersion)
+        const refused = hindrance(streamId, receipt, mayPass) ?? double(events) ?? conflict(streamId, expectedVersion)
         return refused === undefined ? Effect.succeed(write(streamId, events, receipt)) : Effect.fail(refused)
       }),
 
     prepare: (expectedVersion, events, reservation, receipt) =>
       Effect.suspend(() => {
         const { streamId, commandId } = reservation
-        const refused = hindrance(streamId, receipt, false) ?? reuse(commandId) ?? conflict(streamId, expectedVersion)
+        const refused =
+          hindrance(streamId, receipt, false) ??
+          reuse(reservation) ??
+          double(events) ??
+          conflict(streamId, expectedVersion)
         if (refused !== undefined) return Effect.fail(refused)
         const pending = { reservation: { ...reservation, released: false }, events, receipt }
         prepared.set(commandId, pending)
-        things.set(commandId, reservation.thing)
         holders.set(streamId, pending)
+        for (const { eventId } of events) preparedEventIds.add(eventId)
         return Effect.void
       }),
 
-    commit: (commandId, thing) =>
-      Effect.flatMap(Clock.currentTimeMillis, (acceptedAt) =>
-        things.get(commandId) !== thing
-          ? Effect.succeed(discarded)
-          : settle(commandId, ({ reservation, events, receipt }) => {
-              const accepted = events.map((event) => ({ ...event, acceptedAt }))
-              return { _tag: "Committed", ...write(reservation.streamId, accepted, receipt) }
-            })
-      ),
-
-    discard: (commandId) => settle(commandId, () => discarded),
-
-    release: (commandId) =>
-      Effect.sync(() => {
-        const pending = prepared.get(commandId)
-        if (pending !== undefined) pending.reservation = { ...pending.reservation, released: true }
+    commit: (commandId, thing, attempt) =>
+      Effect.flatMap(Clock.currentTimeMillis, (acceptedAt) => {
+        const known = prepared.get(commandId) ?? settlements.get(commandId)
+        if (known?.reservation.thing !== thing) return Effect.succeed(discarded)
+        return settle(commandId, attempt, ({ reservation, events, receipt }) => {
+          const accepted = events.map((event) => ({ ...event, acceptedAt }))
+          return { _tag: "Committed", ...write(reservation.streamId, accepted, receipt) }
+        })
       }),
 
-    unsettled: (before) =>
-      Effect.sync(() =>
-        Array.from(prepared.values(), ({ reservation }) => reservation).filter(
-          ({ released, deadline }) => released || deadline < before
-        )
-      ),
+    discard: (commandId, attempt) => settle(commandId, attempt, () => discarded),
+
+    release: (commandId, attempt) =>
+      Effect.sync(() => {
+        const pending = prepared.get(commandId)
+        if (pending?.reservation.attempt === attempt) pending.reservation = { ...pending.reservation, released: true }
+      }),
+
+    unsettled: Effect.sync(() => Array.from(prepared.values(), ({ reservation }) => reservation)),
+
+    event: (eventId) => Effect.sync(() => Option.fromUndefinedOr(byEventId.get(eventId))),
 
     receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
 

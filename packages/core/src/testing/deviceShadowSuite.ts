@@ -40,27 +40,27 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         const { commandId } = addKey("one")
         yield* shadow.send(thing, addKey("one"), LATER)
-        expect(yield* shadow.find(thing, commandId)).toBe(true)
-        expect(yield* shadow.find(thing, commandId)).toBe(true)
+        expect(yield* shadow.find(thing, commandId, 1)).toBe(true)
+        expect(yield* shadow.find(thing, commandId, 1)).toBe(true)
       })
     )
 
     check("holds nothing else", (shadow, thing) =>
       Effect.gen(function* () {
-        expect(yield* shadow.find(thing, "nobody")).toBe(false)
+        expect(yield* shadow.find(thing, "nobody", 1)).toBe(false)
         yield* shadow.send(thing, addKey("one"), LATER)
-        expect(yield* shadow.find(thing, "nobody")).toBe(false)
-        expect(yield* shadow.find(`${thing}-other`, "one")).toBe(false)
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "nobody", 1)).toBe(false)
+        expect(yield* shadow.find(`${thing}-other`, "one", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
       })
     )
 
     check("takes a command for a thing that nobody has seen, also after it was asked for it", (shadow, thing) =>
       Effect.gen(function* () {
         yield* shadow.settle(thing, "one")
-        expect(yield* shadow.find(thing, "one")).toBe(false)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
         yield* shadow.send(thing, addKey("one"), LATER)
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
       })
     )
 
@@ -70,9 +70,29 @@ export const deviceShadowSuite = <R = never>(
         yield* shadow.send(thing, addKey("two"), LATER)
         for (let time = 0; time < 2; time++) {
           yield* shadow.settle(thing, "one")
-          expect(yield* shadow.find(thing, "one")).toBe(false)
-          expect(yield* shadow.find(thing, "two")).toBe(true)
+          expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+          expect(yield* shadow.find(thing, "two", 1)).toBe(true)
         }
+      })
+    )
+
+    check("tells attempts at a command apart", (shadow, thing) =>
+      Effect.gen(function* () {
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+        yield* shadow.send(thing, { ...addKey("one"), attempt: 2 }, LATER)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "one", 2)).toBe(true)
+        // Who is late with the first attempt takes the second one away from nobody.
+        yield* shadow.settle(thing, "one", 1)
+        expect(yield* shadow.find(thing, "one", 2)).toBe(true)
+        yield* shadow.settle(thing, "one", 2)
+        expect(yield* shadow.find(thing, "one", 2)).toBe(false)
+        yield* shadow.send(thing, addKey("one"), LATER)
+        yield* shadow.settle(thing, "one", 2)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
+        yield* shadow.send(thing, { ...addKey("one"), attempt: 2 }, LATER)
+        yield* shadow.settle(thing, "one")
+        for (const attempt of [1, 2]) expect(yield* shadow.find(thing, "one", attempt)).toBe(false)
       })
     )
 
@@ -80,7 +100,7 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         const command = { ...addKey("one"), keyUuid: "🔑 'ä' \" \\ %" }
         yield* shadow.send(thing, command, LATER)
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
       })
     )
 
@@ -89,7 +109,7 @@ export const deviceShadowSuite = <R = never>(
         for (const count of [2, 10]) {
           const ids = Array.from({ length: count }, (_, index) => `${count}-${index}`)
           yield* Effect.forEach(ids, (id) => shadow.send(thing, addKey(id), LATER), { concurrency: "unbounded" })
-          for (const id of ids) expect(yield* shadow.find(thing, id)).toBe(true)
+          for (const id of ids) expect(yield* shadow.find(thing, id, 1)).toBe(true)
         }
       })
     )
@@ -106,9 +126,9 @@ export const deviceShadowSuite = <R = never>(
         yield* shadow.send(thing, open("expired", 1), LATER)
         yield* shadow.send(thing, open("good", LATER), LATER)
         yield* shadow.send(thing, addKey("endless"), LATER)
-        expect(yield* shadow.find(thing, "expired")).toBe(false)
-        expect(yield* shadow.find(thing, "good")).toBe(true)
-        expect(yield* shadow.find(thing, "endless")).toBe(true)
+        expect(yield* shadow.find(thing, "expired", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "good", 1)).toBe(true)
+        expect(yield* shadow.find(thing, "endless", 1)).toBe(true)
       })
     )
 
@@ -119,11 +139,11 @@ export const deviceShadowSuite = <R = never>(
           const held = yield* fill(shadow, thing, 0)
           expect(held).toBeGreaterThan(SHADOW_LIMIT / 2 / ENTRY_SIZE)
           expect(held * ENTRY_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
-          expect(yield* shadow.find(thing, idOf(held))).toBe(false)
-          for (let n = 0; n < held; n++) expect(yield* shadow.find(thing, idOf(n))).toBe(true)
+          expect(yield* shadow.find(thing, idOf(held), 1)).toBe(false)
+          for (let n = 0; n < held; n++) expect(yield* shadow.find(thing, idOf(n), 1)).toBe(true)
           yield* shadow.settle(thing, idOf(0))
           yield* shadow.send(thing, addKey(idOf(held)), LATER)
-          expect(yield* shadow.find(thing, idOf(held))).toBe(true)
+          expect(yield* shadow.find(thing, idOf(held), 1)).toBe(true)
         })
     )
 
@@ -134,7 +154,7 @@ export const deviceShadowSuite = <R = never>(
         )
         expect(refused).toBeInstanceOf(ShadowRejected)
         expect(refused).toMatchObject({ thing })
-        expect(yield* shadow.find(thing, "one")).toBe(false)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
         yield* shadow.send(thing, addKey("two"), LATER)
       })
     )
@@ -145,8 +165,8 @@ export const deviceShadowSuite = <R = never>(
         const refused = yield* Effect.flip(shadow.send(thing, addKey("late"), (yield* Clock.currentTimeMillis) - 1))
         expect(refused).toBeInstanceOf(ShadowRejected)
         expect(refused).toMatchObject({ thing })
-        expect(yield* shadow.find(thing, "late")).toBe(false)
-        expect(yield* shadow.find(thing, "held")).toBe(true)
+        expect(yield* shadow.find(thing, "late", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "held", 1)).toBe(true)
       })
     )
 
@@ -159,9 +179,9 @@ export const deviceShadowSuite = <R = never>(
           concurrency: "unbounded"
         }).pipe(Effect.forkChild({ startImmediately: true }))
         while ((yield* Clock.currentTimeMillis) <= notAfter) yield* Effect.sleep(1)
-        const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id), { concurrency: "unbounded" })
+        const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1), { concurrency: "unbounded" })
         const exits = yield* Fiber.join(sending)
-        expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id))).toEqual(found)
+        expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1))).toEqual(found)
         // Whoever was told that the command is held finds it; whoever was refused does not.
         for (const [n, exit] of exits.entries()) if (Exit.isSuccess(exit)) expect(found[n]).toBe(true)
       })
@@ -180,10 +200,10 @@ export const deviceShadowSuite = <R = never>(
           ["one", "done"],
           ["two", "failed"]
         ])
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
         yield* shadow.settle(thing, "one")
-        expect(yield* shadow.find(thing, "one")).toBe(false)
-        expect(yield* shadow.find(thing, "two")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "two", 1)).toBe(true)
       })
     )
 

@@ -64,6 +64,11 @@ export const unsettled = database.procedure(
   procedures.unsettled.returns,
   reading(feed.unsettled)
 )
+export const find_event = database.procedure(
+  procedures.find_event.params,
+  procedures.find_event.returns,
+  reading(feed.findEvent)
+)
 export const find_receipt = database.procedure(
   procedures.find_receipt.params,
   procedures.find_receipt.returns,
