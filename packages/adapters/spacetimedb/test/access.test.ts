@@ -90,7 +90,7 @@ const sample = {
     thing: "thing",
     deadline: 0
   },
-  commit: { commandId: "command", attempt: 1, thing: "thing", at: 0 },
+  commit: { commandId: "command", attempt: undefined, thing: "thing", at: 0 },
   discard: { commandId: "command", attempt: 1 },
   release: { commandId: "command", attempt: 1 },
   save_snapshot: { stream: "lock-1", version: 1, state: "{}" },

@@ -39,6 +39,18 @@ const eventsIn = (ndjson: string) =>
     .split("\n")
     .filter((line) => "eventId" in JSON.parse(line))
 
+/**
+ * The one difference: an opening that was passed while it was in doubt has the time of what passed it. The first edition
+ * told when it was asked for, so that times went backwards.
+ */
+const inOrder = (answer: Answered["answer"]): Answered["answer"] =>
+  JSON.parse(
+    JSON.stringify(answer).replaceAll(
+      '"timestamp":"2026-03-02T09:00:37.615Z"',
+      '"timestamp":"2026-03-02T09:00:41.665Z"'
+    )
+  )
+
 it("a folder of the first edition answers as it did: questions, receipts, links, PINs, and what was under way", async () => {
   using folder = opened()
   const environment = { ...configured(folder.path), ...clockAt(OPENED_AT), LATCHKEY_SHADOW_PORT: "0" }
@@ -48,7 +60,8 @@ it("a folder of the first edition answers as it did: questions, receipts, links,
   const answersTo = async (asked: ReadonlyArray<Answered>) => {
     for (const question of asked) {
       const { method, path, as, status, answer } = question
-      expect(await ask(server.url, who, question), `${method} ${path} as ${as}`).toMatchObject({ status, answer })
+      const expected = { status, answer: inOrder(answer) }
+      expect(await ask(server.url, who, question), `${method} ${path} as ${as}`).toMatchObject(expected)
     }
   }
   await answersTo(recording.questions)

@@ -27,7 +27,8 @@ const silentShadow = Layer.effect(
         unanswered.add(command.commandId)
         return is("dead") ? Effect.never : Effect.andThen(shadow.send(thing, command, notAfter), Effect.never)
       },
-      find: (thing, commandId) => (unanswered.has(commandId) ? Effect.never : shadow.find(thing, commandId))
+      find: (thing, commandId, attempt) =>
+        unanswered.has(commandId) ? Effect.never : shadow.find(thing, commandId, attempt)
     }
   })
 )
