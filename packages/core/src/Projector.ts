@@ -3,6 +3,7 @@ import { Context, Duration, Effect, Latch, Layer, Option, Stream, SubscriptionRe
 import { keepGoing } from "./Backoff.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
+import { growth } from "./StreamFollower.ts"
 
 const BATCH = 1_000
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
@@ -34,7 +35,7 @@ export class Projector extends Context.Service<
           yield* wanted.close
         })
         yield* SubscriptionRef.set(checkpoint, position)
-        yield* Stream.runForEach(store.changes, apply)
+        yield* Stream.runForEach(growth(store), apply)
       })
       yield* follow().pipe(keepGoing("The read model is not filled"), Effect.forkScoped)
 

@@ -77,7 +77,10 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalS
       const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder: store === "memory" ? ":memory:" : data }))
       const met =
         mqtt._tag === "Own"
-          ? named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt))
+          ? Layer.provide(
+              named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
+              DeviceSecrets.layer
+            )
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
             : Layer.empty
@@ -102,7 +105,7 @@ const listenForDevices = (
       const address = yield* serve({ host, port, signIn: signIn === "secret" ? bySecret : undefined })
       yield* Console.log(`Devices connect to ${urlOf("mqtt", address)} (sign-in: ${signIn})`)
     })
-  ).pipe(Layer.provide(DeviceSecrets.layer))
+  )
 
 const announceShadows = (address: Address) => Console.log(`Device shadows are served on ${urlOf("http", address)}`)
 
