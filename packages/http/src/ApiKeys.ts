@@ -137,14 +137,16 @@ export class ApiKeys extends Context.Service<
         )
 
         return {
-          principalOf: (secret, now) => {
-            const hash = hashOf(secret)
-            // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
-            const key = byHash.get(hash)
-            // What the operator configured rests on no log; an unknown key may have been made a moment ago.
-            if (key !== undefined && (key.keyId === CONFIGURED || isCurrent())) return Effect.succeed(ownerOf(key, now))
-            return Effect.map(catchUp(), () => ownerOf(byHash.get(hash), now))
-          },
+          principalOf: (secret, now) =>
+            Effect.suspend(() => {
+              const hash = hashOf(secret)
+              // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
+              const key = byHash.get(hash)
+              // What the operator configured rests on no log; an unknown key may have been made a moment ago.
+              if (key !== undefined && (key.keyId === CONFIGURED || isCurrent()))
+                return Effect.succeed(ownerOf(key, now))
+              return Effect.map(catchUp(), () => ownerOf(byHash.get(hash), now))
+            }),
           create: Effect.fnUntraced(function* (orgId, options) {
             const { secret, event } = newKey(options)
             yield* transact(orgId, () => event)
