@@ -1,8 +1,10 @@
 /** API keys and secrets of devices as the log has them: soon known to every process, and changed by one at a time. */
 import { describe, expect, it } from "@effect/vitest"
 import { VersionConflict } from "@latchkey/core"
+import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
 import { Effect, Exit, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { connectAsync } from "mqtt"
 import { ApiKeys } from "../src/ApiKeys.ts"
 import { DeviceSecrets } from "../src/DeviceSecrets.ts"
 import { controlledStore, over } from "./harness/controlledStore.ts"
@@ -224,6 +226,29 @@ describe("a revoked secret of a device, where the store gives no hints", () => {
     })
   )
 })
+
+it.effect("a device that is connected with a revoked secret is thrown out, and stays out", () =>
+  Effect.gen(function* () {
+    const { elsewhere, secrets, secretId, secret } = yield* makeSecrets
+    const { port } = yield* ShadowMqtt.serve({
+      host: "127.0.0.1",
+      port: 0,
+      signIn: {
+        isPasswordOf: (thing, password) => Effect.orDie(secrets.isSecretOf(thing, password)),
+        ended: secrets.revoked
+      }
+    })
+    const connect = Effect.tryPromise(() =>
+      connectAsync(`mqtt://127.0.0.1:${port}`, { username: "thing", password: secret, reconnectPeriod: 0 }, false)
+    )
+    const device = yield* connect
+    const gone = new Promise<void>((resolve) => device.once("close", () => resolve()))
+    yield* elsewhere.revoke(secretId)
+    yield* TestClock.adjust("1100 millis")
+    yield* Effect.promise(() => gone)
+    expect(Exit.isFailure(yield* Effect.exit(connect))).toBe(true)
+  }).pipe(Effect.scoped, Effect.provide(LocalShadow.layer({ folder: ":memory:" })))
+)
 
 describe("several processes at the secrets of one device", () => {
   it.effect("revoke a secret once", () =>
