@@ -62,6 +62,8 @@ const CONFIGURED = ""
 export class ApiKeys extends Context.Service<
   ApiKeys,
   {
+    /** As `principalOf`, when that can be told at once; `undefined` also when it cannot. */
+    readonly known: (secret: string, now: number) => Principal | undefined
     /**
      * Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked, as the log
      * said at most two seconds ago. Fails when the log cannot tell.
@@ -136,16 +138,22 @@ export class ApiKeys extends Context.Service<
           )
         )
 
+        const known = (secret: string, now: number): Principal | undefined => {
+          // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
+          const key = byHash.get(hashOf(secret))
+          // What the operator configured rests on no log.
+          return key !== undefined && (key.keyId === CONFIGURED || isCurrent()) ? ownerOf(key, now) : undefined
+        }
+
         return {
+          known,
+          // It may have been made, or revoked, a moment ago in another process.
           principalOf: (secret, now) =>
             Effect.suspend(() => {
-              const hash = hashOf(secret)
-              // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
-              const key = byHash.get(hash)
-              // What the operator configured rests on no log; an unknown key may have been made a moment ago.
-              if (key !== undefined && (key.keyId === CONFIGURED || isCurrent()))
-                return Effect.succeed(ownerOf(key, now))
-              return Effect.map(catchUp(), () => ownerOf(byHash.get(hash), now))
+              const principal = known(secret, now)
+              return principal === undefined
+                ? Effect.map(catchUp(), () => ownerOf(byHash.get(hashOf(secret)), now))
+                : Effect.succeed(principal)
             }),
           create: Effect.fnUntraced(function* (orgId, options) {
             const { secret, event } = newKey(options)

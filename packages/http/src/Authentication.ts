@@ -25,10 +25,13 @@ export class Authenticator extends Context.Service<
       const apiKeys = yield* ApiKeys
       const jwt = yield* Jwt
 
-      const organizationOf = (secret: string, now: number) =>
-        Effect.flatMap(apiKeys.principalOf(secret, now), (found) =>
+      const organizationOf = (secret: string, now: number) => {
+        const known = apiKeys.known(secret, now)
+        if (known !== undefined) return Effect.succeed(known)
+        return Effect.flatMap(apiKeys.principalOf(secret, now), (found) =>
           found === undefined ? unauthenticated("The API key is unknown, expired or revoked.") : Effect.succeed(found)
         )
+      }
 
       const userOf = (headers: IncomingHttpHeaders, now: number): Effect.Effect<string, SignInError> => {
         const token = bearerOf(headers)
