@@ -34,7 +34,7 @@ const makeServers = Effect.gen(function* () {
   return { ...world, server, saidAndDone }
 })
 
-type Mode = "ok" | "reject" | "lose-answer" | "lose-request"
+type Mode = "ok" | "reject" | "hang" | "lose-answer" | "lose-request"
 
 /** One server begins, and stops at the point; another finds the request, and comes to an end; then the first one goes on, or is gone. */
 const twoServers = (mode: Mode, fate: "dies" | "is paused", point: Point | undefined) =>
@@ -64,7 +64,7 @@ const twoServers = (mode: Mode, fate: "dies" | "is paused", point: Point | undef
     return { progress, said, done, writes: first.writes }
   }).pipe(Effect.scoped)
 
-describe.each<Mode>(["ok", "reject", "lose-answer", "lose-request"])("when the shadow answers %s", (mode) => {
+describe.each<Mode>(["ok", "reject", "hang", "lose-answer", "lose-request"])("when the shadow answers %s", (mode) => {
   it.effect.each<"dies" | "is paused">(["dies", "is paused"])(
     "what is said is what is, at whichever write a server %s",
     (fate) =>

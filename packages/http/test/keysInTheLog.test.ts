@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { VersionConflict } from "@latchkey/core"
 import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
-import { Effect, Exit, Fiber, Option, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { connectAsync } from "mqtt"
 import { ApiKeys } from "../src/ApiKeys.ts"
@@ -61,14 +61,27 @@ describe("a revoked API key, where the store gives no hints", () => {
     })
   )
 
-  it.effect("is refused at once when the clock is put forward, or back", () =>
+  it.effect("is refused at once after the machine slept, though no steady clock went on", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(86_400_000)
-      const { elsewhere, keyId, ask } = yield* makeKeys
+      const clock = yield* Clock.Clock
+      let slept = 0
+      const asleep = { ...clock, currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + slept }
+      const { elsewhere, keyId, ask } = yield* Effect.provideService(makeKeys, Clock.Clock, asleep)
       expect(yield* ask).toEqual(acme)
       yield* elsewhere.revoke(keyId)
-      yield* TestClock.setTime(0)
+      slept = 3_600_000
       expect(yield* ask).toBeUndefined()
+    })
+  )
+
+  it.effect("is refused though the time of day stands still", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const still = { ...clock, currentTimeMillisUnsafe: () => 0 }
+      const { control, ask } = yield* Effect.provideService(makeKeys, Clock.Clock, still)
+      control.reads = "fail"
+      yield* TestClock.adjust("2100 millis")
+      expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "StoreUnavailable" })
     })
   )
 })
