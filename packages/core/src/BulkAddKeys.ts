@@ -107,10 +107,9 @@ export class BulkAddKeys extends Context.Service<
 
       const run = Effect.fnUntraced(function* (streamId: string) {
         let job = yield* load(streamId)
-        const keysInLog = addedKeys(job?.lockId ?? 0)
         let patient = true
         while (job !== undefined && !isDone(job)) {
-          const outcome: Outcome | undefined = yield* addKey(job, job.outcomes.length, patient, keysInLog)
+          const outcome: Outcome | undefined = yield* addKey(job, job.outcomes.length, patient)
           // What one key has waited for in vain, the next one need not wait for as long.
           patient = outcome?._tag === "BulkKeyAdded"
           job = outcome === undefined ? yield* load(streamId) : yield* withOutcome(job, outcome)
@@ -128,7 +127,7 @@ export class BulkAddKeys extends Context.Service<
       })
 
       /** None when another process has decided meanwhile. */
-      const addKey = Effect.fnUntraced(function* (job: Job, index: number, patient: boolean, keysInLog: KeysInLog) {
+      const addKey = Effect.fnUntraced(function* (job: Job, index: number, patient: boolean) {
         const { lockId, keys, request } = job
         const id = commandIdOf(job, index)
         const key = keys[index] ?? { keyUuid: "" }
@@ -153,14 +152,14 @@ export class BulkAddKeys extends Context.Service<
         if (Result.isSuccess(added) && added.success.events.length > 0) return keyAdded(index, added.success.version)
         if (Result.isFailure(added) && added.failure._tag === "StoreUnavailable")
           return yield* Effect.fail(added.failure)
-        return yield* byTheLog(job, index, Result.isSuccess(added) ? GIVEN_UP : added.failure.message, keysInLog)
+        return yield* byTheLog(job, index, Result.isSuccess(added) ? GIVEN_UP : added.failure.message)
       })
 
       /**
        * Whether the key was added after all: this attempt may have failed because another one, here or in another
        * process, did not. None when another process has decided meanwhile.
        */
-      const byTheLog = Effect.fnUntraced(function* (job: Job, index: number, reason: string, keysInLog: KeysInLog) {
+      const byTheLog = Effect.fnUntraced(function* (job: Job, index: number, reason: string) {
         const id = commandIdOf(job, index)
         // Whoever has the receipt has the last word: from here on no attempt at the command can begin.
         const closed = yield* Effect.result(store.append(job.request.streamId, job.version, [], receiptOf(id)))
@@ -168,28 +167,19 @@ export class BulkAddKeys extends Context.Service<
           return yield* Effect.fail(closed.failure)
         if (Result.isFailure(closed) && closed.failure._tag !== "ReceiptExists") return undefined
         // One that began before may still be carried out.
-        const isOpen = Effect.map(store.unsettled(Number.MAX_SAFE_INTEGER), (reservations) =>
+        const isOpen = Effect.map(store.unsettled, (reservations) =>
           reservations.some(({ commandId }) => commandId === id)
         )
         while (yield* isOpen) yield* Effect.sleep(SETTLED_EVERY)
-        const lockVersion = yield* keysInLog(id)
+        const lockVersion = yield* addedAt(job.lockId, id)
         return lockVersion === undefined ? keyFailed(index, reason) : keyAdded(index, lockVersion)
       })
 
-      /** Reads the lock's log, and reads on in it where it stopped. */
-      const addedKeys = (lockId: number): KeysInLog => {
-        const added = new Map<string, number>()
-        let version = 0
-        return Effect.fnUntraced(function* (commandId) {
-          while (true) {
-            const events = yield* store.read(streamOfLock(lockId), version, PAGE)
-            for (const event of events) if (event.type === "KeyAdded") added.set(event.commandId, event.version)
-            version = events.at(-1)?.version ?? version
-            if (events.length < PAGE) return added.get(commandId)
-            yield* Effect.yieldNow
-          }
-        })
-      }
+      /** The version of the lock at which the command added its key; none if it did not. */
+      const addedAt = (lockId: number, commandId: string) =>
+        Effect.map(store.event(`${commandId}-1`), (event) =>
+          Option.isSome(event) && event.value.streamId === streamOfLock(lockId) ? event.value.version : undefined
+        )
 
       /** What this process works on, or waits to take over. */
       const underWay = new Set<string>()
@@ -296,9 +286,6 @@ interface Job {
 }
 
 const decode = Schema.decodeUnknownOption(BulkEvent)
-
-/** The version of the lock at which a command added its key; none if it did not. */
-type KeysInLog = (commandId: string) => Effect.Effect<number | undefined, StoreUnavailable>
 
 /** Why a key failed of which another process knew why, and ended before it could say so. */
 const GIVEN_UP = "It was given up when its server stopped. Nothing was changed; ask for it again."
