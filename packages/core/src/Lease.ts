@@ -17,7 +17,7 @@ export const LeaseEvent = Schema.TaggedUnion({
 export type LeaseEvent = typeof LeaseEvent.Type
 
 /** The stream of the lease of some work. */
-export const streamOfLease = (work: string): string => `lease-${work}`
+const streamOfLease = (work: string): string => `lease-${work}`
 
 /** How often a holder is heard of. */
 const KEEP_EVERY = Duration.seconds(3)

@@ -73,7 +73,7 @@ it.effect.each<readonly [Mode, "dies" | "is paused"]>([
   ["lose-answer", "dies"],
   ["lose-request", "is paused"]
 ])(
-  "what is said is what is, at whichever write a server stops, by what the shadow answers and what becomes of the server: %o",
+  "what is said is what is: the shadow answers %s, and at whichever write a server %s",
   ([mode, fate]) =>
     Effect.gen(function* () {
       const { writes } = yield* twoServers(mode, fate, undefined)
