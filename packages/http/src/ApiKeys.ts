@@ -166,6 +166,7 @@ export class ApiKeys extends Context.Service<
             return made ? Option.some({ secret }) : Option.none()
           }),
           revoke: Effect.fnUntraced(function* (keyId) {
+            yield* catchUp()
             const key = byId.get(keyId)
             if (key === undefined) return yield* Effect.fail(new ApiKeyNotFound({ keyId }))
             yield* transact(key.orgId, () =>

@@ -117,6 +117,14 @@ describe("several processes at the keys of one organization", () => {
     })
   )
 
+  it.effect("revoke each other's keys at once", () =>
+    Effect.gen(function* () {
+      const { elsewhere, keys } = yield* makeKeys
+      const { keyId } = yield* elsewhere.create("acme", {})
+      expect(yield* keys.revoke(keyId)).toMatchObject({ keyId, revokedAt: 0 })
+    })
+  )
+
   it.effect("make their keys, whoever is quicker", () =>
     Effect.gen(function* () {
       const { control, elsewhere, keys } = yield* makeKeys
