@@ -8,6 +8,8 @@ import { growth } from "./StreamFollower.ts"
 const BATCH = 1_000
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
 const GATHER = Duration.millis(50)
+/** How soon it shows, at the latest, that the read model was emptied: nothing in the feed tells. */
+const LOOK_EVERY = Duration.seconds(1)
 
 export class Projector extends Context.Service<
   Projector,
@@ -28,6 +30,7 @@ export class Projector extends Context.Service<
       const follow = Effect.fnUntraced(function* () {
         let position = yield* readModel.checkpoint
         const apply = Effect.fnUntraced(function* () {
+          position = Math.min(position, yield* readModel.checkpoint)
           position = yield* applyAfter(store, readModel, position, (reached) =>
             SubscriptionRef.set(checkpoint, reached)
           )
@@ -35,7 +38,7 @@ export class Projector extends Context.Service<
           yield* wanted.close
         })
         yield* SubscriptionRef.set(checkpoint, position)
-        yield* Stream.runForEach(growth(store), apply)
+        yield* Stream.runForEach(Stream.merge(growth(store), Stream.tick(LOOK_EVERY)), apply)
       })
       yield* follow().pipe(keepGoing("The read model is not filled"), Effect.forkScoped)
 

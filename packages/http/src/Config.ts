@@ -35,6 +35,8 @@ export interface StoreConfig {
   readonly store: "sqlite" | "memory" | "spacetimedb"
   /** Folder of the embedded database; `:memory:` keeps nothing. */
   readonly data: string
+  /** What is in the folder is a backup that was restored, though more was there before. */
+  readonly restored: boolean
   /** Given when it is the store. */
   readonly spacetimedb: SpacetimeConfig | undefined
 }
@@ -101,6 +103,7 @@ export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen
   return {
     store,
     data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:"),
+    restored: (yield* variable("LATCHKEY_RESTORED", undefined, oneOf("yes"), "expected yes")) === "yes",
     spacetimedb: store === "spacetimedb" ? yield* spacetimeConfig : undefined
   }
 })

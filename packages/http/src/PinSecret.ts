@@ -3,7 +3,17 @@
  * the log, so that a copy of the log alone opens nothing.
  */
 import { createHmac, randomBytes } from "node:crypto"
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync
+} from "node:fs"
 import { join } from "node:path"
 import type { PinKey } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
@@ -59,7 +69,8 @@ const readIfThere = (file: string): string | undefined => {
 
 /** Another process may be making it too: it appears whole and at once, and whoever comes second takes the first one's. */
 const make = (folder: string, file: string): string => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  // Not with those above it: whoever made the log has made them.
+  if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`
   const handle = openSync(draft, "wx", 0o600)
   try {

@@ -16,6 +16,7 @@ import {
   type SpacetimeConfig,
   type StoreConfig
 } from "./Config.ts"
+import { backup } from "./cli/backup.ts"
 import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { explain } from "./cli/explain.ts"
@@ -24,14 +25,23 @@ import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
+import type { StoreAdapters } from "./cli/withStore.ts"
 import { DeviceSecrets } from "./DeviceSecrets.ts"
 
-const storeAdapters = ({ store, data, spacetimedb }: StoreConfig) =>
+const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: boolean) =>
   spacetimedb !== undefined
     ? spacetimeStore(spacetimedb)
     : store === "memory"
       ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
-      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data }))
+      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+
+const storeAdapters: StoreAdapters = {
+  open: openStore,
+  read: (config) =>
+    config.store === "sqlite"
+      ? named("LATCHKEY_DATA", Sqlite.reader({ folder: config.data }))
+      : openStore(config, false)
+}
 
 /** Who wants it installs it: the SpacetimeDB library has a licence of its own. */
 const spacetimeStore = (config: SpacetimeConfig) =>
@@ -61,7 +71,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
 const adapters = (config: ServerConfig) =>
   Layer.provideMerge(
     config.shadow._tag === "aws" ? awsShadow(config.shadow) : localShadow(config, config.shadow),
-    storeAdapters(config)
+    openStore(config, true)
   )
 
 const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>
@@ -157,7 +167,8 @@ const latchkey = Command.make("latchkey").pipe(
     explain(storeAdapters),
     simulate,
     events(storeAdapters),
-    projections(storeAdapters)
+    projections(storeAdapters),
+    backup(Sqlite.backup)
   ])
 )
 

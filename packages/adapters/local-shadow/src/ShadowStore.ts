@@ -2,8 +2,8 @@
  * The main thread's side of the store: gathers what callers ask while a batch is under way and hands it over as the
  * next one, so that concurrent callers share an fsync and a lone caller waits for nobody.
  */
-import { mkdirSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, mkdirSync, statSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { SHADOW_LIMIT } from "@latchkey/core"
 import { Effect, Exit, Schema, type Scope } from "effect"
@@ -49,7 +49,7 @@ export const openShadowStore = (folder: string): Effect.Effect<ShadowStore, Shad
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof storeOn>, ShadowStoreError>((resume) => {
       try {
-        if (folder !== ":memory:") mkdirSync(folder, { recursive: true, mode: 0o700 })
+        if (folder !== ":memory:") makeFolder(folder)
       } catch (error) {
         return resume(
           Effect.fail(new ShadowStoreError({ message: `Cannot create the data folder ${folder}: ${error}` }))
@@ -70,6 +70,19 @@ export const openShadowStore = (folder: string): Effect.Effect<ShadowStore, Shad
     }),
     ({ close }) => close
   )
+
+/** For its owner alone. Node's own recursive way never ends where a folder takes no others, as /proc does. */
+const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT"
+    if (!isMissing || existsSync(dirname(folder))) throw error
+    makeFolder(dirname(folder))
+    makeFolder(folder)
+  }
+}
 
 // The sources run as they are; what is published is compiled.
 const WORKER_FILE = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)

@@ -1,10 +1,11 @@
 /** Event store and read model in one SpacetimeDB database, over one connection. */
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
-import { type ConnectionOptions, make } from "./Connection.ts"
-import type { CannotConnect } from "./Session.ts"
+import { type Connection, type ConnectionOptions, make } from "./Connection.ts"
+import { CannotConnect } from "./Session.ts"
 import * as SpacetimeEventStore from "./SpacetimeEventStore.ts"
 import * as SpacetimeReadModel from "./SpacetimeReadModel.ts"
+import { HALF_IMPORTED } from "./schema.ts"
 
 export type SpacetimeOptions = ConnectionOptions
 export { CannotConnect } from "./Session.ts"
@@ -15,9 +16,21 @@ export { CannotConnect } from "./Session.ts"
  */
 export const layer = (options: SpacetimeOptions): Layer.Layer<EventStore | ReadModel, CannotConnect> =>
   Layer.effectContext(
-    Effect.map(make(options), (connection) =>
-      Context.make(EventStore, SpacetimeEventStore.make(connection)).pipe(
+    Effect.gen(function* () {
+      const connection = yield* make(options)
+      yield* refuseHalfImported(connection, options.database)
+      return Context.make(EventStore, SpacetimeEventStore.make(connection)).pipe(
         Context.add(ReadModel, SpacetimeReadModel.make(connection))
       )
-    )
+    })
   )
+
+const refuseHalfImported = Effect.fnUntraced(function* ({ read }: Connection, database: string) {
+  const pending = yield* Effect.mapError(
+    read("unsettled", { before: Number.POSITIVE_INFINITY }),
+    ({ message }) => new CannotConnect({ option: "uri", message })
+  )
+  if (!pending.some(({ commandId }) => commandId === HALF_IMPORTED)) return
+  const message = `The database ${database} holds a part of an export: an import into it is under way, or was interrupted. Wait for its end, or delete the database and import again.`
+  return yield* new CannotConnect({ option: "database", message })
+})

@@ -116,6 +116,25 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
 
     saveSnapshot: (stream, { version, state }) => done(write("save_snapshot", { stream, version, state })),
 
+    importFeed: (events, last) =>
+      Effect.flatMap(toWire(events), (wire) =>
+        write("import_feed", {
+          events: wire.map((event, index) => {
+            const { streamId: stream = "", position = 0, version = 0 } = events[index] ?? {}
+            return { ...event, stream, position: BigInt(position), version }
+          }),
+          last
+        })
+      ).pipe(
+        Effect.catchTag("Refused", (refused) =>
+          refused.refusal.code === "VersionConflict"
+            ? Effect.fail(new VersionConflict(refused.refusal))
+            : unexpected(refused)
+        ),
+        Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error))),
+        Effect.asVoid
+      ),
+
     changes: Stream.mapError(heads, unavailable)
   }
 }

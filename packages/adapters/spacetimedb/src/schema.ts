@@ -7,6 +7,9 @@
  */
 import type { t as Types } from "spacetimedb"
 
+/** The reservation that marks a database which an import has begun to fill: no stream has it, and it is never due. */
+export const HALF_IMPORTED = "latchkey-import"
+
 export const declare = (t: typeof Types) => {
   const event = {
     eventId: t.string(),
@@ -133,7 +136,9 @@ export const declare = (t: typeof Types) => {
       forget_rows: {},
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
       allow_writer: { identity: t.identity(), issuer: t.string(), audience: t.string() },
-      dismiss_writer: { identity: t.identity() }
+      dismiss_writer: { identity: t.identity() },
+      /** A page of another feed, as it was; the database holds a part of that feed until a page was the last. */
+      import_feed: { events: t.array(StoredEvent), last: t.bool() }
     },
 
     /** Reads that take arguments. */

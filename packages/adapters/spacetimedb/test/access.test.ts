@@ -99,6 +99,7 @@ const sample = {
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
   dismiss_writer: { identity: mallory },
+  import_feed: { events: [], last: false },
   read_stream: { stream: "lock-1", after: 0, limit: 10 },
   read_feed: { after: 0n, limit: 10, prefix: "" },
   feed_head: {},

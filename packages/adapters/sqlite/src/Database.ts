@@ -1,9 +1,12 @@
 /** Opening SQLite files: settings, schema versions, and what to tell an operator when a file cannot be used. */
-import { closeSync, openSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs"
+import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 
 /** Pages that the write-ahead log gathers before they are moved into the database: larger keeps commits even. */
 const AUTOCHECKPOINT_PAGES = 4000
+/** Bytes of the write-ahead log that stay on disk: as many as those pages need. */
+export const WAL_BYTES = 16 * 1024 * 1024
 
 export interface DatabaseOptions {
   /** `FULL`: a commit survives loss of power. `NORMAL`: it survives the process. `OFF`: for files that nobody keeps. */
@@ -17,6 +20,9 @@ export interface DatabaseOptions {
 /** A file that this version of Latchkey must not touch; `message` says why and what to do. */
 export class WrongVersion extends Error {}
 
+/** Content that no version of Latchkey writes, where SQLite itself sees no fault. */
+export class Damaged extends Error {}
+
 /** Opens a database, creates it when it is not there, and brings its schema up to date. Throws; see `explain`. */
 export const openDatabase = (file: string, { synchronous, migrations, busyTimeout }: DatabaseOptions): DatabaseSync =>
   whileBusy(busyTimeout, () => {
@@ -25,6 +31,7 @@ export const openDatabase = (file: string, { synchronous, migrations, busyTimeou
     try {
       db.exec("PRAGMA journal_mode = WAL")
       db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
+      db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`)
       migrate(db, file, migrations)
       return db
     } catch (error) {
@@ -32,6 +39,48 @@ export const openDatabase = (file: string, { synchronous, migrations, busyTimeou
       throw error
     }
   })
+
+/** Opens a database to read what is there: creates nothing and changes nothing. Throws; see `explain`. */
+export const openToRead = (file: string, latest: number, timeout: number): DatabaseSync => {
+  const db = new DatabaseSync(file, { readOnly: true, timeout })
+  try {
+    refuseNewer(db, file, latest)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/**
+ * Makes the write-ahead log small again: it grows for as long as somebody reads in one long transaction. While that
+ * goes on, nothing happens; nobody is waited for.
+ */
+export const shrinkWal = (db: DatabaseSync, file: string): void => {
+  try {
+    if ((statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > WAL_BYTES) {
+      db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+  } catch {
+    // Whoever writes next finds out what is wrong.
+  }
+}
+
+/**
+ * Makes a folder for its owner alone, and those above it. Node's own recursive way never ends where a folder takes no
+ * others, as /proc does.
+ */
+export const makeFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT"
+    if (!isMissing || existsSync(dirname(folder))) throw error
+    makeFolder(dirname(folder))
+    makeFolder(folder)
+  }
+}
 
 /** SQLite gives the files beside it the same mode. Whoever can read the log can open doors. */
 const createForOwner = (file: string): void => {
@@ -62,7 +111,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<string>): void => {
   const latest = migrations.length
-  const current = () => Number(db.prepare("PRAGMA user_version").get()?.["user_version"])
+  const current = () => versionOf(db)
   // Read again inside each transaction: another process may be doing the same.
   while (current() < latest) {
     db.exec("BEGIN IMMEDIATE")
@@ -75,9 +124,16 @@ const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<strin
       throw error
     }
   }
-  if (current() > latest) {
+  refuseNewer(db, file, latest)
+}
+
+const versionOf = (db: DatabaseSync): number => Number(db.prepare("PRAGMA user_version").get()?.["user_version"])
+
+const refuseNewer = (db: DatabaseSync, file: string, latest: number): void => {
+  const version = versionOf(db)
+  if (version > latest) {
     throw new WrongVersion(
-      `${file} was written by a newer Latchkey (its schema is version ${current()}, this program knows ${latest}). ` +
+      `${file} was written by a newer Latchkey (its schema is version ${version}, this program knows ${latest}). ` +
         "Run the newer Latchkey, or restore a backup from before the upgrade."
     )
   }
@@ -87,6 +143,7 @@ const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<strin
 export const explain = (error: unknown, file: string, remedy = "Restore it from a backup."): string => {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof WrongVersion) return message
+  if (error instanceof Damaged) return damaged(file, message, remedy)
   switch (resultCode(error)) {
     case BUSY:
       return `Another process holds the database ${file} locked. End that process or its transaction, then try again.`
@@ -96,7 +153,7 @@ export const explain = (error: unknown, file: string, remedy = "Restore it from 
       return `Reading or writing the database ${file} failed (${message}). Check its disk and the limits of this process.`
     case CORRUPT:
     case NOTADB:
-      return `The database ${file} is damaged or not a database (${message}). ${remedy}`
+      return damaged(file, message, remedy)
     case FULL:
       return `The disk that holds the database ${file} is full. Free some space, then try again.`
     case CANTOPEN:
@@ -106,11 +163,17 @@ export const explain = (error: unknown, file: string, remedy = "Restore it from 
   }
 }
 
+const damaged = (file: string, message: string, remedy: string): string =>
+  `The database ${file} is damaged or not a database (${message}). ${remedy}`
+
 /** Whether the content of the file is beyond use, whatever its permissions. */
 export const isDamage = (error: unknown): boolean => {
   const code = resultCode(error)
-  return code === CORRUPT || code === NOTADB
+  return error instanceof Damaged || code === CORRUPT || code === NOTADB
 }
+
+/** Whether the tables are not those that the version of the file promises. */
+export const isOtherSchema = (error: unknown): boolean => resultCode(error) === ERROR
 
 /** Whether a statement was given something that it cannot store: others may go on. */
 export const isOfTheRequest = (error: unknown): boolean => {
@@ -122,6 +185,7 @@ export const isOfTheRequest = (error: unknown): boolean => {
 const resultCode = (error: unknown): number | undefined =>
   error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : undefined
 
+const ERROR = 1
 const BUSY = 5
 const READONLY = 8
 const IOERR = 10

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite"
 import type { Appended, Receipt, Reservation, Settlement, Snapshot } from "@latchkey/core"
 import { whileBusy } from "./Database.ts"
+import { markHalfImported } from "./HalfImport.ts"
 
 /** An event in the order of its columns, JSON as text: what crosses to the writer thread must be cheap to copy. */
 export type EventColumns = readonly [
@@ -18,6 +19,9 @@ export type EventColumns = readonly [
   commandId: string,
   acceptedAt: number | null
 ]
+
+/** An event with its place: in the feed, in its stream. */
+export type StoredColumns = readonly [position: number, streamId: string, version: number, ...event: EventColumns]
 
 /** Whose shadow has the command, and since when that is known (epoch milliseconds). */
 interface Evidence {
@@ -38,6 +42,7 @@ export type WriteRequest =
   | ({ readonly op: "commit"; readonly commandId: string; readonly attempt: number | undefined } & Evidence)
   | { readonly op: "discard" | "release"; readonly commandId: string; readonly attempt: number }
   | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
+  | { readonly op: "import"; readonly events: ReadonlyArray<StoredColumns>; readonly last: boolean }
 
 /** The answer to one request; refusals have the fields of the errors of the same name. */
 export type WriteAnswer = ({ readonly _tag: "Appended" } & Appended) | Settlement | { readonly _tag: "Done" } | Refusal
@@ -122,6 +127,8 @@ export class EventLog {
         this.#sql.saveSnapshot.run(streamId, snapshot.version, snapshot.state)
         return done
       }
+      case "import":
+        return this.#import(request)
     }
   }
 
@@ -211,6 +218,18 @@ export class EventLog {
       const stream = this.#stream(row.streamId)
       if (stream.reservation !== undefined) stream.reservation = { ...stream.reservation, released: true }
     }
+    return done
+  }
+
+  #import({ events, last }: Extract<WriteRequest, { op: "import" }>): WriteAnswer {
+    const [[position] = [this.head + 1]] = events
+    if (position !== this.head + 1) {
+      return { _tag: "VersionConflict", streamId: "", expected: position - 1, actual: this.head }
+    }
+    for (const event of events) this.#sql.insert.run(...event)
+    this.head += events.length
+    this.#streams.clear()
+    markHalfImported(this.#db, !last)
     return done
   }
 

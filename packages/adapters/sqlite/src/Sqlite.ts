@@ -1,12 +1,16 @@
 /** The embedded default: event store and read model in two SQLite files of one folder. */
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { EventStore, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
+import { makeFolder } from "./Database.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
 import * as SqliteReadModel from "./SqliteReadModel.ts"
+import { keepWitness, readWitness, type Witness } from "./Witness.ts"
+
+export { type BackupFailed, backup } from "./Backup.ts"
 
 export interface SqliteOptions {
   /**
@@ -14,30 +18,104 @@ export interface SqliteOptions {
    * not there. `:memory:` keeps nothing beyond the life of the layer.
    */
   readonly folder: string
+  /** `false`: fails when there is no log in the folder. */
+  readonly create?: boolean
+  /** A backup was restored: a log that does not hold all that was once seen there is taken as it is. */
+  readonly restored?: boolean
 }
+
+/** Milliseconds between looks at how far the log goes, to remember it outside of the log. */
+const WITNESS_EVERY = 1000
 
 /**
  * Several processes, and several layers of one process, may use a folder at the same time. Fails with one sentence
  * that says what to mend when the files cannot be used.
  */
 export const layer = ({
-  folder
+  folder,
+  create = true,
+  restored = false
 }: SqliteOptions): Layer.Layer<EventStore | ReadModel, StoreUnavailable | ReadModelUnavailable> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const durable = folder !== ":memory:"
+      if (durable && !create) yield* requireLog(folder)
       const path = yield* durable ? keptFolder(folder) : temporaryFolder
-      const store = yield* SqliteEventStore.make({ file: join(path, "latchkey.db"), durable })
-      const readModel = yield* SqliteReadModel.make(join(path, "read-model.db"), yield* store.head)
+      const store = yield* SqliteEventStore.make({ file: join(path, LOG), durable })
+      const readModel = yield* SqliteReadModel.make(join(path, "read-model.db"), (position) => {
+        if (position > (readWitness(path)?.position ?? 0)) keepWitness(path, { position })
+      })
+      if (durable) yield* witnessed(path, store, readModel, restored)
       return Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
     })
   )
+
+/** The log alone, to read it: nothing is created or changed, whoever writes it meanwhile. */
+export const reader = ({ folder }: Pick<SqliteOptions, "folder">): Layer.Layer<EventStore, StoreUnavailable> =>
+  Layer.effect(EventStore, Effect.andThen(requireLog(folder), SqliteEventStore.makeReader(join(folder, LOG))))
+
+const LOG = "latchkey.db"
+
+const requireLog = (folder: string) =>
+  Effect.suspend(() =>
+    existsSync(join(folder, LOG))
+      ? Effect.void
+      : Effect.fail(new StoreUnavailable({ message: `There is no log in ${folder}. Name the folder of the data.` }))
+  )
+
+/** Refuses a log that does not hold what it once held, and remembers from now on what it holds. */
+const witnessed = Effect.fnUntraced(function* (
+  path: string,
+  store: EventStore["Service"],
+  readModel: ReadModel["Service"],
+  restored: boolean
+) {
+  // What was seen is read before the log: a server beside this process moves all of them on.
+  const seen = [readWitness(path), { position: yield* readModel.checkpoint }]
+  let isWhole = true
+  for (const witness of seen) if (witness !== undefined) isWhole &&= yield* holds(store, witness)
+
+  let kept = seen[0]?.position
+  const keep = Effect.gen(function* () {
+    const head = yield* store.head
+    if (head === kept) return
+    const [newest] = yield* store.readAll(head - 1, 1)
+    keepWitness(path, { position: head, ...(newest && { eventId: newest.eventId }) })
+    kept = head
+    // Who uses the store is told what is wrong with it.
+  }).pipe(Effect.ignore)
+
+  if (!isWhole) {
+    const position = Math.max(...seen.map((witness) => witness?.position ?? 0))
+    if (!restored) {
+      return yield* new StoreUnavailable({
+        message: `The log ${join(path, LOG)} is not the one that was here: that one went to event ${position} at least, this one goes to ${yield* store.head} or holds others. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
+      })
+    }
+    yield* Effect.logWarning("The event log was restored: filling the read model again")
+    yield* readModel.reset
+    kept = undefined
+  } else if (restored) {
+    yield* Effect.logWarning("LATCHKEY_RESTORED is set, and no backup was restored: unset it, it hides a lost log")
+  }
+  yield* keep
+  yield* Effect.forkScoped(Effect.repeat(keep, Schedule.spaced(WITNESS_EVERY)))
+  yield* Effect.addFinalizer(() => keep)
+})
+
+const holds = (store: EventStore["Service"], { position, eventId }: Witness) =>
+  position === 0
+    ? Effect.succeed(true)
+    : Effect.map(
+        store.readAll(position - 1, 1),
+        ([event]) => event !== undefined && (eventId === undefined || event.eventId === eventId)
+      )
 
 /** For its owner alone: the log holds the ids of temp keys, and whoever knows one may open a door. */
 const keptFolder = (folder: string) =>
   Effect.try({
     try: () => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder)
       return folder
     },
     catch: (cause) => {

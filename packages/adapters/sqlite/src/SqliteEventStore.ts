@@ -3,7 +3,7 @@
  * In WAL mode that connection sees what has been committed, and never waits for the writer.
  */
 
-import { DatabaseSync, type StatementSync } from "node:sqlite"
+import type { DatabaseSync, StatementSync } from "node:sqlite"
 import {
   AttemptExists,
   CommandExists,
@@ -23,8 +23,10 @@ import {
   VersionConflict
 } from "@latchkey/core"
 import { Clock, Effect, Option, type Scope } from "effect"
-import { explain, isDamage } from "./Database.ts"
+import { explain, isDamage, openToRead } from "./Database.ts"
 import type { EventColumns, WriteAnswer, WriteRequest } from "./EventLog.ts"
+import { halfImported } from "./HalfImport.ts"
+import { migrations } from "./migrations.ts"
 import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 import type { WriterData } from "./worker.ts"
@@ -33,135 +35,163 @@ import type { WriterData } from "./worker.ts"
 const READ_TIMEOUT = 500
 
 /** Opens the event store on a file, which is created when it is not there. */
-export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> =
-  Effect.fnUntraced(function* (data) {
-    const { file } = data
-    const unavailable = (cause: unknown) =>
-      cause instanceof StoreUnavailable ? cause : new StoreUnavailable({ message: explain(cause, file), cause })
+export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> = (data) =>
+  Effect.flatMap(Writer.open(data), (writer) => {
+    const context = Effect.context<never>()
+    return Effect.flatMap(context, (context) => {
+      writer.onEnd = ({ message }) => Effect.runForkWith(context)(Effect.logError(message))
+      return over(data.file, writer)
+    })
+  })
 
-    const writer = yield* Writer.open(data)
-    const db = yield* Effect.acquireRelease(
-      Effect.try({ try: () => new DatabaseSync(file, { readOnly: true, timeout: READ_TIMEOUT }), catch: unavailable }),
-      (db) => Effect.sync(() => db.close())
-    )
-    const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
-    const query = <A>(run: () => A) =>
-      Effect.try({
-        try: run,
-        catch: (cause) => {
-          const error = unavailable(cause)
-          // What is written into a damaged file may never be read again.
-          if (isDamage(cause)) writer.end(error)
-          return error
-        }
-      })
+/** Opens the event store on a file to read it, whoever writes it: what is written here fails, and snapshots are lost. */
+export const makeReader = (file: string) => over(file, undefined)
 
-    /** A store that can no longer write has no head to tell: whoever looks after this process must see it. */
-    const whileWriting = <A>(read: () => A) => {
-      if (writer.ended !== undefined) throw writer.ended
-      return read()
-    }
-    const head = () => whileWriting(() => Number(sql.head.get()?.["head"]))
-    const dataVersion = () => whileWriting(() => sql.dataVersion.get()?.["data_version"])
-    const watch = watchHead({ head, dataVersion, unavailable })
-    writer.onCommit = watch.moved
+const over = Effect.fnUntraced(function* (
+  file: string,
+  writer: Writer | undefined
+): Effect.fn.Return<EventStore["Service"], StoreUnavailable, Scope.Scope> {
+  const unavailable = (cause: unknown) =>
+    cause instanceof StoreUnavailable ? cause : new StoreUnavailable({ message: explain(cause, file), cause })
 
-    const write = <A, E = never>(request: WriteRequest, outcome: (answer: WriteAnswer) => Effect.Effect<A, E>) =>
-      Effect.callback<A, E | StoreUnavailable>((resume) =>
-        writer.submit(request, (answer) =>
-          resume(answer._tag === "StoreUnavailable" ? Effect.fail(answer) : outcome(answer))
-        )
-      )
+  const db = yield* Effect.acquireRelease(
+    Effect.try({ try: () => openToRead(file, migrations.length, READ_TIMEOUT), catch: unavailable }),
+    (db) => Effect.sync(() => db.close())
+  )
+  const half = yield* Effect.try({ try: () => halfImported(db, file), catch: unavailable })
+  if (half !== undefined) return yield* new StoreUnavailable({ message: half })
+  const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
+  const query = <A>(run: () => A) =>
+    Effect.try({
+      try: run,
+      catch: (cause) => {
+        const error = unavailable(cause)
+        // What is written into a damaged file may never be read again.
+        if (isDamage(cause)) writer?.end(error)
+        return error
+      }
+    })
 
-    return {
-      read: (streamId, afterVersion, limit) =>
-        query(() =>
-          // Mostly there is nothing new, and to learn just that costs a quarter of reading no rows.
-          sql.isBeyond.get(streamId, afterVersion) === undefined
-            ? []
-            : toStored(sql.read.all(streamId, afterVersion, limit))
-        ),
+  /** A store that can no longer write has no head to tell: whoever looks after this process must see it. */
+  const whileWriting = <A>(read: () => A) => {
+    if (writer?.ended !== undefined) throw writer.ended
+    return read()
+  }
+  const head = () => whileWriting(() => Number(sql.head.get()?.["head"]))
+  const dataVersion = () => whileWriting(() => sql.dataVersion.get()?.["data_version"])
+  const watch = watchHead({ head, dataVersion, unavailable })
+  if (writer !== undefined) writer.onCommit = watch.moved
 
-      readAll: (afterPosition, limit, prefix) =>
-        query(() =>
-          toStored(
-            prefix === undefined
-              ? sql.readAll.all(afterPosition, limit)
-              : sql.readAllOf.all(afterPosition, prefix, limit)
+  const write = <A, E = never>(request: WriteRequest, outcome: (answer: WriteAnswer) => Effect.Effect<A, E>) =>
+    writer === undefined
+      ? Effect.fail(new StoreUnavailable({ message: `The database ${file} was opened to read it.` }))
+      : Effect.callback<A, E | StoreUnavailable>((resume) =>
+          writer.submit(request, (answer) =>
+            resume(answer._tag === "StoreUnavailable" ? Effect.fail(answer) : outcome(answer))
           )
-        ),
+        )
 
-      head: query(head),
-
-      streams: (prefix, after, limit) =>
-        query(() => {
-          const ids: Array<string> = []
-          // The index is sorted by stream: hop from one to the next, however many events lie between.
-          let next = prefix > after ? sql.streamFrom.get(prefix) : sql.streamAfter.get(after)
-          while (next !== undefined && ids.length < limit) {
-            const id = String(next["stream"])
-            if (!id.startsWith(prefix)) break
-            ids.push(id)
-            next = sql.streamAfter.get(id)
-          }
-          return ids
-        }),
-
-      append: (streamId, expected, events, receipt, mayPass = false) =>
-        write({ op: "append", streamId, expected, events: events.map(toColumns), receipt, mayPass }, (answer) =>
-          answer._tag === "Appended"
-            ? Effect.succeed({ version: answer.version, position: answer.position })
-            : refused(answer)
-        ),
-
-      prepare: (expected, events, reservation, receipt) =>
-        write(
-          {
-            op: "prepare",
-            streamId: reservation.streamId,
-            expected,
-            events: events.map(toColumns),
-            reservation,
-            receipt
-          },
-          (answer): Effect.Effect<void, PrepareError> => {
-            switch (answer._tag) {
-              case "Done":
-                return Effect.void
-              case "CommandExists":
-                return Effect.fail(new CommandExists(answer))
-              case "AttemptExists":
-                return Effect.fail(new AttemptExists(answer))
-              default:
-                return refused(answer)
-            }
-          }
-        ),
-
-      commit: (commandId, thing, attempt) =>
-        Effect.flatMap(Clock.currentTimeMillis, (at) =>
-          write({ op: "commit", commandId, attempt, thing, at }, settled)
-        ),
-
-      discard: (commandId, attempt) => write({ op: "discard", commandId, attempt }, settled),
-
-      release: (commandId, attempt) => write({ op: "release", commandId, attempt }, () => Effect.void),
-
-      unsettled: query(() =>
-        (sql.unsettled.all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+  return {
+    read: (streamId, afterVersion, limit) =>
+      query(() =>
+        // Mostly there is nothing new, and to learn just that costs a quarter of reading no rows.
+        sql.isBeyond.get(streamId, afterVersion) === undefined
+          ? []
+          : toStored(sql.read.all(streamId, afterVersion, limit))
       ),
 
-      event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
+    readAll: (afterPosition, limit, prefix) =>
+      query(() =>
+        toStored(
+          prefix === undefined ? sql.readAll.all(afterPosition, limit) : sql.readAllOf.all(afterPosition, prefix, limit)
+        )
+      ),
 
-      receipt: (id) => query(() => Option.fromUndefinedOr(sql.receipt.get(id) as Receipted | undefined)),
+    head: query(head),
 
-      snapshot: (streamId) => query(() => Option.fromUndefinedOr(sql.snapshot.get(streamId) as Snapshot | undefined)),
+    streams: (prefix, after, limit) =>
+      query(() => {
+        const ids: Array<string> = []
+        // The index is sorted by stream: hop from one to the next, however many events lie between.
+        let next = prefix > after ? sql.streamFrom.get(prefix) : sql.streamAfter.get(after)
+        while (next !== undefined && ids.length < limit) {
+          const id = String(next["stream"])
+          if (!id.startsWith(prefix)) break
+          ids.push(id)
+          next = sql.streamAfter.get(id)
+        }
+        return ids
+      }),
 
-      saveSnapshot: (streamId, snapshot) => write({ op: "saveSnapshot", streamId, snapshot }, () => Effect.void),
+    append: (streamId, expected, events, receipt, mayPass = false) =>
+      write({ op: "append", streamId, expected, events: events.map(toColumns), receipt, mayPass }, (answer) =>
+        answer._tag === "Appended"
+          ? Effect.succeed({ version: answer.version, position: answer.position })
+          : refused(answer)
+      ),
 
-      changes: watch.changes
-    }
-  })
+    prepare: (expected, events, reservation, receipt) =>
+      write(
+        {
+          op: "prepare",
+          streamId: reservation.streamId,
+          expected,
+          events: events.map(toColumns),
+          reservation,
+          receipt
+        },
+        (answer): Effect.Effect<void, PrepareError> => {
+          switch (answer._tag) {
+            case "Done":
+              return Effect.void
+            case "CommandExists":
+              return Effect.fail(new CommandExists(answer))
+            case "AttemptExists":
+              return Effect.fail(new AttemptExists(answer))
+            default:
+              return refused(answer)
+          }
+        }
+      ),
+
+    commit: (commandId, thing, attempt) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) =>
+        write({ op: "commit", commandId, attempt, thing, at }, settled)
+      ),
+
+    discard: (commandId, attempt) => write({ op: "discard", commandId, attempt }, settled),
+
+    release: (commandId, attempt) => write({ op: "release", commandId, attempt }, () => Effect.void),
+
+    unsettled: query(() =>
+      (sql.unsettled.all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+    ),
+
+    event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
+
+    receipt: (id) => query(() => Option.fromUndefinedOr(sql.receipt.get(id) as Receipted | undefined)),
+
+    snapshot: (streamId) => query(() => Option.fromUndefinedOr(sql.snapshot.get(streamId) as Snapshot | undefined)),
+
+    saveSnapshot: (streamId, snapshot) =>
+      writer === undefined ? Effect.void : write({ op: "saveSnapshot", streamId, snapshot }, () => Effect.void),
+
+    importFeed: (events, last) =>
+      write(
+        {
+          op: "import",
+          events: events.map((event) => [event.position, event.streamId, event.version, ...toColumns(event)]),
+          last
+        },
+        (answer) => {
+          if (answer._tag === "Done") return Effect.void
+          return answer._tag === "VersionConflict" ? Effect.fail(new VersionConflict(answer)) : unexpected(answer)
+        }
+      ),
+
+    changes: watch.changes
+  }
+})
 
 const settled = (answer: WriteAnswer): Effect.Effect<Settlement> =>
   answer._tag === "Committed" || answer._tag === "Discarded" ? Effect.succeed(answer) : unexpected(answer)

@@ -1,12 +1,12 @@
 /**
  * The read model: a file of its own beside the event log. Disposable: a file that is damaged, or that a newer Latchkey
- * wrote, is deleted, and the projector fills a new one from the feed.
+ * wrote, is deleted as soon as that shows, and the projector fills a new one from the feed.
  *
  * It works in the main thread: a batch of the projector is one short transaction, which writes a lock's row once.
  */
 
-import { rmSync } from "node:fs"
-import type { DatabaseSync } from "node:sqlite"
+import { rmSync, statSync } from "node:fs"
+import { DatabaseSync } from "node:sqlite"
 import {
   canonical,
   type DeviceState,
@@ -18,7 +18,17 @@ import {
   type StoredEvent
 } from "@latchkey/core"
 import { Effect, Option, type Scope } from "effect"
-import { type DatabaseOptions, explain, isDamage, openDatabase, WrongVersion, whileBusy } from "./Database.ts"
+import {
+  Damaged,
+  type DatabaseOptions,
+  explain,
+  isDamage,
+  isOtherSchema,
+  openDatabase,
+  shrinkWal,
+  WrongVersion,
+  whileBusy
+} from "./Database.ts"
 
 /** A step may drop what the one before it made, and set the checkpoint to 0: everything is projected again. */
 const migrations = [
@@ -59,109 +69,166 @@ const options: DatabaseOptions = {
   busyTimeout: 200
 }
 
-/** Opens the read model on a file; `head` is the newest position of the event log beside it. */
+/** Milliseconds between looks whether the write-ahead log has grown too large. */
+const SHRINK_EVERY = 1000
+
+/** The open file, which may have another successor by now. */
+interface Opened {
+  readonly db: DatabaseSync
+  readonly sql: Statements
+  readonly inode: number | undefined
+}
+
+/** Opens the read model on a file. Before it deletes a damaged one, it tells how far in the feed that one had come. */
 export const make: (
   file: string,
-  head: number
-) => Effect.Effect<ReadModel["Service"], ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(function* (file, head) {
-  const unavailable = (cause: unknown) =>
-    new ReadModelUnavailable({
-      message: explain(cause, file, "Delete it and start again: it is filled from the event log."),
-      cause
-    })
-  const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: unavailable })
+  onDelete: (checkpoint: number) => void
+) => Effect.Effect<ReadModel["Service"], ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(
+  function* (file, onDelete) {
+    const unavailable = (cause: unknown) =>
+      new ReadModelUnavailable({
+        message: explain(cause, file, "It is deleted, and filled again from the event log."),
+        cause
+      })
 
-  const open = attempt(() => {
-    const db = openDatabase(file, options)
-    try {
-      return { db, sql: statements(db) }
-    } catch (error) {
-      db.close()
-      throw error
+    let opened: Opened | undefined
+    const close = () => {
+      opened?.db.close()
+      opened = undefined
     }
-  })
-  const { db, sql } = yield* Effect.acquireRelease(
-    open.pipe(
-      Effect.catchIf(
-        ({ cause }) => isDamage(cause) || cause instanceof WrongVersion,
-        ({ cause }) =>
-          Effect.logWarning(
-            `${file} is ${isDamage(cause) ? "damaged" : "from a newer Latchkey"}: deleting it, to fill it again from the event log`
-          ).pipe(
-            Effect.andThen(
-              attempt(() => {
-                for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
-              })
-            ),
-            Effect.andThen(open)
-          )
-      )
-    ),
-    ({ db }) => Effect.sync(() => db.close())
-  )
-
-  /** Several processes may project into one file: whatever is read inside stands until the commit. */
-  const transaction = <A>(run: () => A) =>
-    attempt(() => {
-      whileBusy(options.busyTimeout, () => sql.begin.run())
+    const open = (): Opened => {
+      const db = openDatabase(file, options)
       try {
-        const result = run()
-        sql.commit.run()
-        return result
+        const sql = statements(db)
+        checkpointOf(sql)
+        return { db, sql, inode: inodeOf(file) }
       } catch (error) {
-        if (db.isTransaction) db.exec("ROLLBACK")
-        throw error
+        db.close()
+        throw isOtherSchema(error) ? new Damaged("it has other tables") : error
       }
-    })
+    }
+    /** Another process may have found damage first: then there is a new file in the place of the open one. */
+    const current = (): Opened => {
+      if (opened !== undefined && inodeOf(file) !== opened.inode) close()
+      opened ??= open()
+      return opened
+    }
+    const startAnew = () => {
+      const inode = opened?.inode ?? inodeOf(file)
+      close()
+      onDelete(salvage(file))
+      if (inodeOf(file) === inode) for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
+      opened = open()
+    }
 
-  const checkpointNow = () => Number(sql.checkpoint.get()?.["position"])
-  const reset = transaction(() => sql.forget.forEach((statement) => statement.run()))
+    const attempt = <A>(run: (opened: Opened) => A): Effect.Effect<A, ReadModelUnavailable> =>
+      Effect.suspend(() => {
+        try {
+          return Effect.succeed(run(current()))
+        } catch (cause) {
+          const failed = Effect.fail(unavailable(cause))
+          return isDisposable(cause) ? Effect.andThen(deleted(cause), failed) : failed
+        }
+      })
+    const deleted = (cause: unknown) =>
+      Effect.logWarning(
+        `${file} is ${isDamage(cause) ? "damaged" : "from a newer Latchkey"}: deleting it, to fill it again from the event log`
+      ).pipe(Effect.andThen(Effect.try({ try: startAnew, catch: unavailable })))
 
-  if ((yield* attempt(checkpointNow)) > head) {
-    yield* Effect.logWarning("The read model is ahead of the event log, which was restored: filling it again")
-    yield* reset
+    yield* Effect.addFinalizer(() => Effect.sync(close))
+    yield* Effect.try({ try: current, catch: unavailable }).pipe(
+      Effect.catchIf(
+        ({ cause }) => isDisposable(cause),
+        ({ cause }) => deleted(cause)
+      )
+    )
+    yield* Effect.acquireRelease(
+      Effect.sync(() => setInterval(() => opened && shrinkWal(opened.db, file), SHRINK_EVERY).unref()),
+      (shrinking) => Effect.sync(() => clearInterval(shrinking))
+    )
+
+    /** Several processes may project into one file: whatever is read inside stands until the commit. */
+    const transaction = <A>(run: (sql: Statements) => A) =>
+      attempt(({ db, sql }) => {
+        whileBusy(options.busyTimeout, () => sql.begin.run())
+        try {
+          const result = run(sql)
+          sql.commit.run()
+          return result
+        } catch (error) {
+          if (db.isTransaction) db.exec("ROLLBACK")
+          throw error
+        }
+      })
+
+    return {
+      source: "sqlite",
+
+      checkpoint: attempt(({ sql }) => checkpointOf(sql)),
+
+      apply: (events) =>
+        transaction((sql) => {
+          const checkpoint = checkpointOf(sql)
+          const news = events.filter(({ position }) => position > checkpoint)
+          const last = news.at(-1)
+          if (last === undefined || news[0]?.position !== checkpoint + 1) return checkpoint
+          applyNews(sql, news)
+          sql.moveCheckpoint.run(last.position)
+          return last.position
+        }),
+
+      devicesOwnedBy: (userId, orgId) =>
+        attempt(({ sql }) =>
+          (sql.ownedBy.all(userId, orgId ?? null) as Array<OwnedRow>).map((row) => ({
+            ...row,
+            online: row.online === 1
+          }))
+        ),
+
+      lockOfThing: (thing) => attempt(({ sql }) => lockId(sql.lockOfThing.get(thing))),
+
+      lockOfTempKey: (tempKeyUuid) => attempt(({ sql }) => lockId(sql.lockOfTempKey.get(canonical(tempKeyUuid)))),
+
+      isKnownUser: (userId) => attempt(({ sql }) => sql.isKnownUser.get(userId) !== undefined),
+
+      reportDevice: (thing, online, at) =>
+        attempt(
+          ({ sql }) =>
+            void whileBusy(options.busyTimeout, () =>
+              online === undefined ? sql.seen.run(thing, at) : sql.report.run(thing, online ? 1 : 0, at)
+            )
+        ),
+
+      isOnline: (thing) => attempt(({ sql }) => sql.isOnline.get(thing) !== undefined),
+
+      reset: transaction((sql) => sql.forget.forEach((statement) => statement.run()))
+    }
   }
+)
 
-  return {
-    source: "sqlite",
+const checkpointOf = (sql: Statements): number => {
+  const row = sql.checkpoint.get()
+  if (row === undefined) throw new Damaged("it has no checkpoint")
+  return Number(row["position"])
+}
 
-    checkpoint: attempt(checkpointNow),
-
-    apply: (events) =>
-      transaction(() => {
-        const checkpoint = checkpointNow()
-        const news = events.filter(({ position }) => position > checkpoint)
-        const last = news.at(-1)
-        if (last === undefined || news[0]?.position !== checkpoint + 1) return checkpoint
-        applyNews(sql, news)
-        sql.moveCheckpoint.run(last.position)
-        return last.position
-      }),
-
-    devicesOwnedBy: (userId, orgId) =>
-      attempt(() =>
-        (sql.ownedBy.all(userId, orgId ?? null) as Array<OwnedRow>).map((row) => ({ ...row, online: row.online === 1 }))
-      ),
-
-    lockOfThing: (thing) => attempt(() => lockId(sql.lockOfThing.get(thing))),
-
-    lockOfTempKey: (tempKeyUuid) => attempt(() => lockId(sql.lockOfTempKey.get(canonical(tempKeyUuid)))),
-
-    isKnownUser: (userId) => attempt(() => sql.isKnownUser.get(userId) !== undefined),
-
-    reportDevice: (thing, online, at) =>
-      attempt(
-        () =>
-          void whileBusy(options.busyTimeout, () =>
-            online === undefined ? sql.seen.run(thing, at) : sql.report.run(thing, online ? 1 : 0, at)
-          )
-      ),
-
-    isOnline: (thing) => attempt(() => sql.isOnline.get(thing) !== undefined),
-
-    reset
+/** The checkpoint of a file that is given up, as far as it can still be read. */
+const salvage = (file: string): number => {
+  try {
+    const db = new DatabaseSync(file, { readOnly: true })
+    try {
+      return Number(db.prepare("SELECT position FROM checkpoint").get()?.["position"] ?? 0)
+    } finally {
+      db.close()
+    }
+  } catch {
+    return 0
   }
-})
+}
+
+const inodeOf = (file: string): number | undefined => statSync(file, { throwIfNoEntry: false })?.ino
+
+const isDisposable = (cause: unknown): boolean => isDamage(cause) || cause instanceof WrongVersion
 
 /** What a batch changes about the row of one lock. */
 interface Changes {

@@ -23,6 +23,8 @@ const ENOUGH = 16
 export class Writer {
   /** Called after every commit with the position of the newest event. */
   onCommit: (head: number) => void = () => {}
+  /** Called once, when nothing can be written any more though nobody has closed the writer. */
+  onEnd: (error: StoreUnavailable) => void = () => {}
   readonly #worker: Worker
   readonly #file: string
   /** Callers that wait, in the order of their requests; the writer answers in that order. */
@@ -49,6 +51,7 @@ export class Writer {
         worker.on("message", (message: FromWriter) => {
           if (message._tag === "Open") resume(Effect.succeed(writer))
           else if (message._tag === "OpenFailed") end(new StoreUnavailable({ message: message.message }))
+          else if (message._tag === "Damaged") end(new StoreUnavailable({ message: message.message }))
           else writer.#receive(message)
         })
         worker.on("error", (cause: Error) => end(ended(data.file, cause)))
@@ -98,6 +101,7 @@ export class Writer {
 
   /** Writes no more, for this reason: whoever waits is told, and whoever comes. */
   end(error: StoreUnavailable): void {
+    if (this.#ended === undefined) this.onEnd(error)
     this.#ended ??= error
     const callers = this.#waiting
     this.#waiting = []

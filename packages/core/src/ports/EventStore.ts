@@ -230,6 +230,16 @@ export class EventStore extends Context.Service<
     /** Keeps the newest snapshot of a stream. May be lost: a snapshot is never the only copy of anything. */
     readonly saveSnapshot: (streamId: string, snapshot: Snapshot) => Effect.Effect<void, StoreUnavailable>
 
+    /**
+     * Writes the next page of another log's feed as it was: places, and event ids that are there already, included. The
+     * first page goes into an empty store, and each begins where the feed ends, else it is a `VersionConflict` of the
+     * stream `""`. Pages may be empty. Until a page was the `last`, the store holds a part and is not opened again.
+     */
+    readonly importFeed: (
+      events: ReadonlyArray<StoredEvent>,
+      last: boolean
+    ) => Effect.Effect<void, VersionConflict | StoreUnavailable>
+
     /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped, none comes twice. */
     readonly changes: Stream.Stream<number, StoreUnavailable>
   }

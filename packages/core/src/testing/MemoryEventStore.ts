@@ -202,6 +202,16 @@ const make = (): EventStore["Service"] => {
         if (snapshot.version >= version) snapshots.set(streamId, snapshot)
       }),
 
+    importFeed: (events) =>
+      Effect.suspend(() => {
+        const [{ position } = { position: feed.length + 1 }] = events
+        if (position !== feed.length + 1) {
+          return Effect.fail(new VersionConflict({ streamId: "", expected: position - 1, actual: feed.length }))
+        }
+        for (const { position: _, version: __, streamId, ...event } of events) write(streamId, [event], undefined)
+        return Effect.void
+      }),
+
     changes: Stream.unfold(-1, (seen) => Effect.map(headAfter(seen), (head) => [head, head] as const))
   }
 }

@@ -1,11 +1,18 @@
-/** A stored event as one line of JSON: what an export is made of. The same event is always the same line. */
+/**
+ * A stored event as one line of JSON: what an export is made of. The same event is always the same line; the first one
+ * of a log also says that a last line will come, which tells how many events there were and what they read like.
+ */
 import { Principal, type StoredEvent } from "@latchkey/core"
 import { Result, Schema, SchemaIssue } from "effect"
 
 const Count = Schema.Int.check(Schema.isGreaterThan(0))
 const Id = Schema.NonEmptyString
 
+/** Of the exports that have a last line. */
+const FORMAT = 2
+
 const Envelope = Schema.Struct({
+  format: Schema.optionalKey(Schema.Literal(FORMAT)),
   position: Count,
   streamId: Id,
   version: Count,
@@ -19,10 +26,24 @@ const Envelope = Schema.Struct({
   acceptedAt: Schema.optionalKey(Schema.Int)
 })
 
+/** The last line of an export. */
+const Seal = Schema.Struct({
+  events: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  /** Of all bytes before this line, in hex. */
+  sha256: Schema.String
+})
+export type Seal = typeof Seal.Type
+
+/** What a line says. */
+export type Line =
+  | { readonly _tag: "Event"; readonly event: StoredEvent; readonly isSealed: boolean }
+  | { readonly _tag: "Seal"; readonly seal: Seal }
+
 /** The line without its end. */
 export const encodeLine = (event: StoredEvent): string => {
   const { position, streamId, version, eventId, type, data, at, orgId, principal, commandId, acceptedAt } = event
   return JSON.stringify({
+    ...(position === 1 && { format: FORMAT }),
     position,
     streamId,
     version,
@@ -37,13 +58,23 @@ export const encodeLine = (event: StoredEvent): string => {
   })
 }
 
-/** The event, or what is wrong with the line. A field that nobody knows is wrong: it could not be kept. */
-export const decodeLine = (line: string): Result.Result<StoredEvent, string> =>
-  Result.flatMap(parse(line), (json) =>
-    // What was parsed is kept, not the copy that the decoder makes: it is certain to be written as it was read.
-    Result.mapBoth(decode(json), { onSuccess: () => json as StoredEvent, onFailure: ({ issue }) => explain(issue) })
-  )
+export const encodeSeal = ({ events, sha256 }: Seal): string => JSON.stringify({ events, sha256 })
 
+/** What the line says, or what is wrong with it. A field that nobody knows is wrong: it could not be kept. */
+export const decodeLine = (line: string): Result.Result<Line, string> =>
+  Result.flatMap(parse(line), (json): Result.Result<Line, string> => {
+    if (isSeal(json)) return Result.succeed({ _tag: "Seal", seal: json })
+    // What was parsed is kept, not the copy that the decoder makes: it is certain to be written as it was read.
+    return Result.mapBoth(decode(json), {
+      onSuccess: (): Line => {
+        const { format, ...event } = json as StoredEvent & { readonly format?: number }
+        return { _tag: "Event", event, isSealed: format !== undefined }
+      },
+      onFailure: ({ issue }) => explain(issue)
+    })
+  })
+
+const isSeal = Schema.is(Seal)
 const parse = (line: string): Result.Result<unknown, string> =>
   Result.try({ try: () => JSON.parse(line), catch: () => "not JSON" })
 

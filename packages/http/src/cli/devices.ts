@@ -4,7 +4,7 @@ import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { type DeviceSecret, DeviceSecrets } from "../DeviceSecrets.ts"
 import { table } from "./table.ts"
-import { type StoreAdapters, withStore } from "./withStore.ts"
+import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
 
 export const devices = (adapters: StoreAdapters) =>
   Command.make("devices").pipe(
@@ -25,22 +25,30 @@ const create = (adapters: StoreAdapters) =>
         Argument.withDescription("The name of the device: the uuid of its lock")
       )
     },
-    Effect.fnUntraced(function* ({ thing }) {
-      const { secretId, secret } = yield* (yield* DeviceSecrets).create(thing)
-      // The secret is all of stdout, so that a script can take it.
-      yield* Console.log(secret)
-      yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown this once.`)
-    }, withSecrets(adapters))
+    Effect.fnUntraced(
+      function* ({ thing }) {
+        const { secretId, secret } = yield* (yield* DeviceSecrets).create(thing)
+        // The secret is all of stdout, so that a script can take it.
+        yield* Console.log(secret)
+        yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown this once.`)
+      },
+      Effect.provide(DeviceSecrets.layer),
+      withStore(adapters)
+    )
   ).pipe(Command.withDescription("Make a secret of a device and show it, this once; others of the device stay valid"))
 
 const list = (adapters: StoreAdapters) =>
   Command.make(
     "list",
     {},
-    Effect.fnUntraced(function* () {
-      const secrets = yield* (yield* DeviceSecrets).list
-      yield* Console.log(table(HEADINGS, secrets.map(row)))
-    }, withSecrets(adapters))
+    Effect.fnUntraced(
+      function* () {
+        const secrets = yield* (yield* DeviceSecrets).list
+        yield* Console.log(table(HEADINGS, secrets.map(row)))
+      },
+      Effect.provide(DeviceSecrets.layer),
+      withLog(adapters)
+    )
   ).pipe(Command.withDescription("Show every secret that was made, without itself"))
 
 const revoke = (adapters: StoreAdapters) =>
@@ -49,16 +57,15 @@ const revoke = (adapters: StoreAdapters) =>
     {
       secretId: Argument.String("secretId").pipe(Argument.withDescription("The id of the secret, as the list shows it"))
     },
-    Effect.fnUntraced(function* ({ secretId }) {
-      const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
-      yield* Console.log(`Revoked secret ${secretId} of ${thing}.`)
-    }, withSecrets(adapters))
+    Effect.fnUntraced(
+      function* ({ secretId }) {
+        const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
+        yield* Console.log(`Revoked secret ${secretId} of ${thing}.`)
+      },
+      Effect.provide(DeviceSecrets.layer),
+      withExistingStore(adapters)
+    )
   ).pipe(Command.withDescription("Make a secret invalid, for ever; the device is disconnected"))
-
-const withSecrets =
-  (adapters: StoreAdapters) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(Effect.provide(DeviceSecrets.layer), withStore(adapters))
 
 const HEADINGS = ["ID", "THING", "CREATED", "REVOKED"]
 

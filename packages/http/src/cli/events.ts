@@ -3,7 +3,7 @@ import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { exportToFile, exportToStdout } from "./exportEvents.ts"
 import { importEvents } from "./importEvents.ts"
-import { type StoreAdapters, withStore } from "./withStore.ts"
+import { type StoreAdapters, withLog, withStore } from "./withStore.ts"
 
 export const events = (adapters: StoreAdapters) =>
   Command.make("events").pipe(
@@ -24,8 +24,12 @@ const exportCommand = (adapters: StoreAdapters) =>
       if (Option.isNone(out)) return yield* exportToStdout
       const count = yield* exportToFile(out.value)
       yield* Console.log(`Events exported to ${out.value}: ${count}`)
-    }, withStore(adapters))
-  ).pipe(Command.withDescription("Write every event as one line of JSON, oldest first"))
+    }, withLog(adapters))
+  ).pipe(
+    Command.withDescription(
+      "Write every event as one line of JSON, oldest first, and a last line that tells that this was all"
+    )
+  )
 
 const importCommand = (adapters: StoreAdapters) =>
   Command.make(

@@ -4,7 +4,7 @@ import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Asked } from "../why/WhyApi.ts"
 import { requestOf } from "../why/WhyHandlers.ts"
-import { type StoreAdapters, withStore } from "./withStore.ts"
+import { type StoreAdapters, withLog } from "./withStore.ts"
 
 class Unclear extends Schema.TaggedError<Unclear>()("Unclear", {}) {
   override get message() {
@@ -36,7 +36,7 @@ export const explain = (adapters: StoreAdapters) =>
       ).pipe(Effect.mapError(() => new Unclear()))
       const request = requestOf(asked, yield* Clock.currentTimeMillis)
       yield* Console.log(inWords(lockId, yield* explainFromLog(lockId, request)))
-    }, withStore(adapters))
+    }, withLog(adapters))
   ).pipe(Command.withDescription("Say why a lock opens to a key or a user, or does not, now or at an instant"))
 
 const decode = Schema.decodeUnknownEffect(Asked)

@@ -1,8 +1,8 @@
 /** The whole feed as lines of JSON, to stdout or into a file that is complete or not there. */
-import { randomUUID } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { EventStore } from "@latchkey/core"
 import { Effect, FileSystem, type PlatformError, Schema, Stdio, Stream } from "effect"
-import { encodeLine } from "./Envelope.ts"
+import { encodeLine, encodeSeal } from "./Envelope.ts"
 
 /** Events in memory at a time: few, since each may be large. */
 const PAGE = 200
@@ -10,16 +10,34 @@ const PAGE = 200
 /** The export cannot be written; `message` says where and why. */
 export class CannotWrite extends Schema.TaggedError<CannotWrite>()("CannotWrite", { message: Schema.String }) {}
 
-/** The feed up to its present head, in pages of lines. */
+/** The log does not hold what its own head promises. */
+export class LogEndsEarly extends Schema.TaggedError<LogEndsEarly>()("LogEndsEarly", {
+  position: Schema.Int,
+  head: Schema.Int
+}) {
+  override get message() {
+    return `The log ends at event ${this.position}, and not at ${this.head}: it is damaged. Restore it from a backup.`
+  }
+}
+
+/** The feed up to its present head, in pages of lines, and the line that tells that this was all. */
 const feed = Effect.gen(function* () {
   const store = yield* EventStore
   const head = yield* store.head
+  const digest = createHash("sha256")
   const lines = Stream.unfold(
     0,
     Effect.fnUntraced(function* (position: number) {
+      if (position > head) return undefined
       const events = yield* store.readAll(position, Math.min(PAGE, head - position))
       const last = events.at(-1)
-      return last && ([events.map((event) => `${encodeLine(event)}\n`).join(""), last.position] as const)
+      if (last !== undefined) {
+        const page = events.map((event) => `${encodeLine(event)}\n`).join("")
+        digest.update(page)
+        return [page, last.position] as const
+      }
+      if (position < head) return yield* new LogEndsEarly({ position, head })
+      return [`${encodeSeal({ events: head, sha256: digest.digest("hex") })}\n`, head + 1] as const
     })
   )
   return { head, lines }

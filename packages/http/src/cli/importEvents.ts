@@ -1,6 +1,6 @@
 /** Fills an empty store with an export, every field as it was: first the whole file is checked, then it is appended. */
-import { type AppendError, EventStore, type StoredEvent } from "@latchkey/core"
-import { Array as Arr, Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
+import { EventStore } from "@latchkey/core"
+import { Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
 import { BrokenExport, readEvents, validate } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
@@ -24,25 +24,40 @@ export class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportSt
 export const importEvents = Effect.fnUntraced(function* (path: string) {
   const store = yield* EventStore
   if ((yield* store.head) > 0) return yield* new StoreNotEmpty()
+  // From here on nobody starts over what is there, however this ends, unless nothing was imported, or all.
+  yield* store.importFeed([], false).pipe(Effect.mapError(explain))
+  const { source, size, content } = yield* checked(path).pipe(
+    Effect.mapError(({ message }) => new BrokenExport({ message: `${message} Nothing was imported.` })),
+    Effect.onError(() => Effect.ignore(store.importFeed([], true)))
+  )
+  if (!content.isSealed) yield* Effect.logWarning(ofFirstEdition(source.name, content.doubles))
+  yield* withProgress("Importing", size, (onBytes) =>
+    Stream.runForEach(readEvents(source), ({ events, bytes }) =>
+      Effect.map(store.importFeed(events, false), () => onBytes(bytes))
+    )
+  ).pipe(
+    Effect.andThen(store.importFeed([], true)),
+    Effect.mapError((error) => new ImportStopped({ reason: explain(error).message })),
+    Effect.onInterrupt(() => Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`))
+  )
+  return content.events
+}, Effect.scoped)
+
+/** The export, read once to its end. */
+const checked = Effect.fnUntraced(function* (path: string) {
   const source = path === "-" ? { file: yield* spooled, name: "stdin" } : { file: path, name: path }
   const fs = yield* FileSystem.FileSystem
   const size = yield* fs.stat(source.file).pipe(
     Effect.map((info) => Number(info.size)),
     Effect.mapError(cannotRead(source.name))
   )
-  const count = yield* withProgress("Checking", size, (onBytes) => validate(source, onBytes)).pipe(
-    Effect.mapError(({ message }) => new BrokenExport({ message: `${message} Nothing was imported.` }))
-  )
-  yield* withProgress("Importing", size, (onBytes) =>
-    Stream.runForEach(readEvents(source), ({ events, bytes }) =>
-      Effect.map(appendAll(store, events), () => onBytes(bytes))
-    )
-  ).pipe(
-    Effect.mapError(({ message }) => new ImportStopped({ reason: message })),
-    Effect.onInterrupt(() => Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`))
-  )
-  return count
-}, Effect.scoped)
+  const content = yield* withProgress("Checking", size, (onBytes) => validate(source, onBytes))
+  return { source, size, content }
+})
+
+const ofFirstEdition = (name: string, doubles: number): string =>
+  `${name} has no last line that tells whether it is whole, as exports of the first edition have none` +
+  (doubles === 0 ? "" : `; it holds ${doubles} event ids a second time, which stay as they are`)
 
 /** What comes from stdin is read twice, so it is kept until the command ends. */
 const spooled = Effect.gen(function* () {
@@ -53,32 +68,10 @@ const spooled = Effect.gen(function* () {
   return file
 }).pipe(Effect.mapError(cannotRead("stdin")))
 
-/**
- * Many appends at once, so that a store may commit them together. They are handed over in the order of their positions,
- * and each must come to lie at its own.
- */
-const appendAll = (store: EventStore["Service"], events: ReadonlyArray<StoredEvent>) =>
-  Effect.forEach(
-    Arr.isReadonlyArrayNonEmpty(events) ? Arr.groupWith(events, sameStream) : [],
-    (run) => append(store, run),
-    {
-      concurrency: "unbounded",
-      discard: true
-    }
-  )
-
-const sameStream = (a: StoredEvent, b: StoredEvent): boolean => a.streamId === b.streamId
-
-const append = Effect.fnUntraced(function* (store: EventStore["Service"], run: Arr.NonEmptyReadonlyArray<StoredEvent>) {
-  const { streamId, version } = run[0]
-  const { position } = yield* store.append(streamId, version - 1, run).pipe(Effect.mapError(explain))
-  if (position !== run.at(-1)?.position) return yield* Effect.fail({ message: WRITTEN_BY_OTHERS })
-})
-
 const WRITTEN_BY_OTHERS = "Another process wrote to the store at the same time."
 
-const explain = (error: AppendError): { readonly message: string } =>
-  error._tag === "StoreUnavailable" ? error : { message: WRITTEN_BY_OTHERS }
+const explain = (error: { readonly _tag: string; readonly message: string }): { readonly message: string } =>
+  error._tag === "VersionConflict" ? { message: WRITTEN_BY_OTHERS } : error
 
 function cannotRead(source: string) {
   return (error: { readonly message: string }) =>

@@ -5,7 +5,7 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
-import { type StoreAdapters, withStore } from "./withStore.ts"
+import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
 
 export const keys = (adapters: StoreAdapters) =>
   Command.make("keys").pipe(
@@ -56,44 +56,51 @@ const create = (adapters: StoreAdapters) =>
       ),
       expiresAt: expiresIn
     },
-    Effect.fnUntraced(function* ({ org, name, expiresAt }) {
-      const apiKeys = yield* ApiKeys
-      const { keyId, secret } = yield* apiKeys.create(org, {
-        ...(Option.isSome(name) && { name: name.value }),
-        ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
-      })
-      // The secret is all of stdout, so that a script can take it.
-      yield* Console.log(secret)
-      yield* Console.error(`Made key ${keyId} of ${org}. It is shown this once.`)
-    }, withApiKeys(adapters))
+    Effect.fnUntraced(
+      function* ({ org, name, expiresAt }) {
+        const apiKeys = yield* ApiKeys
+        const { keyId, secret } = yield* apiKeys.create(org, {
+          ...(Option.isSome(name) && { name: name.value }),
+          ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
+        })
+        // The secret is all of stdout, so that a script can take it.
+        yield* Console.log(secret)
+        yield* Console.error(`Made key ${keyId} of ${org}. It is shown this once.`)
+      },
+      Effect.provide(ApiKeys.layer()),
+      withStore(adapters)
+    )
   ).pipe(Command.withDescription("Make a key and show it, this once"))
 
 const list = (adapters: StoreAdapters) =>
   Command.make(
     "list",
     { org: org.pipe(Flag.withDescription("Show the keys of this organization alone"), Flag.optional) },
-    Effect.fnUntraced(function* ({ org }) {
-      const apiKeys = yield* ApiKeys
-      const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
-      yield* Console.log(table(HEADINGS, shown.map(row)))
-    }, withApiKeys(adapters))
+    Effect.fnUntraced(
+      function* ({ org }) {
+        const apiKeys = yield* ApiKeys
+        const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
+        yield* Console.log(table(HEADINGS, shown.map(row)))
+      },
+      Effect.provide(ApiKeys.layer()),
+      withLog(adapters)
+    )
   ).pipe(Command.withDescription("Show every key that was made, without its secret"))
 
 const revoke = (adapters: StoreAdapters) =>
   Command.make(
     "revoke",
     { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as the list shows it")) },
-    Effect.fnUntraced(function* ({ keyId }) {
-      const apiKeys = yield* ApiKeys
-      const { orgId } = yield* apiKeys.revoke(keyId)
-      yield* Console.log(`Revoked key ${keyId} of ${orgId}.`)
-    }, withApiKeys(adapters))
+    Effect.fnUntraced(
+      function* ({ keyId }) {
+        const apiKeys = yield* ApiKeys
+        const { orgId } = yield* apiKeys.revoke(keyId)
+        yield* Console.log(`Revoked key ${keyId} of ${orgId}.`)
+      },
+      Effect.provide(ApiKeys.layer()),
+      withExistingStore(adapters)
+    )
   ).pipe(Command.withDescription("Make a key invalid, for ever"))
-
-const withApiKeys =
-  (adapters: StoreAdapters) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(Effect.provide(ApiKeys.layer()), withStore(adapters))
 
 const HEADINGS = ["ID", "ORG", "NAME", "CREATED", "EXPIRES", "REVOKED"]
 

@@ -2,7 +2,7 @@
 import { rebuild } from "@latchkey/core"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { type StoreAdapters, withStore } from "./withStore.ts"
+import { type StoreAdapters, withExistingStore } from "./withStore.ts"
 
 export const projections = (adapters: StoreAdapters) =>
   Command.make("projections").pipe(
@@ -14,6 +14,6 @@ const rebuildCommand = (adapters: StoreAdapters) =>
   Command.make("rebuild", {}, () =>
     rebuild.pipe(
       Effect.flatMap((count) => Console.log(`The read model was filled again. Events: ${count}`)),
-      withStore(adapters)
+      withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Make the read model again from all events (a server may run meanwhile)"))

@@ -1,4 +1,5 @@
 /** Reads an export: its events in pages, and whether the whole of it is one unbroken feed. */
+import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { fromStored, LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
 import { Effect, Option, Result, Schema, Stream } from "effect"
@@ -16,6 +17,8 @@ export class BrokenExport extends Schema.TaggedError<BrokenExport>()("BrokenExpo
 export interface Page {
   readonly events: ReadonlyArray<StoredEvent>
   readonly bytes: number
+  /** The last line was there, and what it says of those before it is true. */
+  readonly isSealed: boolean
 }
 
 /** An export, and the name by which its user knows it. */
@@ -24,7 +27,10 @@ export interface Source {
   readonly name: string
 }
 
-/** Fails at the first line that is no event. */
+/**
+ * Fails at the first line that is no event, and where the last one is missing or denies what came before. Exports of the
+ * first edition have no such line, and their first event does not promise one.
+ */
 export const readEvents = (source: Source): Stream.Stream<Page, BrokenExport> =>
   Stream.fromAsyncIterable(pagesOf(source), (error) =>
     error instanceof BrokenExport
@@ -46,30 +52,67 @@ async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
         catch: () => "not UTF-8, here or soon after"
       })
     )
+  const digest = createHash("sha256")
+  let count = 0
+  let isPromised = false
+  let isSealed = false
+  const take = (text: string): StoredEvent | undefined => {
+    if (isSealed) check(Result.fail("a line behind the last one"))
+    const decoded = check(decodeLine(text))
+    if (decoded._tag === "Seal") {
+      const { events, sha256 } = decoded.seal
+      if (events !== count) check(Result.fail(`${count} events where ${events} were exported`))
+      if (sha256 !== digest.digest("hex")) check(Result.fail("what was exported read otherwise: its digest is another"))
+      isSealed = true
+      return undefined
+    }
+    digest.update(`${text}\n`)
+    count += 1
+    if (count === 1) isPromised = decoded.isSealed
+    return decoded.event
+  }
   for await (const chunk of createReadStream(file, { highWaterMark: CHUNK })) {
     const lines = (rest + text(chunk)).split("\n")
     rest = lines.pop() ?? ""
     const events: Array<StoredEvent> = []
     for (const one of lines) {
-      events.push(check(decodeLine(one)))
+      const event = take(one)
+      if (event !== undefined) events.push(event)
       line += 1
     }
     if (rest.length > LONGEST_LINE) check(Result.fail("too long for an event"))
-    yield { events, bytes: chunk.length }
+    yield { events, bytes: chunk.length, isSealed }
   }
   rest += text()
-  if (rest !== "") check(Result.fail("the file is cut off here"))
+  if (rest !== "" || (isPromised && !isSealed)) check(Result.fail("the file is cut off here"))
+  if (count === 0 && !isSealed) check(Result.fail("the file is empty"))
+}
+
+/** What an export holds. */
+export interface Content {
+  readonly events: number
+  /** Events whose id an earlier one has. Only the first edition let that happen. */
+  readonly doubles: number
+  readonly isSealed: boolean
 }
 
 /**
- * Reads the whole file and answers how many events it holds. Fails unless positions count from 1, and so do the versions
- * of each stream: then nothing is missing, and nothing is there twice.
+ * Reads the whole file. Fails unless positions count from 1, and so do the versions of each stream: then nothing is
+ * missing, and nothing is there twice.
  */
 export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (bytes: number) => void) {
   const versions = new Map<string, number>()
+  const ids = new Set<string>()
   let count = 0
+  let doubles = 0
+  let firstDouble: { readonly line: number; readonly eventId: string } | undefined
+  let sealed = false
   const faultOf = (event: StoredEvent): string | undefined => {
-    const { position, streamId, version, type } = event
+    const { position, streamId, version, type, eventId } = event
+    if (ids.has(eventId)) {
+      doubles += 1
+      firstDouble ??= { line: count, eventId }
+    } else ids.add(eventId)
     const expected = (versions.get(streamId) ?? 0) + 1
     versions.set(streamId, expected)
     if (position !== count) return `position ${position} where ${count} belongs`
@@ -78,7 +121,8 @@ export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (b
     const isKnown = lockOfStream(streamId) !== undefined && Object.hasOwn(LockEvent.cases, type)
     return isKnown && Option.isNone(fromStored(event)) ? `data that is none of ${type}` : undefined
   }
-  yield* Stream.runForEach(readEvents(source), ({ events, bytes }) => {
+  yield* Stream.runForEach(readEvents(source), ({ events, bytes, isSealed }) => {
+    sealed = isSealed
     for (const event of events) {
       count += 1
       const fault = faultOf(event)
@@ -86,7 +130,11 @@ export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (b
     }
     return Effect.sync(() => onBytes(bytes))
   })
-  return count
+  if (sealed && firstDouble !== undefined) {
+    const { line, eventId } = firstDouble
+    return yield* brokenAt(source.name, line, `event id ${eventId}, which an earlier event has`)
+  }
+  return { events: count, doubles, isSealed: sealed } satisfies Content
 })
 
 const brokenAt = (name: string, line: number, reason: string) =>

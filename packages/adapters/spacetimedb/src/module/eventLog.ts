@@ -5,6 +5,7 @@
  * each of these knows its own work again, and does it once.
  */
 import { Range } from "spacetimedb/server"
+import { HALF_IMPORTED } from "../schema.ts"
 import { refuse, type Transaction, type WriteArguments } from "./database.ts"
 
 type Append = Omit<WriteArguments["append"], "mayPass">
@@ -76,6 +77,33 @@ export const saveSnapshot = (tx: Transaction, snapshot: WriteArguments["save_sna
   const kept = tx.db.snapshots.stream.find(snapshot.stream)
   if (kept === null) tx.db.snapshots.insert(snapshot)
   else if (snapshot.version >= kept.version) tx.db.snapshots.stream.update(snapshot)
+}
+
+export const importFeed = (tx: Transaction, { events, last }: WriteArguments["import_feed"]): void => {
+  const half = tx.db.reservations.commandId.find(HALF_IMPORTED)
+  if (last && half !== null) tx.db.reservations.commandId.delete(HALF_IMPORTED)
+  if (!last && half === null) {
+    const never = { stream: "", thing: "", deadline: Number.MAX_VALUE, released: false, events: [], receipt: undefined }
+    tx.db.reservations.insert({ commandId: HALF_IMPORTED, ...never })
+  }
+  const [first] = events
+  const newest = events.at(-1)
+  if (first === undefined || newest === undefined) return
+  const { position } = feedHead(tx)
+  if (position === newest.position && newest.eventId === headOfFeed(tx)?.eventId) return
+  if (first.position !== position + 1n) {
+    refuse({
+      code: "VersionConflict",
+      streamId: "",
+      expected: Number(first.position) - 1,
+      actual: Number(position)
+    })
+  }
+  for (const event of events) {
+    tx.db.events.insert(event)
+    saveHead(tx, { ...headOf(tx, event.stream), version: event.version })
+  }
+  tx.db.head.id.update({ id: 0, position: newest.position, version: newest.version })
 }
 
 /** Appends, whatever stands in the way. */
@@ -168,6 +196,8 @@ const tellCommitted = ({ version, position }: { version: number; position: bigin
 }
 
 const feedHead = (tx: Transaction) => tx.db.head.id.find(0) ?? tx.db.head.insert({ id: 0, position: 0n, version: 0 })
+
+const headOfFeed = (tx: Transaction) => [...tx.db.events.position.filter(feedHead(tx).position)][0]
 
 const headOf = (tx: Transaction, stream: string): StreamHead =>
   tx.db.stream_heads.stream.find(stream) ?? { stream, version: 0, reservedBy: "" }

@@ -1,0 +1,75 @@
+/**
+ * Reads the log bit by bit, over and over, to find damage before somebody needs what is damaged: each index and table,
+ * a slice at a time, so that whoever writes meanwhile waits for a slice at most.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
+import { Damaged } from "./Database.ts"
+
+/** Rows of a slice: a millisecond or two. */
+const SLICE = 2000
+
+interface Walk {
+  /** Takes a key, answers the rows behind it, their key first. */
+  readonly statement: StatementSync
+  readonly first: ReadonlyArray<SQLInputValue>
+  readonly check?: (rows: ReadonlyArray<Row>, key: ReadonlyArray<SQLInputValue>) => void
+}
+
+type Row = ReadonlyArray<SQLInputValue>
+
+/** Each call reads a slice, and answers whether that was the last of a round. Throws when it finds damage. */
+export const makeScrub = (db: DatabaseSync): (() => boolean) => {
+  const walks = walksOf(db)
+  let at = 0
+  let key = walks[0]?.first ?? []
+  return () => {
+    const walk = walks[at]
+    if (walk === undefined) return true
+    // What the statement selects is what SQLite stores.
+    const rows = walk.statement.all(...key, SLICE) as unknown as ReadonlyArray<Row>
+    walk.check?.(rows, key)
+    const last = rows.at(-1)
+    if (rows.length === SLICE && last !== undefined) {
+      key = last.slice(0, walk.first.length)
+      return false
+    }
+    at = (at + 1) % walks.length
+    key = walks[at]?.first ?? []
+    return at === 0
+  }
+}
+
+const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
+  const walk = (sql: string, first: Walk["first"], check?: Walk["check"]): Walk => {
+    const statement = db.prepare(`${sql} LIMIT ?`)
+    statement.setReturnArrays(true)
+    return { statement, first, ...(check && { check }) }
+  }
+  const content = db.prepare("SELECT data, principal FROM events WHERE position = ?")
+  return [
+    walk(
+      "SELECT position, json_valid(data) AND json_valid(principal) FROM events WHERE position > ? ORDER BY position",
+      [0],
+      (rows, [before]) =>
+        rows.forEach(([position, valid], index) => {
+          const expected = Number(before) + index + 1
+          if (position !== expected) throw new Damaged(`event ${expected} is missing`)
+          // SQLite takes deep JSON for none, so it does not have the last word.
+          if (valid !== 1) parse(Number(position), content.get(position))
+        })
+    ),
+    walk("SELECT stream, version FROM events WHERE (stream, version) > (?, ?) ORDER BY stream, version", ["", 0]),
+    walk("SELECT id, length(fingerprint) FROM receipts WHERE id > ? ORDER BY id", [""]),
+    walk("SELECT command_id, length(events) FROM reservations WHERE command_id > ? ORDER BY command_id", [""]),
+    walk("SELECT stream, length(state) FROM snapshots WHERE stream > ? ORDER BY stream", [""])
+  ]
+}
+
+const parse = (position: number, row: { readonly [column: string]: unknown } | undefined) => {
+  try {
+    JSON.parse(String(row?.["data"]))
+    JSON.parse(String(row?.["principal"]))
+  } catch {
+    throw new Damaged(`event ${position} cannot be read`)
+  }
+}

@@ -1,0 +1,27 @@
+/** `latchkey backup`: a copy of the data folder as of one instant, while a server may use it. */
+import { Console, Effect } from "effect"
+import { Argument, Command } from "effect/cli"
+import { InvalidConfig } from "../Config.ts"
+import { keptConfig } from "./withStore.ts"
+
+/** Copies a data folder; answers how many events the copy holds. */
+export type BackUp<E> = (folder: string, target: string) => Effect.Effect<number, E>
+
+export const backup = <E extends { readonly message: string }>(backUp: BackUp<E>) =>
+  Command.make(
+    "backup",
+    {
+      folder: Argument.String("folder").pipe(
+        Argument.withDescription("Where the copy is put; an earlier backup there is replaced")
+      )
+    },
+    Effect.fnUntraced(function* ({ folder }) {
+      const { store, data } = yield* keptConfig
+      if (store !== "sqlite") {
+        const expected = "this command copies a data folder; use the backups of your database"
+        return yield* new InvalidConfig({ variable: "LATCHKEY_STORE", expected })
+      }
+      const count = yield* backUp(data, folder)
+      yield* Console.log(`Backed up to ${folder}. Events: ${count}`)
+    })
+  ).pipe(Command.withDescription("Copy the data folder, all of it as of one instant; a server may run meanwhile"))
