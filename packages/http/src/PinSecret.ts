@@ -15,8 +15,8 @@ import {
   writeSync
 } from "node:fs"
 import { join } from "node:path"
-import type { PinKey } from "@latchkey/core"
-import { Context, Effect, Layer } from "effect"
+import { type PinKey, SharedCredentials } from "@latchkey/core"
+import { Clock, Context, Effect, Layer } from "effect"
 import { InvalidConfig } from "./Config.ts"
 
 /** Fewest bytes of a key. */
@@ -30,20 +30,40 @@ export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/h
   /** A key that ends with the process, for stores that do. */
   static readonly layerPassing = Layer.sync(PinSecret, () => keyed(randomBytes(KEY_BYTES)))
 
-  /** The key in the folder of the data; the first start makes it, readable for its owner alone. */
-  static readonly layerInFolder = (folder: string) =>
+  /**
+   * The key in the folder of the data; the first start makes it, readable for its owner alone. Where PINs were made under
+   * one that is gone, a new one is made only for an operator who said that it will not come back.
+   */
+  static readonly layerInFolder = (folder: string, restored: boolean) =>
     Layer.effect(
       PinSecret,
-      Effect.try({
-        try: () => keyed(readOrMake(folder)),
-        catch: (error) =>
-          new InvalidConfig({
-            variable: "LATCHKEY_DATA",
-            expected: `the key for PINs, ${join(folder, FILE)}, cannot be used (${error instanceof Error ? error.message : error}). Restore it from a backup, or set LATCHKEY_PIN_KEY`
-          })
+      Effect.gen(function* () {
+        const lost = existsSync(join(folder, FILE))
+          ? 0
+          : (yield* SharedCredentials).strayPins(NO_KEY, yield* Clock.currentTimeMillis)
+        if (lost > 0 && !restored) {
+          return yield* unusable(
+            folder,
+            `it is gone, and the PINs of ${lost} temp keys were made under it`,
+            ". To make a new one, and those keys anew, start once with LATCHKEY_RESTORED=yes"
+          )
+        }
+        return yield* Effect.try({
+          try: () => keyed(readOrMake(folder)),
+          catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
+        })
       })
     )
 }
+
+/** No PIN was made under it. */
+const NO_KEY: PinKey = { id: "", digest: () => "" }
+
+const unusable = (folder: string, why: string, more = "") =>
+  new InvalidConfig({
+    variable: "LATCHKEY_DATA",
+    expected: `the key for PINs, ${join(folder, FILE)}, cannot be used (${why}). Restore it from a backup, or set LATCHKEY_PIN_KEY${more}`
+  })
 
 /** HMAC-SHA-256 (RFC 2104). */
 const keyed = (secret: string | Uint8Array): PinKey => {

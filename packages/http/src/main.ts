@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring --no-parallel-scavenge
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
+import { join } from "node:path"
 import type { EventStore, ReadModel } from "@latchkey/core"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
@@ -74,7 +75,7 @@ const adapters = (config: ServerConfig) =>
     openStore(config, true)
   )
 
-const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>
+const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>
   Effect.promise(() => import("@latchkey/local-shadow")).pipe(
     Effect.map(({ LocalShadow, ShadowBridge, ShadowMqtt, ShadowRest }) => {
       const served =
@@ -84,7 +85,9 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalS
               "LATCHKEY_SHADOW_PORT",
               Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...rest }), announceShadows))
             )
-      const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder: store === "memory" ? ":memory:" : data }))
+      const folder = store === "memory" ? ":memory:" : data
+      const witness = folder === ":memory:" ? {} : { witness: shadowWitness(join(folder, "shadow.db"), restored) }
+      const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder, ...witness }))
       const met =
         mqtt._tag === "Own"
           ? Layer.provide(
@@ -99,6 +102,12 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalS
     }),
     Layer.unwrap
   )
+
+const shadowWitness = (file: string, restored: boolean) => ({
+  seen: () => Sqlite.readWitness(file)?.position ?? 0,
+  keep: (changes: number) => Sqlite.keepWitness(file, { position: changes }),
+  restored
+})
 
 const listenForDevices = (
   serve: typeof ShadowMqtt.serve,

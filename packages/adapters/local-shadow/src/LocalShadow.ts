@@ -20,7 +20,7 @@ import {
 } from "./ShadowMessage.ts"
 import type { ShadowKey } from "./ShadowOperation.ts"
 import { checkNames, parseUpdate, ShadowRefused } from "./ShadowRequest.ts"
-import { openShadowStore, type ShadowStoreError } from "./ShadowStore.ts"
+import { openShadowStore, type ShadowStoreError, type ShadowWitness } from "./ShadowStore.ts"
 
 type ShadowError = ShadowRefused | ShadowUnavailable
 
@@ -66,10 +66,12 @@ export class LocalShadow extends Context.Service<
   /** Keeps the shadows in `<folder>/shadow.db`, which several processes may have open; `:memory:` keeps nothing. */
   static readonly layer = (options: {
     readonly folder: string
+    /** Without one, an older file is not told from a newer one. */
+    readonly witness?: ShadowWitness
   }): Layer.Layer<LocalShadow | DeviceShadow, ShadowStoreError> =>
     Layer.effectContext(
       Effect.gen(function* () {
-        const store = yield* openShadowStore(options.folder)
+        const store = yield* openShadowStore(options.folder, options.witness)
         const events = yield* shadowEvents
         store.onOthers(({ made, gap }) => {
           if (gap) events.skip()

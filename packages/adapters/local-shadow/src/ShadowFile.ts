@@ -1,12 +1,15 @@
 /** Shadows in an SQLite file: its schema, its operations, and what its failures mean. Runs in the worker thread. */
 import { randomUUID } from "node:crypto"
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { applyUpdate, noShadow, type Shadow } from "./ShadowDocument.ts"
 import type { ByOthers, LastSeen, Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
-import { openMade } from "./ShadowsMade.ts"
+import { changesIn, openMade } from "./ShadowsMade.ts"
 
 const SCHEMA_VERSION = 2
+
+/** Bytes of the write-ahead log that stay on disk. */
+const WAL_BYTES = 16 * 1024 * 1024
 
 /** How long to wait for another process, in milliseconds. */
 const OPEN_TIMEOUT = 2000
@@ -40,6 +43,10 @@ export interface ShadowFile {
   readonly commit: (operations: ReadonlyArray<Operation>) => Committed
   /** What others did since the last look, or commit. */
   readonly byOthers: () => ByOthers
+  /** How many changes were ever made in it. */
+  readonly changes: () => number
+  /** Makes the write-ahead log small again, once nobody reads in a long transaction any more. */
+  readonly shrink: () => void
   readonly close: () => void
 }
 
@@ -149,6 +156,12 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       made.seen(look)
       return look.by
     },
+    changes: () => changesIn(db),
+    shrink: () => {
+      if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > WAL_BYTES) {
+        db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+      }
+    },
     close: () => db.close()
   }
 }
@@ -165,6 +178,7 @@ const createForOwner = (path: string) => {
 const prepare = (db: DatabaseSync) => {
   whileBusy(OPEN_TIMEOUT, () => db.exec("PRAGMA journal_mode = WAL"))
   db.exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000")
+  db.exec(`PRAGMA journal_size_limit = ${WAL_BYTES}`)
   transaction(db, OPEN_TIMEOUT, () => {
     const check = String(db.prepare("PRAGMA quick_check(1)").get()?.quick_check)
     if (check !== "ok") throw new UnusableFile(`is damaged (${check}). ${DAMAGED}`)
@@ -236,7 +250,8 @@ const transaction = <A>(db: DatabaseSync, timeout: number, body: () => A): A => 
 
 class UnusableFile extends Error {}
 
-const DAMAGED = "Restore it from a backup, or move it away to start with empty shadows."
+const DAMAGED =
+  "Restore it from a backup, or move it away and start once with LATCHKEY_RESTORED=yes to go on with empty shadows."
 
 const BUSY = 5
 
@@ -261,6 +276,9 @@ export const failureMessage = (path: string, error: unknown): string => {
     ? `The shadow database ${path} failed: ${text}`
     : `The shadow database ${path} ${advice} (${text})`
 }
+
+/** Whether the content of the file is beyond use: what is written into it may never be read again. */
+export const isDamage = (error: unknown): boolean => [11, 26].includes(resultCode(error))
 
 /** SQLite's primary result code: the low byte of the one that node:sqlite reports. */
 const resultCode = (error: unknown): number =>

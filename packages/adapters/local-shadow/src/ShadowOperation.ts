@@ -92,7 +92,9 @@ export interface ByOthers {
  * and in between what others do.
  */
 export type FromWorker =
-  | { readonly _tag: "Opened" }
+  | { readonly _tag: "Opened"; readonly changes: number }
+  /** How many changes were ever made in the file: told now and then, and when it closes. */
+  | { readonly _tag: "Reached"; readonly changes: number }
   | { readonly _tag: "Answers"; readonly answers: ReadonlyArray<unknown>; readonly before: ByOthers }
   | { readonly _tag: "ByOthers"; readonly by: ByOthers }
   | { readonly _tag: "Failed"; readonly message: string }

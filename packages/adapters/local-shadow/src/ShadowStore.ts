@@ -44,8 +44,19 @@ interface Waiting {
   readonly settle: (exit: Exit.Exit<unknown, ShadowStoreError>) => void
 }
 
+/** Remembers, outside of the file, how many changes were made in it: a file with fewer is an older one. */
+export interface ShadowWitness {
+  readonly seen: () => number
+  readonly keep: (changes: number) => void
+  /** A backup was restored: fewer are taken as they are. */
+  readonly restored: boolean
+}
+
 /** Keeps `shadow.db` in the folder open for as long as the scope lives; `:memory:` keeps nothing. */
-export const openShadowStore = (folder: string): Effect.Effect<ShadowStore, ShadowStoreError, Scope.Scope> =>
+export const openShadowStore = (
+  folder: string,
+  witness?: ShadowWitness
+): Effect.Effect<ShadowStore, ShadowStoreError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof storeOn>, ShadowStoreError>((resume) => {
       try {
@@ -63,13 +74,28 @@ export const openShadowStore = (folder: string): Effect.Effect<ShadowStore, Shad
       const failed = (message: string) => resume(Effect.fail(new ShadowStoreError({ message })))
       worker.once("error", (error) => failed(`The shadow database did not start: ${error.message}`))
       worker.once("message", (message: FromWorker) => {
-        if (message._tag === "Failed") return failed(message.message)
+        if (message._tag !== "Opened") return failed(message._tag === "Failed" ? message.message : message._tag)
         worker.removeAllListeners("error")
-        resume(Effect.succeed(storeOn(worker)))
+        const seen = witness?.seen() ?? 0
+        if (message.changes < seen && witness?.restored !== true) {
+          worker.postMessage({ _tag: "Close" } satisfies ToWorker)
+          return failed(olderThan(workerData.path, seen, message.changes))
+        }
+        let kept: number | undefined
+        const keep = (changes: number) => {
+          if (changes !== kept) witness?.keep(changes)
+          kept = changes
+        }
+        keep(message.changes)
+        resume(Effect.succeed(storeOn(worker, keep)))
       })
     }),
     ({ close }) => close
   )
+
+/** Old shadows hold commands that were carried out, or taken back, since. */
+const olderThan = (path: string, seen: number, changes: number): string =>
+  `The shadow database ${path} is older than it was, or is not the one that was here: it holds ${changes} changes, and held ${seen}. Restore the newest one. If you just did, or none is left, start once with LATCHKEY_RESTORED=yes.`
 
 /** For its owner alone. Node's own recursive way never ends where a folder takes no others, as /proc does. */
 const makeFolder = (folder: string): void => {
@@ -87,7 +113,7 @@ const makeFolder = (folder: string): void => {
 // The sources run as they are; what is published is compiled.
 const WORKER_FILE = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url)
 
-const storeOn = (worker: Worker) => {
+const storeOn = (worker: Worker, onReached: (changes: number) => void) => {
   let waiting: Array<Waiting> = []
   let underWay: ReadonlyArray<Waiting> = []
   let down: ShadowStoreError | undefined
@@ -115,6 +141,7 @@ const storeOn = (worker: Worker) => {
   }
 
   worker.on("message", (message: FromWorker) => {
+    if (message._tag === "Reached") return onReached(message.changes)
     if (message._tag === "ByOthers") return tellOthers(message.by)
     if (message._tag === "Answers") tellOthers(message.before)
     const done = underWay

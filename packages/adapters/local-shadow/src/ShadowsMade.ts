@@ -5,6 +5,10 @@
 import type { DatabaseSync } from "node:sqlite"
 import type { ByOthers, Made } from "./ShadowOperation.ts"
 
+/** How many changes are numbered so far: also those that are dropped. */
+export const changesIn = (db: DatabaseSync): number =>
+  Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'change'").get()?.seq ?? 0)
+
 /** How many changes are kept. */
 export const KEPT = 1024
 

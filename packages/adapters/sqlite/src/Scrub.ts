@@ -17,7 +17,10 @@ interface Walk {
 
 type Row = ReadonlyArray<SQLInputValue>
 
-/** Each call reads a slice, and answers whether that was the last of a round. Throws when it finds damage. */
+/**
+ * Each call reads a slice, and answers whether that was the last of a round. Throws when it finds damage. The connection
+ * is for this alone: it forgets what it has read, so that the file is read again.
+ */
 export const makeScrub = (db: DatabaseSync): (() => boolean) => {
   const walks = walksOf(db)
   let at = 0
@@ -25,6 +28,7 @@ export const makeScrub = (db: DatabaseSync): (() => boolean) => {
   return () => {
     const walk = walks[at]
     if (walk === undefined) return true
+    db.exec("PRAGMA shrink_memory")
     // What the statement selects is what SQLite stores.
     const rows = walk.statement.all(...key, SLICE) as unknown as ReadonlyArray<Row>
     walk.check?.(rows, key)

@@ -11,6 +11,7 @@ import * as SqliteReadModel from "./SqliteReadModel.ts"
 import { keepWitness, readWitness, type Witness } from "./Witness.ts"
 
 export { type BackupFailed, backup } from "./Backup.ts"
+export { keepWitness, readWitness, type Witness } from "./Witness.ts"
 
 export interface SqliteOptions {
   /**
@@ -41,11 +42,12 @@ export const layer = ({
       const durable = folder !== ":memory:"
       if (durable && !create) yield* requireLog(folder)
       const path = yield* durable ? keptFolder(folder) : temporaryFolder
-      const store = yield* SqliteEventStore.make({ file: join(path, LOG), durable })
+      const file = join(path, LOG)
+      const store = yield* SqliteEventStore.make({ file, durable })
       const readModel = yield* SqliteReadModel.make(join(path, "read-model.db"), (position) => {
-        if (position > (readWitness(path)?.position ?? 0)) keepWitness(path, { position })
+        if (position > (readWitness(file)?.position ?? 0)) keepWitness(file, { position })
       })
-      if (durable) yield* witnessed(path, store, readModel, restored)
+      if (durable) yield* witnessed(file, store, readModel, restored)
       return Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
     })
   )
@@ -65,13 +67,13 @@ const requireLog = (folder: string) =>
 
 /** Refuses a log that does not hold what it once held, and remembers from now on what it holds. */
 const witnessed = Effect.fnUntraced(function* (
-  path: string,
+  file: string,
   store: EventStore["Service"],
   readModel: ReadModel["Service"],
   restored: boolean
 ) {
   // What was seen is read before the log: a server beside this process moves all of them on.
-  const seen = [readWitness(path), { position: yield* readModel.checkpoint }]
+  const seen = [readWitness(file), { position: yield* readModel.checkpoint }]
   let isWhole = true
   for (const witness of seen) if (witness !== undefined) isWhole &&= yield* holds(store, witness)
 
@@ -80,7 +82,7 @@ const witnessed = Effect.fnUntraced(function* (
     const head = yield* store.head
     if (head === kept) return
     const [newest] = yield* store.readAll(head - 1, 1)
-    keepWitness(path, { position: head, ...(newest && { eventId: newest.eventId }) })
+    keepWitness(file, { position: head, ...(newest && { eventId: newest.eventId }) })
     kept = head
     // Who uses the store is told what is wrong with it.
   }).pipe(Effect.ignore)
@@ -89,7 +91,7 @@ const witnessed = Effect.fnUntraced(function* (
     const position = Math.max(...seen.map((witness) => witness?.position ?? 0))
     if (!restored) {
       return yield* new StoreUnavailable({
-        message: `The log ${join(path, LOG)} is not the one that was here: that one went to event ${position} at least, this one goes to ${yield* store.head} or holds others. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
+        message: `The log ${file} is not the one that was here: that one went to event ${position} at least, this one goes to ${yield* store.head} or holds others. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
       })
     }
     yield* Effect.logWarning("The event log was restored: filling the read model again")

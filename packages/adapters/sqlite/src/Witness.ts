@@ -1,23 +1,20 @@
 /**
- * How far the log was once seen to go: a small file beside it, so that a log that is older, lost, or another one is told
+ * How far a file was once seen to go: a small file beside it, so that one that is older, lost, or another one is told
  * from one that has only just begun. It may lag behind, and never runs ahead.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
 
-/** An event that was durable in the log. */
+/** What was durable at the place. */
 export interface Witness {
   readonly position: number
-  /** Unknown where only the read model is asked. */
+  /** Unknown where only places count, or only the read model was asked. */
   readonly eventId?: string
 }
 
-const FILE = "witness.json"
-
-/** What was kept; nothing when the file is not there, or is none. */
-export const readWitness = (folder: string): Witness | undefined => {
+/** What was kept of a database; nothing when there is no such file, or it is none. */
+export const readWitness = (database: string): Witness | undefined => {
   try {
-    const { position, eventId } = JSON.parse(readFileSync(join(folder, FILE), "utf8"))
+    const { position, eventId } = JSON.parse(readFileSync(fileOf(database), "utf8"))
     if (!Number.isSafeInteger(position)) return undefined
     return { position, ...(typeof eventId === "string" && { eventId }) }
   } catch {
@@ -26,12 +23,15 @@ export const readWitness = (folder: string): Witness | undefined => {
 }
 
 /** Other processes may do so at the same time: the file is always whole. Where it cannot be written, it stays as it is. */
-export const keepWitness = (folder: string, witness: Witness): void => {
-  const draft = join(folder, `${FILE}.${process.pid}`)
+export const keepWitness = (database: string, witness: Witness): void => {
+  const file = fileOf(database)
+  const draft = `${file}.${process.pid}`
   try {
     writeFileSync(draft, `${JSON.stringify(witness)}\n`, { mode: 0o600 })
-    renameSync(draft, join(folder, FILE))
+    renameSync(draft, file)
   } catch {
     rmSync(draft, { force: true })
   }
 }
+
+const fileOf = (database: string): string => database.replace(/\.db$/, ".witness")

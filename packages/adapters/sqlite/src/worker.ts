@@ -1,6 +1,6 @@
 /** The writer thread: gathers whatever requests have arrived, commits them together, then answers each. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
-import { explain, isDamage, isOfTheRequest, openDatabase, shrinkWal } from "./Database.ts"
+import { explain, isDamage, isOfTheRequest, openDatabase, openToRead, shrinkWal } from "./Database.ts"
 import { BUSY_TIMEOUT, EventLog, type WriteAnswer, type WriteRequest } from "./EventLog.ts"
 import { halfImported } from "./HalfImport.ts"
 import { migrations } from "./migrations.ts"
@@ -44,7 +44,8 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
       return answer({ _tag: "OpenFailed", message: half })
     }
     const log = new EventLog(db)
-    const scrub = durable ? makeScrub(db) : () => true
+    const reader = openToRead(file, migrations.length, BUSY_TIMEOUT)
+    const scrub = durable ? makeScrub(reader) : () => true
     let whole = false
     for (let slices = 0; slices < SLICES_AT_OPEN && !whole; slices++) whole = scrub()
     const care = () => {
@@ -71,6 +72,7 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
       }
       if (closing) {
         clearTimeout(caring)
+        reader.close()
         db.close()
         port.close()
       }

@@ -5,7 +5,9 @@ import {
   copyFileSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
   writeSync
@@ -15,8 +17,8 @@ import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, type Scope } from "effect"
-import { explain, openDatabase } from "../src/Database.ts"
+import { Effect, Layer, Schedule, type Scope } from "effect"
+import { explain, openDatabase, WAL_BYTES } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
 import { event, runChild, temporaryFolder } from "./fixture.ts"
@@ -41,8 +43,11 @@ const usedFolder = Effect.gen(function* () {
   return { folder, file: join(folder, "latchkey.db") }
 })
 
-const test = (sentence: string, body: Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it.live(sentence, () => Effect.scoped(body), 60_000)
+const test = Object.assign(
+  (sentence: string, body: Effect.Effect<unknown, unknown, Scope.Scope>) =>
+    it.live(sentence, () => Effect.scoped(body), 60_000),
+  { each: it.live.each }
+)
 
 describe("opening fails with a clear error when", () => {
   test(
@@ -146,20 +151,43 @@ test(
 const spoil = (file: string) => writeSync(openSync(file, "r+"), Buffer.alloc(20_480, 0xff), 0, undefined, 40_960)
 
 test(
-  "a page that went bad is reported by whoever meets it, and nothing more is written",
+  "a log with a page that went bad is not opened",
   Effect.gen(function* () {
     const { folder, file } = yield* usedFolder
     spoil(file)
-    const failures = yield* EventStore.use((store) =>
-      Effect.all([
-        Effect.flip(store.readAll(0, 1_000)),
-        Effect.flip(store.append("new", 0, [event()])),
-        Effect.flip(store.head)
-      ])
+    expect(yield* openingFails(folder)).toMatch(/latchkey\.db is damaged .* Restore it from a backup/)
+  })
+)
+
+test(
+  "a page that goes bad is found before anybody asks for it, and nothing more is written",
+  Effect.gen(function* () {
+    const { folder, file } = yield* usedFolder
+    const damaged = { _tag: "StoreUnavailable", message: expect.stringContaining("damaged") }
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        spoil(file)
+        yield* Effect.repeat(store.head, Schedule.spaced(10)).pipe(
+          Effect.flip,
+          Effect.tap((failure) => Effect.sync(() => expect(failure).toMatchObject(damaged)))
+        )
+        expect(yield* Effect.flip(store.append("new", 0, [event()]))).toMatchObject(damaged)
+        expect(yield* Effect.flip(store.saveSnapshot("new", { version: 0, state: "" }))).toMatchObject(damaged)
+      })
     ).pipe(Effect.provide(Sqlite.layer({ folder })))
-    for (const failure of failures) {
-      expect(failure).toMatchObject({ _tag: "StoreUnavailable", message: expect.stringContaining("damaged") })
-    }
+  })
+)
+
+test.each([
+  ["an event that is no JSON", "UPDATE events SET data = '{' WHERE position = 7", "event 7 cannot be read"],
+  ["an event that is missing", "DELETE FROM events WHERE position = 7", "event 7 is missing"]
+] as const)("%s is damage, though SQLite sees none", ([, sql, found]) =>
+  Effect.gen(function* () {
+    const { folder, file } = yield* usedFolder
+    const db = new DatabaseSync(file)
+    db.exec(sql)
+    db.close()
+    expect(yield* openingFails(folder)).toContain(found)
   })
 )
 
@@ -227,25 +255,197 @@ describe("the read model is made anew when", () => {
   )
 
   test(
-    "a newer Latchkey wrote it",
+    "a newer Latchkey wrote it, or somebody took a table away",
     Effect.gen(function* () {
-      const { folder, file } = yield* projected
-      const db = new DatabaseSync(file)
-      db.exec("PRAGMA user_version = 99")
-      db.close()
-      expect(yield* checkpoint(folder)).toBe(0)
+      for (const sql of ["PRAGMA user_version = 99", "DROP TABLE known_users", "DELETE FROM checkpoint"]) {
+        const { folder, file } = yield* projected
+        const db = new DatabaseSync(file)
+        db.exec(sql)
+        db.close()
+        expect(yield* checkpoint(folder)).toBe(0)
+      }
     })
   )
 
   test(
-    "an older event log was restored beside it",
+    "it shows while it is open that its file is damaged; until then it is unavailable, and not empty",
     Effect.gen(function* () {
-      const [{ file }, older] = [yield* projected, yield* temporaryFolder]
-      copyFileSync(file, join(older, "read-model.db"))
-      expect(yield* checkpoint(older)).toBe(0)
+      const { folder, file } = yield* projected
+      yield* Effect.gen(function* () {
+        const [store, model] = [yield* EventStore, yield* ReadModel]
+        // Behind the page with the schema and the checkpoint, which are read already.
+        const db = new DatabaseSync(file)
+        const page = Number(
+          db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_known_users_1'").get()?.rootpage
+        )
+        db.close()
+        writeSync(openSync(file, "r+"), Buffer.alloc(4096, 0xff), 0, undefined, (page - 1) * 4096)
+        expect(yield* Effect.flip(model.isKnownUser("ann"))).toMatchObject({ _tag: "ReadModelUnavailable" })
+        expect(yield* model.checkpoint).toBe(0)
+        expect(yield* model.apply(yield* store.readAll(0, 100))).toBe(50)
+        expect(yield* model.isKnownUser("ann")).toBe(false)
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
+    })
+  )
+
+  test(
+    "another process made it anew: its file is the one that counts",
+    Effect.gen(function* () {
+      const { folder, file } = yield* projected
+      yield* Effect.gen(function* () {
+        const model = yield* ReadModel
+        expect(yield* model.checkpoint).toBe(50)
+        for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
+        expect(yield* checkpoint(folder)).toBe(0)
+        expect(yield* model.checkpoint).toBe(0)
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
     })
   )
 })
+
+describe("a log that is not the one that was there", () => {
+  /** Another log, with as many events. */
+  const other = Effect.map(usedFolder, ({ file }) => file)
+  const older = Effect.map(temporaryFolder, (folder) => join(folder, "none"))
+  const put = (log: string, file: string) => {
+    rmSync(file)
+    if (existsSync(log)) copyFileSync(log, file)
+  }
+
+  test.each([
+    ["older, or lost", older],
+    ["another one", other]
+  ] as const)("is refused when it is %s, until an operator says that a backup was restored", ([, log]) =>
+    Effect.gen(function* () {
+      const { folder, file } = yield* usedFolder
+      put(yield* log, file)
+      for (const _ of [1, 2]) expect(yield* openingFails(folder)).toMatch(/event 50 at least.*LATCHKEY_RESTORED=yes/)
+      const head = yield* EventStore.use((store) => store.head).pipe(
+        Effect.provide(Sqlite.layer({ folder, restored: true }), { local: true })
+      )
+      expect(yield* openStore(folder)).toBe(head)
+    })
+  )
+
+  test(
+    "is also known from a read model alone, and from one that had to be deleted",
+    Effect.gen(function* () {
+      for (const spoilt of [false, true]) {
+        const { folder, file } = yield* usedFolder
+        yield* Effect.gen(function* () {
+          const [store, model] = [yield* EventStore, yield* ReadModel]
+          yield* model.apply(yield* store.readAll(0, 100))
+        }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+        rmSync(join(folder, "latchkey.witness"))
+        if (spoilt) {
+          const db = new DatabaseSync(join(folder, "read-model.db"))
+          db.exec("DROP TABLE known_users")
+          db.close()
+        }
+        put("none", file)
+        for (const _ of [1, 2]) expect(yield* openingFails(folder)).toContain("event 50 at least")
+      }
+    })
+  )
+
+  test(
+    "is known though the read model is gone, or only the file that remembers it is damaged",
+    Effect.gen(function* () {
+      const { folder, file } = yield* usedFolder
+      const witness = join(folder, "latchkey.witness")
+      expect(JSON.parse(readFileSync(witness, "utf8"))).toMatchObject({ position: 50 })
+      writeFileSync(witness, "{")
+      expect(yield* openStore(folder)).toBe(50)
+      expect(JSON.parse(readFileSync(witness, "utf8"))).toMatchObject({ position: 50 })
+      for (const name of ["read-model.db", "read-model.db-wal", "read-model.db-shm"]) {
+        rmSync(join(folder, name), { force: true })
+      }
+      put("none", file)
+      expect(yield* openingFails(folder)).toContain("event 50 at least")
+    })
+  )
+})
+
+test(
+  "the read model stays when a command opens it while a busy server moves it on",
+  Effect.gen(function* () {
+    const { folder } = yield* usedFolder
+    yield* Effect.gen(function* () {
+      const [store, model] = [yield* EventStore, yield* ReadModel]
+      yield* model.apply(yield* store.readAll(0, 100))
+      let last = 50
+      const busy = Effect.gen(function* () {
+        yield* store.append("busy", last - 50, [event()])
+        last = yield* model.apply(yield* store.readAll(last, 100))
+      }).pipe(Effect.forever, Effect.forkScoped)
+      yield* busy
+      for (let times = 0; times < 20; times++) {
+        const before = last
+        const seen = yield* ReadModel.use((beside) => beside.checkpoint).pipe(
+          Effect.provide(Sqlite.layer({ folder }), { local: true })
+        )
+        expect(seen).toBeGreaterThanOrEqual(before)
+      }
+    }).pipe(Effect.provide(Sqlite.layer({ folder })), Effect.scoped)
+  })
+)
+
+test(
+  "a log is read without creating or changing anything",
+  Effect.gen(function* () {
+    const { folder, file } = yield* usedFolder
+    const empty = yield* temporaryFolder
+    const read = (folder: string) =>
+      EventStore.use((store) => store.readAll(0, 100)).pipe(Effect.provide(Sqlite.reader({ folder }), { local: true }))
+    const before = readFileSync(file)
+    expect(yield* read(folder)).toHaveLength(50)
+    expect(readFileSync(file).equals(before)).toBe(true)
+    for (const place of [empty, join(empty, "below")]) {
+      expect((yield* Effect.flip(read(place))).message).toContain("There is no log in")
+      const opened = yield* Effect.flip(Layer.build(Sqlite.layer({ folder: place, create: false })))
+      expect(opened.message).toContain("There is no log in")
+    }
+    expect(readdirSync(empty)).toEqual([])
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        yield* store.saveSnapshot("s-1", { version: 1, state: "" })
+        expect((yield* Effect.flip(store.append("s-1", 1, [event()]))).message).toContain("opened to read it")
+      })
+    ).pipe(Effect.provide(Sqlite.reader({ folder }), { local: true }))
+  })
+)
+
+test(
+  "a folder that cannot be made is named at once, however deep",
+  Effect.gen(function* () {
+    for (const folder of ["/proc/nope", "/proc/nope/below/it"]) {
+      expect(yield* openingFails(folder)).toContain(`The data folder ${folder} cannot be made`)
+    }
+    const deep = join(yield* temporaryFolder, "a", "b", "c")
+    expect(yield* openStore(deep)).toBe(0)
+    expect(statSync(deep).mode & 0o777).toBe(0o700)
+  })
+)
+
+test(
+  "the write-ahead log is small again once a reader that kept its snapshot has gone",
+  Effect.gen(function* () {
+    const { folder, file } = yield* usedFolder
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        const walOf = () => statSync(`${file}-wal`).size
+        const reader = new DatabaseSync(file, { readOnly: true })
+        reader.exec("BEGIN")
+        reader.prepare("SELECT count(*) FROM events").get()
+        for (let version = 0; walOf() <= WAL_BYTES; version++) {
+          yield* store.append("large", version, [event({ text: "x".repeat(2_000_000) })])
+        }
+        reader.close()
+        while (walOf() > WAL_BYTES) yield* Effect.sleep(20)
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder })))
+  })
+)
 
 test(
   "the files are for their owner alone",

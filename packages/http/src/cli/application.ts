@@ -23,7 +23,7 @@ export const application = Effect.fnUntraced(function* (adapters: Adapters) {
 
 const server = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
-    Layer.provide(Layer.mergeAll(Latchkey.layer(), authentication(config), pinSecret(config))),
+    Layer.provide(Layer.provideMerge(Layer.merge(authentication(config), pinSecret(config)), Latchkey.layer())),
     Layer.provide(adapters(config)),
     Layer.provide(config.traced ? tracing : Layer.empty)
   )
@@ -41,12 +41,12 @@ const authentication = (config: ServerConfig) =>
   Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
 /** In the folder of the data, unless it is given, or nothing is kept there. */
-const pinSecret = ({ pinKey, store, data }: ServerConfig) =>
+const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) =>
   pinKey !== undefined
     ? PinSecret.layerOf(pinKey)
     : store === "memory" || data === ":memory:"
       ? PinSecret.layerPassing
-      : PinSecret.layerInFolder(data)
+      : PinSecret.layerInFolder(data, restored)
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
