@@ -1,8 +1,10 @@
 /** The log as a file: out of a store, into another one, and out again. */
 import { spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { once } from "node:events"
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { layer as platform } from "@effect/platform-node/NodeServices"
 import { describe, expect, it } from "@effect/vitest"
 import { EventStore, type StoredEvent } from "@latchkey/core"
@@ -15,7 +17,7 @@ import { CannotWrite, exportToFile } from "../src/cli/exportEvents.ts"
 import { ImportStopped, importEvents, StoreNotEmpty } from "../src/cli/importEvents.ts"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
-import { configured, MAIN, startServer, temporaryFolder } from "./harness/process.ts"
+import { configured, MAIN, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
 
 const folder = temporaryFolder()
@@ -53,6 +55,17 @@ const feedOf = (count: number, streams: number): ReadonlyArray<StoredEvent> =>
 
 const linesOf = (events: ReadonlyArray<StoredEvent>) => events.map((event) => `${encodeLine(event)}\n`)
 
+/** An export of these lines, with its last one. */
+const sealed = (lines: ReadonlyArray<string>): string => {
+  const text = lines.join("")
+  const sha256 = createHash("sha256").update(text).digest("hex")
+  return `${text}${JSON.stringify({ events: lines.length, sha256 })}\n`
+}
+
+/** The lines as the first edition wrote them: none promises a last one. */
+const ofFirstEdition = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.map((line) => line.replace('"format":2,', ""))
+
 describe("export and import", () => {
   it.effect.prop(
     "give the same bytes again, whatever happened",
@@ -60,7 +73,7 @@ describe("export and import", () => {
     ([feed]) =>
       Effect.gen(function* () {
         const [first, second] = [join(folder.path, "first"), join(folder.path, "second")]
-        writeFileSync(first, linesOf(feed).join(""))
+        writeFileSync(first, sealed(linesOf(feed)))
         const count = yield* importEvents(first).pipe(
           Effect.andThen(exportToFile(second)),
           Effect.provide(MemoryEventStore.layer)
@@ -72,7 +85,7 @@ describe("export and import", () => {
   )
 
   it("keep every byte through files and pipes, in interleaved streams and with strange text", async () => {
-    const exported = linesOf(feedOf(5_000, 7)).join("")
+    const exported = sealed(linesOf(feedOf(5_000, 7)))
     const [one, other] = [emptyStore(), emptyStore()]
     expect(await succeed(one, ["events", "import", "-"], exported)).toBe("Events imported: 5000\n")
     expect(await succeed(one, ["events", "export"])).toBe(exported)
@@ -87,13 +100,16 @@ describe("export and import", () => {
   })
 
   it("carry an empty log", async () => {
-    expect(await succeed(emptyStore(), ["events", "export"])).toBe("")
-    expect(await succeed(emptyStore(), ["events", "import", "-"])).toBe("Events imported: 0\n")
+    const store = emptyStore()
+    expect(await succeed(store, ["events", "import", "-"], sealed([]))).toBe("Events imported: 0\n")
+    expect(await succeed(store, ["events", "export"])).toBe(sealed([]))
   })
 })
 
 describe("import", () => {
   const lines = linesOf(feedOf(6, 2))
+  const double = JSON.stringify({ ...JSON.parse(lines[4] ?? ""), eventId: "event-2" })
+  const doubled = lines.with(4, `${double}\n`)
   const changed = (index: number, change: (event: Record<string, unknown>) => void) => {
     const event = JSON.parse(lines[index] ?? "")
     change(event)
@@ -125,6 +141,14 @@ describe("import", () => {
     ["a gap in the versions", changed(4, (event) => (event["version"] = 4)), 5],
     ["a last line that is cut off", lines.join("").slice(0, -20), 6],
     ["a last line without its end", lines.join("").slice(0, -1), 6],
+    ["an end that is missing, to the line", lines.slice(0, 4).join(""), 5],
+    ["a last line that is missing", lines.join(""), 7],
+    ["an event that is missing before the last line", sealed(lines).replace(lines[5] ?? "", ""), 6],
+    ["an event that reads otherwise", sealed(lines).replace("event-3", "event-x"), 7],
+    ["a last line that is not the last", `${sealed(lines)}${lines[0]}`, 8],
+    ["a last line for no events that is cut off", sealed([]).slice(0, -9), 1],
+    ["a file that is empty", "", 1],
+    ["an event id that is there twice", sealed(doubled), 5],
     ["bytes that are not UTF-8", Buffer.concat([Buffer.from([0xff]), Buffer.from(lines.join(""))]), 1]
   ]
 
@@ -137,6 +161,45 @@ describe("import", () => {
       expect(yield* (yield* EventStore).head).toBe(0)
     }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
   )
+
+  it("takes an export of the first edition as it is, doubled event ids included, and warns", async () => {
+    const store = emptyStore()
+    const old = await latchkey(store, ["events", "import", "-"], ofFirstEdition(doubled).join(""))
+    expect({ code: old.code, stdout: old.stdout }).toEqual({ code: 0, stdout: "Events imported: 6\n" })
+    expect(JSON.parse(old.stderr)).toMatchObject({
+      level: "WARN",
+      message: expect.stringMatching(/no last line.*1 event ids a second time/)
+    })
+    expect(await succeed(store, ["events", "export"])).toBe(sealed(doubled))
+  })
+
+  it("that was interrupted, wherever, leaves a store that nothing starts on; one that is refused leaves none", async () => {
+    const [reading, refused] = [emptyStore(), emptyStore()]
+    const child = spawn(process.execPath, [MAIN, "events", "import", "-"], {
+      env: { ...process.env, ...reading },
+      stdio: ["pipe", "ignore", "ignore"]
+    })
+    child.stdin.write(lines.join(""))
+    const database = join(reading.LATCHKEY_DATA, "latchkey.db")
+    const isMarked = () => {
+      if (!existsSync(database)) return false
+      const db = new DatabaseSync(database, { readOnly: true })
+      try {
+        return Number(db.prepare("PRAGMA application_id").get()?.["application_id"]) !== 0
+      } finally {
+        db.close()
+      }
+    }
+    await expect.poll(isMarked, { timeout: 20_000 }).toBe(true)
+    child.kill("SIGKILL")
+    await once(child, "close")
+    const { code, output } = await runToEnd({ ...configured(reading.LATCHKEY_DATA), ...reading })
+    expect(code).toBe(1)
+    expect(output).toMatch(/^latchkey: LATCHKEY_DATA: .*part of an export: an import .* was interrupted.*\n$/)
+
+    expect((await latchkey(refused, ["events", "import", "-"], lines.join(""))).code).toBe(1)
+    expect(await succeed(refused, ["events", "import", "-"], sealed(lines))).toBe("Events imported: 6\n")
+  })
 
   it("says in one line what is wrong with a file", async () => {
     const { code, stdout, stderr } = await latchkey(emptyStore(), ["events", "import", "-"], lines.slice(1).join(""))
@@ -154,7 +217,7 @@ describe("import", () => {
   it.effect("refuses a store that holds events, and leaves it as it was", () =>
     Effect.gen(function* () {
       const file = join(folder.path, "again.ndjson")
-      writeFileSync(file, lines.join(""))
+      writeFileSync(file, sealed(lines))
       yield* importEvents(file)
       expect(yield* Effect.flip(importEvents(file))).toBeInstanceOf(StoreNotEmpty)
       expect(yield* (yield* EventStore).head).toBe(lines.length)
@@ -164,7 +227,7 @@ describe("import", () => {
   it.effect("stops when another process writes meanwhile, and says what to do", () =>
     Effect.gen(function* () {
       const file = join(folder.path, "stopped.ndjson")
-      writeFileSync(file, lines.join(""))
+      writeFileSync(file, sealed(lines))
       const store = yield* EventStore
       const [first] = feedOf(1, 1)
       if (first === undefined) return expect.fail()
@@ -183,7 +246,7 @@ describe("import", () => {
 describe("export", () => {
   it("ends well when its reader has seen enough", async () => {
     const store = emptyStore()
-    await succeed(store, ["events", "import", "-"], linesOf(feedOf(2_000, 10)).join(""))
+    await succeed(store, ["events", "import", "-"], sealed(linesOf(feedOf(2_000, 10))))
     const child = spawn(process.execPath, [MAIN, "events", "export"], {
       env: { ...process.env, ...store },
       stdio: ["ignore", "pipe", "pipe"]

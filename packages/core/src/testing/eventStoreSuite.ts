@@ -5,6 +5,7 @@ import type { EventStore } from "../ports/EventStore.ts"
 import { checkAppending } from "./event-store/appending.ts"
 import { checkFeed } from "./event-store/feed.ts"
 import { type Check, storeFixture } from "./event-store/fixture.ts"
+import { checkImporting } from "./event-store/importing.ts"
 import { checkReceipts } from "./event-store/receipts.ts"
 import { checkReopening } from "./event-store/reopening.ts"
 import { checkTwoSteps } from "./event-store/twoSteps.ts"
@@ -41,6 +42,7 @@ export const eventStoreSuite = (
     describe("the feed", () => checkFeed(check, { shared }))
     describe("a two-step append", () => checkTwoSteps(check))
     describe("receipts", () => checkReceipts(check))
+    if (!shared) describe("an import", () => checkImporting(check))
     if (reopen !== undefined) describe("opened again", () => checkReopening(reopen, timeout))
   })
 }

@@ -3,6 +3,7 @@ import { expect, it } from "@effect/vitest"
 import { Effect, type Layer, type Scope } from "effect"
 import type { EventStore } from "../../ports/EventStore.ts"
 import { asStored, contentOf, storeFixture, THING } from "./fixture.ts"
+import { feedToImport } from "./importing.ts"
 
 export const checkReopening = (
   place: Effect.Effect<Layer.Layer<EventStore, unknown>, unknown, Scope.Scope>,
@@ -17,6 +18,35 @@ export const checkReopening = (
         const before = yield* firstLife.pipe(opened)
         yield* secondLife(before).pipe(opened)
         yield* thirdLife(before).pipe(opened)
+      }),
+    timeout
+  )
+
+  it.live(
+    "is not opened again while it holds a part of an import, and says so",
+    () =>
+      Effect.gen(function* () {
+        for (const pages of [0, 1]) {
+          const opened = Effect.provide(yield* place, { local: true })
+          const importing = Effect.gen(function* () {
+            const fixture = yield* storeFixture
+            const feed = feedToImport(fixture)
+            yield* fixture.store.importFeed([], false)
+            for (let page = 0; page < pages; page++) yield* fixture.store.importFeed(feed, false)
+            return fixture.store
+          })
+          yield* opened(importing)
+          expect(yield* Effect.flip(opened(storeFixture))).toMatchObject({
+            message: expect.stringContaining("part of an export")
+          })
+        }
+        const opened = Effect.provide(yield* place, { local: true })
+        yield* opened(
+          Effect.flatMap(storeFixture, ({ store }) =>
+            store.importFeed([], false).pipe(Effect.andThen(store.importFeed([], true)))
+          )
+        )
+        expect(yield* opened(Effect.flatMap(storeFixture, ({ store }) => store.head))).toBe(0)
       }),
     timeout
   )
