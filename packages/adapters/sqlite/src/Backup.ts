@@ -3,6 +3,7 @@
  * as long as it takes to begin reading; then everybody goes on, and what was begun is copied.
  */
 import {
+  chmodSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -68,6 +69,7 @@ const copy = async (folder: string, target: string): Promise<number> => {
     const draftOfKey = join(target, `${KEY}.${process.pid}.tmp`)
     if (existsSync(join(folder, KEY))) {
       copyFileSync(join(folder, KEY), draftOfKey)
+      chmodSync(draftOfKey, 0o600)
       sync(draftOfKey)
       renameSync(draftOfKey, join(target, KEY))
     }
