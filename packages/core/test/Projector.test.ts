@@ -74,6 +74,19 @@ describe("the projector", () => {
     })
   )
 
+  it.effect("fills again what somebody has emptied, though nothing new comes", () =>
+    Effect.gen(function* () {
+      const { store, readModel } = yield* makeWorld
+      const feed = yield* longFeed
+      for (const event of feed) yield* append(store, event)
+      const projector = yield* running(store, readModel)
+      yield* projector.catchUp("10 seconds")
+      yield* readModel.reset
+      yield* TestClock.adjust("2 seconds")
+      expect(yield* readModel.checkpoint).toBe(feed.length)
+    })
+  )
+
   it.live("tries again when the read model was down, and leaves nothing out", () =>
     Effect.gen(function* () {
       const { store, readModel } = yield* makeWorld

@@ -1,6 +1,6 @@
 /** How commands fail and end: one line on stderr, an exit code, and no traces. */
 import { once } from "node:events"
-import { writeFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
@@ -32,6 +32,34 @@ describe("latchkey", () => {
     expect(await failure({ LATCHKEY_DATA: file }, "keys", "list")).toMatch(/^latchkey: .*is a file.*\n$/)
   })
 
+  it("says that the data folder cannot be made", async () => {
+    expect(await failure({ LATCHKEY_DATA: "/proc/nope" }, "serve")).toMatch(
+      /^latchkey: LATCHKEY_DATA: The data folder \/proc\/nope cannot be made.*\n$/
+    )
+  })
+
+  it("makes no store to read, change or copy what is not there", async () => {
+    const none = join(folder.path, "none")
+    const uuid = "0d000000-0000-4000-8000-000000000001"
+    const commands = [
+      "keys list",
+      "keys revoke key",
+      "devices list",
+      "devices revoke secret",
+      `explain --lock 1 --key ${uuid}`,
+      "events export",
+      "projections rebuild",
+      `backup ${join(folder.path, "copy")}`
+    ]
+    for (const command of commands) {
+      expect(await failure({ LATCHKEY_DATA: none }, ...command.split(" ")), command).toMatch(
+        /^latchkey: .*[tT]here is no log in .*none\. Name the folder of the data\.\n$/
+      )
+    }
+    expect(existsSync(none)).toBe(false)
+    expect(existsSync(join(folder.path, "copy"))).toBe(false)
+  }, 60_000)
+
   it("says that somebody listens on the port", async () => {
     const taken = createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")
@@ -44,6 +72,7 @@ describe("latchkey", () => {
   it.each([
     ["LATCHKEY_STORE", "memory", "keys list"],
     ["LATCHKEY_STORE", "memory", "events import -"],
+    ["LATCHKEY_STORE", "memory", "backup somewhere"],
     ["LATCHKEY_DATA", ":memory:", "projections rebuild"]
   ])("refuses with %s=%s to %s: nothing is kept", async (variable, value, command) => {
     const stderr = await failure({ [variable]: value }, ...command.split(" "))

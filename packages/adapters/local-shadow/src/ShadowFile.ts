@@ -277,9 +277,6 @@ export const failureMessage = (path: string, error: unknown): string => {
     : `The shadow database ${path} ${advice} (${text})`
 }
 
-/** Whether the content of the file is beyond use: what is written into it may never be read again. */
-export const isDamage = (error: unknown): boolean => [11, 26].includes(resultCode(error))
-
 /** SQLite's primary result code: the low byte of the one that node:sqlite reports. */
 const resultCode = (error: unknown): number =>
   error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : -1

@@ -3,7 +3,7 @@
  * nobody else. Other processes may have the file open: a batch reads what it rests on inside its transaction.
  */
 import { parentPort, workerData } from "node:worker_threads"
-import { failureMessage, isDamage, openShadowFile } from "./ShadowFile.ts"
+import { failureMessage, openShadowFile } from "./ShadowFile.ts"
 import type { FromWorker, ToWorker, WorkerStart } from "./ShadowOperation.ts"
 
 const { path, limit }: WorkerStart = workerData
@@ -19,7 +19,6 @@ const start = () => {
   try {
     let looking: NodeJS.Timeout | undefined
     let caring: NodeJS.Timeout | undefined
-    let broken: string | undefined
     const file = openShadowFile(path, limit)
     parentPort?.on("message", (message: ToWorker) => {
       if (message._tag === "Close") {
@@ -30,13 +29,10 @@ const start = () => {
         parentPort?.close()
         return
       }
-      if (broken !== undefined) return say({ _tag: "Failed", message: broken })
       try {
         say({ _tag: "Answers", ...file.commit(message.operations) })
       } catch (error) {
-        const failure = failureMessage(path, error)
-        if (isDamage(error)) broken = failure
-        say({ _tag: "Failed", message: failure })
+        say({ _tag: "Failed", message: failureMessage(path, error) })
       }
     })
     const look = () => {

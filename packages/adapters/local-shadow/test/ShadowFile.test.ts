@@ -1,5 +1,5 @@
 /** A file that cannot be used says so at once, and what to do. */
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
@@ -90,3 +90,66 @@ describe("opening", () => {
     })
   )
 })
+
+describe("a file that goes less far than it was seen to go", () => {
+  it.live("is refused, until an operator says that a backup was restored", () =>
+    Effect.gen(function* () {
+      for (const isThere of [true, false]) {
+        const folder = yield* temporaryFolder
+        const file = join(folder, "shadow.db")
+        let kept = 0
+        const witness = { seen: () => kept, keep: (changes: number) => (kept = changes), restored: false }
+        const use = (n: number, restored = false) =>
+          LocalShadow.use((shadows) => shadows.update("thing", { state: { desired: { n } } })).pipe(
+            Effect.provide(LocalShadow.layer({ folder, witness: { ...witness, restored } }), { local: true })
+          )
+        yield* use(1)
+        const older = readFileSync(file)
+        for (const n of [2, 3]) yield* use(n)
+        expect(kept).toBe(3)
+        if (isThere) writeFileSync(file, older)
+        else rmSync(file)
+        for (const _ of [1, 2]) {
+          const { message } = yield* Effect.flip(use(4))
+          expect(message).toContain(`${file} is older than it was`)
+          expect(message).toContain("LATCHKEY_RESTORED=yes")
+        }
+        yield* use(5, true)
+        yield* use(6)
+        expect(kept).toBe(isThere ? 3 : 2)
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
+it.live("makes its folder, and those above it; says at once where none can be", () =>
+  Effect.gen(function* () {
+    yield* Layer.build(LocalShadow.layer({ folder: join(yield* temporaryFolder, "a", "b") }))
+    for (const folder of ["/proc/nope", "/proc/nope/below"]) {
+      const error = yield* Effect.flip(Layer.build(LocalShadow.layer({ folder })))
+      expect(error.message).toContain(`Cannot create the data folder ${folder}`)
+    }
+  })
+)
+
+it.live("makes its write-ahead log small again once a reader that kept its snapshot has gone", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const wal = () => statSync(join(folder, "shadow.db-wal")).size
+    yield* LocalShadow.use((shadows) =>
+      Effect.gen(function* () {
+        yield* shadows.update("thing", { state: {} })
+        const reader = new DatabaseSync(join(folder, "shadow.db"), { readOnly: true })
+        reader.exec("BEGIN")
+        reader.prepare("SELECT count(*) FROM shadow").get()
+        const things = Array.from({ length: 500 }, (_, n) => `thing-${n}`)
+        for (let round = 0; wal() <= 16 * 1024 * 1024; round++) {
+          const state = { desired: { text: String(round % 10).repeat(7_000) } }
+          yield* Effect.forEach(things, (thing) => shadows.update(thing, { state }), { concurrency: "unbounded" })
+        }
+        reader.close()
+        while (wal() > 16 * 1024 * 1024) yield* Effect.sleep(20)
+      })
+    ).pipe(Effect.provide(LocalShadow.layer({ folder })))
+  })
+)

@@ -27,7 +27,7 @@ export const layer = (options: SpacetimeOptions): Layer.Layer<EventStore | ReadM
 
 const refuseHalfImported = Effect.fnUntraced(function* ({ read }: Connection, database: string) {
   const pending = yield* Effect.mapError(
-    read("unsettled", { before: Number.POSITIVE_INFINITY }),
+    read("unsettled", {}),
     ({ message }) => new CannotConnect({ option: "uri", message })
   )
   if (!pending.some(({ commandId }) => commandId === HALF_IMPORTED)) return

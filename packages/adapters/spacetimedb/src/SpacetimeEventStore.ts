@@ -16,6 +16,7 @@ import {
 import { Clock, Effect, Option, Stream } from "effect"
 import type { Head, ReadAnswer, WriteArguments } from "./Bindings.ts"
 import { type Connection, type Refused, Unavailable } from "./Connection.ts"
+import { HALF_IMPORTED } from "./schema.ts"
 
 /** The largest number that the module takes for a version or a limit. */
 const MAX = 2 ** 32 - 1
@@ -91,7 +92,10 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     release: (commandId, attempt) => done(write("release", { commandId, attempt })),
 
     unsettled: Effect.mapBoth(read("unsettled", {}), {
-      onSuccess: (reservations) => reservations.map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+      onSuccess: (reservations) =>
+        reservations
+          .filter(({ commandId }) => commandId !== HALF_IMPORTED)
+          .map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
       onFailure: unavailable
     }),
 

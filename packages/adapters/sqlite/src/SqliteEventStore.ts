@@ -164,7 +164,7 @@ const over = Effect.fnUntraced(function* (
     release: (commandId, attempt) => write({ op: "release", commandId, attempt }, () => Effect.void),
 
     unsettled: query(() =>
-      (sql.unsettled.all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+      (sql.unsettled().all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
     ),
 
     event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
@@ -286,10 +286,12 @@ const statements = (db: DatabaseSync) => ({
   dataVersion: db.prepare("PRAGMA data_version"),
   streamFrom: db.prepare("SELECT stream FROM events WHERE stream >= ? ORDER BY stream LIMIT 1"),
   streamAfter: db.prepare("SELECT stream FROM events WHERE stream > ? ORDER BY stream LIMIT 1"),
-  unsettled: db.prepare(
-    `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
-     FROM reservations WHERE settled_at IS NULL`
-  ),
+  // Prepared when it is asked: a log of an older Latchkey, which has no attempts, can be read as it is.
+  unsettled: () =>
+    db.prepare(
+      `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
+       FROM reservations WHERE settled_at IS NULL`
+    ),
   event: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE event_id = ? ORDER BY position LIMIT 1`)),
   receipt: db.prepare(
     "SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version FROM receipts WHERE id = ?"

@@ -1,4 +1,5 @@
 /** Files of former versions are opened, and go on. */
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it } from "@effect/vitest"
@@ -60,5 +61,22 @@ it.live("a log and a read model of the first version keep what they hold, what w
       yield* readModel.reportDevice("thing", false, 1_600_000_000_000)
       expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true }])
     }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)
+
+it.live("a log of the first edition is read as it is, and stays as it is", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const file = join(folder, "latchkey.db")
+    const { eventId, type, data, at, orgId, principal, commandId } = event()
+    const log = openDatabase(file, { synchronous: "FULL", migrations: migrations.slice(0, 2), busyTimeout: 0 })
+    log
+      .prepare("INSERT INTO events VALUES (1, 'lock-7', 1, ?, ?, ?, ?, ?, ?, ?, NULL)")
+      .run(eventId, type, JSON.stringify(data), at, orgId, JSON.stringify(principal), commandId)
+    log.close()
+    const before = readFileSync(file)
+    const read = yield* EventStore.use((store) => store.readAll(0, 10)).pipe(Effect.provide(Sqlite.reader({ folder })))
+    expect(read).toMatchObject([{ eventId, streamId: "lock-7" }])
+    expect(readFileSync(file).equals(before)).toBe(true)
   }).pipe(Effect.scoped)
 )

@@ -208,7 +208,14 @@ const make = (): EventStore["Service"] => {
         if (position !== feed.length + 1) {
           return Effect.fail(new VersionConflict({ streamId: "", expected: position - 1, actual: feed.length }))
         }
-        for (const { position: _, version: __, streamId, ...event } of events) write(streamId, [event], undefined)
+        for (const event of events) {
+          const stream = streams.get(event.streamId) ?? []
+          streams.set(event.streamId, stream)
+          stream.push(event)
+          feed.push(event)
+          if (!byEventId.has(event.eventId)) byEventId.set(event.eventId, event)
+        }
+        for (const wake of sleepers) wake()
         return Effect.void
       }),
 

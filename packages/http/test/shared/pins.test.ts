@@ -1,5 +1,5 @@
 /** `POST /locks/{id}/open-with-pin`: what it answers, what it tells nobody, and how many guesses there are. */
-import { readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
@@ -247,6 +247,14 @@ describe("a restart", () => {
       writeFileSync(file, "short")
       await using third = await startServer({ ...environment, LATCHKEY_PIN_KEY: key.trim() })
       expect((await enter(lockId, pin, organization, third.url)).status).toBe(200)
+    }
+    {
+      // Nor is another made in the place of one that PINs rest on.
+      rmSync(file)
+      const { code, output } = await runToEnd(environment)
+      expect(code).toBe(1)
+      expect(output).toMatch(/LATCHKEY_DATA: the key for PINs.*it is gone, and the PINs of 1 temp keys/)
+      expect(existsSync(file)).toBe(false)
     }
     await using fourth = await startServer({
       ...environment,
