@@ -1,6 +1,6 @@
 /** The embedded default: event store and read model in two SQLite files of one folder. */
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { EventStore, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
@@ -59,11 +59,14 @@ export const reader = ({ folder }: Pick<SqliteOptions, "folder">): Layer.Layer<E
 const LOG = "latchkey.db"
 
 const requireLog = (folder: string) =>
-  Effect.suspend(() =>
-    existsSync(join(folder, LOG))
-      ? Effect.void
-      : Effect.fail(new StoreUnavailable({ message: `There is no log in ${folder}. Name the folder of the data.` }))
-  )
+  Effect.suspend(() => {
+    if (existsSync(join(folder, LOG))) return Effect.void
+    const isFile = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false
+    const message = isFile ? aFile(folder) : `There is no log in ${folder}. Name the folder of the data.`
+    return Effect.fail(new StoreUnavailable({ message }))
+  })
+
+const aFile = (folder: string): string => `${folder} is a file, or lies below one. Name a folder for the data.`
 
 /** Refuses a log that does not hold what it once held, and remembers from now on what it holds. */
 const witnessed = Effect.fnUntraced(function* (
@@ -124,7 +127,7 @@ const keptFolder = (folder: string) =>
       const isFile = cause instanceof Error && "code" in cause && (cause.code === "EEXIST" || cause.code === "ENOTDIR")
       return new StoreUnavailable({
         message: isFile
-          ? `${folder} is a file, or lies below one. Name a folder for the data.`
+          ? aFile(folder)
           : `The data folder ${folder} cannot be made (${cause instanceof Error ? cause.message : cause}). Name another, or let this process write there.`,
         cause
       })
