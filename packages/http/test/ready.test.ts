@@ -22,7 +22,12 @@ it.effect("is asked of the store by writing to it, four times a second at most, 
     })
     const { "/ready": ready } = yield* Effect.provideService(makeOperations, EventStore, store)
     const status = Effect.map(ready, (answer) => answer.status)
-    expect(yield* Effect.all(Array.from({ length: 50 }, () => status), { concurrency: "unbounded" })).toEqual(Array(50).fill(200))
+    expect(
+      yield* Effect.all(
+        Array.from({ length: 50 }, () => status),
+        { concurrency: "unbounded" }
+      )
+    ).toEqual(Array(50).fill(200))
     expect(states).toHaveLength(1)
 
     isFull = true

@@ -63,7 +63,10 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
         })
     ),
     walk("SELECT stream, version FROM events WHERE (stream, version) > (?, ?) ORDER BY stream, version", ["", 0]),
-    walk("SELECT event_id, position FROM events WHERE (event_id, position) > (?, ?) ORDER BY event_id, position", ["", 0]),
+    walk("SELECT event_id, position FROM events WHERE (event_id, position) > (?, ?) ORDER BY event_id, position", [
+      "",
+      0
+    ]),
     walk("SELECT id, length(fingerprint) FROM receipts WHERE id > ? ORDER BY id", [""]),
     walk("SELECT command_id, length(events) FROM reservations WHERE command_id > ? ORDER BY command_id", [""]),
     walk("SELECT stream, length(state) FROM snapshots WHERE stream > ? ORDER BY stream", [""])

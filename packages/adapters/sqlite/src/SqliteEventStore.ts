@@ -155,9 +155,7 @@ const over = Effect.fnUntraced(function* (
       ),
 
     commit: (commandId, thing, attempt) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) =>
-        write({ op: "commit", commandId, attempt, thing, at }, settled)
-      ),
+      Effect.flatMap(Clock.currentTimeMillis, (at) => write({ op: "commit", commandId, attempt, thing, at }, settled)),
 
     discard: (commandId, attempt) => write({ op: "discard", commandId, attempt }, settled),
 

@@ -69,8 +69,8 @@ const options: DatabaseOptions = {
   busyTimeout: 200
 }
 
-/** Milliseconds between looks whether the write-ahead log has grown too large. */
-const SHRINK_EVERY = 1000
+/** Milliseconds between looks whether the write-ahead log has grown too large, and the file is still the one there. */
+const CARE_EVERY = 1000
 
 /** The open file, which may have another successor by now. */
 interface Opened {
@@ -107,9 +107,7 @@ export const make: (
         throw isOtherSchema(error) ? new Damaged("it has other tables") : error
       }
     }
-    /** Another process may have found damage first: then there is a new file in the place of the open one. */
     const current = (): Opened => {
-      if (opened !== undefined && inodeOf(file) !== opened.inode) close()
       opened ??= open()
       return opened
     }
@@ -142,9 +140,15 @@ export const make: (
         ({ cause }) => deleted(cause)
       )
     )
+    const care = () => {
+      if (opened === undefined) return
+      // Another process may have found damage first: then there is a new file in the place of the open one.
+      if (inodeOf(file) !== opened.inode) return close()
+      shrinkWal(opened.db, file)
+    }
     yield* Effect.acquireRelease(
-      Effect.sync(() => setInterval(() => opened && shrinkWal(opened.db, file), SHRINK_EVERY).unref()),
-      (shrinking) => Effect.sync(() => clearInterval(shrinking))
+      Effect.sync(() => setInterval(care, CARE_EVERY).unref()),
+      (caring) => Effect.sync(() => clearInterval(caring))
     )
 
     /** Several processes may project into one file: whatever is read inside stands until the commit. */

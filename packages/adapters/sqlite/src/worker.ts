@@ -44,8 +44,8 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
       return answer({ _tag: "OpenFailed", message: half })
     }
     const log = new EventLog(db)
-    const reader = openToRead(file, migrations.length, BUSY_TIMEOUT)
-    const scrub = durable ? makeScrub(reader) : () => true
+    const reader = durable ? openToRead(file, migrations.length, BUSY_TIMEOUT) : undefined
+    const scrub = reader === undefined ? () => true : makeScrub(reader)
     let whole = false
     for (let slices = 0; slices < SLICES_AT_OPEN && !whole; slices++) whole = scrub()
     const care = () => {
@@ -72,7 +72,7 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
       }
       if (closing) {
         clearTimeout(caring)
-        reader.close()
+        reader?.close()
         db.close()
         port.close()
       }

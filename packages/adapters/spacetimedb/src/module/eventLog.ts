@@ -83,7 +83,15 @@ export const importFeed = (tx: Transaction, { events, last }: WriteArguments["im
   const half = tx.db.reservations.commandId.find(HALF_IMPORTED)
   if (last && half !== null) tx.db.reservations.commandId.delete(HALF_IMPORTED)
   if (!last && half === null) {
-    const never = { stream: "", thing: "", deadline: Number.MAX_VALUE, released: false, attempt: 1, events: [], receipt: undefined }
+    const never = {
+      stream: "",
+      thing: "",
+      deadline: Number.MAX_VALUE,
+      released: false,
+      attempt: 1,
+      events: [],
+      receipt: undefined
+    }
     tx.db.reservations.insert({ commandId: HALF_IMPORTED, ...never })
   }
   const [first] = events
