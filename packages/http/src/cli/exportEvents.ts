@@ -7,18 +7,8 @@ import { encodeLine, encodeSeal } from "./Envelope.ts"
 /** Events in memory at a time: few, since each may be large. */
 const PAGE = 200
 
-/** The export cannot be written; `message` says where and why. */
+/** The export cannot be written, or would not be whole; `message` says where and why. */
 export class CannotWrite extends Schema.TaggedError<CannotWrite>()("CannotWrite", { message: Schema.String }) {}
-
-/** The log does not hold what its own head promises. */
-export class LogEndsEarly extends Schema.TaggedError<LogEndsEarly>()("LogEndsEarly", {
-  position: Schema.Int,
-  head: Schema.Int
-}) {
-  override get message() {
-    return `The log ends at event ${this.position}, and not at ${this.head}: it is damaged. Restore it from a backup.`
-  }
-}
 
 /** The feed up to its present head, in pages of lines, and the line that tells that this was all. */
 const feed = Effect.gen(function* () {
@@ -36,7 +26,10 @@ const feed = Effect.gen(function* () {
         digest.update(page)
         return [page, last.position] as const
       }
-      if (position < head) return yield* new LogEndsEarly({ position, head })
+      if (position < head) {
+        const message = `The log ends at event ${position}, and not at ${head}: it is damaged. Restore it from a backup.`
+        return yield* new CannotWrite({ message })
+      }
       return [`${encodeSeal({ events: head, sha256: digest.digest("hex") })}\n`, head + 1] as const
     })
   )
