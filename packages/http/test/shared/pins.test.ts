@@ -262,7 +262,7 @@ describe("a restart", () => {
     })
     expect((await enter(lockId, pin, organization, fourth.url)).status).toBe(401)
     expect(fourth.output()).toContain("PINs of 1 temp keys were made under another key and open nothing")
-  })
+  }, 60_000)
 
   it("is none for a server beside it: two on one folder have one key, and count together", async () => {
     using folder = temporaryFolder()
