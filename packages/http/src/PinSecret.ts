@@ -31,28 +31,42 @@ export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/h
   static readonly layerPassing = Layer.sync(PinSecret, () => keyed(randomBytes(KEY_BYTES)))
 
   /**
-   * The key in the folder of the data; the first start makes it, readable for its owner alone. Where PINs were made under
-   * one that is gone, a new one is made only for an operator who said that it will not come back.
+   * The key in the folder of the data; the first start makes it, readable for its owner alone, unless `mayMake` has
+   * something against it.
    */
-  static readonly layerInFolder = (folder: string, restored: boolean) =>
+  static readonly layerInFolder = (folder: string, mayMake: Effect.Effect<void, InvalidConfig> = Effect.void) =>
     Layer.effect(
       PinSecret,
-      Effect.gen(function* () {
-        const lost = existsSync(join(folder, FILE))
-          ? 0
-          : (yield* SharedCredentials).strayPins(NO_KEY, yield* Clock.currentTimeMillis)
-        if (lost > 0 && !restored) {
-          return yield* unusable(
-            folder,
-            `it is gone, and the PINs of ${lost} temp keys were made under it`,
-            ". To make a new one, and those keys anew, start once with LATCHKEY_RESTORED=yes"
-          )
-        }
-        return yield* Effect.try({
-          try: () => keyed(readOrMake(folder)),
-          catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
-        })
-      })
+      Effect.suspend(() => (existsSync(join(folder, FILE)) ? Effect.void : mayMake)).pipe(
+        Effect.andThen(
+          Effect.try({
+            try: () => keyed(readOrMake(folder)),
+            catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
+          })
+        )
+      )
+    )
+
+  /** As `layerInFolder`; where PINs were made under a key that is gone, it makes one only for an operator who said so. */
+  static readonly layerBesideLog = (folder: string, restored: boolean) =>
+    Layer.unwrap(
+      Effect.map(SharedCredentials, ({ strayPins }) =>
+        PinSecret.layerInFolder(
+          folder,
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            const lost = strayPins(NO_KEY, now)
+            return lost === 0 || restored
+              ? Effect.void
+              : Effect.fail(
+                  unusable(
+                    folder,
+                    `it is gone, and the PINs of ${lost} temp keys were made under it`,
+                    ". To make a new one, and those keys anew, start once with LATCHKEY_RESTORED=yes"
+                  )
+                )
+          })
+        )
+      )
     )
 }
 

@@ -46,7 +46,7 @@ const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) =>
     ? PinSecret.layerOf(pinKey)
     : store === "memory" || data === ":memory:"
       ? PinSecret.layerPassing
-      : PinSecret.layerInFolder(data, restored)
+      : PinSecret.layerBesideLog(data, restored)
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
