@@ -9,6 +9,7 @@ import type { AccessDenied, ClockBehind, LockRefused } from "./LockError.ts"
 import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { canonical } from "./TempKey.ts"
 import { instantOf } from "./Text.ts"
+import { forEachPaged } from "./Turns.ts"
 
 /** Why a use was refused: the status of the key, or that it is not for this user. */
 export const RefusalReason = Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted", "not-on-whitelist"])
@@ -128,33 +129,46 @@ export const makeRefusedUses = Effect.gen(function* () {
   }
 })
 
-/** All that was kept of a lock, in the order in which it happened. */
-export const refusedUsesAt = Effect.fnUntraced(function* (
-  lockId: number
-): Effect.fn.Return<ReadonlyArray<RefusedUse>, StoreUnavailable, EventStore> {
+/** Hands all that was kept of a lock to `take`, in the order in which it happened. */
+export const forEachRefusedUse = Effect.fnUntraced(function* (
+  lockId: number,
+  take: (use: RefusedUse) => void
+): Effect.fn.Return<void, StoreUnavailable, EventStore> {
   const store = yield* EventStore
-  const uses: Array<RefusedUse> = []
-  let position = 0
-  while (true) {
-    const page = yield* store.readAll(position, PAGE, prefixOf(lockId))
-    uses.push(...page.flatMap(refusedUseOf))
-    position = page.at(-1)?.position ?? position
-    if (page.length < PAGE) return uses
-  }
+  yield* forEachPaged(
+    (position, limit) => store.readAll(position, limit, prefixOf(lockId), lockId),
+    ({ position }) => position,
+    (stored) => refusedUseOf(stored).forEach(take)
+  )
 })
 
-const PAGE = 1_000
+/** What was kept of a lock on the day (UTC) of an instant, in the order in which it happened. */
+export const refusedUsesOn = Effect.fnUntraced(function* (
+  lockId: number,
+  at: number
+): Effect.fn.Return<ReadonlyArray<RefusedUse>, StoreUnavailable, EventStore> {
+  const store = yield* EventStore
+  return (yield* store.read(streamOfRefused(lockId, at), 0, KEPT_OF_LOCK)).flatMap(refusedUseOf)
+})
 
-/** Whether so many refused uses were kept of one day that there may have been more of this key. */
-export const mayLackSome = (uses: ReadonlyArray<RefusedUse>, tempKeyUuid: string): boolean => {
+/** The refused use at the lock that an event tells of; `undefined` for any other event. */
+export const refusedUseIn = (lockId: number, stored: StoredEvent): RefusedUse | undefined =>
+  stored.streamId.startsWith(prefixOf(lockId)) ? refusedUseOf(stored)[0] : undefined
+
+/** Tells of refused uses, taken day after day, whether so many were kept of one day that some of this key may be missing. */
+export const makeLackOf = (tempKeyUuid: string) => {
   const days = new Map<string, Kept>()
-  for (const use of uses) {
-    const day = streamOfRefused(use.lockId, use.at)
-    const kept = days.get(day) ?? { version: 0, ofKey: new Map() }
-    days.set(day, kept)
-    count(kept, use.tempKeyUuid)
+  let lacks = false
+  return {
+    take: ({ lockId, at, tempKeyUuid: used }: RefusedUse): void => {
+      const day = streamOfRefused(lockId, at)
+      const kept = days.get(day) ?? { version: 0, ofKey: new Map() }
+      days.set(day, kept)
+      count(kept, used)
+      lacks ||= isFull(kept, tempKeyUuid)
+    },
+    mayLackSome: (): boolean => lacks
   }
-  return Array.from(days.values()).some((kept) => isFull(kept, tempKeyUuid))
 }
 
 const isFull = ({ version, ofKey }: Kept, tempKeyUuid: string): boolean =>
