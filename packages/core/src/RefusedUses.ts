@@ -73,11 +73,13 @@ const prefixOf = (lockId: number): string => `attempts-${lockId}-`
 /** The stream that holds the refused uses at a lock on the day (UTC) of an instant. */
 export const streamOfRefused = (lockId: number, at: number): string => prefixOf(lockId) + instantOf(at).slice(0, -14)
 
-/** What is known of one such stream: how long it is, and how much of it is of each key. */
+/** What is known of one such stream: how long it is, and how much of that is of each key. */
 interface Kept {
-  version: number
-  readonly ofKey: Map<string, number>
+  readonly version: number
+  readonly ofKey: ReadonlyMap<string, number>
 }
+
+const nothing: Kept = { version: 0, ofKey: new Map() }
 
 /** Streams that a process remembers: older ones are read again. */
 const REMEMBERED = 1_000
@@ -91,14 +93,17 @@ export const makeRefusedUses = Effect.gen(function* () {
   const remembered = new Map<string, Kept>()
 
   const load = Effect.fnUntraced(function* (streamId: string) {
-    const kept: Kept = { version: 0, ofKey: new Map() }
     const stored = yield* store.read(streamId, 0, KEPT_OF_LOCK)
-    for (const { tempKeyUuid } of stored.flatMap(refusedUseOf)) count(kept, tempKeyUuid)
-    kept.version = stored.length
+    const uses = stored.flatMap(refusedUseOf)
+    const kept = { ...uses.reduce((kept, { tempKeyUuid }) => plus(kept, tempKeyUuid), nothing), version: stored.length }
+    return remember(streamId, kept)
+  })
+
+  const remember = (streamId: string, kept: Kept): Kept => {
     if (remembered.size >= REMEMBERED) remembered.clear()
     remembered.set(streamId, kept)
     return kept
-  })
+  }
 
   const keep = Effect.fnUntraced(function* (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) {
     const streamId = streamOfRefused(lock.lockId, command.at)
@@ -106,7 +111,10 @@ export const makeRefusedUses = Effect.gen(function* () {
       const kept = remembered.get(streamId) ?? (yield* load(streamId))
       if (isFull(kept, use.tempKeyUuid)) return
       const written = yield* Effect.result(store.append(streamId, kept.version, [envelope(command, lock, use)]))
-      if (Result.isSuccess(written)) return count(kept, use.tempKeyUuid)
+      if (Result.isSuccess(written)) {
+        remember(streamId, plus(kept, use.tempKeyUuid))
+        return
+      }
       // The same command once more.
       if (written.failure._tag === "EventExists") return
       // Another process kept one too: look again whether there is room.
@@ -162,9 +170,8 @@ export const makeLackOf = (tempKeyUuid: string) => {
   return {
     take: ({ lockId, at, tempKeyUuid: used }: RefusedUse): void => {
       const day = streamOfRefused(lockId, at)
-      const kept = days.get(day) ?? { version: 0, ofKey: new Map() }
+      const kept = plus(days.get(day) ?? nothing, used)
       days.set(day, kept)
-      count(kept, used)
       lacks ||= isFull(kept, tempKeyUuid)
     },
     mayLackSome: (): boolean => lacks
@@ -174,10 +181,9 @@ export const makeLackOf = (tempKeyUuid: string) => {
 const isFull = ({ version, ofKey }: Kept, tempKeyUuid: string): boolean =>
   version >= KEPT_OF_LOCK || (ofKey.get(canonical(tempKeyUuid)) ?? 0) >= KEPT_OF_KEY
 
-const count = (kept: Kept, tempKeyUuid: string): void => {
+const plus = ({ version, ofKey }: Kept, tempKeyUuid: string): Kept => {
   const uuid = canonical(tempKeyUuid)
-  kept.version += 1
-  kept.ofKey.set(uuid, (kept.ofKey.get(uuid) ?? 0) + 1)
+  return { version: version + 1, ofKey: new Map(ofKey).set(uuid, (ofKey.get(uuid) ?? 0) + 1) }
 }
 
 const envelope = (

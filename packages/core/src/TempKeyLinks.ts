@@ -2,7 +2,7 @@
  * A temp key as its guest meets it: by the link alone. Whoever has the link learns what the key allows, and opens with
  * it; which lock it is on, they need not know.
  */
-import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
+import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { type GuestKey, guestKeyOf, guestKeyOfShared } from "./GuestKey.ts"
 import { streamOfLock } from "./Lock.ts"
 import type { CommandContext } from "./LockCommand.ts"
@@ -10,14 +10,18 @@ import { AccessDenied, type LockNotFound } from "./LockError.ts"
 import { lockFinder } from "./LockFinder.ts"
 import { LockQueries } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "./Locks.ts"
-import { presenceOf } from "./Presence.ts"
+import { presenceAt, presenceOf } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
+import { Projector } from "./Projector.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
 import { DoorNotNamed } from "./SharedCredentialError.ts"
 import { SharedCredentials } from "./SharedCredentials.ts"
 import { canonical } from "./TempKey.ts"
 import { UuidText } from "./Text.ts"
+
+/** How long a page of several doors waits for the read model: it shows no more than whether their locks are connected. */
+const CATCH_UP = Duration.millis(100)
 
 /** No temp key ever had this link. */
 export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFound", {}) {
@@ -76,6 +80,7 @@ export class TempKeyLinks extends Context.Service<
       const locks = yield* Locks
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
+      const projector = yield* Projector
       const find = yield* lockFinder
 
       const lockOf = (tempKeyUuid: string) =>
@@ -103,10 +108,10 @@ export class TempKeyLinks extends Context.Service<
         view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {
           const shared = Option.getOrUndefined(yield* credentials.find(tempKeyUuid))
           if (shared !== undefined) {
-            const online = yield* Effect.forEach(shared.doors, ({ lockId }) =>
-              Effect.flatMap(lockAt(lockId), ({ uuid }) => isOnline(uuid))
-            )
-            return guestKeyOfShared(shared, online, now)
+            // Locks that were made just now are in the log before the read model knows them.
+            yield* Effect.ignore(projector.catchUp(CATCH_UP))
+            const onlineAt = yield* presenceAt(readModel, new Set(shared.doors.map(({ lockId }) => lockId)))
+            return guestKeyOfShared(shared, onlineAt, now)
           }
           const lock = yield* lockBehind(tempKeyUuid)
           const uuid = canonical(tempKeyUuid)

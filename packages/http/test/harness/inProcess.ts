@@ -119,6 +119,7 @@ const storeWith = (faults: Faults) =>
       return {
         ...store,
         read: (...args) => gate(store.read(...args)),
+        event: (...args) => gate(store.event(...args)),
         append: (...args) => gate(store.append(...args)),
         prepare: (...args) => gate(store.prepare(...args)),
         receipt: (...args) => gate(store.receipt(...args)),
@@ -137,7 +138,9 @@ const readModelWith = (faults: Faults) =>
         ...readModel,
         lockOfTempKey: (uuid) => gate(readModel.lockOfTempKey(uuid)),
         isOnline: (thing) => gate(readModel.isOnline(thing)),
-        isKnownUser: (userId) => gate(readModel.isKnownUser(userId)),
+        isKnownUser: (userId, orgId) => gate(readModel.isKnownUser(userId, orgId)),
+        locksOfOrganization: (orgId) => gate(readModel.locksOfOrganization(orgId)),
+        devices: (lockIds) => gate(readModel.devices(lockIds)),
         devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
       }
     })
