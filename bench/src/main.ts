@@ -17,6 +17,7 @@ import { inProcess } from "./benchmarks/inProcess.ts"
 import { largeLocks } from "./benchmarks/largeLocks.ts"
 import { longStream } from "./benchmarks/longStream.ts"
 import { spacetimedb } from "./benchmarks/spacetimedb.ts"
+import { tenants } from "./benchmarks/tenants.ts"
 import { describeMachine } from "./machine.ts"
 import { holds, render } from "./report.ts"
 
@@ -28,6 +29,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   largeLocks,
   hotLock,
   cachedLocks,
+  tenants,
   devices,
   hangingEndpoint,
   spacetimedb
