@@ -92,6 +92,8 @@ export class LockRepository extends Context.Service<
             // Others may have read some of it meanwhile.
             loaded.latest = tail.reduce(following, loaded.latest)
             if (tail.length < PAGE) break
+            // A long history is not folded in one turn: others go on in between.
+            yield* Effect.yieldNow
           }
           yield* saveSnapshotWhenDue(loaded)
           return loaded.latest.version > before

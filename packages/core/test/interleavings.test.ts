@@ -126,14 +126,18 @@ it("two processes keep as many refused uses as there is room for, and each once"
             const over = Context.add(world.ports, EventStore, gated)
             const processes = [yield* world.process({ over }), yield* world.process({ over })] as const
             const tempKeyUuid = "7e3b0000-0000-4000-8000-000000000001"
-            yield* processes[0](create)
-            yield* processes[0]({
-              _tag: "CreateTempKey",
-              tempKeyUuid,
-              accessMode: "public",
-              validFrom: clock("09:00"),
-              validUntil: clock("17:00")
-            })
+            const before = { at: millis("08:00") }
+            yield* processes[0](create, before)
+            yield* processes[0](
+              {
+                _tag: "CreateTempKey",
+                tempKeyUuid,
+                accessMode: "public",
+                validFrom: clock("09:00"),
+                validUntil: clock("17:00")
+              },
+              before
+            )
             const early = { at: millis("08:30") }
             const refused = Array.from({ length: uses }, (_, n) =>
               Effect.flip(processes[n % 2 === 0 ? 0 : 1]({ _tag: "UseTempKey", tempKeyUuid }, early))

@@ -52,11 +52,11 @@ const furnish = Effect.fnUntraced(function* ({ command, process }: World) {
   const terms = { accessMode: "public", validFrom: clock("09:00"), validUntil: clock("17:00") }
   yield* command({ _tag: "CreateTempKey", tempKeyUuid: OWN_KEY, ...terms }, 1)
   const use = (at: string) => ({ _tag: "UseTempKey", tempKeyUuid: OWN_KEY, at: millis(at) })
-  for (const time of ["10:00", "11:00"]) yield* command(use(time), 1)
   yield* Effect.flip(command(use("08:45"), 1))
   const { pin } = yield* process.share(sharing([[1, "both"]]), uuidOf(1))
   yield* process.enter(1, pin ?? "")
   yield* Effect.flip(process.enter(1, "00000000", { at: millis("09:30"), commandId: "guess" }))
+  for (const time of ["10:00", "11:00"]) yield* command(use(time), 1)
 })
 
 /** Much of the same at locks of others. */

@@ -32,7 +32,7 @@ it.live("every statement finds its rows by an index", () =>
     yield* Effect.addFinalizer(() => Effect.sync(() => [log, rows].forEach((db) => void db.close())))
 
     const scans = [...prepared].flatMap((sql) => {
-      const db = /\b(events|reservations|receipts|snapshots)\b/.test(sql) ? log : rows
+      const db = /\b(events|reservations|prepared_ids|receipts|snapshots)\b/.test(sql) ? log : rows
       // What empties a table, or reads the one row of another, reads all of it.
       if (!/\bWHERE\b/.test(sql)) return []
       return planOf(db, sql).filter((step) => step.startsWith("SCAN") && !/^SCAN (json_each|CONSTANT)/.test(step))
@@ -69,7 +69,7 @@ it.live("what was settled long ago is deleted by and by, so that nobody waits fo
     const events = new EventLog(log)
     expect(left()).toBe(1_510)
     const prepareNext = (n: number) => {
-      const reservation = { commandId: `next-${n}`, streamId: `lock-${n}`, thing: "thing", deadline: now }
+      const reservation = { commandId: `next-${n}`, attempt: 1, streamId: `lock-${n}`, thing: "thing", deadline: now }
       const { eventId, type, at, commandId } = event()
       const prepared = [[eventId, type, "{}", at, "", "{}", commandId, null]] as const
       events.commit([

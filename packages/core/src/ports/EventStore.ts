@@ -228,7 +228,6 @@ export class EventStore extends Context.Service<
     /** Every reservation. How a prepared append ended is remembered for a day. */
     readonly unsettled: Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
 
-
     readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
 
     readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>

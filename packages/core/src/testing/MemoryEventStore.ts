@@ -201,7 +201,6 @@ const make = (): EventStore["Service"] => {
 
     unsettled: Effect.sync(() => Array.from(prepared.values(), ({ reservation }) => reservation)),
 
-
     receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
 
     snapshot: (streamId) => Effect.sync(() => Option.fromUndefinedOr(snapshots.get(streamId))),
