@@ -9,7 +9,7 @@ import type { Sample } from "../statistics.ts"
 
 const TENANTS = 50
 /** How often each question is asked in a round. */
-const ASKED = 300
+const ASKED = 100
 
 export const tenants: Benchmark = {
   name: "tenants",

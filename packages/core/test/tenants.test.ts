@@ -6,6 +6,7 @@ import { LockQueries } from "../src/LockQueries.ts"
 import { EventStore, type NewEvent } from "../src/ports/EventStore.ts"
 import { ReadModel } from "../src/ports/ReadModel.ts"
 import { SharedCredentials } from "../src/SharedCredentials.ts"
+import { SharedDoors } from "../src/SharedDoors.ts"
 import { TempKeyLinks } from "../src/TempKeyLinks.ts"
 import { clock, millis, operator } from "./scenario.ts"
 import { makeSharedWorld, organization, otherOrganization, sharing, thingOf, uuidOf } from "./shared.ts"
@@ -171,7 +172,8 @@ it.live(
       }
       const { ports, look } = counting(world)
       const process = yield* world.another(ports)
-      const links = Context.get(yield* world.latchkey(ports), TempKeyLinks)
+      const services = yield* world.latchkey(ports)
+      const links = Context.get(services, TempKeyLinks)
       yield* process.share(sharing(doors), uuidOf(1))
       yield* links.view(uuidOf(1), undefined, millis("12:00"))
       yield* world.readModel.reportDevice(thingOf(203), true, 1)
@@ -179,6 +181,11 @@ it.live(
       const view = yield* links.view(uuidOf(1), undefined, millis("12:00"))
       expect(look().calls).toBeLessThan(10)
       expect(view).toMatchObject({ doors: doors.map(([lockId]) => ({ online: lockId === 203 })) })
+
+      // What a confirmation asks.
+      yield* links.view(uuidOf(1), undefined, millis("12:00"))
+      yield* Context.get(services, SharedDoors).opening(uuidOf(1), 7, 1)
+      expect(look().calls).toBeLessThan(10)
 
       yield* process.share(sharing(doors), uuidOf(2))
       expect(look().calls).toBeLessThan(doors.length + 20)
