@@ -1,8 +1,8 @@
 /** Long reads, a page a turn of the event loop: whoever else asks something meanwhile goes on in between. */
 import { Effect, Semaphore } from "effect"
 
-/** Events of one page: about a millisecond's work, also where they are replayed. */
-export const PAGE = 250
+/** Events of one page: a millisecond of work at most, also where they are replayed. */
+export const PAGE = 100
 
 /** One loop, one line: however many read at once, a turn holds one page. */
 const line = Semaphore.makeUnsafe(1)

@@ -8,6 +8,7 @@ import { ReadModel } from "../src/ports/ReadModel.ts"
 import { SharedCredentials } from "../src/SharedCredentials.ts"
 import { SharedDoors } from "../src/SharedDoors.ts"
 import { TempKeyLinks } from "../src/TempKeyLinks.ts"
+import { PAGE } from "../src/Turns.ts"
 import { clock, millis, operator } from "./scenario.ts"
 import { makeSharedWorld, organization, otherOrganization, sharing, thingOf, uuidOf } from "./shared.ts"
 
@@ -241,8 +242,8 @@ it.live("a long history is read a page a turn, however many ask for it at once",
     const [first = 0, ...others] = [...rows.values()].sort((a, b) => b - a)
     expect(first + others.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(12 * 3_000)
     // Everybody's first page is free: a short history waits for nobody.
-    expect(first).toBeLessThanOrEqual(12 * 250)
-    expect(Math.max(...others)).toBeLessThanOrEqual(2 * 250)
+    expect(first).toBeLessThanOrEqual(12 * PAGE)
+    expect(Math.max(...others)).toBeLessThanOrEqual(2 * PAGE)
   }).pipe(Effect.scoped)
 )
 

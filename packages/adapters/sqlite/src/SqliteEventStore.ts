@@ -29,6 +29,8 @@ import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 import type { WriterData } from "./worker.ts"
 
+/** Of the database, kept in memory for reads: what a tenant asks for again is there, also when the file is large. */
+const CACHE_KIB = 16_384
 /** Milliseconds that a read may wait, in the main thread: only while another process repairs or closes the database. */
 const READ_TIMEOUT = 500
 
@@ -44,6 +46,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
       Effect.try({ try: () => new DatabaseSync(file, { readOnly: true, timeout: READ_TIMEOUT }), catch: unavailable }),
       (db) => Effect.sync(() => db.close())
     )
+    yield* Effect.try({ try: () => db.exec(`PRAGMA cache_size = -${CACHE_KIB}`), catch: unavailable })
     const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
     const query = <A>(run: () => A) =>
       Effect.try({
