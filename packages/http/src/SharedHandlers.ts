@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type Shared, SharedCredentials, SharedDoors, summaryOf } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "./Api.ts"
+import { networksOf } from "./CallerAddress.ts"
 import { pathOfKey } from "./guests/GuestSession.ts"
 import { PinSecret } from "./PinSecret.ts"
 import type { Handlers } from "./Routes.ts"
@@ -31,10 +32,13 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
     },
     pins: {
       "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call: { headers: _, address, ...context } }) =>
-        Effect.map(doors.openByPin({ ...context, lockId, pin, address: address() }, key), ({ online }) => ({
-          status: 200,
-          body: { success: true, offline: online === false }
-        }))
+        Effect.map(
+          doors.openByPin({ ...context, lockId, pin, address: networksOf(address())[0] }, key),
+          ({ online }) => ({
+            status: 200,
+            body: { success: true, offline: online === false }
+          })
+        )
     }
   }
   return handlers
