@@ -1,8 +1,8 @@
 /** PINs that were refused at a lock, as the log has them: whose they were, if anybody's, and how long their guesser had to wait. */
-import { Effect, Option, Schema } from "effect"
+import { Effect } from "effect"
+import { BUDGETS } from "./Budgets.ts"
 import type { Question } from "./Explanation.ts"
-import { countPin, FORGOTTEN_AFTER, lockedUntil, PinEvent } from "./PinAttempts.ts"
-import { PIN_ATTEMPTS } from "./PinGuard.ts"
+import { countPin, forgottenAfter, lockedUntil, PIN_ATTEMPTS, type PinEvent, pinEventIn } from "./PinAttempts.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { forEachPaged, PAGE } from "./Turns.ts"
 
@@ -31,7 +31,7 @@ export const questionAboutPin = Effect.fnUntraced(function* (
   const refused = refusedIn(stored)
   if (refused?.lockId !== lockId) return undefined
   const { eventId, at, principal } = stored
-  const lockedOutUntil = yield* lockedOut(stored, refused.accounts)
+  const lockedOutUntil = refused.lockedOutUntil ?? (yield* lockedOut(stored, refused.accounts))
   return {
     subject:
       refused.credentialUuid === undefined ? { _tag: "Pin" } : { _tag: "Pin", sharedKeyUuid: refused.credentialUuid },
@@ -41,29 +41,33 @@ export const questionAboutPin = Effect.fnUntraced(function* (
   }
 })
 
-/** Who guesses at many locks is locked out at all of them: every refusal counts that is not forgotten by then. */
+/**
+ * The first edition did not say so with the refusal, and kept those of all locks in one stream: every one counts that
+ * was not forgotten by then.
+ */
 const lockedOut = Effect.fnUntraced(function* (
   { streamId, version, at }: StoredEvent,
   accounts: ReadonlyArray<string>
 ): Effect.fn.Return<number | undefined, StoreUnavailable, EventStore> {
+  if (streamId !== PIN_ATTEMPTS) return undefined
   const store = yield* EventStore
   let from = version
   while (from > 0) {
     from = Math.max(0, from - PAGE)
     const [first] = yield* store.read(streamId, from, 1)
-    if (first !== undefined && first.at < at - FORGOTTEN_AFTER) break
+    if (first !== undefined && first.at < at - forgottenAfter(BUDGETS)) break
   }
   const counted = new Map<string, number>()
   yield* forEachPaged(
     (after, limit) => store.read(streamId, after, Math.min(limit, version - after)),
     (stored) => stored.version,
-    (stored) => countPin(counted, stored),
+    (stored) => countPin(BUDGETS, counted, stored),
     from
   )
-  return lockedUntil(counted, accounts, at)
+  return lockedUntil(BUDGETS, counted, accounts, at)
 })
 
-const decode = Schema.decodeUnknownOption(PinEvent)
-
-const refusedIn = ({ streamId, type, data }: StoredEvent): typeof PinEvent.Type | undefined =>
-  streamId.startsWith(PIN_ATTEMPTS) ? Option.getOrUndefined(decode({ ...data, _tag: type })) : undefined
+const refusedIn = (stored: StoredEvent): Extract<PinEvent, { _tag: "PinRefused" }> | undefined => {
+  const event = stored.streamId.startsWith(PIN_ATTEMPTS) ? pinEventIn(stored) : undefined
+  return event?._tag === "PinRefused" ? event : undefined
+}

@@ -4,8 +4,8 @@
  */
 import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
 import type { Lock } from "./Lock.ts"
-import type { CommandContext } from "./LockCommand.ts"
-import { AccessDenied, TempKeyExists } from "./LockError.ts"
+import { BOUNDS, type CommandContext } from "./LockCommand.ts"
+import { AccessDenied, LockFull, TempKeyExists } from "./LockError.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { ReceiptReused } from "./Locks.ts"
 import { drawPin, hashPin, type PinKey } from "./Pins.ts"
@@ -46,6 +46,7 @@ export type ShareError =
   | NoSuchLock
   | AccessDenied
   | EmptySharedWindow
+  | LockFull
   | TempKeyExists
   | ReceiptReused
   | CommandExists
@@ -173,6 +174,12 @@ export class SharedCredentials extends Context.Service<
         if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
         yield* catchUp()
         const created = decided.success
+        for (const { lockId } of created.doors) {
+          const open = register.ofLock(lockId).filter((shared) => !hasEnded(shared, command.at))
+          if (open.length >= BOUNDS.tempKeys) {
+            return yield* Effect.fail(new LockFull({ lockId, what: "temp keys", bound: BOUNDS.tempKeys }))
+          }
+        }
         const events = [created, ...register.freePin(key, uuid, locksWithPin(created.doors), 0)]
         const orgIds = new Set(locks.map((lock) => lock?.orgId ?? ""))
         const orgId = orgIds.size === 1 ? ([...orgIds][0] ?? "") : ""
@@ -284,13 +291,16 @@ export class SharedCredentials extends Context.Service<
 
         strayPins: (key, now) =>
           register.all().filter((credential) => {
-            const status = sharedStatusAt(credential, now)
-            const hasEnded = status === "deleted" || status === "expired"
-            return credential.pin !== undefined && credential.pin.keyId !== key.id && !hasEnded
+            return credential.pin !== undefined && credential.pin.keyId !== key.id && !hasEnded(credential, now)
           }).length
       }
     })
   )
+}
+
+const hasEnded = (credential: SharedCredential, now: number): boolean => {
+  const status = sharedStatusAt(credential, now)
+  return status === "deleted" || status === "expired"
 }
 
 const notYours = new AccessDenied({

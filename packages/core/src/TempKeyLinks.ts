@@ -4,9 +4,10 @@
  */
 import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { type GuestKey, guestKeyOf, guestKeyOfShared } from "./GuestKey.ts"
+import { GuestOpenings } from "./GuestOpenings.ts"
 import { streamOfLock } from "./Lock.ts"
 import type { CommandContext } from "./LockCommand.ts"
-import { AccessDenied, type LockNotFound } from "./LockError.ts"
+import { AccessDenied, type LockNotFound, type TooManyOpenings } from "./LockError.ts"
 import { lockFinder } from "./LockFinder.ts"
 import { LockQueries } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "./Locks.ts"
@@ -52,7 +53,12 @@ export interface OpenRequest extends Omit<CommandContext, "lockId"> {
   readonly userId?: string
 }
 
-export type OpenError = Exclude<ExecuteError, LockNotFound> | LinkNotFound | DoorNotNamed | SignInNeeded
+export type OpenError =
+  | Exclude<ExecuteError, LockNotFound>
+  | LinkNotFound
+  | DoorNotNamed
+  | SignInNeeded
+  | TooManyOpenings
 
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
@@ -81,6 +87,7 @@ export class TempKeyLinks extends Context.Service<
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
       const projector = yield* Projector
+      const openings = yield* GuestOpenings
       const find = yield* lockFinder
 
       const lockOf = (tempKeyUuid: string) =>
@@ -124,7 +131,8 @@ export class TempKeyLinks extends Context.Service<
         open: Effect.fnUntraced(function* (request) {
           const { tempKeyUuid } = request
           const lockId = yield* Effect.catchTag(lockOf(tempKeyUuid), "LinkNotFound", () => notFound(tempKeyUuid))
-          const executed = yield* locks.execute({ ...request, _tag: "OpenWithTempKey", lockId }).pipe(
+          const open = locks.execute({ ...request, _tag: "OpenWithTempKey", lockId })
+          const executed = yield* openings.counted({ link: tempKeyUuid, lockId, at: request.at }, open).pipe(
             Effect.catchTag(["LockNotFound", "TempKeyNotFound"], () => Effect.fail(new LinkNotFound())),
             Effect.catchTag("NotOnWhitelist", () =>
               Effect.fail(request.userId === undefined ? new SignInNeeded() : notListed)

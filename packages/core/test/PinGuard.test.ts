@@ -127,7 +127,7 @@ it.live("every refusal takes the same steps in the store, whatever the reason", 
     const watched = yield* another(Context.add(ports, EventStore, traced))
     const stepsOf = Effect.fnUntraced(function* (lockId: number, pin: string, address: string) {
       steps = []
-      const refused = yield* Effect.flip(watched.enter(lockId, pin, { address }))
+      const refused = yield* Effect.flip(watched.enter(lockId, pin, { networks: [address] }))
       expect(refused).toMatchObject({ _tag: "PinRefused", message: "This PIN does not open this lock now." })
       return steps
     })

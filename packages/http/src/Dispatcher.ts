@@ -75,7 +75,9 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if (problem.code >= 500) run(logFailure(route, problem, cause))
     const answer = problemAnswer(route, asked, problem)
     const error = failureOf(cause)
-    return error?._tag === "PinLockedOut" ? { ...answer, headers: { "retry-after": String(error.retryAfter) } } : answer
+    return error !== undefined && "retryAfter" in error
+      ? { ...answer, headers: { "retry-after": String(error.retryAfter) } }
+      : answer
   }
 
   const problemAnswer = (route: Route, { request, params }: Asked, problem: Problem): Answer =>

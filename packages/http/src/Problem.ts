@@ -71,6 +71,8 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   ResidentNotNamed: [400, "No single resident named"],
   TempKeyNotFound: [404, "Temp key not found"],
   TempKeyExists: [400, "Temp key uuid already used"],
+  LockFull: [400, "Lock full"],
+  TooManyOpenings: [429, "Too many openings"],
   EmptyWindow: [400, "Empty validity window"],
   EmptyWhitelist: [400, "Empty whitelist"],
   TempKeyNotValid: [400, "Temp key not valid"],

@@ -31,14 +31,15 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
         Effect.as(credentials.revoke(call, uuid), { status: 200, body: { success: true } })
     },
     pins: {
-      "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call: { headers: _, address, ...context } }) =>
-        Effect.map(
-          doors.openByPin({ ...context, lockId, pin, address: networksOf(address())[0] }, key),
-          ({ online }) => ({
-            status: 200,
-            body: { success: true, offline: online === false }
-          })
-        )
+      "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call: { headers, address, ...context } }) => {
+        const secret = headers["x-api-key"]
+        const apiKey = secret === undefined ? undefined : key.digest(`api key\n${secret}`)
+        const request = { ...context, lockId, pin, networks: networksOf(address()), apiKey }
+        return Effect.map(doors.openByPin(request, key), ({ online }) => ({
+          status: 200,
+          body: { success: true, offline: online === false }
+        }))
+      }
     }
   }
   return handlers
