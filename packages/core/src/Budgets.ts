@@ -16,7 +16,7 @@ import { type Budget, budget } from "./Budget.ts"
  *
  * What is asked by those who are signed in:
  * - `userEvents`, `orgEvents`: commands, of which one for many keys counts as many times;
- * - `userBytes`, `orgBytes`: what is sent and answered, at least 1 KB a request.
+ * - `userKB`, `orgKB`: kilobytes that are sent and answered, at least one a request.
  */
 export interface Budgets {
   readonly caller: Budget
@@ -27,12 +27,12 @@ export interface Budgets {
   readonly link: Budget
   readonly guests: Budget
   readonly userEvents: Budget
-  readonly userBytes: Budget
+  readonly userKB: Budget
   readonly orgEvents: Budget
-  readonly orgBytes: Budget
+  readonly orgKB: Budget
 }
 
-const MB = 1024 * 1024
+const MB = 1024
 
 /** The budgets unless they are configured. Three strangers who guess without end leave a lock room, and so does one site. */
 export const BUDGETS: Budgets = {
@@ -44,9 +44,9 @@ export const BUDGETS: Budgets = {
   link: budget(20, 360),
   guests: budget(40, 1_200),
   userEvents: budget(500, 7_200),
-  userBytes: budget(16 * MB, 128 * MB),
+  userKB: budget(16 * MB, 128 * MB),
   orgEvents: budget(100_000, 36_000_000),
-  orgBytes: budget(4_096 * MB, 65_536 * MB)
+  orgKB: budget(4_096 * MB, 65_536 * MB)
 }
 
 /** The budgets that services go by. */

@@ -1,9 +1,12 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
+import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
 import { Config, Effect, Option, Schema } from "effect"
 import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
 import {
   anyText,
   apiKeyPairs,
+  budgetOrOff,
+  budgetText,
   databaseName,
   httpUrl,
   matching,
@@ -60,6 +63,7 @@ export interface ServerConfig extends StoreConfig {
   /** The secret under which PINs are kept, unless it is in the folder of the data. */
   readonly pinKey: Uint8Array | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
+  readonly budgets: Budgets
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
 }
@@ -161,9 +165,40 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       apiKeyPairs,
       "expected org:secret pairs, separated by commas, and no secret twice"
     ),
+    budgets: yield* budgets,
     traced:
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
+  }
+})
+
+const budgets: Effect.Effect<Budgets, InvalidConfig> = Effect.gen(function* () {
+  const pins = (name: string, unless: Budget) =>
+    variable(
+      `LATCHKEY_BUDGET_PIN_${name}`,
+      unless,
+      budgetText,
+      "expected how many at once and an hour, such as 100+120"
+    )
+  const others = (name: string, unless: Budget) =>
+    variable(
+      `LATCHKEY_BUDGET_${name}`,
+      unless,
+      budgetOrOff,
+      "expected how many at once and an hour, such as 500+7200, or off"
+    )
+  return {
+    caller: yield* pins("CALLER", BUDGETS.caller),
+    line: yield* pins("LINE", BUDGETS.line),
+    site: yield* pins("SITE", BUDGETS.site),
+    lock: yield* pins("LOCK", BUDGETS.lock),
+    gateway: yield* pins("KEYPAD", BUDGETS.gateway),
+    link: yield* others("LINK", BUDGETS.link),
+    guests: yield* others("GUESTS", BUDGETS.guests),
+    userEvents: yield* others("USER", BUDGETS.userEvents),
+    userKB: yield* others("USER_KB", BUDGETS.userKB),
+    orgEvents: yield* others("ORGANIZATION", BUDGETS.orgEvents),
+    orgKB: yield* others("ORGANIZATION_KB", BUDGETS.orgKB)
   }
 })
 

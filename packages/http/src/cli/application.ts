@@ -1,5 +1,12 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
-import { type DeviceShadow, type EventStore, Latchkey, type ReadModel, SharedCredentials } from "@latchkey/core"
+import {
+  CurrentBudgets,
+  type DeviceShadow,
+  type EventStore,
+  Latchkey,
+  type ReadModel,
+  SharedCredentials
+} from "@latchkey/core"
 import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
@@ -25,6 +32,7 @@ const server = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
     Layer.provide(Layer.mergeAll(Latchkey.layer(), authentication(config), pinSecret(config))),
     Layer.provide(adapters(config)),
+    Layer.provide(Layer.succeed(CurrentBudgets, config.budgets)),
     Layer.provide(config.traced ? tracing : Layer.empty)
   )
 
