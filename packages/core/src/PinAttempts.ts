@@ -10,14 +10,22 @@ import type { PinKey } from "./Pins.ts"
 import type { Principal } from "./Principal.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 
-const KINDS = ["caller", "line", "site", "lock", "gateway"] as const
+/** Kinds of accounts, and which budget each has: `known` is of those at a lock who have opened it before, together. */
+const BUDGET_OF = {
+  caller: "caller",
+  line: "line",
+  site: "site",
+  lock: "lock",
+  known: "lock",
+  gateway: "gateway"
+} as const satisfies Readonly<Record<string, keyof Budgets>>
 
 /** A budget of somebody or something: `caller:<who>`, `lock:<which>` and so on. */
-export type Account = `${(typeof KINDS)[number]}:${string}`
+export type Account = `${keyof typeof BUDGET_OF}:${string}`
 
 /** Refused PINs older than this, in milliseconds, have no part in anything any more. */
 export const forgottenAfter = (budgets: Budgets): number =>
-  Math.max(...KINDS.map((kind) => budgets[kind].burst * budgets[kind].every))
+  Math.max(...Object.values(BUDGET_OF).map((name) => budgets[name].burst * budgets[name].every))
 
 /** Who enters a PIN. */
 export interface PinCaller {
@@ -35,7 +43,12 @@ export interface PinAccounts {
   /** What strangers used up at whatever locks, in a stream of the widest network that they come from. */
   readonly caller: { readonly streamId: string; readonly accounts: ReadonlyArray<Account> } | undefined
   /** What was used up at the lock, in a stream that the lock has for itself if it ever had a PIN. */
-  readonly lock: { readonly streamId: string; readonly accounts: ReadonlyArray<Account> }
+  readonly lock: {
+    readonly streamId: string
+    readonly accounts: ReadonlyArray<Account>
+    /** Instead of these, for strangers who have opened the lock before, when others have used them up. */
+    readonly known: ReadonlyArray<Account>
+  }
 }
 
 /** The streams that hold what became of PINs. */
@@ -65,7 +78,7 @@ export const accountsOf = (
   if (mayOpen) {
     const who = apiKey === undefined ? nameOf(principal) : `key ${apiKey}`
     const accounts: ReadonlyArray<Account> = [`gateway:${hidden("gateway", who, lockId)}`]
-    return { caller: undefined, lock: { streamId: streamOf(String(lockId)), accounts } }
+    return { caller: undefined, lock: { streamId: streamOf(String(lockId)), accounts, known: [] } }
   }
   const names = principal._tag === "Guest" ? networks.map((network) => `address ${network}`) : [nameOf(principal)]
   const [caller = "", line, site] = names
@@ -77,7 +90,7 @@ export const accountsOf = (
   const lock = hasPins ? String(lockId) : emptyLock(lockId)
   return {
     caller: { streamId: `${PIN_ATTEMPTS}-caller-${hidden("stream", names.at(-1) ?? "")}`, accounts },
-    lock: { streamId: streamOf(lock), accounts: [`lock:${lock}`] }
+    lock: { streamId: streamOf(lock), accounts: [`lock:${lock}`], known: [`known:${lock}`] }
   }
 }
 
@@ -117,8 +130,9 @@ export const PinEvent = Schema.TaggedUnion({
 export type PinEvent = typeof PinEvent.Type
 
 const budgetOf = (budgets: Budgets, account: string): Budget | undefined => {
-  const kind = KINDS.find((kind) => account.startsWith(`${kind}:`))
-  return kind === undefined ? undefined : budgets[kind]
+  const kind = account.slice(0, account.indexOf(":"))
+  const name = (BUDGET_OF as { readonly [kind: string]: keyof Budgets })[kind]
+  return name === undefined ? undefined : budgets[name]
 }
 
 /** When the next PIN may be entered on these accounts, epoch milliseconds; `undefined`: at once. */

@@ -169,10 +169,16 @@ export class PinGuard extends Context.Service<
         if (early !== undefined) return yield* Effect.fail(early)
         if (callers !== undefined) yield* catchUp(callers, at)
         yield* catchUp(atLock, at)
-        const passes = Effect.suspend(() => (name === undefined ? Effect.succeed(false) : isKnown(lockId, name)))
-        const lockedOut = byCaller() ?? byLock()
-        if (lockedOut !== undefined && (byCaller() !== undefined || !(yield* passes)))
-          return yield* Effect.fail(lockedOut)
+        const fromCaller = byCaller()
+        if (fromCaller !== undefined) return yield* Effect.fail(fromCaller)
+        /** The accounts at the lock on which it counts: what strangers have used up there does not stop whom it knows. */
+        const standing = Effect.fnUntraced(function* (strangers: PinLockedOut | undefined) {
+          if (strangers === undefined) return lock.accounts
+          const isKnownThere = name !== undefined && (yield* isKnown(lockId, name))
+          const lockedOut = isKnownThere ? lockOut(atLock, lock.known, at) : strangers
+          return lockedOut === undefined ? lock.known : yield* Effect.fail(lockedOut)
+        })
+        const counted = yield* standing(byLock())
 
         const found = yield* check
         const told = (accounts: ReadonlyArray<string>, more: object = {}): typeof PinEvent.Type =>
@@ -193,9 +199,10 @@ export class PinGuard extends Context.Service<
           // A refused PIN has the id of the command's first event: that is how it is asked about.
           return eventOf(attempt, Result.isSuccess(found) ? "accepted" : "1", told(counted, facts))
         }
-        const atLockOnly = (counted: ReadonlyArray<string>) => record(atLock, counted, () => atTheLock(counted))
-        yield* Effect.catchTag(atLockOnly(lock.accounts), "PinLockedOut", (lockedOut) =>
-          Effect.flatMap(passes, (passes) => (passes ? atLockOnly([]) : Effect.fail(lockedOut)))
+        const recordAtLock = (counted: ReadonlyArray<string>) => record(atLock, counted, () => atTheLock(counted))
+        yield* Effect.catchTag(recordAtLock(counted), "PinLockedOut", (lockedOut) =>
+          // Others were quicker. Who counts with those whom the lock knows has no other account.
+          counted === lock.known ? Effect.fail(lockedOut) : Effect.flatMap(standing(lockedOut), recordAtLock)
         )
         if (Result.isFailure(found)) return yield* Effect.fail(new PinRefused())
         if (name !== undefined) yield* remember(attempt, name)

@@ -1,6 +1,8 @@
 /** Refused PINs are counted exactly, by however many processes, and every refusal takes the same work. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Result } from "effect"
+import { Context, Effect, Fiber, Latch, Result } from "effect"
+import { BUDGETS } from "../src/Budgets.ts"
+import { knownCallersOf, MOST_KNOWN } from "../src/PinAttempts.ts"
 import type { Principal } from "../src/Principal.ts"
 import { EventStore, type NewEvent } from "../src/ports/EventStore.ts"
 import { millis } from "./scenario.ts"
@@ -179,4 +181,146 @@ it.live(
       expect(yield* Effect.flip(process.enter(1, pin ?? "", by(organization)))).toMatchObject({ retryAfter: 60 })
       expect(yield* process.enter(1, pin ?? "")).toMatchObject({ doorId: 1 })
     })
+)
+
+const strangers = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({ networks: [`198.51.${Math.floor(n / 250)}.${n % 250}`] }))
+
+it.live(
+  "who has opened a lock before passes what strangers have used up there, and so do keypads; strangers do not",
+  () =>
+    Effect.gen(function* () {
+      const { process, another } = yield* makeSharedWorld
+      const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+      const right = pin ?? ""
+      const regular = { networks: ["203.0.113.1"] }
+      const [newcomer = {}, ...attackers] = strangers(BUDGETS.lock.burst + 20)
+      expect(yield* process.enter(1, right, regular)).toMatchObject({ doorId: 1 })
+      for (const attacker of attackers) yield* Effect.flip(process.enter(1, wrong(pin), attacker))
+
+      for (const next of [process, yield* another()]) {
+        expect(yield* Effect.flip(next.enter(1, right, newcomer))).toMatchObject({
+          _tag: "PinLockedOut",
+          retryAfter: 30
+        })
+        expect(yield* next.enter(1, right, regular)).toMatchObject({ doorId: 1 })
+        expect(yield* next.enter(1, right, { ...newcomer, principal: organization })).toMatchObject({ doorId: 1 })
+      }
+      // Nobody has more guesses for it than a stranger.
+      const guesses = yield* Effect.forEach(Array(8).fill(wrong(pin)), (guess) =>
+        Effect.result(process.enter(1, guess, regular))
+      )
+      expect(count(guesses.map(tagOf))).toEqual({ Opened: 0, PinRefused: 5, PinLockedOut: 3 })
+      // What they know of one lock is nothing at another.
+      const elsewhere = yield* process.share(sharing([[2, "code"]]), uuidOf(2))
+      for (const attacker of strangers(250).slice(BUDGETS.lock.burst + 20)) {
+        yield* Effect.flip(process.enter(2, wrong(elsewhere.pin), attacker))
+      }
+      expect(yield* Effect.flip(process.enter(2, elsewhere.pin ?? "", { networks: ["203.0.113.2"] }))).toMatchObject({
+        _tag: "PinLockedOut"
+      })
+    })
+)
+
+it.live("a lock remembers the last callers who opened it, and no more", () =>
+  Effect.gen(function* () {
+    const { process, store } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const openers = strangers(MOST_KNOWN + 1)
+    for (const [n, opener] of openers.entries()) {
+      yield* process.enter(1, pin ?? "", { ...opener, at: millis("09:00") + n * 60_000 })
+    }
+    // Who is known already is not written down again.
+    yield* process.enter(1, pin ?? "", { ...openers.at(-1), at: millis("10:00") })
+    expect(yield* store.read(knownCallersOf(1), 0, 100)).toHaveLength(openers.length)
+    const attackers = strangers(200).slice(openers.length)
+    for (const attacker of attackers)
+      yield* Effect.flip(process.enter(1, wrong(pin), { ...attacker, at: millis("10:00") }))
+    const [first = {}, second = {}] = openers
+    expect((yield* Effect.flip(process.enter(1, pin ?? "", { ...first, at: millis("10:00") })))._tag).toBe(
+      "PinLockedOut"
+    )
+    expect(yield* process.enter(1, pin ?? "", { ...second, at: millis("10:00") })).toMatchObject({ doorId: 1 })
+  })
+)
+
+it.live("each keypad of an organization has a budget of its own", () =>
+  Effect.gen(function* () {
+    const { process } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const keypad = (apiKey: string) => ({ principal: organization, apiKey })
+    for (let n = 0; n < BUDGETS.gateway.burst; n++) yield* Effect.flip(process.enter(1, wrong(pin), keypad("front")))
+    expect((yield* Effect.flip(process.enter(1, pin ?? "", keypad("front"))))._tag).toBe("PinLockedOut")
+    expect(yield* process.enter(1, pin ?? "", keypad("back"))).toMatchObject({ doorId: 1 })
+  })
+)
+
+it.live("a home with all its networks has no more guesses than a home, and shuts no lock", () =>
+  Effect.gen(function* () {
+    const { process } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const home = Array.from({ length: 256 }, (_, n) => ({
+      networks: [`2001:db8:0:${n.toString(16)}::/64`, "2001:db8::/56", "2001:db8::/48"]
+    }))
+    const guesses = yield* Effect.forEach(home, (from) => Effect.result(process.enter(1, wrong(pin), from)), {
+      concurrency: "unbounded"
+    })
+    expect(count(guesses.map(tagOf))).toEqual({ Opened: 0, PinRefused: BUDGETS.line.burst, PinLockedOut: 246 })
+    expect(yield* process.enter(1, pin ?? "", { networks: ["192.0.2.7"] })).toMatchObject({ doorId: 1 })
+    // A company has more, and its neighbours have theirs.
+    const site = Array.from({ length: 256 }, (_, n) => ({
+      networks: [
+        `2001:db8:0:${(n * 256).toString(16)}::/64`,
+        `2001:db8:0:${(n * 256).toString(16)}::/56`,
+        "2001:db8::/48"
+      ]
+    }))
+    const more = yield* Effect.forEach(site, (from) => Effect.result(process.enter(1, wrong(pin), from)))
+    expect(count(more.map(tagOf)).PinRefused).toBe(BUDGETS.site.burst - BUDGETS.line.burst)
+  })
+)
+
+it.live("nobody waits for guesses at another lock", () =>
+  Effect.gen(function* () {
+    const { process, another, store, ports } = yield* makeSharedWorld
+    const one = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const two = yield* process.share(sharing([[2, "code"]]), uuidOf(2))
+    const hanging = EventStore.of({
+      ...store,
+      append: (stream, ...rest) => (stream.endsWith("-lock-1") ? Effect.never : store.append(stream, ...rest))
+    })
+    const slow = yield* another(Context.add(ports, EventStore, hanging))
+    const waiting = yield* Effect.forEach(strangers(50), (from) =>
+      Effect.forkChild(slow.enter(1, wrong(one.pin), from))
+    )
+    expect(yield* slow.enter(2, two.pin ?? "", { networks: ["192.0.2.7"] })).toMatchObject({ doorId: 1 })
+    expect(yield* Effect.flip(slow.enter(2, wrong(two.pin), { networks: ["192.0.2.7"] }))).toMatchObject({
+      _tag: "PinRefused"
+    })
+    yield* Fiber.interruptAll(waiting)
+  })
+)
+
+it.live("the right PIN in one process stands in line with the wrong ones in another", () =>
+  Effect.gen(function* () {
+    const { process, another, store, ports } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    for (let n = 1; n < BUDGETS.caller.burst; n++) yield* Effect.flip(process.enter(1, wrong(pin)))
+    const judged = yield* Latch.make(false)
+    const overtaken = yield* Latch.make(false)
+    const slow = yield* another(
+      Context.add(ports, EventStore, {
+        ...store,
+        append: (stream, ...rest) =>
+          stream.startsWith("pin-attempts-caller-")
+            ? judged.open.pipe(Effect.andThen(overtaken.await), Effect.andThen(store.append(stream, ...rest)))
+            : store.append(stream, ...rest)
+      })
+    )
+    const entering = yield* Effect.forkChild(Effect.result(slow.enter(1, pin ?? "")))
+    yield* judged.await
+    expect((yield* Effect.flip(process.enter(1, wrong(pin))))._tag).toBe("PinRefused")
+    yield* overtaken.open
+    expect(tagOf(yield* Fiber.join(entering))).toBe("PinLockedOut")
+  })
 )
