@@ -16,6 +16,7 @@ import { httpReads } from "./benchmarks/httpReads.ts"
 import { inProcess } from "./benchmarks/inProcess.ts"
 import { largeLocks } from "./benchmarks/largeLocks.ts"
 import { longStream } from "./benchmarks/longStream.ts"
+import { noisyTenant } from "./benchmarks/noisyTenant.ts"
 import { spacetimedb } from "./benchmarks/spacetimedb.ts"
 import { tenants } from "./benchmarks/tenants.ts"
 import { describeMachine } from "./machine.ts"
@@ -32,6 +33,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   tenants,
   devices,
   hangingEndpoint,
+  noisyTenant,
   spacetimedb
 ]
 

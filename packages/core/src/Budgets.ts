@@ -15,7 +15,7 @@ import { type Budget, budget } from "./Budget.ts"
  * - `guests`: at one lock, with all temp keys together.
  *
  * What is asked by those who are signed in:
- * - `userEvents`, `orgEvents`: commands, of which one for many keys counts as many times;
+ * - `userEvents`, `orgEvents`: commands, of which one for many keys counts as many times; a question is a part of one;
  * - `userKB`, `orgKB`: kilobytes that are sent and answered, at least one a request.
  */
 export interface Budgets {

@@ -5,7 +5,7 @@
 import { createHash, randomFillSync } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Principal, Receipt } from "@latchkey/core"
-import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { type Answer, json } from "./Answer.ts"
@@ -52,8 +52,9 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     const at = clock.currentTimeMillisUnsafe()
     const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers, at) : Effect.succeed(guest)
     return Effect.flatMap(signedIn, (principal): Effect.Effect<Answer, Failure> => {
-      const tooMany = quota.admit(principal, { events: READS.has(method) ? 0 : 1, bytes: body.length || 1 }, at)
-      if (tooMany !== undefined) return Effect.fail(tooMany)
+      const events = READS.has(method) ? EVENTS_OF_READ : 1
+      const tooMany = quota.admit(principal, { events, bytes: body.length || 1 }, at)
+      if (tooMany !== undefined) return Effect.delay(Effect.fail(tooMany), SLOWED_DOWN)
       const payload =
         method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
       if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
@@ -140,8 +141,11 @@ interface Asked {
 
 const guest: Principal = { _tag: "Guest" }
 
-/** What changes nothing. */
+/** What changes nothing, and counts as this part of an event. */
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"])
+const EVENTS_OF_READ = 1 / 5
+/** How long somebody who asks for too much waits for the refusal: who then asks again at once costs others little. */
+const SLOWED_DOWN = Duration.millis(250)
 
 const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
   headers["x-api-key"] !== undefined || headers.authorization !== undefined
