@@ -43,7 +43,7 @@ export const BUDGETS: Budgets = {
   gateway: budget(10, 60),
   link: budget(20, 360),
   guests: budget(40, 1_200),
-  userEvents: budget(500, 7_200),
+  userEvents: budget(200, 14_400),
   userKB: budget(16 * MB, 128 * MB),
   orgEvents: budget(100_000, 36_000_000),
   orgKB: budget(4_096 * MB, 65_536 * MB)

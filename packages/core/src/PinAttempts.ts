@@ -51,7 +51,7 @@ export interface PinAccounts {
   }
 }
 
-/** The streams that hold what became of PINs. */
+/** The streams that hold what became of PINs at locks; of the first edition, one for all of them. */
 export const PIN_ATTEMPTS = "pin-attempts"
 
 /** Locks at which no PIN was ever valid have this many accounts between them: whoever asks for many fills no store. */
@@ -89,7 +89,7 @@ export const accountsOf = (
   ]
   const lock = hasPins ? String(lockId) : emptyLock(lockId)
   return {
-    caller: { streamId: `${PIN_ATTEMPTS}-caller-${hidden("stream", names.at(-1) ?? "")}`, accounts },
+    caller: { streamId: `pin-guessers-${hidden("stream", names.at(-1) ?? "")}`, accounts },
     lock: { streamId: streamOf(lock), accounts: [`lock:${lock}`], known: [`known:${lock}`] }
   }
 }

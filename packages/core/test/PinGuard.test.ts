@@ -18,7 +18,7 @@ const wrong = (pin: string | null): string => (pin === "00000000" ? "11111111" :
 
 /** The one stream of a stranger's guesses. */
 const callersStream = (store: EventStore["Service"]) =>
-  Effect.map(store.streams("pin-attempts-caller-", "", 10), (streams) => {
+  Effect.map(store.streams("pin-guessers-", "", 10), (streams) => {
     expect(streams).toHaveLength(1)
     return streams[0] ?? ""
   })
@@ -148,7 +148,7 @@ it.live("every refusal takes the same steps in the store, whatever the reason", 
     // What was never looked for is found in more steps: that tells of whoever asked before, and not of the lock.
     for (const lockId of [1, 3, 999]) yield* stepsOf(lockId, wrong(valid), "192.0.2.9")
     const expected = yield* stepsOf(1, wrong(valid), "192.0.2.10")
-    expect(expected.slice(-2)).toEqual(["append pin-attempts-caller", "append pin-attempts-lock"])
+    expect(expected.slice(-2)).toEqual(["append pin-guessers", "append pin-attempts-lock"])
     for (const [n, [lockId, pin]] of (
       [
         [1, expired],
@@ -312,7 +312,7 @@ it.live("the right PIN in one process stands in line with the wrong ones in anot
       Context.add(ports, EventStore, {
         ...store,
         append: (stream, ...rest) =>
-          stream.startsWith("pin-attempts-caller-")
+          stream.startsWith("pin-guessers-")
             ? judged.open.pipe(Effect.andThen(overtaken.await), Effect.andThen(store.append(stream, ...rest)))
             : store.append(stream, ...rest)
       })

@@ -185,7 +185,7 @@ const budgets: Effect.Effect<Budgets, InvalidConfig> = Effect.gen(function* () {
       `LATCHKEY_BUDGET_${name}`,
       unless,
       budgetOrOff,
-      "expected how many at once and an hour, such as 500+7200, or off"
+      "expected how many at once and an hour, such as 200+14400, or off"
     )
   return {
     caller: yield* pins("CALLER", BUDGETS.caller),

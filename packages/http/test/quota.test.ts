@@ -1,4 +1,5 @@
 /** What users and organizations may ask for in a time: beyond it 429, and nothing is done. */
+import { UNLIMITED } from "@latchkey/core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import {
@@ -86,7 +87,7 @@ it("a user beside an API key is the organization", async () => {
 })
 
 it("residents, keys and bulk requests as large as a body can be leave a lock small", async () => {
-  await using server = await startInProcess()
+  await using server = await startInProcess({ budgets: { userEvents: UNLIMITED } })
   const lock = await createLock(server.url)
   expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
   const ask = (command: string, body: unknown) =>
