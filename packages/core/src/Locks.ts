@@ -80,6 +80,8 @@ export interface LocksOptions {
   readonly sendTimeout?: Duration.Input
 }
 
+/** A guest's opening holds up everybody else at the lock, on other servers too: the shadow has no longer for it. */
+const GUEST_TIMEOUT = Duration.seconds(1)
 const MAX_ATTEMPTS = 200
 const MAX_PAUSE = 20
 /** How far, in milliseconds, the clock may be behind a lock's last event where the time decides: servers differ a little. */
@@ -138,7 +140,14 @@ export class Locks extends Context.Service<
             const written = yield* Effect.result(
               device === undefined || lock === undefined
                 ? store.append(loaded.streamId, version, stored, command.receipt, mayPass(events))
-                : handOver(loaded.streamId, version, command, { device, thing: lock.uuid, turns: loaded.turns }, events, stored)
+                : handOver(
+                    loaded.streamId,
+                    version,
+                    command,
+                    { device, thing: lock.uuid, turns: loaded.turns },
+                    events,
+                    stored
+                  )
             )
             if (Result.isSuccess(written)) {
               yield* device === undefined
@@ -200,9 +209,10 @@ export class Locks extends Context.Service<
           const deadline = (yield* Clock.currentTimeMillis) + patience
           const attempt = yield* prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
           const sent = { thing, commandId, attempt }
-          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(sendTimeout), deadline)
+          const timeout = isByGuest(device) ? Duration.min(sendTimeout, GUEST_TIMEOUT) : sendTimeout
+          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(timeout), deadline)
           const told = yield* shadow.send(thing, attempt === 1 ? device : { ...device, attempt }, notAfter).pipe(
-            Effect.timeout(sendTimeout),
+            Effect.timeout(timeout),
             device._tag === "RemoveKey" ? identity : Effect.raceFirst(gaveWay(thing, turns)),
             Effect.catchDefect((cause) => Effect.fail(new ShadowUnavailable({ thing, message: String(cause), cause }))),
             Effect.result
@@ -312,6 +322,8 @@ const eventIdOf = (commandId: string, index: number): string => `${commandId}-${
 /** A removal of a key is next at its lock; guests come after everybody else. */
 const standingOf = ({ _tag }: LockCommand): Standing =>
   _tag === "RemoveKey" ? "removal" : _tag === "OpenWithTempKey" || _tag === "OpenDoor" ? "guest" : "other"
+
+const isByGuest = (device: DeviceCommand): boolean => device._tag === "OpenLock" && device.byGuest === true
 
 const gaveWay = (thing: string, turns: Turns) =>
   Effect.andThen(

@@ -17,7 +17,14 @@ import {
   type PinEvent,
   pinEventIn
 } from "./PinAttempts.ts"
-import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import {
+  type AppendError,
+  CommandExists,
+  EventStore,
+  type NewEvent,
+  type StoredEvent,
+  type StoreUnavailable
+} from "./ports/EventStore.ts"
 import { PinLockedOut, PinRefused } from "./SharedCredentialError.ts"
 import type { SharedContext } from "./SharedCredentials.ts"
 
@@ -60,7 +67,7 @@ export class PinGuard extends Context.Service<
     readonly attempt: <A, E>(
       attempt: PinAttempt,
       check: Effect.Effect<Result.Result<A, string | undefined>, E>
-    ) => Effect.Effect<A, E | PinRefused | PinLockedOut | StoreUnavailable>
+    ) => Effect.Effect<A, E | PinRefused | PinLockedOut | CommandExists | StoreUnavailable>
   }
 >()("@latchkey/core/PinGuard") {
   static readonly layer = Layer.effect(
@@ -106,14 +113,14 @@ export class PinGuard extends Context.Service<
         tally: Tally,
         judged: ReadonlyArray<string>,
         eventOf: () => NewEvent
-      ): Effect.fn.Return<void, PinLockedOut | StoreUnavailable> {
+      ): Effect.fn.Return<void, PinLockedOut | CommandExists | StoreUnavailable> {
         while (true) {
           const event = eventOf()
           const lockedOut = lockOut(tally, judged, event.at)
           if (lockedOut !== undefined) return yield* Effect.fail(lockedOut)
           const written = yield* Effect.result(store.append(tally.streamId, tally.version ?? 0, [event]))
           if (Result.isSuccess(written)) return take(tally, { ...event, version: written.success.version })
-          yield* overtaken(written.failure)
+          yield* overtaken(written.failure, event)
           yield* catchUp(tally, event.at)
         }
       })
@@ -147,7 +154,7 @@ export class PinGuard extends Context.Service<
         while (!(yield* isKnown(attempt.lockId, caller))) {
           const event = eventOf(attempt, "known", { _tag: "PinCallerKnown", lockId: attempt.lockId, caller })
           const written = yield* Effect.result(store.append(known.streamId, known.version ?? 0, [event]))
-          if (Result.isFailure(written)) yield* overtaken(written.failure)
+          if (Result.isFailure(written)) yield* overtaken(written.failure, event)
         }
       })
 
@@ -220,13 +227,23 @@ const eventOf = (
   { _tag: type, ...data }: typeof PinEvent.Type
 ): NewEvent => ({ eventId: `${commandId}-${suffix}`, type, data, at, orgId: "", principal, commandId })
 
-/** Nothing to do about it but to look again; anything else is no refusal of a plain append. */
-const overtaken = (error: { readonly _tag: string } | StoreUnavailable): Effect.Effect<void, StoreUnavailable> =>
-  error._tag === "VersionConflict"
-    ? Effect.void
-    : error._tag === "StoreUnavailable"
-      ? Effect.fail(error as StoreUnavailable)
-      : Effect.die(error)
+/** Nothing to do about a conflict but to look again. */
+const overtaken = (
+  error: AppendError,
+  { commandId }: NewEvent
+): Effect.Effect<void, CommandExists | StoreUnavailable> => {
+  switch (error._tag) {
+    case "VersionConflict":
+      return Effect.void
+    case "EventExists":
+      return Effect.fail(new CommandExists({ commandId }))
+    case "StoreUnavailable":
+      return Effect.fail(error)
+    default:
+      // Nothing is prepared in these streams, and no receipt is kept there.
+      return Effect.die(error)
+  }
+}
 
 /** Things by name, made when they are first asked for: of many, those asked for longest ago are forgotten. */
 const remembering = <A>(make: (name: string) => A) => {

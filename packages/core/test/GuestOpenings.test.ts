@@ -114,4 +114,23 @@ describe("the removal of a key", () => {
       expect(opened.filter(Result.isSuccess)).toHaveLength(9)
     })
   )
+
+  it.effect("on another server waits for no longer than the shadow has for a guest", () =>
+    Effect.gen(function* () {
+      const { process, another, shadow } = yield* makeDoor
+      const other = yield* another()
+      yield* shadow.setMode("hang")
+      const guest = yield* Effect.forkChild(Effect.result(process.open(uuidOf(1), 1)), { startImmediately: true })
+      yield* TestClock.adjust("1 millis")
+      yield* shadow.setMode("ok")
+      const asked = { commandId: "remove-stolen", at, principal: owner, lockId: 1 }
+      const removal = yield* Effect.forkChild(other.execute({ ...asked, _tag: "RemoveKey", keyUuid: "stolen" }), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("20 millis")
+      yield* Fiber.join(removal)
+      expect(yield* Fiber.join(guest)).toMatchObject({ failure: { _tag: "DeviceUnreachable" } })
+    })
+  )
 })

@@ -162,7 +162,7 @@ export const deviceShadowSuite = <R = never>(
           expect(added).toBeGreaterThan(5)
           expect(removed).toBeGreaterThan(5)
           for (const [kind, count] of Object.entries({ guest: opened, added, removed })) {
-            for (let n = 0; n < count; n++) expect(yield* shadow.find(thing, idOf(n, kind))).toBe(true)
+            for (let n = 0; n < count; n++) expect(yield* shadow.find(thing, idOf(n, kind), 1)).toBe(true)
           }
         })
     )
