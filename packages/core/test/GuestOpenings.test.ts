@@ -64,10 +64,16 @@ describe("guests", () => {
 
   it.live("who are refused take nothing from the others at the lock", () =>
     Effect.gen(function* () {
-      const { process } = yield* makeDoor
-      yield* process.revoke(uuidOf(2))
-      expect(tags(yield* repeat(100, () => process.open(uuidOf(2), 1)))).toEqual(["TempKeyNotValid"])
+      const { process, command } = yield* makeDoor
+      // Given by somebody who has no say about the lock any more: only the lock can tell.
+      const bob: Principal = { _tag: "User", userId: "bob" }
+      yield* command({ _tag: "SetOwner", userId: "bob" }, 1)
+      yield* process.share(sharing([[1, "key"]]), uuidOf(4), { principal: bob })
+      yield* command({ _tag: "SetOwner", userId: "ada" }, 1)
+      const refused = yield* repeat(BUDGETS.link.burst + 1, () => process.open(uuidOf(4), 1))
+      expect(tags(refused)).toEqual(["DoorWithdrawn", "TooManyOpenings"])
       expect(tags(yield* repeat(3, () => process.open(uuidOf(1), 1)))).toEqual(["Opened"])
+      expect((yield* Effect.flip(process.open(uuidOf(1), 1)))._tag).toBe("TooManyOpenings")
     }).pipe(withBudgets({ guests: { burst: 3, every: 1_000 } }))
   )
 
