@@ -5,6 +5,7 @@ import { type Lock, tempKeysOf } from "./Lock.ts"
 import { type AccessDenied, LockNotFound } from "./LockError.ts"
 import { fromStored, toWire, type WireEvent } from "./LockEvent.ts"
 import { LockRepository } from "./LockRepository.ts"
+import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
@@ -68,6 +69,7 @@ export class LockQueries extends Context.Service<
       const repository = yield* LockRepository
       const readModel = yield* ReadModel
       const projector = yield* Projector
+      const { shown } = yield* presence
 
       const lock = Effect.fnUntraced(function* (principal: Principal, lockId: number, question: LockQuestion) {
         const { loaded, fresh } = yield* repository.load(lockId)
@@ -105,7 +107,7 @@ export class LockQueries extends Context.Service<
         // An organization knows whom its own events name, and owners of locks that it got with them. Others are nobody to it.
         if (principal._tag !== "User" && locks.length === 0 && !(yield* readModel.isKnownUser(userId, orgId)))
           return yield* Effect.fail(new UserNotFound())
-        return { locks, source: readModel.source }
+        return { locks: locks.map(shown), source: readModel.source }
       })
 
       return {

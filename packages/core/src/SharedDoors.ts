@@ -14,10 +14,9 @@ import { type ExecuteError, Locks } from "./Locks.ts"
 import { accountsOf } from "./PinAttempts.ts"
 import { PinGuard } from "./PinGuard.ts"
 import type { PinKey } from "./Pins.ts"
-import { presenceOf } from "./Presence.ts"
+import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
-import { ReadModel } from "./ports/ReadModel.ts"
 import { type Door, doorForPin, doorOf, linkHindrance, mayShare, type SharedCredential } from "./SharedCredential.ts"
 import {
   type DoorNeedsPin,
@@ -86,7 +85,7 @@ export class SharedDoors extends Context.Service<
     SharedDoors,
     Effect.gen(function* () {
       const store = yield* EventStore
-      const readModel = yield* ReadModel
+      const { of: isOnline } = yield* presence
       const locks = yield* Locks
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
@@ -118,7 +117,7 @@ export class SharedDoors extends Context.Service<
           .pipe(Effect.catchTag("LockNotFound", Effect.die))
         const opened = executed.events[0]
         const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""
-        return { doorId, lockId, version: executed.version, online: yield* presenceOf(readModel, thing) }
+        return { doorId, lockId, version: executed.version, online: yield* isOnline(thing) }
       })
 
       /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */

@@ -11,11 +11,10 @@ import { AccessDenied, type LockNotFound, type TooManyOpenings } from "./LockErr
 import { lockFinder } from "./LockFinder.ts"
 import { LockQueries } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "./Locks.ts"
-import { presenceAt, presenceOf } from "./Presence.ts"
+import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
-import { ReadModel } from "./ports/ReadModel.ts"
 import { DoorNotNamed } from "./SharedCredentialError.ts"
 import { SharedCredentials } from "./SharedCredentials.ts"
 import { canonical } from "./TempKey.ts"
@@ -82,7 +81,6 @@ export class TempKeyLinks extends Context.Service<
     TempKeyLinks,
     Effect.gen(function* () {
       const store = yield* EventStore
-      const readModel = yield* ReadModel
       const locks = yield* Locks
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
@@ -109,7 +107,7 @@ export class TempKeyLinks extends Context.Service<
         )
       const lockBehind = (tempKeyUuid: string) => Effect.flatMap(lockOf(tempKeyUuid), lockAt)
 
-      const isOnline = (thing: string) => presenceOf(readModel, thing)
+      const { of: isOnline, at: presenceAt } = yield* presence
 
       return {
         view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {
@@ -117,7 +115,7 @@ export class TempKeyLinks extends Context.Service<
           if (shared !== undefined) {
             // Locks that were made just now are in the log before the read model knows them.
             yield* Effect.ignore(projector.catchUp(CATCH_UP))
-            const onlineAt = yield* presenceAt(readModel, new Set(shared.doors.map(({ lockId }) => lockId)))
+            const onlineAt = yield* presenceAt(new Set(shared.doors.map(({ lockId }) => lockId)))
             return guestKeyOfShared(shared, onlineAt, now)
           }
           const lock = yield* lockBehind(tempKeyUuid)
