@@ -3,11 +3,18 @@ import { randomUUID } from "node:crypto"
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { openPresences, PRESENCE_SCHEMA } from "./Presences.ts"
-import { applyUpdate, noShadow, type Shadow } from "./ShadowDocument.ts"
+import { applyUpdate, noShadow, type Refusal, type Shadow } from "./ShadowDocument.ts"
 import type { ByOthers, LastSeen, Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
 import { openMade } from "./ShadowsMade.ts"
 
 const SCHEMA_VERSION = 3
+
+/** Named shadows of a thing, and deleted ones whose versions are remembered. AWS IoT has no number for it. */
+export const MAX_NAMED = 25
+const tooManyNames: Refusal = {
+  code: 413,
+  message: `The thing has ${MAX_NAMED} named shadows, which is as many as may be: delete one`
+}
 
 /** How long to wait for another process, in milliseconds. */
 const OPEN_TIMEOUT = 2000
@@ -76,6 +83,13 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
   const selectNames = db.prepare(
     "SELECT name FROM shadow WHERE thing = ? AND name <> '' AND content IS NOT NULL ORDER BY name"
   )
+  const countNames = db.prepare(
+    "SELECT count(*) AS names FROM shadow WHERE thing = ? AND name <> '' AND content IS NOT NULL"
+  )
+  const forgetDeleted = db.prepare(
+    "DELETE FROM shadow WHERE rowid IN (SELECT rowid FROM shadow WHERE thing = ? AND name <> '' AND content IS NULL " +
+      `ORDER BY rowid DESC LIMIT -1 OFFSET ${MAX_NAMED})`
+  )
   const selectOutcomes = db.prepare(
     "SELECT thing, json_extract(content, '$.state.reported.commands') AS commands FROM shadow " +
       "WHERE name = '' AND json_type(content, '$.state.reported.commands') = 'object' ORDER BY thing"
@@ -96,6 +110,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       // Here, where the write lock is held: whatever the request waited for on its way counts.
       if (input.notAfter !== undefined && Date.now() > input.notAfter) return { code: 408, message: "Too late" }
       const previous = read(input)
+      const isNew = input.name !== "" && previous.content === undefined
+      if (isNew && Number(countNames.get(input.thing)?.names) >= MAX_NAMED) return tooManyNames
       const current = applyUpdate(previous, input.request, input.now, limit)
       if ("code" in current) return current
       write(input, current)
@@ -108,6 +124,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       if (deleted.content !== undefined) {
         const { version } = deleted
         write(input, { version, content: undefined })
+        forgetDeleted.run(input.thing)
         made.add({ ...input, version })
       }
       return deleted
