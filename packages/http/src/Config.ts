@@ -15,6 +15,7 @@ import {
   oneWord,
   portNumber,
   portOrOff,
+  positive,
   publicKeyFrom,
   publicUrl,
   secretBytes,
@@ -72,15 +73,29 @@ export interface ServerConfig extends StoreConfig {
 export interface LocalShadowConfig {
   readonly _tag: "local"
   /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
-  readonly rest: "off" | "closed" | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey> }
+  readonly rest:
+    | "off"
+    | "closed"
+    | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey>; readonly limits: ConnectionLimits }
   readonly mqtt: MqttConfig
 }
 
 /** Where devices meet their shadows: at a broker of this process, at another one, or nowhere. */
 export type MqttConfig =
   | { readonly _tag: "Off" }
-  | { readonly _tag: "Own"; readonly port: number; readonly signIn: "open" | "secret" }
+  | {
+      readonly _tag: "Own"
+      readonly port: number
+      readonly signIn: "open" | "secret"
+      readonly limits: ConnectionLimits
+    }
   | { readonly _tag: "Other"; readonly url: URL }
+
+/** Most connections of a port; what is not given follows from the files that the process may open. */
+export interface ConnectionLimits {
+  readonly total?: number
+  readonly perAddress?: number
+}
 
 /** AWS IoT Core; region, endpoint and credentials are the AWS SDK's own variables. */
 export interface AwsShadowConfig {
@@ -238,11 +253,12 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "expected accessKeyId:secret pairs, separated by commas, and no id twice"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
+  const limits = yield* shadowConnections
   const mqtt = yield* mqttConfig(host, anyPort)
   if (port === "off") return { _tag: "local", rest: "off", mqtt }
   // Who writes a shadow opens a door: without a signature, only programs of this machine.
   if (keys.length > 0 || isLoopback(host))
-    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys }, mqtt }
+    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys, limits }, mqtt }
   if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
   const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
@@ -254,6 +270,7 @@ const mqttConfig = Effect.fnUntraced(function* (
 ): Effect.fn.Return<MqttConfig, InvalidConfig> {
   const port = yield* variable("LATCHKEY_MQTT_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const url = yield* variable("LATCHKEY_MQTT_URL", undefined, mqttUrl, "expected an mqtt or mqtts URL")
+  const limits = yield* mqttConnections
   const byDefault = isLoopback(host) ? "open" : "secret"
   const signIn = yield* variable("LATCHKEY_DEVICE_AUTH", byDefault, oneOf("open", "secret"), "expected open or secret")
   // Who speaks for a device hears and answers its commands.
@@ -266,7 +283,27 @@ const mqttConfig = Effect.fnUntraced(function* (
     return yield* new InvalidConfig({ variable: "LATCHKEY_MQTT_URL", expected })
   }
   if (url !== undefined) return { _tag: "Other", url: new URL(url) }
-  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn }
+  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn, limits }
+})
+
+const mqttConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_MQTT_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_MQTT_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
+})
+
+const shadowConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_SHADOW_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_SHADOW_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
+})
+
+const A_NUMBER = "expected a number of connections, at least 1"
+const limits = (total: number | undefined, perAddress: number | undefined): ConnectionLimits => ({
+  ...(total !== undefined && { total }),
+  ...(perAddress !== undefined && { perAddress })
 })
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {

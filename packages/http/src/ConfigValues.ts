@@ -17,6 +17,8 @@ export const oneOf =
 export const portNumber = (text: string): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 
+export const positive = (text: string): number | undefined => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined)
+
 export const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
 
 export const httpUrl = (text: string): string | undefined =>

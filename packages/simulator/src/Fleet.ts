@@ -70,7 +70,7 @@ const after = (known: Known, incident: Incident): Known => {
     case "Offline":
       return { ...known, isOnline: incident._tag === "Online", battery: incident.battery }
     case "CutOff":
-      return { ...known, last: incident.reason }
+      return known
     case "Began":
       return { ...known, running: incident.command._tag === "Known" ? incident.command.document.type : undefined }
     case "Ended": {

@@ -31,11 +31,11 @@ export interface ShadowRestOptions {
 }
 
 /** Milliseconds for the head of a request, for all of it, and until a connection on which nothing moves is closed. */
-const HEAD_TIMEOUT = 10_000
-const REQUEST_TIMEOUT = 20_000
-const IDLE_TIMEOUT = 30_000
+const HEAD_TIMEOUT = 5000
+const REQUEST_TIMEOUT = 10_000
+const IDLE_TIMEOUT = 10_000
 /** Milliseconds between looks for requests that take too long. */
-const LOOK_EVERY = 2000
+const LOOK_EVERY = 1000
 
 /** Serves the shadows for as long as the scope lives; answers the bound address. */
 export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: ShadowRestOptions) {
