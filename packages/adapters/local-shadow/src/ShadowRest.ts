@@ -33,9 +33,11 @@ export interface ShadowRestOptions {
 /** Milliseconds for the head of a request, for all of it, and until a connection on which nothing moves is closed. */
 const HEAD_TIMEOUT = 5000
 const REQUEST_TIMEOUT = 10_000
-const IDLE_TIMEOUT = 10_000
+const IDLE_TIMEOUT = 12_000
 /** Milliseconds between looks for requests that take too long. */
 const LOOK_EVERY = 1000
+/** Requests of one connection whose answers have not left yet: whoever asks for more does not read. */
+const MAX_UNDER_WAY = 64
 
 /** Serves the shadows for as long as the scope lives; answers the bound address. */
 export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: ShadowRestOptions) {
@@ -48,15 +50,22 @@ export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: 
     requestTimeout: REQUEST_TIMEOUT,
     connectionsCheckingInterval: LOOK_EVERY
   }
+  const underWay = new WeakMap<Socket, number>()
   const server = createServer(timeouts, (request, response) => {
     const { socket } = request
+    const count = (underWay.get(socket) ?? 0) + 1
+    if (count > MAX_UNDER_WAY) return void socket.destroy()
+    underWay.set(socket, count)
     // One that is still sending its body may make room for others.
     request.once("end", () => taken.waits(socket, false))
-    response.once("close", () => taken.waits(socket, true))
+    response.once("close", () => {
+      underWay.set(socket, (underWay.get(socket) ?? 1) - 1)
+      taken.waits(socket, true)
+    })
     run(Effect.map(answer(request), (answered) => send(response, answered)))
   })
   // Also of one who does not read its answer.
-  server.setTimeout(IDLE_TIMEOUT)
+  server.setTimeout(IDLE_TIMEOUT, (socket) => (socket.bytesWritten === 0 ? refuse(socket, 408) : socket.destroy()))
   server.on("connection", (socket) => {
     if (taken.take(socket)) return
     run(
@@ -66,9 +75,7 @@ export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: 
     )
   })
   server.on("clientError", (error: Error, socket: Socket) => {
-    const status = REFUSALS[codeOf(error)] ?? 400
-    if (socket.writable && socket.bytesWritten === 0) socket.write(refusal(status))
-    socket.destroySoon()
+    refuse(socket, REFUSALS[codeOf(error)] ?? 400)
   })
   yield* Effect.acquireRelease(
     Effect.callback<void, CannotServeShadows>((resume) => {
@@ -249,6 +256,12 @@ const problem = (status: number, message: string): Answer => ({
   body: { message, traceId: randomUUID() },
   ...(ERROR_TYPES[status] !== undefined && { errorType: ERROR_TYPES[status] })
 })
+
+/** Unless an answer is on its way already. */
+const refuse = (socket: Socket, status: number): void => {
+  if (socket.writable && socket.bytesWritten === 0) socket.write(refusal(status))
+  socket.destroySoon()
+}
 
 /** Written past node, which makes no answer to what is no request. */
 const refusal = (status: number): string => {

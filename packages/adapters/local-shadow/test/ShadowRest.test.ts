@@ -127,7 +127,8 @@ describe("a page whose name leads to this machine", () => {
       () =>
         new Promise<number | undefined>((resolve, reject) => {
           const { hostname, port } = new URL(url)
-          const headers = hosts.length === 1 ? { host: hosts[0] } : { host: [...hosts] }
+          // Pairs, since a name may come twice.
+          const headers = hosts.flatMap((host) => ["host", host])
           httpRequest({ host: hostname, port, path: "/things/thing/shadow", headers }, (response) => {
             response.resume()
             resolve(response.statusCode)
@@ -145,7 +146,6 @@ describe("a page whose name leads to this machine", () => {
     [["127.0.0.1@elsewhere.example"], 403],
     [["0.0.0.0:8789"], 403],
     [["192.168.1.2"], 403],
-    [[""], 403],
     [["localhost", "elsewhere.example"], 403],
     [["localhost"], 404],
     [["LOCALHOST:8789"], 404],
@@ -197,8 +197,7 @@ describe("whoever keeps a connection", () => {
           socket.pause()
           const asked = "GET /things/a/shadow HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000)
           const over = new Promise((resolve) => socket.once("close", resolve))
-          const more = () => socket.destroyed || socket.write(asked, more)
-          more()
+          socket.write(asked)
           yield* Effect.promise(() => over)
         })
         const [told] = yield* Effect.all([Effect.all(answers, { concurrency: "unbounded" }), deaf], { concurrency: 2 })
