@@ -17,6 +17,8 @@ export interface MqttWireOptions {
 
 const HEARD = ["get/accepted", "get/rejected", "update/accepted", "update/rejected", "update/delta"]
 const CONNECT_TIMEOUT = 10_000
+/** Milliseconds between two signs of life, where the broker gives none. */
+const TELL_EVERY = 600_000
 
 export const mqttWire = ({ url, thing, password, tellsPresence = false }: MqttWireOptions): Wire => ({
   connect: (listener) => {
@@ -43,7 +45,12 @@ export const mqttWire = ({ url, thing, password, tellsPresence = false }: MqttWi
             reason = topicsRefused(url, thing)
             return void client.end(true)
           }
-          if (tellsPresence) client.publish(presence("connected"), "{}", { qos: 1 })
+          if (tellsPresence) {
+            const tell = () => client.publish(presence("connected"), "{}", { qos: 1 })
+            tell()
+            const telling = setInterval(tell, TELL_EVERY)
+            client.once("close", () => clearInterval(telling))
+          }
           listener.opened()
         }
       )
