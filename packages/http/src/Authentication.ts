@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { Principal, StoreUnavailable } from "@latchkey/core"
 import { Context, Effect, Layer, Schema } from "effect"
 import { ApiKeys } from "./ApiKeys.ts"
-import { Jwt, type KeysUnavailable, type TokenRefused } from "./Jwt.ts"
+import type { KeysUnavailable } from "./IssuerKeys.ts"
+import { Jwt, type TokenRefused } from "./Jwt.ts"
 
 /** Nobody is signed in; `message` says what to send. */
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {

@@ -9,6 +9,8 @@ import {
   budgetText,
   databaseName,
   httpUrl,
+  isLoopback,
+  keysUrl,
   matching,
   mqttUrl,
   oneOf,
@@ -313,8 +315,18 @@ const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(funct
     secretBytes,
     "expected a secret of at least 32 bytes"
   )
-  const url = yield* variable("LATCHKEY_JWKS_URL", undefined, httpUrl, "expected an http or https URL")
-  const publicKey = yield* variable("LATCHKEY_JWT_PUBLIC_KEY", undefined, publicKeyFrom, "expected a public key as PEM")
+  const url = yield* variable(
+    "LATCHKEY_JWKS_URL",
+    undefined,
+    keysUrl,
+    "expected an https URL, or an http URL of this machine (localhost), without a user or password"
+  )
+  const publicKey = yield* variable(
+    "LATCHKEY_JWT_PUBLIC_KEY",
+    undefined,
+    publicKeyFrom,
+    "expected a public key as PEM: RSA of at least 2048 bits, P-256 or Ed25519"
+  )
   const keys: ReadonlyArray<JwtOptions["key"]> = [
     ...(secret === undefined ? [] : [{ _tag: "Secret" as const, secret }]),
     ...(url === undefined ? [] : [{ _tag: "Jwks" as const, url: new URL(url) }]),
@@ -341,6 +353,3 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
   const value = parse(text.value)
   return value === undefined ? yield* new InvalidConfig({ variable: name, expected }) : value
 })
-
-/** Whether only programs of this machine can reach what listens there. */
-const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)
