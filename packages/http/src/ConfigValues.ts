@@ -59,8 +59,11 @@ export const databaseName = (text: string): string | undefined => (/^[\w-]+$/.te
 
 export const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)
-  return bytes.length >= 32 ? bytes : undefined
+  return bytes.length >= SECRET_BYTES ? bytes : undefined
 }
+
+/** What is shorter can be guessed. */
+const SECRET_BYTES = 32
 
 /** PEM in one line, its line ends written as \\n, is what many environments can hold. */
 export const publicKeyFrom = (text: string): KeyObject | undefined => {
@@ -108,5 +111,7 @@ export const shadowKeyPairs = (
 const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>
   text.split(",").flatMap((pair) => {
     const [, name, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
-    return name === undefined || secret === undefined ? [] : [[name, secret] as const]
+    return name === undefined || secret === undefined || secretBytes(secret) === undefined
+      ? []
+      : [[name, secret] as const]
   })

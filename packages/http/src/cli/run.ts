@@ -17,6 +17,8 @@ export const run = <Name extends string, Input, E extends Failure, ContextInput>
   command: Command.Command<Name, Input, ContextInput, E, NodeServices.NodeServices>
 ): void => {
   process.stdout.on("error", onOutputError)
+  // Databases, keys and exports are for their owner alone.
+  process.umask(0o077)
   command.pipe(
     Command.run({ version }),
     Effect.tapCause(report),
