@@ -1,6 +1,8 @@
 /** What a start says of its surroundings: misspelt variables, weak secrets, a host that is none, files that others can read. */
+import { spawnSync } from "node:child_process"
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { ConfigProvider, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { declaredVariables, serverConfig } from "../src/Config.ts"
@@ -157,15 +159,12 @@ it("a start makes files for their owner alone; the next one warns once of what o
   expect(second.output()).not.toContain("10.0.0.5")
 })
 
-it.each(["nowhere.invalid", "192.0.2.1"])(
-  "a HOST that is not of this machine is named, though devices listen first: %s",
-  async (host) => {
-    using folder = temporaryFolder()
-    const devices = { LATCHKEY_MQTT_PORT: "0", LATCHKEY_SHADOW_PORT: "off" }
-    const { code, output } = await runToEnd({ ...configured(folder.path), ...devices, HOST: host })
-    expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(/^latchkey: HOST: /)]])
-  }
-)
+it("a HOST that is not of this machine is named, though devices listen first", async () => {
+  using folder = temporaryFolder()
+  const devices = { LATCHKEY_MQTT_PORT: "0", LATCHKEY_SHADOW_PORT: "off" }
+  const { code, output } = await runToEnd({ ...configured(folder.path), ...devices, HOST: "192.0.2.1" })
+  expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(/^latchkey: HOST: /)]])
+})
 
 it("a misspelt variable is named by other commands too, beside their result", async () => {
   using folder = temporaryFolder()
@@ -180,4 +179,28 @@ it("a misspelt variable is named by other commands too, beside their result", as
 it("serve --help names every variable", async () => {
   const help = await succeed({}, ["serve", "--help"])
   expect(declaredVariables().filter(({ name }) => !help.includes(name))).toEqual([])
+})
+
+describe("the installed command", () => {
+  const installed = fileURLToPath(new URL("../src/latchkey.ts", import.meta.url))
+  /** Runs it on a Node that says that it is of this version. */
+  const runOn = (version: string) => {
+    const pretend = `Object.defineProperty(process, "version", { value: "${version}" })`
+    const args = [`--import=data:text/javascript,${encodeURIComponent(pretend)}`, installed, "--version"]
+    return spawnSync(process.execPath, args, { encoding: "utf8" })
+  }
+
+  it.each(["v20.20.2", "v22.18.0", "v18.0.0"])("on Node %s says which Node it needs", (version) => {
+    const { status, stdout, stderr } = runOn(version)
+    expect([status, stdout, stderr.trimEnd().split("\n")]).toEqual([
+      1,
+      "",
+      [expect.stringMatching(`^latchkey: needs Node.js 22.19 or later, and this is ${version}`)]
+    ])
+  })
+
+  it("runs on any later one, without a word on stderr", () => {
+    const { status, stdout, stderr } = runOn("v23.0.0")
+    expect([status, stdout, stderr]).toEqual([0, expect.stringMatching(/latchkey.*\d/), ""])
+  })
 })
