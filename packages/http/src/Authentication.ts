@@ -11,6 +11,7 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
   message: Schema.String
 }) {}
 
+/** Of these, `KeysUnavailable` and `StoreUnavailable` say that it cannot be told who asks. */
 export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | StoreUnavailable
 
 export class Authenticator extends Context.Service<

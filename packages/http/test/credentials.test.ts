@@ -221,3 +221,14 @@ it("without any key, no token signs in", async () => {
   await using running = await startInProcess({ jwt: { _tag: "None" } })
   expect(await details(bearer(good), running)).toBe(401)
 })
+
+it("while the store does not answer, it cannot be told whether an unknown API key is good; a known one is", async () => {
+  await using running = await startInProcess()
+  const ask = async (headers: callers.Credentials) =>
+    (await callsOf(running.url, headers)("GET", `/users/${OWNER}/owned-locks`)).status
+  expect(await ask(apiKey("unknown"))).toBe(401)
+  running.faults.store = "down"
+  expect(await ask(apiKey("unknown"))).toBe(503)
+  expect(await ask(callers.superKey)).not.toBe(503)
+  expect(await ask(callers.owner)).toBe(200)
+})
