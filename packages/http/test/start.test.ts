@@ -18,7 +18,9 @@ describe("a variable", () => {
 
   it("is known wherever it is declared: a choice that reads it is among CHOICES", () => {
     expect(written.length).toBeGreaterThan(20)
-    expect([...known].sort()).toEqual([...new Set(written)].sort())
+    // Those of budgets have a table of their own, with a test of its own.
+    const others = known.filter((name) => !name.startsWith("LATCHKEY_BUDGET_"))
+    expect([...others].sort()).toEqual([...new Set(written)].sort())
   })
 
   it("is in docs/configuration.md", () => {
