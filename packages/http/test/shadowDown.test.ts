@@ -3,7 +3,6 @@ import { DeviceShadow } from "@latchkey/core"
 import type { MemoryDeviceShadow } from "@latchkey/core/memory"
 import { Effect, Layer, Stream } from "effect"
 import { describe, expect, it, vi } from "vitest"
-import { OWNER } from "./harness/callers.ts"
 import { INSIDE, type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { createLock, historyOf, stateOf, type TestLock, tempKey, versionsUpTo } from "./harness/locks.ts"
 
