@@ -5,7 +5,8 @@ import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
 import { growth } from "./StreamFollower.ts"
 
-const BATCH = 1_000
+/** Events that are applied in one turn of the event loop: whoever asks something meanwhile waits for no more. */
+const BATCH = 250
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
 const GATHER = Duration.millis(50)
 /** How soon it shows, at the latest, that the read model was emptied: nothing in the feed tells. */
@@ -84,5 +85,6 @@ const applyAfter = Effect.fnUntraced(function* (
     yield* onProgress(position)
     // Short of the last event: the read model was emptied by somebody else, and is filled from its beginning.
     if (events.length < BATCH && position === events.at(-1)?.position) return position
+    yield* Effect.yieldNow
   }
 })

@@ -5,7 +5,7 @@
 import { createHash, randomFillSync } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Principal, Receipt } from "@latchkey/core"
-import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { type Answer, json } from "./Answer.ts"
@@ -14,6 +14,7 @@ import { callerAddress, type TrustedProxies } from "./CallerAddress.ts"
 import type { makePages } from "./guests/GuestPage.ts"
 import { prefersPage } from "./guests/prefersPage.ts"
 import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
+import type { Quota } from "./Quota.ts"
 import { parseBody, readBody } from "./RequestBody.ts"
 import type { Call, RawParts, Reply, Route } from "./Routes.ts"
 
@@ -35,30 +36,39 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   readonly pages: ReturnType<typeof makePages>
   readonly onAnswered: OnAnswered
   readonly proxies: TrustedProxies
+  readonly quota: Quota
   readonly traced: boolean
 }) {
-  const { router, operations, pages, onAnswered, proxies, traced } = options
+  const { router, operations, pages, onAnswered, proxies, quota, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const clock = yield* Clock.Clock
   const inTurn = oncePerTurn()
   const nextId = commandIds()
 
-  const handle = (route: Route, request: IncomingMessage, raw: Pick<RawParts, "params" | "query">, body: Buffer) => {
-    const { headers } = request
+  const handle = (route: Route, asked: Asked, query: RawParts["query"], body: Buffer) => {
+    const { request, params } = asked
+    const { headers, method = "GET" } = request
     const at = clock.currentTimeMillisUnsafe()
     const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers, at) : Effect.succeed(guest)
-    return Effect.flatMap(signedIn, (principal): Effect.Effect<Reply<unknown> | Answer, Failure> => {
+    return Effect.flatMap(signedIn, (principal): Effect.Effect<Answer, Failure> => {
+      const events = READS.has(method) ? EVENTS_OF_READ : 1
+      const tooMany = quota.admit(principal, { events, bytes: body.length || 1 }, at)
+      if (tooMany !== undefined) return Effect.delay(Effect.fail(tooMany), SLOWED_DOWN)
       const payload =
-        request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
+        method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
       if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
-      const decoded = route.decode({ ...raw, headers, payload: payload.success })
+      const decoded = route.decode({ params, query, headers, payload: payload.success })
       if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
       const receipt = receiptOf(request, principal, body)
       const address = () => callerAddress(request, proxies)
       const context = { principal, commandId: nextId(), at, headers, address }
       const call: Call = receipt === undefined ? context : { ...context, receipt }
-      return route.handle({ ...decoded.success, call })
+      return Effect.map(route.handle({ ...decoded.success, call }), (reply) => {
+        const answer = answerOf(route, asked, reply)
+        quota.answered(principal, answer.body.length, at)
+        return answer
+      })
     })
   }
 
@@ -75,7 +85,9 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if (problem.code >= 500) run(logFailure(route, problem, cause))
     const answer = problemAnswer(route, asked, problem)
     const error = failureOf(cause)
-    return error?._tag === "PinLockedOut" ? { ...answer, headers: { "retry-after": String(error.retryAfter) } } : answer
+    return error !== undefined && "retryAfter" in error
+      ? { ...answer, headers: { "retry-after": String(error.retryAfter) } }
+      : answer
   }
 
   const problemAnswer = (route: Route, { request, params }: Asked, problem: Problem): Answer =>
@@ -109,11 +121,11 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if (route.isForBrowsers) response.setHeader("vary", "Accept")
     readBody(request, (body) => {
       if (Result.isFailure(body)) return finish(route.path, problemAnswer(route, { request, params }, body.failure))
-      const reply = Effect.suspend(() => handle(route, request, { params, query }, body.success))
-      const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
+      const handled = Effect.suspend(() => handle(route, { request, params }, query, body.success))
+      const spanned = traced ? Effect.withSpan(handled, `${method} ${route.path}`, spanOptions(request)) : handled
       const answer = Effect.matchCause(spanned, {
         onFailure: (cause) => failureAnswer(route, { request, params }, cause),
-        onSuccess: (reply) => answerOf(route, { request, params }, reply)
+        onSuccess: (answer) => answer
       })
       start(route.path, answer)
     })
@@ -128,6 +140,12 @@ interface Asked {
 }
 
 const guest: Principal = { _tag: "Guest" }
+
+/** What changes nothing, and counts as this part of an event. */
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD"])
+const EVENTS_OF_READ = 1 / 5
+/** How long somebody who asks for too much waits for the refusal: who then asks again at once costs others little. */
+const SLOWED_DOWN = Duration.millis(250)
 
 const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
   headers["x-api-key"] !== undefined || headers.authorization !== undefined

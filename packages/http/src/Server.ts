@@ -11,6 +11,7 @@ import { type HandlerOptions, makeHandlers } from "./Handlers.ts"
 import { recordRequests } from "./Metrics.ts"
 import { makeOperations } from "./Operations.ts"
 import { makeProblem } from "./Problem.ts"
+import { makeQuota } from "./Quota.ts"
 import { compile } from "./Routes.ts"
 
 /** The server cannot listen; `message` says where and why. */
@@ -41,12 +42,14 @@ export const listen = Effect.fnUntraced(function* ({
   shutdownTimeout = Duration.seconds(10)
 }: ServerOptions) {
   let listensOn = ""
+  const quota = yield* makeQuota
   const listener = yield* makeListener({
-    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn })),
+    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn, quota })),
     operations: yield* makeOperations,
     pages: makePages(signInUrl),
     onAnswered: recordRequests,
     proxies,
+    quota,
     traced
   })
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 30_000 }, listener)

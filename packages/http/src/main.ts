@@ -112,7 +112,7 @@ const shadowWitness = (file: string, restored: boolean) => ({
 const listenForDevices = (
   serve: typeof ShadowMqtt.serve,
   host: string,
-  { port, signIn }: Extract<MqttConfig, { readonly _tag: "Own" }>
+  { port, signIn, limits }: Extract<MqttConfig, { readonly _tag: "Own" }>
 ) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -121,7 +121,7 @@ const listenForDevices = (
         isPasswordOf: (thing: string, password: string) => Effect.orDie(isSecretOf(thing, password)),
         ended: revoked
       }
-      const address = yield* serve({ host, port, signIn: signIn === "secret" ? bySecret : undefined })
+      const address = yield* serve({ host, port, limits, signIn: signIn === "secret" ? bySecret : undefined })
       yield* Console.log(`Devices connect to ${urlOf("mqtt", address)} (sign-in: ${signIn})`)
     })
   )

@@ -25,6 +25,8 @@ const MAX = 2 ** 32 - 1
  * everything else that is under way there.
  */
 const LARGEST_APPEND = 10_000_000
+/** Names of streams that are asked for at once. */
+const STREAMS = 1_000
 const limited = (count: number): number => Math.min(count, MAX)
 
 export const make = ({ write, read, heard, heads }: Connection): EventStore["Service"] => {
@@ -37,14 +39,39 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(unavailable)
     )
 
-  return {
-    read: (streamId, afterVersion, limit) =>
-      pages(limit, afterVersion, (after, limit) =>
-        after >= MAX ? EMPTY : read("read_stream", { stream: streamId, after, limit })
-      ),
+  const readStream = (stream: string, afterVersion: number, limit: number) =>
+    pages(limit, afterVersion, (after, limit) => (after >= MAX ? EMPTY : read("read_stream", { stream, after, limit })))
 
-    readAll: (afterPosition, limit, prefix = "") =>
-      pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix })),
+  /** Everything in the streams that start so: the feed has no index of them, their names have one. */
+  const streamsOf = Effect.fnUntraced(function* (prefix: string) {
+    const events: Array<StoredEvent> = []
+    let after = ""
+    while (true) {
+      const streams = yield* Effect.mapError(read("list_streams", { prefix, after, limit: STREAMS }), unavailable)
+      for (const stream of streams) events.push(...(yield* readStream(stream, 0, MAX)))
+      if (streams.length < STREAMS) return events
+      after = streams.at(-1) ?? after
+    }
+  })
+
+  return {
+    read: readStream,
+
+    readAll: (afterPosition, limit, prefix = "", lockId) =>
+      lockId === undefined
+        ? pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix }))
+        : Effect.map(streamsOf(prefix), (events) =>
+            events
+              .filter(({ position, data }) => position > afterPosition && data["lockId"] === lockId)
+              .sort((a, b) => a.position - b.position)
+              .slice(0, limit)
+          ),
+
+    event: (eventId) =>
+      Effect.mapBoth(read("find_event", { eventId }), {
+        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
+        onFailure: unavailable
+      }),
 
     head: Effect.mapBoth(read("feed_head", {}), { onSuccess: Number, onFailure: unavailable }),
 
@@ -98,12 +125,6 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
           .map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
       onFailure: unavailable
     }),
-
-    event: (eventId) =>
-      Effect.mapBoth(read("find_event", { eventId }), {
-        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
-        onFailure: unavailable
-      }),
 
     receipt: (id) =>
       Effect.mapBoth(read("find_receipt", { id }), {

@@ -60,6 +60,7 @@ export const declare = (t: typeof Types) => {
     lastUpdated: t.f64()
   }
   const Device = t.object("Device", device)
+  const OwnedDevice = t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) })
   const TempKey = t.object("TempKey", { uuid: t.string(), lockId: t.u64() })
   const append = {
     stream: t.string(),
@@ -112,6 +113,10 @@ export const declare = (t: typeof Types) => {
         owner: t.string().index("btree")
       },
       known_users: { userId: t.string().primaryKey() },
+      /** Who was named by events of which organization; `key` is JSON of both. */
+      users_of: { key: t.string().primaryKey() },
+      /** The organization of a lock that has one. */
+      organizations: { lockId: t.u64().primaryKey(), orgId: t.string().index("btree") },
       temp_keys: { uuid: t.string().primaryKey(), lockId: t.u64() },
       /** What was heard of devices; `since` is minus infinity until one has said whether it is there. */
       presence: { thing: t.string().primaryKey(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
@@ -131,7 +136,8 @@ export const declare = (t: typeof Types) => {
         to: t.u64(),
         devices: t.array(Device),
         users: t.array(t.string()),
-        tempKeys: t.array(TempKey)
+        tempKeys: t.array(TempKey),
+        usersOf: t.array(t.string())
       },
       forget_rows: {},
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
@@ -167,11 +173,14 @@ export const declare = (t: typeof Types) => {
       },
       owned_devices: {
         params: { ownerId: t.string(), orgId: t.option(t.string()) },
-        returns: t.array(t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) }))
+        returns: t.array(OwnedDevice)
       },
+      devices: { params: { lockIds: t.array(t.u64()) }, returns: t.array(OwnedDevice) },
+      locks_of_organization: { params: { orgId: t.string() }, returns: t.array(t.u64()) },
       lock_of_thing: { params: { thing: t.string() }, returns: t.option(t.u64()) },
       lock_of_temp_key: { params: { uuid: t.string() }, returns: t.option(t.u64()) },
       is_known_user: { params: { userId: t.string() }, returns: t.bool() },
+      is_user_of: { params: { key: t.string() }, returns: t.bool() },
       is_online: { params: { thing: t.string() }, returns: t.bool() }
     }
   }

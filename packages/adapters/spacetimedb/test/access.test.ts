@@ -94,7 +94,7 @@ const sample = {
   discard: { commandId: "command", attempt: 1 },
   release: { commandId: "command", attempt: 1 },
   save_snapshot: { stream: "lock-1", version: 1, state: "{}" },
-  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [] },
+  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [], usersOf: [] },
   forget_rows: {},
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
@@ -112,7 +112,10 @@ const sample = {
   owned_devices: { ownerId: "ann", orgId: undefined },
   lock_of_thing: { thing: "thing" },
   lock_of_temp_key: { uuid: "uuid" },
+  devices: { lockIds: [] },
+  locks_of_organization: { orgId: "org-1" },
   is_known_user: { userId: "ann" },
+  is_user_of: { key: "key" },
   is_online: { thing: "thing" }
 } satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
   readonly [Name in ReadName]: ReadArguments<Name>

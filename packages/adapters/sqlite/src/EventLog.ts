@@ -70,6 +70,8 @@ const REMEMBERED_STREAMS = 100_000
 /** How long it is known how a prepared append ended, in milliseconds. */
 const KEEP_SETTLED = 24 * 60 * 60 * 1000
 const PRUNE_EVERY = 60 * 60 * 1000
+/** Most that one pruning deletes, since appends wait for it; when there is more, the next one comes at once. */
+const PRUNE_AT_ONCE = 1_000
 
 const done: WriteAnswer = { _tag: "Done" }
 const discarded: Settlement = { _tag: "Discarded" }
@@ -308,8 +310,9 @@ export class EventLog {
   }
 
   #prune() {
-    this.#prunedAt = Date.now()
-    this.#sql.prune.run(this.#prunedAt - KEEP_SETTLED)
+    const now = Date.now()
+    const { changes } = this.#sql.prune.run(now - KEEP_SETTLED, PRUNE_AT_ONCE)
+    if (changes < PRUNE_AT_ONCE) this.#prunedAt = now
   }
 }
 
@@ -366,7 +369,9 @@ const statements = (db: DatabaseSync) => ({
     `UPDATE reservations SET released = 1 WHERE command_id = ? AND attempt = ? AND settled_at IS NULL
      RETURNING stream AS streamId`
   ),
-  prune: db.prepare("DELETE FROM reservations WHERE settled_at < ?"),
+  prune: db.prepare(
+    "DELETE FROM reservations WHERE command_id IN (SELECT command_id FROM reservations WHERE settled_at < ? LIMIT ?)"
+  ),
   saveSnapshot: db.prepare(
     `INSERT INTO snapshots VALUES (?, ?, ?)
      ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state

@@ -65,5 +65,15 @@ export const migrations: ReadonlyArray<string> = [
   CREATE INDEX prepared_ids_of ON prepared_ids (command_id);
   INSERT OR IGNORE INTO prepared_ids
     SELECT event.value ->> 0, command_id FROM reservations, json_each(events) AS event WHERE settled_at IS NULL;
+  `,
+  `
+  -- What is beside the streams of locks: by the kind of its stream, and by the lock that it is about. Events of locks
+  -- pay nothing for these.
+  CREATE INDEX events_of_kind ON events (substr(stream, 1, instr(stream, '-')))
+    WHERE substr(stream, 1, 5) <> 'lock-';
+  CREATE INDEX events_about_lock ON events (data ->> '$.lockId')
+    WHERE substr(stream, 1, 5) <> 'lock-' AND data ->> '$.lockId' IS NOT NULL;
+
+  CREATE INDEX reservations_settled ON reservations (settled_at) WHERE settled_at IS NOT NULL;
   `
 ]

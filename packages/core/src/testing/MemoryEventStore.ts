@@ -30,6 +30,10 @@ const nothing: ReadonlyArray<StoredEvent> = []
 const make = (): EventStore["Service"] => {
   const feed: Array<StoredEvent> = []
   const streams = new Map<string, Array<StoredEvent>>()
+  /** What is beside the streams of locks, by the kind of its stream and by the lock that it is about. */
+  const byKind = new Map<string, Array<StoredEvent>>()
+  const aboutLock = new Map<number, Array<StoredEvent>>()
+  const byEventId = new Map<string, StoredEvent>()
   const receipts = new Map<string, Receipted>()
   const snapshots = new Map<string, Snapshot>()
   const prepared = new Map<string, Prepared>()
@@ -37,7 +41,6 @@ const make = (): EventStore["Service"] => {
   const holders = new Map<string, Prepared>()
   /** By command id: how the last attempt at it ended. */
   const settlements = new Map<string, { readonly reservation: Reservation; readonly settlement: Settlement }>()
-  const byEventId = new Map<string, StoredEvent>()
   const preparedEventIds = new Set<string>()
   const sleepers = new Set<() => void>()
 
@@ -82,6 +85,10 @@ const make = (): EventStore["Service"] => {
         stream.push(stored)
         feed.push(stored)
         byEventId.set(event.eventId, stored)
+        if (streamId.startsWith(LOCKS)) continue
+        addTo(byKind, kindOf(streamId), stored)
+        const { lockId } = stored.data
+        if (typeof lockId === "number") addTo(aboutLock, lockId, stored)
       }
       for (const wake of sleepers) wake()
     }
@@ -128,15 +135,19 @@ const make = (): EventStore["Service"] => {
     read: (streamId, afterVersion, limit) =>
       Effect.sync(() => streams.get(streamId)?.slice(afterVersion, afterVersion + limit) ?? nothing),
 
-    readAll: (afterPosition, limit, prefix) =>
-      Effect.sync(() =>
-        prefix === undefined
-          ? feed.slice(afterPosition, afterPosition + limit)
-          : feed
-              .slice(afterPosition)
-              .filter(({ streamId }) => streamId.startsWith(prefix))
-              .slice(0, limit)
-      ),
+    readAll: (afterPosition, limit, prefix, lockId) =>
+      Effect.sync(() => {
+        if (prefix === undefined) return feed.slice(afterPosition, afterPosition + limit)
+        const isWanted = ({ streamId, data }: StoredEvent) =>
+          streamId.startsWith(prefix) && (lockId === undefined || data["lockId"] === lockId)
+        if (isOneKind(prefix)) {
+          const candidates = lockId === undefined ? byKind.get(kindOf(prefix)) : aboutLock.get(lockId)
+          return after(candidates ?? [], afterPosition, limit, isWanted)
+        }
+        return after(feed, afterPosition, limit, isWanted)
+      }),
+
+    event: (eventId) => Effect.sync(() => Option.fromUndefinedOr(byEventId.get(eventId))),
 
     head: Effect.sync(() => feed.length),
 
@@ -190,8 +201,6 @@ const make = (): EventStore["Service"] => {
 
     unsettled: Effect.sync(() => Array.from(prepared.values(), ({ reservation }) => reservation)),
 
-    event: (eventId) => Effect.sync(() => Option.fromUndefinedOr(byEventId.get(eventId))),
-
     receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
 
     snapshot: (streamId) => Effect.sync(() => Option.fromUndefinedOr(snapshots.get(streamId))),
@@ -221,6 +230,40 @@ const make = (): EventStore["Service"] => {
 
     changes: Stream.unfold(-1, (seen) => Effect.map(headAfter(seen), (head) => [head, head] as const))
   }
+}
+
+const LOCKS = "lock-"
+
+const kindOf = (streamId: string): string => streamId.slice(0, streamId.indexOf("-") + 1)
+
+/** Whether all streams whose ids start so are of one kind, and not those of locks. */
+const isOneKind = (prefix: string): boolean => prefix.includes("-") && !prefix.startsWith(LOCKS)
+
+const addTo = <K>(events: Map<K, Array<StoredEvent>>, key: K, stored: StoredEvent): void => {
+  const there = events.get(key)
+  if (there === undefined) events.set(key, [stored])
+  else there.push(stored)
+}
+
+/** The wanted ones after a position, of events in the order of the feed. */
+const after = (
+  events: ReadonlyArray<StoredEvent>,
+  position: number,
+  limit: number,
+  isWanted: (event: StoredEvent) => boolean
+): ReadonlyArray<StoredEvent> => {
+  let [from, to] = [0, events.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((events[middle]?.position ?? 0) > position) to = middle
+    else from = middle + 1
+  }
+  const found: Array<StoredEvent> = []
+  for (let index = from; index < events.length && found.length < limit; index++) {
+    const event = events[index]
+    if (event !== undefined && isWanted(event)) found.push(event)
+  }
+  return found
 }
 
 /** Every build of the layer is an empty store. */

@@ -4,6 +4,7 @@ import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { type DeviceSecret, DeviceSecrets } from "../DeviceSecrets.ts"
 import { table } from "./table.ts"
+import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
 
 export const devices = (adapters: StoreAdapters) =>
@@ -60,7 +61,7 @@ const revoke = (adapters: StoreAdapters) =>
     Effect.fnUntraced(
       function* ({ secretId }) {
         const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
-        yield* Console.log(`Revoked secret ${secretId} of ${thing}.`)
+        yield* Console.log(visible(`Revoked secret ${secretId} of ${thing}.`))
       },
       Effect.provide(DeviceSecrets.layer),
       withExistingStore(adapters)

@@ -5,6 +5,7 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
+import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
 
 export const keys = (adapters: StoreAdapters) =>
@@ -65,7 +66,7 @@ const create = (adapters: StoreAdapters) =>
         })
         // The secret is all of stdout, so that a script can take it.
         yield* Console.log(secret)
-        yield* Console.error(`Made key ${keyId} of ${org}. It is shown this once.`)
+        yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown this once.`))
       },
       Effect.provide(ApiKeys.layer()),
       withStore(adapters)
@@ -95,7 +96,7 @@ const revoke = (adapters: StoreAdapters) =>
       function* ({ keyId }) {
         const apiKeys = yield* ApiKeys
         const { orgId } = yield* apiKeys.revoke(keyId)
-        yield* Console.log(`Revoked key ${keyId} of ${orgId}.`)
+        yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
       },
       Effect.provide(ApiKeys.layer()),
       withExistingStore(adapters)

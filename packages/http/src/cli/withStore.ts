@@ -2,6 +2,7 @@
 import type { EventStore, ReadModel } from "@latchkey/core"
 import { Effect, type Layer } from "effect"
 import { InvalidConfig, type StoreConfig, storeConfig } from "../Config.ts"
+import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log and the read model are; `main.ts` knows which adapters there are. */
 export interface StoreAdapters {
@@ -28,6 +29,7 @@ const provided =
   <Services, F>(layer: (config: StoreConfig) => Layer.Layer<Services, F>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
+      yield* warnOfUnknownVariables
       const config = yield* keptConfig
       return yield* Effect.provide(effect, layer(config))
     })
