@@ -1,6 +1,6 @@
 /** The in-memory ports pass the suites that every adapter passes; and the shadow does what a test tells it. */
 import { describe, expect, it } from "@effect/vitest"
-import { type DeviceCommand, type DeviceReport, DeviceShadow, EventStore } from "@latchkey/core"
+import { type DeviceCommand, type DeviceReport, DeviceShadow, EventStore, StoreUnavailable } from "@latchkey/core"
 import {
   deviceShadowSuite,
   eventStoreSuite,
@@ -13,7 +13,19 @@ import { Effect, Fiber, Layer, Stream } from "effect"
 
 eventStoreSuite("memory", MemoryEventStore.layer, {
   // Nothing outlives the process; this lets the suite's own part about reopening run.
-  reopen: Effect.map(Effect.provide(EventStore, MemoryEventStore.layer), (store) => Layer.succeed(EventStore, store))
+  reopen: Effect.map(Effect.provide(EventStore, MemoryEventStore.layer), (store) => {
+    let isHalf = false
+    const kept = EventStore.of({
+      ...store,
+      importFeed: (events, last) =>
+        Effect.tap(store.importFeed(events, last), () => Effect.sync(() => void (isHalf = !last)))
+    })
+    const half = new StoreUnavailable({ message: "It holds a part of an export." })
+    return Layer.effect(
+      EventStore,
+      Effect.suspend(() => (isHalf ? Effect.fail(half) : Effect.succeed(kept)))
+    )
+  })
 })
 readModelSuite("memory", MemoryReadModel.layer)
 deviceShadowSuite("memory", MemoryDeviceShadow.layer, {

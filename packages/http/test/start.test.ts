@@ -172,7 +172,9 @@ it("a misspelt variable is named by other commands too, beside their result", as
   using folder = temporaryFolder()
   const { code, stdout, stderr } = await latchkey({ LATCHKEY_DATA: folder.path, LATCHKEY_STOER: "sqlite" }, [
     "keys",
-    "list"
+    "create",
+    "--org",
+    "acme"
   ])
   expect([code, stderr]).toEqual([0, expect.stringMatching(/LATCHKEY_STOER .*LATCHKEY_STORE/)])
   expect(stdout).not.toContain("LATCHKEY")

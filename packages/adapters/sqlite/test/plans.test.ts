@@ -2,7 +2,8 @@
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it, vi } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { EventStore } from "@latchkey/core"
+import { Context, Effect, Layer } from "effect"
 import { openDatabase } from "../src/Database.ts"
 import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
@@ -21,7 +22,8 @@ it.live("every statement finds its rows by an index", () =>
     const folder = yield* temporaryFolder
     const prepare = vi.spyOn(DatabaseSync.prototype, "prepare")
     yield* Effect.addFinalizer(() => Effect.sync(() => prepare.mockRestore()))
-    yield* Layer.build(Sqlite.layer({ folder }))
+    const services = yield* Layer.build(Sqlite.layer({ folder }))
+    yield* Context.get(services, EventStore).unsettled
     const log = openDatabase(join(folder, "latchkey.db"), { synchronous: "OFF", migrations, busyTimeout: 1_000 })
     new EventLog(log)
     const prepared = new Set(

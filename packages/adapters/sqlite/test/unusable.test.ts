@@ -179,7 +179,11 @@ test(
 )
 
 test.each([
-  ["an event that is no JSON", "UPDATE events SET data = '{' WHERE position = 7", "event 7 cannot be read"],
+  [
+    "an event that is no JSON",
+    "DROP INDEX events_about_lock; UPDATE events SET data = '{' WHERE position = 7",
+    "event 7 cannot be read"
+  ],
   ["an event that is missing", "DELETE FROM events WHERE position = 7", "event 7 is missing"]
 ] as const)("%s is damage, though SQLite sees none", ([, sql, found]) =>
   Effect.gen(function* () {

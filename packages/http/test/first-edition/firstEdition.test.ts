@@ -32,12 +32,14 @@ const opened = () => {
   return folder
 }
 
-/** The lines of events; a later export may say more after them. */
+/** The events; a later export says more before and after them. */
 const eventsIn = (ndjson: string) =>
   ndjson
     .trimEnd()
     .split("\n")
-    .filter((line) => "eventId" in JSON.parse(line))
+    .map((line) => JSON.parse(line))
+    .filter((line) => "eventId" in line)
+    .map(({ format: _, ...event }) => event)
 
 /**
  * The one difference: an opening that was passed while it was in doubt has the time of what passed it. The first edition
