@@ -26,7 +26,10 @@ export const noProxies: TrustedProxies = { includes: () => false }
  * The address of the client: of the connection, or, behind trusted proxies, the last one in `X-Forwarded-For` that none
  * of them is. Of IPv6 only the network: a household has 2^64 addresses (RFC 6177).
  */
-export const callerAddress = ({ socket, headers }: IncomingMessage, proxies: TrustedProxies): string => {
+export const callerAddress = (
+  { socket, headers }: Pick<IncomingMessage, "socket" | "headers">,
+  proxies: TrustedProxies
+): string => {
   const forwarded = headers["x-forwarded-for"]
   const hops = (typeof forwarded === "string" ? forwarded.split(",") : []).map((hop) => plain(hop.trim()))
   let address = plain(socket.remoteAddress ?? "")

@@ -18,6 +18,9 @@ export const portNumber = (text: string): number | undefined =>
 
 export const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
 
+export const positiveCount = (text: string): number | undefined =>
+  /^[1-9]\d{0,6}$/.test(text) ? Number(text) : undefined
+
 export const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 

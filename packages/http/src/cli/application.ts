@@ -71,5 +71,7 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
       `PINs of ${strays} temp keys were made under another key and open nothing: restore pin.key or LATCHKEY_PIN_KEY.`
     )
   }
-  yield* Console.log(`Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}). Docs: /docs`)
+  yield* Console.log(
+    `Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
+  )
 })
