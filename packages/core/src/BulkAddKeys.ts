@@ -6,9 +6,10 @@ import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Sche
 import { backoff } from "./Backoff.ts"
 import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
-import { type ExecuteError, LockBusy, Locks, ReceiptReused } from "./Locks.ts"
+import { type ExecuteError, LockBusy, Locks } from "./Locks.ts"
 import type { Principal } from "./Principal.ts"
-import { EventStore, type NewEvent, type Receipt, type StoredEvent } from "./ports/EventStore.ts"
+import { EventStore, type NewEvent, type StoredEvent } from "./ports/EventStore.ts"
+import { earlierTry, type ReceiptReused, type RequestReceipt } from "./Receipts.ts"
 
 const BulkKey = Schema.Struct({
   keyUuid: Schema.String,
@@ -154,13 +155,10 @@ export class BulkAddKeys extends Context.Service<
       yield* resume()
 
       /** The instance that was answered to this request before. */
-      const started = Effect.fnUntraced(function* (receipt: Receipt | undefined) {
-        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
-        if (Option.isNone(found)) return undefined
-        const { id, fingerprint, streamId } = found.value
-        if (fingerprint !== receipt?.fingerprint) return yield* Effect.fail(new ReceiptReused({ id }))
-        return streamId.slice(PREFIX.length)
-      })
+      const started = (receipt: RequestReceipt | undefined) =>
+        Effect.map(earlierTry(store, receipt), (found) =>
+          Option.isNone(found) ? undefined : found.value.streamId.slice(PREFIX.length)
+        )
 
       return {
         start: Effect.fnUntraced(function* (command) {

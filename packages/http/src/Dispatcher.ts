@@ -2,9 +2,9 @@
  * `node:http` in front of the declaration. The stock server of HttpApi costs three times as much a request; this one
  * looks up the route, signs the caller in, decodes, runs the handler's effect and writes the answer, and nothing else.
  */
-import { createHash, randomFillSync } from "node:crypto"
+import { randomFillSync } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http"
-import type { Principal, Receipt } from "@latchkey/core"
+import { OnReplay, type Principal } from "@latchkey/core"
 import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
@@ -15,11 +15,12 @@ import type { Connections } from "./Connections.ts"
 import type { makePages } from "./guests/GuestPage.ts"
 import { prefersPage } from "./guests/prefersPage.ts"
 import { refuseHeaders } from "./HeaderRules.ts"
+import { receiptOf } from "./Idempotency.ts"
 import { aMinuteApart } from "./LogLines.ts"
 import type { Operation } from "./Operations.ts"
 import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
 import { parseBody, readBody } from "./RequestBody.ts"
-import type { Call, RawParts, Reply, Route } from "./Routes.ts"
+import type { RawParts, Reply, Route } from "./Routes.ts"
 
 /** What metrics are told about every request that was answered; `path` is the declared one, which names no lock. */
 export type OnAnswered = (method: string, path: string, status: number, seconds: number) => void
@@ -64,13 +65,13 @@ export const makeListener = Effect.fnUntraced(function* (options: {
       if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
       const decoded = route.decode({ ...raw, headers, payload: payload.success })
       if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
-      const receipt = receiptOf(request, principal, body)
       const address = () => callerAddress(request, proxies)
       // To learn who asks may have taken seconds: what is asked is asked now.
       const at = clock.currentTimeMillisUnsafe()
       const context = { principal, commandId: nextId(), at, headers, address }
-      const call: Call = receipt === undefined ? context : { ...context, receipt }
-      return route.handle({ ...decoded.success, call })
+      const receipt = receiptOf({ request, route, params: raw.params, principal, body, payload: payload.success, at })
+      if (receipt === undefined) return route.handle({ ...decoded.success, call: context })
+      return markReplays(route.handle({ ...decoded.success, call: { ...context, receipt } }))
     })
   }
 
@@ -78,7 +79,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if ("contentType" in reply) return reply
     const encoded = route.encode(reply)
     return Exit.isSuccess(encoded)
-      ? json(reply.status, encoded.value)
+      ? { ...json(reply.status, encoded.value), ...(reply.headers && { headers: reply.headers }) }
       : failureAnswer(route, asked, Cause.die(Cause.squash(encoded.cause)))
   }
 
@@ -167,6 +168,18 @@ export const makeListener = Effect.fnUntraced(function* (options: {
 
   return { listener, idle }
 })
+
+const REPLAYED = { "idempotency-replayed": "true" }
+
+/** An answer that was given before says so. */
+const markReplays = (handled: ReturnType<Route["handle"]>): ReturnType<Route["handle"]> =>
+  Effect.suspend(() => {
+    let isReplay = false
+    return handled.pipe(
+      Effect.provideService(OnReplay, () => void (isReplay = true)),
+      Effect.map((reply) => (isReplay ? { ...reply, headers: { ...reply.headers, ...REPLAYED } } : reply))
+    )
+  })
 
 /** A request on its way to an answer, with the parts of its path. */
 interface Asked {
@@ -282,26 +295,4 @@ const toProblem = (cause: Cause.Cause<unknown>, { unauthorized }: Route): Proble
 const spanOptions = ({ headers }: IncomingMessage): Tracer.SpanOptions => {
   const parent = HttpTraceContext.fromHeaders(Headers.fromInput(headers))
   return Option.isSome(parent) ? { kind: "server", parent: parent.value } : { kind: "server" }
-}
-
-/**
- * A receipt belongs to who asked: nobody reads another's answers. Of guests nothing is known but their link. It stands
- * for exactly this request.
- */
-const receiptOf = (
-  { method, url, headers }: IncomingMessage,
-  principal: Principal,
-  body: Buffer
-): Receipt | undefined => {
-  const key = headers["idempotency-key"]
-  if (method !== "POST" || typeof key !== "string") return undefined
-  const { userId: _, ...who } = { userId: undefined, ...principal }
-  const caller = principal._tag === "User" ? principal : principal._tag === "Guest" ? url : who
-  return { id: digest(JSON.stringify([caller, key])), fingerprint: digest(`${url}\n`, body) }
-}
-
-const digest = (...parts: ReadonlyArray<string | Buffer>): string => {
-  const hash = createHash("sha256")
-  for (const part of parts) hash.update(part)
-  return hash.digest("base64url")
 }

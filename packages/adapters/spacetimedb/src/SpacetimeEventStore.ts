@@ -4,6 +4,7 @@ import {
   CommandExists,
   type EventStore,
   type NewEvent,
+  type Receipt,
   ReceiptExists,
   type Settlement,
   type StoredEvent,
@@ -49,7 +50,9 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
 
     append: (stream, expected, events, receipt) =>
-      Effect.flatMap(toWire(events), (events) => write("append", { stream, expected, events, receipt })).pipe(
+      Effect.flatMap(toWire(events), (events) =>
+        write("append", { stream, expected, events, ...receiptOf(receipt) })
+      ).pipe(
         Effect.map((head) =>
           head === undefined
             ? { version: expected, position: heard() }
@@ -65,7 +68,7 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
 
     prepare: (expected, events, { streamId, commandId, thing, deadline }, receipt) =>
       Effect.flatMap(toWire(events), (events) =>
-        write("prepare", { stream: streamId, expected, events, receipt, commandId, thing, deadline })
+        write("prepare", { stream: streamId, expected, events, commandId, thing, deadline, ...receiptOf(receipt) })
       ).pipe(
         Effect.catchTag(
           "Refused",
@@ -94,7 +97,11 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     receipt: (id) =>
       Effect.mapBoth(read("find_receipt", { id }), {
         onSuccess: (found) =>
-          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, expiresAt, ...rest }) => ({
+            ...rest,
+            streamId,
+            ...(expiresAt === 0n ? {} : { expiresAt: Number(expiresAt) })
+          })),
         onFailure: unavailable
       }),
 
@@ -109,6 +116,11 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     changes: Stream.mapError(heads, unavailable)
   }
 }
+
+const receiptOf = (receipt: Receipt | undefined) => ({
+  receipt: receipt && { id: receipt.id, fingerprint: receipt.fingerprint },
+  expiresAt: receipt?.expiresAt
+})
 
 type Page = ReadAnswer<"read_feed">
 type Append = WriteArguments<"append">

@@ -63,6 +63,8 @@ export const declare = (t: typeof Types) => {
     events: t.array(NewEvent),
     receipt: t.option(Receipt)
   }
+  /** Of the receipt; kept for ever if there is none. In rows it is 0 then: an option cannot be indexed. */
+  const expiresAt = t.option(t.f64())
 
   return {
     rows: {
@@ -75,7 +77,9 @@ export const declare = (t: typeof Types) => {
         ...reservation,
         commandId: t.string().primaryKey(),
         events: t.array(NewEvent),
-        receipt: t.option(Receipt)
+        receipt: t.option(Receipt),
+        /** Of the receipt. */
+        expiresAt: t.u64().default(0n)
       },
       /** How commands ended; `position` is 0 for one that was discarded. `settledAt` is in microseconds. */
       settlements: {
@@ -85,7 +89,7 @@ export const declare = (t: typeof Types) => {
         position: t.u64(),
         settledAt: t.u64().index("btree")
       },
-      receipts: { ...receipt, id: t.string().primaryKey() },
+      receipts: { ...receipt, id: t.string().primaryKey(), expiresAt: t.u64().default(0n).index("btree") },
       snapshots: { ...snapshot, stream: t.string().primaryKey() },
       /** How far a read model has come. */
       checkpoints: { name: t.string().primaryKey(), position: t.u64() },
@@ -111,8 +115,8 @@ export const declare = (t: typeof Types) => {
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
     reducers: {
-      append,
-      prepare: { ...append, commandId: t.string(), thing: t.string(), deadline: t.f64() },
+      append: { ...append, expiresAt },
+      prepare: { ...append, commandId: t.string(), thing: t.string(), deadline: t.f64(), expiresAt },
       commit: { commandId: t.string(), thing: t.string(), at: t.f64() },
       discard: { commandId: t.string() },
       release: { commandId: t.string() },
@@ -147,7 +151,10 @@ export const declare = (t: typeof Types) => {
         returns: t.array(t.string())
       },
       unsettled: { params: { before: t.f64() }, returns: t.array(t.object("Reservation", reservation)) },
-      find_receipt: { params: { id: t.string() }, returns: t.option(t.object("StoredReceipt", receipt)) },
+      find_receipt: {
+        params: { id: t.string() },
+        returns: t.option(t.object("StoredReceipt", { ...receipt, expiresAt: t.u64() }))
+      },
       find_snapshot: { params: { stream: t.string() }, returns: t.option(t.object("Snapshot", snapshot)) },
       /** The checkpoint, and the rows of these locks. */
       device_rows: {

@@ -61,6 +61,8 @@ const REMEMBERED_STREAMS = 100_000
 /** How long it is known how a prepared append ended, in milliseconds. */
 const KEEP_SETTLED = 24 * 60 * 60 * 1000
 const PRUNE_EVERY = 60 * 60 * 1000
+/** Most receipts that are deleted at once: nobody waits long for it. */
+const PRUNED_AT_ONCE = 1_000
 
 const done: WriteAnswer = { _tag: "Done" }
 const discarded: Settlement = { _tag: "Discarded" }
@@ -90,6 +92,7 @@ export class EventLog {
     try {
       whileBusy(BUSY_TIMEOUT, () => this.#sql.begin.run())
       this.#forgetWhatOthersChanged()
+      if (Date.now() - this.#prunedAt > PRUNE_EVERY) this.#prune()
       const answers = requests.map((request) => this.#answer(request))
       this.#sql.commit.run()
       return answers
@@ -140,10 +143,10 @@ export class EventLog {
       this.#conflict(stream, request)
     if (refusal !== undefined) return refusal
     const { commandId, streamId, thing, deadline } = request.reservation
-    const { id, fingerprint } = request.receipt ?? { id: null, fingerprint: null }
-    this.#sql.prepare.run(commandId, streamId, thing, deadline, JSON.stringify(request.events), id, fingerprint)
+    const { id = null, fingerprint = null, expiresAt = null } = request.receipt ?? {}
+    const events = JSON.stringify(request.events)
+    this.#sql.prepare.run(commandId, streamId, thing, deadline, events, id, fingerprint, expiresAt)
     stream.reservation = { ...request.reservation, released: false }
-    if (Date.now() - this.#prunedAt > PRUNE_EVERY) this.#prune()
     return done
   }
 
@@ -163,9 +166,13 @@ export class EventLog {
     }
     // A receipt id that another append took meanwhile stays with that append.
     const receipt =
-      row.receiptId === null || this.#sql.hasReceipt.get(row.receiptId) !== undefined
+      row.receiptId === null || this.#hasReceipt(row.receiptId)
         ? undefined
-        : { id: row.receiptId, fingerprint: row.fingerprint ?? "" }
+        : {
+            id: row.receiptId,
+            fingerprint: row.fingerprint ?? "",
+            ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt })
+          }
     const prepared: ReadonlyArray<EventColumns> = JSON.parse(row.events ?? "[]")
     const accepted = prepared.map(
       ([eventId, type, data, at, orgId, principal, commandId]): EventColumns => [
@@ -194,10 +201,14 @@ export class EventLog {
   }
 
   #hindrance(stream: StreamState, { receipt }: Write, mayPass: boolean): Refusal | undefined {
-    if (receipt !== undefined && this.#sql.hasReceipt.get(receipt.id) !== undefined) {
+    if (receipt !== undefined && this.#hasReceipt(receipt.id)) {
       return { _tag: "ReceiptExists", id: receipt.id }
     }
     return stream.reservation === undefined || mayPass ? undefined : { _tag: "StreamReserved", ...stream.reservation }
+  }
+
+  #hasReceipt(id: string): boolean {
+    return this.#sql.hasReceipt.get(id, Date.now()) !== undefined
   }
 
   #reuse(commandId: string): Refusal | undefined {
@@ -218,7 +229,8 @@ export class EventLog {
     for (const event of events) this.#sql.insert.run(++this.head, streamId, ++stream.version, ...event)
     const { version } = stream
     if (receipt !== undefined) {
-      this.#sql.saveReceipt.run(receipt.id, receipt.fingerprint, streamId, firstVersion, version)
+      const { id, fingerprint, expiresAt = null } = receipt
+      this.#sql.saveReceipt.run(id, fingerprint, streamId, firstVersion, version, expiresAt)
     }
     return { version, position: this.head }
   }
@@ -252,8 +264,11 @@ export class EventLog {
   }
 
   #prune() {
-    this.#prunedAt = Date.now()
-    this.#sql.prune.run(this.#prunedAt - KEEP_SETTLED)
+    const now = Date.now()
+    this.#sql.prune.run(now - KEEP_SETTLED)
+    const { changes } = this.#sql.pruneReceipts.run(now, PRUNED_AT_ONCE)
+    // The next transaction goes on with what is left.
+    if (Number(changes) < PRUNED_AT_ONCE) this.#prunedAt = now
   }
 }
 
@@ -265,6 +280,7 @@ interface ReservationRow {
   readonly events: string | null
   readonly receiptId: string | null
   readonly fingerprint: string | null
+  readonly expiresAt: number | null
   readonly settledAt: number | null
   readonly version: number | null
   readonly position: number | null
@@ -277,14 +293,17 @@ const statements = (db: DatabaseSync) => ({
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
   version: db.prepare("SELECT coalesce(max(version), 0) AS version FROM events WHERE stream = ?"),
   insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-  hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ?"),
-  saveReceipt: db.prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?)"),
+  hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ? AND (expires_at IS NULL OR expires_at > ?)"),
+  // Only one that has expired gives way.
+  saveReceipt: db.prepare("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?)"),
+  pruneReceipts: db.prepare("DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE expires_at <= ? LIMIT ?)"),
   pending: db.prepare(
     `SELECT command_id AS commandId, stream AS streamId, thing, deadline, released
      FROM reservations WHERE stream = ? AND settled_at IS NULL`
   ),
   reservation: db.prepare(
-    `SELECT thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
+    `SELECT thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint,
+       receipt_expires_at AS expiresAt, settled_at AS settledAt, version, position
      FROM reservations WHERE command_id = ?`
   ),
   isTaken: db.prepare(
@@ -292,11 +311,12 @@ const statements = (db: DatabaseSync) => ({
   ),
   // A command that was discarded may be prepared once more. Nothing else ever gives way to an insert.
   prepare: db.prepare(
-    `INSERT INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint)
-     VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint, receipt_expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (command_id) DO UPDATE
      SET stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline, released = 0,
-       events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint, settled_at = NULL
+       events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint,
+       receipt_expires_at = excluded.receipt_expires_at, settled_at = NULL
      WHERE settled_at IS NOT NULL AND version IS NULL`
   ),
   settle: db.prepare(

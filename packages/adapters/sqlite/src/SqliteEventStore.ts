@@ -140,7 +140,12 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
           (sql.unsettled.all(before) as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
         ),
 
-      receipt: (id) => query(() => Option.fromUndefinedOr(sql.receipt.get(id) as Receipted | undefined)),
+      receipt: (id) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          query(() =>
+            Option.map(Option.fromUndefinedOr(sql.receipt.get(id, now) as ReceiptRow | undefined), toReceipted)
+          )
+        ),
 
       snapshot: (streamId) => query(() => Option.fromUndefinedOr(sql.snapshot.get(streamId) as Snapshot | undefined)),
 
@@ -179,6 +184,13 @@ const toColumns = (event: NewEvent): EventColumns => [
   event.commandId,
   event.acceptedAt ?? null
 ]
+
+type ReceiptRow = Omit<Receipted, "expiresAt"> & { readonly expiresAt: number | null }
+
+const toReceipted = ({ expiresAt, ...row }: ReceiptRow): Receipted => ({
+  ...row,
+  ...(expiresAt === null ? {} : { expiresAt })
+})
 
 type ReservationRow = Omit<Reservation, "released"> & { readonly released: number }
 type EventRow = readonly [
@@ -244,7 +256,8 @@ const statements = (db: DatabaseSync) => ({
      FROM reservations WHERE settled_at IS NULL AND (released = 1 OR deadline < ?)`
   ),
   receipt: db.prepare(
-    "SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version FROM receipts WHERE id = ?"
+    `SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version, expires_at AS expiresAt
+     FROM receipts WHERE id = ?1 AND (expires_at IS NULL OR expires_at > ?2)`
   ),
   snapshot: db.prepare("SELECT version, state FROM snapshots WHERE stream = ?")
 })

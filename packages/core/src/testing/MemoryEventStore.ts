@@ -29,6 +29,8 @@ const make = (): EventStore["Service"] => {
   const feed: Array<StoredEvent> = []
   const streams = new Map<string, Array<StoredEvent>>()
   const receipts = new Map<string, Receipted>()
+  /** Ids of receipts that expire, oldest first. */
+  const expiring = new Set<string>()
   const snapshots = new Map<string, Snapshot>()
   const prepared = new Map<string, Prepared>()
   /** By stream: at most one prepared append holds it. */
@@ -40,8 +42,16 @@ const make = (): EventStore["Service"] => {
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
 
-  const hindrance = (streamId: string, receipt: Receipt | undefined, plain: boolean) => {
-    if (receipt !== undefined && receipts.has(receipt.id)) return new ReceiptExists({ id: receipt.id })
+  /** The receipt with this id, unless it has expired: then it goes. */
+  const receiptAt = (id: string, now: number): Receipted | undefined => {
+    const found = receipts.get(id)
+    if (found?.expiresAt === undefined || found.expiresAt > now) return found
+    receipts.delete(id)
+    return undefined
+  }
+
+  const hindrance = (now: number, streamId: string, receipt: Receipt | undefined, plain: boolean) => {
+    if (receipt !== undefined && receiptAt(receipt.id, now) !== undefined) return new ReceiptExists({ id: receipt.id })
     const held = holders.get(streamId)?.reservation
     return held === undefined || (plain && held.released) ? undefined : new StreamReserved(held)
   }
@@ -56,7 +66,7 @@ const make = (): EventStore["Service"] => {
     return actual === expected ? undefined : new VersionConflict({ streamId, expected, actual })
   }
 
-  const write = (streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
+  const write = (now: number, streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
     const firstVersion = versionOf(streamId) + 1
     if (events.length > 0) {
       let stream = streams.get(streamId)
@@ -70,10 +80,23 @@ const make = (): EventStore["Service"] => {
     }
     const version = versionOf(streamId)
     // A receipt id that another append took while this one was prepared stays with that append.
-    if (receipt !== undefined && !receipts.has(receipt.id)) {
-      receipts.set(receipt.id, { ...receipt, streamId, firstVersion, version })
+    if (receipt !== undefined && receiptAt(receipt.id, now) === undefined) {
+      const { id, fingerprint, expiresAt } = receipt
+      const kept = { id, fingerprint, streamId, firstVersion, version }
+      receipts.set(id, expiresAt === undefined ? kept : { ...kept, expiresAt })
+      if (expiresAt !== undefined) {
+        expiring.add(id)
+        forgetExpired(now)
+      }
     }
     return { version, position: feed.length }
+  }
+
+  const forgetExpired = (now: number) => {
+    for (const id of expiring) {
+      if (receiptAt(id, now) !== undefined) return
+      expiring.delete(id)
+    }
   }
 
   const settle = (commandId: string, how: (prepared: Prepared) => Settlement) =>
@@ -125,15 +148,16 @@ const make = (): EventStore["Service"] => {
       ),
 
     append: (streamId, expectedVersion, events, receipt) =>
-      Effect.suspend(() => {
-        const refused = hindrance(streamId, receipt, true) ?? conflict(streamId, expectedVersion)
-        return refused === undefined ? Effect.succeed(write(streamId, events, receipt)) : Effect.fail(refused)
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const refused = hindrance(now, streamId, receipt, true) ?? conflict(streamId, expectedVersion)
+        return refused === undefined ? Effect.succeed(write(now, streamId, events, receipt)) : Effect.fail(refused)
       }),
 
     prepare: (expectedVersion, events, reservation, receipt) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const { streamId, commandId } = reservation
-        const refused = hindrance(streamId, receipt, false) ?? reuse(commandId) ?? conflict(streamId, expectedVersion)
+        const refused =
+          hindrance(now, streamId, receipt, false) ?? reuse(commandId) ?? conflict(streamId, expectedVersion)
         if (refused !== undefined) return Effect.fail(refused)
         const pending = { reservation: { ...reservation, released: false }, events, receipt }
         prepared.set(commandId, pending)
@@ -148,7 +172,7 @@ const make = (): EventStore["Service"] => {
           ? Effect.succeed(discarded)
           : settle(commandId, ({ reservation, events, receipt }) => {
               const accepted = events.map((event) => ({ ...event, acceptedAt }))
-              return { _tag: "Committed", ...write(reservation.streamId, accepted, receipt) }
+              return { _tag: "Committed", ...write(acceptedAt, reservation.streamId, accepted, receipt) }
             })
       ),
 
@@ -167,7 +191,7 @@ const make = (): EventStore["Service"] => {
         )
       ),
 
-    receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
+    receipt: (id) => Effect.map(Clock.currentTimeMillis, (now) => Option.fromUndefinedOr(receiptAt(id, now))),
 
     snapshot: (streamId) => Effect.sync(() => Option.fromUndefinedOr(snapshots.get(streamId))),
 

@@ -6,6 +6,7 @@
  */
 import { Range } from "spacetimedb/server"
 import { refuse, type Transaction, type WriteArguments } from "./database.ts"
+import { findReceipt, millisecondsOf } from "./receipts.ts"
 
 type Append = WriteArguments["append"]
 type NewEvents = Append["events"]
@@ -21,11 +22,11 @@ export const append = (tx: Transaction, request: Append): void => {
   if (before !== undefined) refuse({ code: "Appended", ...before })
   refuseHindrance(tx, head, request.receipt, true)
   refuseConflict(head, request.expected)
-  write(tx, head, request.events, request.receipt)
+  write(tx, head, request.events, request.receipt, stored(request.expiresAt))
 }
 
 export const prepare = (tx: Transaction, request: WriteArguments["prepare"]): void => {
-  const { stream, commandId, thing, deadline, events, receipt } = request
+  const { stream, commandId, thing, deadline, events, receipt, expiresAt } = request
   const head = headOf(tx, stream)
   const pending = tx.db.reservations.commandId.find(commandId)
   if (pending !== null && pending.stream === stream && sameEvents(pending.events, events)) return
@@ -35,7 +36,16 @@ export const prepare = (tx: Transaction, request: WriteArguments["prepare"]): vo
   refuseConflict(head, request.expected)
 
   if (settled !== null) tx.db.settlements.commandId.delete(commandId)
-  tx.db.reservations.insert({ commandId, stream, thing, deadline, released: false, events, receipt })
+  tx.db.reservations.insert({
+    commandId,
+    stream,
+    thing,
+    deadline,
+    released: false,
+    events,
+    receipt,
+    expiresAt: stored(expiresAt)
+  })
   saveHead(tx, { ...head, reservedBy: commandId })
 }
 
@@ -50,9 +60,15 @@ export const commit = (tx: Transaction, { commandId, thing, at }: WriteArguments
   const { stream, events } = pending
   // A receipt id that another append took meanwhile stays with that append.
   const receipt =
-    pending.receipt === undefined || tx.db.receipts.id.find(pending.receipt.id) !== null ? undefined : pending.receipt
+    pending.receipt === undefined || findReceipt(tx, pending.receipt.id) !== undefined ? undefined : pending.receipt
   const accepted = events.map((event) => ({ ...event, acceptedAt: at }))
-  const { version, position } = write(tx, { ...headOf(tx, stream), reservedBy: "" }, accepted, receipt)
+  const { version, position } = write(
+    tx,
+    { ...headOf(tx, stream), reservedBy: "" },
+    accepted,
+    receipt,
+    pending.expiresAt
+  )
   settle(tx, commandId, thing, version, position)
 }
 
@@ -78,8 +94,10 @@ export const saveSnapshot = (tx: Transaction, snapshot: WriteArguments["save_sna
   else if (snapshot.version >= kept.version) tx.db.snapshots.stream.update(snapshot)
 }
 
+const stored = (expiresAt: number | undefined): bigint => BigInt(expiresAt ?? 0)
+
 /** Appends, whatever stands in the way. */
-const write = (tx: Transaction, head: StreamHead, events: NewEvents, receipt: Receipt) => {
+const write = (tx: Transaction, head: StreamHead, events: NewEvents, receipt: Receipt, expiresAt: bigint) => {
   const firstVersion = head.version + 1
   let { position } = feedHead(tx)
   let { version } = head
@@ -89,7 +107,13 @@ const write = (tx: Transaction, head: StreamHead, events: NewEvents, receipt: Re
   }
   if (events.length > 0) tx.db.head.id.update({ id: 0, position, version })
   saveHead(tx, { ...head, version })
-  if (receipt !== undefined) tx.db.receipts.insert({ ...receipt, stream: head.stream, firstVersion, version })
+  if (receipt !== undefined) {
+    // All that have expired go, one with this id too.
+    tx.db.receipts.expiresAt.delete(
+      new Range({ tag: "excluded", value: 0n }, { tag: "included", value: millisecondsOf(tx) })
+    )
+    tx.db.receipts.insert({ ...receipt, stream: head.stream, firstVersion, version, expiresAt })
+  }
   return { version, position }
 }
 
@@ -105,9 +129,9 @@ const alreadyAppended = (tx: Transaction, head: StreamHead, { stream, expected, 
   const version = expected + events.length
   if (head.version < version) return undefined
   if (events.length === 0) {
-    const kept = receipt === undefined ? null : tx.db.receipts.id.find(receipt.id)
+    const kept = receipt === undefined ? undefined : findReceipt(tx, receipt.id)
     const same =
-      kept !== null &&
+      kept !== undefined &&
       kept.fingerprint === receipt?.fingerprint &&
       kept.stream === stream &&
       kept.version === expected &&
@@ -124,7 +148,7 @@ const alreadyAppended = (tx: Transaction, head: StreamHead, { stream, expected, 
 }
 
 const refuseHindrance = (tx: Transaction, head: StreamHead, receipt: Receipt, plain: boolean): void => {
-  if (receipt !== undefined && tx.db.receipts.id.find(receipt.id) !== null) {
+  if (receipt !== undefined && findReceipt(tx, receipt.id) !== undefined) {
     refuse({ code: "ReceiptExists", id: receipt.id })
   }
   const held = head.reservedBy === "" ? null : tx.db.reservations.commandId.find(head.reservedBy)

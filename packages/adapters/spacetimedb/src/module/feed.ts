@@ -92,8 +92,5 @@ const between = <A>(from: A, to: A): Range<A> =>
 export const unsettled = (tx: Transaction, { before }: ReadArguments["unsettled"]) =>
   [...tx.db.reservations.iter()].filter(({ released, deadline }) => released || deadline < before)
 
-export const findReceipt = (tx: Transaction, { id }: ReadArguments["find_receipt"]) =>
-  tx.db.receipts.id.find(id) ?? undefined
-
 export const findSnapshot = (tx: Transaction, { stream }: ReadArguments["find_snapshot"]) =>
   tx.db.snapshots.stream.find(stream) ?? undefined
