@@ -79,12 +79,13 @@ const mallory = new Identity(identityOf("localhost", "mallory"))
 
 /** Good arguments of everything that can be called. */
 const sample = {
-  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined },
+  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined, expiresAt: undefined },
   prepare: {
     stream: "lock-1",
     expected: 0,
     events: [],
     receipt: undefined,
+    expiresAt: undefined,
     commandId: "command",
     thing: "thing",
     deadline: 0

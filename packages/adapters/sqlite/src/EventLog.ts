@@ -80,7 +80,7 @@ export class EventLog {
     this.#db = db
     this.#sql = statements(db)
     // Also the first write: a file that may only be read is found out here and not by the first caller.
-    whileBusy(BUSY_TIMEOUT, () => this.#prune())
+    whileBusy(BUSY_TIMEOUT, () => this.#sql.prune.run(Date.now() - KEEP_SETTLED))
   }
 
   /**
