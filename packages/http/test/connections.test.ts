@@ -1,9 +1,11 @@
 /** What strangers may hold of the port: connections, time and memory have bounds, and others are served meanwhile. */
 import { once } from "node:events"
 import type { Socket } from "node:net"
+import { Effect } from "effect"
 import { expect, it, vi } from "vitest"
 import { parseProxies } from "../src/CallerAddress.ts"
 import { startInProcess } from "./harness/inProcess.ts"
+import { createLock, type TestLock } from "./harness/locks.ts"
 import { callsOf, connectTo, readAll } from "./harness/request.ts"
 
 const isServed = async (url: string) =>
@@ -97,4 +99,40 @@ it("many requests in a row on one connection are answered in order, and not with
   socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500))
   await once(socket, "close")
   expect(text.match(/HTTP\/1\.1 200/g)?.length).toBeLessThan(500)
+})
+
+it("while it stops, answers what was begun on a connection, says with the last that it closes, and begins nothing more", async () => {
+  const server = await startInProcess({ sendTimeout: 1_000 })
+  const [one, two] = [await createLock(server.url), await createLock(server.url)]
+  await Effect.runPromise(server.shadow.setMode("hang"))
+  const ask = ({ path }: TestLock, action: string, body: string) =>
+    `POST ${path}/${action} HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  const socket = await connectTo(server.url)
+  let text = ""
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString()))
+  socket.write(ask(one, "OpenLock", "{}") + ask(two, "OpenLock", "{}"))
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled(8e15))).length === 2)
+  const stopped = server.stop()
+  socket.write(ask(two, "SetOwner", '{"userId":"late"}'))
+  await once(socket, "close")
+  await stopped
+  expect(text.match(/^HTTP\/1\.1 \d+/gm)).toEqual(["HTTP/1.1 502", "HTTP/1.1 502"])
+  expect(text.match(/^connection: .*$/gim)?.map((line) => line.toLowerCase())).toEqual([
+    "connection: keep-alive",
+    "connection: close"
+  ])
+  const feed = await Effect.runPromise(server.store.readAll(0, 10))
+  expect(feed.map(({ type }) => type)).not.toContain("OwnerSet")
+})
+
+it("a request whose client is gone is carried out while the server stops, and is not logged as broken", async () => {
+  const server = await startInProcess({ sendTimeout: 500 })
+  const lock = await createLock(server.url)
+  await Effect.runPromise(server.shadow.setMode("hang"))
+  const socket = await connectTo(server.url)
+  socket.write(`POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nContent-Length: 0\r\n\r\n`)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled(8e15))).length === 1)
+  socket.destroy()
+  await server.stop()
+  expect(server.log.filter((line) => line.includes("broke"))).toEqual([])
 })
