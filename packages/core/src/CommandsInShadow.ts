@@ -3,7 +3,7 @@
  * the version that was read, so whoever has moved the version on knows that an older write can no longer arrive.
  */
 import { Clock, Effect, Option, Result, Schema } from "effect"
-import { addCommand, type DeviceCommand } from "./DeviceCommand.ts"
+import { addCommand, type DeviceCommand, hasRoom } from "./DeviceCommand.ts"
 import { type DeviceReport, type DeviceShadow, ShadowRejected, ShadowUnavailable } from "./ports/DeviceShadow.ts"
 
 /** A shadow as it was read; an empty one at its last version where there is none. */
@@ -87,7 +87,7 @@ export const commandsInShadows = ({
     for (let attempt = 1; ; attempt++) {
       // As long as nothing was written, whatever goes wrong is a certain no.
       const shadow = yield* Effect.mapError(read(thing, notAfter), failed)
-      if (holds(shadow, command.commandId)) return
+      if (holds(shadow, command.commandId, command.attempt ?? 1)) return
       if (inDoubt) {
         // It may have been carried out, acknowledged and settled since: to send it again could run it twice.
         const message = `The shadow of ${thing} does not tell whether it took the command.`
@@ -95,27 +95,30 @@ export const commandsInShadows = ({
       }
       const pending = commandsOf(shadow, "desired")
       const commands = addCommand(pending, command, now)
+      unacknowledged = Object.keys(pending).filter((id) => !Object.hasOwn(commands, id)).length
+      if (!hasRoom(command, withCommands(shadow, commands))) return yield* failed(noRoom)
       const written = yield* Effect.result(write(thing, shadow.version, { desired: { commands } }, notAfter))
       if (Result.isSuccess(written)) return
       const error = written.failure
       inDoubt = error._tag === "ShadowUnavailable" || error.inDoubt
       if (error._tag === "ShadowWriteRefused" && error.reason === "conflict" && attempt < MAX_ATTEMPTS) continue
-      unacknowledged = Object.keys(pending).filter((id) => !Object.hasOwn(commands, id)).length
       return yield* failed(error)
     }
   })
 
-  const find = Effect.fnUntraced(function* (thing: string, commandId: string) {
-    const wrote = yield* rewrite(thing, (shadow) => (holds(shadow, commandId) ? undefined : {})).pipe(
+  const find = Effect.fnUntraced(function* (thing: string, commandId: string, attempt: number) {
+    const wrote = yield* rewrite(thing, (shadow) => (holds(shadow, commandId, attempt) ? undefined : {})).pipe(
       // Nothing is there, and nothing can arrive.
       orWithoutThing(thing, true)
     )
     return !wrote
   })
 
-  const settle = Effect.fnUntraced(function* (thing: string, commandId: string) {
+  const settle = Effect.fnUntraced(function* (thing: string, commandId: string, attempt?: number) {
     yield* rewrite(thing, (shadow) => {
-      const holding = SECTIONS.filter((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
+      const sections: ReadonlyArray<Section> =
+        attempt === undefined ? SECTIONS : attemptIn(shadow, commandId) === attempt ? ["desired"] : []
+      const holding = sections.filter((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
       if (holding.length === 0) return undefined
       return Object.fromEntries(holding.map((section) => [section, withoutCommand(shadow, section, commandId)]))
     }).pipe(orWithoutThing(thing, false))
@@ -165,8 +168,26 @@ const commandsOf = (shadow: VersionedShadow, section: Section): Schema.JsonObjec
   return isObject(commands) ? commands : {}
 }
 
-const holds = (shadow: VersionedShadow, commandId: string): boolean =>
-  SECTIONS.some((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
+/** Which attempt at a command waits for its device; `undefined` when none does. The first has no number. */
+const attemptIn = (shadow: VersionedShadow, commandId: string): number | undefined => {
+  const document = commandsOf(shadow, "desired")[commandId]
+  if (document === undefined) return undefined
+  return isObject(document) && typeof document["attempt"] === "number" ? document["attempt"] : 1
+}
+
+/** What the device says proves whichever attempt is open: no earlier one can have reached it. */
+const holds = (shadow: VersionedShadow, commandId: string, attempt: number): boolean =>
+  attemptIn(shadow, commandId) === attempt || Object.hasOwn(commandsOf(shadow, "reported"), commandId)
+
+/** What the shadow will hold with this change to its commands. */
+const withCommands = ({ desired, reported }: VersionedShadow, change: Readonly<Record<string, Schema.Json>>) => {
+  const pending = { ...(isObject(desired?.["commands"]) ? desired["commands"] : {}), ...change }
+  const commands = Object.fromEntries(Object.entries(pending).filter(([, document]) => document !== null))
+  return { desired: { ...desired, commands }, reported }
+}
+
+/** The rest of the shadow is for others. */
+const noRoom = new ShadowWriteRefused({ reason: "full", message: "", inDoubt: false })
 
 /** Takes `commands` away with its last command: an empty one would stay in the delta for ever. */
 const withoutCommand = (shadow: VersionedShadow, section: Section, commandId: string): Schema.JsonObject => ({

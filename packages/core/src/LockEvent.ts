@@ -2,12 +2,13 @@
  * What happened to a lock. Stored for ever: add cases and optional fields, never rename or remove one.
  * `test/golden/` holds one stored event of every kind.
  */
-import { type Option, Schema } from "effect"
+import { Option, Schema } from "effect"
 import { Key, LockId } from "./Lock.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { Schedule } from "./Schedule.ts"
 import { CommandOutcome, SentCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
+import { instantOf, millisOf } from "./Text.ts"
 
 const aboutLock = { lockId: LockId, uuid: Schema.String, timestamp: Schema.String }
 const aboutTempKey = { tempKeyUuid: Schema.String, lockId: LockId, lockUuid: Schema.String, timestamp: Schema.String }
@@ -116,5 +117,13 @@ export const toStored = ({
 const decode = Schema.decodeUnknownOption(LockEvent)
 
 /** The event behind a stored one; none when a newer version of Latchkey wrote a type that this one does not know. */
-export const fromStored = (stored: Pick<StoredEvent, "type" | "data">): Option.Option<LockEvent> =>
-  decode({ ...stored.data, _tag: stored.type })
+export const fromStored = (
+  stored: Pick<StoredEvent, "type" | "data"> & Partial<Pick<StoredEvent, "at" | "acceptedAt">>
+): Option.Option<LockEvent> =>
+  Option.map(decode({ ...stored.data, _tag: stored.type }), (event) => inOrder(event, stored))
+
+/** What was prepared, and others have passed, happened after them: the store has given it their time. */
+const inOrder = (event: LockEvent, { at, acceptedAt }: Partial<Pick<StoredEvent, "at" | "acceptedAt">>): LockEvent =>
+  acceptedAt === undefined || at === undefined || at <= millisOf(event.timestamp)
+    ? event
+    : { ...event, timestamp: instantOf(at) }

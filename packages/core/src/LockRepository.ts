@@ -1,18 +1,27 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
-import { Context, Effect, HashMap, HashSet, Layer, Option, Schema, Semaphore } from "effect"
+import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { Lock, streamOfLock } from "./Lock.ts"
 import { evolve, evolveStored, initial } from "./LockAggregate.ts"
 import type { LockEvent } from "./LockEvent.ts"
-import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
+import { makeTurns, type Turns } from "./LockTurns.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 
-/** A lock as far as this process has read its stream. Another process may be ahead: `refresh` tells. */
+/** A lock and the version of its stream that it was read at: a decision on the one is written at the other. */
+export interface LockAt {
+  /** `undefined` while the lock does not exist. */
+  readonly lock: Lock | undefined
+  readonly version: number
+}
+
+/**
+ * A lock as far as this process has read its stream. Another process may be ahead: `refresh` tells. Whoever decides
+ * takes `latest` once: it may be another a moment later.
+ */
 export interface LoadedLock {
   readonly streamId: string
-  /** `undefined` while the lock does not exist. */
-  lock: Lock | undefined
-  version: number
+  latest: LockAt
   /** One command at a time: callers of a busy lock queue here instead of conflicting in the store. */
-  readonly mutex: Semaphore.Semaphore
+  readonly turns: Turns
   /** Version up to which a snapshot holds the state. */
   snapshotVersion: number
 }
@@ -66,11 +75,10 @@ export class LockRepository extends Context.Service<
         }
 
         const saveSnapshotWhenDue = (loaded: LoadedLock): Effect.Effect<unknown> => {
-          if (loaded.lock === undefined) return Effect.void
-          if (loaded.version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(loaded.lock)) return Effect.void
-          loaded.snapshotVersion = loaded.version
-          const state = encodeSnapshot(loaded.lock)
-          return store.saveSnapshot(loaded.streamId, { version: loaded.version, state }).pipe(
+          const { lock, version } = loaded.latest
+          if (lock === undefined || version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
+          loaded.snapshotVersion = version
+          return store.saveSnapshot(loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
             Effect.catchTag("StoreUnavailable", (error) =>
               Effect.logWarning("A snapshot was not saved; the next cold load takes longer", error.message)
             ),
@@ -79,39 +87,37 @@ export class LockRepository extends Context.Service<
         }
 
         const refresh = Effect.fnUntraced(function* (loaded: LoadedLock) {
-          const before = loaded.version
+          const before = loaded.latest.version
           while (true) {
-            const tail = yield* store.read(loaded.streamId, loaded.version, PAGE)
-            for (const stored of tail) {
-              if (stored.version !== loaded.version + 1) continue
-              loaded.lock = evolveStored(loaded.lock, stored)
-              loaded.version = stored.version
-            }
+            const tail = yield* store.read(loaded.streamId, loaded.latest.version, PAGE)
+            // Others may have read some of it meanwhile.
+            loaded.latest = tail.reduce(following, loaded.latest)
             if (tail.length < PAGE) break
+            // A long history is not folded in one turn: others go on in between.
+            yield* Effect.yieldNow
           }
           yield* saveSnapshotWhenDue(loaded)
-          return loaded.version > before
+          return loaded.latest.version > before
         })
 
         const readFromStore = Effect.fnUntraced(function* (lockId: number) {
           const streamId = streamOfLock(lockId)
           const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ version, state }) =>
-            Option.map(decodeSnapshot(state), (lock) => ({ version, lock }))
+            Option.map(decodeSnapshot(state), (lock): LockAt => ({ version, lock }))
           )
-          const { version, lock } = Option.getOrElse(snapshot, () => ({ version: 0, lock: initial }))
+          const latest = Option.getOrElse(snapshot, (): LockAt => ({ version: 0, lock: initial }))
           const loaded: LoadedLock = {
             streamId,
-            lock,
-            version,
-            mutex: Semaphore.makeUnsafe(1),
-            snapshotVersion: version
+            latest,
+            turns: makeTurns(),
+            snapshotVersion: latest.version
           }
           yield* refresh(loaded)
-          // Somebody else may have read it meanwhile: all callers must queue at the same mutex.
+          // Somebody else may have read it meanwhile: all callers must queue at the same place.
           const other = entryOf(lockId)
           if (other !== undefined) return { loaded: other, fresh: false }
           // Whoever asks for locks that do not exist must not push others out of memory.
-          if (loaded.lock !== undefined) remember(lockId, loaded)
+          if (loaded.latest.lock !== undefined) remember(lockId, loaded)
           return { loaded, fresh: true }
         })
 
@@ -123,15 +129,18 @@ export class LockRepository extends Context.Service<
           refresh,
           advance: (loaded, events, version) => {
             // A query may have refreshed the lock between the append and here.
-            if (loaded.version !== version - events.length) return Effect.void
-            loaded.lock = events.reduce(evolve, loaded.lock)
-            loaded.version = version
+            if (loaded.latest.version !== version - events.length) return Effect.void
+            loaded.latest = { lock: events.reduce(evolve, loaded.latest.lock), version }
             return saveSnapshotWhenDue(loaded)
           }
         }
       })
     )
 }
+
+/** The lock after the next event of its stream; as it is, when the event is another. */
+const following = (before: LockAt, stored: StoredEvent): LockAt =>
+  stored.version === before.version + 1 ? { lock: evolveStored(before.lock, stored), version: stored.version } : before
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
 const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(2), lock: Lock })))

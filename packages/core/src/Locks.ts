@@ -2,20 +2,25 @@
  * The command handler: load, permit, decide, then append; or prepare, tell the device, and commit.
  * A caller has an answer only when the events are durable and, where hardware is involved, the shadow has the command.
  */
-import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Result, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, identity, Layer, Option, Result, Schema } from "effect"
 import { permit, permitCreate } from "./AccessPolicy.ts"
 import type { DeviceCommand } from "./DeviceCommand.ts"
 import type { Lock } from "./Lock.ts"
-import { commute, type Decision, decide } from "./LockAggregate.ts"
+import { type Decision, decide, mayBePassed, mayPass, recordedAt } from "./LockAggregate.ts"
 import type { LockCommand } from "./LockCommand.ts"
-import { type AccessDenied, LockNotFound, type LockRefused } from "./LockError.ts"
+import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "./LockError.ts"
 import { fromStored, type LockEvent, toStored } from "./LockEvent.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
+import type { Standing, Turns } from "./LockTurns.ts"
 import { DeviceShadow, ShadowUnavailable } from "./ports/DeviceShadow.ts"
 import {
-  type CommandExists,
+  type AttemptExists,
+  CommandExists,
   EventStore,
   type NewEvent,
+  type PrepareError,
+  type Receipt,
+  type Reservation,
   type Settlement,
   type StoreUnavailable,
   type StreamReserved
@@ -55,6 +60,7 @@ export class LockBusy extends Schema.TaggedError<LockBusy>()("LockBusy", { lockI
 export type ExecuteError =
   | AccessDenied
   | LockRefused
+  | ClockBehind
   | DeviceUnreachable
   | LockBusy
   | ReceiptReused
@@ -68,8 +74,12 @@ export interface LocksOptions {
   readonly sendTimeout?: Duration.Input
 }
 
+/** A guest's opening holds up everybody else at the lock, on other servers too: the shadow has no longer for it. */
+const GUEST_TIMEOUT = Duration.seconds(1)
 const MAX_ATTEMPTS = 200
 const MAX_PAUSE = 20
+/** How far, in milliseconds, the clock may be behind a lock's last event where the time decides: servers differ a little. */
+const MOST_BEHIND = 60_000
 
 export class Locks extends Context.Service<
   Locks,
@@ -88,23 +98,23 @@ export class Locks extends Context.Service<
         const settling = yield* Settling
         const keepRefusedUse = yield* makeRefusedUses
         const scope = yield* Effect.scope
-        const sendTimeout = Duration.fromInputUnsafe(options.sendTimeout ?? Duration.seconds(3))
-        /** From prepare until anybody may settle: the time to send and to ask, and as much again for slow machines. */
-        const patience = 2 * Duration.toMillis(Duration.sum(sendTimeout, FIND_TIMEOUT))
+        const sendTimeout = sendTimeoutOf(options)
+        const patience = patienceOf(options)
 
         const execute = (command: LockCommand) =>
           Effect.flatMap(repository.load(command.lockId), ({ loaded, fresh }) =>
-            loaded.mutex.withPermit(attempt(loaded, fresh, command))
+            loaded.turns.take(standingOf(command))(carryOut(loaded, fresh, command))
           )
 
-        const attempt = Effect.fnUntraced(function* (loaded: LoadedLock, fresh: boolean, command: LockCommand) {
+        const carryOut = Effect.fnUntraced(function* (loaded: LoadedLock, fresh: boolean, command: LockCommand) {
           let upToDate = fresh
           for (let n = 0; n < MAX_ATTEMPTS; n++) {
             if (command.receipt !== undefined) {
               const earlier = yield* replay(command.lockId, command.receipt)
               if (earlier !== undefined) return earlier
             }
-            const { lock, version } = loaded
+            // Once, as one value: a question or a report may read on while this is decided.
+            const { lock, version } = loaded.latest
             const decided = judge(lock, command)
             if (Result.isFailure(decided) || decided.success.events.length === 0) {
               // A "no" and an "already so" rest on the whole stream, as an append does: another process may be ahead.
@@ -112,6 +122,7 @@ export class Locks extends Context.Service<
                 upToDate = true
                 continue
               }
+              yield* refuseRepeated(command)
               if (Result.isFailure(decided)) {
                 yield* keepRefusedUse(command, lock, decided.failure)
                 return yield* Effect.fail(decided.failure)
@@ -122,8 +133,15 @@ export class Locks extends Context.Service<
             const stored = envelopes(command, lock, events)
             const written = yield* Effect.result(
               device === undefined || lock === undefined
-                ? store.append(loaded.streamId, version, stored, command.receipt)
-                : handOver(loaded, command, device, lock.uuid, events, stored)
+                ? store.append(loaded.streamId, version, stored, command.receipt, mayPass(events))
+                : handOver(
+                    loaded.streamId,
+                    version,
+                    command,
+                    { device, thing: lock.uuid, turns: loaded.turns },
+                    events,
+                    stored
+                  )
             )
             if (Result.isSuccess(written)) {
               yield* device === undefined
@@ -142,12 +160,20 @@ export class Locks extends Context.Service<
               case "StreamReserved":
                 yield* waitOrSettle(error, device !== undefined, command)
                 break
+              case "EventExists":
+                return yield* Effect.fail(new CommandExists({ commandId: command.commandId }))
               default:
                 return yield* Effect.fail(error)
             }
           }
           return yield* Effect.fail(new LockBusy({ lockId: command.lockId }))
         })
+
+        /** A command that was carried out is not judged again by what it has led to itself. */
+        const refuseRepeated = ({ commandId }: LockCommand) =>
+          Effect.flatMap(store.event(eventIdOf(commandId, 0)), (first) =>
+            Option.isSome(first) ? Effect.fail(new CommandExists({ commandId })) : Effect.void
+          )
 
         /** What was committed carries the time of its acceptance. Who cannot read it now reads it before the next append. */
         const readBack = (loaded: LoadedLock) => Effect.ignore(repository.refresh(loaded))
@@ -162,46 +188,52 @@ export class Locks extends Context.Service<
         })
 
         /** The two-step append. Goes on when its caller goes away: what has been prepared must be settled. */
-        const handOver = (
-          loaded: LoadedLock,
-          command: LockCommand,
-          device: DeviceCommand,
-          thing: string,
-          events: ReadonlyArray<LockEvent>,
-          stored: ReadonlyArray<NewEvent>
-        ) =>
-          prepareAndSend(loaded, command, device, thing, events, stored).pipe(
-            Effect.forkIn(scope),
-            Effect.flatMap(Fiber.join)
-          )
+        const handOver = (...step: Parameters<typeof prepareAndSend>) =>
+          prepareAndSend(...step).pipe(Effect.forkIn(scope), Effect.flatMap(Fiber.join))
 
         const prepareAndSend = Effect.fnUntraced(function* (
-          { streamId, version }: LoadedLock,
+          streamId: string,
+          version: number,
           { lockId, commandId, receipt }: LockCommand,
-          device: DeviceCommand,
-          thing: string,
+          { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns },
           events: ReadonlyArray<LockEvent>,
           stored: ReadonlyArray<NewEvent>
         ) {
           const deadline = (yield* Clock.currentTimeMillis) + patience
-          yield* store.prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
-          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(sendTimeout), deadline)
-          const sent = yield* shadow.send(thing, device, notAfter).pipe(
-            Effect.timeout(sendTimeout),
+          const attempt = yield* prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
+          const sent = { thing, commandId, attempt }
+          const timeout = isByGuest(device) ? Duration.min(sendTimeout, GUEST_TIMEOUT) : sendTimeout
+          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(timeout), deadline)
+          const told = yield* shadow.send(thing, attempt === 1 ? device : { ...device, attempt }, notAfter).pipe(
+            Effect.timeout(timeout),
+            device._tag === "RemoveKey" ? identity : Effect.raceFirst(gaveWay(thing, turns)),
             Effect.catchDefect((cause) => Effect.fail(new ShadowUnavailable({ thing, message: String(cause), cause }))),
             Effect.result
           )
-          if (Result.isSuccess(sent))
-            return yield* committed(lockId, yield* settling.accepted({ thing, commandId }), "discarded meanwhile")
-          const reason = sent.failure.message
-          if (sent.failure._tag === "ShadowRejected")
-            return yield* committed(lockId, yield* store.discard(commandId), reason)
-          const settlement = yield* settling.settle({ thing, commandId })
+          if (Result.isSuccess(told))
+            return yield* committed(lockId, yield* settling.accepted(sent), "discarded meanwhile")
+          const reason = told.failure.message
+          if (told.failure._tag === "ShadowRejected")
+            return yield* committed(lockId, yield* store.discard(commandId, attempt), reason)
+          const settlement = yield* settling.settle(sent)
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
           // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
-          if (commute(events)) yield* store.release(commandId)
+          if (mayBePassed(events)) yield* store.release(commandId, attempt)
           return yield* Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: true }))
         })
+
+        /** Answers which attempt at the command it is. */
+        const prepare = (
+          version: number,
+          stored: ReadonlyArray<NewEvent>,
+          reservation: Omit<Reservation, "attempt" | "released">,
+          receipt: Receipt | undefined,
+          attempt = 1
+        ): Effect.Effect<number, Exclude<PrepareError, AttemptExists>> =>
+          store.prepare(version, stored, { ...reservation, attempt }, receipt).pipe(
+            Effect.as(attempt),
+            Effect.catchTag("AttemptExists", (last) => prepare(version, stored, reservation, receipt, last.attempt + 1))
+          )
 
         const committed = (lockId: number, settlement: Settlement, reason: string) =>
           settlement._tag === "Committed"
@@ -214,16 +246,18 @@ export class Locks extends Context.Service<
           { lockId, commandId }: LockCommand
         ) {
           // The sweep keeps asking about this one. To ask here too would make everybody else at the lock wait.
-          if (reservation.released && needsDevice) {
+          if (reservation.released) {
             return yield* Effect.fail(
-              new DeviceUnreachable({
-                lockId,
-                reason: "an earlier command is still unanswered",
-                inDoubt: reservation.commandId === commandId
-              })
+              needsDevice
+                ? new DeviceUnreachable({
+                    lockId,
+                    reason: "an earlier command is still unanswered",
+                    inDoubt: reservation.commandId === commandId
+                  })
+                : new LockBusy({ lockId })
             )
           }
-          if ((yield* Clock.currentTimeMillis) < reservation.deadline) return yield* Effect.sleep(MAX_PAUSE)
+          if (!(yield* settling.isDue(reservation))) return yield* Effect.sleep(MAX_PAUSE)
           const settlement = yield* settling.settle(reservation)
           if (Option.isNone(settlement)) return yield* Effect.fail(new LockBusy({ lockId }))
         })
@@ -235,7 +269,7 @@ export class Locks extends Context.Service<
   /** The command handler over an event store and a device shadow; also provides what `LockQueries` reads from. */
   static readonly layer = (options: LocksOptions = {}) =>
     Locks.layerWithoutRepository(options).pipe(
-      Layer.provide(Settling.layer),
+      Layer.provide(Settling.layer(patienceOf(options))),
       Layer.provideMerge(LockRepository.layer({ cachedLocks: options.cachedLocks ?? DEFAULT_CACHED_LOCKS }))
     )
 }
@@ -244,7 +278,10 @@ export class Locks extends Context.Service<
  * Permission first, then the rules. A lock that does not exist can only be created. A shared credential opens a lock on
  * the right of whoever made it, for as long as they could give the lock a temp key of its own.
  */
-const judge = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, AccessDenied | LockRefused> => {
+const judge = (
+  lock: Lock | undefined,
+  command: LockCommand
+): Result.Result<Decision, AccessDenied | LockRefused | ClockBehind> => {
   if (lock === undefined && command._tag !== "CreateLock")
     return Result.fail(new LockNotFound({ lockId: command.lockId }))
   const permitted =
@@ -253,23 +290,57 @@ const judge = (lock: Lock | undefined, command: LockCommand): Result.Result<Deci
       : command._tag === "OpenDoor"
         ? permit(command.grantedBy, lock, "CreateTempKey")
         : permit(command.principal, lock, command._tag)
-  return Result.isFailure(permitted) ? Result.fail(permitted.failure) : decide(lock, command)
+  if (Result.isFailure(permitted)) return Result.fail(permitted.failure)
+  const behind = lock === undefined || !needsClock.has(command._tag) ? 0 : lock.changedAt - command.at
+  return behind > MOST_BEHIND ? Result.fail(new ClockBehind({ lockId: command.lockId, behind })) : decide(lock, command)
 }
+
+/** What depends on what time it is: windows of temp keys, and device commands that end. */
+const needsClock: ReadonlySet<LockCommand["_tag"]> = new Set([
+  "OpenLock",
+  "OpenDoor",
+  "OpenWithTempKey",
+  "UseTempKey",
+  "WriteKey"
+])
+
+const sendTimeoutOf = ({ sendTimeout }: LocksOptions) => Duration.fromInputUnsafe(sendTimeout ?? Duration.seconds(3))
+
+/** Milliseconds from prepare until anybody may settle: the time to send and to ask, and as much again for slow machines. */
+const patienceOf = (options: LocksOptions): number =>
+  2 * Duration.toMillis(Duration.sum(sendTimeoutOf(options), FIND_TIMEOUT))
+
+const eventIdOf = (commandId: string, index: number): string => `${commandId}-${index + 1}`
+
+/** A removal of a key is next at its lock; guests come after everybody else. */
+const standingOf = ({ _tag }: LockCommand): Standing =>
+  _tag === "RemoveKey" ? "removal" : _tag === "OpenWithTempKey" || _tag === "OpenDoor" ? "guest" : "other"
+
+const isByGuest = (device: DeviceCommand): boolean => device._tag === "OpenLock" && device.byGuest === true
+
+const gaveWay = (thing: string, turns: Turns) =>
+  Effect.andThen(
+    turns.overtaken,
+    Effect.fail(new ShadowUnavailable({ thing, message: "The removal of a key did not wait for the shadow's answer." }))
+  )
 
 /** The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones. */
 const envelopes = (
-  { commandId, at, principal }: LockCommand,
+  command: LockCommand,
   lock: Lock | undefined,
   events: ReadonlyArray<LockEvent>
-): ReadonlyArray<NewEvent> =>
-  events.map((event, index) => ({
-    eventId: `${commandId}-${index + 1}`,
+): ReadonlyArray<NewEvent> => {
+  const { commandId, principal } = command
+  const at = recordedAt(lock, command)
+  return events.map((event, index) => ({
+    eventId: eventIdOf(commandId, index),
     ...toStored(event),
     at,
     orgId: orgAfter(lock, event),
     principal,
     commandId
   }))
+}
 
 /** The organization that an event happened for: the lock's, as the event leaves it. */
 const orgAfter = (lock: Lock | undefined, event: LockEvent): string =>

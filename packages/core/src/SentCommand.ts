@@ -51,12 +51,14 @@ const carriedOut: { readonly [eventType: string]: { readonly type: DeviceCommand
 }
 
 /** The command that an event of a lock tells of, when the shadow accepted one. */
-export const sentWith = ({ type, data, at, commandId, acceptedAt }: StoredEvent): SentCommand | undefined => {
+export const sentWith = ({ type, data, commandId, acceptedAt }: StoredEvent): SentCommand | undefined => {
   const command = carriedOut[type]
-  const thing = data["uuid"]
-  if (command === undefined || acceptedAt === undefined || typeof thing !== "string") return undefined
-  const sent = { commandId, type: command.type, thing, requestedAt: at, acceptedAt }
-  return command.lives === undefined ? sent : { ...sent, expiresAt: at + command.lives }
+  const { uuid: thing, timestamp } = data
+  if (command === undefined || acceptedAt === undefined) return undefined
+  if (typeof thing !== "string" || typeof timestamp !== "string") return undefined
+  const requestedAt = millisOf(timestamp)
+  const sent = { commandId, type: command.type, thing, requestedAt, acceptedAt }
+  return command.lives === undefined ? sent : { ...sent, expiresAt: requestedAt + command.lives }
 }
 
 /** The unanswered commands with one more: of those that had expired before it was asked for, only the latest stay. */

@@ -5,14 +5,13 @@
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
 import { keepGoing } from "./Backoff.ts"
 import { DeviceShadow } from "./ports/DeviceShadow.ts"
-import { EventStore, type Settlement, type StoreUnavailable } from "./ports/EventStore.ts"
-import type { SentCommand } from "./SentCommand.ts"
+import { EventStore, type Reservation, type Settlement, type StoreUnavailable } from "./ports/EventStore.ts"
 
 /** How long the shadow may take to say whether it holds a command. */
 export const FIND_TIMEOUT = Duration.seconds(1)
 const SWEEP_EVERY = Duration.seconds(2)
 
-type Sent = Pick<SentCommand, "thing" | "commandId">
+type Sent = Pick<Reservation, "thing" | "commandId" | "attempt">
 
 export class Settling extends Context.Service<
   Settling,
@@ -21,56 +20,83 @@ export class Settling extends Context.Service<
     readonly settle: (sent: Sent) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
     /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
     readonly accepted: (sent: Sent) => Effect.Effect<Settlement, StoreUnavailable>
+    /** Whether its writer has had its time, so that others may settle it. */
+    readonly isDue: (reservation: Pick<Reservation, "commandId" | "attempt" | "deadline">) => Effect.Effect<boolean>
   }
 >()("@latchkey/core/Settling") {
-  /** Also sweeps, at start-up and every few seconds, what writers left behind. */
-  static readonly layer = Layer.effect(
-    Settling,
-    Effect.gen(function* () {
-      const store = yield* EventStore
-      const shadow = yield* DeviceShadow
+  /**
+   * Also sweeps, at start-up and every few seconds, what writers left behind.
+   *
+   * @param patience milliseconds from prepare until anybody may settle
+   */
+  static readonly layer = (patience: number) =>
+    Layer.effect(
+      Settling,
+      Effect.gen(function* () {
+        const store = yield* EventStore
+        const shadow = yield* DeviceShadow
+        /** When this process first met reservations with a deadline of another clock, in its own monotonic time. */
+        const firstMet = new Map<string, bigint>()
 
-      const accepted = Effect.fnUntraced(function* ({ thing, commandId }: Sent) {
-        const settlement = yield* store.commit(commandId, thing)
-        if (settlement._tag === "Discarded") {
-          yield* Effect.catch(shadow.settle(thing, commandId), (error) =>
-            Effect.logError("A device may carry out a command that is not in the log", error.message, { commandId })
-          )
-        }
-        return settlement
+        const isDue = Effect.fnUntraced(function* ({
+          commandId,
+          attempt,
+          deadline
+        }: Parameters<Settling["Service"]["isDue"]>[0]) {
+          const left = deadline - (yield* Clock.currentTimeMillis)
+          if (left <= patience) return left <= 0
+          // Nobody sets a deadline that far away: the clock was set back. Its writer has its time from now on.
+          const key = `${commandId} ${attempt}`
+          const now = yield* Clock.currentTimeNanos
+          const met = firstMet.get(key) ?? now
+          firstMet.set(key, met)
+          return now - met >= BigInt(patience) * 1_000_000n
+        })
+
+        const accepted = Effect.fnUntraced(function* ({ thing, commandId, attempt }: Sent) {
+          const settlement = yield* store.commit(commandId, thing, attempt)
+          if (settlement._tag === "Discarded") {
+            yield* Effect.catch(shadow.settle(thing, commandId, attempt), (error) =>
+              Effect.logError("A device may carry out a command that is not in the log", error.message, { commandId })
+            )
+          }
+          return settlement
+        })
+
+        const settle = Effect.fnUntraced(function* (sent: Sent) {
+          const { thing, commandId, attempt } = sent
+          const found = yield* shadow.find(thing, commandId, attempt).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
+          if (Result.isFailure(found)) {
+            yield* Effect.logWarning("The shadow does not say whether it took a command", found.failure.message, {
+              commandId
+            })
+            return Option.none<Settlement>()
+          }
+          return Option.some(yield* found.success ? accepted(sent) : store.discard(commandId, attempt))
+        })
+
+        const sweep = Effect.fnUntraced(function* () {
+          const unsettled = yield* store.unsettled
+          const open = new Set(unsettled.map(({ commandId, attempt }) => `${commandId} ${attempt}`))
+          for (const key of firstMet.keys()) if (!open.has(key)) firstMet.delete(key)
+          for (const reservation of unsettled) {
+            if (!reservation.released && !(yield* isDue(reservation))) continue
+            const settlement = yield* settle(reservation)
+            const { streamId, commandId } = reservation
+            if (Option.isNone(settlement)) continue
+            yield* Effect.logInfo("Settled what a writer left behind", {
+              streamId,
+              commandId,
+              outcome: settlement.value._tag
+            })
+          }
+        })
+
+        yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
+          keepGoing("Unsettled commands are not looked for"),
+          Effect.forkScoped
+        )
+        return { settle, accepted, isDue }
       })
-
-      const settle = Effect.fnUntraced(function* (sent: Sent) {
-        const found = yield* shadow.find(sent.thing, sent.commandId).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
-        if (Result.isFailure(found)) {
-          const { commandId } = sent
-          yield* Effect.logWarning("The shadow does not say whether it took a command", found.failure.message, {
-            commandId
-          })
-          return Option.none<Settlement>()
-        }
-        return Option.some(yield* found.success ? accepted(sent) : store.discard(sent.commandId))
-      })
-
-      const sweep = Effect.fnUntraced(function* () {
-        const overdue = yield* store.unsettled(yield* Clock.currentTimeMillis)
-        for (const reservation of overdue) {
-          const settlement = yield* settle(reservation)
-          const { streamId, commandId } = reservation
-          if (Option.isNone(settlement)) continue
-          yield* Effect.logInfo("Settled what a writer left behind", {
-            streamId,
-            commandId,
-            outcome: settlement.value._tag
-          })
-        }
-      })
-
-      yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
-        keepGoing("Unsettled commands are not looked for"),
-        Effect.forkScoped
-      )
-      return { settle, accepted }
-    })
-  )
+    )
 }

@@ -38,7 +38,7 @@ const shadowsThat = (
         return answer === "ok" ? Effect.void : Effect.fail(answer)
       })
   })
-  return { send: commands.send(THING, command, LATER), find: commands.find(THING, "one"), writes }
+  return { send: commands.send(THING, command, LATER), find: commands.find(THING, "one", 1), writes }
 }
 
 describe("sending", () => {

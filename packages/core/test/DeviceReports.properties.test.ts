@@ -60,7 +60,13 @@ const story = Effect.fnUntraced(function* (reports: ReadonlyArray<readonly [proc
     eventId: "doubt-1",
     commandId: "in-doubt"
   }
-  const reservation = { commandId: "in-doubt", streamId: "lock-7", thing: lockUuid, deadline: Date.now() + 60_000 }
+  const reservation = {
+    commandId: "in-doubt",
+    attempt: 1,
+    streamId: "lock-7",
+    thing: lockUuid,
+    deadline: Date.now() + 60_000
+  }
   yield* world.store.prepare(4, [doubt], reservation)
 
   const takers = processes.map((services) => Context.get(services, DeviceReports).take)

@@ -6,6 +6,7 @@ import { Locks } from "../src/Locks.ts"
 import { Projector } from "../src/Projector.ts"
 import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/ports/DeviceShadow.ts"
 import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
+import { ReadModel } from "../src/ports/ReadModel.ts"
 import { asked, clock, lockUuid, millis } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
@@ -81,11 +82,17 @@ describe("a device", () => {
         commandId: "doubt"
       }
       const deadline = Number.MAX_SAFE_INTEGER
-      yield* store.prepare(1, [event], { commandId: "doubt", streamId: "lock-7", thing: lockUuid, deadline })
+      yield* store.prepare(1, [event], {
+        commandId: "doubt",
+        attempt: 1,
+        streamId: "lock-7",
+        thing: lockUuid,
+        deadline
+      })
       yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "doubt", outcome: "failed", at: 1 })
       yield* eventually(log, (types) => types.length === 3)
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "CommandOutcomeReported"])
-      expect(yield* store.unsettled(deadline)).toEqual([])
+      expect(yield* store.unsettled).toEqual([])
     })
   )
 
@@ -98,6 +105,7 @@ describe("a device", () => {
       const deadline = Number.MAX_SAFE_INTEGER
       yield* store.prepare(1, [event], {
         commandId: "doubt",
+        attempt: 1,
         streamId: "lock-7",
         thing: lockUuid,
         deadline: deadline - 1
@@ -106,7 +114,7 @@ describe("a device", () => {
       yield* shadow.report({ _tag: "CommandOutcome", thing: "elsewhere", commandId: "doubt", outcome: "done", at: 1 })
       yield* present(false, 2)
       expect(yield* log).toEqual(["LockCreated"])
-      expect(yield* store.unsettled(deadline)).toHaveLength(1)
+      expect(yield* store.unsettled).toHaveLength(1)
     })
   )
 
@@ -223,6 +231,30 @@ describe("the outcome of a command", () => {
     })
   )
 
+  it.live("is not dropped while the read model has not seen whose device it is", () =>
+    Effect.gen(function* () {
+      const { execute, store, ports, readModel, latchkey, outcomes, shadow } = yield* makeTaker
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      const forgetful = EventStore.of({ ...store, commit: () => Effect.succeed({ _tag: "Discarded" }) })
+      let isEmpty = true
+      const emptied = ReadModel.of({
+        ...readModel,
+        checkpoint: Effect.suspend(() => (isEmpty ? Effect.succeed(0) : readModel.checkpoint)),
+        lockOfThing: (thing) => (isEmpty ? Effect.succeedNone : readModel.lockOfThing(thing)),
+        apply: (events) => (isEmpty ? Effect.never : readModel.apply(events))
+      })
+      const over = ports.pipe(Context.add(EventStore, forgetful), Context.add(ReadModel, emptied))
+      const { take } = Context.get(yield* latchkey(over), DeviceReports)
+      const report = { _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 } as const
+      expect(yield* Effect.flip(take(report))).toMatchObject({ _tag: "ReadModelUnavailable" })
+      expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(["add"])
+      isEmpty = false
+      yield* take(report)
+      expect(yield* outcomes).toMatchObject([{ commandId: "add", outcome: "done" }])
+      expect(yield* shadow.held(lockUuid)).toEqual({})
+    })
+  )
+
   it.live("is the first that was told", () =>
     Effect.gen(function* () {
       const { execute, done, outcomes } = yield* makeTaker
@@ -238,7 +270,7 @@ describe("the outcome of a command", () => {
       const { execute, done, outcomes } = yield* makeTaker
       const detail = `\0 half a pair: \ud83d ${"x".repeat(10_000)}`
       for (const [n, at] of [Number.NaN, Number.NEGATIVE_INFINITY, 1e300, 8.64e15 + 2, 1.5, -1].entries()) {
-        yield* execute(asked({ _tag: "OpenLock" }, { commandId: `open-${n}` }))
+        yield* execute(asked({ _tag: "OpenLock" }, { commandId: `open-${n}`, at: Date.now() }))
         yield* done(`open-${n}`, { at, detail })
       }
       const now = new Date().toISOString().slice(0, 10)
@@ -278,7 +310,7 @@ describe("the outcome of a command", () => {
       const { execute, done, latchkey, log } = yield* makeTaker
       const elsewhere = Context.get(yield* latchkey(), Locks).execute
       for (const [n, run] of [execute, elsewhere, execute, elsewhere].entries()) {
-        yield* run(asked({ _tag: "OpenLock" }, { commandId: `open-${n}` }))
+        yield* run(asked({ _tag: "OpenLock" }, { commandId: `open-${n}`, at: Date.now() }))
         yield* Effect.all(
           [done(`open-${n}`), run(asked({ _tag: "SetOwner", userId: `user-${n}` }, { commandId: `owner-${n}` }))],
           { concurrency: 2 }

@@ -1,6 +1,6 @@
 /** The rules of a lock, command by command: what follows, what the device is told, and what is refused. */
 import { describe, expect, it } from "@effect/vitest"
-import { actorOf, commute } from "../src/LockAggregate.ts"
+import { actorOf, mayBePassed, mayPass } from "../src/LockAggregate.ts"
 import { LockNotFound, ResidentExists, ResidentNotFound, ResidentNotNamed, UuidUnchanged } from "../src/LockError.ts"
 import { clock, created, type Fact, given, happened, lockId, lockUuid, type Request } from "./scenario.ts"
 
@@ -245,11 +245,21 @@ describe("what is put down to whom", () => {
   })
 })
 
-describe("events that keep their meaning whatever comes before them", () => {
-  it("are all but those that count a use", () => {
-    const opened = happened({ _tag: "LockOpenRequested" })
-    expect(commute([opened, happened({ _tag: "KeyAdded", keyUuid: "key-1" })])).toBe(true)
-    expect(commute([opened, happened({ _tag: "TempKeyUsed", tempKeyUuid, usedCount: 1 })])).toBe(false)
-    expect(commute([])).toBe(true)
+describe("a device command in doubt", () => {
+  const opened = happened({ _tag: "LockOpenRequested" })
+  const used = happened({ _tag: "TempKeyUsed", tempKeyUuid, usedCount: 1 })
+
+  it("may be passed, unless it counts a use", () => {
+    expect(mayBePassed([opened, happened({ _tag: "KeyAdded", keyUuid: "key-1" })])).toBe(true)
+    expect(mayBePassed([opened, used])).toBe(false)
+    expect(mayBePassed([])).toBe(true)
+  })
+
+  it("is passed by nothing that changes who may give it, or to which hardware", () => {
+    expect(mayPass([happened({ _tag: "OwnerSet", userId: "bob" })])).toBe(false)
+    expect(mayPass([happened({ _tag: "OrganizationSet", orgId: "other" })])).toBe(false)
+    expect(mayPass([happened({ _tag: "LockUuidChanged", newUuid: "new", previousUuid: lockUuid })])).toBe(false)
+    expect(mayPass([happened({ _tag: "ResidentAdded", userId: "bob", name: "Bob" }), used])).toBe(true)
+    expect(mayPass([used, opened])).toBe(false)
   })
 })

@@ -63,7 +63,7 @@ describe("a lock that is not in memory", () => {
       yield* world.store.append("lock-1", 0, events.map(enveloped))
 
       const first = yield* makeRepository(world)
-      expect((yield* first.repository.load(1)).loaded.lock).toEqual(lock)
+      expect((yield* first.repository.load(1)).loaded.latest.lock).toEqual(lock)
       expect(first.reads.events).toBe(events.length)
 
       const snapshot = yield* eventually(world.store.snapshot("lock-1"), Option.isSome).pipe(
@@ -72,7 +72,7 @@ describe("a lock that is not in memory", () => {
       expect(Option.getOrThrow(snapshot).version).toBe(events.length)
 
       const second = yield* makeRepository(world)
-      expect((yield* second.repository.load(1)).loaded.lock).toEqual(lock)
+      expect((yield* second.repository.load(1)).loaded.latest.lock).toEqual(lock)
       expect(second.reads.events).toBe(0)
     })
   )
@@ -84,7 +84,7 @@ describe("a lock that is not in memory", () => {
       yield* world.store.append("lock-7", 0, events.map(enveloped))
       yield* world.store.saveSnapshot("lock-7", { version: 2, state: '{"format":0,"owner":"bob"}' })
       const { repository } = yield* makeRepository(world)
-      expect((yield* repository.load(7)).loaded.lock).toMatchObject({ ownerId: "ada", version: 2 })
+      expect((yield* repository.load(7)).loaded.latest.lock).toMatchObject({ ownerId: "ada", version: 2 })
     })
   )
 
@@ -105,7 +105,7 @@ describe("a lock that is not in memory", () => {
       yield* world.store.append("lock-7", 0, [happened(created), old, ...opened].map(enveloped))
       for (const reads of [SNAPSHOT_EVERY + 2, 0]) {
         const process = yield* makeRepository(world)
-        const { lock } = (yield* process.repository.load(7)).loaded
+        const { lock } = (yield* process.repository.load(7)).loaded.latest
         expect(lock && tempKeysOf(lock).map(({ uuid }) => uuid)).toEqual(["temp-key-1"])
         expect(process.reads.events).toBe(reads)
         yield* eventually(world.store.snapshot("lock-7"), Option.isSome)
@@ -119,7 +119,7 @@ describe("a lock that is not in memory", () => {
       const later = { ...enveloped(happened({ _tag: "LockOpenRequested" }), 2), type: "LockPainted" }
       yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1), later])
       const { repository } = yield* makeRepository(world)
-      expect((yield* repository.load(7)).loaded).toMatchObject({ version: 2, lock: { version: 2 } })
+      expect((yield* repository.load(7)).loaded).toMatchObject({ latest: { version: 2, lock: { version: 2 } } })
     })
   )
 
@@ -141,7 +141,7 @@ describe("memory", () => {
       const world = yield* makeWorld
       const { repository } = yield* makeRepository(world, 2)
       for (const lockId of [1, 2, 3]) {
-        yield* world.store.append(`lock-${lockId}`, 0, [enveloped(happened(created), 1)])
+        yield* world.store.append(`lock-${lockId}`, 0, [enveloped(happened(created), lockId)])
       }
       const isFresh = (lockId: number) => Effect.map(repository.load(lockId), ({ fresh }) => fresh)
       expect([yield* isFresh(1), yield* isFresh(2), yield* isFresh(1)]).toEqual([true, true, false])
@@ -163,10 +163,10 @@ describe("memory", () => {
       const world = yield* makeWorld
       const { repository } = yield* makeRepository(world)
       const { loaded } = yield* repository.load(7)
-      expect(loaded.lock).toBeUndefined()
+      expect(loaded.latest.lock).toBeUndefined()
       yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1)])
       expect([yield* repository.refresh(loaded), yield* repository.refresh(loaded)]).toEqual([true, false])
-      expect(loaded.lock?.version).toBe(1)
+      expect(loaded.latest.lock?.version).toBe(1)
     })
   )
 
@@ -179,7 +179,7 @@ describe("memory", () => {
       yield* world.store.append("lock-7", 0, [enveloped(event, 1)])
       yield* repository.refresh(loaded)
       yield* repository.advance(loaded, [event], 1)
-      expect(loaded.lock?.version).toBe(1)
+      expect(loaded.latest.lock?.version).toBe(1)
     })
   )
 })

@@ -175,14 +175,14 @@ describe("two processes", () => {
       const { store, process, log } = yield* makeWorld
       const execute = yield* process()
       yield* execute(create)
-      const reservation = { commandId: "elsewhere", streamId: "lock-7", thing: lockUuid, deadline: 60_000 }
+      const reservation = { commandId: "elsewhere", attempt: 1, streamId: "lock-7", thing: lockUuid, deadline: 60_000 }
       yield* store.prepare(1, [], reservation)
       const waiting = yield* Effect.forkChild(Effect.flip(execute({ _tag: "SetOwner", userId: "ada" })))
       yield* TestClock.adjust("10 seconds")
       expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "LockBusy" })
       const patient = yield* Effect.forkChild(execute({ _tag: "SetOwner", userId: "bob" }))
       yield* TestClock.adjust("1 second")
-      yield* store.discard("elsewhere")
+      yield* store.discard("elsewhere", 1)
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(patient)).version).toBe(2)
       expect(yield* log).toEqual(["LockCreated", "OwnerSet"])

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
-import { KEPT_OF_KEY, KEPT_OF_LOCK, mayLackSome, refusedUsesAt, streamOfRefused } from "../src/RefusedUses.ts"
+import { KEPT_OF_KEY, KEPT_OF_LOCK, makeLackOf, type RefusedUse, streamOfRefused } from "../src/RefusedUses.ts"
+import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 
@@ -26,12 +27,20 @@ const open = (n: number): Request => ({ _tag: "OpenWithTempKey", tempKeyUuid: uu
 const kept = (store: EventStore["Service"], lock = lockId) =>
   Effect.provideService(refusedUsesAt(lock), EventStore, store)
 
+const before = { at: millis("08:00") }
+
+const mayLackSome = (uses: ReadonlyArray<RefusedUse>, tempKeyUuid: string): boolean => {
+  const lack = makeLackOf(tempKeyUuid)
+  uses.forEach(lack.take)
+  return lack.mayLackSome()
+}
+
 /** A lock with so many keys that are not valid yet. */
 const aLock = Effect.fnUntraced(function* (keys = 1) {
   const world = yield* makeWorld
   const execute = yield* world.process()
-  yield* execute(create)
-  for (let n = 0; n < keys; n++) yield* execute(share(n))
+  yield* execute(create, before)
+  for (let n = 0; n < keys; n++) yield* execute(share(n), before)
   return { world, execute }
 })
 const early = { at: millis("08:30") }
@@ -41,8 +50,8 @@ describe("a refused use", () => {
     Effect.gen(function* () {
       const { world, execute } = yield* aLock(2)
       const ada = "ada00000-0000-4000-8000-000000000001"
-      yield* execute(share(2, { accessMode: "user-whitelist", allowedUserIds: [uuidOf(9)] }))
-      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid: uuidOf(1) })
+      yield* execute(share(2, { accessMode: "user-whitelist", allowedUserIds: [uuidOf(9)] }), before)
+      yield* execute({ _tag: "DeleteTempKey", tempKeyUuid: uuidOf(1) }, before)
       const log = yield* world.log
       for (const request of [use(0), open(0), use(1), open(1)]) yield* Effect.flip(execute(request, early))
       yield* Effect.flip(execute(use(2, ada), { at: millis("10:00") }))
@@ -136,8 +145,8 @@ describe("whoever hammers at a door", () => {
     Effect.gen(function* () {
       const { world, execute } = yield* aLock()
       for (const lockId of [4, 42]) {
-        yield* execute(create, { lockId })
-        yield* execute(share(lockId), { lockId })
+        yield* execute(create, { ...before, lockId })
+        yield* execute(share(lockId), { ...before, lockId })
       }
       yield* Effect.flip(execute(open(42), { ...early, lockId: 42 }))
       expect([(yield* kept(world.store, 4)).length, (yield* kept(world.store, 42)).length]).toEqual([0, 1])

@@ -48,7 +48,7 @@ describe("the shadow in memory", () => {
       expect(yield* control.held("thing")).toEqual({
         "command-1": { type: "AddKey", seq: 2, issuedAt: 0, keyUuid: "key-1" }
       })
-      expect(yield* shadow.find("thing", "command-1")).toBe(true)
+      expect(yield* shadow.find("thing", "command-1", 1)).toBe(true)
     }))
 
   test("delivers late in mode lose-request, unless find has said no", ({ shadow, control }) =>
@@ -56,7 +56,7 @@ describe("the shadow in memory", () => {
       yield* control.setMode("lose-request")
       yield* Effect.flip(shadow.send("thing", command, 1_000))
       yield* Effect.flip(shadow.send("thing", { ...command, commandId: "command-2" }, 1_000))
-      expect(yield* shadow.find("thing", "command-1")).toBe(false)
+      expect(yield* shadow.find("thing", "command-1", 1)).toBe(false)
       yield* control.deliver
       expect(Object.keys(yield* control.held("thing"))).toEqual(["command-2"])
     }))
@@ -67,7 +67,7 @@ describe("the shadow in memory", () => {
       const asked = yield* Effect.forkChild(
         Effect.raceAllFirst([
           shadow.send("thing", command, 1_000),
-          shadow.find("thing", "command-1"),
+          shadow.find("thing", "command-1", 1),
           shadow.settle("thing", "command-1"),
           Effect.as(Effect.yieldNow, "silence")
         ])
@@ -75,7 +75,7 @@ describe("the shadow in memory", () => {
       expect(yield* Fiber.join(asked)).toBe("silence")
       yield* control.setMode("ok")
       yield* control.deliver
-      expect(yield* shadow.find("thing", "command-1")).toBe(true)
+      expect(yield* shadow.find("thing", "command-1", 1)).toBe(true)
     }))
 
   test("passes on presence", ({ shadow, control }) =>

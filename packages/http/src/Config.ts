@@ -1,9 +1,12 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
+import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
 import { Config, Effect, Option, Schema } from "effect"
 import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
 import {
   anyText,
   apiKeyPairs,
+  budgetOrOff,
+  budgetText,
   databaseName,
   httpUrl,
   matching,
@@ -12,14 +15,14 @@ import {
   oneWord,
   portNumber,
   portOrOff,
-  positiveCount,
+  positive,
   publicKeyFrom,
   publicUrl,
   secretBytes,
   serverUrl,
   shadowKeyPairs
 } from "./ConfigValues.ts"
-import { type ConnectionLimits, DEFAULT_CONNECTIONS } from "./Connections.ts"
+import { DEFAULT_CONNECTIONS } from "./Connections.ts"
 import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -59,12 +62,13 @@ export interface ServerConfig extends StoreConfig {
   /** How the API is reached from outside, without a slash at the end. */
   readonly publicUrl: string | undefined
   readonly proxies: TrustedProxies
-  readonly connections: ConnectionLimits
+  readonly connections: Required<ConnectionLimits>
   /** Whether `/docs` is there. */
   readonly docs: boolean
   /** The secret under which PINs are kept, unless it is in the folder of the data. */
   readonly pinKey: Uint8Array | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
+  readonly budgets: Budgets
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
 }
@@ -73,15 +77,29 @@ export interface ServerConfig extends StoreConfig {
 export interface LocalShadowConfig {
   readonly _tag: "local"
   /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
-  readonly rest: "off" | "closed" | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey> }
+  readonly rest:
+    | "off"
+    | "closed"
+    | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey>; readonly limits: ConnectionLimits }
   readonly mqtt: MqttConfig
 }
 
 /** Where devices meet their shadows: at a broker of this process, at another one, or nowhere. */
 export type MqttConfig =
   | { readonly _tag: "Off" }
-  | { readonly _tag: "Own"; readonly port: number; readonly signIn: "open" | "secret" }
+  | {
+      readonly _tag: "Own"
+      readonly port: number
+      readonly signIn: "open" | "secret"
+      readonly limits: ConnectionLimits
+    }
   | { readonly _tag: "Other"; readonly url: URL }
+
+/** Most connections of a port; what is not given follows from the files that the process may open. */
+export interface ConnectionLimits {
+  readonly total?: number
+  readonly perAddress?: number
+}
 
 /** AWS IoT Core; region, endpoint and credentials are the AWS SDK's own variables. */
 export interface AwsShadowConfig {
@@ -163,13 +181,13 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       total: yield* variable(
         "LATCHKEY_HTTP_CONNECTIONS",
         DEFAULT_CONNECTIONS.total,
-        positiveCount,
+        positive,
         "expected how many connections may be open, at least 1"
       ),
       perAddress: yield* variable(
         "LATCHKEY_HTTP_CONNECTIONS_PER_ADDRESS",
         DEFAULT_CONNECTIONS.perAddress,
-        positiveCount,
+        positive,
         "expected how many connections one address may have open, at least 1"
       )
     },
@@ -181,9 +199,40 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       apiKeyPairs,
       "expected org:secret pairs, separated by commas, and no secret twice"
     ),
+    budgets: yield* budgets,
     traced:
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
+  }
+})
+
+const budgets: Effect.Effect<Budgets, InvalidConfig> = Effect.gen(function* () {
+  const pins = (name: string, unless: Budget) =>
+    variable(
+      `LATCHKEY_BUDGET_PIN_${name}`,
+      unless,
+      budgetText,
+      "expected how many at once and an hour, such as 100+120"
+    )
+  const others = (name: string, unless: Budget) =>
+    variable(
+      `LATCHKEY_BUDGET_${name}`,
+      unless,
+      budgetOrOff,
+      "expected how many at once and an hour, such as 200+14400, or off"
+    )
+  return {
+    caller: yield* pins("CALLER", BUDGETS.caller),
+    line: yield* pins("LINE", BUDGETS.line),
+    site: yield* pins("SITE", BUDGETS.site),
+    lock: yield* pins("LOCK", BUDGETS.lock),
+    gateway: yield* pins("KEYPAD", BUDGETS.gateway),
+    link: yield* others("LINK", BUDGETS.link),
+    guests: yield* others("GUESTS", BUDGETS.guests),
+    userEvents: yield* others("USER", BUDGETS.userEvents),
+    userKB: yield* others("USER_KB", BUDGETS.userKB),
+    orgEvents: yield* others("ORGANIZATION", BUDGETS.orgEvents),
+    orgKB: yield* others("ORGANIZATION_KB", BUDGETS.orgKB)
   }
 })
 
@@ -223,11 +272,12 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "expected accessKeyId:secret pairs, separated by commas, and no id twice"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
+  const limits = yield* shadowConnections
   const mqtt = yield* mqttConfig(host, anyPort)
   if (port === "off") return { _tag: "local", rest: "off", mqtt }
   // Who writes a shadow opens a door: without a signature, only programs of this machine.
   if (keys.length > 0 || isLoopback(host))
-    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys }, mqtt }
+    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys, limits }, mqtt }
   if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
   const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
@@ -239,6 +289,7 @@ const mqttConfig = Effect.fnUntraced(function* (
 ): Effect.fn.Return<MqttConfig, InvalidConfig> {
   const port = yield* variable("LATCHKEY_MQTT_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const url = yield* variable("LATCHKEY_MQTT_URL", undefined, mqttUrl, "expected an mqtt or mqtts URL")
+  const limits = yield* mqttConnections
   const byDefault = isLoopback(host) ? "open" : "secret"
   const signIn = yield* variable("LATCHKEY_DEVICE_AUTH", byDefault, oneOf("open", "secret"), "expected open or secret")
   // Who speaks for a device hears and answers its commands.
@@ -251,7 +302,27 @@ const mqttConfig = Effect.fnUntraced(function* (
     return yield* new InvalidConfig({ variable: "LATCHKEY_MQTT_URL", expected })
   }
   if (url !== undefined) return { _tag: "Other", url: new URL(url) }
-  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn }
+  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn, limits }
+})
+
+const mqttConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_MQTT_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_MQTT_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
+})
+
+const shadowConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_SHADOW_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_SHADOW_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
+})
+
+const A_NUMBER = "expected a number of connections, at least 1"
+const limits = (total: number | undefined, perAddress: number | undefined): ConnectionLimits => ({
+  ...(total !== undefined && { total }),
+  ...(perAddress !== undefined && { perAddress })
 })
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** The values of configuration variables: each function reads one kind of text, and answers `undefined` for what is none. */
 import { createPublicKey, type KeyObject } from "node:crypto"
+import { type Budget, budget, UNLIMITED } from "@latchkey/core"
 
 export const anyText = (text: string): string => text
 
@@ -16,10 +17,9 @@ export const oneOf =
 export const portNumber = (text: string): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 
-export const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
+export const positive = (text: string): number | undefined => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined)
 
-export const positiveCount = (text: string): number | undefined =>
-  /^[1-9]\d{0,6}$/.test(text) ? Number(text) : undefined
+export const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
 
 export const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
@@ -33,6 +33,14 @@ export const publicUrl = (text: string): string | undefined =>
 
 export const serverUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
+
+/** `100+120`: a hundred at once, and as many as a hundred and twenty an hour. */
+export const budgetText = (text: string): Budget | undefined => {
+  const [, burst, perHour] = /^([1-9]\d{0,11})\+([1-9]\d{0,11})$/.exec(text) ?? []
+  return burst === undefined || perHour === undefined ? undefined : budget(Number(burst), Number(perHour))
+}
+
+export const budgetOrOff = (text: string): Budget | undefined => (text === "off" ? UNLIMITED : budgetText(text))
 
 export const oneWord = (text: string): string | undefined => (/^\S+$/.test(text) ? text : undefined)
 

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import { callerAddress, noProxies, type TrustedProxies } from "./CallerAddress.ts"
+import { callerAddress, networksOf, noProxies, type TrustedProxies } from "./CallerAddress.ts"
 
 export interface ConnectionLimits {
   /** Connections in all. */
@@ -181,7 +181,8 @@ export class Connections {
 
   #addressOf(socket: Socket): string | undefined {
     const { remoteAddress = "" } = socket
-    return this.#proxies.includes(remoteAddress) ? undefined : callerAddress({ socket, headers: {} }, noProxies)
+    if (this.#proxies.includes(remoteAddress, 0)) return undefined
+    return networksOf(callerAddress({ socket, headers: {} }, noProxies))[0]
   }
 
   /** Whether there is room for one more, which a connection that waits may have had to leave. */

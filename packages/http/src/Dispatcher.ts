@@ -5,7 +5,7 @@
 import { randomFillSync } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import { OnReplay, type Principal } from "@latchkey/core"
-import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
 import { type Answer, json, withHeaders } from "./Answer.ts"
@@ -19,6 +19,7 @@ import { receiptOf } from "./Idempotency.ts"
 import { aMinuteApart } from "./LogLines.ts"
 import type { Operation } from "./Operations.ts"
 import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
+import type { Quota } from "./Quota.ts"
 import { parseBody, readBody } from "./RequestBody.ts"
 import type { RawParts, Reply, Route } from "./Routes.ts"
 
@@ -41,9 +42,10 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   readonly pages: ReturnType<typeof makePages>
   readonly onAnswered: OnAnswered
   readonly proxies: TrustedProxies
+  readonly quota: Quota
   readonly traced: boolean
 }) {
-  const { router, operations, connections, pages, onAnswered, proxies, traced } = options
+  const { router, operations, connections, pages, onAnswered, proxies, quota, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const clock = yield* Clock.Clock
@@ -53,25 +55,36 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   let running = 0
   let whenIdle: (() => void) | undefined
 
-  const handle = (route: Route, request: IncomingMessage, raw: Pick<RawParts, "params" | "query">, body: Buffer) => {
-    const { headers } = request
+  const handle = (route: Route, asked: Asked, query: RawParts["query"], body: Buffer) => {
+    const { request, params } = asked
+    const { headers, method = "GET" } = request
     const signedIn =
       route.needsSignIn || isSignedIn(headers)
         ? authenticate(headers, clock.currentTimeMillisUnsafe())
         : Effect.succeed(guest)
-    return Effect.flatMap(signedIn, (principal): Effect.Effect<Reply<unknown> | Answer, Failure> => {
-      const payload =
-        request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
-      if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
-      const decoded = route.decode({ ...raw, headers, payload: payload.success })
-      if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
-      const address = () => callerAddress(request, proxies)
+    return Effect.flatMap(signedIn, (principal): Effect.Effect<Answer, Failure> => {
       // To learn who asks may have taken seconds: what is asked is asked now.
       const at = clock.currentTimeMillisUnsafe()
+      const events = READS.has(method) ? EVENTS_OF_READ : 1
+      const tooMany = quota.admit(principal, { events, bytes: body.length || 1 }, at)
+      if (tooMany !== undefined) return Effect.delay(Effect.fail(tooMany), SLOWED_DOWN)
+      const payload =
+        method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
+      if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
+      const decoded = route.decode({ params, query, headers, payload: payload.success })
+      if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
+      const address = () => callerAddress(request, proxies)
       const context = { principal, commandId: nextId(), at, headers, address }
-      const receipt = receiptOf({ request, route, params: raw.params, principal, body, payload: payload.success, at })
-      if (receipt === undefined) return route.handle({ ...decoded.success, call: context })
-      return markReplays(route.handle({ ...decoded.success, call: { ...context, receipt } }))
+      const receipt = receiptOf({ request, route, params, principal, body, payload: payload.success, at })
+      const handled =
+        receipt === undefined
+          ? route.handle({ ...decoded.success, call: context })
+          : markReplays(route.handle({ ...decoded.success, call: { ...context, receipt } }))
+      return Effect.map(handled, (reply) => {
+        const answer = answerOf(route, asked, reply)
+        quota.answered(principal, answer.body.length, at)
+        return answer
+      })
     })
   }
 
@@ -92,7 +105,9 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     }
     const answer = problemAnswer(route, asked, problem)
     const error = failureOf(cause)
-    return error?._tag === "PinLockedOut" ? { ...answer, headers: { "retry-after": String(error.retryAfter) } } : answer
+    return error !== undefined && "retryAfter" in error
+      ? { ...answer, headers: { "retry-after": String(error.retryAfter) } }
+      : answer
   }
 
   const problemAnswer = (route: Route, { request, params }: Asked, problem: Problem): Answer =>
@@ -145,11 +160,11 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if (route.isForBrowsers) response.setHeader("vary", "Accept")
     readBody(request, (body) => {
       if (Result.isFailure(body)) return refuse(route.path, problemAnswer(route, { request, params }, body.failure))
-      const reply = Effect.suspend(() => handle(route, request, { params, query }, body.success))
-      const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
+      const handled = Effect.suspend(() => handle(route, { request, params }, query, body.success))
+      const spanned = traced ? Effect.withSpan(handled, `${method} ${route.path}`, spanOptions(request)) : handled
       const answer = Effect.matchCause(spanned, {
         onFailure: (cause) => failureAnswer(route, { request, params }, cause),
-        onSuccess: (reply) => answerOf(route, { request, params }, reply)
+        onSuccess: (answer) => answer
       })
       start(route.path, answer)
     })
@@ -188,6 +203,12 @@ interface Asked {
 }
 
 const guest: Principal = { _tag: "Guest" }
+
+/** What changes nothing, and counts as this part of an event. */
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD"])
+const EVENTS_OF_READ = 1 / 5
+/** How long somebody who asks for too much waits for the refusal: who then asks again at once costs others little. */
+const SLOWED_DOWN = Duration.millis(250)
 
 const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
   headers["x-api-key"] !== undefined || headers.authorization !== undefined

@@ -10,6 +10,7 @@ import type {
 } from "@latchkey/core"
 import { Context, Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import type { TooManyRequests } from "./Quota.ts"
 
 export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 501 | 502 | 503
 
@@ -59,7 +60,15 @@ export const UnauthorizedError = Context.Reference<string>("@latchkey/http/Unaut
 })
 
 /** What a handler may fail with. */
-export type ApiError = ExecuteError | AskError | OpenError | SharedError | BulkNotFound | UserNotFound | AttemptNotFound
+export type ApiError =
+  | ExecuteError
+  | AskError
+  | OpenError
+  | SharedError
+  | BulkNotFound
+  | UserNotFound
+  | AttemptNotFound
+  | TooManyRequests
 
 const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
   AccessDenied: [403, "Access denied"],
@@ -74,6 +83,8 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   ResidentNotNamed: [400, "No single resident named"],
   TempKeyNotFound: [404, "Temp key not found"],
   TempKeyExists: [400, "Temp key uuid already used"],
+  LockFull: [400, "Lock full"],
+  TooManyOpenings: [429, "Too many openings"],
   EmptyWindow: [400, "Empty validity window"],
   EmptyWhitelist: [400, "Empty whitelist"],
   TempKeyNotValid: [400, "Temp key not valid"],
@@ -89,12 +100,14 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   DoorWithdrawn: [403, "Door withdrawn"],
   PinRefused: [401, "Invalid PIN"],
   PinLockedOut: [429, "Too many attempts"],
+  TooManyRequests: [429, "Too many requests"],
   AttemptNotFound: [404, "Attempt not found"],
   BulkNotFound: [404, "Request not found"],
   UserNotFound: [404, "User not found"],
   ReceiptReused: [422, "Idempotency key reused"],
   DeviceUnreachable: [502, "Failed to update device shadow"],
   LockBusy: [503, "Lock busy"],
+  ClockBehind: [503, "Clock behind"],
   CommandExists: [409, "Command already carried out"],
   StoreUnavailable: [503, "Store unavailable"]
 }

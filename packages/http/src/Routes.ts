@@ -20,7 +20,7 @@ export interface Call {
   /** From the Idempotency-Key. */
   readonly receipt?: RequestReceipt
   readonly headers: IncomingHttpHeaders
-  /** Tells callers apart who are not signed in; see `CallerAddress.ts`. */
+  /** From where the caller comes: the whole address; see `networksOf` in `CallerAddress.ts`. */
   readonly address: () => string
 }
 

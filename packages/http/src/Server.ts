@@ -13,6 +13,7 @@ import { aMinuteApart } from "./LogLines.ts"
 import { recordRequests } from "./Metrics.ts"
 import { makeOperations } from "./Operations.ts"
 import { makeProblem } from "./Problem.ts"
+import { makeQuota } from "./Quota.ts"
 import { compile } from "./Routes.ts"
 
 /** The server cannot listen; `message` says where and why. */
@@ -66,15 +67,17 @@ export const listen = Effect.fnUntraced(function* ({
   let listensOn = ""
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const connections = new Connections(limits, proxies, logClosed(run))
+  const quota = yield* makeQuota
   const operations = yield* makeOperations
   const { "/docs": _, ...withoutDocs } = operations
   const { listener, idle } = yield* makeListener({
-    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn })),
+    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn, quota })),
     operations: docs ? operations : withoutDocs,
     connections,
     pages: makePages(signInUrl),
     onAnswered: recordRequests,
     proxies,
+    quota,
     traced
   })
   const server = createServer(

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { BUDGETS, UNLIMITED } from "@latchkey/core"
 import { ConfigProvider, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { serverConfig } from "../src/Config.ts"
@@ -60,6 +61,21 @@ const alsoBad: typeof bad = [
   ["LATCHKEY_PUBLIC_URL", "https://keys.example.org/?to=guests"],
   ["LATCHKEY_PUBLIC_URL", "https://example.org/keys"],
   ["LATCHKEY_TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2"],
+  ["LATCHKEY_BUDGET_PIN_LOCK", "off"],
+  ["LATCHKEY_BUDGET_USER", "0+10"],
+  ["LATCHKEY_BUDGET_USER", "10+0"],
+  ["LATCHKEY_BUDGET_USER", "ten+10"],
+  ["LATCHKEY_BUDGET_PIN_CALLER", "77"],
+  ["LATCHKEY_BUDGET_PIN_LINE", "77"],
+  ["LATCHKEY_BUDGET_PIN_SITE", "77"],
+  ["LATCHKEY_BUDGET_PIN_LOCK", "77"],
+  ["LATCHKEY_BUDGET_PIN_KEYPAD", "77"],
+  ["LATCHKEY_BUDGET_LINK", "77"],
+  ["LATCHKEY_BUDGET_GUESTS", "77"],
+  ["LATCHKEY_BUDGET_USER", "77"],
+  ["LATCHKEY_BUDGET_USER_KB", "77"],
+  ["LATCHKEY_BUDGET_ORGANIZATION", "77"],
+  ["LATCHKEY_BUDGET_ORGANIZATION_KB", "77"],
   ["LATCHKEY_API_KEYS", "acme:"],
   ["LATCHKEY_API_KEYS", ":secret-of-nobody"],
   ["LATCHKEY_API_KEYS", "org:secret-one,,org:secret-two"],
@@ -106,6 +122,27 @@ describe.concurrent("a bad value", { timeout: 60_000 }, () => {
     const { code, output } = await runToEnd({ ...configured(folder.path), PORT: port })
     expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(`${port}.*PORT`)]])
   })
+})
+
+it("budgets are as configured, or as documented", async () => {
+  const read = (env: Environment) =>
+    Effect.runPromise(Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env }))))
+  expect((await read({})).budgets).toEqual(BUDGETS)
+  const page = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8")
+  const documented = Object.fromEntries(
+    Array.from(page.matchAll(/^\| `(LATCHKEY_BUDGET_\w+)` \| `([\d+]+)` \|/gm), ([, name = "", value = ""]) => [
+      name,
+      value
+    ])
+  )
+  expect(Object.keys(documented)).toHaveLength(Object.keys(BUDGETS).length)
+  expect((await read(documented)).budgets).toEqual(BUDGETS)
+  for (const name of Object.keys(documented)) {
+    const { budgets } = await read({ [name]: "3+3600" })
+    expect(Object.values(budgets).filter(({ burst, every }) => burst === 3 && every === 1_000)).toHaveLength(1)
+  }
+  const { budgets } = await read({ LATCHKEY_BUDGET_USER: "off", LATCHKEY_BUDGET_LINK: "off" })
+  expect([budgets.userEvents, budgets.link]).toEqual([UNLIMITED, UNLIMITED])
 })
 
 /** All that a folder holds, as bytes. */

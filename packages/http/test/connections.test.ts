@@ -111,7 +111,7 @@ it("while it stops, answers what was begun on a connection, says with the last t
   let text = ""
   socket.on("data", (chunk: Buffer) => (text += chunk.toString()))
   socket.write(ask(one, "OpenLock", "{}") + ask(two, "OpenLock", "{}"))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled(8e15))).length === 2)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 2)
   const stopped = server.stop()
   socket.write(ask(two, "SetOwner", '{"userId":"late"}'))
   await once(socket, "close")
@@ -131,7 +131,7 @@ it("a request whose client is gone is carried out while the server stops, and is
   await Effect.runPromise(server.shadow.setMode("hang"))
   const socket = await connectTo(server.url)
   socket.write(`POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nContent-Length: 0\r\n\r\n`)
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled(8e15))).length === 1)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
   socket.destroy()
   await server.stop()
   expect(server.log.filter((line) => line.includes("broke"))).toEqual([])

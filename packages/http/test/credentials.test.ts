@@ -128,6 +128,21 @@ it("an API key is refused from its revocation on", async () => {
   expect(await details(callers.organization)).toBe(200)
 })
 
+it("an API key is good for two seconds while the log does not answer: then nobody can tell", async () => {
+  const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, {}))
+  const now = Date.now()
+  server.faults.store = "down"
+  try {
+    const answer = await callsOf(server.url, apiKey("unknown"))("GET", `${lock.path}/details`)
+    expect(answer.status).toBe(503)
+    expectProblem(503, answer.body)
+    expect(await detailsAt(now + 3000, apiKey(secret))).toBe(503)
+  } finally {
+    server.faults.store = "ok"
+  }
+  expect(await detailsAt(now + 3000, apiKey(secret))).toBe(200)
+})
+
 it("an API key is refused from its end on", async () => {
   const expiresAt = inAnHour * 1000
   const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, { expiresAt }))

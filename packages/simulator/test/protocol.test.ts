@@ -5,8 +5,8 @@ import { DeviceCommand, toDocument } from "@latchkey/core"
 import { LockProtocol } from "@latchkey/simulator"
 import { Ajv2020 } from "ajv/dist/2020.js"
 
-const read = (file: string) =>
-  JSON.parse(readFileSync(new URL(`../../../docs/device-protocol/${file}`, import.meta.url), "utf8"))
+const readJson = (file: string) => JSON.parse(readFileSync(new URL(file, import.meta.url), "utf8"))
+const read = (file: string) => readJson(`../../../docs/device-protocol/${file}`)
 
 interface Said {
   readonly topic: "get" | "update"
@@ -25,8 +25,10 @@ interface VectorStep {
   readonly says?: ReadonlyArray<Said>
 }
 
-const vectors: ReadonlyArray<{ readonly name: string; readonly steps: ReadonlyArray<VectorStep> }> =
-  read("vectors.json")
+type Vectors = ReadonlyArray<{ readonly name: string; readonly steps: ReadonlyArray<VectorStep> }>
+const vectors: Vectors = read("vectors.json")
+/** As firmware was written to them. */
+const firstVectors: Vectors = readJson("first-edition/vectors.json")
 const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false }).addSchema(
   read("schema.json"),
   "protocol"
@@ -57,7 +59,10 @@ const happeningOf = (
 
 const tokenIn = (message: object): string => ("clientToken" in message ? String(message.clientToken) : "")
 
-describe("the reference implementation", () => {
+describe.each([
+  ["the reference implementation", vectors],
+  ["and what firmware of the first edition knows", firstVectors]
+])("%s", (_, vectors) => {
   it.each(vectors)("$name", ({ steps }) => {
     const tokens: Array<string> = []
     let boots = 1
@@ -92,7 +97,7 @@ describe("the schema", () => {
   })
 
   it("holds for what the vectors' locks hear, where it is no nonsense", () => {
-    for (const { name, steps } of vectors) {
+    for (const { name, steps } of [...vectors, ...firstVectors]) {
       if (/understand|no documents/.test(name)) continue
       for (const { hears } of steps) {
         if (hears?.topic === "update/delta") validate("delta", hears.message)

@@ -72,7 +72,10 @@ export const layer = (options: AwsIotOptions = {}): Layer.Layer<DeviceShadow, Aw
       return {
         send,
         find,
-        settle: (thing, commandId) => Effect.tap(settle(thing, commandId), queue.settled(thing, commandId)),
+        settle: (thing, commandId, attempt) =>
+          attempt === undefined
+            ? Effect.tap(settle(thing, commandId), queue.settled(thing, commandId))
+            : settle(thing, commandId, attempt),
         reports: Stream.merge(held, queue.reports)
       }
     })

@@ -80,7 +80,7 @@ describe("a command whose answer is lost", () => {
       yield* device.send("thing", openLock("one"), LATER)
       expect(proxy.seen.filter(({ body }) => isUpdate(body))).toHaveLength(2)
       expect(taken).toEqual(["one"])
-      expect(yield* device.find("thing", "one")).toBe(true)
+      expect(yield* device.find("thing", "one", 1)).toBe(true)
     }).pipe(Effect.scoped, Effect.provide(far(3)))
   )
 
@@ -128,7 +128,7 @@ describe("a command whose answer is lost", () => {
           _tag: "ShadowUnavailable",
           thing: "thing"
         })
-        expect(yield* device.find("thing", id)).toBe(id === "kept")
+        expect(yield* device.find("thing", id, 1)).toBe(id === "kept")
       }
       expect(taken).toEqual(["kept"])
     }).pipe(Effect.scoped, Effect.provide(far()))
@@ -145,10 +145,10 @@ describe("a command whose answer is lost", () => {
       expect(yield* Effect.flip(device.send("thing", openLock("one"), notAfter))).toMatchObject({
         _tag: "ShadowUnavailable"
       })
-      expect(yield* device.find("thing", "one")).toBe(false)
+      expect(yield* device.find("thing", "one", 1)).toBe(false)
       late("pass")
       yield* device.send("other", { ...openLock("two"), _tag: "AddKey", keyUuid: "key" }, LATER)
-      expect(yield* device.find("thing", "one")).toBe(false)
+      expect(yield* device.find("thing", "one", 1)).toBe(false)
       expect(taken).toEqual(["two"])
     }).pipe(Effect.scoped, Effect.provide(far()))
   )
@@ -184,7 +184,7 @@ describe("an endpoint that hangs", () => {
       const proxy = yield* Behind
       const device = yield* DeviceShadow
       proxy.fateOf = () => "hang"
-      const asking = yield* device.find("thing", "one").pipe(Effect.forkChild({ startImmediately: true }))
+      const asking = yield* device.find("thing", "one", 1).pipe(Effect.forkChild({ startImmediately: true }))
       yield* Effect.promise(() => expect.poll(() => proxy.seen.length).toBe(1))
       yield* Fiber.interrupt(asking)
       yield* Effect.promise(() => expect.poll(() => proxy.sockets.size).toBe(0))
@@ -235,7 +235,7 @@ describe("what AWS refuses", () => {
       proxy.fateOf = () => ({ status: 404, type: "ResourceNotFoundException" })
       for (const thing of ["thing", "no name of a thing"]) {
         expect(yield* Effect.flip(device.send(thing, openLock("one"), LATER))).toMatchObject({ _tag: "ShadowRejected" })
-        expect(yield* device.find(thing, "one")).toBe(false)
+        expect(yield* device.find(thing, "one", 1)).toBe(false)
         yield* device.settle(thing, "one")
       }
       expect(proxy.seen.some(({ url }) => url.includes("no"))).toBe(false)
@@ -249,7 +249,7 @@ describe("what AWS refuses", () => {
       let throttled = 0
       proxy.fateOf = () => (throttled++ < 2 ? { status: 429, type: "ThrottlingException" } : "pass")
       yield* device.send("thing", openLock("one"), LATER)
-      expect(yield* device.find("thing", "one")).toBe(true)
+      expect(yield* device.find("thing", "one", 1)).toBe(true)
     }).pipe(Effect.scoped, Effect.provide(far(3)))
   )
 
@@ -259,7 +259,7 @@ describe("what AWS refuses", () => {
       const device = yield* DeviceShadow
       for (const body of ["<html>", "{}", '{"version":"one"}', "null"]) {
         proxy.fateOf = () => ({ status: 200, type: "", body })
-        expect(yield* Effect.flip(device.find("thing", "one"))).toMatchObject({ _tag: "ShadowUnavailable" })
+        expect(yield* Effect.flip(device.find("thing", "one", 1))).toMatchObject({ _tag: "ShadowUnavailable" })
       }
     }).pipe(Effect.scoped, Effect.provide(far()))
   )
@@ -273,7 +273,7 @@ it.live("nobody there: certain before anything was sent", () =>
       _tag: "ShadowRejected",
       message: expect.stringMatching(/not reached.*ECONNREFUSED.*endpoint/)
     })
-    expect(yield* Effect.flip(device.find("thing", "one"))).toMatchObject({ _tag: "ShadowUnavailable" })
+    expect(yield* Effect.flip(device.find("thing", "one", 1))).toMatchObject({ _tag: "ShadowUnavailable" })
   }).pipe(Effect.scoped)
 )
 
@@ -303,9 +303,9 @@ describe("writers at the same time", () => {
       const shadows = yield* LocalShadow
       yield* device.send("thing", openLock("one"), LATER)
       yield* shadows.delete("thing")
-      expect(yield* device.find("thing", "one")).toBe(false)
+      expect(yield* device.find("thing", "one", 1)).toBe(false)
       yield* device.send("thing", openLock("two"), LATER)
-      expect(yield* device.find("thing", "two")).toBe(true)
+      expect(yield* device.find("thing", "two", 1)).toBe(true)
     }).pipe(Effect.scoped, Effect.provide(far()))
   )
 })

@@ -64,11 +64,11 @@ it("the adapter sends, finds and settles commands on moto, some at once", async 
   const ids = ["one", "two", "three"]
   await Effect.gen(function* () {
     const device = yield* DeviceShadow
-    expect(yield* device.find("adapter", "one")).toBe(false)
+    expect(yield* device.find("adapter", "one", 1)).toBe(false)
     yield* Effect.forEach(ids, (id) => device.send("adapter", addKey(id), LATER), { concurrency: "unbounded" })
-    for (const id of ids) expect(yield* device.find("adapter", id)).toBe(true)
+    for (const id of ids) expect(yield* device.find("adapter", id, 1)).toBe(true)
     for (const id of ids) yield* device.settle("adapter", id)
-    for (const id of ids) expect(yield* device.find("adapter", id)).toBe(false)
+    for (const id of ids) expect(yield* device.find("adapter", id, 1)).toBe(false)
     expect(yield* Effect.flip(device.send("stranger", addKey("one"), LATER))).toMatchObject({
       _tag: "ShadowRejected",
       message: expect.stringContaining("knows no thing stranger")

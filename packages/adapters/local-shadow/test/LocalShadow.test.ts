@@ -124,7 +124,7 @@ describe("the shadow of a thing", () => {
       yield* shadows.update("thing", { state: { reported: { a: 1 } } }, "named")
       yield* shadows.update("thing", { state: { reported: { a: 1 } } })
       yield* shadows.delete("thing")
-      expect(yield* device.find("thing", "nothing")).toBe(false)
+      expect(yield* device.find("thing", "nothing", 1)).toBe(false)
       const [first, named, second, deleted] = yield* Fiber.join(changes)
       expect(first).toMatchObject({
         _tag: "Updated",
@@ -163,7 +163,7 @@ describe("device commands", () => {
       const shadows = yield* LocalShadow
       const device = yield* DeviceShadow
       const onItsWay = { state: { desired: { commands: { one: { type: "OpenLock" } } } }, version: 0 }
-      expect(yield* device.find("thing", "one")).toBe(false)
+      expect(yield* device.find("thing", "one", 1)).toBe(false)
       expect(yield* refusal(shadows.update("thing", onItsWay))).toMatchObject({ code: 409 })
     }).pipe(Effect.provide(layer))
   )
@@ -191,7 +191,7 @@ describe("device commands", () => {
       const hasty = { ...clock, currentTimeMillis: Effect.sync(() => (time += 1000)) }
       const send = device.send("thing", addKey("one"), 1500).pipe(Effect.provideService(Clock.Clock, hasty))
       expect(yield* Effect.flip(send)).toMatchObject({ _tag: "ShadowRejected" })
-      expect(yield* device.find("thing", "one")).toBe(false)
+      expect(yield* device.find("thing", "one", 1)).toBe(false)
     }).pipe(Effect.provide(layer))
   )
 
@@ -202,7 +202,7 @@ describe("device commands", () => {
       const refused = yield* Effect.flip(device.send("thing", addKey("three", "x".repeat(3000)), LATER))
       expect(refused).toMatchObject({ _tag: "ShadowRejected", thing: "thing" })
       expect(refused.message).toContain("the device has 2 unacknowledged commands")
-      expect(yield* device.find("thing", "three")).toBe(false)
+      expect(yield* device.find("thing", "three", 1)).toBe(false)
     }).pipe(Effect.provide(layer))
   )
 
@@ -212,7 +212,7 @@ describe("device commands", () => {
       expect(yield* Effect.flip(device.send("no thing", addKey("one"), LATER))).toMatchObject({
         _tag: "ShadowRejected"
       })
-      expect(yield* device.find("no thing", "one")).toBe(false)
+      expect(yield* device.find("no thing", "one", 1)).toBe(false)
       yield* device.settle("no thing", "one")
     }).pipe(Effect.provide(layer))
   )

@@ -1,9 +1,11 @@
 /** The event store: writes are reducers, reads are procedures that are asked for page after page. */
 import {
-  type AppendError,
+  AttemptExists,
   CommandExists,
+  EventExists,
   type EventStore,
   type NewEvent,
+  type PrepareError,
   type Receipt,
   ReceiptExists,
   type Settlement,
@@ -23,6 +25,8 @@ const MAX = 2 ** 32 - 1
  * everything else that is under way there.
  */
 const LARGEST_APPEND = 10_000_000
+/** Names of streams that are asked for at once. */
+const STREAMS = 1_000
 const limited = (count: number): number => Math.min(count, MAX)
 
 export const make = ({ write, read, heard, heads }: Connection): EventStore["Service"] => {
@@ -35,23 +39,48 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(unavailable)
     )
 
-  return {
-    read: (streamId, afterVersion, limit) =>
-      pages(limit, afterVersion, (after, limit) =>
-        after >= MAX ? EMPTY : read("read_stream", { stream: streamId, after, limit })
-      ),
+  const readStream = (stream: string, afterVersion: number, limit: number) =>
+    pages(limit, afterVersion, (after, limit) => (after >= MAX ? EMPTY : read("read_stream", { stream, after, limit })))
 
-    readAll: (afterPosition, limit, prefix = "") =>
-      pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix })),
+  /** Everything in the streams that start so: the feed has no index of them, their names have one. */
+  const streamsOf = Effect.fnUntraced(function* (prefix: string) {
+    const events: Array<StoredEvent> = []
+    let after = ""
+    while (true) {
+      const streams = yield* Effect.mapError(read("list_streams", { prefix, after, limit: STREAMS }), unavailable)
+      for (const stream of streams) events.push(...(yield* readStream(stream, 0, MAX)))
+      if (streams.length < STREAMS) return events
+      after = streams.at(-1) ?? after
+    }
+  })
+
+  return {
+    read: readStream,
+
+    readAll: (afterPosition, limit, prefix = "", lockId) =>
+      lockId === undefined
+        ? pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix }))
+        : Effect.map(streamsOf(prefix), (events) =>
+            events
+              .filter(({ position, data }) => position > afterPosition && data["lockId"] === lockId)
+              .sort((a, b) => a.position - b.position)
+              .slice(0, limit)
+          ),
+
+    event: (eventId) =>
+      Effect.mapBoth(read("find_event", { eventId }), {
+        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
+        onFailure: unavailable
+      }),
 
     head: Effect.mapBoth(read("feed_head", {}), { onSuccess: Number, onFailure: unavailable }),
 
     streams: (prefix, after, limit) =>
       Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
 
-    append: (stream, expected, events, receipt) =>
+    append: (stream, expected, events, receipt, mayPass = false) =>
       Effect.flatMap(toWire(events), (events) =>
-        write("append", { stream, expected, events, ...receiptOf(receipt) })
+        write("append", { stream, expected, events, mayPass, ...receiptOf(receipt) })
       ).pipe(
         Effect.map((head) =>
           head === undefined
@@ -66,33 +95,44 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
         Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error)))
       ),
 
-    prepare: (expected, events, { streamId, commandId, thing, deadline }, receipt) =>
+    prepare: (expected, events, { streamId, commandId, attempt, thing, deadline }, receipt) =>
       Effect.flatMap(toWire(events), (events) =>
-        write("prepare", { stream: streamId, expected, events, commandId, thing, deadline, ...receiptOf(receipt) })
+        write("prepare", {
+          stream: streamId,
+          expected,
+          events,
+          commandId,
+          attempt,
+          thing,
+          deadline,
+          ...receiptOf(receipt)
+        })
       ).pipe(
-        Effect.catchTag(
-          "Refused",
-          (refused): Effect.Effect<undefined, AppendError | CommandExists> =>
-            refused.refusal.code === "CommandExists"
-              ? Effect.fail(new CommandExists(refused.refusal))
-              : refusedAppend(refused)
-        ),
+        Effect.catchTag("Refused", (refused): Effect.Effect<undefined, PrepareError> => {
+          switch (refused.refusal.code) {
+            case "CommandExists":
+              return Effect.fail(new CommandExists(refused.refusal))
+            case "AttemptExists":
+              return Effect.fail(new AttemptExists(refused.refusal))
+            default:
+              return refusedAppend(refused)
+          }
+        }),
         Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error))),
         Effect.asVoid
       ),
 
-    commit: (commandId, thing) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => settle(write("commit", { commandId, thing, at }))),
+    commit: (commandId, thing, attempt) =>
+      Effect.flatMap(Clock.currentTimeMillis, (at) => settle(write("commit", { commandId, attempt, thing, at }))),
 
-    discard: (commandId) => settle(write("discard", { commandId })),
+    discard: (commandId, attempt) => settle(write("discard", { commandId, attempt })),
 
-    release: (commandId) => done(write("release", { commandId })),
+    release: (commandId, attempt) => done(write("release", { commandId, attempt })),
 
-    unsettled: (before) =>
-      Effect.mapBoth(read("unsettled", { before }), {
-        onSuccess: (reservations) => reservations.map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
-        onFailure: unavailable
-      }),
+    unsettled: Effect.mapBoth(read("unsettled", {}), {
+      onSuccess: (reservations) => reservations.map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+      onFailure: unavailable
+    }),
 
     receipt: (id) =>
       Effect.mapBoth(read("find_receipt", { id }), {
@@ -157,9 +197,13 @@ const committed = ({
 const done = (writing: Effect.Effect<unknown, Refused | Unavailable>): Effect.Effect<void, StoreUnavailable> =>
   writing.pipe(Effect.catchTag("Refused", unexpected), Effect.mapError(unavailable), Effect.asVoid)
 
-const refusedAppend = (refused: Refused): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists> => {
+const refusedAppend = (
+  refused: Refused
+): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists | EventExists> => {
   const { refusal } = refused
   switch (refusal.code) {
+    case "EventExists":
+      return Effect.fail(new EventExists(refusal))
     case "VersionConflict":
       return Effect.fail(new VersionConflict(refusal))
     case "StreamReserved":

@@ -33,7 +33,8 @@ export const declare = (t: typeof Types) => {
     stream: t.string(),
     thing: t.string(),
     deadline: t.f64(),
-    released: t.bool()
+    released: t.bool(),
+    attempt: t.u32()
   }
   const receipt = {
     id: t.string(),
@@ -56,6 +57,7 @@ export const declare = (t: typeof Types) => {
     lastUpdated: t.f64()
   }
   const Device = t.object("Device", device)
+  const OwnedDevice = t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) })
   const TempKey = t.object("TempKey", { uuid: t.string(), lockId: t.u64() })
   const append = {
     stream: t.string(),
@@ -78,16 +80,20 @@ export const declare = (t: typeof Types) => {
         commandId: t.string().primaryKey(),
         events: t.array(NewEvent),
         receipt: t.option(Receipt),
+        attempt: t.u32().default(1),
         /** Of the receipt. */
         expiresAt: t.u64().default(0n)
       },
+      /** Ids of events that are prepared: nobody else may use them. */
+      prepared_ids: { eventId: t.string().primaryKey() },
       /** How commands ended; `position` is 0 for one that was discarded. `settledAt` is in microseconds. */
       settlements: {
         commandId: t.string().primaryKey(),
         thing: t.string(),
         version: t.u32(),
         position: t.u64(),
-        settledAt: t.u64().index("btree")
+        settledAt: t.u64().index("btree"),
+        attempt: t.u32().default(1)
       },
       receipts: { ...receipt, id: t.string().primaryKey(), expiresAt: t.u64().default(0n).index("btree") },
       snapshots: { ...snapshot, stream: t.string().primaryKey() },
@@ -108,6 +114,10 @@ export const declare = (t: typeof Types) => {
         owner: t.string().index("btree")
       },
       known_users: { userId: t.string().primaryKey() },
+      /** Who was named by events of which organization; `key` is JSON of both. */
+      users_of: { key: t.string().primaryKey() },
+      /** The organization of a lock that has one. */
+      organizations: { lockId: t.u64().primaryKey(), orgId: t.string().index("btree") },
       temp_keys: { uuid: t.string().primaryKey(), lockId: t.u64() },
       /** What was heard of devices; `since` is minus infinity until one has said whether it is there. */
       presence: { thing: t.string().primaryKey(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
@@ -115,11 +125,11 @@ export const declare = (t: typeof Types) => {
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
     reducers: {
-      append: { ...append, expiresAt },
-      prepare: { ...append, commandId: t.string(), thing: t.string(), deadline: t.f64(), expiresAt },
-      commit: { commandId: t.string(), thing: t.string(), at: t.f64() },
-      discard: { commandId: t.string() },
-      release: { commandId: t.string() },
+      append: { ...append, mayPass: t.bool(), expiresAt },
+      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64(), expiresAt },
+      commit: { commandId: t.string(), attempt: t.option(t.u32()), thing: t.string(), at: t.f64() },
+      discard: { commandId: t.string(), attempt: t.u32() },
+      release: { commandId: t.string(), attempt: t.u32() },
       save_snapshot: snapshot,
       /** Rows of the read model after the events `from + 1 … to` of the feed. */
       apply_rows: {
@@ -127,7 +137,8 @@ export const declare = (t: typeof Types) => {
         to: t.u64(),
         devices: t.array(Device),
         users: t.array(t.string()),
-        tempKeys: t.array(TempKey)
+        tempKeys: t.array(TempKey),
+        usersOf: t.array(t.string())
       },
       forget_rows: {},
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
@@ -150,7 +161,8 @@ export const declare = (t: typeof Types) => {
         params: { prefix: t.string(), after: t.string(), limit: t.u32() },
         returns: t.array(t.string())
       },
-      unsettled: { params: { before: t.f64() }, returns: t.array(t.object("Reservation", reservation)) },
+      unsettled: { params: {}, returns: t.array(t.object("Reservation", reservation)) },
+      find_event: { params: { eventId: t.string() }, returns: t.option(StoredEvent) },
       find_receipt: {
         params: { id: t.string() },
         returns: t.option(t.object("StoredReceipt", { ...receipt, expiresAt: t.u64() }))
@@ -163,11 +175,14 @@ export const declare = (t: typeof Types) => {
       },
       owned_devices: {
         params: { ownerId: t.string(), orgId: t.option(t.string()) },
-        returns: t.array(t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) }))
+        returns: t.array(OwnedDevice)
       },
+      devices: { params: { lockIds: t.array(t.u64()) }, returns: t.array(OwnedDevice) },
+      locks_of_organization: { params: { orgId: t.string() }, returns: t.array(t.u64()) },
       lock_of_thing: { params: { thing: t.string() }, returns: t.option(t.u64()) },
       lock_of_temp_key: { params: { uuid: t.string() }, returns: t.option(t.u64()) },
       is_known_user: { params: { userId: t.string() }, returns: t.bool() },
+      is_user_of: { params: { key: t.string() }, returns: t.bool() },
       is_online: { params: { thing: t.string() }, returns: t.bool() }
     }
   }

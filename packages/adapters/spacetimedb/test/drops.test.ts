@@ -14,7 +14,7 @@ const furnished = async () => {
 }
 
 const receipt = { id: "receipt", fingerprint: "of this request" }
-const reservation = { commandId: "command", streamId: "a", thing: "thing", deadline: 1_000 }
+const reservation = { commandId: "command", attempt: 1, streamId: "a", thing: "thing", deadline: 1_000 }
 const prepared = newEvents(2)
 const events = newEvents(3)
 const prepare = ({ store }: Client) => run(store.prepare(1, prepared, reservation, receipt))
@@ -57,7 +57,7 @@ const cases: ReadonlyArray<Case> = [
   {
     call: "discard",
     before: prepare,
-    ask: ({ store }) => run(store.discard("command")),
+    ask: ({ store }) => run(store.discard("command", 1)),
     answer: { _tag: "Discarded" }
   },
   { call: "read_feed", ask: async (client) => (await idsOf(client)).length, answer: 1 },

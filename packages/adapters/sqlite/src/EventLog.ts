@@ -33,10 +33,10 @@ interface Write {
 }
 
 export type WriteRequest =
-  | ({ readonly op: "append" } & Write)
+  | ({ readonly op: "append"; readonly mayPass: boolean } & Write)
   | ({ readonly op: "prepare"; readonly reservation: Omit<Reservation, "released"> } & Write)
-  | ({ readonly op: "commit"; readonly commandId: string } & Evidence)
-  | { readonly op: "discard" | "release"; readonly commandId: string }
+  | ({ readonly op: "commit"; readonly commandId: string; readonly attempt: number | undefined } & Evidence)
+  | { readonly op: "discard" | "release"; readonly commandId: string; readonly attempt: number }
   | { readonly op: "saveSnapshot"; readonly streamId: string; readonly snapshot: Snapshot }
 
 /** The answer to one request; refusals have the fields of the errors of the same name. */
@@ -46,11 +46,15 @@ export type Refusal =
   | { readonly _tag: "VersionConflict"; readonly streamId: string; readonly expected: number; readonly actual: number }
   | ({ readonly _tag: "StreamReserved" } & Reservation)
   | { readonly _tag: "ReceiptExists"; readonly id: string }
+  | { readonly _tag: "EventExists"; readonly eventId: string }
   | { readonly _tag: "CommandExists"; readonly commandId: string }
+  | { readonly _tag: "AttemptExists"; readonly commandId: string; readonly attempt: number }
 
 /** What the next append to a stream depends on. */
 interface StreamState {
   version: number
+  /** Time of the newest event, epoch milliseconds. */
+  at: number
   reservation: Reservation | undefined
 }
 
@@ -61,8 +65,8 @@ const REMEMBERED_STREAMS = 100_000
 /** How long it is known how a prepared append ended, in milliseconds. */
 const KEEP_SETTLED = 24 * 60 * 60 * 1000
 const PRUNE_EVERY = 60 * 60 * 1000
-/** Most receipts that are deleted at once: nobody waits long for it. */
-const PRUNED_AT_ONCE = 1_000
+/** Most that one pruning deletes, since appends wait for it; when there is more, the next one comes at once. */
+const PRUNE_AT_ONCE = 1_000
 
 const done: WriteAnswer = { _tag: "Done" }
 const discarded: Settlement = { _tag: "Discarded" }
@@ -80,7 +84,7 @@ export class EventLog {
     this.#db = db
     this.#sql = statements(db)
     // Also the first write: a file that may only be read is found out here and not by the first caller.
-    whileBusy(BUSY_TIMEOUT, () => this.#sql.prune.run(Date.now() - KEEP_SETTLED))
+    whileBusy(BUSY_TIMEOUT, () => this.#sql.prune.run(Date.now() - KEEP_SETTLED, PRUNE_AT_ONCE))
   }
 
   /**
@@ -111,11 +115,11 @@ export class EventLog {
       case "prepare":
         return this.#prepare(request)
       case "commit":
-        return this.#settle(request.commandId, request)
+        return this.#settle(request, request)
       case "discard":
-        return this.#settle(request.commandId)
+        return this.#settle(request)
       case "release":
-        return this.#release(request.commandId)
+        return this.#release(request)
       case "saveSnapshot": {
         const { streamId, snapshot } = request
         this.#sql.saveSnapshot.run(streamId, snapshot.version, snapshot.state)
@@ -127,7 +131,8 @@ export class EventLog {
   #append(request: Extract<WriteRequest, { op: "append" }>): WriteAnswer {
     const stream = this.#stream(request.streamId)
     return (
-      this.#hindrance(stream, request, stream.reservation?.released === true) ??
+      this.#hindrance(stream, request, request.mayPass && stream.reservation?.released === true) ??
+      this.#double(request) ??
       this.#conflict(stream, request) ?? {
         _tag: "Appended",
         ...this.#write(request.streamId, stream, request.events, request.receipt)
@@ -139,27 +144,34 @@ export class EventLog {
     const stream = this.#stream(request.streamId)
     const refusal =
       this.#hindrance(stream, request, false) ??
-      this.#reuse(request.reservation.commandId) ??
+      this.#reuse(request.reservation) ??
+      this.#double(request) ??
       this.#conflict(stream, request)
     if (refusal !== undefined) return refusal
-    const { commandId, streamId, thing, deadline } = request.reservation
+    const { commandId, attempt, streamId, thing, deadline } = request.reservation
     const { id = null, fingerprint = null, expiresAt = null } = request.receipt ?? {}
     const events = JSON.stringify(request.events)
-    this.#sql.prepare.run(commandId, streamId, thing, deadline, events, id, fingerprint, expiresAt)
+    this.#sql.prepare.run(commandId, attempt, streamId, thing, deadline, events, id, fingerprint, expiresAt)
+    for (const [eventId] of request.events) this.#sql.keepId.run(eventId, commandId)
     stream.reservation = { ...request.reservation, released: false }
     return done
   }
 
   /** Commits when there is evidence from a thing's shadow; else discards. */
-  #settle(commandId: string, evidence?: Evidence): Settlement {
+  #settle(
+    { commandId, attempt }: { readonly commandId: string; readonly attempt: number | undefined },
+    evidence?: Evidence
+  ): Settlement {
     const row = this.#sql.reservation.get(commandId) as ReservationRow | undefined
     if (row === undefined || (evidence !== undefined && row.thing !== evidence.thing)) return discarded
+    if (attempt !== undefined && attempt !== row.attempt) return discarded
     if (row.settledAt !== null) {
       const { version, position } = row
       return version === null || position === null ? discarded : { _tag: "Committed", version, position }
     }
     const stream = this.#stream(row.streamId)
     stream.reservation = undefined
+    this.#sql.dropIds.run(commandId)
     if (evidence === undefined) {
       this.#sql.settle.run(Date.now(), null, null, commandId)
       return discarded
@@ -191,8 +203,8 @@ export class EventLog {
     return { _tag: "Committed", version, position }
   }
 
-  #release(commandId: string): WriteAnswer {
-    const row = this.#sql.release.get(commandId) as { readonly streamId: string } | undefined
+  #release({ commandId, attempt }: { readonly commandId: string; readonly attempt: number }): WriteAnswer {
+    const row = this.#sql.release.get(commandId, attempt) as { readonly streamId: string } | undefined
     if (row !== undefined) {
       const stream = this.#stream(row.streamId)
       if (stream.reservation !== undefined) stream.reservation = { ...stream.reservation, released: true }
@@ -211,8 +223,19 @@ export class EventLog {
     return this.#sql.hasReceipt.get(id, Date.now()) !== undefined
   }
 
-  #reuse(commandId: string): Refusal | undefined {
-    return this.#sql.isTaken.get(commandId) === undefined ? undefined : { _tag: "CommandExists", commandId }
+  #reuse({ commandId, attempt }: Omit<Reservation, "released">): Refusal | undefined {
+    const last = this.#sql.reservation.get(commandId) as ReservationRow | undefined
+    if (last === undefined) return undefined
+    if (last.settledAt === null || last.version !== null) return { _tag: "CommandExists", commandId }
+    return attempt > last.attempt ? undefined : { _tag: "AttemptExists", commandId, attempt: last.attempt }
+  }
+
+  #double({ events }: Write): Refusal | undefined {
+    for (const [index, [eventId]] of events.entries()) {
+      const isTwice = events.findIndex(([other]) => other === eventId) < index
+      if (isTwice || this.#sql.hasId.get(eventId) !== undefined) return { _tag: "EventExists", eventId }
+    }
+    return undefined
   }
 
   #conflict({ version: actual }: StreamState, { streamId, expected }: Write): Refusal | undefined {
@@ -226,7 +249,10 @@ export class EventLog {
     receipt: Receipt | undefined
   ): Appended {
     const firstVersion = stream.version + 1
-    for (const event of events) this.#sql.insert.run(++this.head, streamId, ++stream.version, ...event)
+    for (const [eventId, type, data, at, ...rest] of events) {
+      stream.at = Math.max(stream.at, at)
+      this.#sql.insert.run(++this.head, streamId, ++stream.version, eventId, type, data, stream.at, ...rest)
+    }
     const { version } = stream
     if (receipt !== undefined) {
       const { id, fingerprint, expiresAt = null } = receipt
@@ -240,8 +266,10 @@ export class EventLog {
     if (stream === undefined) {
       if (this.#streams.size >= REMEMBERED_STREAMS) this.#streams.clear()
       const pending = this.#sql.pending.get(streamId) as PendingRow | undefined
+      const newest = this.#sql.newest.get(streamId) as { readonly version: number; readonly at: number } | undefined
       stream = {
-        version: Number(this.#sql.version.get(streamId)?.["version"]),
+        version: newest?.version ?? 0,
+        at: newest?.at ?? Number.NEGATIVE_INFINITY,
         reservation: pending && { ...pending, released: pending.released === 1 }
       }
       this.#streams.set(streamId, stream)
@@ -265,16 +293,16 @@ export class EventLog {
 
   #prune() {
     const now = Date.now()
-    this.#sql.prune.run(now - KEEP_SETTLED)
-    const { changes } = this.#sql.pruneReceipts.run(now, PRUNED_AT_ONCE)
-    // The next transaction goes on with what is left.
-    if (Number(changes) < PRUNED_AT_ONCE) this.#prunedAt = now
+    const settled = this.#sql.prune.run(now - KEEP_SETTLED, PRUNE_AT_ONCE).changes
+    const expired = this.#sql.pruneReceipts.run(now, PRUNE_AT_ONCE).changes
+    if (settled < PRUNE_AT_ONCE && expired < PRUNE_AT_ONCE) this.#prunedAt = now
   }
 }
 
 type PendingRow = Omit<Reservation, "released"> & { readonly released: number }
 
 interface ReservationRow {
+  readonly attempt: number
   readonly thing: string
   readonly streamId: string
   readonly events: string | null
@@ -291,31 +319,35 @@ const statements = (db: DatabaseSync) => ({
   commit: db.prepare("COMMIT"),
   dataVersion: db.prepare("PRAGMA data_version"),
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
-  version: db.prepare("SELECT coalesce(max(version), 0) AS version FROM events WHERE stream = ?"),
+  newest: db.prepare("SELECT version, at FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"),
+  hasId: db.prepare(
+    `SELECT 1 WHERE EXISTS (SELECT 1 FROM events WHERE event_id = ?1)
+       OR EXISTS (SELECT 1 FROM prepared_ids WHERE event_id = ?1)`
+  ),
+  keepId: db.prepare("INSERT INTO prepared_ids VALUES (?, ?)"),
+  dropIds: db.prepare("DELETE FROM prepared_ids WHERE command_id = ?"),
   insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ? AND (expires_at IS NULL OR expires_at > ?)"),
   // Only one that has expired gives way.
   saveReceipt: db.prepare("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?)"),
   pruneReceipts: db.prepare("DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE expires_at <= ? LIMIT ?)"),
   pending: db.prepare(
-    `SELECT command_id AS commandId, stream AS streamId, thing, deadline, released
+    `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
      FROM reservations WHERE stream = ? AND settled_at IS NULL`
   ),
   reservation: db.prepare(
-    `SELECT thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint,
+    `SELECT attempt, thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint,
        receipt_expires_at AS expiresAt, settled_at AS settledAt, version, position
      FROM reservations WHERE command_id = ?`
   ),
-  isTaken: db.prepare(
-    "SELECT 1 FROM reservations WHERE command_id = ? AND (settled_at IS NULL OR version IS NOT NULL)"
-  ),
   // A command that was discarded may be prepared once more. Nothing else ever gives way to an insert.
   prepare: db.prepare(
-    `INSERT INTO reservations (command_id, stream, thing, deadline, events, receipt_id, fingerprint, receipt_expires_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO reservations
+       (command_id, attempt, stream, thing, deadline, events, receipt_id, fingerprint, receipt_expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (command_id) DO UPDATE
-     SET stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline, released = 0,
-       events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint,
+     SET attempt = excluded.attempt, stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline,
+       released = 0, events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint,
        receipt_expires_at = excluded.receipt_expires_at, settled_at = NULL
      WHERE settled_at IS NOT NULL AND version IS NULL`
   ),
@@ -323,9 +355,12 @@ const statements = (db: DatabaseSync) => ({
     "UPDATE reservations SET settled_at = ?, version = ?, position = ?, events = NULL WHERE command_id = ?"
   ),
   release: db.prepare(
-    "UPDATE reservations SET released = 1 WHERE command_id = ? AND settled_at IS NULL RETURNING stream AS streamId"
+    `UPDATE reservations SET released = 1 WHERE command_id = ? AND attempt = ? AND settled_at IS NULL
+     RETURNING stream AS streamId`
   ),
-  prune: db.prepare("DELETE FROM reservations WHERE settled_at < ?"),
+  prune: db.prepare(
+    "DELETE FROM reservations WHERE command_id IN (SELECT command_id FROM reservations WHERE settled_at < ? LIMIT ?)"
+  ),
   saveSnapshot: db.prepare(
     `INSERT INTO snapshots VALUES (?, ?, ?)
      ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state

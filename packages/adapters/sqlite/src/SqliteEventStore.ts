@@ -5,10 +5,12 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import {
-  type AppendError,
+  AttemptExists,
   CommandExists,
+  EventExists,
   type EventStore,
   type NewEvent,
+  type PrepareError,
   type Principal,
   ReceiptExists,
   type Receipted,
@@ -27,6 +29,8 @@ import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 import type { WriterData } from "./worker.ts"
 
+/** Of the database, kept in memory for reads: what a tenant asks for again is there, also when the file is large. */
+const CACHE_KIB = 16_384
 /** Milliseconds that a read may wait, in the main thread: only while another process repairs or closes the database. */
 const READ_TIMEOUT = 500
 
@@ -42,6 +46,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
       Effect.try({ try: () => new DatabaseSync(file, { readOnly: true, timeout: READ_TIMEOUT }), catch: unavailable }),
       (db) => Effect.sync(() => db.close())
     )
+    yield* Effect.try({ try: () => db.exec(`PRAGMA cache_size = -${CACHE_KIB}`), catch: unavailable })
     const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
     const query = <A>(run: () => A) =>
       Effect.try({
@@ -80,14 +85,18 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
             : toStored(sql.read.all(streamId, afterVersion, limit))
         ),
 
-      readAll: (afterPosition, limit, prefix) =>
-        query(() =>
-          toStored(
-            prefix === undefined
-              ? sql.readAll.all(afterPosition, limit)
-              : sql.readAllOf.all(afterPosition, prefix, limit)
+      readAll: (afterPosition, limit, prefix, lockId) =>
+        query(() => {
+          if (prefix === undefined) return toStored(sql.readAll.all(afterPosition, limit))
+          const { all, aboutLock } = isOneKind(prefix) ? sql.ofKind : sql.ofAny
+          return toStored(
+            lockId === undefined
+              ? all.all(afterPosition, prefix, limit)
+              : aboutLock.all(afterPosition, prefix, limit, lockId)
           )
-        ),
+        }),
+
+      event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
 
       head: query(head),
 
@@ -105,8 +114,8 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
           return ids
         }),
 
-      append: (streamId, expected, events, receipt) =>
-        write({ op: "append", streamId, expected, events: events.map(toColumns), receipt }, (answer) =>
+      append: (streamId, expected, events, receipt, mayPass = false) =>
+        write({ op: "append", streamId, expected, events: events.map(toColumns), receipt, mayPass }, (answer) =>
           answer._tag === "Appended"
             ? Effect.succeed({ version: answer.version, position: answer.position })
             : refused(answer)
@@ -122,23 +131,32 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
             reservation,
             receipt
           },
-          (answer): Effect.Effect<void, AppendError | CommandExists> => {
-            if (answer._tag === "Done") return Effect.void
-            return answer._tag === "CommandExists" ? Effect.fail(new CommandExists(answer)) : refused(answer)
+          (answer): Effect.Effect<void, PrepareError> => {
+            switch (answer._tag) {
+              case "Done":
+                return Effect.void
+              case "CommandExists":
+                return Effect.fail(new CommandExists(answer))
+              case "AttemptExists":
+                return Effect.fail(new AttemptExists(answer))
+              default:
+                return refused(answer)
+            }
           }
         ),
 
-      commit: (commandId, thing) =>
-        Effect.flatMap(Clock.currentTimeMillis, (at) => write({ op: "commit", commandId, thing, at }, settled)),
-
-      discard: (commandId) => write({ op: "discard", commandId }, settled),
-
-      release: (commandId) => write({ op: "release", commandId }, () => Effect.void),
-
-      unsettled: (before) =>
-        query(() =>
-          (sql.unsettled.all(before) as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+      commit: (commandId, thing, attempt) =>
+        Effect.flatMap(Clock.currentTimeMillis, (at) =>
+          write({ op: "commit", commandId, attempt, thing, at }, settled)
         ),
+
+      discard: (commandId, attempt) => write({ op: "discard", commandId, attempt }, settled),
+
+      release: (commandId, attempt) => write({ op: "release", commandId, attempt }, () => Effect.void),
+
+      unsettled: query(() =>
+        (sql.unsettled.all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
+      ),
 
       receipt: (id) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -158,8 +176,12 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
 const settled = (answer: WriteAnswer): Effect.Effect<Settlement> =>
   answer._tag === "Committed" || answer._tag === "Discarded" ? Effect.succeed(answer) : unexpected(answer)
 
-const refused = (answer: WriteAnswer): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists> => {
+const refused = (
+  answer: WriteAnswer
+): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists | EventExists> => {
   switch (answer._tag) {
+    case "EventExists":
+      return Effect.fail(new EventExists(answer))
     case "VersionConflict":
       return Effect.fail(new VersionConflict(answer))
     case "StreamReserved":
@@ -238,22 +260,39 @@ const inArrays = (statement: StatementSync): StatementSync => {
   return statement
 }
 
+/** Whether all streams whose ids start so are of one kind, and not those of locks. */
+const isOneKind = (prefix: string): boolean => prefix.includes("-") && !prefix.startsWith("lock-")
+
+/** The feed after ?1, of streams that start with ?2, at most ?3 events; and those of them that are about lock ?4. */
+const readsOf = (db: DatabaseSync, narrowing: string) => {
+  const read = (about: string) =>
+    inArrays(
+      db.prepare(
+        `SELECT ${EVENT} FROM events
+         WHERE position > ?1 AND substr(stream, 1, length(?2)) = ?2 ${narrowing} ${about} ORDER BY position LIMIT ?3`
+      )
+    )
+  return { all: read(""), aboutLock: read("AND data ->> '$.lockId' = ?4") }
+}
+
 const statements = (db: DatabaseSync) => ({
   isBeyond: db.prepare("SELECT 1 FROM events WHERE stream = ? AND version > ? LIMIT 1"),
   read: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE stream = ? AND version > ? ORDER BY version LIMIT ?`)),
   readAll: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE position > ? ORDER BY position LIMIT ?`)),
-  readAllOf: inArrays(
-    db.prepare(
-      `SELECT ${EVENT} FROM events WHERE position > ?1 AND substr(stream, 1, length(?2)) = ?2 ORDER BY position LIMIT ?3`
-    )
+  ofAny: readsOf(db, ""),
+  // In the words of the indexes, which SQLite then uses.
+  ofKind: readsOf(
+    db,
+    "AND substr(stream, 1, 5) <> 'lock-' AND substr(stream, 1, instr(stream, '-')) = substr(?2, 1, instr(?2, '-'))"
   ),
+  event: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE event_id = ? ORDER BY position LIMIT 1`)),
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
   dataVersion: db.prepare("PRAGMA data_version"),
   streamFrom: db.prepare("SELECT stream FROM events WHERE stream >= ? ORDER BY stream LIMIT 1"),
   streamAfter: db.prepare("SELECT stream FROM events WHERE stream > ? ORDER BY stream LIMIT 1"),
   unsettled: db.prepare(
-    `SELECT command_id AS commandId, stream AS streamId, thing, deadline, released
-     FROM reservations WHERE settled_at IS NULL AND (released = 1 OR deadline < ?)`
+    `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
+     FROM reservations WHERE settled_at IS NULL`
   ),
   receipt: db.prepare(
     `SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version, expires_at AS expiresAt

@@ -51,6 +51,31 @@ export const migrations: ReadonlyArray<string> = [
   ) STRICT;
   `,
   "ALTER TABLE events ADD COLUMN accepted_at INTEGER",
+  `
+  -- Not unique: the first edition took a command id more than once, and with it the ids of its events.
+  CREATE INDEX events_by_id ON events (event_id);
+
+  ALTER TABLE reservations ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+
+  -- Ids of events that are prepared: nobody else may use them.
+  CREATE TABLE prepared_ids (
+    event_id TEXT PRIMARY KEY,
+    command_id TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX prepared_ids_of ON prepared_ids (command_id);
+  INSERT OR IGNORE INTO prepared_ids
+    SELECT event.value ->> 0, command_id FROM reservations, json_each(events) AS event WHERE settled_at IS NULL;
+  `,
+  `
+  -- What is beside the streams of locks: by the kind of its stream, and by the lock that it is about. Events of locks
+  -- pay nothing for these.
+  CREATE INDEX events_of_kind ON events (substr(stream, 1, instr(stream, '-')))
+    WHERE substr(stream, 1, 5) <> 'lock-';
+  CREATE INDEX events_about_lock ON events (data ->> '$.lockId')
+    WHERE substr(stream, 1, 5) <> 'lock-' AND data ->> '$.lockId' IS NOT NULL;
+
+  CREATE INDEX reservations_settled ON reservations (settled_at) WHERE settled_at IS NOT NULL;
+  `,
   // Receipts of idempotency keys end: those that are there already, 30 days from now. They are known by their ids, which
   // are digests of 43 characters; tickets of guest pages have such ids too, and no fingerprint.
   `

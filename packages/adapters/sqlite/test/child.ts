@@ -46,7 +46,7 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
       .prepare(
         0,
         [event(), event()],
-        { commandId: "left", streamId: "prepared", thing: "thing", deadline: 1 },
+        { commandId: "left", attempt: 1, streamId: "prepared", thing: "thing", deadline: 1 },
         { id: "r", fingerprint: "f" }
       )
       .pipe(Effect.andThen(print({ prepared: true })), Effect.andThen(Effect.never))

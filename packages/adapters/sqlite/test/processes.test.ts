@@ -63,8 +63,15 @@ it.live(
       yield* runChild("prepare", folder, (facts) => facts.length > 0)
       yield* Effect.gen(function* () {
         const store = yield* EventStore
-        const reservation = { commandId: "left", streamId: "prepared", thing: "thing", deadline: 1, released: false }
-        expect(yield* store.unsettled(2)).toEqual([reservation])
+        const reservation = {
+          commandId: "left",
+          attempt: 1,
+          streamId: "prepared",
+          thing: "thing",
+          deadline: 1,
+          released: false
+        }
+        expect(yield* store.unsettled).toEqual([reservation])
         expect(yield* store.read("prepared", 0, 10)).toEqual([])
         expect(yield* Effect.flip(store.append("prepared", 0, [event()]))).toMatchObject({
           _tag: "StreamReserved",
@@ -111,13 +118,13 @@ it.live(
         yield* (version % 2 === 0 ? one : two).append("a", version - 1, [event()])
       }
       expect(yield* Effect.flip(one.append("a", 9, [event()]))).toMatchObject({ _tag: "VersionConflict", actual: 10 })
-      yield* two.prepare(10, [event()], { commandId: "c", streamId: "a", thing: "thing", deadline: 1 })
+      yield* two.prepare(10, [event()], { commandId: "c", attempt: 1, streamId: "a", thing: "thing", deadline: 1 })
       expect(yield* Effect.flip(one.append("a", 10, [event()]))).toMatchObject({
         _tag: "StreamReserved",
         commandId: "c"
       })
-      yield* one.release("c")
-      expect(yield* two.append("a", 10, [event()])).toEqual({ version: 11, position: 11 })
+      yield* one.release("c", 1)
+      expect(yield* two.append("a", 10, [event()], undefined, true)).toEqual({ version: 11, position: 11 })
       expect(yield* one.commit("c", "thing")).toEqual({ _tag: "Committed", version: 12, position: 12 })
     }).pipe(Effect.scoped),
   TIMEOUT

@@ -142,8 +142,11 @@ test(
   })
 )
 
-/** Pages in the middle: the schema and the newest events can be read, older events cannot. */
-const spoil = (file: string) => writeSync(openSync(file, "r+"), Buffer.alloc(20_480, 0xff), 0, undefined, 40_960)
+/** A page of events: the schema and the newest events can be read, older events cannot. */
+const spoil = (file: string) => {
+  const text = readFileSync(file).indexOf("x".repeat(1_000))
+  writeSync(openSync(file, "r+"), Buffer.alloc(4_096, 0xff), 0, undefined, text - (text % 4_096))
+}
 
 test(
   "a page that went bad is reported by whoever meets it, and nothing more is written",
@@ -185,9 +188,10 @@ test(
     db.exec("PRAGMA max_page_count = 30")
     const append = (streamId: string, size: number): WriteRequest => ({
       op: "append",
+      mayPass: false,
       streamId,
       expected: 0,
-      events: [["id", "Tested", JSON.stringify("x".repeat(size)), 1, "", "{}", "c", null]],
+      events: [[streamId, "Tested", JSON.stringify("x".repeat(size)), 1, "", "{}", "c", null]],
       receipt: undefined
     })
     const refused = yield* Effect.flip(

@@ -28,19 +28,20 @@ it.live("answers each request of a group by itself", () =>
     })
     const reservation = (streamId: string) => ({
       commandId: `command-${streamId}`,
+      attempt: 1,
       streamId,
       thing: "thing",
       deadline: 1
     })
     const group: Array<WriteRequest> = [
-      { op: "append", ...write("a", 0, "r") },
-      { op: "append", ...write("a", 0) },
-      { op: "append", ...write("a", 1, "r") },
+      { op: "append", mayPass: false, ...write("a", 0, "r") },
+      { op: "append", mayPass: false, ...write("a", 0) },
+      { op: "append", mayPass: false, ...write("a", 1, "r") },
       { op: "prepare", ...write("b", 0), reservation: reservation("b") },
-      { op: "append", ...write("b", 0) },
-      { op: "commit", commandId: "command-b", thing: "thing", at: 1 },
-      { op: "append", ...write("b", 1) },
-      { op: "append", ...write("a", 1) }
+      { op: "append", mayPass: false, ...write("b", 0) },
+      { op: "commit", commandId: "command-b", attempt: 1, thing: "thing", at: 1 },
+      { op: "append", mayPass: false, ...write("b", 1) },
+      { op: "append", mayPass: false, ...write("a", 1) }
     ]
     expect(log.commit(group)).toEqual([
       { _tag: "Appended", version: 1, position: 1 },
@@ -85,7 +86,7 @@ it.live("fails only the caller whose request cannot be stored, not those who sha
   EventStore.use((store) =>
     Effect.gen(function* () {
       yield* store.append("before", 0, [event()])
-      const bad = { ...event(), at: 1.5 }
+      const bad = { ...event(), at: event().at + 0.5 }
       // One turn of the event loop, so one group; the position of what went before the bad one is taken back.
       const exits = yield* Effect.forEach(
         [[event()], [event(), bad], [event()], [bad]],

@@ -52,15 +52,25 @@ export class DeviceShadow extends Context.Service<
     ) => Effect.Effect<void, ShadowRejected | ShadowUnavailable>
 
     /**
-     * Whether the shadow holds the command or the device has acknowledged it. `false` is final: the implementation has
-     * made sure (by a conditional write that moves the shadow's version on) that a lost `send` can no longer arrive.
+     * Whether the shadow holds this attempt at the command, or the device has acknowledged the command. `false` is final:
+     * the implementation has made sure (by a conditional write that moves the shadow's version on) that a lost `send` of
+     * this attempt can no longer arrive.
      */
-    readonly find: (thing: string, commandId: string) => Effect.Effect<boolean, ShadowUnavailable>
+    readonly find: (thing: string, commandId: string, attempt: number) => Effect.Effect<boolean, ShadowUnavailable>
 
-    /** Removes a command and its outcome from the shadow. Idempotent. */
-    readonly settle: (thing: string, commandId: string) => Effect.Effect<void, ShadowUnavailable>
+    /**
+     * Removes a command and its outcome from the shadow; with `attempt`, only the command, and only if the shadow holds
+     * this attempt at it. Idempotent.
+     */
+    readonly settle: (thing: string, commandId: string, attempt?: number) => Effect.Effect<void, ShadowUnavailable>
 
     /** What devices report, from now on; outcomes that the shadow still holds come first. */
     readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
+
+    /**
+     * Whether the thing is connected at this moment, where the implementation holds the connections: then its word counts,
+     * and never `true` in doubt. Without it, presence is what was reported last.
+     */
+    readonly isOnline?: (thing: string) => boolean
   }
 >()("@latchkey/core/DeviceShadow") {}

@@ -3,16 +3,20 @@
  *
  * What every implementation guarantees (and `eventStoreSuite` checks):
  * - an append is atomic, durable before it answers, and refused unless the stream is at the expected version;
+ * - an event id is in the log once: an append of one that is there, or prepared, is refused. Logs of the first edition
+ *   hold doubles, and keep them;
+ * - times in a stream are in order: an event that comes with an earlier time than the one before it gets that one's;
  * - versions count from 1 without gaps; positions count from 1 without gaps, in commit order, so whoever has read
  *   up to position p has seen everything up to p;
- * - a prepared append is durable but invisible, and keeps every other append off its stream until it settles.
+ * - a prepared append is durable but invisible, and keeps every other append off its stream until it settles, or is
+ *   released.
  */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { Principal } from "../Principal.ts"
 
 /** An event as a writer hands it over. `data` is plain JSON. */
 export interface NewEvent {
-  /** Unique; the same event retried carries the same id. */
+  /** Unique in the log; the same event retried carries the same id. */
   readonly eventId: string
   readonly type: string
   readonly data: Schema.JsonObject
@@ -67,12 +71,17 @@ export interface Appended {
 /** A prepared append that has not settled. */
 export interface Reservation {
   readonly commandId: string
+  /**
+   * Which attempt at the command this is, from 1. Whoever settles names it: what was learned of one attempt says
+   * nothing of the next.
+   */
+  readonly attempt: number
   readonly streamId: string
   /** The thing whose shadow is asked whether the command arrived. */
   readonly thing: string
   /** Epoch milliseconds; after it, whoever meets the reservation settles it by evidence. */
   readonly deadline: number
-  /** Plain appends may pass; another `prepare` may not. See `EventStore.release`. */
+  /** Appends that say so may pass; another `prepare` may not. See `EventStore.release`. */
   readonly released: boolean
 }
 
@@ -98,6 +107,7 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
 export class StreamReserved extends Schema.TaggedError<StreamReserved>()("StreamReserved", {
   streamId: Schema.String,
   commandId: Schema.String,
+  attempt: Schema.Number,
   thing: Schema.String,
   deadline: Schema.Number,
   released: Schema.Boolean
@@ -106,6 +116,18 @@ export class StreamReserved extends Schema.TaggedError<StreamReserved>()("Stream
 /** This receipt id was stored before: look it up with `receipt`. Nothing was appended. */
 export class ReceiptExists extends Schema.TaggedError<ReceiptExists>()("ReceiptExists", {
   id: Schema.String
+}) {}
+
+/** An event with this id is in the log, or prepared. Nothing was appended. */
+export class EventExists extends Schema.TaggedError<EventExists>()("EventExists", {
+  eventId: Schema.String
+}) {}
+
+/** The last attempt at the command that is known was discarded: the next one has a higher number. Nothing was prepared. */
+export class AttemptExists extends Schema.TaggedError<AttemptExists>()("AttemptExists", {
+  commandId: Schema.String,
+  /** The last one. */
+  attempt: Schema.Number
 }) {}
 
 /** The command id was used before: every command needs an id of its own. Nothing was prepared. */
@@ -123,7 +145,11 @@ export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("St
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-export type AppendError = VersionConflict | StreamReserved | ReceiptExists | StoreUnavailable
+/** Where several would do, the first of these in this order is the answer: ReceiptExists, StreamReserved, EventExists, VersionConflict. */
+export type AppendError = ReceiptExists | StreamReserved | EventExists | VersionConflict | StoreUnavailable
+
+/** As for an append; CommandExists and AttemptExists come before EventExists. */
+export type PrepareError = AppendError | CommandExists | AttemptExists
 
 export class EventStore extends Context.Service<
   EventStore,
@@ -135,12 +161,20 @@ export class EventStore extends Context.Service<
       limit: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-    /** The feed after a position, at most `limit` events of it; with `prefix`, only of streams whose id starts so. */
+    /**
+     * The feed after a position, at most `limit` events of it; with `prefix`, only of streams whose id starts so; with
+     * `lockId` too, only events whose `data.lockId` it is. A prefix of one kind of streams beside those of locks (it
+     * holds their first hyphen) costs what it returns, however much else there is.
+     */
     readonly readAll: (
       afterPosition: number,
       limit: number,
-      prefix?: string
+      prefix?: string,
+      lockId?: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
+
+    /** The event with this id; of the doubles that logs of the first edition hold, the first. */
+    readonly event: (eventId: string) => Effect.Effect<Option.Option<StoredEvent>, StoreUnavailable>
 
     /** Position of the newest event; 0 when there is none. */
     readonly head: Effect.Effect<number, StoreUnavailable>
@@ -155,43 +189,49 @@ export class EventStore extends Context.Service<
     /**
      * Appends all events or none. `expectedVersion` 0 means that the stream does not exist yet. With a receipt, `events`
      * may be empty: the receipt then records that the command changed nothing.
+     *
+     * A prepared append keeps every other off its stream. Once it is released, those may pass that say `mayPass`: they
+     * can change neither its permission nor its outcome.
      */
     readonly append: (
       streamId: string,
       expectedVersion: number,
       events: ReadonlyArray<NewEvent>,
-      receipt?: Receipt
+      receipt?: Receipt,
+      mayPass?: boolean
     ) => Effect.Effect<Appended, AppendError>
 
     /**
      * First step of a two-step append: durable, invisible, and the stream is reserved until it settles. The command id
-     * is that of no other unsettled reservation; one that was discarded may be prepared again. A receipt id stays free
-     * until commit: if another append takes it meanwhile, it stays with that append.
+     * is that of no other unsettled reservation; one that was discarded may be prepared again, as a later attempt. A
+     * receipt id stays free until commit: if another append takes it meanwhile, it stays with that append.
      */
     readonly prepare: (
       expectedVersion: number,
       events: ReadonlyArray<NewEvent>,
       reservation: Omit<Reservation, "released">,
       receipt?: Receipt
-    ) => Effect.Effect<void, AppendError | CommandExists>
+    ) => Effect.Effect<void, PrepareError>
 
     /**
      * Makes a prepared append part of stream and feed, at the stream's next versions, and stamps its events with the
-     * time (`acceptedAt`). Idempotent. Evidence comes from the shadow of a thing: a command that was prepared for another `thing` is unknown here, and stays as it is.
+     * time (`acceptedAt`). Idempotent. Evidence comes from the shadow of a thing: a command that was prepared for
+     * another `thing` is unknown here, and stays as it is. Evidence of an attempt that is not the one prepared is
+     * evidence of nothing; a device's own word names none, and proves the one that is: no earlier one can have reached it.
      */
-    readonly commit: (commandId: string, thing: string) => Effect.Effect<Settlement, StoreUnavailable>
+    readonly commit: (commandId: string, thing: string, attempt?: number) => Effect.Effect<Settlement, StoreUnavailable>
 
-    /** Drops a prepared append. Idempotent; an unknown id is already discarded. */
-    readonly discard: (commandId: string) => Effect.Effect<Settlement, StoreUnavailable>
+    /** Drops a prepared append. Idempotent; an attempt that is unknown, or was followed by another, is already discarded. */
+    readonly discard: (commandId: string, attempt: number) => Effect.Effect<Settlement, StoreUnavailable>
 
     /**
-     * Lets plain appends pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only for events
-     * that mean the same whatever is appended before them.
+     * Lets appends that say `mayPass` pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only
+     * for events that mean the same whatever such an append puts before them.
      */
-    readonly release: (commandId: string) => Effect.Effect<void, StoreUnavailable>
+    readonly release: (commandId: string, attempt: number) => Effect.Effect<void, StoreUnavailable>
 
-    /** Reservations that are released, or whose deadline lies before `before` (epoch milliseconds). */
-    readonly unsettled: (before: number) => Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
+    /** Every reservation. How a prepared append ended is remembered for a day. */
+    readonly unsettled: Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
 
     /** What a receipt was given for; none once it has expired. */
     readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>

@@ -1,6 +1,6 @@
 /** A device shadow that does what a test tells it: answers, refuses, hangs, or loses what is on its way. */
 import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
-import { addCommand, type CommandDocument, type DeviceCommand, SHADOW_LIMIT } from "../DeviceCommand.ts"
+import { addCommand, type CommandDocument, type DeviceCommand, hasRoom } from "../DeviceCommand.ts"
 import { type DeviceReport, DeviceShadow, ShadowRejected, ShadowUnavailable } from "../ports/DeviceShadow.ts"
 
 /**
@@ -52,7 +52,7 @@ const make = Effect.gen(function* () {
       if (document === null) next.delete(commandId)
       else next.set(commandId, document)
     }
-    if (sizeOf(next, reported) > SHADOW_LIMIT) {
+    if (!hasRoom(command, documentOf(next, reported))) {
       const message = "The shadow is full: wait until the device has carried out what it holds."
       return yield* new ShadowRejected({ thing, message })
     }
@@ -93,18 +93,21 @@ const make = Effect.gen(function* () {
       }
     })
 
-  const find = (thing: string, commandId: string) =>
+  const find = (thing: string, commandId: string, attempt: number) =>
     Effect.sync(() => {
       const { desired, reported } = shadowOf(thing)
-      if (desired.has(commandId) || reported.has(commandId)) return true
-      onTheirWay = onTheirWay.filter(({ command }) => command.commandId !== commandId)
+      if (attemptIn(desired, commandId) === attempt || reported.has(commandId)) return true
+      onTheirWay = onTheirWay.filter(
+        ({ command }) => command.commandId !== commandId || (command.attempt ?? 1) !== attempt
+      )
       return false
     })
 
-  const settle = (thing: string, commandId: string) =>
+  const settle = (thing: string, commandId: string, attempt?: number) =>
     Effect.sync(() => {
-      shadows.get(thing)?.desired.delete(commandId)
-      shadows.get(thing)?.reported.delete(commandId)
+      const { desired, reported } = shadowOf(thing)
+      if (attempt === undefined) reported.delete(commandId)
+      if (attempt === undefined || attemptIn(desired, commandId) === attempt) desired.delete(commandId)
     })
 
   const reports = Stream.unwrap(
@@ -118,8 +121,8 @@ const make = Effect.gen(function* () {
 
   return Context.make(DeviceShadow, {
     send,
-    find: (thing, commandId) => unlessHanging(find(thing, commandId)),
-    settle: (thing, commandId) => unlessHanging(settle(thing, commandId)),
+    find: (thing, commandId, attempt) => unlessHanging(find(thing, commandId, attempt)),
+    settle: (thing, commandId, attempt) => unlessHanging(settle(thing, commandId, attempt)),
     reports
   }).pipe(
     Context.add(ShadowControl, {
@@ -146,17 +149,21 @@ const make = Effect.gen(function* () {
 /** Every build of the layer knows no thing yet. */
 export const layer: Layer.Layer<DeviceShadow | ShadowControl> = Layer.effectContext(make)
 
-/** Bytes of the document that a device would be sent. */
-const sizeOf = (desired: Shadow["desired"], reported: Shadow["reported"]): number => {
+/** Which attempt at a command waits for its device; the first has no number. */
+const attemptIn = (desired: Shadow["desired"], commandId: string): number | undefined => {
+  const document = desired.get(commandId)
+  return document && Number(document["attempt"] ?? 1)
+}
+
+/** The document as a device would be sent it. */
+const documentOf = (desired: Shadow["desired"], reported: Shadow["reported"]) => {
   const outcomes = Array.from(
     reported,
-    ([commandId, { outcome, at, detail }]) => [commandId, { outcome, at, detail }] as const
+    ([commandId, { outcome, at, detail }]) =>
+      [commandId, { outcome, at, ...(detail === undefined ? {} : { detail }) }] as const
   )
-  const document = {
+  return {
     desired: { commands: Object.fromEntries(desired) },
     reported: { commands: Object.fromEntries(outcomes) }
   }
-  return utf8Length(JSON.stringify(document))
 }
-
-const utf8Length = (text: string): number => encodeURI(text).replace(/%../g, ".").length

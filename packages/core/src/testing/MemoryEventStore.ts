@@ -1,7 +1,9 @@
 /** An event store that keeps everything in this process's memory: complete, fast, and gone when the process ends. */
 import { Clock, Effect, Layer, Option, Stream } from "effect"
 import {
+  AttemptExists,
   CommandExists,
+  EventExists,
   EventStore,
   type NewEvent,
   type Receipt,
@@ -28,6 +30,10 @@ const nothing: ReadonlyArray<StoredEvent> = []
 const make = (): EventStore["Service"] => {
   const feed: Array<StoredEvent> = []
   const streams = new Map<string, Array<StoredEvent>>()
+  /** What is beside the streams of locks, by the kind of its stream and by the lock that it is about. */
+  const byKind = new Map<string, Array<StoredEvent>>()
+  const aboutLock = new Map<number, Array<StoredEvent>>()
+  const byEventId = new Map<string, StoredEvent>()
   const receipts = new Map<string, Receipted>()
   /** Ids of receipts that expire, oldest first. */
   const expiring = new Set<string>()
@@ -35,9 +41,9 @@ const make = (): EventStore["Service"] => {
   const prepared = new Map<string, Prepared>()
   /** By stream: at most one prepared append holds it. */
   const holders = new Map<string, Prepared>()
-  const settlements = new Map<string, Settlement>()
-  /** By command id: the thing that it was last prepared for. */
-  const things = new Map<string, string>()
+  /** By command id: how the last attempt at it ended. */
+  const settlements = new Map<string, { readonly reservation: Reservation; readonly settlement: Settlement }>()
+  const preparedEventIds = new Set<string>()
   const sleepers = new Set<() => void>()
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
@@ -50,16 +56,28 @@ const make = (): EventStore["Service"] => {
     return undefined
   }
 
-  const hindrance = (now: number, streamId: string, receipt: Receipt | undefined, plain: boolean) => {
+  const hindrance = (now: number, streamId: string, receipt: Receipt | undefined, mayPass: boolean) => {
     if (receipt !== undefined && receiptAt(receipt.id, now) !== undefined) return new ReceiptExists({ id: receipt.id })
     const held = holders.get(streamId)?.reservation
-    return held === undefined || (plain && held.released) ? undefined : new StreamReserved(held)
+    return held === undefined || (mayPass && held.released) ? undefined : new StreamReserved(held)
   }
 
-  const reuse = (commandId: string) =>
-    prepared.has(commandId) || settlements.get(commandId)?._tag === "Committed"
-      ? new CommandExists({ commandId })
-      : undefined
+  const reuse = ({ commandId, attempt }: Omit<Reservation, "released">) => {
+    const settled = settlements.get(commandId)
+    if (prepared.has(commandId) || settled?.settlement._tag === "Committed") return new CommandExists({ commandId })
+    const last = settled?.reservation.attempt ?? 0
+    return attempt > last ? undefined : new AttemptExists({ commandId, attempt: last })
+  }
+
+  const double = (events: ReadonlyArray<NewEvent>) => {
+    const ids = new Set<string>()
+    for (const { eventId } of events) {
+      if (ids.has(eventId) || byEventId.has(eventId) || preparedEventIds.has(eventId))
+        return new EventExists({ eventId })
+      ids.add(eventId)
+    }
+    return undefined
+  }
 
   const conflict = (streamId: string, expected: number) => {
     const actual = versionOf(streamId)
@@ -72,9 +90,15 @@ const make = (): EventStore["Service"] => {
       let stream = streams.get(streamId)
       if (stream === undefined) streams.set(streamId, (stream = []))
       for (const event of events) {
-        const stored = { ...event, streamId, version: stream.length + 1, position: feed.length + 1 }
+        const at = Math.max(event.at, stream.at(-1)?.at ?? event.at)
+        const stored = { ...event, at, streamId, version: stream.length + 1, position: feed.length + 1 }
         stream.push(stored)
         feed.push(stored)
+        byEventId.set(event.eventId, stored)
+        if (streamId.startsWith(LOCKS)) continue
+        addTo(byKind, kindOf(streamId), stored)
+        const { lockId } = stored.data
+        if (typeof lockId === "number") addTo(aboutLock, lockId, stored)
       }
       for (const wake of sleepers) wake()
     }
@@ -99,14 +123,21 @@ const make = (): EventStore["Service"] => {
     }
   }
 
-  const settle = (commandId: string, how: (prepared: Prepared) => Settlement) =>
+  const settle = (commandId: string, attempt: number | undefined, how: (prepared: Prepared) => Settlement) =>
     Effect.sync(() => {
+      const isMeant = ({ reservation }: { readonly reservation: Reservation }) =>
+        attempt === undefined || reservation.attempt === attempt
       const pending = prepared.get(commandId)
-      if (pending === undefined) return settlements.get(commandId) ?? discarded
+      if (pending === undefined) {
+        const settled = settlements.get(commandId)
+        return settled !== undefined && isMeant(settled) ? settled.settlement : discarded
+      }
+      if (!isMeant(pending)) return discarded
       prepared.delete(commandId)
       holders.delete(pending.reservation.streamId)
+      for (const { eventId } of pending.events) preparedEventIds.delete(eventId)
       const settlement = how(pending)
-      settlements.set(commandId, settlement)
+      settlements.set(commandId, { reservation: pending.reservation, settlement })
       return settlement
     })
 
@@ -127,15 +158,19 @@ const make = (): EventStore["Service"] => {
     read: (streamId, afterVersion, limit) =>
       Effect.sync(() => streams.get(streamId)?.slice(afterVersion, afterVersion + limit) ?? nothing),
 
-    readAll: (afterPosition, limit, prefix) =>
-      Effect.sync(() =>
-        prefix === undefined
-          ? feed.slice(afterPosition, afterPosition + limit)
-          : feed
-              .slice(afterPosition)
-              .filter(({ streamId }) => streamId.startsWith(prefix))
-              .slice(0, limit)
-      ),
+    readAll: (afterPosition, limit, prefix, lockId) =>
+      Effect.sync(() => {
+        if (prefix === undefined) return feed.slice(afterPosition, afterPosition + limit)
+        const isWanted = ({ streamId, data }: StoredEvent) =>
+          streamId.startsWith(prefix) && (lockId === undefined || data["lockId"] === lockId)
+        if (isOneKind(prefix)) {
+          const candidates = lockId === undefined ? byKind.get(kindOf(prefix)) : aboutLock.get(lockId)
+          return after(candidates ?? [], afterPosition, limit, isWanted)
+        }
+        return after(feed, afterPosition, limit, isWanted)
+      }),
+
+    event: (eventId) => Effect.sync(() => Option.fromUndefinedOr(byEventId.get(eventId))),
 
     head: Effect.sync(() => feed.length),
 
@@ -147,9 +182,10 @@ const make = (): EventStore["Service"] => {
           .slice(0, limit)
       ),
 
-    append: (streamId, expectedVersion, events, receipt) =>
+    append: (streamId, expectedVersion, events, receipt, mayPass = false) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const refused = hindrance(now, streamId, receipt, true) ?? conflict(streamId, expectedVersion)
+        const refused =
+          hindrance(now, streamId, receipt, mayPass) ?? double(events) ?? conflict(streamId, expectedVersion)
         return refused === undefined ? Effect.succeed(write(now, streamId, events, receipt)) : Effect.fail(refused)
       }),
 
@@ -157,39 +193,37 @@ const make = (): EventStore["Service"] => {
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const { streamId, commandId } = reservation
         const refused =
-          hindrance(now, streamId, receipt, false) ?? reuse(commandId) ?? conflict(streamId, expectedVersion)
+          hindrance(now, streamId, receipt, false) ??
+          reuse(reservation) ??
+          double(events) ??
+          conflict(streamId, expectedVersion)
         if (refused !== undefined) return Effect.fail(refused)
         const pending = { reservation: { ...reservation, released: false }, events, receipt }
         prepared.set(commandId, pending)
-        things.set(commandId, reservation.thing)
         holders.set(streamId, pending)
+        for (const { eventId } of events) preparedEventIds.add(eventId)
         return Effect.void
       }),
 
-    commit: (commandId, thing) =>
-      Effect.flatMap(Clock.currentTimeMillis, (acceptedAt) =>
-        things.get(commandId) !== thing
-          ? Effect.succeed(discarded)
-          : settle(commandId, ({ reservation, events, receipt }) => {
-              const accepted = events.map((event) => ({ ...event, acceptedAt }))
-              return { _tag: "Committed", ...write(acceptedAt, reservation.streamId, accepted, receipt) }
-            })
-      ),
-
-    discard: (commandId) => settle(commandId, () => discarded),
-
-    release: (commandId) =>
-      Effect.sync(() => {
-        const pending = prepared.get(commandId)
-        if (pending !== undefined) pending.reservation = { ...pending.reservation, released: true }
+    commit: (commandId, thing, attempt) =>
+      Effect.flatMap(Clock.currentTimeMillis, (acceptedAt) => {
+        const known = prepared.get(commandId) ?? settlements.get(commandId)
+        if (known?.reservation.thing !== thing) return Effect.succeed(discarded)
+        return settle(commandId, attempt, ({ reservation, events, receipt }) => {
+          const accepted = events.map((event) => ({ ...event, acceptedAt }))
+          return { _tag: "Committed", ...write(acceptedAt, reservation.streamId, accepted, receipt) }
+        })
       }),
 
-    unsettled: (before) =>
-      Effect.sync(() =>
-        Array.from(prepared.values(), ({ reservation }) => reservation).filter(
-          ({ released, deadline }) => released || deadline < before
-        )
-      ),
+    discard: (commandId, attempt) => settle(commandId, attempt, () => discarded),
+
+    release: (commandId, attempt) =>
+      Effect.sync(() => {
+        const pending = prepared.get(commandId)
+        if (pending?.reservation.attempt === attempt) pending.reservation = { ...pending.reservation, released: true }
+      }),
+
+    unsettled: Effect.sync(() => Array.from(prepared.values(), ({ reservation }) => reservation)),
 
     receipt: (id) => Effect.map(Clock.currentTimeMillis, (now) => Option.fromUndefinedOr(receiptAt(id, now))),
 
@@ -203,6 +237,40 @@ const make = (): EventStore["Service"] => {
 
     changes: Stream.unfold(-1, (seen) => Effect.map(headAfter(seen), (head) => [head, head] as const))
   }
+}
+
+const LOCKS = "lock-"
+
+const kindOf = (streamId: string): string => streamId.slice(0, streamId.indexOf("-") + 1)
+
+/** Whether all streams whose ids start so are of one kind, and not those of locks. */
+const isOneKind = (prefix: string): boolean => prefix.includes("-") && !prefix.startsWith(LOCKS)
+
+const addTo = <K>(events: Map<K, Array<StoredEvent>>, key: K, stored: StoredEvent): void => {
+  const there = events.get(key)
+  if (there === undefined) events.set(key, [stored])
+  else there.push(stored)
+}
+
+/** The wanted ones after a position, of events in the order of the feed. */
+const after = (
+  events: ReadonlyArray<StoredEvent>,
+  position: number,
+  limit: number,
+  isWanted: (event: StoredEvent) => boolean
+): ReadonlyArray<StoredEvent> => {
+  let [from, to] = [0, events.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((events[middle]?.position ?? 0) > position) to = middle
+    else from = middle + 1
+  }
+  const found: Array<StoredEvent> = []
+  for (let index = from; index < events.length && found.length < limit; index++) {
+    const event = events[index]
+    if (event !== undefined && isWanted(event)) found.push(event)
+  }
+  return found
 }
 
 /** Every build of the layer is an empty store. */

@@ -40,27 +40,27 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         const { commandId } = addKey("one")
         yield* shadow.send(thing, addKey("one"), LATER)
-        expect(yield* shadow.find(thing, commandId)).toBe(true)
-        expect(yield* shadow.find(thing, commandId)).toBe(true)
+        expect(yield* shadow.find(thing, commandId, 1)).toBe(true)
+        expect(yield* shadow.find(thing, commandId, 1)).toBe(true)
       })
     )
 
     check("holds nothing else", (shadow, thing) =>
       Effect.gen(function* () {
-        expect(yield* shadow.find(thing, "nobody")).toBe(false)
+        expect(yield* shadow.find(thing, "nobody", 1)).toBe(false)
         yield* shadow.send(thing, addKey("one"), LATER)
-        expect(yield* shadow.find(thing, "nobody")).toBe(false)
-        expect(yield* shadow.find(`${thing}-other`, "one")).toBe(false)
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "nobody", 1)).toBe(false)
+        expect(yield* shadow.find(`${thing}-other`, "one", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
       })
     )
 
     check("takes a command for a thing that nobody has seen, also after it was asked for it", (shadow, thing) =>
       Effect.gen(function* () {
         yield* shadow.settle(thing, "one")
-        expect(yield* shadow.find(thing, "one")).toBe(false)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
         yield* shadow.send(thing, addKey("one"), LATER)
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
       })
     )
 
@@ -70,9 +70,29 @@ export const deviceShadowSuite = <R = never>(
         yield* shadow.send(thing, addKey("two"), LATER)
         for (let time = 0; time < 2; time++) {
           yield* shadow.settle(thing, "one")
-          expect(yield* shadow.find(thing, "one")).toBe(false)
-          expect(yield* shadow.find(thing, "two")).toBe(true)
+          expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+          expect(yield* shadow.find(thing, "two", 1)).toBe(true)
         }
+      })
+    )
+
+    check("tells attempts at a command apart", (shadow, thing) =>
+      Effect.gen(function* () {
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+        yield* shadow.send(thing, { ...addKey("one"), attempt: 2 }, LATER)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "one", 2)).toBe(true)
+        // Who is late with the first attempt takes the second one away from nobody.
+        yield* shadow.settle(thing, "one", 1)
+        expect(yield* shadow.find(thing, "one", 2)).toBe(true)
+        yield* shadow.settle(thing, "one", 2)
+        expect(yield* shadow.find(thing, "one", 2)).toBe(false)
+        yield* shadow.send(thing, addKey("one"), LATER)
+        yield* shadow.settle(thing, "one", 2)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
+        yield* shadow.send(thing, { ...addKey("one"), attempt: 2 }, LATER)
+        yield* shadow.settle(thing, "one")
+        for (const attempt of [1, 2]) expect(yield* shadow.find(thing, "one", attempt)).toBe(false)
       })
     )
 
@@ -80,7 +100,7 @@ export const deviceShadowSuite = <R = never>(
       Effect.gen(function* () {
         const command = { ...addKey("one"), keyUuid: "🔑 'ä' \" \\ %" }
         yield* shadow.send(thing, command, LATER)
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
       })
     )
 
@@ -89,7 +109,7 @@ export const deviceShadowSuite = <R = never>(
         for (const count of [2, 10]) {
           const ids = Array.from({ length: count }, (_, index) => `${count}-${index}`)
           yield* Effect.forEach(ids, (id) => shadow.send(thing, addKey(id), LATER), { concurrency: "unbounded" })
-          for (const id of ids) expect(yield* shadow.find(thing, id)).toBe(true)
+          for (const id of ids) expect(yield* shadow.find(thing, id, 1)).toBe(true)
         }
       })
     )
@@ -106,9 +126,9 @@ export const deviceShadowSuite = <R = never>(
         yield* shadow.send(thing, open("expired", 1), LATER)
         yield* shadow.send(thing, open("good", LATER), LATER)
         yield* shadow.send(thing, addKey("endless"), LATER)
-        expect(yield* shadow.find(thing, "expired")).toBe(false)
-        expect(yield* shadow.find(thing, "good")).toBe(true)
-        expect(yield* shadow.find(thing, "endless")).toBe(true)
+        expect(yield* shadow.find(thing, "expired", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "good", 1)).toBe(true)
+        expect(yield* shadow.find(thing, "endless", 1)).toBe(true)
       })
     )
 
@@ -116,14 +136,34 @@ export const deviceShadowSuite = <R = never>(
       "refuses what no longer fits, keeps what it holds, and has room again once something is settled",
       (shadow, thing) =>
         Effect.gen(function* () {
-          const held = yield* fill(shadow, thing, 0)
+          const held = yield* fill(shadow, thing, "command", addKey)
           expect(held).toBeGreaterThan(SHADOW_LIMIT / 2 / ENTRY_SIZE)
           expect(held * ENTRY_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
-          expect(yield* shadow.find(thing, idOf(held))).toBe(false)
-          for (let n = 0; n < held; n++) expect(yield* shadow.find(thing, idOf(n))).toBe(true)
+          expect(yield* shadow.find(thing, idOf(held), 1)).toBe(false)
+          for (let n = 0; n < held; n++) expect(yield* shadow.find(thing, idOf(n), 1)).toBe(true)
           yield* shadow.settle(thing, idOf(0))
           yield* shadow.send(thing, addKey(idOf(held)), LATER)
-          expect(yield* shadow.find(thing, idOf(held))).toBe(true)
+          expect(yield* shadow.find(thing, idOf(held), 1)).toBe(true)
+        })
+    )
+
+    check(
+      "keeps room that guests cannot fill, and room that nobody fills but for the removal of keys",
+      (shadow, thing) =>
+        Effect.gen(function* () {
+          const opened = yield* fill(shadow, thing, "guest", openAs("guest"))
+          expect(yield* isTaken(shadow.send(thing, openAs("owner")("by-owner"), LATER))).toBe(true)
+          const added = yield* fill(shadow, thing, "added", addKey)
+          expect(yield* isTaken(shadow.send(thing, openAs("owner")("by-owner-again"), LATER))).toBe(false)
+          expect(yield* isTaken(shadow.send(thing, openAs("guest")("guest-again"), LATER))).toBe(false)
+          const removed = yield* fill(shadow, thing, "removed", removeKey)
+          // Each has enough for what it is: dozens of guests, some changes, and several stolen keys.
+          expect(opened).toBeGreaterThan(20)
+          expect(added).toBeGreaterThan(5)
+          expect(removed).toBeGreaterThan(5)
+          for (const [kind, count] of Object.entries({ guest: opened, added, removed })) {
+            for (let n = 0; n < count; n++) expect(yield* shadow.find(thing, idOf(n, kind), 1)).toBe(true)
+          }
         })
     )
 
@@ -134,7 +174,7 @@ export const deviceShadowSuite = <R = never>(
         )
         expect(refused).toBeInstanceOf(ShadowRejected)
         expect(refused).toMatchObject({ thing })
-        expect(yield* shadow.find(thing, "one")).toBe(false)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
         yield* shadow.send(thing, addKey("two"), LATER)
       })
     )
@@ -145,8 +185,8 @@ export const deviceShadowSuite = <R = never>(
         const refused = yield* Effect.flip(shadow.send(thing, addKey("late"), (yield* Clock.currentTimeMillis) - 1))
         expect(refused).toBeInstanceOf(ShadowRejected)
         expect(refused).toMatchObject({ thing })
-        expect(yield* shadow.find(thing, "late")).toBe(false)
-        expect(yield* shadow.find(thing, "held")).toBe(true)
+        expect(yield* shadow.find(thing, "late", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "held", 1)).toBe(true)
       })
     )
 
@@ -159,9 +199,9 @@ export const deviceShadowSuite = <R = never>(
           concurrency: "unbounded"
         }).pipe(Effect.forkChild({ startImmediately: true }))
         while ((yield* Clock.currentTimeMillis) <= notAfter) yield* Effect.sleep(1)
-        const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id), { concurrency: "unbounded" })
+        const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1), { concurrency: "unbounded" })
         const exits = yield* Fiber.join(sending)
-        expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id))).toEqual(found)
+        expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1))).toEqual(found)
         // Whoever was told that the command is held finds it; whoever was refused does not.
         for (const [n, exit] of exits.entries()) if (Exit.isSuccess(exit)) expect(found[n]).toBe(true)
       })
@@ -180,10 +220,10 @@ export const deviceShadowSuite = <R = never>(
           ["one", "done"],
           ["two", "failed"]
         ])
-        expect(yield* shadow.find(thing, "one")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
         yield* shadow.settle(thing, "one")
-        expect(yield* shadow.find(thing, "one")).toBe(false)
-        expect(yield* shadow.find(thing, "two")).toBe(true)
+        expect(yield* shadow.find(thing, "one", 1)).toBe(false)
+        expect(yield* shadow.find(thing, "two", 1)).toBe(true)
       })
     )
 
@@ -208,8 +248,8 @@ export const deviceShadowSuite = <R = never>(
           yield* acknowledge(thing, idOf(n), "done")
         }
         yield* Fiber.join(reader)
-        const held = yield* fill(shadow, thing, 10)
-        expect(held * ENTRY_SIZE + 10 * OUTCOME_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
+        const held = yield* fill(shadow, thing, "more", addKey)
+        expect((10 + held) * ENTRY_SIZE + 10 * OUTCOME_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
       })
     )
   })
@@ -223,25 +263,47 @@ const addKey = (commandId: string): Extract<DeviceCommand, { readonly _tag: "Add
   keyUuid: commandId.padEnd(100, "-")
 })
 
+const removeKey = (commandId: string): DeviceCommand => ({ ...addKey(commandId), _tag: "RemoveKey" })
+
+const openAs =
+  (who: "guest" | "owner") =>
+  (commandId: string): DeviceCommand => ({
+    _tag: "OpenLock",
+    commandId,
+    seq: 1,
+    issuedAt: 1_700_000_000_000,
+    expiresAt: LATER,
+    ...(who === "guest" && { byGuest: true })
+  })
+
 /** A time after which nothing is sent here. */
 const LATER = 253_402_300_799_999
 
-const idOf = (n: number): string => `command-${String(n).padStart(4, "0")}`
+const idOf = (n: number, kind = "command"): string => `${kind}-${String(n).padStart(4, "0")}`
 /** Fewest bytes that a command and an outcome take in a shadow. */
 const ENTRY_SIZE = JSON.stringify({ [idOf(0)]: toDocument(addKey(idOf(0))) }).length - 1
 const OUTCOME_SIZE = JSON.stringify({ [idOf(0)]: { outcome: "done" } }).length - 1
 
-/** Sends commands, numbered from `first`, until one is refused; answers that one's number. */
-const fill = Effect.fnUntraced(function* (shadow: DeviceShadow["Service"], thing: string, first: number) {
-  for (let n = first; n * ENTRY_SIZE < 2 * SHADOW_LIMIT; n++) {
-    const refused = yield* shadow.send(thing, addKey(idOf(n)), LATER).pipe(
-      Effect.as(false),
-      Effect.catchTag("ShadowRejected", () => Effect.succeed(true))
-    )
-    if (refused) return n
+/** Sends commands of a kind until one is refused; answers how many were taken. */
+const fill = Effect.fnUntraced(function* (
+  shadow: DeviceShadow["Service"],
+  thing: string,
+  kind: string,
+  commandOf: (commandId: string) => DeviceCommand
+) {
+  for (let n = 0; n < SHADOW_LIMIT; n++) {
+    if (!(yield* isTaken(shadow.send(thing, commandOf(idOf(n, kind)), LATER)))) return n
   }
   return expect.fail("the shadow took more than it may hold")
 })
+
+const isTaken = <E>(sent: Effect.Effect<void, E | ShadowRejected>) =>
+  Effect.as(sent, true).pipe(
+    Effect.catchIf(
+      (error): error is ShadowRejected => error instanceof ShadowRejected,
+      () => Effect.succeed(false)
+    )
+  )
 
 /** Ids and outcomes of a thing's commands as they are reported, without repetitions. */
 const outcomesOf = (shadow: DeviceShadow["Service"], thing: string) => {

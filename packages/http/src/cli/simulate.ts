@@ -76,6 +76,7 @@ export const simulate = Command.make(
       const context = yield* Effect.context<never>()
       const print = Effect.runSyncWith(context)
 
+      const reach = simulator.reachability(url)
       const fleet = yield* Effect.acquireRelease(
         Effect.sync(() =>
           simulator.simulateFleet({
@@ -86,7 +87,10 @@ export const simulate = Command.make(
             wireOf: (thing) =>
               simulator.mqttWire({ url, thing, password: Option.getOrUndefined(secret), tellsPresence }),
             onIncident: (incident) => {
-              const line = isTerminal ? undefined : simulator.lineOf(incident)
+              const told = reach.hear(incident)
+              if (isTerminal) return
+              if (told !== undefined) print(Console.error(told))
+              const line = simulator.lineOf(incident)
               if (line !== undefined) print(Console.log(line))
             }
           })
@@ -98,7 +102,9 @@ export const simulate = Command.make(
         const { columns = 80, rows = 24 } = process.stdout
         // Home, the picture, and nothing below it.
         yield* Effect.sync(() =>
-          process.stdout.write(`\x1b[H${cleared(simulator.fleetView(fleet.known(), { columns, rows }))}\x1b[J`)
+          process.stdout.write(
+            `\x1b[H${cleared(simulator.fleetView(fleet.known(), { columns, rows }, reach.problem()))}\x1b[J`
+          )
         )
         yield* Effect.sleep(SHOW_EVERY)
       }

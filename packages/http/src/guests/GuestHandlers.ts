@@ -85,7 +85,11 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
         if (!isShownWithKey(error)) return Effect.fail(error)
         const status = problemOf(error).code
         const notice = noticeOf(error)
-        if (notice !== undefined) return keyPage(uuid, visitor, at, { status, ticket, notice })
+        if (notice !== undefined) {
+          return Effect.map(keyPage(uuid, visitor, at, { status, ticket, notice }), (page) =>
+            withRetryAfter(page, error)
+          )
+        }
         // Whose cookie did not count has a page of an earlier sign-in.
         const isStale = error._tag === "SignInNeeded" && visitor.byCookie
         return keyPage(uuid, visitor, at, isStale ? { status, notice: "stale" } : { status })
@@ -179,9 +183,15 @@ const confirmationOf = (uuid: string, opened: Opened | OpenedDoor): string => {
 
 /** What the page of the key itself explains best. */
 const isShownWithKey = (error: ApiError): boolean =>
-  ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DoorNotNamed", "DeviceUnreachable", "LockBusy"].includes(
-    error._tag
-  )
+  [
+    "TempKeyNotValid",
+    "SignInNeeded",
+    "AccessDenied",
+    "DoorNotNamed",
+    "DeviceUnreachable",
+    "LockBusy",
+    "TooManyOpenings"
+  ].includes(error._tag)
 
 /** What may be different in a moment: the guest tries again with the same ticket. */
 const noticeOf = (error: ApiError): PageProblem | undefined => {
@@ -190,6 +200,8 @@ const noticeOf = (error: ApiError): PageProblem | undefined => {
       return error.inDoubt ? "in-doubt" : "unreachable"
     case "LockBusy":
       return "busy"
+    case "TooManyOpenings":
+      return "too-often"
     default:
       return undefined
   }
@@ -201,6 +213,11 @@ const seeOther = (location: string): Answer => ({
   body: "",
   headers: { location }
 })
+
+const withRetryAfter = (answer: Answer, error: ApiError): Answer =>
+  "retryAfter" in error
+    ? { ...answer, headers: { ...answer.headers, "retry-after": String(error.retryAfter) } }
+    : answer
 
 const withCookie = (answer: Answer, cookie: string): Answer => ({
   ...answer,

@@ -1,6 +1,9 @@
 /** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
 import "effect/schema/SchemaJITCompiler/enable"
 import {
+  BUDGETS,
+  type Budgets,
+  CurrentBudgets,
   type DeviceShadow,
   EventStore,
   Latchkey,
@@ -34,6 +37,8 @@ export interface InProcessOptions extends LocksOptions, Pick<ServerOptions, "con
   readonly signInUrl?: string
   /** Whose word about their clients counts. */
   readonly proxies?: TrustedProxies
+  /** Other budgets than those that are not configured. */
+  readonly budgets?: Partial<Budgets>
   /** Instead of a shadow that does as the test says. */
   readonly shadow?: Layer.Layer<DeviceShadow>
 }
@@ -70,6 +75,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
     Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
+    Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),
     Layer.provideMerge(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => log.push(line))]))
   )
   const runtime = ManagedRuntime.make(application)
@@ -127,6 +133,7 @@ const storeWith = (faults: Faults) =>
       return {
         ...store,
         read: (...args) => gate(store.read(...args)),
+        event: (...args) => gate(store.event(...args)),
         append: (...args) => gate(store.append(...args)),
         prepare: (...args) => gate(store.prepare(...args)),
         receipt: (...args) => gate(store.receipt(...args)),
@@ -145,7 +152,9 @@ const readModelWith = (faults: Faults) =>
         ...readModel,
         lockOfTempKey: (uuid) => gate(readModel.lockOfTempKey(uuid)),
         isOnline: (thing) => gate(readModel.isOnline(thing)),
-        isKnownUser: (userId) => gate(readModel.isKnownUser(userId)),
+        isKnownUser: (userId, orgId) => gate(readModel.isKnownUser(userId, orgId)),
+        locksOfOrganization: (orgId) => gate(readModel.locksOfOrganization(orgId)),
+        devices: (lockIds) => gate(readModel.devices(lockIds)),
         devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
       }
     })

@@ -12,7 +12,12 @@ export const database = schema({
   head: table({ public: true }, rows.head),
   // A unique constraint takes one column, so none can hold (stream, version): what counts on is in `stream_heads`.
   events: table(
-    { indexes: [{ accessor: "by_stream", algorithm: "btree", columns: ["stream", "version"] }] },
+    {
+      indexes: [
+        { accessor: "by_stream", algorithm: "btree", columns: ["stream", "version"] },
+        { accessor: "by_event_id", algorithm: "btree", columns: ["eventId"] }
+      ]
+    },
     rows.events
   ),
   stream_heads: table(
@@ -21,6 +26,7 @@ export const database = schema({
     rows.stream_heads
   ),
   reservations: table({}, rows.reservations),
+  prepared_ids: table({}, rows.prepared_ids),
   settlements: table({}, rows.settlements),
   receipts: table({}, rows.receipts),
   snapshots: table({}, rows.snapshots),
@@ -28,6 +34,8 @@ export const database = schema({
   writers: table({}, rows.writers),
   device_state: table({}, rows.device_state),
   known_users: table({}, rows.known_users),
+  users_of: table({}, rows.users_of),
+  organizations: table({}, rows.organizations),
   temp_keys: table({}, rows.temp_keys),
   presence: table({}, rows.presence)
 })

@@ -89,8 +89,10 @@ class PageOfEvents {
 const between = <A>(from: A, to: A): Range<A> =>
   new Range({ tag: "included", value: from }, { tag: "included", value: to })
 
-export const unsettled = (tx: Transaction, { before }: ReadArguments["unsettled"]) =>
-  [...tx.db.reservations.iter()].filter(({ released, deadline }) => released || deadline < before)
+export const unsettled = (tx: Transaction) => [...tx.db.reservations.iter()]
+
+export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_event"]) =>
+  [...tx.db.events.by_event_id.filter(eventId)].sort((a, b) => (a.position < b.position ? -1 : 1))[0]
 
 export const findSnapshot = (tx: Transaction, { stream }: ReadArguments["find_snapshot"]) =>
   tx.db.snapshots.stream.find(stream) ?? undefined

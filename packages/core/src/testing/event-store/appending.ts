@@ -1,7 +1,7 @@
 /** Streams: what is appended is read back as it was, in order, all of it or nothing. */
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { VersionConflict } from "../../ports/EventStore.ts"
+import { EventExists, VersionConflict } from "../../ports/EventStore.ts"
 import { asStored, type Check, contentOf } from "./fixture.ts"
 
 const TEXTS = {
@@ -109,6 +109,44 @@ export const checkAppending = (check: Check, { nul }: { readonly nul: boolean })
       expect(yield* Effect.flip(store.append(name("nobody"), 1, events(1)))).toMatchObject({ expected: 1, actual: 0 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(appended, stream))
       expect(yield* store.read(name("nobody"), 0, 10)).toEqual([])
+    })
+  )
+
+  check("takes the id of an event once, on whatever stream, and finds the event by it", ({ store, name, events }) =>
+    Effect.gen(function* () {
+      const [a, b] = [name("a"), name("b")]
+      const [first, second] = [events(2), events(1)]
+      const [one, two] = first.map(({ eventId }) => eventId) as [string, string]
+      yield* store.append(a, 0, first)
+      // The same append once more, at the same version, may be answered as it was: its first answer may have been lost.
+      const doubles = [
+        [a, 2, first.slice(1), two],
+        [b, 0, [...second, ...first], one],
+        [b, 0, [...second, ...second], second[0]?.eventId]
+      ] as const
+      for (const [stream, expected, batch, eventId] of doubles) {
+        const refused = yield* Effect.flip(store.append(stream, expected, batch))
+        expect(refused).toBeInstanceOf(EventExists)
+        expect(refused).toMatchObject({ eventId })
+      }
+      expect(yield* store.read(b, 0, 10)).toEqual([])
+      const stored = yield* store.read(a, 0, 10)
+      expect(stored).toHaveLength(2)
+      expect(yield* store.event(two)).toMatchObject({ _tag: "Some", value: stored[1] })
+      expect((yield* store.event(name("nobody")))._tag).toBe("None")
+    })
+  )
+
+  check("keeps the times of a stream in order, and those of others as they are", ({ store, name, events }) =>
+    Effect.gen(function* () {
+      const timed = (at: number) => events(1).map((event) => ({ ...event, at }))
+      const times = (stream: string) => Effect.map(store.read(name(stream), 0, 10), (all) => all.map(({ at }) => at))
+      yield* store.append(name("a"), 0, [...timed(1_000), ...timed(3_000), ...timed(2_000)])
+      yield* store.append(name("a"), 3, timed(2_500))
+      yield* store.append(name("a"), 4, timed(3_001))
+      yield* store.append(name("b"), 0, timed(-5))
+      expect(yield* times("a")).toEqual([1_000, 3_000, 3_000, 3_000, 3_001])
+      expect(yield* times("b")).toEqual([-5])
     })
   )
 

@@ -15,8 +15,13 @@ export interface StoreFixture {
   /** So many new events, each with an id of its own. */
   readonly events: (count: number, data?: Schema.JsonObject) => ReadonlyArray<NewEvent>
   readonly receipt: (name: string) => Receipt
-  /** A reservation of the stream; its deadline is 1,000 unless given. */
-  readonly reserve: (streamId: string, command: string, deadline?: number) => Omit<Reservation, "released">
+  /** A reservation of the stream; its deadline is 1,000 unless given, and it is the first attempt. */
+  readonly reserve: (
+    streamId: string,
+    command: string,
+    deadline?: number,
+    attempt?: number
+  ) => Omit<Reservation, "released">
   /** The feed after a position, to its end. */
   readonly feed: (after: number) => ReturnType<EventStore["Service"]["readAll"]>
   /** Follows the feed from a position on, page by page, each time that the store says it has grown. */
@@ -64,8 +69,9 @@ export const storeFixture = Effect.gen(function* () {
         }
       }),
     receipt: (of) => ({ id: name(of), fingerprint: `fingerprint of ${of}` }),
-    reserve: (streamId, command, deadline = 1_000) => ({
+    reserve: (streamId, command, deadline = 1_000, attempt = 1) => ({
       commandId: name(command),
+      attempt,
       streamId,
       thing: THING,
       deadline

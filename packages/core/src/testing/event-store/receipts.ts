@@ -93,8 +93,8 @@ export const checkReceipts = (check: Check) => {
       const stream = name("a")
       const { commandId } = reserve(stream, "c")
       yield* store.prepare(0, events(2), reserve(stream, "c"), receipt("r"))
-      yield* store.release(commandId)
-      yield* store.append(stream, 0, events(3))
+      yield* store.release(commandId, 1)
+      yield* store.append(stream, 0, events(3), undefined, true)
       expect((yield* store.receipt(receipt("r").id))._tag).toBe("None")
       yield* store.commit(commandId, THING)
       expect(yield* store.receipt(receipt("r").id)).toMatchObject({
@@ -108,7 +108,7 @@ export const checkReceipts = (check: Check) => {
     Effect.gen(function* () {
       const stream = name("a")
       yield* store.prepare(0, events(1), reserve(stream, "c"), receipt("r"))
-      yield* store.discard(reserve(stream, "c").commandId)
+      yield* store.discard(reserve(stream, "c").commandId, 1)
       expect((yield* store.receipt(receipt("r").id))._tag).toBe("None")
       yield* store.prepare(0, events(1), reserve(stream, "d"), receipt("r"))
       yield* store.commit(reserve(stream, "d").commandId, THING)

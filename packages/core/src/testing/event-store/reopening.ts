@@ -36,8 +36,8 @@ const firstLife = Effect.gen(function* () {
     settled,
     batch: events(3, { text: "🔑" }),
     prepared: events(2),
-    released: events(1),
     passing: events(1),
+    released: events(1),
     commands: {
       left: reserve(left, "left"),
       passed: reserve(passed, "passed"),
@@ -50,12 +50,12 @@ const firstLife = Effect.gen(function* () {
   yield* store.saveSnapshot(plain, { version: 3, state: "state at 3" })
   yield* store.prepare(0, before.prepared, before.commands.left, receipt("left"))
   yield* store.prepare(0, before.released, before.commands.passed)
-  yield* store.release(before.commands.passed.commandId)
-  yield* store.append(passed, 0, before.passing)
+  yield* store.release(before.commands.passed.commandId, 1)
+  yield* store.append(passed, 0, before.passing, undefined, true)
   yield* store.prepare(0, events(1), before.commands.kept)
   const committed = yield* store.commit(before.commands.kept.commandId, THING)
   yield* store.prepare(1, events(1), before.commands.gone)
-  yield* store.discard(before.commands.gone.commandId)
+  yield* store.discard(before.commands.gone.commandId, 1)
   return { ...before, committed, feed: yield* store.readAll(0, 1_000), head: yield* store.head }
 })
 
@@ -72,9 +72,9 @@ const secondLife = Effect.fnUntraced(function* (before: Before) {
   expect(yield* store.receipt(receipt("unchanged").id)).toMatchObject({ value: { firstVersion: 4, version: 3 } })
   expect(yield* store.snapshot(plain)).toMatchObject({ value: { version: 3, state: "state at 3" } })
   expect(yield* store.commit(commands.gone.commandId, THING)).toEqual({ _tag: "Discarded" })
-  expect(yield* store.discard(commands.kept.commandId)).toEqual(before.committed)
+  expect(yield* store.discard(commands.kept.commandId, 1)).toEqual(before.committed)
 
-  const unsettled = (yield* store.unsettled(1_001)).filter(({ streamId }) => streamId === left || streamId === passed)
+  const unsettled = (yield* store.unsettled).filter(({ streamId }) => streamId === left || streamId === passed)
   expect(unsettled.toSorted((a, b) => (a.streamId < b.streamId ? -1 : 1))).toEqual([
     { ...commands.left, released: false },
     { ...commands.passed, released: true }
@@ -101,6 +101,6 @@ const thirdLife = Effect.fnUntraced(function* (before: Before) {
   expect(yield* store.receipt(receipt("left").id)).toMatchObject({
     value: { streamId: left, firstVersion: 1, version: 2 }
   })
-  expect(yield* store.discard(commands.left.commandId)).toMatchObject({ _tag: "Committed", version: 2 })
+  expect(yield* store.discard(commands.left.commandId, 1)).toMatchObject({ _tag: "Committed", version: 2 })
   expect(yield* store.append(left, 2, before.more)).toEqual({ version: 11, position: before.head + 3 + 9 })
 })

@@ -1,7 +1,7 @@
 /** The two-step append: durable but invisible, in nobody's way longer than it must be, and settled once. */
 import { expect } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
-import { CommandExists, StreamReserved } from "../../ports/EventStore.ts"
+import { AttemptExists, CommandExists, EventExists, StreamReserved } from "../../ports/EventStore.ts"
 import { asStored, type Check, contentOf, type StoreFixture, THING } from "./fixture.ts"
 
 export const checkTwoSteps = (check: Check) => {
@@ -157,11 +157,11 @@ export const checkTwoSteps = (check: Check) => {
       const prepared = events(2)
       const { commandId } = reserve(a, "c")
       yield* store.prepare(0, events(1), reserve(a, "c"))
-      yield* store.release(commandId)
-      yield* store.discard(commandId)
-      yield* store.prepare(0, prepared, reserve(b, "c", 2_000))
+      yield* store.release(commandId, 1)
+      yield* store.discard(commandId, 1)
+      yield* store.prepare(0, prepared, reserve(b, "c", 2_000, 2))
       expect(yield* Effect.flip(store.append(b, 0, events(1)))).toMatchObject({
-        ...reserve(b, "c", 2_000),
+        ...reserve(b, "c", 2_000, 2),
         released: false
       })
       expect(yield* store.append(a, 0, events(1))).toMatchObject({ version: 1 })
@@ -177,29 +177,37 @@ export const checkTwoSteps = (check: Check) => {
       const head = yield* store.head
       const command = reserve(stream, "c")
       yield* store.prepare(0, events(2), command)
-      expect(yield* store.discard(command.commandId)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard(command.commandId, 1)).toEqual({ _tag: "Discarded" })
       expect(yield* store.head).toBe(head)
       expect(yield* store.append(stream, 0, kept)).toEqual({ version: 1, position: head + 1 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(kept, stream))
     })
   )
 
-  check("lets plain appends pass when released, but no other prepare", ({ store, name, events, reserve }) =>
+  check("lets appends pass that may, once it is released, but no other prepare", ({ store, name, events, reserve }) =>
     Effect.gen(function* () {
       const stream = name("a")
-      const [first, prepared, passing] = [events(1), events(2), events(3)]
+      const [first, passing, prepared] = [events(1), events(3), events(2)]
       const command = reserve(stream, "c", 4_711)
       yield* store.append(stream, 0, first)
       yield* store.prepare(1, prepared, command)
-      yield* store.release(command.commandId)
-      yield* store.release(command.commandId)
-      expect(yield* store.append(stream, 1, passing)).toMatchObject({ version: 4 })
+      expect(yield* Effect.flip(store.append(stream, 1, passing, undefined, true))).toMatchObject({
+        _tag: "StreamReserved",
+        released: false
+      })
+      yield* store.release(command.commandId, 1)
+      yield* store.release(command.commandId, 1)
+      expect(yield* Effect.flip(store.append(stream, 1, passing))).toMatchObject({
+        _tag: "StreamReserved",
+        released: true
+      })
+      expect(yield* store.append(stream, 1, passing, undefined, true)).toMatchObject({ version: 4 })
       expect(yield* Effect.flip(store.prepare(4, events(1), reserve(stream, "other")))).toMatchObject({
         _tag: "StreamReserved",
         ...command,
         released: true
       })
-      expect(yield* Effect.flip(store.append(stream, 1, events(1)))).toMatchObject({
+      expect(yield* Effect.flip(store.append(stream, 1, events(1), undefined, true))).toMatchObject({
         _tag: "VersionConflict",
         actual: 4
       })
@@ -216,9 +224,9 @@ export const checkTwoSteps = (check: Check) => {
       const passing = events(1)
       const command = reserve(stream, "c")
       yield* store.prepare(0, events(1), command)
-      yield* store.release(command.commandId)
-      yield* store.append(stream, 0, passing)
-      expect(yield* store.discard(command.commandId)).toEqual({ _tag: "Discarded" })
+      yield* store.release(command.commandId, 1)
+      yield* store.append(stream, 0, passing, undefined, true)
+      expect(yield* store.discard(command.commandId, 1)).toEqual({ _tag: "Discarded" })
       expect(yield* contentOf(store, stream)).toEqual(asStored(passing, stream))
       yield* store.prepare(1, events(1), reserve(stream, "next"))
     })
@@ -231,17 +239,17 @@ export const checkTwoSteps = (check: Check) => {
       yield* store.prepare(0, events(2), one)
       const committed = yield* store.commit(one.commandId, THING)
       yield* store.prepare(2, events(1), two)
-      yield* store.discard(two.commandId)
+      yield* store.discard(two.commandId, 1)
       yield* store.append(stream, 2, events(3))
       const before = yield* contentOf(store, stream)
-      for (const again of [store.commit(one.commandId, THING), store.discard(one.commandId)]) {
+      for (const again of [store.commit(one.commandId, THING), store.discard(one.commandId, 1)]) {
         expect(yield* again).toEqual(committed)
       }
-      for (const again of [store.commit(two.commandId, THING), store.discard(two.commandId)]) {
+      for (const again of [store.commit(two.commandId, THING), store.discard(two.commandId, 1)]) {
         expect(yield* again).toEqual({ _tag: "Discarded" })
       }
-      yield* store.release(one.commandId)
-      yield* store.release(two.commandId)
+      yield* store.release(one.commandId, 1)
+      yield* store.release(two.commandId, 1)
       expect(yield* contentOf(store, stream)).toEqual(before)
       expect(yield* store.append(stream, 5, events(1))).toMatchObject({ version: 6 })
     })
@@ -255,7 +263,7 @@ export const checkTwoSteps = (check: Check) => {
         yield* store.prepare(0, events(2), command)
         const settlements = yield* Effect.forEach(
           Array.from({ length: 20 }, (_, index) => (index + round) % 2 === 0),
-          (commit) => (commit ? store.commit(command.commandId, THING) : store.discard(command.commandId)),
+          (commit) => (commit ? store.commit(command.commandId, THING) : store.discard(command.commandId, 1)),
           { concurrency: "unbounded" }
         )
         for (const settlement of settlements) expect(settlement).toEqual(settlements[0])
@@ -278,37 +286,118 @@ export const checkTwoSteps = (check: Check) => {
 
   check("counts an unknown command as discarded", ({ store, name }) =>
     Effect.gen(function* () {
-      expect(yield* store.discard(name("nobody"))).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard(name("nobody"), 1)).toEqual({ _tag: "Discarded" })
       expect(yield* store.commit(name("nobody"), THING)).toEqual({ _tag: "Discarded" })
-      yield* store.release(name("nobody"))
+      yield* store.release(name("nobody"), 1)
     })
   )
 
-  check(
-    "is listed as unsettled once it is released or its deadline has passed, until it settles",
-    ({ store, name, events, reserve }) =>
-      Effect.gen(function* () {
-        const commands = [1_000, 2_000, 3_000].map((deadline) =>
-          reserve(name(`s-${deadline}`), `c-${deadline}`, deadline)
-        )
-        const [early, middle, late] = commands as [Reserved, Reserved, Reserved]
-        for (const command of commands) yield* store.prepare(0, events(1), command)
-        const ours = new Set(commands.map(({ commandId }) => commandId))
-        const unsettled = (before: number) =>
-          Effect.map(store.unsettled(before), (all) =>
-            all.filter(({ commandId }) => ours.has(commandId)).toSorted((a, b) => a.deadline - b.deadline)
-          )
-        expect(yield* unsettled(1_000)).toEqual([])
-        expect(yield* unsettled(1_001)).toEqual([{ ...early, released: false }])
-        yield* store.release(middle.commandId)
-        expect(yield* unsettled(1_001)).toEqual([
-          { ...early, released: false },
-          { ...middle, released: true }
-        ])
-        yield* store.commit(early.commandId, THING)
-        yield* store.discard(middle.commandId)
-        expect(yield* unsettled(4_000)).toEqual([{ ...late, released: false }])
+  check("is listed as unsettled until it settles", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const commands = [1_000, 2_000, 3_000].map((deadline) =>
+        reserve(name(`s-${deadline}`), `c-${deadline}`, deadline)
+      )
+      const [early, middle, late] = commands as [Reserved, Reserved, Reserved]
+      for (const command of commands) yield* store.prepare(0, events(1), command)
+      const ours = new Set(commands.map(({ commandId }) => commandId))
+      const unsettled = Effect.map(store.unsettled, (all) =>
+        all.filter(({ commandId }) => ours.has(commandId)).toSorted((a, b) => a.deadline - b.deadline)
+      )
+      yield* store.release(middle.commandId, 1)
+      expect(yield* unsettled).toEqual([
+        { ...early, released: false },
+        { ...middle, released: true },
+        { ...late, released: false }
+      ])
+      yield* store.commit(early.commandId, THING)
+      yield* store.discard(middle.commandId, 1)
+      expect(yield* unsettled).toEqual([{ ...late, released: false }])
+    })
+  )
+
+  check("is settled by evidence of its own attempt, and by no other's", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const stream = name("a")
+      const [first, second] = [events(1), events(1)]
+      const { commandId } = reserve(stream, "c")
+      yield* store.prepare(0, first, reserve(stream, "c"))
+      expect(yield* store.discard(commandId, 2)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.commit(commandId, THING, 2)).toEqual({ _tag: "Discarded" })
+      yield* store.release(commandId, 2)
+      expect((yield* store.unsettled).filter((open) => open.commandId === commandId)).toEqual([
+        { ...reserve(stream, "c"), released: false }
+      ])
+      yield* store.discard(commandId, 1)
+
+      // The number of an attempt is taken once.
+      const again = yield* Effect.flip(store.prepare(0, second, reserve(stream, "c")))
+      expect(again).toBeInstanceOf(AttemptExists)
+      expect(again).toMatchObject({ commandId, attempt: 1 })
+      yield* store.prepare(0, second, reserve(stream, "c", 1_000, 2))
+      // What was learned of the first attempt comes late.
+      expect(yield* store.discard(commandId, 1)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.commit(commandId, THING, 1)).toEqual({ _tag: "Discarded" })
+      yield* store.release(commandId, 1)
+      expect(yield* Effect.flip(store.append(stream, 0, events(1), undefined, true))).toMatchObject({
+        _tag: "StreamReserved",
+        attempt: 2,
+        released: false
       })
+      const committed = yield* store.commit(commandId, THING, 2)
+      expect(committed).toMatchObject({ _tag: "Committed", version: 1 })
+      for (const settle of [store.commit(commandId, THING, 1), store.discard(commandId, 1)]) {
+        expect(yield* settle).toEqual({ _tag: "Discarded" })
+      }
+      for (const settle of [store.commit(commandId, THING), store.discard(commandId, 2)]) {
+        expect(yield* settle).toEqual(committed)
+      }
+      expect(yield* contentOf(store, stream)).toEqual(asStored(second, stream))
+    })
+  )
+
+  check("is committed by the word of a device, whichever attempt it is", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const stream = name("a")
+      const { commandId } = reserve(stream, "c")
+      yield* store.prepare(0, events(1), reserve(stream, "c"))
+      yield* store.discard(commandId, 1)
+      yield* store.prepare(0, events(1), reserve(stream, "c", 1_000, 2))
+      expect(yield* store.commit(commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
+    })
+  )
+
+  check("keeps the ids of its events to itself, until it is discarded", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const prepared = events(2)
+      const eventId = prepared[1]?.eventId
+      yield* store.prepare(0, prepared, reserve(name("a"), "c"))
+      const attempts = [
+        store.append(name("b"), 0, prepared.slice(1)),
+        store.prepare(0, prepared.slice(1), reserve(name("b"), "other"))
+      ]
+      for (const attempt of attempts) {
+        const refused = yield* Effect.flip(attempt)
+        expect(refused).toBeInstanceOf(EventExists)
+        expect(refused).toMatchObject({ eventId })
+      }
+      expect((yield* store.event(eventId ?? ""))._tag).toBe("None")
+      yield* store.discard(name("c"), 1)
+      expect(yield* store.append(name("b"), 0, prepared)).toMatchObject({ version: 2 })
+    })
+  )
+
+  check("comes no earlier in its stream than what has passed it", ({ store, name, events, reserve }) =>
+    Effect.gen(function* () {
+      const stream = name("a")
+      const at = 1_700_000_000_000
+      const timed = (offset: number) => events(1).map((event) => ({ ...event, at: at + offset }))
+      yield* store.append(stream, 0, timed(0))
+      yield* store.prepare(1, timed(10), reserve(stream, "c"))
+      yield* store.release(name("c"), 1)
+      yield* store.append(stream, 1, timed(20), undefined, true)
+      yield* store.commit(name("c"), THING)
+      expect((yield* store.read(stream, 0, 10)).map((event) => event.at - at)).toEqual([0, 20, 20])
+    })
   )
 }
 
