@@ -342,7 +342,10 @@ const passing: ReadonlySet<LockEvent["_tag"]> = new Set([
 /** Whether events can change neither the permission nor the outcome of a device command that was decided before them. */
 export const mayPass = (events: ReadonlyArray<LockEvent>): boolean => events.every(({ _tag }) => passing.has(_tag))
 
-/** Who a command is put down to: the user if there is one, else the organization; `*` is the operator. */
+/**
+ * Who a command is put down to on the wire: the user if there is one, else the organization; `*` is the operator. It is a
+ * name to show and proves nothing, since a user may be called `*` or as an organization is: rights rest on principals.
+ */
 export const actorOf = (principal: Principal): string => {
   switch (principal._tag) {
     case "User":

@@ -10,7 +10,7 @@ import { type Lock, LockId } from "./Lock.ts"
 import { actorOf } from "./LockAggregate.ts"
 import { Description, NewDateTime, NonEmptyText } from "./LockCommand.ts"
 import { type AccessDenied, TempKeyNotValid } from "./LockError.ts"
-import type { Principal } from "./Principal.ts"
+import { isOrganization, isUser, type Principal } from "./Principal.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { DoorNeedsPin, EmptySharedWindow, NoSuchLock } from "./SharedCredentialError.ts"
 import { canonical } from "./TempKey.ts"
@@ -205,8 +205,8 @@ export const doorForPin = (credential: SharedCredential, lockId: number, now: nu
 export const isMaker = (principal: Principal, { grantedBy }: SharedCredential): boolean =>
   principal._tag === "Super" ||
   principal._tag === "System" ||
-  (principal._tag === "User" && grantedBy._tag === "User" && grantedBy.userId === principal.userId) ||
-  (principal._tag === "Organization" && grantedBy._tag === "Organization" && grantedBy.orgId === principal.orgId)
+  (grantedBy._tag === "User" && isUser(principal, grantedBy.userId)) ||
+  (grantedBy._tag === "Organization" && isOrganization(principal, grantedBy.orgId))
 
 /** A shared credential as its makers see it. */
 export const summaryOf = (credential: SharedCredential) => ({

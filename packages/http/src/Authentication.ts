@@ -3,13 +3,15 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { Principal, StoreUnavailable } from "@latchkey/core"
 import { Context, Effect, Layer, Schema } from "effect"
 import { ApiKeys } from "./ApiKeys.ts"
-import { Jwt, type KeysUnavailable, type TokenRefused } from "./Jwt.ts"
+import type { KeysUnavailable } from "./IssuerKeys.ts"
+import { Jwt, type TokenRefused } from "./Jwt.ts"
 
 /** Nobody is signed in; `message` says what to send. */
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {
   message: Schema.String
 }) {}
 
+/** Of these, `KeysUnavailable` and `StoreUnavailable` say that it cannot be told who asks. */
 export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | StoreUnavailable
 
 export class Authenticator extends Context.Service<

@@ -1,6 +1,6 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
 import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
-import { Config, Effect, Option, Schema } from "effect"
+import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
 import {
   anyText,
@@ -9,6 +9,8 @@ import {
   budgetText,
   databaseName,
   httpUrl,
+  isLoopback,
+  keysUrl,
   matching,
   mqttUrl,
   oneOf,
@@ -175,7 +177,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       "LATCHKEY_TRUSTED_PROXIES",
       noProxies,
       parseProxies,
-      "expected addresses or networks such as 10.0.0.0/8, separated by commas"
+      "expected addresses or networks such as 10.0.0.5 or 10.0.8.0/28, separated by commas"
     ),
     connections: {
       total: yield* variable(
@@ -197,7 +199,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       "LATCHKEY_API_KEYS",
       [],
       apiKeyPairs,
-      "expected org:secret pairs, separated by commas, and no secret twice"
+      "expected org:secret pairs, separated by commas, each secret of at least 32 bytes, and none twice"
     ),
     budgets: yield* budgets,
     traced:
@@ -269,7 +271,7 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "LATCHKEY_SHADOW_KEYS",
     [],
     shadowKeyPairs,
-    "expected accessKeyId:secret pairs, separated by commas, and no id twice"
+    "expected accessKeyId:secret pairs, separated by commas, each secret of at least 32 bytes, and no id twice"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const limits = yield* shadowConnections
@@ -332,8 +334,18 @@ const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(funct
     secretBytes,
     "expected a secret of at least 32 bytes"
   )
-  const url = yield* variable("LATCHKEY_JWKS_URL", undefined, httpUrl, "expected an http or https URL")
-  const publicKey = yield* variable("LATCHKEY_JWT_PUBLIC_KEY", undefined, publicKeyFrom, "expected a public key as PEM")
+  const url = yield* variable(
+    "LATCHKEY_JWKS_URL",
+    undefined,
+    keysUrl,
+    "expected an https URL, or an http URL of this machine (localhost), without a user or password"
+  )
+  const publicKey = yield* variable(
+    "LATCHKEY_JWT_PUBLIC_KEY",
+    undefined,
+    publicKeyFrom,
+    "expected a public key as PEM: RSA of at least 2048 bits, P-256 or Ed25519"
+  )
   const keys: ReadonlyArray<JwtOptions["key"]> = [
     ...(secret === undefined ? [] : [{ _tag: "Secret" as const, secret }]),
     ...(url === undefined ? [] : [{ _tag: "Jwks" as const, url: new URL(url) }]),
@@ -346,6 +358,18 @@ const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(funct
   return keys[0] ?? { _tag: "None" }
 })
 
+/** A variable as it is declared. */
+export interface Declared {
+  readonly name: string
+  readonly fallback: unknown
+  readonly expected: string
+}
+
+/** Is told of every variable that is read. */
+const OnRead = Context.Reference<(declared: Declared) => void>("@latchkey/http/Config/OnRead", {
+  defaultValue: () => () => {}
+})
+
 /** A variable that is unset or empty has its default; `parse` answers `undefined` for what is no value. */
 const variable = Effect.fnUntraced(function* <A, const Default>(
   name: string,
@@ -353,6 +377,8 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
   parse: (text: string) => A | undefined,
   expected: string
 ) {
+  const onRead = yield* OnRead
+  onRead({ name, fallback, expected })
   const text = yield* Config.option(Config.String(name)).pipe(
     Effect.mapError(() => new InvalidConfig({ variable: name, expected }))
   )
@@ -361,5 +387,20 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
   return value === undefined ? yield* new InvalidConfig({ variable: name, expected }) : value
 })
 
-/** Whether only programs of this machine can reach what listens there. */
-const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)
+/** What is read depends on what is chosen: these choices together read every variable. */
+const CHOICES: ReadonlyArray<Readonly<Record<string, string>>> = [
+  {},
+  { LATCHKEY_STORE: "spacetimedb", LATCHKEY_SPACETIMEDB_TOKEN: "any" },
+  { LATCHKEY_SHADOW: "aws" }
+]
+
+/** Every variable that there is, in the order in which they are read; found by reading them. */
+export const declaredVariables = (): ReadonlyArray<Declared> => {
+  const found = new Map<string, Declared>()
+  const onRead = (declared: Declared) => void (found.has(declared.name) || found.set(declared.name, declared))
+  for (const env of CHOICES) {
+    const read = Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+    Effect.runSync(Effect.ignore(Effect.provideService(read, OnRead, onRead)))
+  }
+  return [...found.values()]
+}

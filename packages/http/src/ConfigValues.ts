@@ -24,6 +24,17 @@ export const portOrOff = (text: string): number | "off" | undefined => (text ===
 export const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 
+/** Whether only programs of this machine can reach what listens there. */
+export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
+
+/** Where keys come from decides who signs in: nobody on the way may change them. */
+export const keysUrl = (text: string): string | undefined => {
+  if (httpUrl(text) === undefined) return undefined
+  const { protocol, hostname, username, password } = new URL(text)
+  const isSafe = protocol === "https:" || isLoopback(hostname)
+  return isSafe && username === "" && password === "" ? text : undefined
+}
+
 export const mqttUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
 
@@ -48,15 +59,34 @@ export const databaseName = (text: string): string | undefined => (/^[\w-]+$/.te
 
 export const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)
-  return bytes.length >= 32 ? bytes : undefined
+  return bytes.length >= SECRET_BYTES ? bytes : undefined
 }
+
+/** What is shorter can be guessed. */
+const SECRET_BYTES = 32
 
 /** PEM in one line, its line ends written as \\n, is what many environments can hold. */
 export const publicKeyFrom = (text: string): KeyObject | undefined => {
   try {
-    return createPublicKey(text.replaceAll("\\n", "\n"))
+    const key = createPublicKey(text.replaceAll("\\n", "\n"))
+    return algorithmsOf(key).length > 0 ? key : undefined
   } catch {
     return undefined
+  }
+}
+
+/** The algorithms of tokens that this public key verifies; none when it is of a kind that tokens are not signed with here. */
+export const algorithmsOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): ReadonlyArray<string> => {
+  const { modulusLength = 0, namedCurve } = asymmetricKeyDetails ?? {}
+  switch (asymmetricKeyType) {
+    case "rsa":
+      return modulusLength >= 2048 ? ["RS256", "PS256"] : []
+    case "ec":
+      return namedCurve === "prime256v1" ? ["ES256"] : []
+    case "ed25519":
+      return ["EdDSA"]
+    default:
+      return []
   }
 }
 
@@ -81,5 +111,7 @@ export const shadowKeyPairs = (
 const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>
   text.split(",").flatMap((pair) => {
     const [, name, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
-    return name === undefined || secret === undefined ? [] : [[name, secret] as const]
+    return name === undefined || secret === undefined || secretBytes(secret) === undefined
+      ? []
+      : [[name, secret] as const]
   })

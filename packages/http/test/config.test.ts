@@ -173,7 +173,7 @@ describe("device shadows", () => {
 
   it("with keys are for those who sign", async () => {
     using folder = temporaryFolder()
-    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret/with+signs=", LATCHKEY_SHADOW_PORT: "0" }
+    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret/with+signs=of-32-bytes-or-more=", LATCHKEY_SHADOW_PORT: "0" }
     await using server = await startServer({ ...configured(folder.path), ...keys })
     const url = shadowsIn(server.output()) ?? expect.fail(server.output())
     expect((await fetch(`${url}/things/thing/shadow`)).status).toBe(403)
@@ -209,12 +209,12 @@ describe("the first start", () => {
     using folder = temporaryFolder()
     await using server = await startServer({
       ...configured(folder.path),
-      LATCHKEY_API_KEYS: "*:the-operators,acme:with:colons"
+      LATCHKEY_API_KEYS: "*:the-operators-key-of-32-bytes-or-more,acme:with:colons:and:32:bytes:or:more:of:them"
     })
     expect(server.output()).not.toMatch(/super key/i)
-    expect(await changeLock(server.url, "the-operators")).toBe(200)
-    expect(await changeLock(server.url, "with:colons")).toBe(403)
-    expect(contentOf(folder.path).includes("the-operators")).toBe(false)
+    expect(await changeLock(server.url, "the-operators-key-of-32-bytes-or-more")).toBe(200)
+    expect(await changeLock(server.url, "with:colons:and:32:bytes:or:more:of:them")).toBe(403)
+    expect(contentOf(folder.path).includes("the-operators-key-of-32-bytes-or-more")).toBe(false)
   })
 
   it("without a way to check tokens says so, and signs no user in", async () => {
@@ -229,11 +229,13 @@ it.each([{ LATCHKEY_STORE: "memory" }, { LATCHKEY_DATA: ":memory:" }])("%o keeps
   using folder = temporaryFolder()
   const environment = { ...configured(folder.path), ...kept }
   await using first = await startServer(environment)
-  expect(await changeLock(first.url, "super-key")).toBe(200)
+  expect(await changeLock(first.url, "super-key-which-has-32-bytes-or-more")).toBe(200)
   await first.kill()
   expect(readdirSync(folder.path)).toEqual([])
   await using second = await startServer(environment)
-  expect((await callsOf(second.url, apiKey("super-key"))("GET", "/locks/1/details")).status).toBe(404)
+  expect(
+    (await callsOf(second.url, apiKey("super-key-which-has-32-bytes-or-more"))("GET", "/locks/1/details")).status
+  ).toBe(404)
 })
 
 it("issuer and audience of tokens are the configured ones", async () => {

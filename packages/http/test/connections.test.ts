@@ -4,6 +4,7 @@ import type { Socket } from "node:net"
 import { Effect } from "effect"
 import { expect, it, vi } from "vitest"
 import { parseProxies } from "../src/CallerAddress.ts"
+import { superKey } from "./harness/callers.ts"
 import { startInProcess } from "./harness/inProcess.ts"
 import { createLock, type TestLock } from "./harness/locks.ts"
 import { callsOf, connectTo, readAll } from "./harness/request.ts"
@@ -106,7 +107,7 @@ it("while it stops, answers what was begun on a connection, says with the last t
   const [one, two] = [await createLock(server.url), await createLock(server.url)]
   await Effect.runPromise(server.shadow.setMode("hang"))
   const ask = ({ path }: TestLock, action: string, body: string) =>
-    `POST ${path}/${action} HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    `POST ${path}/${action} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
   const socket = await connectTo(server.url)
   let text = ""
   socket.on("data", (chunk: Buffer) => (text += chunk.toString()))
@@ -130,7 +131,7 @@ it("a request whose client is gone is carried out while the server stops, and is
   const lock = await createLock(server.url)
   await Effect.runPromise(server.shadow.setMode("hang"))
   const socket = await connectTo(server.url)
-  socket.write(`POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nContent-Length: 0\r\n\r\n`)
+  socket.write(`POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Length: 0\r\n\r\n`)
   await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
   socket.destroy()
   await server.stop()

@@ -142,9 +142,10 @@ test(
   })
 )
 
-/** A page of events: the schema and the newest events can be read, older events cannot. */
+/** A page of events in the middle: the schema and the newest events can be read, older events cannot. */
 const spoil = (file: string) => {
-  const text = readFileSync(file).indexOf("x".repeat(1_000))
+  const pages = readFileSync(file)
+  const text = pages.indexOf("x".repeat(1_000), pages.length / 2)
   writeSync(openSync(file, "r+"), Buffer.alloc(4_096, 0xff), 0, undefined, text - (text % 4_096))
 }
 

@@ -1,4 +1,5 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
+import { createServer } from "node:net"
 import {
   CurrentBudgets,
   type DeviceShadow,
@@ -12,10 +13,12 @@ import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { ApiKeys } from "../ApiKeys.ts"
 import { Authenticator } from "../Authentication.ts"
-import { type ServerConfig, serverConfig } from "../Config.ts"
+import { InvalidConfig, type ServerConfig, serverConfig } from "../Config.ts"
 import { Jwt } from "../Jwt.ts"
 import { PinSecret } from "../PinSecret.ts"
 import { listen, urlOf } from "../Server.ts"
+import { exposedFiles } from "./exposedFiles.ts"
+import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
 export type Adapters = (
@@ -24,9 +27,22 @@ export type Adapters = (
 
 /** Fails with one sentence that says what to mend. */
 export const application = Effect.fnUntraced(function* (adapters: Adapters) {
+  yield* warnOfUnknownVariables
   const config = yield* serverConfig
+  yield* checkHost(config.host)
   return yield* Layer.launch(server(config, adapters))
 })
+
+/** Everything listens on this host: whether it can is said once, and before anything else. */
+const checkHost = (host: string) =>
+  Effect.callback<void, InvalidConfig>((resume) => {
+    const probe = createServer()
+    probe.once("error", ({ message }) => {
+      const expected = `expected a name or address of this machine (${message})`
+      resume(Effect.fail(new InvalidConfig({ variable: "HOST", expected })))
+    })
+    probe.listen(0, host, () => probe.close(() => resume(Effect.void)))
+  })
 
 const server = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
@@ -88,6 +104,8 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
       `PINs of ${strays} temp keys were made under another key and open nothing: restore pin.key or LATCHKEY_PIN_KEY.`
     )
   }
+  const exposed = exposedFiles(config.data)
+  if (exposed !== undefined) yield* Effect.logWarning(exposed)
   yield* Console.log(
     `Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
   )

@@ -1,6 +1,7 @@
 /** `latchkey simulate`: locks that are not there, over MQTT, to try Latchkey without hardware. */
 import { Console, Effect, Option, Schema, Stdio } from "effect"
 import { Command, Flag } from "effect/cli"
+import { visible } from "./visible.ts"
 
 /** Most locks of one process: each has a connection of its own. */
 const MOST_LOCKS = 10_000
@@ -89,9 +90,9 @@ export const simulate = Command.make(
             onIncident: (incident) => {
               const told = reach.hear(incident)
               if (isTerminal) return
-              if (told !== undefined) print(Console.error(told))
+              if (told !== undefined) print(Console.error(visible(told)))
               const line = simulator.lineOf(incident)
-              if (line !== undefined) print(Console.log(line))
+              if (line !== undefined) print(Console.log(visible(line)))
             }
           })
         ),
@@ -119,4 +120,8 @@ export const simulate = Command.make(
 )
 
 /** Each line without what stood there before. */
-const cleared = (text: string): string => text.replaceAll("\n", "\x1b[K\n").concat("\x1b[K\n")
+const cleared = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => `${visible(line)}\x1b[K\n`)
+    .join("")

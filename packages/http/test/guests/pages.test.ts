@@ -36,6 +36,14 @@ describe("a value in a template", () => {
     )
   })
 
+  it("reads as it is written: overrides of its direction are left out, words of either direction stay", () => {
+    const label = "Gate\u202e \u2066etaG\u2069\u202a\u202b\u202d\u2067\u2068\u202c דלת\u200f"
+    expect(html`<p title="${label}">${label}</p>`.markup).toBe('<p title="Gate etaG דלת\u200f">Gate etaG דלת\u200f</p>')
+    expect(pageOf({ doors: [{ id: 1, label, opensBy: "link", online: true }] })).not.toMatch(
+      /[\u202a-\u202e\u2066-\u2069]/
+    )
+  })
+
   it("that is not there leaves nothing", () => {
     expect(html`<p>${undefined}${false}${[]}${0}${[html`<b></b>`]}</p>`.markup).toBe("<p>0<b></b></p>")
   })
