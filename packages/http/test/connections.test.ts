@@ -131,7 +131,9 @@ it("a request whose client is gone is carried out while the server stops, and is
   const lock = await createLock(server.url)
   await Effect.runPromise(server.shadow.setMode("hang"))
   const socket = await connectTo(server.url)
-  socket.write(`POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Length: 0\r\n\r\n`)
+  socket.write(
+    `POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Length: 0\r\n\r\n`
+  )
   await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
   socket.destroy()
   await server.stop()
