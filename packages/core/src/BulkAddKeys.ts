@@ -11,7 +11,7 @@ import { LEASE, underLease } from "./Lease.ts"
 import { streamOfLock } from "./Lock.ts"
 import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
-import { type ExecuteError, Locks, ReceiptReused } from "./Locks.ts"
+import { type ExecuteError, Locks } from "./Locks.ts"
 import type { Principal } from "./Principal.ts"
 import {
   CommandExists,
@@ -21,6 +21,7 @@ import {
   type StoredEvent,
   type StoreUnavailable
 } from "./ports/EventStore.ts"
+import { earlierTry, type ReceiptReused, type RequestReceipt } from "./Receipts.ts"
 import { feedReader } from "./StreamFollower.ts"
 
 const BulkKey = Schema.Struct({
@@ -233,13 +234,10 @@ export class BulkAddKeys extends Context.Service<
       )
 
       /** The instance that was answered to this request before. */
-      const started = Effect.fnUntraced(function* (receipt: Receipt | undefined) {
-        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
-        if (Option.isNone(found)) return undefined
-        const { id, fingerprint, streamId } = found.value
-        if (fingerprint !== receipt?.fingerprint) return yield* Effect.fail(new ReceiptReused({ id }))
-        return streamId.slice(PREFIX.length)
-      })
+      const started = (receipt: RequestReceipt | undefined) =>
+        Effect.map(earlierTry(store, receipt), (found) =>
+          Option.isNone(found) ? undefined : found.value.streamId.slice(PREFIX.length)
+        )
 
       return {
         start: Effect.fnUntraced(function* (command) {

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { LockId } from "./Lock.ts"
 import { Principal } from "./Principal.ts"
-import { Receipt } from "./ports/EventStore.ts"
+import { RequestReceipt } from "./Receipts.ts"
 import { NewSchedule } from "./Schedule.ts"
 import type { AnsweredCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
@@ -133,7 +133,7 @@ export const CommandContext = Schema.Struct({
   at: Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 })),
   principal: Principal,
   /** Makes a retried command answer what it answered the first time. */
-  receipt: Schema.optionalKey(Receipt)
+  receipt: Schema.optionalKey(RequestReceipt)
 })
 export type CommandContext = typeof CommandContext.Type
 

@@ -25,6 +25,7 @@ import {
   type StoreUnavailable,
   type StreamReserved
 } from "./ports/EventStore.ts"
+import { earlierTry, type ReceiptReused, type RequestReceipt } from "./Receipts.ts"
 import { makeRefusedUses } from "./RefusedUses.ts"
 import { FIND_TIMEOUT, Settling } from "./Settling.ts"
 
@@ -53,13 +54,6 @@ export class DeviceUnreachable extends Schema.TaggedError<DeviceUnreachable>()("
 export class LockBusy extends Schema.TaggedError<LockBusy>()("LockBusy", { lockId: Schema.Number }) {
   override get message() {
     return `Lock ${this.lockId} is busy. Nothing was changed; try again in a moment.`
-  }
-}
-
-/** The receipt id belongs to another request. */
-export class ReceiptReused extends Schema.TaggedError<ReceiptReused>()("ReceiptReused", { id: Schema.String }) {
-  override get message() {
-    return "This idempotency key was used for another request. Use a new key for a new request."
   }
 }
 
@@ -185,11 +179,10 @@ export class Locks extends Context.Service<
         const readBack = (loaded: LoadedLock) => Effect.ignore(repository.refresh(loaded))
 
         /** The answer that a receipt was given for. */
-        const replay = Effect.fnUntraced(function* (lockId: number, receipt: Receipt) {
-          const found = yield* store.receipt(receipt.id)
+        const replay = Effect.fnUntraced(function* (lockId: number, receipt: RequestReceipt) {
+          const found = yield* earlierTry(store, receipt)
           if (Option.isNone(found)) return undefined
-          const { fingerprint, streamId, firstVersion, version } = found.value
-          if (fingerprint !== receipt.fingerprint) return yield* Effect.fail(new ReceiptReused({ id: receipt.id }))
+          const { streamId, firstVersion, version } = found.value
           const stored = yield* store.read(streamId, firstVersion - 1, version - firstVersion + 1)
           return { lockId, version, events: stored.flatMap((event) => Option.toArray(fromStored(event))) }
         })

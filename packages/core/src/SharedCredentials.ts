@@ -7,10 +7,10 @@ import type { Lock } from "./Lock.ts"
 import { BOUNDS, type CommandContext } from "./LockCommand.ts"
 import { AccessDenied, LockFull, TempKeyExists } from "./LockError.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
-import { ReceiptReused } from "./Locks.ts"
 import { drawPin, hashPin, type PinKey } from "./Pins.ts"
 import type { Principal } from "./Principal.ts"
 import { CommandExists, EventStore, type NewEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { earlierTry, ReceiptReused } from "./Receipts.ts"
 import {
   type Door,
   decideShare,
@@ -152,12 +152,10 @@ export class SharedCredentials extends Context.Service<
 
       /** What the first request with this receipt made. */
       const replay = Effect.fnUntraced(function* ({ receipt }: SharedContext) {
-        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
-        if (receipt === undefined || Option.isNone(found)) return undefined
+        const found = yield* earlierTry(store, receipt)
+        if (Option.isNone(found)) return undefined
         const uuid = sharedOfStream(found.value.streamId)
-        if (uuid === undefined || found.value.fingerprint !== receipt.fingerprint) {
-          return yield* Effect.fail(new ReceiptReused({ id: receipt.id }))
-        }
+        if (uuid === undefined) return yield* Effect.fail(new ReceiptReused({ id: found.value.id }))
         yield* catchUp()
         return register.get(uuid)
       })

@@ -17,6 +17,7 @@ import type { PinKey } from "./Pins.ts"
 import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
+import { earlierTry, type RequestReceipt } from "./Receipts.ts"
 import { type Door, doorForPin, doorOf, linkHindrance, mayShare, type SharedCredential } from "./SharedCredential.ts"
 import {
   type DoorNeedsPin,
@@ -121,8 +122,7 @@ export class SharedDoors extends Context.Service<
       })
 
       /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */
-      const isRetry = ({ receipt }: SharedContext) =>
-        receipt === undefined ? Effect.succeed(false) : Effect.map(store.receipt(receipt.id), Option.isSome)
+      const isRetry = ({ receipt }: SharedContext) => Effect.map(earlierTry(store, receipt), Option.isSome)
 
       const lockAt = (lockId: number) =>
         queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
@@ -176,11 +176,7 @@ export class SharedDoors extends Context.Service<
               return may ? Result.succeed({ credential, door }) : Result.fail(credential.uuid)
             })
           )
-          // The fingerprint is of a body that holds the PIN: without the key it must tell nothing of it.
-          const kept =
-            receipt === undefined
-              ? context
-              : { ...context, receipt: { ...receipt, fingerprint: key.digest(`receipt\n${receipt.fingerprint}`) } }
+          const kept = receipt === undefined ? context : { ...context, receipt: receiptOf(receipt, credential, key) }
           return yield* Effect.catchTag(tell(kept, credential, door, "PIN"), "AccessDenied", () =>
             Effect.fail(new PinRefused())
           )
@@ -188,4 +184,22 @@ export class SharedDoors extends Context.Service<
       }
     })
   )
+}
+
+/**
+ * Of those who type PINs nothing is known but the PIN: two guests of one lock who send the same key must not meet. The
+ * fingerprint is of a body that holds the PIN: without the key it must tell nothing of it.
+ */
+const receiptOf = (
+  { id, fingerprint, earlier, ...rest }: RequestReceipt,
+  credential: SharedCredential,
+  key: PinKey
+): RequestReceipt => {
+  const hidden = (fingerprint: string) => key.digest(`receipt\n${fingerprint}`)
+  return {
+    ...rest,
+    id: key.digest(`receipt of\n${credential.uuid}\n${id}`),
+    fingerprint: hidden(fingerprint),
+    ...(earlier === undefined ? {} : { earlier: { ...earlier, fingerprint: hidden(earlier.fingerprint) } })
+  }
 }

@@ -27,6 +27,7 @@ export * from "./Explain.ts"
 export * from "./Simulate.ts"
 // The ports: what an adapter implements.
 export * from "./ports/EventStore.ts"
+export { OnReplay, ReceiptReused, RequestReceipt } from "./Receipts.ts"
 export * from "./ports/DeviceShadow.ts"
 export * from "./ports/ReadModel.ts"
 export * from "./CommandsInShadow.ts"

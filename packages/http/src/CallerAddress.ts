@@ -33,7 +33,10 @@ export const noProxies: TrustedProxies = { includes: () => false }
  * The whole address of the client, as it is usually written: of the connection, or, behind trusted proxies, the last one
  * in `X-Forwarded-For` that none of them is. What a proxy says that is no address leaves the address of that proxy.
  */
-export const callerAddress = (request: IncomingMessage, proxies: TrustedProxies): string => {
+export const callerAddress = (
+  request: Pick<IncomingMessage, "socket" | "headers">,
+  proxies: TrustedProxies
+): string => {
   const forwarded = request.headers["x-forwarded-for"]
   const hops = (forwarded === undefined ? [] : String(forwarded).split(",")).map((hop) => addressIn(hop.trim()))
   const readable = hops.slice(hops.lastIndexOf(undefined) + 1).join(",")

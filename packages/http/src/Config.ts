@@ -24,6 +24,7 @@ import {
   serverUrl,
   shadowKeyPairs
 } from "./ConfigValues.ts"
+import { DEFAULT_CONNECTIONS } from "./Connections.ts"
 import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -65,6 +66,9 @@ export interface ServerConfig extends StoreConfig {
   /** How the API is reached from outside, without a slash at the end. */
   readonly publicUrl: string | undefined
   readonly proxies: TrustedProxies
+  readonly connections: Required<ConnectionLimits>
+  /** Whether `/docs` is there. */
+  readonly docs: boolean
   /** The secret under which PINs are kept, unless it is in the folder of the data. */
   readonly pinKey: Uint8Array | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
@@ -178,6 +182,21 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       parseProxies,
       "expected addresses or networks such as 10.0.0.5 or 10.0.8.0/28, separated by commas"
     ),
+    connections: {
+      total: yield* variable(
+        "LATCHKEY_HTTP_CONNECTIONS",
+        DEFAULT_CONNECTIONS.total,
+        positive,
+        "expected how many connections may be open, at least 1"
+      ),
+      perAddress: yield* variable(
+        "LATCHKEY_HTTP_CONNECTIONS_PER_ADDRESS",
+        DEFAULT_CONNECTIONS.perAddress,
+        positive,
+        "expected how many connections one address may have open, at least 1"
+      )
+    },
+    docs: (yield* variable("LATCHKEY_DOCS", "on", oneOf("on", "off"), "expected on or off")) === "on",
     pinKey: yield* variable("LATCHKEY_PIN_KEY", undefined, secretBytes, "expected a secret of at least 32 bytes"),
     apiKeys: yield* variable(
       "LATCHKEY_API_KEYS",

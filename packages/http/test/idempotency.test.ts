@@ -147,6 +147,38 @@ it("is each caller's own", async () => {
   expect(await countOf(lock)).toBe(8)
 })
 
+it("says that an answer is one that was given before", async () => {
+  const lock = await createLock(server.url)
+  const once = key()
+  const set = () => lock.post("SetOwner", { userId: "u" }, once)
+  const [first, again] = [await set(), await set()]
+  expect([first, again].map(({ headers }) => headers.get("idempotency-replayed"))).toEqual([null, "true"])
+})
+
+it("is the same for the same JSON in another order and spacing", async () => {
+  const lock = await createLock(server.url)
+  const once = key()
+  const first = await lock.post("AddResident", { name: "Ada", email: "ada@example.org" }, once)
+  const again = await lock.post("AddResident", '{ "email": "ada@example.org",\n "name": "\\u0041da" }', once)
+  expect(ofTheAnswer(again)).toEqual(ofTheAnswer(first))
+})
+
+it("is another one's for a user beside an API key", async () => {
+  const lock = await createLock(server.url)
+  const once = key()
+  const remove = async (user: callers.Credentials, userId: string) =>
+    (
+      await callsOf(server.url, { ...callers.superKey, ...user })("POST", `${lock.path}/SetOwner`, {
+        body: { userId },
+        headers: once
+      })
+    ).status
+  expect([await remove(callers.owner, "a"), await remove(callers.stranger, "b"), await remove({}, "c")]).toEqual([
+    200, 200, 200
+  ])
+  expect(await countOf(lock)).toBe(4)
+})
+
 it("is not used up by a refusal: the request is looked at again", async () => {
   const lock = await createLock(server.url)
   const once = key()

@@ -20,8 +20,12 @@ it.effect("is asked of the store by writing to it, four times a second at most, 
           : memory.saveSnapshot(stream, snapshot)
       }
     })
-    const { "/ready": ready } = yield* Effect.provideService(makeOperations, EventStore, store)
-    const status = Effect.map(ready, (answer) => answer.status)
+    const { "/ready": ready = () => Effect.die("there is no /ready") } = yield* Effect.provideService(
+      makeOperations,
+      EventStore,
+      store
+    )
+    const status = Effect.map(ready({}), (answer) => answer.status)
     expect(
       yield* Effect.all(
         Array.from({ length: 50 }, () => status),

@@ -6,6 +6,7 @@ import {
   type EventStore,
   type NewEvent,
   type PrepareError,
+  type Receipt,
   ReceiptExists,
   type Settlement,
   type StoredEvent,
@@ -79,7 +80,9 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
 
     append: (stream, expected, events, receipt, mayPass = false) =>
-      Effect.flatMap(toWire(events), (events) => write("append", { stream, expected, events, receipt, mayPass })).pipe(
+      Effect.flatMap(toWire(events), (events) =>
+        write("append", { stream, expected, events, mayPass, ...receiptOf(receipt) })
+      ).pipe(
         Effect.map((head) =>
           head === undefined
             ? { version: expected, position: heard() }
@@ -95,7 +98,16 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
 
     prepare: (expected, events, { streamId, commandId, attempt, thing, deadline }, receipt) =>
       Effect.flatMap(toWire(events), (events) =>
-        write("prepare", { stream: streamId, expected, events, receipt, commandId, attempt, thing, deadline })
+        write("prepare", {
+          stream: streamId,
+          expected,
+          events,
+          commandId,
+          attempt,
+          thing,
+          deadline,
+          ...receiptOf(receipt)
+        })
       ).pipe(
         Effect.catchTag("Refused", (refused): Effect.Effect<undefined, PrepareError> => {
           switch (refused.refusal.code) {
@@ -129,7 +141,11 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     receipt: (id) =>
       Effect.mapBoth(read("find_receipt", { id }), {
         onSuccess: (found) =>
-          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, expiresAt, ...rest }) => ({
+            ...rest,
+            streamId,
+            ...(expiresAt === 0n ? {} : { expiresAt: Number(expiresAt) })
+          })),
         onFailure: unavailable
       }),
 
@@ -163,6 +179,11 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     changes: Stream.mapError(heads, unavailable)
   }
 }
+
+const receiptOf = (receipt: Receipt | undefined) => ({
+  receipt: receipt && { id: receipt.id, fingerprint: receipt.fingerprint },
+  expiresAt: receipt?.expiresAt
+})
 
 type Page = ReadAnswer<"read_feed">
 type Append = WriteArguments<"append">

@@ -68,6 +68,8 @@ export const declare = (t: typeof Types) => {
     events: t.array(NewEvent),
     receipt: t.option(Receipt)
   }
+  /** Of the receipt; kept for ever if there is none. In rows it is 0 then: an option cannot be indexed. */
+  const expiresAt = t.option(t.f64())
 
   return {
     rows: {
@@ -81,7 +83,9 @@ export const declare = (t: typeof Types) => {
         commandId: t.string().primaryKey(),
         events: t.array(NewEvent),
         receipt: t.option(Receipt),
-        attempt: t.u32().default(1)
+        attempt: t.u32().default(1),
+        /** Of the receipt. */
+        expiresAt: t.u64().default(0n)
       },
       /** Ids of events that are prepared: nobody else may use them. */
       prepared_ids: { eventId: t.string().primaryKey() },
@@ -94,7 +98,7 @@ export const declare = (t: typeof Types) => {
         settledAt: t.u64().index("btree"),
         attempt: t.u32().default(1)
       },
-      receipts: { ...receipt, id: t.string().primaryKey() },
+      receipts: { ...receipt, id: t.string().primaryKey(), expiresAt: t.u64().default(0n).index("btree") },
       snapshots: { ...snapshot, stream: t.string().primaryKey() },
       /** How far a read model has come. */
       checkpoints: { name: t.string().primaryKey(), position: t.u64() },
@@ -124,8 +128,8 @@ export const declare = (t: typeof Types) => {
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
     reducers: {
-      append: { ...append, mayPass: t.bool() },
-      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64() },
+      append: { ...append, mayPass: t.bool(), expiresAt },
+      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64(), expiresAt },
       commit: { commandId: t.string(), attempt: t.option(t.u32()), thing: t.string(), at: t.f64() },
       discard: { commandId: t.string(), attempt: t.u32() },
       release: { commandId: t.string(), attempt: t.u32() },
@@ -164,7 +168,10 @@ export const declare = (t: typeof Types) => {
       },
       unsettled: { params: {}, returns: t.array(t.object("Reservation", reservation)) },
       find_event: { params: { eventId: t.string() }, returns: t.option(StoredEvent) },
-      find_receipt: { params: { id: t.string() }, returns: t.option(t.object("StoredReceipt", receipt)) },
+      find_receipt: {
+        params: { id: t.string() },
+        returns: t.option(t.object("StoredReceipt", { ...receipt, expiresAt: t.u64() }))
+      },
       find_snapshot: { params: { stream: t.string() }, returns: t.option(t.object("Snapshot", snapshot)) },
       /** The checkpoint, and the rows of these locks. */
       device_rows: {

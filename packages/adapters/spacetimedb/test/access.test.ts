@@ -79,7 +79,14 @@ const mallory = new Identity(identityOf("localhost", "mallory"))
 
 /** Good arguments of everything that can be called. */
 const sample = {
-  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined, mayPass: false },
+  append: {
+    stream: "lock-1",
+    expected: 0,
+    events: [],
+    receipt: undefined,
+    mayPass: false,
+    expiresAt: undefined
+  },
   prepare: {
     stream: "lock-1",
     expected: 0,
@@ -88,7 +95,8 @@ const sample = {
     commandId: "command",
     attempt: 1,
     thing: "thing",
-    deadline: 0
+    deadline: 0,
+    expiresAt: undefined
   },
   commit: { commandId: "command", attempt: undefined, thing: "thing", at: 0 },
   discard: { commandId: "command", attempt: 1 },

@@ -173,7 +173,12 @@ const over = Effect.fnUntraced(function* (
 
     event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
 
-    receipt: (id) => query(() => Option.fromUndefinedOr(sql.receipt.get(id) as Receipted | undefined)),
+    receipt: (id) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        query(() =>
+          Option.map(Option.fromUndefinedOr(sql.receipt().get(id, now) as ReceiptRow | undefined), toReceipted)
+        )
+      ),
 
     snapshot: (streamId) => query(() => Option.fromUndefinedOr(sql.snapshot.get(streamId) as Snapshot | undefined)),
 
@@ -230,6 +235,13 @@ const toColumns = (event: NewEvent): EventColumns => [
   event.commandId,
   event.acceptedAt ?? null
 ]
+
+type ReceiptRow = Omit<Receipted, "expiresAt"> & { readonly expiresAt: number | null }
+
+const toReceipted = ({ expiresAt, ...row }: ReceiptRow): Receipted => ({
+  ...row,
+  ...(expiresAt === null ? {} : { expiresAt })
+})
 
 type ReservationRow = Omit<Reservation, "released"> & { readonly released: number }
 type EventRow = readonly [
@@ -292,6 +304,12 @@ const readsOf = (db: DatabaseSync, narrowing: string) => {
   return { all: read(""), aboutLock: read("AND data ->> '$.lockId' = ?4") }
 }
 
+/** Prepared when it is first asked: a log of an older Latchkey lacks some columns, and can be read all the same. */
+const whenAsked = (prepare: () => StatementSync) => {
+  let prepared: StatementSync | undefined
+  return () => (prepared ??= prepare())
+}
+
 const statements = (db: DatabaseSync) => ({
   isBeyond: db.prepare("SELECT 1 FROM events WHERE stream = ? AND version > ? LIMIT 1"),
   read: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE stream = ? AND version > ? ORDER BY version LIMIT ?`)),
@@ -307,14 +325,17 @@ const statements = (db: DatabaseSync) => ({
   dataVersion: db.prepare("PRAGMA data_version"),
   streamFrom: db.prepare("SELECT stream FROM events WHERE stream >= ? ORDER BY stream LIMIT 1"),
   streamAfter: db.prepare("SELECT stream FROM events WHERE stream > ? ORDER BY stream LIMIT 1"),
-  // Prepared when it is asked: a log of an older Latchkey, which has no attempts, can be read as it is.
-  unsettled: () =>
+  unsettled: whenAsked(() =>
     db.prepare(
       `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
      FROM reservations WHERE settled_at IS NULL`
-    ),
-  receipt: db.prepare(
-    "SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version FROM receipts WHERE id = ?"
+    )
+  ),
+  receipt: whenAsked(() =>
+    db.prepare(
+      `SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version, expires_at AS expiresAt
+     FROM receipts WHERE id = ?1 AND (expires_at IS NULL OR expires_at > ?2)`
+    )
   ),
   snapshot: db.prepare("SELECT version, state FROM snapshots WHERE stream = ?")
 })

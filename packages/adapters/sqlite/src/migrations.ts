@@ -75,5 +75,14 @@ export const migrations: ReadonlyArray<string> = [
     WHERE substr(stream, 1, 5) <> 'lock-' AND data ->> '$.lockId' IS NOT NULL;
 
   CREATE INDEX reservations_settled ON reservations (settled_at) WHERE settled_at IS NOT NULL;
+  `,
+  // Receipts of idempotency keys end: those that are there already, 30 days from now. They are known by their ids, which
+  // are digests of 43 characters; tickets of guest pages have such ids too, and no fingerprint.
+  `
+  ALTER TABLE receipts ADD COLUMN expires_at INTEGER;
+  ALTER TABLE reservations ADD COLUMN receipt_expires_at INTEGER;
+  UPDATE receipts SET expires_at = (unixepoch() + 30 * 24 * 60 * 60) * 1000
+    WHERE length(id) = 43 AND fingerprint <> '' AND fingerprint <> id;
+  CREATE INDEX receipts_expiring ON receipts (expires_at) WHERE expires_at IS NOT NULL;
   `
 ]

@@ -46,7 +46,12 @@ export interface StoredEvent extends NewEvent {
 export const Receipt = Schema.Struct({
   id: Schema.String,
   /** Tells a retry from another request that reuses the id. */
-  fingerprint: Schema.String
+  fingerprint: Schema.String,
+  /**
+   * Epoch milliseconds until which it is kept: then it is as if it had never been given, and is deleted in time. Kept
+   * for ever unless given.
+   */
+  expiresAt: Schema.optionalKey(Schema.Int)
 })
 export type Receipt = typeof Receipt.Type
 
@@ -228,6 +233,7 @@ export class EventStore extends Context.Service<
     /** Every reservation. How a prepared append ended is remembered for a day. */
     readonly unsettled: Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
 
+    /** What a receipt was given for; none once it has expired. */
     readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
 
     readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>

@@ -35,6 +35,8 @@ const make = (): EventStore["Service"] => {
   const aboutLock = new Map<number, Array<StoredEvent>>()
   const byEventId = new Map<string, StoredEvent>()
   const receipts = new Map<string, Receipted>()
+  /** Ids of receipts that expire, oldest first. */
+  const expiring = new Set<string>()
   const snapshots = new Map<string, Snapshot>()
   const prepared = new Map<string, Prepared>()
   /** By stream: at most one prepared append holds it. */
@@ -46,8 +48,16 @@ const make = (): EventStore["Service"] => {
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
 
-  const hindrance = (streamId: string, receipt: Receipt | undefined, mayPass: boolean) => {
-    if (receipt !== undefined && receipts.has(receipt.id)) return new ReceiptExists({ id: receipt.id })
+  /** The receipt with this id, unless it has expired: then it goes. */
+  const receiptAt = (id: string, now: number): Receipted | undefined => {
+    const found = receipts.get(id)
+    if (found?.expiresAt === undefined || found.expiresAt > now) return found
+    receipts.delete(id)
+    return undefined
+  }
+
+  const hindrance = (now: number, streamId: string, receipt: Receipt | undefined, mayPass: boolean) => {
+    if (receipt !== undefined && receiptAt(receipt.id, now) !== undefined) return new ReceiptExists({ id: receipt.id })
     const held = holders.get(streamId)?.reservation
     return held === undefined || (mayPass && held.released) ? undefined : new StreamReserved(held)
   }
@@ -74,7 +84,7 @@ const make = (): EventStore["Service"] => {
     return actual === expected ? undefined : new VersionConflict({ streamId, expected, actual })
   }
 
-  const write = (streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
+  const write = (now: number, streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
     const firstVersion = versionOf(streamId) + 1
     if (events.length > 0) {
       let stream = streams.get(streamId)
@@ -94,10 +104,23 @@ const make = (): EventStore["Service"] => {
     }
     const version = versionOf(streamId)
     // A receipt id that another append took while this one was prepared stays with that append.
-    if (receipt !== undefined && !receipts.has(receipt.id)) {
-      receipts.set(receipt.id, { ...receipt, streamId, firstVersion, version })
+    if (receipt !== undefined && receiptAt(receipt.id, now) === undefined) {
+      const { id, fingerprint, expiresAt } = receipt
+      const kept = { id, fingerprint, streamId, firstVersion, version }
+      receipts.set(id, expiresAt === undefined ? kept : { ...kept, expiresAt })
+      if (expiresAt !== undefined) {
+        expiring.add(id)
+        forgetExpired(now)
+      }
     }
     return { version, position: feed.length }
+  }
+
+  const forgetExpired = (now: number) => {
+    for (const id of expiring) {
+      if (receiptAt(id, now) !== undefined) return
+      expiring.delete(id)
+    }
   }
 
   const settle = (commandId: string, attempt: number | undefined, how: (prepared: Prepared) => Settlement) =>
@@ -160,16 +183,17 @@ const make = (): EventStore["Service"] => {
       ),
 
     append: (streamId, expectedVersion, events, receipt, mayPass = false) =>
-      Effect.suspend(() => {
-        const refused = hindrance(streamId, receipt, mayPass) ?? double(events) ?? conflict(streamId, expectedVersion)
-        return refused === undefined ? Effect.succeed(write(streamId, events, receipt)) : Effect.fail(refused)
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const refused =
+          hindrance(now, streamId, receipt, mayPass) ?? double(events) ?? conflict(streamId, expectedVersion)
+        return refused === undefined ? Effect.succeed(write(now, streamId, events, receipt)) : Effect.fail(refused)
       }),
 
     prepare: (expectedVersion, events, reservation, receipt) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const { streamId, commandId } = reservation
         const refused =
-          hindrance(streamId, receipt, false) ??
+          hindrance(now, streamId, receipt, false) ??
           reuse(reservation) ??
           double(events) ??
           conflict(streamId, expectedVersion)
@@ -187,7 +211,7 @@ const make = (): EventStore["Service"] => {
         if (known?.reservation.thing !== thing) return Effect.succeed(discarded)
         return settle(commandId, attempt, ({ reservation, events, receipt }) => {
           const accepted = events.map((event) => ({ ...event, acceptedAt }))
-          return { _tag: "Committed", ...write(reservation.streamId, accepted, receipt) }
+          return { _tag: "Committed", ...write(acceptedAt, reservation.streamId, accepted, receipt) }
         })
       }),
 
@@ -201,7 +225,7 @@ const make = (): EventStore["Service"] => {
 
     unsettled: Effect.sync(() => Array.from(prepared.values(), ({ reservation }) => reservation)),
 
-    receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
+    receipt: (id) => Effect.map(Clock.currentTimeMillis, (now) => Option.fromUndefinedOr(receiptAt(id, now))),
 
     snapshot: (streamId) => Effect.sync(() => Option.fromUndefinedOr(snapshots.get(streamId))),
 

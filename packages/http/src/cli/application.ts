@@ -106,5 +106,7 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   }
   const exposed = exposedFiles(config.data)
   if (exposed !== undefined) yield* Effect.logWarning(exposed)
-  yield* Console.log(`Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}). Docs: /docs`)
+  yield* Console.log(
+    `Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
+  )
 })

@@ -19,7 +19,7 @@ const key: Known = {
   doors: [{ opensBy: "link", online: true }]
 }
 const pageOf = (given: Partial<Known>): string =>
-  makePages(undefined).key(200, { uuid, ticket, key: { ...key, ...given } }).body
+  String(makePages(undefined).key(200, { uuid, ticket, key: { ...key, ...given } }).body)
 
 describe("a value in a template", () => {
   it("is text, whatever is in it: in the text of a page and in its attributes", () => {

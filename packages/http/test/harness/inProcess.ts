@@ -19,7 +19,7 @@ import { Authenticator } from "../../src/Authentication.ts"
 import type { TrustedProxies } from "../../src/CallerAddress.ts"
 import { Jwt, type JwtOptions } from "../../src/Jwt.ts"
 import { PinSecret } from "../../src/PinSecret.ts"
-import { listen } from "../../src/Server.ts"
+import { listen, type ServerOptions } from "../../src/Server.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
 
 /** `down`: the port fails as when its database is gone; `defect`: it breaks as no adapter should. */
@@ -31,7 +31,7 @@ export interface Faults {
 /** Words that only the operator may read. */
 export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
 
-export interface InProcessOptions extends LocksOptions {
+export interface InProcessOptions extends LocksOptions, Pick<ServerOptions, "connections" | "deadlines" | "docs"> {
   readonly jwt?: JwtOptions["key"]
   /** Where guests sign in. */
   readonly signInUrl?: string
@@ -83,7 +83,15 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const sockets = Scope.makeUnsafe()
   const { port } = await runtime.runPromise(
     Scope.provide(
-      listen({ host: "127.0.0.1", port: 0, signInUrl: options.signInUrl, proxies: options.proxies }),
+      listen({
+        host: "127.0.0.1",
+        port: 0,
+        signInUrl: options.signInUrl,
+        proxies: options.proxies,
+        ...(options.connections && { connections: options.connections }),
+        ...(options.deadlines && { deadlines: options.deadlines }),
+        ...(options.docs !== undefined && { docs: options.docs })
+      }),
       sockets
     )
   )

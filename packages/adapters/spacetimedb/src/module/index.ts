@@ -4,6 +4,7 @@ import { database, procedures, reducers, type Transaction } from "./database.ts"
 import * as eventLog from "./eventLog.ts"
 import * as feed from "./feed.ts"
 import * as readModel from "./readModel.ts"
+import { findReceipt } from "./receipts.ts"
 
 export default database
 
@@ -73,7 +74,7 @@ export const find_event = database.procedure(
 export const find_receipt = database.procedure(
   procedures.find_receipt.params,
   procedures.find_receipt.returns,
-  reading(feed.findReceipt)
+  reading((tx, { id }: { readonly id: string }) => findReceipt(tx, id))
 )
 export const find_snapshot = database.procedure(
   procedures.find_snapshot.params,
