@@ -338,8 +338,6 @@ it("what is asked while the keys are fetched is judged, and dated, by the time w
     await lock.post(
       "create-temp-key",
       tempKey({
-        accessMode: "user-whitelist",
-        allowedUserIds: ["ann"],
         validUntil: new Date(begun + HOUR).toISOString()
       })
     )
