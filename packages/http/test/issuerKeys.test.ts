@@ -6,11 +6,12 @@ import type { AddressInfo } from "node:net"
 import { gzipSync } from "node:zlib"
 import { Context, Effect, Layer } from "effect"
 import { type JWK, type JWTPayload, SignJWT } from "jose"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { Jwt, type JwtOptions } from "../src/Jwt.ts"
 import { AUDIENCE, bearer, ISSUER, JWT_SECRET, token } from "./harness/callers.ts"
 import { expectProblem } from "./harness/contract.ts"
 import { startInProcess } from "./harness/inProcess.ts"
+import { createLock, tempKey } from "./harness/locks.ts"
 import { callsOf } from "./harness/request.ts"
 
 const SECOND = 1000
@@ -320,4 +321,39 @@ it("on the wire, what cannot be told is 503", async () => {
   expectProblem(503, answer.body)
   expect(answer.text).not.toContain(issuer.url.host)
   expect(server.log.join("\n")).toContain("it answered 500")
+})
+
+it("what is asked while the keys are fetched is judged, and dated, by the time when they have come", async () => {
+  const key = makeKey("a")
+  await using issuer = await startIssuer(key)
+  let release = (): void => {}
+  const { answer } = issuer
+  const held = new Promise<void>((resolve) => void (release = resolve))
+  issuer.answer = (response) => void held.then(() => answer(response))
+  await using server = await startInProcess({ jwt: { _tag: "Jwks", url: issuer.url } })
+  const lock = await createLock(server.url)
+  await lock.post("SetOwner", { userId: "ann" })
+  const begun = Date.now()
+  const { tempKeyUuid } = (
+    await lock.post(
+      "create-temp-key",
+      tempKey({
+        validUntil: new Date(begun + HOUR).toISOString()
+      })
+    )
+  ).body
+  const headers = bearer(await key.sign({ exp: Math.floor(begun / SECOND) + 4 * 3600 }))
+  const call = callsOf(server.url, headers)
+  try {
+    const use = call("POST", `/temp-keys/${tempKeyUuid}/open`, { body: {} })
+    const add = call("POST", `${lock.path}/AddResident`, { body: { name: "Ada" } })
+    await vi.waitUntil(() => issuer.asked > 0)
+    vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
+    release()
+    const refused = await use
+    expect([refused.status, refused.text]).toEqual([400, expect.stringMatching(/expired|ended/i)])
+    expect((await add).body.event?.data["timestamp"]).toBe(new Date(begun + 2 * HOUR).toISOString())
+  } finally {
+    vi.useRealTimers()
+  }
 })
