@@ -10,6 +10,7 @@ import { commandsInShadow, feedIn } from "./harness/dataFolder.ts"
 import { loadDevices } from "./harness/deviceLoad.ts"
 import { createLock, lockAt, type TestLock } from "./harness/locks.ts"
 import { configured, startServer, temporaryFolder } from "./harness/process.ts"
+import { randomness } from "./harness/randomness.ts"
 
 const LOCKS = Number(process.env["CRASH_LOCKS"] ?? 30)
 const SECONDS = Number(process.env["CRASH_SECONDS"] ?? 6)
@@ -70,11 +71,12 @@ it(`what ${LOCKS} locks did is what the log says, once and in order, after ${SEC
   const load = loadDevices(() => locks, 8)
   const at = ({ url }: { readonly url: string }) => locks.map(({ lockId, uuid }) => lockAt(url, lockId, uuid))
 
+  const random = randomness(SEED)
   let server = first
   let kills = 0
   try {
     for (const end = Date.now() + SECONDS * 1000; Date.now() < end; kills++) {
-      const instant = 200 + Math.random() * 2_500
+      const instant = 200 + random() * 2_500
       await new Promise((resolve) => setTimeout(resolve, instant))
       await server.kill()
       server = await startServer(environment)
