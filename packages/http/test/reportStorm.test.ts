@@ -1,10 +1,10 @@
 /** A storm of reports over real MQTT: whatever the order and however often, presence and outcomes come out right. */
+import { randomOf } from "@latchkey/simulator"
 import { connectAsync } from "mqtt"
 import { expect, it, vi } from "vitest"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { createLock, historyOf, type TestLock } from "./harness/locks.ts"
 import { brokerOf, configured, startServer, temporaryFolder } from "./harness/process.ts"
-import { randomness } from "./harness/randomness.ts"
 import { callsOf } from "./harness/request.ts"
 
 const LOCKS = 20
@@ -13,7 +13,7 @@ const CONNECTIONS = 6
 const REPEATS = 5
 
 const SEED = Number(process.env["STORM_SEED"] ?? Date.now() % 1_000_000)
-const random = randomness(SEED)
+const random = randomOf(SEED, "test")
 
 const shuffled = <A>(items: ReadonlyArray<A>): ReadonlyArray<A> =>
   items

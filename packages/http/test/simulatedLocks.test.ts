@@ -4,13 +4,12 @@
  */
 import { once } from "node:events"
 import { createServer } from "node:net"
-import { FAULTS, type Incident, mqttWire, realTime, simulateFleet } from "@latchkey/simulator"
+import { FAULTS, type Incident, mqttWire, randomOf, realTime, simulateFleet } from "@latchkey/simulator"
 import { expect, it, vi } from "vitest"
 import { commandsInShadow, feedIn } from "./harness/dataFolder.ts"
 import { loadDevices } from "./harness/deviceLoad.ts"
 import { createLock, lockAt, type TestLock } from "./harness/locks.ts"
 import { configured, startServer, temporaryFolder } from "./harness/process.ts"
-import { randomness } from "./harness/randomness.ts"
 
 const LOCKS = Number(process.env["CRASH_LOCKS"] ?? 30)
 const SECONDS = Number(process.env["CRASH_SECONDS"] ?? 6)
@@ -71,7 +70,7 @@ it(`what ${LOCKS} locks did is what the log says, once and in order, after ${SEC
   const load = loadDevices(() => locks, 8)
   const at = ({ url }: { readonly url: string }) => locks.map(({ lockId, uuid }) => lockAt(url, lockId, uuid))
 
-  const random = randomness(SEED)
+  const random = randomOf(SEED, "test")
   let server = first
   let kills = 0
   try {
