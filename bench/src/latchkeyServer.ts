@@ -26,6 +26,11 @@ export const startLatchkey = (
       LATCHKEY_STORE: "sqlite",
       LATCHKEY_DATA: folder,
       LATCHKEY_API_KEYS: `acme:${API_KEY}`,
+      // What is measured is the work: one caller asks as much as a thousand would.
+      LATCHKEY_BUDGET_ORGANIZATION: "off",
+      LATCHKEY_BUDGET_ORGANIZATION_KB: "off",
+      LATCHKEY_BUDGET_LINK: "off",
+      LATCHKEY_BUDGET_GUESTS: "off",
       ...env
     }
   })

@@ -6,7 +6,7 @@ import type { Subject } from "./rounds.ts"
 
 /** Connections that the load comes over. */
 const CONNECTIONS = 50
-export const API_KEY = "acme-bench-key"
+export const API_KEY = "acme-bench-key-of-32-bytes-or-more"
 
 export type Generator = Child<Load, Loaded>
 

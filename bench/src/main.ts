@@ -16,7 +16,9 @@ import { httpReads } from "./benchmarks/httpReads.ts"
 import { inProcess } from "./benchmarks/inProcess.ts"
 import { largeLocks } from "./benchmarks/largeLocks.ts"
 import { longStream } from "./benchmarks/longStream.ts"
+import { noisyTenant } from "./benchmarks/noisyTenant.ts"
 import { spacetimedb } from "./benchmarks/spacetimedb.ts"
+import { tenants } from "./benchmarks/tenants.ts"
 import { describeMachine } from "./machine.ts"
 import { holds, render } from "./report.ts"
 
@@ -28,8 +30,10 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   largeLocks,
   hotLock,
   cachedLocks,
+  tenants,
   devices,
   hangingEndpoint,
+  noisyTenant,
   spacetimedb
 ]
 

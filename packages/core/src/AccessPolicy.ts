@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { Lock } from "./Lock.ts"
 import type { LockCommand, LockRequest } from "./LockCommand.ts"
 import { AccessDenied } from "./LockError.ts"
-import type { Principal } from "./Principal.ts"
+import { isOrganization, isUser, type Principal } from "./Principal.ts"
 
 /** Questions about one lock. */
 export type LockQuestion =
@@ -25,35 +25,46 @@ export const permit = (
   if (action === "RecordOutcome") return principal._tag === "System" ? allowed : denied(action, "a device's own report")
   // Whoever holds a temp key may try to open with it; the key's own rules decide.
   if (principal._tag === "Super" || principal._tag === "System" || action === "OpenWithTempKey") return allowed
-  const isOrganization = principal._tag === "Organization" && principal.orgId === lock.orgId
-  const isOwner = principal._tag === "User" && principal.userId === lock.ownerId
+  const isItsOrganization = isOrganization(principal, lock.orgId)
+  const isOwner = isUser(principal, lock.ownerId)
   switch (action) {
     case "ChangeLockUuid":
       return denied(action, "a super key")
     case "SetOrganization":
     case "UseTempKey":
-      return isOrganization ? allowed : denied(action, "an API key of the lock's organization")
+      return isItsOrganization ? allowed : denied(action, "an API key of the lock's organization")
     case "OpenLock":
     case "basic-info":
-      return isOrganization || isOwner || holdsKey(principal, lock)
+      return isItsOrganization || isOwner || holdsKey(principal, lock)
         ? allowed
         : denied(action, "the owner, a key holder or the organization of the lock")
     default:
-      return isOrganization || isOwner ? allowed : denied(action, "the owner or the organization of the lock")
+      return isItsOrganization || isOwner ? allowed : denied(action, "the owner or the organization of the lock")
   }
 }
 
-/** Whether the principal may create a lock for this owner: users only for themselves, guests not at all. */
+/** Whether the principal may create a lock for this owner: users only for themselves, guests and nobody not at all. */
 export const permitCreate = (principal: Principal, ownerId: string | undefined): Result.Result<void, AccessDenied> => {
-  if (principal._tag === "Guest") return denied("CreateLock", "a user's token, or an API key")
-  return principal._tag !== "User" || ownerId === undefined || ownerId === principal.userId
-    ? allowed
-    : denied("CreateLock", "an ownerId that is your own, or an API key")
+  switch (principal._tag) {
+    case "User":
+      return isUser(principal, ownerId ?? principal.userId)
+        ? allowed
+        : denied("CreateLock", "an ownerId that is your own, or an API key")
+    case "Organization":
+      return isOrganization(principal, principal.orgId) ? allowed : denied("CreateLock", "an organization with a name")
+    case "Guest":
+      return denied("CreateLock", "a user's token, or an API key")
+    default:
+      return allowed
+  }
 }
 
 /** Whether the principal may read `/users/{id}/…`: users only their own; organizations see their own locks there. */
 export const permitUser = (principal: Principal, userId: string): Result.Result<void, AccessDenied> =>
-  (principal._tag === "User" ? principal.userId === userId : principal._tag !== "Guest")
+  principal._tag === "Super" ||
+  principal._tag === "System" ||
+  isUser(principal, userId) ||
+  (principal._tag === "Organization" && isOrganization(principal, principal.orgId))
     ? allowed
     : denied("Reading another user's locks", "that user's own token, or an API key")
 
@@ -62,5 +73,4 @@ const allowed: Result.Result<void, never> = Result.succeed(undefined)
 const denied = (action: string, needed: string): Result.Result<never, AccessDenied> =>
   Result.fail(new AccessDenied({ action, needed }))
 
-const holdsKey = (principal: Principal, lock: Lock): boolean =>
-  principal._tag === "User" && lock.keys.some((key) => key.userId === principal.userId)
+const holdsKey = (principal: Principal, lock: Lock): boolean => lock.keys.some((key) => isUser(principal, key.userId))

@@ -6,6 +6,9 @@ export const backoff = Schedule.min([Schedule.exponential(Duration.millis(100)),
 /** A few times within some seconds: for what mostly passes at once. */
 export const soon = Schedule.max([Schedule.exponential(Duration.millis(50)), Schedule.recurs(6)])
 
+/** For a decision that another writer was quicker than: made anew a dozen times, within a second or so. */
+export const contended = Schedule.max([Schedule.exponential(Duration.millis(5), 1.5), Schedule.recurs(12)])
+
 /** Begins again whenever the effect fails or breaks, and says so in the log: `what` has stopped, and why. */
 export const keepGoing =
   (what: string) =>

@@ -1,14 +1,28 @@
 /**
  * Many keys for one lock, in the background: the request is stored in a stream of its own before it is answered, then
- * its keys are added one by one. A restart goes on where the last outcome stands; one bad key does not stop the rest.
+ * its keys are added one by one. One process works on it, under a lease; if that one is gone, another goes on where the
+ * last outcome stands. One bad key does not stop the rest.
+ *
+ * What became of a key is what the lock's log says of the command that adds it. Two that work at once do no harm.
  */
-import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Schema } from "effect"
-import { backoff } from "./Backoff.ts"
+import { Clock, Context, Duration, Effect, Equal, Layer, Option, Result, Schedule, Schema } from "effect"
+import { backoff, keepGoing } from "./Backoff.ts"
+import { LEASE, underLease } from "./Lease.ts"
+import { streamOfLock } from "./Lock.ts"
 import type { CommandContext, LockRequest } from "./LockCommand.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
-import { type ExecuteError, LockBusy, Locks, ReceiptReused } from "./Locks.ts"
+import { type ExecuteError, Locks } from "./Locks.ts"
 import type { Principal } from "./Principal.ts"
-import { EventStore, type NewEvent, type Receipt, type StoredEvent } from "./ports/EventStore.ts"
+import {
+  CommandExists,
+  EventStore,
+  type NewEvent,
+  type Receipt,
+  type StoredEvent,
+  type StoreUnavailable
+} from "./ports/EventStore.ts"
+import { earlierTry, type ReceiptReused, type RequestReceipt } from "./Receipts.ts"
+import { feedReader } from "./StreamFollower.ts"
 
 const BulkKey = Schema.Struct({
   keyUuid: Schema.String,
@@ -48,19 +62,24 @@ export const isInstanceId = (id: string): boolean =>
 /** A request of the size of one HTTP body; the command id, a UUID of version 7, names it. */
 export type BulkCommand = CommandContext & Pick<Extract<LockRequest, { readonly _tag: "BulkAddKeys" }>, "keys">
 
-export type StartError = AskError | ReceiptReused | LockBusy
+export type StartError = AskError | ReceiptReused | CommandExists
 
 /** How long after its request a key is still tried when the process was down in between. */
 const RESUME_WITHIN = Duration.hours(24)
 /** How long a key is tried while its device cannot be told, before it has failed: about eight seconds. */
 const PATIENCE = Schedule.max([Schedule.exponential(Duration.millis(250)), Schedule.recurs(5)])
+/** How soon it is looked again whether a command that may still be carried out is settled. */
+const SETTLED_EVERY = Duration.millis(100)
 const PREFIX = "bulk-"
 const PAGE = 1_000
 
 export class BulkAddKeys extends Context.Service<
   BulkAddKeys,
   {
-    /** Stores the request and begins; answers its instance id. A retry with the same receipt answers the first one's. */
+    /**
+     * Stores the request and begins; answers its instance id. The same request again, by its receipt or its command id,
+     * answers the first one's.
+     */
     readonly start: (command: BulkCommand) => Effect.Effect<string, StartError>
     readonly progress: (
       principal: Principal,
@@ -69,7 +88,7 @@ export class BulkAddKeys extends Context.Service<
     ) => Effect.Effect<BulkProgress, AskError | BulkNotFound>
   }
 >()("@latchkey/core/BulkAddKeys") {
-  /** Also resumes what a former process left unfinished. */
+  /** Also goes on with what other processes leave unfinished: those that were there before, and those beside it. */
   static readonly layer = Layer.effect(
     BulkAddKeys,
     Effect.gen(function* () {
@@ -90,22 +109,28 @@ export class BulkAddKeys extends Context.Service<
       const run = Effect.fnUntraced(function* (streamId: string) {
         let job = yield* load(streamId)
         let patient = true
-        while (job !== undefined && job.outcomes.length < job.keys.length) {
-          const outcome: Outcome = yield* addKey(job, job.outcomes.length, patient)
+        while (job !== undefined && !isDone(job)) {
+          const outcome: Outcome | undefined = yield* addKey(job, job.outcomes.length, patient)
           // What one key has waited for in vain, the next one need not wait for as long.
-          patient = outcome._tag === "BulkKeyAdded"
-          const version = job.outcomes.length + 1
-          const written = yield* Effect.result(store.append(streamId, version, [yield* envelope(job, outcome)]))
-          if (Result.isSuccess(written)) job = { ...job, outcomes: [...job.outcomes, outcome] }
-          // Another process works on the same request; receipts see to it that a key is added once all the same.
-          else if (written.failure._tag === "VersionConflict" || written.failure._tag === "EventExists")
-            job = yield* load(streamId)
-          else return yield* Effect.fail(written.failure)
+          patient = outcome?._tag === "BulkKeyAdded"
+          job = outcome === undefined ? yield* load(streamId) : yield* withOutcome(job, outcome)
         }
       })
 
-      const addKey = Effect.fnUntraced(function* ({ lockId, keys, request }: Job, index: number, patient: boolean) {
-        const id = `${request.commandId}-${index}`
+      /** The job with one more outcome; if another process was quicker, as that one left it. */
+      const withOutcome = Effect.fnUntraced(function* (job: Job, outcome: Outcome) {
+        const { streamId } = job.request
+        const written = yield* Effect.result(store.append(streamId, job.version, [yield* envelope(job, outcome)]))
+        if (Result.isSuccess(written))
+          return { ...job, version: written.success.version, outcomes: [...job.outcomes, outcome] }
+        if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
+        return yield* load(streamId)
+      })
+
+      /** None when another process has decided meanwhile. */
+      const addKey = Effect.fnUntraced(function* (job: Job, index: number, patient: boolean) {
+        const { lockId, keys, request } = job
+        const id = commandIdOf(job, index)
         const key = keys[index] ?? { keyUuid: "" }
         const once = Effect.flatMap(Clock.currentTimeMillis, (at) =>
           locks.execute({
@@ -115,7 +140,7 @@ export class BulkAddKeys extends Context.Service<
             commandId: id,
             at,
             principal: request.principal,
-            receipt: { id, fingerprint: id }
+            receipt: receiptOf(id)
           })
         )
         const added = yield* Effect.result(
@@ -125,23 +150,62 @@ export class BulkAddKeys extends Context.Service<
             while: isInDoubt
           })
         )
-        return Result.match(added, {
-          onSuccess: ({ version }): Outcome => ({ _tag: "BulkKeyAdded", index, lockVersion: version }),
-          onFailure: ({ message }): Outcome => ({ _tag: "BulkKeyFailed", index, reason: message })
-        })
+        if (Result.isSuccess(added) && added.success.events.length > 0) return keyAdded(index, added.success.version)
+        if (Result.isFailure(added) && added.failure._tag === "StoreUnavailable")
+          return yield* Effect.fail(added.failure)
+        return yield* byTheLog(job, index, Result.isSuccess(added) ? GIVEN_UP : added.failure.message)
       })
 
-      const runInBackground = (streamId: string) =>
-        run(streamId).pipe(
-          Effect.tapErrorTag("StoreUnavailable", (error) =>
-            Effect.logWarning("A BulkAddKeys request waits for the store", { streamId }, error.message)
-          ),
-          Effect.retry({ schedule: backoff, while: (error) => error._tag === "StoreUnavailable" }),
-          Effect.catchCause((cause) =>
-            Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", { streamId }, cause)
-          ),
-          Effect.forkIn(scope)
+      /**
+       * Whether the key was added after all: this attempt may have failed because another one, here or in another
+       * process, did not. None when another process has decided meanwhile.
+       */
+      const byTheLog = Effect.fnUntraced(function* (job: Job, index: number, reason: string) {
+        const id = commandIdOf(job, index)
+        // Whoever has the receipt has the last word: from here on no attempt at the command can begin.
+        const closed = yield* Effect.result(store.append(job.request.streamId, job.version, [], receiptOf(id)))
+        if (Result.isFailure(closed) && closed.failure._tag === "StoreUnavailable")
+          return yield* Effect.fail(closed.failure)
+        if (Result.isFailure(closed) && closed.failure._tag !== "ReceiptExists") return undefined
+        // One that began before may still be carried out.
+        const isOpen = Effect.map(store.unsettled, (reservations) =>
+          reservations.some(({ commandId }) => commandId === id)
         )
+        while (yield* isOpen) yield* Effect.sleep(SETTLED_EVERY)
+        const lockVersion = yield* addedAt(job.lockId, id)
+        return lockVersion === undefined ? keyFailed(index, reason) : keyAdded(index, lockVersion)
+      })
+
+      /** The version of the lock at which the command added its key; none if it did not. */
+      const addedAt = (lockId: number, commandId: string) =>
+        Effect.map(store.event(`${commandId}-1`), (event) =>
+          Option.isSome(event) && event.value.streamId === streamOfLock(lockId) ? event.value.version : undefined
+        )
+
+      /** What this process works on, or waits to take over. */
+      const underWay = new Set<string>()
+
+      const runInBackground = (streamId: string) =>
+        Effect.suspend(() => {
+          if (underWay.has(streamId)) return Effect.void
+          underWay.add(streamId)
+          const untilStored = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
+            effect.pipe(
+              Effect.tapError((error) =>
+                Effect.logWarning("A BulkAddKeys request waits for the store", { streamId }, error.message)
+              ),
+              Effect.retry(backoff)
+            )
+          const isFinished = Effect.map(load(streamId), (job) => job === undefined || isDone(job))
+          return untilStored(underLease(store, streamId, isFinished, untilStored(run(streamId)))).pipe(
+            Effect.catchCause((cause) =>
+              Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", { streamId }, cause)
+            ),
+            Effect.ensuring(Effect.sync(() => underWay.delete(streamId))),
+            Effect.forkIn(scope),
+            Effect.asVoid
+          )
+        })
 
       const resume = Effect.fnUntraced(function* () {
         let after = PREFIX + earliestUuid((yield* Clock.currentTimeMillis) - Duration.toMillis(RESUME_WITHIN))
@@ -152,16 +216,28 @@ export class BulkAddKeys extends Context.Service<
           after = streams.at(-1) ?? after
         }
       })
+
+      const readOn = feedReader(store, PREFIX, yield* store.head)
       yield* resume()
 
+      const requested: Array<string> = []
+      const take = ({ type, streamId }: StoredEvent) => {
+        if (type === "BulkAddKeysRequested") requested.push(streamId)
+      }
+      /** Requests that other processes take on from now on: whoever of them falls silent leaves its share here. */
+      const standBy = Effect.andThen(readOn(take), () =>
+        Effect.forEach(requested.splice(0), runInBackground, { discard: true })
+      )
+      yield* Effect.repeat(standBy, Schedule.spaced(LEASE)).pipe(
+        keepGoing("BulkAddKeys requests of other servers are not looked for"),
+        Effect.forkScoped
+      )
+
       /** The instance that was answered to this request before. */
-      const started = Effect.fnUntraced(function* (receipt: Receipt | undefined) {
-        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
-        if (Option.isNone(found)) return undefined
-        const { id, fingerprint, streamId } = found.value
-        if (fingerprint !== receipt?.fingerprint) return yield* Effect.fail(new ReceiptReused({ id }))
-        return streamId.slice(PREFIX.length)
-      })
+      const started = (receipt: RequestReceipt | undefined) =>
+        Effect.map(earlierTry(store, receipt), (found) =>
+          Option.isNone(found) ? undefined : found.value.streamId.slice(PREFIX.length)
+        )
 
       return {
         start: Effect.fnUntraced(function* (command) {
@@ -178,8 +254,12 @@ export class BulkAddKeys extends Context.Service<
             return commandId
           }
           if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
-          // The id is new, so only the same request, sent twice at the same time, can stand in the way.
-          return (yield* started(receipt)) ?? (yield* Effect.fail(new LockBusy({ lockId })))
+          // Sent twice at the same time, or again with its command id.
+          const first = yield* started(receipt)
+          if (first !== undefined) return first
+          const job = yield* load(PREFIX + commandId)
+          if (job !== undefined && isSameRequest(job, command)) return commandId
+          return yield* Effect.fail(new CommandExists({ commandId }))
         }),
         progress: Effect.fnUntraced(function* (principal, lockId, instanceId) {
           yield* queries.lock(principal, lockId, "bulk-add-keys")
@@ -194,8 +274,9 @@ export class BulkAddKeys extends Context.Service<
 
 type Outcome = Extract<BulkEvent, { readonly _tag: "BulkKeyAdded" | "BulkKeyFailed" }>
 
-/** A request and what became of its keys so far, in their order. */
+/** A request and what became of its keys so far, in their order: its stream up to `version`. */
 interface Job {
+  readonly version: number
   readonly lockId: number
   readonly keys: ReadonlyArray<typeof BulkKey.Type>
   readonly request: StoredEvent
@@ -203,6 +284,21 @@ interface Job {
 }
 
 const decode = Schema.decodeUnknownOption(BulkEvent)
+
+/** Why a key failed of which another process knew why, and ended before it could say so. */
+const GIVEN_UP = "It was given up when its server stopped. Nothing was changed; ask for it again."
+
+const keyAdded = (index: number, lockVersion: number): Outcome => ({ _tag: "BulkKeyAdded", index, lockVersion })
+const keyFailed = (index: number, reason: string): Outcome => ({ _tag: "BulkKeyFailed", index, reason })
+
+const isDone = ({ outcomes, keys }: Job): boolean => outcomes.length >= keys.length
+
+const commandIdOf = ({ request }: Job, index: number): string => `${request.commandId}-${index}`
+/** Of the command that adds a key: whatever attempts there are, one of them counts. */
+const receiptOf = (id: string): Receipt => ({ id, fingerprint: id })
+
+const isSameRequest = (job: Job, { lockId, keys, principal }: BulkCommand): boolean =>
+  job.lockId === lockId && Equal.equals(job.keys, keys) && Equal.equals(job.request.principal, principal)
 
 const fold = ([request, ...rest]: ReadonlyArray<StoredEvent>): Job | undefined => {
   const requested =
@@ -213,7 +309,8 @@ const fold = ([request, ...rest]: ReadonlyArray<StoredEvent>): Job | undefined =
       Option.filter(decode({ ...data, _tag: type }), (event): event is Outcome => event._tag !== "BulkAddKeysRequested")
     )
   )
-  return { lockId: requested.lockId, keys: requested.keys, request, outcomes }
+  const { version } = rest.at(-1) ?? request
+  return { version, lockId: requested.lockId, keys: requested.keys, request, outcomes }
 }
 
 const envelope = ({ request }: Job, { _tag: type, ...data }: Outcome): Effect.Effect<NewEvent> =>
@@ -227,14 +324,16 @@ const envelope = ({ request }: Job, { _tag: type, ...data }: Outcome): Effect.Ef
     commandId: request.commandId
   }))
 
-const progressOf = ({ lockId, keys, outcomes }: Job, instanceId: string): BulkProgress => ({
-  lockId,
+const progressOf = (job: Job, instanceId: string): BulkProgress => ({
+  lockId: job.lockId,
   instanceId,
-  status: outcomes.length < keys.length ? "running" : "done",
-  total: keys.length,
-  added: outcomes.filter((outcome) => outcome._tag === "BulkKeyAdded").length,
-  failed: outcomes.flatMap((outcome) =>
-    outcome._tag === "BulkKeyFailed" ? [{ keyUuid: keys[outcome.index]?.keyUuid ?? "", reason: outcome.reason }] : []
+  status: isDone(job) ? "done" : "running",
+  total: job.keys.length,
+  added: job.outcomes.filter((outcome) => outcome._tag === "BulkKeyAdded").length,
+  failed: job.outcomes.flatMap((outcome) =>
+    outcome._tag === "BulkKeyFailed"
+      ? [{ keyUuid: job.keys[outcome.index]?.keyUuid ?? "", reason: outcome.reason }]
+      : []
   )
 })
 

@@ -3,7 +3,7 @@
  * the version that was read, so whoever has moved the version on knows that an older write can no longer arrive.
  */
 import { Clock, Effect, Option, Result, Schema } from "effect"
-import { addCommand, type DeviceCommand } from "./DeviceCommand.ts"
+import { addCommand, type DeviceCommand, hasRoom } from "./DeviceCommand.ts"
 import { type DeviceReport, type DeviceShadow, ShadowRejected, ShadowUnavailable } from "./ports/DeviceShadow.ts"
 
 /** A shadow as it was read; an empty one at its last version where there is none. */
@@ -95,12 +95,13 @@ export const commandsInShadows = ({
       }
       const pending = commandsOf(shadow, "desired")
       const commands = addCommand(pending, command, now)
+      unacknowledged = Object.keys(pending).filter((id) => !Object.hasOwn(commands, id)).length
+      if (!hasRoom(command, withCommands(shadow, commands))) return yield* failed(noRoom)
       const written = yield* Effect.result(write(thing, shadow.version, { desired: { commands } }, notAfter))
       if (Result.isSuccess(written)) return
       const error = written.failure
       inDoubt = error._tag === "ShadowUnavailable" || error.inDoubt
       if (error._tag === "ShadowWriteRefused" && error.reason === "conflict" && attempt < MAX_ATTEMPTS) continue
-      unacknowledged = Object.keys(pending).filter((id) => !Object.hasOwn(commands, id)).length
       return yield* failed(error)
     }
   })
@@ -177,6 +178,16 @@ const attemptIn = (shadow: VersionedShadow, commandId: string): number | undefin
 /** What the device says proves whichever attempt is open: no earlier one can have reached it. */
 const holds = (shadow: VersionedShadow, commandId: string, attempt: number): boolean =>
   attemptIn(shadow, commandId) === attempt || Object.hasOwn(commandsOf(shadow, "reported"), commandId)
+
+/** What the shadow will hold with this change to its commands. */
+const withCommands = ({ desired, reported }: VersionedShadow, change: Readonly<Record<string, Schema.Json>>) => {
+  const pending = { ...(isObject(desired?.["commands"]) ? desired["commands"] : {}), ...change }
+  const commands = Object.fromEntries(Object.entries(pending).filter(([, document]) => document !== null))
+  return { desired: { ...desired, commands }, reported }
+}
+
+/** The rest of the shadow is for others. */
+const noRoom = new ShadowWriteRefused({ reason: "full", message: "", inDoubt: false })
 
 /** Takes `commands` away with its last command: an empty one would stay in the delta for ever. */
 const withoutCommand = (shadow: VersionedShadow, section: Section, commandId: string): Schema.JsonObject => ({

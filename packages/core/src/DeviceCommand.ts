@@ -24,7 +24,8 @@ export const DeviceCommand = Schema.TaggedUnion({
     keyUuid: Schema.String,
     keyIndexNumber: Schema.optionalKey(Schema.Int)
   },
-  OpenLock: { ...stamp, expiresAt: Schema.Int }
+  /** `byGuest` is for the room that the command may have; the device is not told. */
+  OpenLock: { ...stamp, expiresAt: Schema.Int, byGuest: Schema.optionalKey(Schema.Literal(true)) }
 })
 export type DeviceCommand = typeof DeviceCommand.Type
 
@@ -37,11 +38,40 @@ export const WRITE_EXPIRES_AFTER = 60_000
 /** Most bytes that `desired` and `reported` of a shadow may hold together, as AWS limits it. */
 export const SHADOW_LIMIT = 8192
 
+/**
+ * Which part of the room that a device leaves in its shadow all commands may fill, once this one is among them: openings
+ * by guests leave room for what users and organizations ask, and these leave room for the removal of keys.
+ */
+const shareOf = (command: DeviceCommand): number => {
+  switch (command._tag) {
+    case "RemoveKey":
+      return 1
+    case "OpenLock":
+      return command.byGuest === true ? 1 / 2 : 3 / 4
+    default:
+      return 3 / 4
+  }
+}
+
+/** Whether a shadow that would hold this has room for the command in it. */
+export const hasRoom = (
+  command: DeviceCommand,
+  { desired, reported }: { readonly desired?: Schema.JsonObject; readonly reported?: Schema.JsonObject | undefined }
+): boolean => sizeOf(desired) <= shareOf(command) * (SHADOW_LIMIT - sizeOf(reported))
+
+const sizeOf = (section: Schema.JsonObject | undefined): number =>
+  section === undefined ? 0 : utf8Length(JSON.stringify(section))
+
+const utf8Length = (text: string): number => encodeURI(text).replace(/%../g, ".").length
+
 /** A command as the shadow document holds it, under its id. */
 export type CommandDocument = Schema.JsonObject & { readonly type: string; readonly seq: number }
 
 /** Takes the identity out: it is the key under which the document is kept. */
-export const toDocument = ({ _tag, commandId: _, ...rest }: DeviceCommand): CommandDocument => ({ type: _tag, ...rest })
+export const toDocument = (command: DeviceCommand): CommandDocument => {
+  const { _tag, commandId: _, byGuest: __, ...rest } = { byGuest: undefined, ...command }
+  return { type: _tag, ...rest }
+}
 
 /**
  * The change to `desired.commands` that adds a command, and drops those that have expired by `now` (epoch

@@ -1,12 +1,13 @@
 /** What devices say, taken in: presence into the read model, outcomes of commands into the history of their lock. */
-import { Clock, Context, Effect, Layer, Option, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
 import { keepGoing, soon } from "./Backoff.ts"
 import { lockOfStream } from "./Lock.ts"
 import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
+import { Projector } from "./Projector.ts"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "./ports/DeviceShadow.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
-import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
+import { ReadModel, ReadModelUnavailable } from "./ports/ReadModel.ts"
 import { type SentCommand, sentWith } from "./SentCommand.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
@@ -14,6 +15,8 @@ export type ReportError = ExecuteError | StoreUnavailable | ShadowUnavailable | 
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
 
+/** How long a report waits for the read model to see what is in the log already. */
+const CATCH_UP = Duration.seconds(1)
 /** Reports that are taken in at the same time. */
 const AT_ONCE = 64
 /** Characters of a device's own words that are kept. */
@@ -40,6 +43,7 @@ export class DeviceReports extends Context.Service<
       const readModel = yield* ReadModel
       const repository = yield* LockRepository
       const locks = yield* Locks
+      const projector = yield* Projector
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
@@ -54,6 +58,9 @@ export class DeviceReports extends Context.Service<
 
       /** By the lock: for a device that answers days later, when the store has forgotten how its command was settled. */
       const pending = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
+        // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
+        if (!(yield* projector.catchUp(CATCH_UP)))
+          return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
         const lockId = Option.getOrUndefined(yield* readModel.lockOfThing(thing))
         if (lockId === undefined) return undefined
         const { loaded, fresh } = yield* repository.load(lockId)

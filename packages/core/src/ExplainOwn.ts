@@ -5,6 +5,7 @@ import { type Judged, noSuchLock, type Rule, type Subject, type SubjectOf } from
 import type { Lock } from "./Lock.ts"
 import { judgeUse } from "./LockAggregate.ts"
 import type { LockRefused } from "./LockError.ts"
+import { isUser, type Principal } from "./Principal.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { wallTimeAt } from "./Schedule.ts"
 import { canonical, ruleAt, statusAt, type TempKey } from "./TempKey.ts"
@@ -60,16 +61,17 @@ const judgeKey = (
       ? { allowed: false, rule: "no-such-key", message: "The lock never held this key. Add it with AddKey." }
       : { allowed: false, rule: "key-removed", message: "The key was removed from the lock. Add it again with AddKey." }
   }
-  return userId === undefined || key.userId === userId
+  return userId === undefined || isUser({ _tag: "User", userId }, key.userId)
     ? { allowed: true, rule: "key-on-lock", message: "The lock holds this key." }
     : { allowed: false, rule: "key-of-another", message: "The lock holds this key, but not as a key of this user." }
 }
 
 const judgeUser = (lock: Lock | undefined, userId: string): Judged => {
   if (lock === undefined) return noSuchLock
-  const permitted = permit({ _tag: "User", userId }, lock, "OpenLock")
+  const user: Principal = { _tag: "User", userId }
+  const permitted = permit(user, lock, "OpenLock")
   if (Result.isFailure(permitted)) return { allowed: false, rule: "no-right", message: noRight }
-  return lock.ownerId === userId
+  return isUser(user, lock.ownerId)
     ? { allowed: true, rule: "owner", message: "The user owns the lock." }
     : { allowed: true, rule: "key-holder", message: "The user holds a key on the lock." }
 }

@@ -1,5 +1,5 @@
 /** Explains and simulates from the log itself. Nothing here writes, and nothing rests on what is cached. */
-import { Context, Effect, Layer, Result, Schema } from "effect"
+import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { beginReplay, conclude, replay } from "./Explain.ts"
 import { type Use, useOf } from "./ExplainFacts.ts"
 import type { Explanation, Question, Subject } from "./Explanation.ts"
@@ -9,12 +9,13 @@ import type { LockRequest } from "./LockCommand.ts"
 import { LockNotFound, type LockRefused } from "./LockError.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import type { Principal } from "./Principal.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
-import { refusedPinAt } from "./RefusedPins.ts"
-import { type RefusedUse, refusedUsesAt } from "./RefusedUses.ts"
-import { streamOfShared } from "./SharedCredential.ts"
+import { EventStore, type StoredEvent } from "./ports/EventStore.ts"
+import { lastRefusedPin, questionAboutPin } from "./RefusedPins.ts"
+import { forEachRefusedUse, refusedUseIn, refusedUsesOn } from "./RefusedUses.ts"
+import { evolveShared, streamOfShared } from "./SharedCredential.ts"
 import { SharedCredentials } from "./SharedCredentials.ts"
 import { beginSimulation, type Simulation } from "./Simulate.ts"
+import { forEachPaged } from "./Turns.ts"
 
 /**
  * What somebody asks to be explained: `at` in epoch milliseconds. An attempt says by itself when it was and about what;
@@ -85,7 +86,8 @@ export class Explanations extends Context.Service<
           const decided = decide(lock, proposed)
           if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
           const { tempKeyUuid, ...changes } = update
-          const simulation = beginSimulation(yield* fromLog(refusedUsesAt(lockId)), { tempKeyUuid, changes })
+          const simulation = beginSimulation({ tempKeyUuid, changes })
+          yield* fromLog(forEachRefusedUse(lockId, simulation.takeRefused))
           yield* fromLog(forEachEvent(lockId, simulation.take))
           return simulation.conclude()
         })
@@ -108,14 +110,21 @@ const withoutLink = ({ facts: { sharedKey, ...facts }, ...explanation }: Explana
 /** The explanation, for whoever may read the log itself. A lock without a stream is not there. */
 export const explainFromLog = Effect.fnUntraced(function* (lockId: number, request: ExplainRequest) {
   const store = yield* EventStore
-  const refused = yield* refusedUsesAt(lockId)
-  const asked = "subject" in request ? request : yield* recorded(lockId, request, refused)
+  const asked = "subject" in request ? request : yield* recorded(lockId, request)
   const uuid = asked.subject._tag === "TempKey" ? asked.subject.tempKeyUuid : sharedKeyIn(asked.subject)
-  const sharedKey = uuid === undefined ? [] : yield* store.read(streamOfShared(uuid), 0, PAGE)
-  let so = beginReplay(sharedKey.length === 0 ? asked : { ...asked, sharedKey }, refused)
+  const sharedKey = uuid === undefined ? [] : yield* store.read(streamOfShared(uuid), 0, MOST_OF_SHARED)
+  // A key of other doors is none here: whoever asks does not even learn that it is one.
+  const question = hasDoorAt(sharedKey, lockId) ? { ...asked, sharedKey } : asked
+  let so = beginReplay(question, yield* refusedUsesOn(lockId, asked.at))
   yield* forEachEvent(lockId, (stored) => (so = replay(so, stored)))
   return so.present.version === 0 ? yield* Effect.fail(new LockNotFound({ lockId })) : conclude(so)
 })
+
+/** More events than a shared key comes to: it is made, ended, and given a PIN anew a few times. */
+const MOST_OF_SHARED = 1_000
+
+const hasDoorAt = (stream: ReadonlyArray<StoredEvent>, lockId: number): boolean =>
+  stream.reduce(evolveShared, undefined)?.doors.some((door) => door.lockId === lockId) === true
 
 const sharedKeyIn = (subject: Subject): string | undefined =>
   subject._tag === "Pin" ? subject.sharedKeyUuid : undefined
@@ -123,24 +132,36 @@ const sharedKeyIn = (subject: Subject): string | undefined =>
 /** The question about an attempt that was recorded, wherever it was: with the lock, or beside it. */
 const recorded = Effect.fnUntraced(function* (
   lockId: number,
-  request: Exclude<ExplainRequest, { readonly subject: Subject }>,
-  refused: ReadonlyArray<RefusedUse>
+  request: Exclude<ExplainRequest, { readonly subject: Subject }>
 ) {
-  const isWanted = (event: { readonly eventId: string; readonly at: number }) =>
-    "attemptId" in request ? event.eventId === request.attemptId : event.at <= request.at
-  let found: Question | undefined
-  yield* forEachEvent(lockId, (stored) => {
-    const use = useOf(stored)
-    const isCandidate = use !== undefined && ("attemptId" in request || use.by === "PIN") && isWanted(stored)
-    if (isCandidate) found = questionAbout(stored, use)
-  })
-  if ("attemptId" in request) {
-    for (const use of refused) if (isWanted(use)) found = questionAbout(use, { ...use, by: "link" })
-  }
-  const pin = yield* refusedPinAt(lockId, isWanted)
-  if (pin !== undefined && pin.at >= (found?.at ?? Number.NEGATIVE_INFINITY)) found = pin
+  const found = yield* "attemptId" in request ? recordedAs(lockId, request.attemptId) : lastPin(lockId, request.at)
   const attemptId = "attemptId" in request ? request.attemptId : request.pinAttempt
   return found ?? (yield* Effect.fail(new AttemptNotFound({ attemptId })))
+})
+
+const recordedAs = Effect.fnUntraced(function* (lockId: number, eventId: string) {
+  const store = yield* EventStore
+  const stored = Option.getOrUndefined(yield* store.event(eventId))
+  if (stored === undefined) return undefined
+  const use = stored.streamId === streamOfLock(lockId) ? useOf(stored) : undefined
+  if (use !== undefined) return questionAbout(stored, use)
+  const refused = refusedUseIn(lockId, stored)
+  return refused === undefined
+    ? yield* questionAboutPin(lockId, stored)
+    : questionAbout(refused, { ...refused, by: "link" })
+})
+
+/** The newest PIN that was entered at the lock by then, whether it opened or was refused. */
+const lastPin = Effect.fnUntraced(function* (lockId: number, at: number) {
+  let opened: Question | undefined
+  yield* forEachEvent(lockId, (stored) => {
+    const use = useOf(stored)
+    if (use?.by === "PIN" && stored.at <= at) opened = questionAbout(stored, use)
+  })
+  const refused = yield* lastRefusedPin(lockId, at)
+  return refused === undefined || (opened !== undefined && opened.at > refused.at)
+    ? opened
+    : yield* questionAboutPin(lockId, refused)
 })
 
 const questionAbout = (
@@ -155,19 +176,12 @@ const questionAbout = (
   attemptId: eventId
 })
 
-const PAGE = 1_000
-
-/** Page by page: a long history is never in memory as a whole. */
-const forEachEvent: (
-  lockId: number,
-  take: (stored: StoredEvent) => void
-) => Effect.Effect<void, StoreUnavailable, EventStore> = Effect.fnUntraced(function* (lockId, take) {
+/** Page by page: a long history is never in memory as a whole, and holds nobody up. */
+const forEachEvent = Effect.fnUntraced(function* (lockId: number, take: (stored: StoredEvent) => void) {
   const store = yield* EventStore
-  let version = 0
-  while (true) {
-    const page = yield* store.read(streamOfLock(lockId), version, PAGE)
-    page.forEach(take)
-    version = page.at(-1)?.version ?? version
-    if (page.length < PAGE) return
-  }
+  yield* forEachPaged(
+    (version, limit) => store.read(streamOfLock(lockId), version, limit),
+    ({ version }) => version,
+    take
+  )
 })

@@ -47,10 +47,10 @@ export const guestKeyOf = (
   doors: [{ opensBy: "link", online }]
 })
 
-/** A shared credential; `online` is asked for each of its doors, in their order. */
+/** A shared credential; `onlineAt` tells whether the lock of a door is connected. */
 export const guestKeyOfShared = (
   credential: SharedCredential,
-  online: ReadonlyArray<boolean | undefined>,
+  onlineAt: (lockId: number) => boolean | undefined,
   now: number
 ): GuestKey => {
   const status = sharedStatusAt(credential, now)
@@ -63,11 +63,11 @@ export const guestKeyOfShared = (
     validUntil,
     nextChangeAt: status === "expired" ? undefined : status === "valid" ? validUntil : validFrom,
     usesLeft: null,
-    doors: credential.doors.map(({ id, label, accessMethod }, index) => ({
+    doors: credential.doors.map(({ id, lockId, label, accessMethod }) => ({
       id,
       ...(label === undefined ? {} : { label }),
       opensBy: accessMethod === "code" ? "pin" : "link",
-      online: online[index]
+      online: onlineAt(lockId)
     }))
   }
 }

@@ -4,6 +4,7 @@ import { BulkAddKeys, type BulkNotFound, type BulkProgress, isInstanceId, type S
 import { DeviceReports } from "./DeviceReports.ts"
 import type { Explanation } from "./Explanation.ts"
 import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTempKey } from "./Explanations.ts"
+import { GuestOpenings } from "./GuestOpenings.ts"
 import { type Lock, LockId } from "./Lock.ts"
 import { CommandContext, LockRequest } from "./LockCommand.ts"
 import type { AccessDenied, LockRefused } from "./LockError.ts"
@@ -26,6 +27,7 @@ export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
     Layer.provideMerge(TempKeyLinks.layer),
+    Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(LockQueries.layer),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))

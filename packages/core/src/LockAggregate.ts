@@ -2,13 +2,14 @@
 import { HashMap, HashSet, Option, Result } from "effect"
 import { type DeviceCommand, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "./DeviceCommand.ts"
 import { type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"
-import type { LockCommand } from "./LockCommand.ts"
+import { BOUNDS, type LockCommand } from "./LockCommand.ts"
 import {
   EmptyWhitelist,
   EmptyWindow,
   KeyExists,
   KeyNotFound,
   KeyNotNamed,
+  LockFull,
   LockNotFound,
   type LockRefused,
   NotOnWhitelist,
@@ -129,6 +130,8 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       if (lock.keys.some((key) => key.uuid === keyUuid)) return Result.fail(new KeyExists({ lockId, keyUuid }))
       const taken = holderOfSlot(lock, keyIndexNumber)
       if (taken !== undefined) return Result.fail(slotTaken(lock, taken))
+      if (lock.keys.length >= BOUNDS.keys)
+        return Result.fail(new LockFull({ lockId, what: "keys", bound: BOUNDS.keys }))
       return accept(
         { _tag: "KeyAdded", ...head, keyUuid, ...given({ keyIndexNumber, userId }) },
         { _tag: "AddKey", ...stamp(lock, command), keyUuid, ...given({ keyIndexNumber }) }
@@ -179,7 +182,7 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       const { credentialUuid, doorId, by } = command
       return accept(
         { _tag: "LockOpenRequested", ...head, reason: `${by}, door ${doorId}`, credentialUuid, doorId },
-        { _tag: "OpenLock", ...stamp(lock, command), expiresAt: command.at + OPEN_EXPIRES_AFTER }
+        { _tag: "OpenLock", ...stamp(lock, command), expiresAt: command.at + OPEN_EXPIRES_AFTER, byGuest: true }
       )
     }
 
@@ -212,6 +215,9 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
               (phoneNumber !== undefined && resident.phoneNumber === phoneNumber)))
       )
       if (there !== undefined) return Result.fail(new ResidentExists({ lockId, userId: there.userId }))
+      if (lock.residents.length >= BOUNDS.residents) {
+        return Result.fail(new LockFull({ lockId, what: "residents", bound: BOUNDS.residents }))
+      }
       return accept({ _tag: "ResidentAdded", ...head, userId, name, ...given({ email, phoneNumber }) })
     }
 
@@ -250,6 +256,8 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       const terms = { accessMode, allowedUserIds, validFrom, validUntil, maxUses }
       const flaw = flawOf(terms)
       if (flaw !== undefined) return Result.fail(refuseTerms(flaw, command))
+      const full = noRoomFor(lock, uuid, { allowedUserIds, ...given({ schedule }) })
+      if (full !== undefined) return Result.fail(full)
       return accept({
         _tag: "TempKeyCreated",
         ...aboutTempKey(lock, command, tempKeyUuid),
@@ -264,8 +272,11 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       if (key === undefined) return Result.fail(tempKeyNotFound(command))
       const all = changesTo(key, command)
       if (Object.keys(all).length === 0) return Result.succeed(alreadySo)
-      const flaw = flawOf(changed(key, all))
+      const wanted = changed(key, all)
+      const flaw = flawOf(wanted)
       if (flaw !== undefined) return Result.fail(refuseTerms(flaw, command))
+      const full = noRoomFor(lock, canonical(key.uuid), wanted)
+      if (full !== undefined) return Result.fail(full)
       const { schedule, ...changes } = all
       return accept({
         _tag: "TempKeyUpdated",
@@ -295,7 +306,8 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
             _tag: "OpenLock",
             ...stamp(lock, command),
             seq: lock.version + 2,
-            expiresAt: command.at + OPEN_EXPIRES_AFTER
+            expiresAt: command.at + OPEN_EXPIRES_AFTER,
+            byGuest: true
           }
         })
       )
@@ -330,7 +342,10 @@ const passing: ReadonlySet<LockEvent["_tag"]> = new Set([
 /** Whether events can change neither the permission nor the outcome of a device command that was decided before them. */
 export const mayPass = (events: ReadonlyArray<LockEvent>): boolean => events.every(({ _tag }) => passing.has(_tag))
 
-/** Who a command is put down to: the user if there is one, else the organization; `*` is the operator. */
+/**
+ * Who a command is put down to on the wire: the user if there is one, else the organization; `*` is the operator. It is a
+ * name to show and proves nothing, since a user may be called `*` or as an organization is: rights rest on principals.
+ */
 export const actorOf = (principal: Principal): string => {
   switch (principal._tag) {
     case "User":
@@ -460,6 +475,29 @@ const tempKeyOf = (event: EventOf<"TempKeyCreated">, createdVersion: number): Te
     createdVersion
   }
 }
+
+/** Why the lock cannot have a temp key with these terms; `undefined` when it can. */
+const noRoomFor = (
+  { lockId, tempKeys, deletedTempKeys }: Lock,
+  uuid: string,
+  terms: Pick<TempKey, "allowedUserIds" | "schedule">
+): LockFull | undefined => {
+  const full = (what: LockFull["what"], bound: number) => new LockFull({ lockId, what, bound })
+  const count = HashMap.size(tempKeys)
+  if (!HashMap.has(tempKeys, uuid)) {
+    if (count >= BOUNDS.tempKeys) return full("temp keys", BOUNDS.tempKeys)
+    const ever = count + HashSet.size(deletedTempKeys)
+    if (ever >= BOUNDS.tempKeysEver) return full("temp keys, deleted ones included", BOUNDS.tempKeysEver)
+  }
+  // Most keys name nobody and open all the time: they need no counting.
+  let weight = weightOf(terms)
+  if (weight <= weightOf(Option.getOrUndefined(HashMap.get(tempKeys, uuid)))) return undefined
+  for (const [other, key] of tempKeys) if (other !== uuid) weight += weightOf(key)
+  return weight > BOUNDS.usersAndWindows ? full("users and windows of temp keys", BOUNDS.usersAndWindows) : undefined
+}
+
+const weightOf = (key: Pick<TempKey, "allowedUserIds" | "schedule"> | undefined): number =>
+  (key?.allowedUserIds.length ?? 0) + (key?.schedule?.windows.length ?? 0)
 
 const findTempKey = (lock: Lock, tempKeyUuid: string): TempKey | undefined =>
   Option.getOrUndefined(HashMap.get(lock.tempKeys, canonical(tempKeyUuid)))

@@ -149,6 +149,33 @@ export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind"
   }
 }
 
+/** The lock holds as many of something as it may. */
+export class LockFull extends Schema.TaggedError<LockFull>()("LockFull", {
+  ...about,
+  what: Schema.Literals([
+    "keys",
+    "residents",
+    "temp keys",
+    "temp keys, deleted ones included",
+    "users and windows of temp keys"
+  ]),
+  bound: Schema.Number
+}) {
+  override get message() {
+    return `Lock ${this.lockId} may have at most ${this.bound} ${this.what}.`
+  }
+}
+
+/** Guests have opened too often, with this key or at this lock. Nothing was done. */
+export class TooManyOpenings extends Schema.TaggedError<TooManyOpenings>()("TooManyOpenings", {
+  /** Whole seconds from now. */
+  retryAfter: Schema.Number
+}) {
+  override get message() {
+    return `This was opened too often in a short time. Nothing was done; try again in ${this.retryAfter} seconds.`
+  }
+}
+
 /** Everything that a rule of a lock may answer instead of events. */
 export type LockRefused =
   | LockNotFound
@@ -162,6 +189,7 @@ export type LockRefused =
   | ResidentNotNamed
   | TempKeyNotFound
   | TempKeyExists
+  | LockFull
   | EmptyWindow
   | EmptyWhitelist
   | TempKeyNotValid

@@ -2,13 +2,13 @@
 import { Duration, Effect, Option, Semaphore } from "effect"
 import { lockOfStream } from "./Lock.ts"
 import { Projector } from "./Projector.ts"
-import { EventStore } from "./ports/EventStore.ts"
+import { EventStore, type StoredEvent } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
 import { canonical } from "./TempKey.ts"
+import { forEachPaged } from "./Turns.ts"
 
 /** How long a key that the read model does not know is waited for. */
 const CATCH_UP = Duration.seconds(1)
-const PAGE = 1_000
 
 /** Looks up the lock by the uuid of a temp key; none when no lock ever had it. */
 export const lockFinder = Effect.gen(function* () {
@@ -42,19 +42,21 @@ const logSearch = Effect.gen(function* () {
   const locks = new Map<string, number>()
   let position = 0
 
-  const readOn = Effect.gen(function* () {
-    while (true) {
-      const events = yield* store.readAll(position, PAGE)
-      for (const { streamId, type, data, position: at } of events) {
-        position = at
-        if (type !== "TempKeyCreated") continue
-        const lockId = lockOfStream(streamId)
-        const uuid = canonical(String(data["tempKeyUuid"]))
-        if (lockId !== undefined && !locks.has(uuid)) locks.set(uuid, lockId)
-      }
-      if (events.length < PAGE) return
-    }
-  })
+  const take = ({ streamId, type, data, position: at }: StoredEvent): void => {
+    position = at
+    if (type !== "TempKeyCreated") return
+    const lockId = lockOfStream(streamId)
+    const uuid = canonical(String(data["tempKeyUuid"]))
+    if (lockId !== undefined && !locks.has(uuid)) locks.set(uuid, lockId)
+  }
+  const readOn = Effect.suspend(() =>
+    forEachPaged(
+      (after, limit) => store.readAll(after, limit),
+      (event) => event.position,
+      take,
+      position
+    )
+  )
 
   return (uuid: string) => Effect.map(oneAtATime.withPermit(readOn), () => Option.fromUndefinedOr(locks.get(uuid)))
 })

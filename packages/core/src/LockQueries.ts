@@ -5,13 +5,14 @@ import { type Lock, tempKeysOf } from "./Lock.ts"
 import { type AccessDenied, LockNotFound } from "./LockError.ts"
 import { fromStored, toWire, type WireEvent } from "./LockEvent.ts"
 import { LockRepository } from "./LockRepository.ts"
+import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { type OwnedLock, ReadModel, ReadModelUnavailable } from "./ports/ReadModel.ts"
 import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 
-/** This id was never an owner, a key holder or a resident. */
+/** This id was never an owner, a key holder or a resident: for an organization, at no lock of its own. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {
   override get message() {
     return "No lock knows this user."
@@ -52,6 +53,8 @@ export class LockQueries extends Context.Service<
       page: number,
       pageSize: number
     ) => Effect.Effect<HistoryPage, AskError>
+    /** The locks that a user owns, or an organization has; none while the read model cannot tell. */
+    readonly locksOf: (principal: Principal) => Effect.Effect<Option.Option<ReadonlyArray<number>>>
     /** The locks that a user owns; an organization sees its own among them. */
     readonly ownedLocks: (
       principal: Principal,
@@ -66,6 +69,7 @@ export class LockQueries extends Context.Service<
       const repository = yield* LockRepository
       const readModel = yield* ReadModel
       const projector = yield* Projector
+      const { shown } = yield* presence
 
       const lock = Effect.fnUntraced(function* (principal: Principal, lockId: number, question: LockQuestion) {
         const { loaded, fresh } = yield* repository.load(lockId)
@@ -77,16 +81,33 @@ export class LockQueries extends Context.Service<
         return Result.isFailure(permitted) ? yield* Effect.fail(permitted.failure) : lock
       })
 
-      const fromReadModel = Effect.fnUntraced(function* (principal: Principal, userId: string) {
+      const caughtUp = Effect.gen(function* () {
         // While the log does not answer, the read model is as new as it can be.
         const isCurrent = yield* Effect.catchTag(projector.catchUp(CATCH_UP), "StoreUnavailable", () =>
           Effect.succeed(true)
         )
         if (!isCurrent) return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        if (principal._tag !== "User" && !(yield* readModel.isKnownUser(userId)))
-          return yield* Effect.fail(new UserNotFound())
+      })
+
+      const idsOf = (principal: Principal): Effect.Effect<ReadonlyArray<number>, ReadModelUnavailable> => {
+        switch (principal._tag) {
+          case "User":
+            return Effect.map(readModel.devicesOwnedBy(principal.userId), (locks) => locks.map(({ lockId }) => lockId))
+          case "Organization":
+            return readModel.locksOfOrganization(principal.orgId)
+          default:
+            return Effect.succeed([])
+        }
+      }
+
+      const fromReadModel = Effect.fnUntraced(function* (principal: Principal, userId: string) {
+        yield* caughtUp
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined
-        return { locks: yield* readModel.devicesOwnedBy(userId, orgId), source: readModel.source }
+        const locks = yield* readModel.devicesOwnedBy(userId, orgId)
+        // An organization knows whom its own events name, and owners of locks that it got with them. Others are nobody to it.
+        if (principal._tag !== "User" && locks.length === 0 && !(yield* readModel.isKnownUser(userId, orgId)))
+          return yield* Effect.fail(new UserNotFound())
+        return { locks: locks.map(shown), source: readModel.source }
       })
 
       return {
@@ -106,6 +127,15 @@ export class LockQueries extends Context.Service<
           }))
           return { totalEvents: version, events }
         }),
+        locksOf: (principal) =>
+          Effect.andThen(caughtUp, Effect.asSome(idsOf(principal))).pipe(
+            Effect.catchTag("ReadModelUnavailable", (error) =>
+              Effect.as(
+                Effect.logWarning("Nobody can tell whose locks are whose: no read model", error.message),
+                Option.none()
+              )
+            )
+          ),
         ownedLocks: Effect.fnUntraced(function* (principal, userId) {
           const permitted = permitUser(principal, userId)
           if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)

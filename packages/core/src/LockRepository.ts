@@ -1,8 +1,9 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
-import { Context, Effect, HashMap, HashSet, Layer, Option, Schema, Semaphore } from "effect"
+import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { Lock, streamOfLock } from "./Lock.ts"
 import { evolve, evolveStored, initial } from "./LockAggregate.ts"
 import type { LockEvent } from "./LockEvent.ts"
+import { makeTurns, type Turns } from "./LockTurns.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 
 /** A lock and the version of its stream that it was read at: a decision on the one is written at the other. */
@@ -20,7 +21,7 @@ export interface LoadedLock {
   readonly streamId: string
   latest: LockAt
   /** One command at a time: callers of a busy lock queue here instead of conflicting in the store. */
-  readonly mutex: Semaphore.Semaphore
+  readonly turns: Turns
   /** Version up to which a snapshot holds the state. */
   snapshotVersion: number
 }
@@ -92,6 +93,8 @@ export class LockRepository extends Context.Service<
             // Others may have read some of it meanwhile.
             loaded.latest = tail.reduce(following, loaded.latest)
             if (tail.length < PAGE) break
+            // A long history is not folded in one turn: others go on in between.
+            yield* Effect.yieldNow
           }
           yield* saveSnapshotWhenDue(loaded)
           return loaded.latest.version > before
@@ -106,11 +109,11 @@ export class LockRepository extends Context.Service<
           const loaded: LoadedLock = {
             streamId,
             latest,
-            mutex: Semaphore.makeUnsafe(1),
+            turns: makeTurns(),
             snapshotVersion: latest.version
           }
           yield* refresh(loaded)
-          // Somebody else may have read it meanwhile: all callers must queue at the same mutex.
+          // Somebody else may have read it meanwhile: all callers must queue at the same place.
           const other = entryOf(lockId)
           if (other !== undefined) return { loaded: other, fresh: false }
           // Whoever asks for locks that do not exist must not push others out of memory.

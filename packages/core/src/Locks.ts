@@ -2,7 +2,7 @@
  * The command handler: load, permit, decide, then append; or prepare, tell the device, and commit.
  * A caller has an answer only when the events are durable and, where hardware is involved, the shadow has the command.
  */
-import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Result, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, identity, Layer, Option, Result, Schema } from "effect"
 import { permit, permitCreate } from "./AccessPolicy.ts"
 import type { DeviceCommand } from "./DeviceCommand.ts"
 import type { Lock } from "./Lock.ts"
@@ -11,6 +11,7 @@ import type { LockCommand } from "./LockCommand.ts"
 import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "./LockError.ts"
 import { fromStored, type LockEvent, toStored } from "./LockEvent.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
+import type { Standing, Turns } from "./LockTurns.ts"
 import { DeviceShadow, ShadowUnavailable } from "./ports/DeviceShadow.ts"
 import {
   type AttemptExists,
@@ -24,6 +25,7 @@ import {
   type StoreUnavailable,
   type StreamReserved
 } from "./ports/EventStore.ts"
+import { earlierTry, type ReceiptReused, type RequestReceipt } from "./Receipts.ts"
 import { makeRefusedUses } from "./RefusedUses.ts"
 import { FIND_TIMEOUT, Settling } from "./Settling.ts"
 
@@ -55,13 +57,6 @@ export class LockBusy extends Schema.TaggedError<LockBusy>()("LockBusy", { lockI
   }
 }
 
-/** The receipt id belongs to another request. */
-export class ReceiptReused extends Schema.TaggedError<ReceiptReused>()("ReceiptReused", { id: Schema.String }) {
-  override get message() {
-    return "This idempotency key was used for another request. Use a new key for a new request."
-  }
-}
-
 export type ExecuteError =
   | AccessDenied
   | LockRefused
@@ -79,6 +74,8 @@ export interface LocksOptions {
   readonly sendTimeout?: Duration.Input
 }
 
+/** A guest's opening holds up everybody else at the lock, on other servers too: the shadow has no longer for it. */
+const GUEST_TIMEOUT = Duration.seconds(1)
 const MAX_ATTEMPTS = 200
 const MAX_PAUSE = 20
 /** How far, in milliseconds, the clock may be behind a lock's last event where the time decides: servers differ a little. */
@@ -106,7 +103,7 @@ export class Locks extends Context.Service<
 
         const execute = (command: LockCommand) =>
           Effect.flatMap(repository.load(command.lockId), ({ loaded, fresh }) =>
-            loaded.mutex.withPermit(carryOut(loaded, fresh, command))
+            loaded.turns.take(standingOf(command))(carryOut(loaded, fresh, command))
           )
 
         const carryOut = Effect.fnUntraced(function* (loaded: LoadedLock, fresh: boolean, command: LockCommand) {
@@ -137,7 +134,14 @@ export class Locks extends Context.Service<
             const written = yield* Effect.result(
               device === undefined || lock === undefined
                 ? store.append(loaded.streamId, version, stored, command.receipt, mayPass(events))
-                : handOver(loaded.streamId, version, command, { device, thing: lock.uuid }, events, stored)
+                : handOver(
+                    loaded.streamId,
+                    version,
+                    command,
+                    { device, thing: lock.uuid, turns: loaded.turns },
+                    events,
+                    stored
+                  )
             )
             if (Result.isSuccess(written)) {
               yield* device === undefined
@@ -175,11 +179,10 @@ export class Locks extends Context.Service<
         const readBack = (loaded: LoadedLock) => Effect.ignore(repository.refresh(loaded))
 
         /** The answer that a receipt was given for. */
-        const replay = Effect.fnUntraced(function* (lockId: number, receipt: Receipt) {
-          const found = yield* store.receipt(receipt.id)
+        const replay = Effect.fnUntraced(function* (lockId: number, receipt: RequestReceipt) {
+          const found = yield* earlierTry(store, receipt)
           if (Option.isNone(found)) return undefined
-          const { fingerprint, streamId, firstVersion, version } = found.value
-          if (fingerprint !== receipt.fingerprint) return yield* Effect.fail(new ReceiptReused({ id: receipt.id }))
+          const { streamId, firstVersion, version } = found.value
           const stored = yield* store.read(streamId, firstVersion - 1, version - firstVersion + 1)
           return { lockId, version, events: stored.flatMap((event) => Option.toArray(fromStored(event))) }
         })
@@ -192,16 +195,18 @@ export class Locks extends Context.Service<
           streamId: string,
           version: number,
           { lockId, commandId, receipt }: LockCommand,
-          { device, thing }: { readonly device: DeviceCommand; readonly thing: string },
+          { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns },
           events: ReadonlyArray<LockEvent>,
           stored: ReadonlyArray<NewEvent>
         ) {
           const deadline = (yield* Clock.currentTimeMillis) + patience
           const attempt = yield* prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
           const sent = { thing, commandId, attempt }
-          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(sendTimeout), deadline)
+          const timeout = isByGuest(device) ? Duration.min(sendTimeout, GUEST_TIMEOUT) : sendTimeout
+          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(timeout), deadline)
           const told = yield* shadow.send(thing, attempt === 1 ? device : { ...device, attempt }, notAfter).pipe(
-            Effect.timeout(sendTimeout),
+            Effect.timeout(timeout),
+            device._tag === "RemoveKey" ? identity : Effect.raceFirst(gaveWay(thing, turns)),
             Effect.catchDefect((cause) => Effect.fail(new ShadowUnavailable({ thing, message: String(cause), cause }))),
             Effect.result
           )
@@ -306,6 +311,18 @@ const patienceOf = (options: LocksOptions): number =>
   2 * Duration.toMillis(Duration.sum(sendTimeoutOf(options), FIND_TIMEOUT))
 
 const eventIdOf = (commandId: string, index: number): string => `${commandId}-${index + 1}`
+
+/** A removal of a key is next at its lock; guests come after everybody else. */
+const standingOf = ({ _tag }: LockCommand): Standing =>
+  _tag === "RemoveKey" ? "removal" : _tag === "OpenWithTempKey" || _tag === "OpenDoor" ? "guest" : "other"
+
+const isByGuest = (device: DeviceCommand): boolean => device._tag === "OpenLock" && device.byGuest === true
+
+const gaveWay = (thing: string, turns: Turns) =>
+  Effect.andThen(
+    turns.overtaken,
+    Effect.fail(new ShadowUnavailable({ thing, message: "The removal of a key did not wait for the shadow's answer." }))
+  )
 
 /** The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones. */
 const envelopes = (

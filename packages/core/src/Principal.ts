@@ -14,3 +14,14 @@ export const Principal = Schema.TaggedUnion({
   System: {}
 })
 export type Principal = typeof Principal.Type
+
+/**
+ * Whether the principal is this user. Who somebody is, is decided by kind and id together: a user may be called as an
+ * organization is, or `*`. The empty id is nobody's: it is what SetOwner and SetOrganization leave when there is none.
+ */
+export const isUser = (principal: Principal, userId: string | undefined): boolean =>
+  principal._tag === "User" && userId !== "" && principal.userId === userId
+
+/** Whether the principal is this organization; see `isUser`. */
+export const isOrganization = (principal: Principal, orgId: string | undefined): boolean =>
+  principal._tag === "Organization" && orgId !== "" && principal.orgId === orgId

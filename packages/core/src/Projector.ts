@@ -3,8 +3,10 @@ import { Context, Duration, Effect, Latch, Layer, Option, Stream, SubscriptionRe
 import { keepGoing } from "./Backoff.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ports/ReadModel.ts"
+import { growth } from "./StreamFollower.ts"
 
-const BATCH = 1_000
+/** Events that are applied in one turn of the event loop: whoever asks something meanwhile waits for no more. */
+const BATCH = 250
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
 const GATHER = Duration.millis(50)
 
@@ -34,7 +36,7 @@ export class Projector extends Context.Service<
           yield* wanted.close
         })
         yield* SubscriptionRef.set(checkpoint, position)
-        yield* Stream.runForEach(store.changes, apply)
+        yield* Stream.runForEach(growth(store), apply)
       })
       yield* follow().pipe(keepGoing("The read model is not filled"), Effect.forkScoped)
 
@@ -80,5 +82,6 @@ const applyAfter = Effect.fnUntraced(function* (
     yield* onProgress(position)
     // Short of the last event: the read model was emptied by somebody else, and is filled from its beginning.
     if (events.length < BATCH && position === events.at(-1)?.position) return position
+    yield* Effect.yieldNow
   }
 })

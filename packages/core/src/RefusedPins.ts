@@ -1,46 +1,73 @@
-/** A PIN that was refused at a lock, as the log has it: whose it was, if anybody's, and how long its guesser had to wait. */
-import { Effect, Option, Schema } from "effect"
+/** PINs that were refused at a lock, as the log has them: whose they were, if anybody's, and how long their guesser had to wait. */
+import { Effect } from "effect"
+import { BUDGETS } from "./Budgets.ts"
 import type { Question } from "./Explanation.ts"
-import { countPin, lockedUntil, PinEvent } from "./PinAttempts.ts"
-import { PIN_ATTEMPTS } from "./PinGuard.ts"
+import { countPin, forgottenAfter, lockedUntil, PIN_ATTEMPTS, type PinEvent, pinEventIn } from "./PinAttempts.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { forEachPaged, PAGE } from "./Turns.ts"
 
-const PAGE = 1_000
-
-/** The newest refused PIN at the lock that is `wanted`, as a question about it; `undefined` when there is none. */
-export const refusedPinAt = Effect.fnUntraced(function* (
+/** The newest PIN that was refused at the lock no later than an instant, as its event. */
+export const lastRefusedPin = Effect.fnUntraced(function* (
   lockId: number,
-  wanted: (stored: StoredEvent) => boolean
-): Effect.fn.Return<Question | undefined, StoreUnavailable, EventStore> {
+  at: number
+): Effect.fn.Return<StoredEvent | undefined, StoreUnavailable, EventStore> {
   const store = yield* EventStore
-  /** Who guesses at many locks is locked out at all of them: every refusal counts. */
-  const accounts = new Map<string, number>()
-  let found: Question | undefined
-  let version = 0
-  while (true) {
-    const page = yield* store.read(PIN_ATTEMPTS, version, PAGE)
-    for (const stored of page) {
-      countPin(accounts, stored)
-      const refused = Option.getOrUndefined(decode({ ...stored.data, _tag: stored.type }))
-      if (refused?.lockId === lockId && wanted(stored)) found = questionAbout(stored, refused, accounts)
+  let found: StoredEvent | undefined
+  yield* forEachPaged(
+    (position, limit) => store.readAll(position, limit, PIN_ATTEMPTS, lockId),
+    ({ position }) => position,
+    (stored) => {
+      if (stored.at <= at && refusedIn(stored) !== undefined) found = stored
     }
-    version = page.at(-1)?.version ?? version
-    if (page.length < PAGE) return found
-  }
+  )
+  return found
 })
 
-const questionAbout = (
-  { eventId, at, principal }: StoredEvent,
-  { credentialUuid, accounts }: typeof PinEvent.Type,
-  counted: ReadonlyMap<string, number>
-): Question => {
-  const lockedOutUntil = lockedUntil(counted, accounts, at)
+/** The question about a PIN that was refused at the lock; `undefined` for any other event. */
+export const questionAboutPin = Effect.fnUntraced(function* (
+  lockId: number,
+  stored: StoredEvent
+): Effect.fn.Return<Question | undefined, StoreUnavailable, EventStore> {
+  const refused = refusedIn(stored)
+  if (refused?.lockId !== lockId) return undefined
+  const { eventId, at, principal } = stored
+  const lockedOutUntil = refused.lockedOutUntil ?? (yield* lockedOut(stored, refused.accounts))
   return {
-    subject: credentialUuid === undefined ? { _tag: "Pin" } : { _tag: "Pin", sharedKeyUuid: credentialUuid },
+    subject:
+      refused.credentialUuid === undefined ? { _tag: "Pin" } : { _tag: "Pin", sharedKeyUuid: refused.credentialUuid },
     at,
     attemptId: eventId,
     refusedPin: { eventId, principal, ...(lockedOutUntil !== undefined && { lockedOutUntil }) }
   }
-}
+})
 
-const decode = Schema.decodeUnknownOption(PinEvent)
+/**
+ * The first edition did not say so with the refusal, and kept those of all locks in one stream: every one counts that
+ * was not forgotten by then.
+ */
+const lockedOut = Effect.fnUntraced(function* (
+  { streamId, version, at }: StoredEvent,
+  accounts: ReadonlyArray<string>
+): Effect.fn.Return<number | undefined, StoreUnavailable, EventStore> {
+  if (streamId !== PIN_ATTEMPTS) return undefined
+  const store = yield* EventStore
+  let from = version
+  while (from > 0) {
+    from = Math.max(0, from - PAGE)
+    const [first] = yield* store.read(streamId, from, 1)
+    if (first !== undefined && first.at < at - forgottenAfter(BUDGETS)) break
+  }
+  const counted = new Map<string, number>()
+  yield* forEachPaged(
+    (after, limit) => store.read(streamId, after, Math.min(limit, version - after)),
+    (stored) => stored.version,
+    (stored) => countPin(BUDGETS, counted, stored),
+    from
+  )
+  return lockedUntil(BUDGETS, counted, accounts, at)
+})
+
+const refusedIn = (stored: StoredEvent): Extract<PinEvent, { _tag: "PinRefused" }> | undefined => {
+  const event = stored.streamId.startsWith(PIN_ATTEMPTS) ? pinEventIn(stored) : undefined
+  return event?._tag === "PinRefused" ? event : undefined
+}

@@ -9,6 +9,7 @@ import type { AccessDenied, ClockBehind, LockRefused } from "./LockError.ts"
 import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { canonical } from "./TempKey.ts"
 import { instantOf } from "./Text.ts"
+import { forEachPaged } from "./Turns.ts"
 
 /** Why a use was refused: the status of the key, or that it is not for this user. */
 export const RefusalReason = Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted", "not-on-whitelist"])
@@ -72,11 +73,13 @@ const prefixOf = (lockId: number): string => `attempts-${lockId}-`
 /** The stream that holds the refused uses at a lock on the day (UTC) of an instant. */
 export const streamOfRefused = (lockId: number, at: number): string => prefixOf(lockId) + instantOf(at).slice(0, -14)
 
-/** What is known of one such stream: how long it is, and how much of it is of each key. */
+/** What is known of one such stream: how long it is, and how much of that is of each key. */
 interface Kept {
-  version: number
-  readonly ofKey: Map<string, number>
+  readonly version: number
+  readonly ofKey: ReadonlyMap<string, number>
 }
+
+const nothing: Kept = { version: 0, ofKey: new Map() }
 
 /** Streams that a process remembers: older ones are read again. */
 const REMEMBERED = 1_000
@@ -90,14 +93,17 @@ export const makeRefusedUses = Effect.gen(function* () {
   const remembered = new Map<string, Kept>()
 
   const load = Effect.fnUntraced(function* (streamId: string) {
-    const kept: Kept = { version: 0, ofKey: new Map() }
     const stored = yield* store.read(streamId, 0, KEPT_OF_LOCK)
-    for (const { tempKeyUuid } of stored.flatMap(refusedUseOf)) count(kept, tempKeyUuid)
-    kept.version = stored.length
+    const uses = stored.flatMap(refusedUseOf)
+    const kept = { ...uses.reduce((kept, { tempKeyUuid }) => plus(kept, tempKeyUuid), nothing), version: stored.length }
+    return remember(streamId, kept)
+  })
+
+  const remember = (streamId: string, kept: Kept): Kept => {
     if (remembered.size >= REMEMBERED) remembered.clear()
     remembered.set(streamId, kept)
     return kept
-  })
+  }
 
   const keep = Effect.fnUntraced(function* (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) {
     const streamId = streamOfRefused(lock.lockId, command.at)
@@ -105,7 +111,10 @@ export const makeRefusedUses = Effect.gen(function* () {
       const kept = remembered.get(streamId) ?? (yield* load(streamId))
       if (isFull(kept, use.tempKeyUuid)) return
       const written = yield* Effect.result(store.append(streamId, kept.version, [envelope(command, lock, use)]))
-      if (Result.isSuccess(written)) return count(kept, use.tempKeyUuid)
+      if (Result.isSuccess(written)) {
+        remember(streamId, plus(kept, use.tempKeyUuid))
+        return
+      }
       // The same command once more.
       if (written.failure._tag === "EventExists") return
       // Another process kept one too: look again whether there is room.
@@ -128,42 +137,53 @@ export const makeRefusedUses = Effect.gen(function* () {
   }
 })
 
-/** All that was kept of a lock, in the order in which it happened. */
-export const refusedUsesAt = Effect.fnUntraced(function* (
-  lockId: number
-): Effect.fn.Return<ReadonlyArray<RefusedUse>, StoreUnavailable, EventStore> {
+/** Hands all that was kept of a lock to `take`, in the order in which it happened. */
+export const forEachRefusedUse = Effect.fnUntraced(function* (
+  lockId: number,
+  take: (use: RefusedUse) => void
+): Effect.fn.Return<void, StoreUnavailable, EventStore> {
   const store = yield* EventStore
-  const uses: Array<RefusedUse> = []
-  let position = 0
-  while (true) {
-    const page = yield* store.readAll(position, PAGE, prefixOf(lockId))
-    uses.push(...page.flatMap(refusedUseOf))
-    position = page.at(-1)?.position ?? position
-    if (page.length < PAGE) return uses
-  }
+  yield* forEachPaged(
+    (position, limit) => store.readAll(position, limit, prefixOf(lockId), lockId),
+    ({ position }) => position,
+    (stored) => refusedUseOf(stored).forEach(take)
+  )
 })
 
-const PAGE = 1_000
+/** What was kept of a lock on the day (UTC) of an instant, in the order in which it happened. */
+export const refusedUsesOn = Effect.fnUntraced(function* (
+  lockId: number,
+  at: number
+): Effect.fn.Return<ReadonlyArray<RefusedUse>, StoreUnavailable, EventStore> {
+  const store = yield* EventStore
+  return (yield* store.read(streamOfRefused(lockId, at), 0, KEPT_OF_LOCK)).flatMap(refusedUseOf)
+})
 
-/** Whether so many refused uses were kept of one day that there may have been more of this key. */
-export const mayLackSome = (uses: ReadonlyArray<RefusedUse>, tempKeyUuid: string): boolean => {
+/** The refused use at the lock that an event tells of; `undefined` for any other event. */
+export const refusedUseIn = (lockId: number, stored: StoredEvent): RefusedUse | undefined =>
+  stored.streamId.startsWith(prefixOf(lockId)) ? refusedUseOf(stored)[0] : undefined
+
+/** Tells of refused uses, taken day after day, whether so many were kept of one day that some of this key may be missing. */
+export const makeLackOf = (tempKeyUuid: string) => {
   const days = new Map<string, Kept>()
-  for (const use of uses) {
-    const day = streamOfRefused(use.lockId, use.at)
-    const kept = days.get(day) ?? { version: 0, ofKey: new Map() }
-    days.set(day, kept)
-    count(kept, use.tempKeyUuid)
+  let lacks = false
+  return {
+    take: ({ lockId, at, tempKeyUuid: used }: RefusedUse): void => {
+      const day = streamOfRefused(lockId, at)
+      const kept = plus(days.get(day) ?? nothing, used)
+      days.set(day, kept)
+      lacks ||= isFull(kept, tempKeyUuid)
+    },
+    mayLackSome: (): boolean => lacks
   }
-  return Array.from(days.values()).some((kept) => isFull(kept, tempKeyUuid))
 }
 
 const isFull = ({ version, ofKey }: Kept, tempKeyUuid: string): boolean =>
   version >= KEPT_OF_LOCK || (ofKey.get(canonical(tempKeyUuid)) ?? 0) >= KEPT_OF_KEY
 
-const count = (kept: Kept, tempKeyUuid: string): void => {
+const plus = ({ version, ofKey }: Kept, tempKeyUuid: string): Kept => {
   const uuid = canonical(tempKeyUuid)
-  kept.version += 1
-  kept.ofKey.set(uuid, (kept.ofKey.get(uuid) ?? 0) + 1)
+  return { version: version + 1, ofKey: new Map(ofKey).set(uuid, (ofKey.get(uuid) ?? 0) + 1) }
 }
 
 const envelope = (

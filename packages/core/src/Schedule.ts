@@ -28,11 +28,17 @@ export type Schedule = typeof Schedule.Type
 
 /** Most windows that a schedule may have. */
 const MOST_WINDOWS = 50
+const NewWindow = Schema.Struct({
+  ...window,
+  days: window.days.check(Schema.isMaxLength(DAYS.length, { expected: `at most ${DAYS.length} days` }))
+})
 
 /** A schedule as somebody may ask for it. */
 export const NewSchedule = Schema.Struct({
   timeZone: TimeZoneName,
-  windows: Schema.NonEmptyArray(Schema.Struct(window)).check(Schema.isMaxLength(MOST_WINDOWS))
+  windows: Schema.NonEmptyArray(NewWindow).check(
+    Schema.isMaxLength(MOST_WINDOWS, { expected: `at most ${MOST_WINDOWS} windows` })
+  )
 })
 
 /** Whether the schedule is open at an instant (epoch milliseconds); one whose zone is unknown never is. */

@@ -8,13 +8,13 @@ import { Option, Result, Schema } from "effect"
 import { permit } from "./AccessPolicy.ts"
 import { type Lock, LockId } from "./Lock.ts"
 import { actorOf } from "./LockAggregate.ts"
-import { Description, NonEmptyText } from "./LockCommand.ts"
+import { Description, NewDateTime, NonEmptyText } from "./LockCommand.ts"
 import { type AccessDenied, TempKeyNotValid } from "./LockError.ts"
-import type { Principal } from "./Principal.ts"
+import { isOrganization, isUser, type Principal } from "./Principal.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
 import { DoorNeedsPin, EmptySharedWindow, NoSuchLock } from "./SharedCredentialError.ts"
 import { canonical } from "./TempKey.ts"
-import { DateTime, instantOf, millisOf, Text } from "./Text.ts"
+import { instantOf, millisOf, textUpTo } from "./Text.ts"
 
 /** How a door opens: by the link (`key`), by the PIN (`code`), or by either. */
 export const AccessMethod = Schema.Literals(["key", "code", "both"])
@@ -22,16 +22,14 @@ export type AccessMethod = typeof AccessMethod.Type
 
 /** What a caller asks for. Doors are numbered from 1, in the order they are given in. */
 export const ShareRequest = Schema.Struct({
-  validFrom: DateTime,
-  validUntil: DateTime,
+  validFrom: NewDateTime,
+  validUntil: NewDateTime,
   description: Schema.optionalKey(Description),
   doors: Schema.Array(
     Schema.Struct({
       /** Names a lock by its number. `null` or none names no lock, as a number does that no lock has. */
       lockId: Schema.optionalKey(Schema.NullOr(NonEmptyText)),
-      label: Schema.optionalKey(
-        Text.check(Schema.isPattern(/^[\s\S]{0,120}$/u, { expected: "at most 120 characters" }))
-      ),
+      label: Schema.optionalKey(textUpTo(120)),
       /** `key` unless given. */
       accessMethod: Schema.optionalKey(AccessMethod)
     })
@@ -207,8 +205,8 @@ export const doorForPin = (credential: SharedCredential, lockId: number, now: nu
 export const isMaker = (principal: Principal, { grantedBy }: SharedCredential): boolean =>
   principal._tag === "Super" ||
   principal._tag === "System" ||
-  (principal._tag === "User" && grantedBy._tag === "User" && grantedBy.userId === principal.userId) ||
-  (principal._tag === "Organization" && grantedBy._tag === "Organization" && grantedBy.orgId === principal.orgId)
+  (grantedBy._tag === "User" && isUser(principal, grantedBy.userId)) ||
+  (grantedBy._tag === "Organization" && isOrganization(principal, grantedBy.orgId))
 
 /** A shared credential as its makers see it. */
 export const summaryOf = (credential: SharedCredential) => ({

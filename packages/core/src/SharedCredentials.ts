@@ -4,13 +4,13 @@
  */
 import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
 import type { Lock } from "./Lock.ts"
-import type { CommandContext } from "./LockCommand.ts"
-import { AccessDenied, TempKeyExists } from "./LockError.ts"
+import { BOUNDS, type CommandContext } from "./LockCommand.ts"
+import { AccessDenied, LockFull, TempKeyExists } from "./LockError.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
-import { ReceiptReused } from "./Locks.ts"
 import { drawPin, hashPin, type PinKey } from "./Pins.ts"
 import type { Principal } from "./Principal.ts"
 import { CommandExists, EventStore, type NewEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { earlierTry, ReceiptReused } from "./Receipts.ts"
 import {
   type Door,
   decideShare,
@@ -46,6 +46,7 @@ export type ShareError =
   | NoSuchLock
   | AccessDenied
   | EmptySharedWindow
+  | LockFull
   | TempKeyExists
   | ReceiptReused
   | CommandExists
@@ -100,7 +101,7 @@ export class SharedCredentials extends Context.Service<
       const store = yield* EventStore
       const queries = yield* LockQueries
       const register = makeRegister()
-      const { catchUp, versionOf } = yield* followStreams(streamOfShared(""), register.take)
+      const { catchUp } = yield* followStreams(streamOfShared(""), register.take)
       /** One at a time draws a PIN: what one takes the next one sees. */
       const drawing = yield* Semaphore.make(1)
 
@@ -113,13 +114,24 @@ export class SharedCredentials extends Context.Service<
       /** Answers about locks of credentials as they are now; asks for each of them once. */
       const lockReader = () => {
         const read = new Map<number, Lock>()
-        const lockOf = Effect.fnUntraced(function* (lockId: number) {
+        const find = Effect.fnUntraced(function* (lockId: number) {
           const known = read.get(lockId) ?? (yield* lockAt(lockId))
-          if (known === undefined) return yield* Effect.die(new Error(`Lock ${lockId} is gone: locks never go`))
-          read.set(lockId, known)
+          if (known !== undefined) read.set(lockId, known)
           return known
         })
+        const lockOf = (lockId: number) =>
+          Effect.flatMap(find(lockId), (known) =>
+            known === undefined
+              ? Effect.die(new Error(`Lock ${lockId} is gone: locks never go`))
+              : Effect.succeed(known)
+          )
         return {
+          /** The locks that the doors of a request name. */
+          lookUp: (doors: ShareRequest["doors"]) =>
+            Effect.forEach(doors, (door) => {
+              const lockId = lockNamed(door.lockId)
+              return lockId === undefined ? Effect.undefined : find(lockId)
+            }),
           withLocks: (credential: SharedCredential): Effect.Effect<Shared, StoreUnavailable> =>
             Effect.map(
               Effect.forEach(credential.doors, (door) =>
@@ -138,25 +150,21 @@ export class SharedCredentials extends Context.Service<
         }
       }
 
-      const lookUp = (doors: ShareRequest["doors"]) =>
-        Effect.forEach(doors, (door) => {
-          const lockId = lockNamed(door.lockId)
-          return lockId === undefined ? Effect.undefined : lockAt(lockId)
-        })
-
       /** What the first request with this receipt made. */
       const replay = Effect.fnUntraced(function* ({ receipt }: SharedContext) {
-        const found = receipt === undefined ? Option.none() : yield* store.receipt(receipt.id)
-        if (receipt === undefined || Option.isNone(found)) return undefined
+        const found = yield* earlierTry(store, receipt)
+        if (Option.isNone(found)) return undefined
         const uuid = sharedOfStream(found.value.streamId)
-        if (uuid === undefined || found.value.fingerprint !== receipt.fingerprint) {
-          return yield* Effect.fail(new ReceiptReused({ id: receipt.id }))
-        }
+        if (uuid === undefined) return yield* Effect.fail(new ReceiptReused({ id: found.value.id }))
         yield* catchUp()
         return register.get(uuid)
       })
 
-      const make = Effect.fnUntraced(function* (command: ShareCommand, key: PinKey) {
+      const make = Effect.fnUntraced(function* (
+        command: ShareCommand,
+        key: PinKey,
+        { lookUp }: ReturnType<typeof lockReader>
+      ) {
         const { uuid, receipt, principal, validFrom, validUntil, description, doors: wanted } = command
         const request = { validFrom, validUntil, doors: wanted, ...(description === undefined ? {} : { description }) }
         const locks = yield* lookUp(wanted)
@@ -164,6 +172,12 @@ export class SharedCredentials extends Context.Service<
         if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
         yield* catchUp()
         const created = decided.success
+        for (const { lockId } of created.doors) {
+          const open = register.ofLock(lockId).filter((shared) => !hasEnded(shared, command.at))
+          if (open.length >= BOUNDS.tempKeys) {
+            return yield* Effect.fail(new LockFull({ lockId, what: "temp keys", bound: BOUNDS.tempKeys }))
+          }
+        }
         const events = [created, ...register.freePin(key, uuid, locksWithPin(created.doors), 0)]
         const orgIds = new Set(locks.map((lock) => lock?.orgId ?? ""))
         const orgId = orgIds.size === 1 ? ([...orgIds][0] ?? "") : ""
@@ -191,12 +205,11 @@ export class SharedCredentials extends Context.Service<
         const lockIds = locksWithPin(made.doors)
         if (lockIds.length === 0) return null
         while (true) {
-          const credential = register.get(made.uuid) ?? made
+          const { credential, version } = register.find(made.uuid) ?? { credential: made, version: 0 }
           if (credential.pin !== undefined && register.owns(credential, key)) {
             return drawPin(key, credential.uuid, credential.pin.draw)
           }
           const next = credential.pin === undefined ? 0 : credential.pin.draw + 1
-          const version = versionOf(streamOfShared(made.uuid))
           const events = register.freePin(key, made.uuid, lockIds, next)
           yield* store.append(streamOfShared(made.uuid), version, envelopes(context, "", events, version)).pipe(
             // A retry of the same request was quicker.
@@ -207,26 +220,42 @@ export class SharedCredentials extends Context.Service<
         }
       })
 
+      /** What the principal may manage is among these; of other tenants' there is nothing here, however much they have. */
+      const mayBeOf = Effect.fnUntraced(function* (principal: Principal) {
+        const isOfAll = principal._tag === "Super" || principal._tag === "System"
+        const lockIds = isOfAll ? Option.none() : yield* queries.locksOf(principal)
+        // Who cannot be told which locks are theirs is looked for everywhere.
+        return Option.match(lockIds, { onNone: register.all, onSome: (lockIds) => register.of(principal, lockIds) })
+      })
+
+      const atLock = Effect.fnUntraced(function* (principal: Principal, lockId: string) {
+        const named = lockNamed(lockId)
+        if (named === undefined) return yield* Effect.fail(new NoSuchLock({ field: "lockId" }))
+        yield* queries.lock(principal, named, "temp-keys")
+        return register.ofLock(named)
+      })
+
       return {
         share: (command, key) =>
           drawing.withPermit(
             Effect.gen(function* () {
-              const credential = (yield* replay(command)) ?? (yield* make(command, key))
+              const locks = lockReader()
+              const credential = (yield* replay(command)) ?? (yield* make(command, key, locks))
               if (credential === undefined) return yield* Effect.die(new Error("A new credential is not in its stream"))
               const pin = yield* pinOf(credential, command, key)
-              return { ...(yield* lockReader().withLocks(credential)), pin }
+              return { ...(yield* locks.withLocks(credential)), pin }
             })
           ),
 
         revoke: Effect.fnUntraced(function* (context, uuid) {
           while (true) {
             yield* catchUp()
-            const credential = register.get(canonical(uuid))
-            if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
+            const found = register.find(canonical(uuid))
+            if (found === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
+            const { credential, version } = found
             if (!(yield* lockReader().mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
             if (credential.revokedAt !== undefined) return
             const streamId = streamOfShared(uuid)
-            const version = versionOf(streamId)
             const revoked = envelopes(context, credential.orgId, [{ _tag: "SharedCredentialRevoked" }], version)
             const written = yield* Effect.result(store.append(streamId, version, revoked))
             if (Result.isSuccess(written)) continue
@@ -243,13 +272,7 @@ export class SharedCredentials extends Context.Service<
 
         list: Effect.fnUntraced(function* (principal, lockId) {
           yield* catchUp()
-          let candidates = register.all()
-          if (lockId !== undefined) {
-            const named = lockNamed(lockId)
-            if (named === undefined) return yield* Effect.fail(new NoSuchLock({ field: "lockId" }))
-            yield* queries.lock(principal, named, "temp-keys")
-            candidates = register.ofLock(named)
-          }
+          const candidates = lockId === undefined ? yield* mayBeOf(principal) : yield* atLock(principal, lockId)
           const { mayManage, withLocks } = lockReader()
           const visible = yield* Effect.filter(candidates, (credential) => mayManage(principal, credential))
           return yield* Effect.forEach(
@@ -266,13 +289,16 @@ export class SharedCredentials extends Context.Service<
 
         strayPins: (key, now) =>
           register.all().filter((credential) => {
-            const status = sharedStatusAt(credential, now)
-            const hasEnded = status === "deleted" || status === "expired"
-            return credential.pin !== undefined && credential.pin.keyId !== key.id && !hasEnded
+            return credential.pin !== undefined && credential.pin.keyId !== key.id && !hasEnded(credential, now)
           }).length
       }
     })
   )
+}
+
+const hasEnded = (credential: SharedCredential, now: number): boolean => {
+  const status = sharedStatusAt(credential, now)
+  return status === "deleted" || status === "expired"
 }
 
 const notYours = new AccessDenied({

@@ -5,18 +5,19 @@
  */
 import { Context, Effect, Layer, Option, Result } from "effect"
 import { permit } from "./AccessPolicy.ts"
+import { GuestOpenings } from "./GuestOpenings.ts"
 import { streamOfLock } from "./Lock.ts"
 import type { OpenDoor } from "./LockCommand.ts"
-import type { LockNotFound, TempKeyNotValid } from "./LockError.ts"
+import type { LockNotFound, TempKeyNotValid, TooManyOpenings } from "./LockError.ts"
 import { LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 import { accountsOf } from "./PinAttempts.ts"
 import { PinGuard } from "./PinGuard.ts"
 import type { PinKey } from "./Pins.ts"
-import { presenceOf } from "./Presence.ts"
+import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
-import { ReadModel } from "./ports/ReadModel.ts"
+import { earlierTry, type RequestReceipt } from "./Receipts.ts"
 import { type Door, doorForPin, doorOf, linkHindrance, mayShare, type SharedCredential } from "./SharedCredential.ts"
 import {
   type DoorNeedsPin,
@@ -47,11 +48,13 @@ export interface OpenByLink extends SharedContext {
 export interface OpenByPin extends SharedContext {
   readonly lockId: number
   readonly pin: string
-  /** Tells callers apart who are not signed in. */
-  readonly address: string
+  /** Tell callers apart who are not signed in: the networks that they come from, the narrowest first. */
+  readonly networks: ReadonlyArray<string>
+  /** A name of the API key that was sent, if one was: each keypad of an organization has a budget of its own. */
+  readonly apiKey?: string | undefined
 }
 
-export type OpenDoorError = Exclude<ExecuteError, LockNotFound>
+export type OpenDoorError = Exclude<ExecuteError, LockNotFound> | TooManyOpenings
 
 export class SharedDoors extends Context.Service<
   SharedDoors,
@@ -83,11 +86,12 @@ export class SharedDoors extends Context.Service<
     SharedDoors,
     Effect.gen(function* () {
       const store = yield* EventStore
-      const readModel = yield* ReadModel
+      const { of: isOnline } = yield* presence
       const locks = yield* Locks
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
       const guard = yield* PinGuard
+      const openings = yield* GuestOpenings
 
       const tell = Effect.fnUntraced(function* (
         context: SharedContext,
@@ -96,29 +100,29 @@ export class SharedDoors extends Context.Service<
         by: OpenDoor["by"]
       ) {
         const { commandId, at, principal, receipt } = context
-        const executed = yield* locks
-          .execute({
-            _tag: "OpenDoor",
-            lockId,
-            commandId,
-            at,
-            principal,
-            ...(receipt === undefined ? {} : { receipt }),
-            credentialUuid: uuid,
-            doorId,
-            by,
-            grantedBy
-          })
+        const open = locks.execute({
+          _tag: "OpenDoor",
+          lockId,
+          commandId,
+          at,
+          principal,
+          ...(receipt === undefined ? {} : { receipt }),
+          credentialUuid: uuid,
+          doorId,
+          by,
+          grantedBy
+        })
+        const executed = yield* openings
+          .counted({ link: uuid, lockId, at }, open)
           // A lock that was there once is there for ever.
           .pipe(Effect.catchTag("LockNotFound", Effect.die))
         const opened = executed.events[0]
         const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""
-        return { doorId, lockId, version: executed.version, online: yield* presenceOf(readModel, thing) }
+        return { doorId, lockId, version: executed.version, online: yield* isOnline(thing) }
       })
 
       /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */
-      const isRetry = ({ receipt }: SharedContext) =>
-        receipt === undefined ? Effect.succeed(false) : Effect.map(store.receipt(receipt.id), Option.isSome)
+      const isRetry = ({ receipt }: SharedContext) => Effect.map(earlierTry(store, receipt), Option.isSome)
 
       const lockAt = (lockId: number) =>
         queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
@@ -126,9 +130,9 @@ export class SharedDoors extends Context.Service<
           Effect.catchTag("AccessDenied", Effect.die)
         )
 
-      /** Asks for the lock only on behalf of an API key: to strangers all locks are alike, also in time. */
-      const isGateway = Effect.fnUntraced(function* (principal: Principal, lockId: number) {
-        if (principal._tag !== "Organization" && principal._tag !== "Super") return false
+      /** Asks for the lock only on behalf of who is signed in: to strangers all locks are alike, also in time. */
+      const mayOpen = Effect.fnUntraced(function* (principal: Principal, lockId: number) {
+        if (principal._tag === "Guest" || principal._tag === "System") return false
         const lock = yield* lockAt(lockId)
         return lock !== undefined && Result.isSuccess(permit(principal, lock, "OpenLock"))
       })
@@ -157,9 +161,9 @@ export class SharedDoors extends Context.Service<
             : Option.none()
         }),
 
-        openByPin: Effect.fnUntraced(function* ({ lockId, pin, address, ...context }, key) {
+        openByPin: Effect.fnUntraced(function* ({ lockId, pin, networks, apiKey, ...context }, key) {
           const { principal, at, receipt } = context
-          const caller = { principal, address, isGateway: yield* isGateway(principal, lockId) }
+          const caller = { principal, networks, apiKey, mayOpen: yield* mayOpen(principal, lockId) }
           const accounts = accountsOf(key, caller, lockId, credentials.hasPins(lockId))
           const { credential, door } = yield* guard.attempt(
             { ...context, lockId, accounts },
@@ -172,11 +176,7 @@ export class SharedDoors extends Context.Service<
               return may ? Result.succeed({ credential, door }) : Result.fail(credential.uuid)
             })
           )
-          // The fingerprint is of a body that holds the PIN: without the key it must tell nothing of it.
-          const kept =
-            receipt === undefined
-              ? context
-              : { ...context, receipt: { ...receipt, fingerprint: key.digest(`receipt\n${receipt.fingerprint}`) } }
+          const kept = receipt === undefined ? context : { ...context, receipt: receiptOf(receipt, credential, key) }
           return yield* Effect.catchTag(tell(kept, credential, door, "PIN"), "AccessDenied", () =>
             Effect.fail(new PinRefused())
           )
@@ -184,4 +184,22 @@ export class SharedDoors extends Context.Service<
       }
     })
   )
+}
+
+/**
+ * Of those who type PINs nothing is known but the PIN: two guests of one lock who send the same key must not meet. The
+ * fingerprint is of a body that holds the PIN: without the key it must tell nothing of it.
+ */
+const receiptOf = (
+  { id, fingerprint, earlier, ...rest }: RequestReceipt,
+  credential: SharedCredential,
+  key: PinKey
+): RequestReceipt => {
+  const hidden = (fingerprint: string) => key.digest(`receipt\n${fingerprint}`)
+  return {
+    ...rest,
+    id: key.digest(`receipt of\n${credential.uuid}\n${id}`),
+    fingerprint: hidden(fingerprint),
+    ...(earlier === undefined ? {} : { earlier: { ...earlier, fingerprint: hidden(earlier.fingerprint) } })
+  }
 }

@@ -6,7 +6,7 @@ import { HashMap, Result } from "effect"
 import { useOf } from "./ExplainFacts.ts"
 import { evolveStored, initial, judgeUse } from "./LockAggregate.ts"
 import type { StoredEvent } from "./ports/EventStore.ts"
-import { mayLackSome, type RefusalReason, type RefusedUse, reasonOf } from "./RefusedUses.ts"
+import { makeLackOf, type RefusalReason, type RefusedUse, reasonOf } from "./RefusedUses.ts"
 import { canonical, changed, type TempKeyChanges } from "./TempKey.ts"
 
 /** The update that is thought of. */
@@ -40,15 +40,18 @@ export const simulate = (
   refused: ReadonlyArray<RefusedUse>,
   proposal: Proposal
 ): Simulation => {
-  const simulation = beginSimulation(refused, proposal)
+  const simulation = beginSimulation(proposal)
+  refused.forEach(simulation.takeRefused)
   for (const stored of history) simulation.take(stored)
   return simulation.conclude()
 }
 
-/** Histories are long: they may be taken event by event, and then concluded. */
-export const beginSimulation = (all: ReadonlyArray<RefusedUse>, { tempKeyUuid, changes }: Proposal) => {
+/** Histories are long: they may be taken one by one, the refused uses first, then the events, and then concluded. */
+export const beginSimulation = ({ tempKeyUuid, changes }: Proposal) => {
   const uuid = canonical(tempKeyUuid)
-  const refused = all.filter((use) => canonical(use.tempKeyUuid) === uuid).sort((a, b) => a.lockVersion - b.lockVersion)
+  const lack = makeLackOf(uuid)
+  /** By the version of the lock that they rest on, once the first event is taken. */
+  const refused: Array<RefusedUse> = []
   const wouldRefuse: Array<Simulation["wouldRefuse"][number]> = []
   const wouldAccept: Array<Simulation["wouldAccept"][number]> = []
   let lock = initial
@@ -68,7 +71,12 @@ export const beginSimulation = (all: ReadonlyArray<RefusedUse>, { tempKeyUuid, c
   }
 
   return {
+    takeRefused: (use: RefusedUse): void => {
+      lack.take(use)
+      if (canonical(use.tempKeyUuid) === uuid) refused.push(use)
+    },
     take: (stored: StoredEvent): void => {
+      if (lock === initial && next === 0) refused.sort((a, b) => a.lockVersion - b.lockVersion)
       const used = useOf(stored)
       if (used !== undefined && canonical(used.tempKeyUuid) === uuid) {
         const use = { eventId: stored.eventId, at: stored.at, userId: used.userId }
@@ -88,7 +96,7 @@ export const beginSimulation = (all: ReadonlyArray<RefusedUse>, { tempKeyUuid, c
       refused: refused.length,
       wouldRefuse,
       wouldAccept,
-      mayLackSome: mayLackSome(all, uuid)
+      mayLackSome: lack.mayLackSome()
     })
   }
 }

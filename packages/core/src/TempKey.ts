@@ -107,7 +107,9 @@ const isUsedUp = ({ maxUses, usedCount }: TempKey): boolean => maxUses !== null 
 /** Whether this user may use the key; nobody in particular may use a public one. */
 export const admits = (key: TempKey, userId: string | undefined): boolean =>
   key.accessMode === "public" ||
-  (userId !== undefined && key.allowedUserIds.some((allowed) => canonical(allowed) === canonical(userId)))
+  (userId !== undefined &&
+    userId !== "" &&
+    key.allowedUserIds.some((allowed) => canonical(allowed) === canonical(userId)))
 
 /** What an update really changes: fields that it names and that are not so already. */
 export const changesTo = (key: TempKey, update: TempKeyChanges): TempKeyChanges => {

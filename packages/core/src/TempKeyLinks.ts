@@ -2,22 +2,26 @@
  * A temp key as its guest meets it: by the link alone. Whoever has the link learns what the key allows, and opens with
  * it; which lock it is on, they need not know.
  */
-import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
+import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { type GuestKey, guestKeyOf, guestKeyOfShared } from "./GuestKey.ts"
+import { GuestOpenings } from "./GuestOpenings.ts"
 import { streamOfLock } from "./Lock.ts"
 import type { CommandContext } from "./LockCommand.ts"
-import { AccessDenied, type LockNotFound } from "./LockError.ts"
+import { AccessDenied, type LockNotFound, type TooManyOpenings } from "./LockError.ts"
 import { lockFinder } from "./LockFinder.ts"
 import { LockQueries } from "./LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "./Locks.ts"
-import { presenceOf } from "./Presence.ts"
+import { presence } from "./Presence.ts"
 import type { Principal } from "./Principal.ts"
+import { Projector } from "./Projector.ts"
 import { EventStore, type StoreUnavailable } from "./ports/EventStore.ts"
-import { ReadModel } from "./ports/ReadModel.ts"
 import { DoorNotNamed } from "./SharedCredentialError.ts"
 import { SharedCredentials } from "./SharedCredentials.ts"
 import { canonical } from "./TempKey.ts"
 import { UuidText } from "./Text.ts"
+
+/** How long a page of several doors waits for the read model: it shows no more than whether their locks are connected. */
+const CATCH_UP = Duration.millis(100)
 
 /** No temp key ever had this link. */
 export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFound", {}) {
@@ -48,7 +52,12 @@ export interface OpenRequest extends Omit<CommandContext, "lockId"> {
   readonly userId?: string
 }
 
-export type OpenError = Exclude<ExecuteError, LockNotFound> | LinkNotFound | DoorNotNamed | SignInNeeded
+export type OpenError =
+  | Exclude<ExecuteError, LockNotFound>
+  | LinkNotFound
+  | DoorNotNamed
+  | SignInNeeded
+  | TooManyOpenings
 
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
@@ -72,10 +81,11 @@ export class TempKeyLinks extends Context.Service<
     TempKeyLinks,
     Effect.gen(function* () {
       const store = yield* EventStore
-      const readModel = yield* ReadModel
       const locks = yield* Locks
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
+      const projector = yield* Projector
+      const openings = yield* GuestOpenings
       const find = yield* lockFinder
 
       const lockOf = (tempKeyUuid: string) =>
@@ -97,16 +107,16 @@ export class TempKeyLinks extends Context.Service<
         )
       const lockBehind = (tempKeyUuid: string) => Effect.flatMap(lockOf(tempKeyUuid), lockAt)
 
-      const isOnline = (thing: string) => presenceOf(readModel, thing)
+      const { of: isOnline, at: presenceAt } = yield* presence
 
       return {
         view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {
           const shared = Option.getOrUndefined(yield* credentials.find(tempKeyUuid))
           if (shared !== undefined) {
-            const online = yield* Effect.forEach(shared.doors, ({ lockId }) =>
-              Effect.flatMap(lockAt(lockId), ({ uuid }) => isOnline(uuid))
-            )
-            return guestKeyOfShared(shared, online, now)
+            // Locks that were made just now are in the log before the read model knows them.
+            yield* Effect.ignore(projector.catchUp(CATCH_UP))
+            const onlineAt = yield* presenceAt(new Set(shared.doors.map(({ lockId }) => lockId)))
+            return guestKeyOfShared(shared, onlineAt, now)
           }
           const lock = yield* lockBehind(tempKeyUuid)
           const uuid = canonical(tempKeyUuid)
@@ -119,7 +129,8 @@ export class TempKeyLinks extends Context.Service<
         open: Effect.fnUntraced(function* (request) {
           const { tempKeyUuid } = request
           const lockId = yield* Effect.catchTag(lockOf(tempKeyUuid), "LinkNotFound", () => notFound(tempKeyUuid))
-          const executed = yield* locks.execute({ ...request, _tag: "OpenWithTempKey", lockId }).pipe(
+          const open = locks.execute({ ...request, _tag: "OpenWithTempKey", lockId })
+          const executed = yield* openings.counted({ link: tempKeyUuid, lockId, at: request.at }, open).pipe(
             Effect.catchTag(["LockNotFound", "TempKeyNotFound"], () => Effect.fail(new LinkNotFound())),
             Effect.catchTag("NotOnWhitelist", () =>
               Effect.fail(request.userId === undefined ? new SignInNeeded() : notListed)

@@ -11,6 +11,10 @@ export const Text = Schema.String.check(
   )
 )
 
+/** Text of at most so many characters, counted as JSON Schema counts them: by code points, not by UTF-16 units. */
+export const textUpTo = (most: number) =>
+  Text.check(Schema.isPattern(new RegExp(`^[\\s\\S]{0,${most}}$`, "u"), { expected: `at most ${most} characters` }))
+
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/
 
 /** A UUID as its owner wrote it. */

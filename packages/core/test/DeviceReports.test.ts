@@ -6,6 +6,7 @@ import { Locks } from "../src/Locks.ts"
 import { Projector } from "../src/Projector.ts"
 import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/ports/DeviceShadow.ts"
 import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
+import { ReadModel } from "../src/ports/ReadModel.ts"
 import { asked, clock, lockUuid, millis } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
@@ -224,6 +225,30 @@ describe("the outcome of a command", () => {
       const { take } = Context.get(services, DeviceReports)
       const report = { _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 } as const
       yield* Effect.all([take(report), take(report), take({ ...report, thing: "elsewhere" })], { concurrency: 3 })
+      yield* take(report)
+      expect(yield* outcomes).toMatchObject([{ commandId: "add", outcome: "done" }])
+      expect(yield* shadow.held(lockUuid)).toEqual({})
+    })
+  )
+
+  it.live("is not dropped while the read model has not seen whose device it is", () =>
+    Effect.gen(function* () {
+      const { execute, store, ports, readModel, latchkey, outcomes, shadow } = yield* makeTaker
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      const forgetful = EventStore.of({ ...store, commit: () => Effect.succeed({ _tag: "Discarded" }) })
+      let isEmpty = true
+      const emptied = ReadModel.of({
+        ...readModel,
+        checkpoint: Effect.suspend(() => (isEmpty ? Effect.succeed(0) : readModel.checkpoint)),
+        lockOfThing: (thing) => (isEmpty ? Effect.succeedNone : readModel.lockOfThing(thing)),
+        apply: (events) => (isEmpty ? Effect.never : readModel.apply(events))
+      })
+      const over = ports.pipe(Context.add(EventStore, forgetful), Context.add(ReadModel, emptied))
+      const { take } = Context.get(yield* latchkey(over), DeviceReports)
+      const report = { _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 } as const
+      expect(yield* Effect.flip(take(report))).toMatchObject({ _tag: "ReadModelUnavailable" })
+      expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(["add"])
+      isEmpty = false
       yield* take(report)
       expect(yield* outcomes).toMatchObject([{ commandId: "add", outcome: "done" }])
       expect(yield* shadow.held(lockUuid)).toEqual({})

@@ -176,7 +176,8 @@ describe("OpenDoor", () => {
         _tag: "OpenLock",
         ...stamp,
         seq: 2,
-        expiresAt: millis("09:00:10")
+        expiresAt: millis("09:00:10"),
+        byGuest: true
       })
   })
 })

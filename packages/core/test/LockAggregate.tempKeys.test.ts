@@ -211,7 +211,8 @@ describe("OpenWithTempKey", () => {
         commandId: "command-1",
         issuedAt: millis("09:00"),
         seq: 4,
-        expiresAt: millis("09:00:10")
+        expiresAt: millis("09:00:10"),
+        byGuest: true
       })
   })
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
 import { BulkEvent } from "../src/BulkAddKeys.ts"
+import { LeaseEvent } from "../src/Lease.ts"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/LockEvent.ts"
 import { PinEvent } from "../src/PinAttempts.ts"
 import { Principal } from "../src/Principal.ts"
@@ -23,7 +24,7 @@ const golden = readdirSync(new URL("golden/", import.meta.url)).map(
 const isLockEvent = ({ type }: StoredEvent): boolean => type in LockEvent.cases
 
 /** Events of other streams than those of locks. */
-const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent])
+const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent, LeaseEvent])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)
 
@@ -61,7 +62,8 @@ describe("a stored event", () => {
       ...BulkEvent.cases,
       ...SharedCredentialEvent.cases,
       ...PinEvent.cases,
-      ...RefusedUseEvent.cases
+      ...RefusedUseEvent.cases,
+      ...LeaseEvent.cases
     })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))

@@ -139,7 +139,11 @@ describe("owned locks", () => {
       expect(yield* lockIds(ada)).toEqual([7, 8])
       expect(yield* lockIds(operator)).toEqual([7, 8])
       expect(yield* lockIds(organization)).toEqual([7])
-      expect(yield* lockIds({ _tag: "Organization", orgId: "org-3" })).toEqual([])
+      // Whether others know a user is none of an organization's business: to it they are nobody.
+      for (const userId of ["ada", "mallory"]) {
+        const refused = yield* Effect.flip(queries.ownedLocks({ _tag: "Organization", orgId: "org-3" }, userId))
+        expect(refused).toMatchObject({ _tag: "UserNotFound" })
+      }
       expect(yield* Effect.flip(queries.ownedLocks(bob, "ada"))).toMatchObject({ _tag: "AccessDenied" })
     })
   )

@@ -1,12 +1,24 @@
 /** Budgets of refused PINs. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { type Account, accountsOf, BUDGETS, countPin, FORGOTTEN_AFTER, lockedUntil } from "../src/PinAttempts.ts"
+import { BUDGETS } from "../src/Budgets.ts"
+import {
+  type Account,
+  accountsOf,
+  countPin as countPinOn,
+  forgottenAfter,
+  lockedUntil as lockedUntilOn,
+  type PinCaller
+} from "../src/PinAttempts.ts"
 import type { StoredEvent } from "../src/ports/EventStore.ts"
 import { pinKeyOf } from "./pinKey.ts"
 import { guest, organization } from "./shared.ts"
 
 const key = pinKeyOf("the server's key")
+const FORGOTTEN_AFTER = forgottenAfter(BUDGETS)
+const countPin = (state: Map<string, number>, stored: StoredEvent) => countPinOn(BUDGETS, state, stored)
+const lockedUntil = (state: Map<string, number>, accounts: ReadonlyArray<string>, now: number) =>
+  lockedUntilOn(BUDGETS, state, accounts, now)
 const START = 1_788_166_800_000
 
 const refusedAt = (at: number, ...accounts: ReadonlyArray<string>): StoredEvent => ({
@@ -32,7 +44,10 @@ const guess = (account: Account, times: ReadonlyArray<number>): ReadonlyArray<nu
   })
 }
 
-const kinds = Object.entries(BUDGETS).map(([kind, budget]) => ({ account: `${kind}:x` as Account, ...budget }))
+const kinds = (["caller", "line", "site", "lock", "gateway"] as const).map((kind) => ({
+  account: `${kind}:x` as Account,
+  ...BUDGETS[kind]
+}))
 
 describe.each(kinds)("$account", ({ account, burst, every }) => {
   it("is locked out at the documented count, until one guess has come back", () => {
@@ -85,29 +100,54 @@ describe.each(kinds)("$account", ({ account, burst, every }) => {
 })
 
 describe("accounts", () => {
-  const stranger = { principal: guest, address: "192.0.2.1", isGateway: false }
+  const stranger: PinCaller = { principal: guest, networks: ["192.0.2.1"], mayOpen: false }
+  const at = (caller: PinCaller, lockId = 7, hasPins = true, by = key) => accountsOf(by, caller, lockId, hasPins)
+  const callerOf = (...args: Parameters<typeof at>) => at(...args).caller?.accounts
 
-  it("of strangers are the caller's and the lock's; of a keypad its own at that lock", () => {
-    const [caller = "", lock] = accountsOf(key, stranger, 7, true)
-    expect(caller).toMatch(/^caller:[0-9a-f]{32}$/)
-    expect(lock).toBe("lock:7")
-    expect(accountsOf(key, stranger, 8, true)).toEqual([caller, "lock:8"])
-    expect(accountsOf(key, { ...stranger, address: "192.0.2.2" }, 7, true)[0]).not.toBe(caller)
-    const keypad = { ...stranger, principal: organization, isGateway: true }
-    const [gateway, ...more] = accountsOf(key, keypad, 7, true)
-    expect([gateway, more]).toEqual([expect.stringMatching(/^gateway:[0-9a-f]{32}$/), []])
-    expect(accountsOf(key, keypad, 8, true)).not.toEqual([gateway])
-    expect(accountsOf(key, { ...keypad, principal: { ...organization, userId: "ada" } }, 7, true)).toEqual([gateway])
+  it("of strangers are the caller's, at all locks together, and the lock's", () => {
+    const [caller = "", ...more] = callerOf(stranger) ?? []
+    expect([caller, more]).toEqual([expect.stringMatching(/^caller:[0-9a-f]{32}$/), []])
+    expect(at(stranger).lock.accounts).toEqual(["lock:7"])
+    expect(at(stranger, 8)).toEqual({
+      caller: at(stranger).caller,
+      lock: expect.objectContaining({ accounts: ["lock:8"] })
+    })
+    expect(callerOf({ ...stranger, networks: ["192.0.2.2"] })).not.toContain(caller)
+    expect(callerOf({ ...stranger, principal: { _tag: "User", userId: "ada" } })).not.toContain(caller)
+  })
+
+  it("of strangers are also those of the line and the site that they come from", () => {
+    const from = (...networks: ReadonlyArray<string>) => callerOf({ ...stranger, networks }) ?? []
+    const [caller, line, site, ...more] = from("2001:db8::/64", "2001:db8::/56", "2001:db8::/48")
+    expect([line, site, more]).toEqual([expect.stringMatching(/^line:/), expect.stringMatching(/^site:/), []])
+    const neighbour = from("2001:db8:0:1::/64", "2001:db8::/56", "2001:db8::/48")
+    expect(neighbour).toEqual([expect.not.stringMatching(`^${caller}$`), line, site])
+    const colleague = from("2001:db8:0:100::/64", "2001:db8:0:100::/56", "2001:db8::/48")
+    expect(colleague).toEqual([expect.anything(), expect.not.stringMatching(`^${line}$`), site])
+  })
+
+  it("of who may open the lock are their own at that lock, one for each API key", () => {
+    const keypad: PinCaller = { ...stranger, principal: organization, apiKey: "one", mayOpen: true }
+    const { caller, lock } = at(keypad)
+    expect([caller, lock.accounts]).toEqual([undefined, [expect.stringMatching(/^gateway:[0-9a-f]{32}$/)]])
+    expect(at(keypad, 8).lock.accounts).not.toEqual(lock.accounts)
+    expect(at({ ...keypad, apiKey: "two" }).lock.accounts).not.toEqual(lock.accounts)
+    expect(at({ ...keypad, principal: { ...organization, userId: "ada" } })).toEqual({ caller, lock })
+    const owner: PinCaller = { ...stranger, principal: { _tag: "User", userId: "ada" }, mayOpen: true }
+    expect(at(owner).lock.accounts).not.toEqual(
+      at({ ...owner, principal: { _tag: "User", userId: "bob" } }).lock.accounts
+    )
   })
 
   it("tell nobody without the key who was there", () => {
-    expect(JSON.stringify(accountsOf(key, stranger, 7, true))).not.toContain("192.0.2.1")
-    expect(accountsOf(pinKeyOf("another"), stranger, 7, true)[0]).not.toBe(accountsOf(key, stranger, 7, true)[0])
+    expect(JSON.stringify(at(stranger))).not.toContain("192.0.2.1")
+    expect(at(stranger, 7, true, pinKeyOf("another")).caller).not.toEqual(at(stranger).caller)
   })
 
   it("of locks without PINs are few, however many locks are asked for", () => {
-    const locks = Array.from({ length: 1000 }, (_, n) => accountsOf(key, stranger, n + 1, false)[1])
-    expect(new Set(locks).size).toBe(16)
+    const locks = Array.from({ length: 1000 }, (_, n) => at(stranger, n + 1, false).lock)
+    expect(new Set(locks.map(({ accounts }) => accounts[0])).size).toBe(16)
+    expect(new Set(locks.map(({ streamId }) => streamId)).size).toBe(16)
   })
 
   it("of a later version of Latchkey are let alone", () => {

@@ -1,6 +1,8 @@
 /** Refused PINs are counted exactly, by however many processes, and every refusal takes the same work. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Result } from "effect"
+import { Context, Effect, Fiber, Latch, Result } from "effect"
+import { BUDGETS } from "../src/Budgets.ts"
+import { knownCallersOf, MOST_KNOWN } from "../src/PinAttempts.ts"
 import type { Principal } from "../src/Principal.ts"
 import { EventStore, type NewEvent } from "../src/ports/EventStore.ts"
 import { millis } from "./scenario.ts"
@@ -14,6 +16,13 @@ const count = (tags: ReadonlyArray<string>) =>
 
 const wrong = (pin: string | null): string => (pin === "00000000" ? "11111111" : "00000000")
 
+/** The one stream of a stranger's guesses. */
+const callersStream = (store: EventStore["Service"]) =>
+  Effect.map(store.streams("pin-guessers-", "", 10), (streams) => {
+    expect(streams).toHaveLength(1)
+    return streams[0] ?? ""
+  })
+
 describe("a thousand guesses at once", () => {
   it.live("in three processes: five are looked at, all of them are in the log, and no process forgets them", () =>
     Effect.gen(function* () {
@@ -25,7 +34,9 @@ describe("a thousand guesses at once", () => {
         concurrency: "unbounded"
       })
       expect(count(answers.map(tagOf))).toEqual({ Opened: 0, PinRefused: 5, PinLockedOut: 994 })
-      expect((yield* store.read("pin-attempts", 0, 100)).map(({ type }) => type)).toEqual(Array(5).fill("PinRefused"))
+      for (const stream of ["pin-attempts-lock-1", yield* callersStream(store)]) {
+        expect((yield* store.read(stream, 0, 100)).map(({ type }) => type)).toEqual(Array(5).fill("PinRefused"))
+      }
 
       for (const next of [...processes, yield* another()]) {
         const refused = yield* Effect.flip(next.enter(1, pin ?? ""))
@@ -68,19 +79,19 @@ it.live("a start looks only at what still counts, however much there is", () =>
         commandId: `old-${n}`
       })
     )
-    yield* store.append("pin-attempts", 0, old)
+    yield* store.append("pin-attempts-lock-1", 0, old)
     const recent = Array.from({ length: 100 }, (_, n) => ({
       ...(old[0] as NewEvent),
       eventId: `new-${n}`,
       at: millis("09:00")
     }))
-    yield* store.append("pin-attempts", old.length, recent)
+    yield* store.append("pin-attempts-lock-1", old.length, recent)
     let read = 0
     const counting = EventStore.of({
       ...store,
       read: (stream, after, limit) =>
         Effect.map(store.read(stream, after, limit), (events) => {
-          if (stream === "pin-attempts") read += events.length
+          if (stream === "pin-attempts-lock-1") read += events.length
           return events
         })
     })
@@ -89,6 +100,9 @@ it.live("a start looks only at what still counts, however much there is", () =>
     expect(read).toBeLessThan(200)
   })
 )
+
+/** The stream without whose it is. */
+const kindOf = (stream: string): string => stream.replace(/-(empty-)?[0-9a-f]+$/, "")
 
 it.live("every refusal takes the same steps in the store, whatever the reason", () =>
   Effect.gen(function* () {
@@ -120,20 +134,21 @@ it.live("every refusal takes the same steps in the store, whatever the reason", 
       )
     const traced = EventStore.of({
       ...store,
-      read: (stream, ...rest) => step(`read ${stream}`, store.read(stream, ...rest)),
+      read: (stream, ...rest) => step(`read ${kindOf(stream)}`, store.read(stream, ...rest)),
       readAll: (...args) => step("readAll", store.readAll(...args)),
-      append: (stream, ...rest) => step(`append ${stream}`, store.append(stream, ...rest))
+      append: (stream, ...rest) => step(`append ${kindOf(stream)}`, store.append(stream, ...rest))
     })
     const watched = yield* another(Context.add(ports, EventStore, traced))
     const stepsOf = Effect.fnUntraced(function* (lockId: number, pin: string, address: string) {
       steps = []
-      const refused = yield* Effect.flip(watched.enter(lockId, pin, { address }))
+      const refused = yield* Effect.flip(watched.enter(lockId, pin, { networks: [address] }))
       expect(refused).toMatchObject({ _tag: "PinRefused", message: "This PIN does not open this lock now." })
       return steps
     })
-    yield* stepsOf(1, wrong(valid), "192.0.2.9")
+    // What was never looked for is found in more steps: that tells of whoever asked before, and not of the lock.
+    for (const lockId of [1, 3, 999]) yield* stepsOf(lockId, wrong(valid), "192.0.2.9")
     const expected = yield* stepsOf(1, wrong(valid), "192.0.2.10")
-    expect(expected.at(-1)).toBe("append pin-attempts")
+    expect(expected.slice(-2)).toEqual(["append pin-guessers", "append pin-attempts-lock"])
     for (const [n, [lockId, pin]] of (
       [
         [1, expired],
@@ -166,4 +181,146 @@ it.live(
       expect(yield* Effect.flip(process.enter(1, pin ?? "", by(organization)))).toMatchObject({ retryAfter: 60 })
       expect(yield* process.enter(1, pin ?? "")).toMatchObject({ doorId: 1 })
     })
+)
+
+const strangers = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({ networks: [`198.51.${Math.floor(n / 250)}.${n % 250}`] }))
+
+it.live(
+  "who has opened a lock before passes what strangers have used up there, and so do keypads; strangers do not",
+  () =>
+    Effect.gen(function* () {
+      const { process, another } = yield* makeSharedWorld
+      const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+      const right = pin ?? ""
+      const regular = { networks: ["203.0.113.1"] }
+      const [newcomer = {}, ...attackers] = strangers(BUDGETS.lock.burst + 20)
+      expect(yield* process.enter(1, right, regular)).toMatchObject({ doorId: 1 })
+      for (const attacker of attackers) yield* Effect.flip(process.enter(1, wrong(pin), attacker))
+
+      for (const next of [process, yield* another()]) {
+        expect(yield* Effect.flip(next.enter(1, right, newcomer))).toMatchObject({
+          _tag: "PinLockedOut",
+          retryAfter: 30
+        })
+        expect(yield* next.enter(1, right, regular)).toMatchObject({ doorId: 1 })
+        expect(yield* next.enter(1, right, { ...newcomer, principal: organization })).toMatchObject({ doorId: 1 })
+      }
+      // Nobody has more guesses for it than a stranger.
+      const guesses = yield* Effect.forEach(Array(8).fill(wrong(pin)), (guess) =>
+        Effect.result(process.enter(1, guess, regular))
+      )
+      expect(count(guesses.map(tagOf))).toEqual({ Opened: 0, PinRefused: 5, PinLockedOut: 3 })
+      // What they know of one lock is nothing at another.
+      const elsewhere = yield* process.share(sharing([[2, "code"]]), uuidOf(2))
+      for (const attacker of strangers(250).slice(BUDGETS.lock.burst + 20)) {
+        yield* Effect.flip(process.enter(2, wrong(elsewhere.pin), attacker))
+      }
+      expect(yield* Effect.flip(process.enter(2, elsewhere.pin ?? "", { networks: ["203.0.113.2"] }))).toMatchObject({
+        _tag: "PinLockedOut"
+      })
+    })
+)
+
+it.live("a lock remembers the last callers who opened it, and no more", () =>
+  Effect.gen(function* () {
+    const { process, store } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const openers = strangers(MOST_KNOWN + 1)
+    for (const [n, opener] of openers.entries()) {
+      yield* process.enter(1, pin ?? "", { ...opener, at: millis("09:00") + n * 60_000 })
+    }
+    // Who is known already is not written down again.
+    yield* process.enter(1, pin ?? "", { ...openers.at(-1), at: millis("10:00") })
+    expect(yield* store.read(knownCallersOf(1), 0, 100)).toHaveLength(openers.length)
+    const attackers = strangers(200).slice(openers.length)
+    for (const attacker of attackers)
+      yield* Effect.flip(process.enter(1, wrong(pin), { ...attacker, at: millis("10:00") }))
+    const [first = {}, second = {}] = openers
+    expect((yield* Effect.flip(process.enter(1, pin ?? "", { ...first, at: millis("10:00") })))._tag).toBe(
+      "PinLockedOut"
+    )
+    expect(yield* process.enter(1, pin ?? "", { ...second, at: millis("10:00") })).toMatchObject({ doorId: 1 })
+  })
+)
+
+it.live("each keypad of an organization has a budget of its own", () =>
+  Effect.gen(function* () {
+    const { process } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const keypad = (apiKey: string) => ({ principal: organization, apiKey })
+    for (let n = 0; n < BUDGETS.gateway.burst; n++) yield* Effect.flip(process.enter(1, wrong(pin), keypad("front")))
+    expect((yield* Effect.flip(process.enter(1, pin ?? "", keypad("front"))))._tag).toBe("PinLockedOut")
+    expect(yield* process.enter(1, pin ?? "", keypad("back"))).toMatchObject({ doorId: 1 })
+  })
+)
+
+it.live("a home with all its networks has no more guesses than a home, and shuts no lock", () =>
+  Effect.gen(function* () {
+    const { process } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const home = Array.from({ length: 256 }, (_, n) => ({
+      networks: [`2001:db8:0:${n.toString(16)}::/64`, "2001:db8::/56", "2001:db8::/48"]
+    }))
+    const guesses = yield* Effect.forEach(home, (from) => Effect.result(process.enter(1, wrong(pin), from)), {
+      concurrency: "unbounded"
+    })
+    expect(count(guesses.map(tagOf))).toEqual({ Opened: 0, PinRefused: BUDGETS.line.burst, PinLockedOut: 246 })
+    expect(yield* process.enter(1, pin ?? "", { networks: ["192.0.2.7"] })).toMatchObject({ doorId: 1 })
+    // A company has more, and its neighbours have theirs.
+    const site = Array.from({ length: 256 }, (_, n) => ({
+      networks: [
+        `2001:db8:0:${(n * 256).toString(16)}::/64`,
+        `2001:db8:0:${(n * 256).toString(16)}::/56`,
+        "2001:db8::/48"
+      ]
+    }))
+    const more = yield* Effect.forEach(site, (from) => Effect.result(process.enter(1, wrong(pin), from)))
+    expect(count(more.map(tagOf)).PinRefused).toBe(BUDGETS.site.burst - BUDGETS.line.burst)
+  })
+)
+
+it.live("nobody waits for guesses at another lock", () =>
+  Effect.gen(function* () {
+    const { process, another, store, ports } = yield* makeSharedWorld
+    const one = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const two = yield* process.share(sharing([[2, "code"]]), uuidOf(2))
+    const hanging = EventStore.of({
+      ...store,
+      append: (stream, ...rest) => (stream.endsWith("-lock-1") ? Effect.never : store.append(stream, ...rest))
+    })
+    const slow = yield* another(Context.add(ports, EventStore, hanging))
+    const waiting = yield* Effect.forEach(strangers(50), (from) =>
+      Effect.forkChild(slow.enter(1, wrong(one.pin), from))
+    )
+    expect(yield* slow.enter(2, two.pin ?? "", { networks: ["192.0.2.7"] })).toMatchObject({ doorId: 1 })
+    expect(yield* Effect.flip(slow.enter(2, wrong(two.pin), { networks: ["192.0.2.7"] }))).toMatchObject({
+      _tag: "PinRefused"
+    })
+    yield* Fiber.interruptAll(waiting)
+  })
+)
+
+it.live("the right PIN in one process stands in line with the wrong ones in another", () =>
+  Effect.gen(function* () {
+    const { process, another, store, ports } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    for (let n = 1; n < BUDGETS.caller.burst; n++) yield* Effect.flip(process.enter(1, wrong(pin)))
+    const judged = yield* Latch.make(false)
+    const overtaken = yield* Latch.make(false)
+    const slow = yield* another(
+      Context.add(ports, EventStore, {
+        ...store,
+        append: (stream, ...rest) =>
+          stream.startsWith("pin-guessers-")
+            ? judged.open.pipe(Effect.andThen(overtaken.await), Effect.andThen(store.append(stream, ...rest)))
+            : store.append(stream, ...rest)
+      })
+    )
+    const entering = yield* Effect.forkChild(Effect.result(slow.enter(1, pin ?? "")))
+    yield* judged.await
+    expect((yield* Effect.flip(process.enter(1, wrong(pin))))._tag).toBe("PinRefused")
+    yield* overtaken.open
+    expect(tagOf(yield* Fiber.join(entering))).toBe("PinLockedOut")
+  })
 )

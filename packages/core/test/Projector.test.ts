@@ -1,9 +1,10 @@
 /** The read model follows the feed, and loses nothing on the way. */
 import { describe, expect, it } from "@effect/vitest"
 import { lockFeed, MemoryReadModel } from "@latchkey/core/testing"
-import { Arbitrary, Context, Effect, Layer, Option } from "effect"
+import { Arbitrary, Context, Effect, Fiber, Layer, Option, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { Projector, rebuild } from "../src/Projector.ts"
-import { EventStore, type StoredEvent } from "../src/ports/EventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/ports/EventStore.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/ports/ReadModel.ts"
 import { makeWorld } from "./world.ts"
 
@@ -122,6 +123,35 @@ describe("whoever waits for the read model", () => {
       yield* projector.catchUp("20 millis")
       expect(yield* readModel.checkpoint).toBe(0)
       expect(Option.isNone(yield* readModel.lockOfThing("nothing"))).toBe(true)
+    })
+  )
+})
+
+describe("a store that gives no hints", () => {
+  it.effect("is looked at once a second", () =>
+    Effect.gen(function* () {
+      const { store, readModel } = yield* makeWorld
+      const projector = yield* running({ ...store, changes: Stream.never }, readModel)
+      const [first] = yield* longFeed
+      yield* TestClock.adjust("10 seconds")
+      if (first !== undefined) yield* append(store, first)
+      const reached = yield* Effect.forkChild(projector.catchUp("5 seconds"))
+      yield* TestClock.adjust("1100 millis")
+      expect(yield* readModel.checkpoint).toBe(1)
+      expect(yield* Fiber.join(reached)).toBe(true)
+    })
+  )
+
+  it.effect("is looked at once a second, though its hints break off", () =>
+    Effect.gen(function* () {
+      const { store, readModel } = yield* makeWorld
+      const down = Stream.fail(new StoreUnavailable({ message: "no hints" }))
+      yield* running({ ...store, changes: down }, readModel)
+      const [first] = yield* longFeed
+      yield* TestClock.adjust("1 minute")
+      if (first !== undefined) yield* append(store, first)
+      yield* TestClock.adjust("1100 millis")
+      expect(yield* readModel.checkpoint).toBe(1)
     })
   )
 })

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
-import { KEPT_OF_KEY, KEPT_OF_LOCK, mayLackSome, refusedUsesAt, streamOfRefused } from "../src/RefusedUses.ts"
+import { KEPT_OF_KEY, KEPT_OF_LOCK, makeLackOf, type RefusedUse, streamOfRefused } from "../src/RefusedUses.ts"
+import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 
@@ -27,6 +28,12 @@ const kept = (store: EventStore["Service"], lock = lockId) =>
   Effect.provideService(refusedUsesAt(lock), EventStore, store)
 
 const before = { at: millis("08:00") }
+
+const mayLackSome = (uses: ReadonlyArray<RefusedUse>, tempKeyUuid: string): boolean => {
+  const lack = makeLackOf(tempKeyUuid)
+  uses.forEach(lack.take)
+  return lack.mayLackSome()
+}
 
 /** A lock with so many keys that are not valid yet. */
 const aLock = Effect.fnUntraced(function* (keys = 1) {

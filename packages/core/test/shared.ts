@@ -51,8 +51,11 @@ const processOf = Effect.fnUntraced(function* (world: World, over: World["ports"
       credentials.share({ ...request, uuid, ...context(organization, given) }, key),
     revoke: (uuid: string, principal: Principal = organization) => credentials.revoke(context(principal, {}), uuid),
     open: (uuid: string, doorId: number, given: Given = {}) => doors.open({ uuid, doorId, ...context(guest, given) }),
-    enter: (lockId: number, pin: string, given: Given & { readonly address?: string } = {}) =>
-      doors.openByPin({ lockId, pin, address: "192.0.2.1", ...context(guest, given) }, key)
+    enter: (
+      lockId: number,
+      pin: string,
+      given: Given & { readonly networks?: ReadonlyArray<string>; readonly apiKey?: string } = {}
+    ) => doors.openByPin({ lockId, pin, networks: ["192.0.2.1"], ...context(guest, given) }, key)
   }
 })
 

@@ -29,6 +29,9 @@ export const makeWorld = Effect.gen(function* () {
           execute(asked(request, { commandId: `command-${++commands}`, ...context }))
       }),
 
+    /** The same with its repository, over the ports that the effect is given. */
+    services: () => Layer.build(Layer.fresh(Locks.layer())),
+
     /** Everything of Latchkey in a process of its own, over the same ports unless others are given. */
     latchkey: (over: typeof ports = ports) => Effect.provide(Layer.build(Layer.fresh(layer())), over),
 

@@ -36,7 +36,7 @@ import { why } from "./why/WhyApi.ts"
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
 export class Authentication extends HttpApiMiddleware.Service<Authentication>()("@latchkey/http/Authentication", {
   security: { apiKey: HttpApiSecurity.apiKey({ key: "X-API-Key" }), bearer: HttpApiSecurity.bearer },
-  error: problem(401)
+  error: [problem(401), problem(429)]
 }) {}
 
 const text = Schema.optionalKey(Schema.String)

@@ -4,9 +4,9 @@
  */
 import { hash, randomBytes } from "node:crypto"
 import {
+  contended,
   EventStore,
   followStreams,
-  type NewEvent,
   type Principal,
   type StoredEvent,
   type StoreUnavailable
@@ -48,27 +48,37 @@ export class ApiKeyNotFound extends Schema.TaggedError<ApiKeyNotFound>()("ApiKey
   }
 }
 
-/** Somebody else changed the organization's keys at the same moment. */
+/** Others kept changing the organization's keys at the same moment. */
 export class ApiKeysChanged extends Schema.TaggedError<ApiKeysChanged>()("ApiKeysChanged", {}) {
   override get message() {
-    return "The organization's keys were changed at the same moment. Nothing was done; try again."
+    return "Others keep changing the organization's keys. Nothing was done; try again."
   }
 }
 
 const PREFIX = "organization-"
+/** The id of keys that are not in the log. */
+const CONFIGURED = ""
 
 export class ApiKeys extends Context.Service<
   ApiKeys,
   {
-    /** Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked. */
-    readonly principalOf: (secret: string, now: number) => Principal | undefined
-    /** Learns at once what other instances did to keys; without being asked, that takes a moment. */
-    readonly catchUp: () => Effect.Effect<void, StoreUnavailable>
+    /** As `principalOf`, when that can be told at once; `undefined` also when it cannot. */
+    readonly known: (secret: string, now: number) => Principal | undefined
+    /**
+     * Who presents this key; `undefined` when it is unknown, expired by `now` (epoch milliseconds) or revoked, as the log
+     * said at most two seconds ago. Fails when the log cannot tell.
+     */
+    readonly principalOf: (secret: string, now: number) => Effect.Effect<Principal | undefined, StoreUnavailable>
     /** Makes a key; the secret is in the answer and nowhere else. */
     readonly create: (
       orgId: string,
       options: { readonly name?: string; readonly expiresAt?: number }
     ) => Effect.Effect<{ readonly keyId: string; readonly secret: string }, StoreUnavailable | ApiKeysChanged>
+    /** The operator's first key, unless a key was ever made. Of all who ask at once, on whichever server, one gets it. */
+    readonly createFirst: (
+      name: string
+    ) => Effect.Effect<Option.Option<{ readonly secret: string }>, StoreUnavailable | ApiKeysChanged>
+    /** Revoking once more changes nothing. */
     readonly revoke: (keyId: string) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound | ApiKeysChanged>
     /** Every key that was ever made, oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<ApiKey>>
@@ -89,7 +99,7 @@ export class ApiKeys extends Context.Service<
         }
         for (const { orgId, secret } of bootstrap) {
           const hash = hashOf(secret)
-          byHash.set(hash, { keyId: "", orgId, hash, createdAt: 0 })
+          byHash.set(hash, { keyId: CONFIGURED, orgId, hash, createdAt: 0 })
         }
 
         const take = (stored: StoredEvent): void => {
@@ -102,50 +112,84 @@ export class ApiKeys extends Context.Service<
             if (key !== undefined) remember({ ...key, revokedAt: stored.at })
           }
         }
-        const { catchUp, versionOf } = yield* followStreams(PREFIX, take)
+        const { catchUp, isCurrent, versionOf } = yield* followStreams(PREFIX, take)
 
-        const append = Effect.fnUntraced(function* (orgId: string, { _tag: type, ...data }: OrganizationEvent) {
-          const streamId = PREFIX + orgId
-          yield* catchUp()
-          const at = yield* Clock.currentTimeMillis
-          const commandId = uuid()
-          const principal: Principal = { _tag: "System" }
-          const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
-          yield* store
-            .append(streamId, versionOf(streamId), [event])
-            .pipe(
-              Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists", "EventExists"], () =>
-                Effect.fail(new ApiKeysChanged())
-              )
-            )
-          yield* catchUp()
-        })
+        /** Decides on the keys as the log has them, and appends to exactly that log; decides anew when it has grown. */
+        const transact = Effect.fnUntraced(
+          function* (orgId: string, decide: () => OrganizationEvent | undefined) {
+            yield* catchUp()
+            const at = yield* Clock.currentTimeMillis
+            const streamId = PREFIX + orgId
+            const [decided, version] = [decide(), versionOf(streamId)]
+            if (decided === undefined) return false
+            const { _tag: type, ...data } = decided
+            const commandId = uuid()
+            const principal: Principal = { _tag: "System" }
+            yield* store.append(streamId, version, [
+              { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
+            ])
+            // It is stored, whether or not it can be read back now.
+            yield* Effect.ignore(catchUp())
+            return true
+          },
+          Effect.retry({ schedule: contended, while: ({ _tag }) => _tag !== "StoreUnavailable" }),
+          Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists", "EventExists"], () =>
+            Effect.fail(new ApiKeysChanged())
+          )
+        )
+
+        const known = (secret: string, now: number): Principal | undefined => {
+          // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
+          const key = byHash.get(hashOf(secret))
+          // What the operator configured rests on no log.
+          return key !== undefined && (key.keyId === CONFIGURED || isCurrent()) ? ownerOf(key, now) : undefined
+        }
 
         return {
-          principalOf: (secret, now) => {
-            // Found by its hash: how long that takes depends on nothing that a caller could learn a secret from.
-            const key = byHash.get(hashOf(secret))
-            if (key === undefined) return undefined
-            if (key.revokedAt !== undefined || (key.expiresAt !== undefined && key.expiresAt <= now)) return undefined
-            return key.orgId === OPERATOR ? { _tag: "Super" } : { _tag: "Organization", orgId: key.orgId }
-          },
-          catchUp,
+          known,
+          // It may have been made, or revoked, a moment ago in another process.
+          principalOf: (secret, now) =>
+            Effect.suspend(() => {
+              const principal = known(secret, now)
+              return principal === undefined
+                ? Effect.map(catchUp(), () => ownerOf(byHash.get(hashOf(secret)), now))
+                : Effect.succeed(principal)
+            }),
           create: Effect.fnUntraced(function* (orgId, options) {
-            const keyId = uuid()
-            const secret = `lk_${randomBytes(32).toString("base64url")}`
-            yield* append(orgId, { _tag: "ApiKeyCreated", keyId, hash: hashOf(secret), ...options })
-            return { keyId, secret }
+            const { secret, event } = newKey(options)
+            yield* transact(orgId, () => event)
+            return { keyId: event.keyId, secret }
+          }),
+          createFirst: Effect.fnUntraced(function* (name) {
+            const { secret, event } = newKey({ name })
+            const made = yield* transact(OPERATOR, () => (byId.size === 0 ? event : undefined))
+            return made ? Option.some({ secret }) : Option.none()
           }),
           revoke: Effect.fnUntraced(function* (keyId) {
+            yield* catchUp()
             const key = byId.get(keyId)
             if (key === undefined) return yield* Effect.fail(new ApiKeyNotFound({ keyId }))
-            if (key.revokedAt === undefined) yield* append(key.orgId, { _tag: "ApiKeyRevoked", keyId })
+            yield* transact(key.orgId, () =>
+              byId.get(keyId)?.revokedAt === undefined ? { _tag: "ApiKeyRevoked", keyId } : undefined
+            )
             return byId.get(keyId) ?? key
           }),
           list: Effect.sync(() => Array.from(byId.values()).sort((a, b) => a.createdAt - b.createdAt))
         }
       })
     )
+}
+
+const newKey = (options: { readonly name?: string; readonly expiresAt?: number }) => {
+  const secret = `lk_${randomBytes(32).toString("base64url")}`
+  const event = OrganizationEvent.cases.ApiKeyCreated.make({ keyId: uuid(), hash: hashOf(secret), ...options })
+  return { secret, event }
+}
+
+const ownerOf = (key: ApiKey | undefined, now: number): Principal | undefined => {
+  if (key === undefined || key.revokedAt !== undefined) return undefined
+  if (key.expiresAt !== undefined && key.expiresAt <= now) return undefined
+  return key.orgId === OPERATOR ? { _tag: "Super" } : { _tag: "Organization", orgId: key.orgId }
 }
 
 const hashOf = (secret: string): string => hash("sha256", secret, "base64url")

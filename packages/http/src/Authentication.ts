@@ -1,16 +1,18 @@
 /** From the headers of a request to the principal: an API key decides, a user's token beside it is recorded. */
 import type { IncomingHttpHeaders } from "node:http"
-import type { Principal } from "@latchkey/core"
+import type { Principal, StoreUnavailable } from "@latchkey/core"
 import { Context, Effect, Layer, Schema } from "effect"
 import { ApiKeys } from "./ApiKeys.ts"
-import { Jwt, type KeysUnavailable, type TokenRefused } from "./Jwt.ts"
+import type { KeysUnavailable } from "./IssuerKeys.ts"
+import { Jwt, type TokenRefused } from "./Jwt.ts"
 
 /** Nobody is signed in; `message` says what to send. */
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {
   message: Schema.String
 }) {}
 
-export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable
+/** Of these, `KeysUnavailable` and `StoreUnavailable` say that it cannot be told who asks. */
+export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | StoreUnavailable
 
 export class Authenticator extends Context.Service<
   Authenticator,
@@ -26,15 +28,11 @@ export class Authenticator extends Context.Service<
       const jwt = yield* Jwt
 
       const organizationOf = (secret: string, now: number) => {
-        const known = apiKeys.principalOf(secret, now)
+        const known = apiKeys.known(secret, now)
         if (known !== undefined) return Effect.succeed(known)
-        // It may have been made a moment ago, in another process. A store that is down says no to nobody it knows.
-        return Effect.flatMap(Effect.ignore(apiKeys.catchUp()), () => {
-          const found = apiKeys.principalOf(secret, now)
-          return found === undefined
-            ? unauthenticated("The API key is unknown, expired or revoked.")
-            : Effect.succeed(found)
-        })
+        return Effect.flatMap(apiKeys.principalOf(secret, now), (found) =>
+          found === undefined ? unauthenticated("The API key is unknown, expired or revoked.") : Effect.succeed(found)
+        )
       }
 
       const userOf = (headers: IncomingHttpHeaders, now: number): Effect.Effect<string, SignInError> => {

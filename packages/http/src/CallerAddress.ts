@@ -1,56 +1,70 @@
 /** From where a request comes, as far as that tells strangers apart. */
 import type { IncomingMessage } from "node:http"
-import { BlockList, isIP } from "node:net"
+import { isIP } from "node:net"
+import ipaddr from "ipaddr.js"
+import proxyaddr from "proxy-addr"
 
 /** Proxies whose word about their clients counts. */
 export interface TrustedProxies {
-  readonly includes: (address: string) => boolean
+  /** `hop` is 0 for the connection itself, 1 for who is last in `X-Forwarded-For`, and so on, away from the server. */
+  readonly includes: (address: string, hop: number) => boolean
 }
 
-/** Addresses and networks (`10.0.0.0/8`), separated by commas; `undefined` when one of them is neither. */
+/**
+ * Addresses and networks (`10.0.0.0/24`), separated by commas; `undefined` when one of them is neither. An address names
+ * a proxy wherever it stands. A network counts for the connection alone: clients may live in it too, and one that comes
+ * through a proxy must not be taken for another proxy, or it could name any address as its own.
+ */
 export const parseProxies = (text: string): TrustedProxies | undefined => {
-  const list = new BlockList()
-  for (const part of text.split(",")) {
-    const [, address = "", bits] = /^\s*([^/\s]+)(?:\/(\d{1,3}))?\s*$/.exec(part) ?? []
-    const version = isIP(address)
-    const longest = version === 4 ? 32 : 128
-    if (version === 0 || Number(bits ?? longest) > longest) return undefined
-    list.addSubnet(address, Number(bits ?? longest), `ipv${version === 4 ? 4 : 6}`)
+  const parts = text.split(",").map((part) => part.trim())
+  if (!parts.every(isAddressOrNetwork)) return undefined
+  try {
+    const nearest = proxyaddr.compile(parts)
+    const named = proxyaddr.compile(parts.filter((part) => !part.includes("/")))
+    return { includes: (address, hop) => (hop === 0 ? nearest : named)(address, hop) }
+  } catch {
+    return undefined
   }
-  return { includes: (address) => list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") }
 }
 
 export const noProxies: TrustedProxies = { includes: () => false }
 
 /**
- * The address of the client: of the connection, or, behind trusted proxies, the last one in `X-Forwarded-For` that none
- * of them is. Of IPv6 only the network: a household has 2^64 addresses (RFC 6177).
+ * The whole address of the client, as it is usually written: of the connection, or, behind trusted proxies, the last one
+ * in `X-Forwarded-For` that none of them is. What a proxy says that is no address leaves the address of that proxy.
  */
-export const callerAddress = ({ socket, headers }: IncomingMessage, proxies: TrustedProxies): string => {
-  const forwarded = headers["x-forwarded-for"]
-  const hops = (typeof forwarded === "string" ? forwarded.split(",") : []).map((hop) => plain(hop.trim()))
-  let address = plain(socket.remoteAddress ?? "")
-  while (proxies.includes(address)) {
-    const hop = hops.pop()
-    if (hop === undefined || isIP(hop) === 0) break
-    address = hop
-  }
-  return isIP(address) === 6 ? networkOf(address) : address
+export const callerAddress = (
+  request: Pick<IncomingMessage, "socket" | "headers">,
+  proxies: TrustedProxies
+): string => {
+  const forwarded = request.headers["x-forwarded-for"]
+  const hops = (forwarded === undefined ? [] : String(forwarded).split(",")).map((hop) => addressIn(hop.trim()))
+  const readable = hops.slice(hops.lastIndexOf(undefined) + 1).join(",")
+  const headers = { "x-forwarded-for": readable }
+  // A socket that is gone has no address.
+  return plain(proxyaddr(Object.create(request, { headers: { value: headers } }), proxies.includes) ?? "")
 }
 
-/** An IPv4 address that a socket shows as IPv6 (RFC 4291, section 2.5.5.2). */
-const plain = (address: string): string => {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  return mapped ?? address
+/**
+ * The networks on which to count this caller, the narrowest first. An IPv4 address is one by itself; of IPv6 a device
+ * has a /64 at least, a household a /56 and a site a /48 (RFC 6177).
+ */
+export const networksOf = (address: string): readonly [narrowest: string, ...wider: ReadonlyArray<string>] => {
+  const network = (bits: number) => `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${bits}`)}/${bits}`
+  return isIP(address) === 6 ? [network(64), network(56), network(48)] : [address]
 }
 
-const networkOf = (address: string): string => {
-  const [head = "", tail] = (address.split("%")[0] ?? "").split("::")
-  const left = head === "" ? [] : head.split(":")
-  const right = tail === undefined || tail === "" ? [] : tail.split(":")
-  const groups = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0"), ...right]
-  return groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":")
+const isAddressOrNetwork = (text: string): boolean => {
+  const [address = "", ...bits] = text.split("/")
+  return isIP(address) !== 0 && (bits.length === 0 || ipaddr.isValidCIDR(text))
 }
+
+/** The address that a proxy names: `1.2.3.4`, `::1`, or with a port, `1.2.3.4:567` and `[::1]:567`. */
+const addressIn = (hop: string): string | undefined => {
+  const [, bracketed, bare] = /^(?:\[(.*)\]|([\d.]+))(?::\d+)?$/.exec(hop) ?? []
+  return [hop, bracketed, bare].find((address) => address !== undefined && isIP(address) !== 0)
+}
+
+/** As addresses are usually written (RFC 5952): one that a socket shows as IPv6 though it is IPv4, as that; without a zone. */
+const plain = (address: string): string =>
+  isIP(address) === 0 ? address : ipaddr.process(address.replace(/%.*/, "")).toString()

@@ -1,23 +1,30 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
-import { Config, Effect, Option, Schema } from "effect"
+import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
+import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
 import {
   anyText,
   apiKeyPairs,
+  budgetOrOff,
+  budgetText,
   databaseName,
   httpUrl,
+  isLoopback,
+  keysUrl,
   matching,
   mqttUrl,
   oneOf,
   oneWord,
   portNumber,
   portOrOff,
+  positive,
   publicKeyFrom,
   publicUrl,
   secretBytes,
   serverUrl,
   shadowKeyPairs
 } from "./ConfigValues.ts"
+import { DEFAULT_CONNECTIONS } from "./Connections.ts"
 import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -57,9 +64,13 @@ export interface ServerConfig extends StoreConfig {
   /** How the API is reached from outside, without a slash at the end. */
   readonly publicUrl: string | undefined
   readonly proxies: TrustedProxies
+  readonly connections: Required<ConnectionLimits>
+  /** Whether `/docs` is there. */
+  readonly docs: boolean
   /** The secret under which PINs are kept, unless it is in the folder of the data. */
   readonly pinKey: Uint8Array | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
+  readonly budgets: Budgets
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
 }
@@ -68,15 +79,29 @@ export interface ServerConfig extends StoreConfig {
 export interface LocalShadowConfig {
   readonly _tag: "local"
   /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
-  readonly rest: "off" | "closed" | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey> }
+  readonly rest:
+    | "off"
+    | "closed"
+    | { readonly port: number; readonly keys: ReadonlyArray<ShadowKey>; readonly limits: ConnectionLimits }
   readonly mqtt: MqttConfig
 }
 
 /** Where devices meet their shadows: at a broker of this process, at another one, or nowhere. */
 export type MqttConfig =
   | { readonly _tag: "Off" }
-  | { readonly _tag: "Own"; readonly port: number; readonly signIn: "open" | "secret" }
+  | {
+      readonly _tag: "Own"
+      readonly port: number
+      readonly signIn: "open" | "secret"
+      readonly limits: ConnectionLimits
+    }
   | { readonly _tag: "Other"; readonly url: URL }
+
+/** Most connections of a port; what is not given follows from the files that the process may open. */
+export interface ConnectionLimits {
+  readonly total?: number
+  readonly perAddress?: number
+}
 
 /** AWS IoT Core; region, endpoint and credentials are the AWS SDK's own variables. */
 export interface AwsShadowConfig {
@@ -152,18 +177,64 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       "LATCHKEY_TRUSTED_PROXIES",
       noProxies,
       parseProxies,
-      "expected addresses or networks such as 10.0.0.0/8, separated by commas"
+      "expected addresses or networks such as 10.0.0.5 or 10.0.8.0/28, separated by commas"
     ),
+    connections: {
+      total: yield* variable(
+        "LATCHKEY_HTTP_CONNECTIONS",
+        DEFAULT_CONNECTIONS.total,
+        positive,
+        "expected how many connections may be open, at least 1"
+      ),
+      perAddress: yield* variable(
+        "LATCHKEY_HTTP_CONNECTIONS_PER_ADDRESS",
+        DEFAULT_CONNECTIONS.perAddress,
+        positive,
+        "expected how many connections one address may have open, at least 1"
+      )
+    },
+    docs: (yield* variable("LATCHKEY_DOCS", "on", oneOf("on", "off"), "expected on or off")) === "on",
     pinKey: yield* variable("LATCHKEY_PIN_KEY", undefined, secretBytes, "expected a secret of at least 32 bytes"),
     apiKeys: yield* variable(
       "LATCHKEY_API_KEYS",
       [],
       apiKeyPairs,
-      "expected org:secret pairs, separated by commas, and no secret twice"
+      "expected org:secret pairs, separated by commas, each secret of at least 32 bytes, and none twice"
     ),
+    budgets: yield* budgets,
     traced:
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
+  }
+})
+
+const budgets: Effect.Effect<Budgets, InvalidConfig> = Effect.gen(function* () {
+  const pins = (name: string, unless: Budget) =>
+    variable(
+      `LATCHKEY_BUDGET_PIN_${name}`,
+      unless,
+      budgetText,
+      "expected how many at once and an hour, such as 100+120"
+    )
+  const others = (name: string, unless: Budget) =>
+    variable(
+      `LATCHKEY_BUDGET_${name}`,
+      unless,
+      budgetOrOff,
+      "expected how many at once and an hour, such as 200+14400, or off"
+    )
+  return {
+    caller: yield* pins("CALLER", BUDGETS.caller),
+    line: yield* pins("LINE", BUDGETS.line),
+    site: yield* pins("SITE", BUDGETS.site),
+    lock: yield* pins("LOCK", BUDGETS.lock),
+    gateway: yield* pins("KEYPAD", BUDGETS.gateway),
+    link: yield* others("LINK", BUDGETS.link),
+    guests: yield* others("GUESTS", BUDGETS.guests),
+    userEvents: yield* others("USER", BUDGETS.userEvents),
+    userKB: yield* others("USER_KB", BUDGETS.userKB),
+    orgEvents: yield* others("ORGANIZATION", BUDGETS.orgEvents),
+    orgKB: yield* others("ORGANIZATION_KB", BUDGETS.orgKB)
   }
 })
 
@@ -200,14 +271,15 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "LATCHKEY_SHADOW_KEYS",
     [],
     shadowKeyPairs,
-    "expected accessKeyId:secret pairs, separated by commas, and no id twice"
+    "expected accessKeyId:secret pairs, separated by commas, each secret of at least 32 bytes, and no id twice"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
+  const limits = yield* shadowConnections
   const mqtt = yield* mqttConfig(host, anyPort)
   if (port === "off") return { _tag: "local", rest: "off", mqtt }
   // Who writes a shadow opens a door: without a signature, only programs of this machine.
   if (keys.length > 0 || isLoopback(host))
-    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys }, mqtt }
+    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys, limits }, mqtt }
   if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
   const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
@@ -219,6 +291,7 @@ const mqttConfig = Effect.fnUntraced(function* (
 ): Effect.fn.Return<MqttConfig, InvalidConfig> {
   const port = yield* variable("LATCHKEY_MQTT_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const url = yield* variable("LATCHKEY_MQTT_URL", undefined, mqttUrl, "expected an mqtt or mqtts URL")
+  const limits = yield* mqttConnections
   const byDefault = isLoopback(host) ? "open" : "secret"
   const signIn = yield* variable("LATCHKEY_DEVICE_AUTH", byDefault, oneOf("open", "secret"), "expected open or secret")
   // Who speaks for a device hears and answers its commands.
@@ -231,7 +304,27 @@ const mqttConfig = Effect.fnUntraced(function* (
     return yield* new InvalidConfig({ variable: "LATCHKEY_MQTT_URL", expected })
   }
   if (url !== undefined) return { _tag: "Other", url: new URL(url) }
-  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn }
+  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn, limits }
+})
+
+const mqttConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_MQTT_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_MQTT_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
+})
+
+const shadowConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_SHADOW_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_SHADOW_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
+})
+
+const A_NUMBER = "expected a number of connections, at least 1"
+const limits = (total: number | undefined, perAddress: number | undefined): ConnectionLimits => ({
+  ...(total !== undefined && { total }),
+  ...(perAddress !== undefined && { perAddress })
 })
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {
@@ -241,8 +334,18 @@ const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(funct
     secretBytes,
     "expected a secret of at least 32 bytes"
   )
-  const url = yield* variable("LATCHKEY_JWKS_URL", undefined, httpUrl, "expected an http or https URL")
-  const publicKey = yield* variable("LATCHKEY_JWT_PUBLIC_KEY", undefined, publicKeyFrom, "expected a public key as PEM")
+  const url = yield* variable(
+    "LATCHKEY_JWKS_URL",
+    undefined,
+    keysUrl,
+    "expected an https URL, or an http URL of this machine (localhost), without a user or password"
+  )
+  const publicKey = yield* variable(
+    "LATCHKEY_JWT_PUBLIC_KEY",
+    undefined,
+    publicKeyFrom,
+    "expected a public key as PEM: RSA of at least 2048 bits, P-256 or Ed25519"
+  )
   const keys: ReadonlyArray<JwtOptions["key"]> = [
     ...(secret === undefined ? [] : [{ _tag: "Secret" as const, secret }]),
     ...(url === undefined ? [] : [{ _tag: "Jwks" as const, url: new URL(url) }]),
@@ -255,6 +358,18 @@ const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(funct
   return keys[0] ?? { _tag: "None" }
 })
 
+/** A variable as it is declared. */
+export interface Declared {
+  readonly name: string
+  readonly fallback: unknown
+  readonly expected: string
+}
+
+/** Is told of every variable that is read. */
+const OnRead = Context.Reference<(declared: Declared) => void>("@latchkey/http/Config/OnRead", {
+  defaultValue: () => () => {}
+})
+
 /** A variable that is unset or empty has its default; `parse` answers `undefined` for what is no value. */
 const variable = Effect.fnUntraced(function* <A, const Default>(
   name: string,
@@ -262,6 +377,8 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
   parse: (text: string) => A | undefined,
   expected: string
 ) {
+  const onRead = yield* OnRead
+  onRead({ name, fallback, expected })
   const text = yield* Config.option(Config.String(name)).pipe(
     Effect.mapError(() => new InvalidConfig({ variable: name, expected }))
   )
@@ -270,5 +387,20 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
   return value === undefined ? yield* new InvalidConfig({ variable: name, expected }) : value
 })
 
-/** Whether only programs of this machine can reach what listens there. */
-const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)
+/** What is read depends on what is chosen: these choices together read every variable. */
+const CHOICES: ReadonlyArray<Readonly<Record<string, string>>> = [
+  {},
+  { LATCHKEY_STORE: "spacetimedb", LATCHKEY_SPACETIMEDB_TOKEN: "any" },
+  { LATCHKEY_SHADOW: "aws" }
+]
+
+/** Every variable that there is, in the order in which they are read; found by reading them. */
+export const declaredVariables = (): ReadonlyArray<Declared> => {
+  const found = new Map<string, Declared>()
+  const onRead = (declared: Declared) => void (found.has(declared.name) || found.set(declared.name, declared))
+  for (const env of CHOICES) {
+    const read = Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+    Effect.runSync(Effect.ignore(Effect.provideService(read, OnRead, onRead)))
+  }
+  return [...found.values()]
+}

@@ -1,5 +1,6 @@
 /** The values of configuration variables: each function reads one kind of text, and answers `undefined` for what is none. */
 import { createPublicKey, type KeyObject } from "node:crypto"
+import { type Budget, budget, UNLIMITED } from "@latchkey/core"
 
 export const anyText = (text: string): string => text
 
@@ -16,10 +17,23 @@ export const oneOf =
 export const portNumber = (text: string): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 
+export const positive = (text: string): number | undefined => (/^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined)
+
 export const portOrOff = (text: string): number | "off" | undefined => (text === "off" ? text : portNumber(text))
 
 export const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+
+/** Whether only programs of this machine can reach what listens there. */
+export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
+
+/** Where keys come from decides who signs in: nobody on the way may change them. */
+export const keysUrl = (text: string): string | undefined => {
+  if (httpUrl(text) === undefined) return undefined
+  const { protocol, hostname, username, password } = new URL(text)
+  const isSafe = protocol === "https:" || isLoopback(hostname)
+  return isSafe && username === "" && password === "" ? text : undefined
+}
 
 export const mqttUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
@@ -31,21 +45,48 @@ export const publicUrl = (text: string): string | undefined =>
 export const serverUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
 
+/** `100+120`: a hundred at once, and as many as a hundred and twenty an hour. */
+export const budgetText = (text: string): Budget | undefined => {
+  const [, burst, perHour] = /^([1-9]\d{0,11})\+([1-9]\d{0,11})$/.exec(text) ?? []
+  return burst === undefined || perHour === undefined ? undefined : budget(Number(burst), Number(perHour))
+}
+
+export const budgetOrOff = (text: string): Budget | undefined => (text === "off" ? UNLIMITED : budgetText(text))
+
 export const oneWord = (text: string): string | undefined => (/^\S+$/.test(text) ? text : undefined)
 
 export const databaseName = (text: string): string | undefined => (/^[\w-]+$/.test(text) ? text : undefined)
 
 export const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)
-  return bytes.length >= 32 ? bytes : undefined
+  return bytes.length >= SECRET_BYTES ? bytes : undefined
 }
+
+/** What is shorter can be guessed. */
+const SECRET_BYTES = 32
 
 /** PEM in one line, its line ends written as \\n, is what many environments can hold. */
 export const publicKeyFrom = (text: string): KeyObject | undefined => {
   try {
-    return createPublicKey(text.replaceAll("\\n", "\n"))
+    const key = createPublicKey(text.replaceAll("\\n", "\n"))
+    return algorithmsOf(key).length > 0 ? key : undefined
   } catch {
     return undefined
+  }
+}
+
+/** The algorithms of tokens that this public key verifies; none when it is of a kind that tokens are not signed with here. */
+export const algorithmsOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): ReadonlyArray<string> => {
+  const { modulusLength = 0, namedCurve } = asymmetricKeyDetails ?? {}
+  switch (asymmetricKeyType) {
+    case "rsa":
+      return modulusLength >= 2048 ? ["RS256", "PS256"] : []
+    case "ec":
+      return namedCurve === "prime256v1" ? ["ES256"] : []
+    case "ed25519":
+      return ["EdDSA"]
+    default:
+      return []
   }
 }
 
@@ -70,5 +111,7 @@ export const shadowKeyPairs = (
 const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>
   text.split(",").flatMap((pair) => {
     const [, name, secret] = /^\s*([^:\s]+):(\S+)\s*$/.exec(pair) ?? []
-    return name === undefined || secret === undefined ? [] : [[name, secret] as const]
+    return name === undefined || secret === undefined || secretBytes(secret) === undefined
+      ? []
+      : [[name, secret] as const]
   })

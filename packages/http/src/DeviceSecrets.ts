@@ -3,8 +3,16 @@
  * device's stream, so a revoked secret opens nothing anywhere, and the log tells who could speak for a lock, and when.
  */
 import { hash, randomBytes, timingSafeEqual } from "node:crypto"
-import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "@latchkey/core"
-import { Clock, Context, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
+import {
+  contended,
+  EventStore,
+  feedReader,
+  growth,
+  type NewEvent,
+  type StoredEvent,
+  type StoreUnavailable
+} from "@latchkey/core"
+import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import { v7 as uuid } from "uuid"
 
 /** What happened to a device's secrets. Stored for ever: add cases and optional fields, never rename or remove one. */
@@ -36,16 +44,15 @@ export class DeviceSecretNotFound extends Schema.TaggedError<DeviceSecretNotFoun
   }
 }
 
-/** Somebody else changed the device's secrets at the same moment. */
+/** Others kept changing the device's secrets at the same moment. */
 export class DeviceSecretsChanged extends Schema.TaggedError<DeviceSecretsChanged>()("DeviceSecretsChanged", {}) {
   override get message() {
-    return "The device's secrets were changed at the same moment. Nothing was done; try again."
+    return "Others keep changing the device's secrets. Nothing was done; try again."
   }
 }
 
 const PREFIX = "device-"
 const PAGE = 1_000
-const again = Schedule.spaced("1 second")
 
 export class DeviceSecrets extends Context.Service<
   DeviceSecrets,
@@ -62,7 +69,7 @@ export class DeviceSecrets extends Context.Service<
     ) => Effect.Effect<DeviceSecret, StoreUnavailable | DeviceSecretNotFound | DeviceSecretsChanged>
     /** Every secret that was ever made, device by device. */
     readonly list: Effect.Effect<ReadonlyArray<DeviceSecret>, StoreUnavailable>
-    /** Devices of which a secret is revoked from now on. */
+    /** Devices of which a secret was revoked since the layer was made: within a second or so. */
     readonly revoked: Stream.Stream<string>
   }
 >()("@latchkey/http/DeviceSecrets") {
@@ -70,6 +77,7 @@ export class DeviceSecrets extends Context.Service<
     DeviceSecrets,
     Effect.gen(function* () {
       const store = yield* EventStore
+      const begun = yield* store.head
 
       const secretsOf = Effect.fnUntraced(function* (thing: string) {
         const secrets = new Map<string, DeviceSecret>()
@@ -93,53 +101,44 @@ export class DeviceSecrets extends Context.Service<
         }
       })
 
-      const append = Effect.fnUntraced(function* (
-        thing: string,
-        version: number,
-        { _tag: type, ...data }: DeviceEvent
-      ) {
-        const at = yield* Clock.currentTimeMillis
-        const commandId = uuid()
-        const event: NewEvent = {
-          eventId: `${commandId}-1`,
-          type,
-          data,
-          at,
-          orgId: "",
-          principal: { _tag: "System" },
-          commandId
-        }
-        yield* store
-          .append(PREFIX + thing, version, [event])
-          .pipe(
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists", "EventExists"], () =>
-              Effect.fail(new DeviceSecretsChanged())
-            )
-          )
-      })
-
-      const revokedAfter = (position: number) => {
-        let last = position
-        return store.changes.pipe(
-          Stream.mapEffect(() =>
-            Effect.gen(function* () {
-              const revoked: Array<string> = []
-              while (true) {
-                const events = yield* store.readAll(last, PAGE, PREFIX)
-                last = events.at(-1)?.position ?? last
-                for (const { type, streamId } of events) {
-                  if (type === "DeviceSecretRevoked") revoked.push(streamId.slice(PREFIX.length))
-                }
-                if (events.length < PAGE) return revoked
-              }
-            })
-          ),
-          Stream.flattenIterable,
-          // Tried again for ever, so it never fails.
-          Stream.retry(again),
-          Stream.orDie
+      /** Decides on the device's secrets as the log has them, and appends to exactly that log; decides anew when it has grown. */
+      const transact = Effect.fnUntraced(
+        function* (thing: string, decide: (secrets: ReadonlyMap<string, DeviceSecret>) => DeviceEvent | undefined) {
+          const { secrets, version } = yield* secretsOf(thing)
+          const decided = decide(secrets)
+          if (decided === undefined) return
+          const { _tag: type, ...data } = decided
+          const at = yield* Clock.currentTimeMillis
+          const commandId = uuid()
+          const event: NewEvent = {
+            eventId: `${commandId}-1`,
+            type,
+            data,
+            at,
+            orgId: "",
+            principal: { _tag: "System" },
+            commandId
+          }
+          yield* store.append(PREFIX + thing, version, [event])
+        },
+        Effect.retry({ schedule: contended, while: ({ _tag }) => _tag !== "StoreUnavailable" }),
+        Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists", "EventExists"], () =>
+          Effect.fail(new DeviceSecretsChanged())
         )
-      }
+      )
+
+      const revoked = Stream.suspend(() => {
+        const readOn = feedReader(store, PREFIX, begun)
+        const found: Array<string> = []
+        const look = readOn(({ type, streamId }) => {
+          if (type === "DeviceSecretRevoked") found.push(streamId.slice(PREFIX.length))
+        })
+        // A store that does not answer is asked again a second later: the next look begins where this one ended.
+        return growth(store).pipe(
+          Stream.mapEffect(() => Effect.map(Effect.ignore(look), () => found.splice(0))),
+          Stream.flattenIterable
+        )
+      })
 
       return {
         isSecretOf: Effect.fnUntraced(function* (thing, secret) {
@@ -152,20 +151,19 @@ export class DeviceSecrets extends Context.Service<
         create: Effect.fnUntraced(function* (thing) {
           const secretId = uuid()
           const secret = `ld_${randomBytes(32).toString("base64url")}`
-          const { version } = yield* secretsOf(thing)
-          yield* append(thing, version, { _tag: "DeviceSecretCreated", secretId, hash: hashOf(secret) })
+          yield* transact(thing, () => ({ _tag: "DeviceSecretCreated", secretId, hash: hashOf(secret) }))
           return { secretId, secret }
         }),
         revoke: Effect.fnUntraced(function* (secretId) {
           const secret = (yield* list).find((one) => one.secretId === secretId)
           if (secret === undefined) return yield* Effect.fail(new DeviceSecretNotFound({ secretId }))
-          const { version } = yield* secretsOf(secret.thing)
-          if (secret.revokedAt === undefined)
-            yield* append(secret.thing, version, { _tag: "DeviceSecretRevoked", secretId })
+          yield* transact(secret.thing, (secrets) =>
+            secrets.get(secretId)?.revokedAt === undefined ? { _tag: "DeviceSecretRevoked", secretId } : undefined
+          )
           return secret
         }),
         list,
-        revoked: Stream.unwrap(Effect.map(Effect.orDie(Effect.retry(store.head, again)), revokedAfter))
+        revoked
       }
     })
   )

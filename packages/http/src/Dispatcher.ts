@@ -2,20 +2,26 @@
  * `node:http` in front of the declaration. The stock server of HttpApi costs three times as much a request; this one
  * looks up the route, signs the caller in, decodes, runs the handler's effect and writes the answer, and nothing else.
  */
-import { createHash, randomFillSync } from "node:crypto"
+import { randomFillSync } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, ServerResponse } from "node:http"
-import type { Principal, Receipt } from "@latchkey/core"
-import { Cause, Clock, Data, Effect, Exit, Option, Result, type Tracer } from "effect"
+import { OnReplay, type Principal } from "@latchkey/core"
+import { Cause, Clock, Data, Duration, Effect, Exit, Option, Result, type Tracer } from "effect"
 import { type FindMyWay, Headers, HttpTraceContext } from "effect/http"
 import { v7 as uuid } from "uuid"
-import { type Answer, json } from "./Answer.ts"
+import { type Answer, json, withHeaders } from "./Answer.ts"
 import { Authenticator, type SignInError } from "./Authentication.ts"
 import { callerAddress, type TrustedProxies } from "./CallerAddress.ts"
+import type { Connections } from "./Connections.ts"
 import type { makePages } from "./guests/GuestPage.ts"
 import { prefersPage } from "./guests/prefersPage.ts"
+import { refuseHeaders } from "./HeaderRules.ts"
+import { receiptOf } from "./Idempotency.ts"
+import { aMinuteApart } from "./LogLines.ts"
+import type { Operation } from "./Operations.ts"
 import { type ApiError, badRequest, makeProblem, type Problem, problemOf, withErrorList } from "./Problem.ts"
+import type { Quota } from "./Quota.ts"
 import { parseBody, readBody } from "./RequestBody.ts"
-import type { Call, RawParts, Reply, Route } from "./Routes.ts"
+import type { RawParts, Reply, Route } from "./Routes.ts"
 
 /** What metrics are told about every request that was answered; `path` is the declared one, which names no lock. */
 export type OnAnswered = (method: string, path: string, status: number, seconds: number) => void
@@ -27,38 +33,58 @@ type Failure = ApiError | Refused | SignInError
 
 /**
  * Answers requests: operational ones (`/health` and the like) from `operations`, all others from the routes.
- * Runs every handler to its end, also when its client goes away: a command must not stop halfway.
+ * Runs every handler to its end, also when its client goes away: a command must not stop halfway. `idle` waits for that.
  */
 export const makeListener = Effect.fnUntraced(function* (options: {
   readonly router: FindMyWay.Router<Route>
-  readonly operations: { readonly [path: string]: Effect.Effect<Answer> }
+  readonly operations: { readonly [path: string]: Operation }
+  readonly connections: Connections
   readonly pages: ReturnType<typeof makePages>
   readonly onAnswered: OnAnswered
   readonly proxies: TrustedProxies
+  readonly quota: Quota
   readonly traced: boolean
 }) {
-  const { router, operations, pages, onAnswered, proxies, traced } = options
+  const { router, operations, connections, pages, onAnswered, proxies, quota, traced } = options
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const clock = yield* Clock.Clock
   const inTurn = oncePerTurn()
   const nextId = commandIds()
+  const tell = aMinuteApart()
+  let running = 0
+  let whenIdle: (() => void) | undefined
 
-  const handle = (route: Route, request: IncomingMessage, raw: Pick<RawParts, "params" | "query">, body: Buffer) => {
-    const { headers } = request
-    const at = clock.currentTimeMillisUnsafe()
-    const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers, at) : Effect.succeed(guest)
-    return Effect.flatMap(signedIn, (principal): Effect.Effect<Reply<unknown> | Answer, Failure> => {
+  const handle = (route: Route, asked: Asked, query: RawParts["query"], body: Buffer) => {
+    const { request, params } = asked
+    const { headers, method = "GET" } = request
+    const signedIn =
+      route.needsSignIn || isSignedIn(headers)
+        ? authenticate(headers, clock.currentTimeMillisUnsafe())
+        : Effect.succeed(guest)
+    return Effect.flatMap(signedIn, (principal): Effect.Effect<Answer, Failure> => {
+      // To learn who asks may have taken seconds: what is asked is asked now.
+      const at = clock.currentTimeMillisUnsafe()
+      const events = READS.has(method) ? EVENTS_OF_READ : 1
+      const tooMany = quota.admit(principal, { events, bytes: body.length || 1 }, at)
+      if (tooMany !== undefined) return Effect.delay(Effect.fail(tooMany), SLOWED_DOWN)
       const payload =
-        request.method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
+        method === "POST" ? parseBody(headers, body, { forms: route.isForBrowsers }) : Result.succeed(undefined)
       if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
-      const decoded = route.decode({ ...raw, headers, payload: payload.success })
+      const decoded = route.decode({ params, query, headers, payload: payload.success })
       if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
-      const receipt = receiptOf(request, principal, body)
       const address = () => callerAddress(request, proxies)
       const context = { principal, commandId: nextId(), at, headers, address }
-      const call: Call = receipt === undefined ? context : { ...context, receipt }
-      return route.handle({ ...decoded.success, call })
+      const receipt = receiptOf({ request, route, params, principal, body, payload: payload.success, at })
+      const handled =
+        receipt === undefined
+          ? route.handle({ ...decoded.success, call: context })
+          : markReplays(route.handle({ ...decoded.success, call: { ...context, receipt } }))
+      return Effect.map(handled, (reply) => {
+        const answer = answerOf(route, asked, reply)
+        quota.answered(principal, answer.body.length, at)
+        return answer
+      })
     })
   }
 
@@ -66,16 +92,22 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     if ("contentType" in reply) return reply
     const encoded = route.encode(reply)
     return Exit.isSuccess(encoded)
-      ? json(reply.status, encoded.value)
+      ? { ...json(reply.status, encoded.value), ...(reply.headers && { headers: reply.headers }) }
       : failureAnswer(route, asked, Cause.die(Cause.squash(encoded.cause)))
   }
 
   const failureAnswer = (route: Route, asked: Asked, cause: Cause.Cause<unknown>): Answer => {
     const problem = toProblem(cause, route)
-    if (problem.code >= 500) run(logFailure(route, problem, cause))
+    // Whom the end of the server has cut off has met no fault.
+    if (problem.code >= 500 && !Cause.hasInterruptsOnly(cause)) {
+      const name = `${route.method} ${route.path}`
+      tell(`${name} ${problem.error}`, (times) => run(logFailure(name, times, problem, cause)))
+    }
     const answer = problemAnswer(route, asked, problem)
     const error = failureOf(cause)
-    return error?._tag === "PinLockedOut" ? { ...answer, headers: { "retry-after": String(error.retryAfter) } } : answer
+    return error !== undefined && "retryAfter" in error
+      ? { ...answer, headers: { "retry-after": String(error.retryAfter) } }
+      : answer
   }
 
   const problemAnswer = (route: Route, { request, params }: Asked, problem: Problem): Answer =>
@@ -85,41 +117,84 @@ export const makeListener = Effect.fnUntraced(function* (options: {
 
   const listener: RequestListener = (request, response) => {
     const begun = performance.now()
+    const connection = connections.of(request.socket)
+    const turn = connection?.receive(request)
+    if (connection === undefined || turn === undefined) return
     const { method = "GET", url = "/" } = request
     const finish = (path: string, answer: Answer) => {
       write(response, answer)
-      onAnswered(method, path, answer.status, (performance.now() - begun) / 1000)
+      if (typeof answer.body === "string") connections.hold(connection, response)
+      const now = performance.now()
+      connection.answered(now)
+      onAnswered(method, path, answer.status, (now - begun) / 1000)
     }
-    const start = (path: string, effect: Effect.Effect<Answer>) =>
+    const refuse = (path: string, answer: Answer) => {
+      if (connection.begin(response, turn)) finish(path, answer)
+    }
+    const start = (path: string, effect: Effect.Effect<Answer>) => {
+      if (!connection.begin(response, turn)) return
+      running++
       inTurn(() =>
         run(effect).addObserver((exit) => {
-          if (Exit.isFailure(exit)) run(Effect.logError(`${method} ${path} broke`, exit.cause))
+          running--
+          if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause))
+            tell(`${method} ${path}`, () => run(Effect.logError(`${method} ${path} broke`, exit.cause)))
           finish(path, Exit.isSuccess(exit) ? exit.value : failed)
+          if (running === 0) whenIdle?.()
         })
       )
+    }
 
     // HEAD is GET without the body, which node:http leaves out by itself (RFC 9110, section 9.3.2).
     const asked = method === "HEAD" ? "GET" : method
     const [path = url] = url.split("?", 1)
-    const operation = asked === "GET" ? operations[path] : undefined
-    if (operation !== undefined) return start(path, operation)
+    const untrusted = refuseHeaders(request)
+    if (untrusted !== undefined) return refuse("?", untrusted)
+    const operation = operations[path]
+    if (operation !== undefined) {
+      return asked === "GET" ? start(path, operation(request.headers)) : refuse(path, wrongMethod(["GET"]))
+    }
     const found = router.find(asked, url)
-    if (found === undefined) return finish("?", isDecodable(path) ? noSuchRoute : unreadablePath)
+    if (found === undefined) return refuse("?", missing(url, path))
     const { handler: route, params, searchParams: query } = found
     if (route.isForBrowsers) response.setHeader("vary", "Accept")
     readBody(request, (body) => {
-      if (Result.isFailure(body)) return finish(route.path, problemAnswer(route, { request, params }, body.failure))
-      const reply = Effect.suspend(() => handle(route, request, { params, query }, body.success))
-      const spanned = traced ? Effect.withSpan(reply, `${method} ${route.path}`, spanOptions(request)) : reply
+      if (Result.isFailure(body)) return refuse(route.path, problemAnswer(route, { request, params }, body.failure))
+      const handled = Effect.suspend(() => handle(route, { request, params }, query, body.success))
+      const spanned = traced ? Effect.withSpan(handled, `${method} ${route.path}`, spanOptions(request)) : handled
       const answer = Effect.matchCause(spanned, {
         onFailure: (cause) => failureAnswer(route, { request, params }, cause),
-        onSuccess: (reply) => answerOf(route, { request, params }, reply)
+        onSuccess: (answer) => answer
       })
       start(route.path, answer)
     })
   }
-  return listener
+
+  const missing = (url: string, path: string): Answer => {
+    if (!isDecodable(path)) return unreadablePath
+    const methods = METHODS.filter((method) => router.find(method, url) !== undefined)
+    return methods.length === 0 ? noSuchRoute : wrongMethod(methods)
+  }
+
+  const idle = Effect.callback<void>((resume) => {
+    whenIdle = () => resume(Effect.void)
+    if (running === 0) whenIdle()
+  })
+
+  return { listener, idle }
 })
+
+const REPLAYED = { "idempotency-replayed": "true" }
+
+/** An answer that was given before says so. */
+const markReplays = (handled: ReturnType<Route["handle"]>): ReturnType<Route["handle"]> =>
+  Effect.suspend(() => {
+    let isReplay = false
+    return handled.pipe(
+      Effect.provideService(OnReplay, () => void (isReplay = true)),
+      Effect.map((reply) => (isReplay ? { ...reply, headers: { ...reply.headers, ...REPLAYED } } : reply))
+    )
+  })
 
 /** A request on its way to an answer, with the parts of its path. */
 interface Asked {
@@ -128,6 +203,12 @@ interface Asked {
 }
 
 const guest: Principal = { _tag: "Guest" }
+
+/** What changes nothing, and counts as this part of an event. */
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD"])
+const EVENTS_OF_READ = 1 / 5
+/** How long somebody who asks for too much waits for the refusal: who then asks again at once costs others little. */
+const SLOWED_DOWN = Duration.millis(250)
 
 const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
   headers["x-api-key"] !== undefined || headers.authorization !== undefined
@@ -138,6 +219,14 @@ const noSuchRoute = json(
   404,
   makeProblem(404, "Not found", "There is no such endpoint. GET /openapi.json lists them all.")
 )
+
+/** Those that the declaration uses. */
+const METHODS = ["GET", "POST", "DELETE"] as const
+
+const wrongMethod = (methods: ReadonlyArray<string>): Answer => {
+  const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ")
+  return withHeaders(json(405, makeProblem(405, "Method not allowed", `Use ${allow} here.`)), { allow })
+}
 
 const unreadablePath = json(400, badRequest([{ field: "path", message: "must be percent-encoded UTF-8" }]))
 
@@ -184,22 +273,24 @@ const LONG_BODY = 64 * 1024
 const write = (response: ServerResponse, { status, contentType, body, headers: special }: Answer): void => {
   if (response.destroyed) return
   // Node encodes a string to count its bytes, and again to send it. That costs less than a second write only while it is short.
-  const content = body.length < LONG_BODY ? body : Buffer.from(body)
+  const content = typeof body === "string" && body.length >= LONG_BODY ? Buffer.from(body) : body
   const headers: { [name: string]: string | number } = {
     "content-type": contentType,
-    "content-length": Buffer.byteLength(content),
+    "content-length": typeof content === "string" ? Buffer.byteLength(content) : content.length,
     "cache-control": "no-store"
   }
+  // RFC 9110, section 8.6: the length would be that of what was not sent.
+  if (status === 304) delete headers["content-length"]
   if (status === 401) headers["www-authenticate"] = "Bearer"
   response.writeHead(status, special === undefined ? headers : { ...headers, ...special }).end(content)
 }
 
 /** What the caller is not told, for the operator: an adapter's own words for what failed, or the whole of a defect. */
-const logFailure = ({ method, path }: Route, { code }: Problem, cause: Cause.Cause<unknown>) => {
+const logFailure = (route: string, times: number, { code }: Problem, cause: Cause.Cause<unknown>) => {
   const failure = failureOf(cause)
-  if (failure === undefined) return Effect.logError(`${method} ${path} broke`, { code }, cause)
+  if (failure === undefined) return Effect.logError(`${route} broke`, { code, times }, cause)
   const reason = failure._tag === "DeviceUnreachable" ? failure.reason : failure.message
-  return Effect.logWarning(`${method} ${path} failed`, { code, error: failure._tag, reason })
+  return Effect.logWarning(`${route} failed`, { code, times, error: failure._tag, reason })
 }
 
 const failureOf = (cause: Cause.Cause<unknown>): Failure | undefined =>
@@ -225,26 +316,4 @@ const toProblem = (cause: Cause.Cause<unknown>, { unauthorized }: Route): Proble
 const spanOptions = ({ headers }: IncomingMessage): Tracer.SpanOptions => {
   const parent = HttpTraceContext.fromHeaders(Headers.fromInput(headers))
   return Option.isSome(parent) ? { kind: "server", parent: parent.value } : { kind: "server" }
-}
-
-/**
- * A receipt belongs to who asked: nobody reads another's answers. Of guests nothing is known but their link. It stands
- * for exactly this request.
- */
-const receiptOf = (
-  { method, url, headers }: IncomingMessage,
-  principal: Principal,
-  body: Buffer
-): Receipt | undefined => {
-  const key = headers["idempotency-key"]
-  if (method !== "POST" || typeof key !== "string") return undefined
-  const { userId: _, ...who } = { userId: undefined, ...principal }
-  const caller = principal._tag === "User" ? principal : principal._tag === "Guest" ? url : who
-  return { id: digest(JSON.stringify([caller, key])), fingerprint: digest(`${url}\n`, body) }
-}
-
-const digest = (...parts: ReadonlyArray<string | Buffer>): string => {
-  const hash = createHash("sha256")
-  for (const part of parts) hash.update(part)
-  return hash.digest("base64url")
 }

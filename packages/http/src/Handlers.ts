@@ -24,6 +24,7 @@ import type { Api } from "./Api.ts"
 import type { Authenticator } from "./Authentication.ts"
 import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
 import type { PinSecret } from "./PinSecret.ts"
+import type { Quota } from "./Quota.ts"
 import type { Call, Handlers, Reply } from "./Routes.ts"
 import { makeSharedHandlers } from "./SharedHandlers.ts"
 import { tempKeyList } from "./TempKeyList.ts"
@@ -44,11 +45,13 @@ export interface HandlerOptions {
   readonly signInUrl?: string | undefined
   /** How the API is reached from outside, without a slash at the end: links to temp keys begin with it. */
   readonly publicUrl: () => string
+  readonly quota: Quota
 }
 
 export const makeHandlers = ({
   signInUrl,
-  publicUrl
+  publicUrl,
+  quota
 }: HandlerOptions): Effect.Effect<
   Handlers<typeof Api>,
   never,
@@ -101,10 +104,14 @@ export const makeHandlers = ({
           Effect.map(execute("RemoveResident", request), (executed) =>
             ok(withEmail(executedBody(executed, "ResidentRemoved")))
           ),
-        BulkAddKeys: ({ params, payload, call }) =>
-          Effect.map(bulk.start({ ...call, lockId: params.id, keys: payload.keys }), (instanceId) =>
+        BulkAddKeys: ({ params, payload, call }) => {
+          // Each key is an event, and the request itself was counted as one.
+          const tooMany = quota.admit(call.principal, { events: payload.keys.length - 1, bytes: 0 }, call.at)
+          if (tooMany !== undefined) return Effect.fail(tooMany)
+          return Effect.map(bulk.start({ ...call, lockId: params.id, keys: payload.keys }), (instanceId) =>
             ok({ success: true, lockId: params.id, instanceId })
-          ),
+          )
+        },
         "bulk-add-keys": ({ params, call }) =>
           Effect.map(bulk.progress(call.principal, params.id, params.instanceId), (progress) =>
             ok({ success: true, ...progress })

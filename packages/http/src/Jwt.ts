@@ -1,15 +1,12 @@
 /** Users' tokens: JSON Web Tokens (RFC 7519) of one issuer, for this audience, with an end and a subject. */
 import { createHash, type KeyObject } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
-import { createRemoteJWKSet, type JWTPayload, type JWTVerifyGetKey, errors as joseErrors, jwtVerify } from "jose"
+import { type JWTPayload, errors as joseErrors, jwtVerify } from "jose"
+import { algorithmsOf } from "./ConfigValues.ts"
+import { KeysUnavailable, type Verify, verifyWithIssuerKeys } from "./IssuerKeys.ts"
 
 /** The token does not sign anybody in; `message` says why, and names nothing of the token. */
 export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", { message: Schema.String }) {}
-
-/** The keys that sign tokens cannot be fetched. */
-export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", {
-  message: Schema.String
-}) {}
 
 export interface JwtOptions {
   /** A shared secret of at least 32 bytes, a public key (RSA, P-256 or Ed25519), or the URL of a JWKS. */
@@ -23,15 +20,22 @@ export interface JwtOptions {
 }
 
 /** A token chooses its algorithm only among these, which fit the kind of key: never `none`, never HMAC with a public key. */
-const ALGORITHMS = {
-  Secret: ["HS256"],
-  PublicKey: ["RS256", "PS256", "ES256", "EdDSA"],
-  Jwks: ["RS256", "PS256", "ES256", "EdDSA"]
+const algorithmsFor = (key: Exclude<JwtOptions["key"], { readonly _tag: "None" }>): ReadonlyArray<string> => {
+  switch (key._tag) {
+    case "Secret":
+      return ["HS256"]
+    case "PublicKey":
+      return algorithmsOf(key.publicKey)
+    case "Jwks":
+      return ["RS256", "PS256", "ES256", "EdDSA"]
+  }
 }
 /** Tokens that were found good are remembered for a minute, so that not every request pays for checking the signature. */
 const REMEMBERED = 10_000
-/** In milliseconds; a key that the issuer has withdrawn signs nobody in for longer. */
+/** In milliseconds. A key that the issuer has withdrawn is good for as much longer: see `IssuerKeys.ts`. */
 const REMEMBERED_FOR = 60_000
+/** In seconds: how far the issuer's clock may be ahead of this one. The end of a token is exact. */
+const LEEWAY = 60
 
 export class Jwt extends Context.Service<
   Jwt,
@@ -50,8 +54,8 @@ export class Jwt extends Context.Service<
               Effect.fail(new TokenRefused({ message: "Users cannot sign in here: no token issuer is configured." }))
           }
         }
-        const algorithms = ALGORITHMS[key._tag]
-        const keyFor = keySource(key)
+        const algorithms = [...algorithmsFor(key)]
+        const verify = verifierOf(key)
         const remembered = new Map<
           string,
           { readonly subject: string; readonly from: number; readonly until: number }
@@ -65,9 +69,12 @@ export class Jwt extends Context.Service<
                 issuer,
                 audience,
                 requiredClaims: ["exp", "sub"],
+                clockTolerance: LEEWAY,
                 currentDate: new Date(now)
               }
-              return (await jwtVerify(token, keyFor, options)).payload
+              const payload = await verify(token, options, now)
+              refuseOutOfTime(payload, now)
+              return payload
             },
             catch: refusalOf
           })
@@ -94,14 +101,23 @@ export class Jwt extends Context.Service<
     )
 }
 
-const keySource = (key: Exclude<JwtOptions["key"], { readonly _tag: "None" }>): JWTVerifyGetKey => {
+const verifierOf = (key: Exclude<JwtOptions["key"], { readonly _tag: "None" }>): Verify => {
   switch (key._tag) {
     case "Secret":
-      return async () => key.secret
+      return async (token, options) => (await jwtVerify(token, key.secret, options)).payload
     case "PublicKey":
-      return async () => key.publicKey
+      return async (token, options) => (await jwtVerify(token, key.publicKey, options)).payload
     case "Jwks":
-      return createRemoteJWKSet(key.url)
+      return verifyWithIssuerKeys(key.url)
+  }
+}
+
+/** What `jose` leaves open: it gives the end of a token the leeway of its beginning, and takes any `iat`. */
+const refuseOutOfTime = (payload: JWTPayload, now: number): void => {
+  const { exp = 0, iat = 0 } = payload
+  if (exp * 1000 <= now) throw new joseErrors.JWTExpired("The token has expired", payload, "exp")
+  if (iat * 1000 > now + LEEWAY * 1000) {
+    throw new joseErrors.JWTClaimValidationFailed("The token was issued in the future", payload, "iat")
   }
 }
 
@@ -109,13 +125,12 @@ const subjectOf = ({ sub }: JWTPayload): string | undefined =>
   typeof sub === "string" && sub.length > 0 && sub.isWellFormed() && !sub.includes("\0") ? sub : undefined
 
 const refusalOf = (error: unknown): TokenRefused | KeysUnavailable => {
+  if (error instanceof KeysUnavailable) return error
   if (error instanceof joseErrors.JWTExpired)
     return new TokenRefused({ message: "The token has expired. Sign in again." })
   if (error instanceof joseErrors.JWTClaimValidationFailed) {
     return new TokenRefused({ message: `The token's claim ${error.claim} is missing or not the one expected here.` })
   }
-  if (error instanceof joseErrors.JWKSTimeout || !(error instanceof joseErrors.JOSEError)) {
-    return new KeysUnavailable({ message: error instanceof Error ? error.message : String(error) })
-  }
-  return new TokenRefused({ message: "The token is not valid here." })
+  if (error instanceof joseErrors.JOSEError) return new TokenRefused({ message: "The token is not valid here." })
+  return new KeysUnavailable({ message: error instanceof Error ? error.message : String(error) })
 }

@@ -75,5 +75,16 @@ const make = (folder: string, file: string): string => {
   } finally {
     unlinkSync(draft)
   }
+  syncFolder(folder)
   return readIfThere(file) ?? ""
+}
+
+/** What is kept under the key survives a loss of power, so the name of its file has to. */
+const syncFolder = (folder: string): void => {
+  const handle = openSync(folder, "r")
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
 }

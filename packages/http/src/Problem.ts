@@ -10,8 +10,9 @@ import type {
 } from "@latchkey/core"
 import { Context, Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import type { TooManyRequests } from "./Quota.ts"
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 502 | 503
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 501 | 502 | 503
 
 /** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
 export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })
@@ -27,6 +28,8 @@ export const problem = <Status extends ErrorStatus>(status: Status) =>
     message: Schema.String,
     code: Schema.Literal(status),
     details: Schema.optionalKey(Schema.Array(Detail)),
+    /** With 502: whether anything was recorded, and what to do. */
+    advice: Schema.optionalKey(Schema.String),
     /** Where the published contract has a list of errors. */
     errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.Number, message: Schema.String })))
   }).pipe(HttpApiSchema.status(status))
@@ -37,6 +40,7 @@ export interface Problem {
   readonly message: string
   readonly code: ErrorStatus
   readonly details?: ReadonlyArray<Detail>
+  readonly advice?: string
   readonly errors?: ReadonlyArray<{ readonly code: number; readonly message: string }>
 }
 
@@ -56,7 +60,15 @@ export const UnauthorizedError = Context.Reference<string>("@latchkey/http/Unaut
 })
 
 /** What a handler may fail with. */
-export type ApiError = ExecuteError | AskError | OpenError | SharedError | BulkNotFound | UserNotFound | AttemptNotFound
+export type ApiError =
+  | ExecuteError
+  | AskError
+  | OpenError
+  | SharedError
+  | BulkNotFound
+  | UserNotFound
+  | AttemptNotFound
+  | TooManyRequests
 
 const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
   AccessDenied: [403, "Access denied"],
@@ -71,6 +83,8 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   ResidentNotNamed: [400, "No single resident named"],
   TempKeyNotFound: [404, "Temp key not found"],
   TempKeyExists: [400, "Temp key uuid already used"],
+  LockFull: [400, "Lock full"],
+  TooManyOpenings: [429, "Too many openings"],
   EmptyWindow: [400, "Empty validity window"],
   EmptyWhitelist: [400, "Empty whitelist"],
   TempKeyNotValid: [400, "Temp key not valid"],
@@ -86,6 +100,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   DoorWithdrawn: [403, "Door withdrawn"],
   PinRefused: [401, "Invalid PIN"],
   PinLockedOut: [429, "Too many attempts"],
+  TooManyRequests: [429, "Too many requests"],
   AttemptNotFound: [404, "Attempt not found"],
   BulkNotFound: [404, "Request not found"],
   UserNotFound: [404, "User not found"],
@@ -115,13 +130,13 @@ export const problemOf = (error: ApiError): Problem => {
         "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice."
       )
     case "DeviceUnreachable":
-      return makeProblem(
-        code,
-        kind,
-        error.inDoubt
-          ? `${error.message}: it does not say whether it took the command. If it did, the command will be recorded. Try again with the same Idempotency-Key to learn it.`
-          : `${error.message}. Nothing was recorded; try again when the device is back.`
-      )
+      // The message is published as it is.
+      return {
+        ...makeProblem(code, kind, error.message),
+        advice: error.inDoubt
+          ? "The shadow does not say whether it took the command. If it did, the command will be recorded. Try again with the same Idempotency-Key to learn it."
+          : "Nothing was recorded; try again when the device is back."
+      }
     default: {
       const details = "field" in error ? [{ field: error.field, message: error.message }] : undefined
       return makeProblem(code, kind, error.message, details)

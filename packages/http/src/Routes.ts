@@ -1,6 +1,6 @@
 /** The declaration made runnable: for every endpoint its path, decoders, encoders and handler, worked out once. */
 import type { IncomingHttpHeaders } from "node:http"
-import type { Principal, Receipt } from "@latchkey/core"
+import type { Principal, RequestReceipt } from "@latchkey/core"
 import { Context, type Effect, Exit, Result, Schema, SchemaIssue } from "effect"
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
@@ -18,9 +18,9 @@ export interface Call {
   /** Epoch milliseconds. */
   readonly at: number
   /** From the Idempotency-Key. */
-  readonly receipt?: Receipt
+  readonly receipt?: RequestReceipt
   readonly headers: IncomingHttpHeaders
-  /** Tells callers apart who are not signed in; see `CallerAddress.ts`. */
+  /** From where the caller comes: the whole address; see `networksOf` in `CallerAddress.ts`. */
   readonly address: () => string
 }
 
@@ -28,6 +28,7 @@ export interface Call {
 export interface Reply<Body> {
   readonly status: number
   readonly body: Body
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export type Handler<Endpoint extends HttpApiEndpoint.Constraint> = (

@@ -1,16 +1,19 @@
 /** The API on a socket: listens while its scope is open, and closes without breaking what is under way. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
+import { createServer, type Server, STATUS_CODES } from "node:http"
+import { type AddressInfo, Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
 import { Api } from "./Api.ts"
 import { noProxies, type TrustedProxies } from "./CallerAddress.ts"
+import { type Closed, type ConnectionLimits, Connections, DEFAULT_CONNECTIONS } from "./Connections.ts"
 import { makeListener } from "./Dispatcher.ts"
 import { makePages } from "./guests/GuestPage.ts"
 import { type HandlerOptions, makeHandlers } from "./Handlers.ts"
+import { aMinuteApart } from "./LogLines.ts"
 import { recordRequests } from "./Metrics.ts"
 import { makeOperations } from "./Operations.ts"
 import { makeProblem } from "./Problem.ts"
+import { makeQuota } from "./Quota.ts"
 import { compile } from "./Routes.ts"
 
 /** The server cannot listen; `message` says where and why. */
@@ -26,37 +29,80 @@ export interface ServerOptions extends Pick<HandlerOptions, "signInUrl"> {
   readonly proxies?: TrustedProxies | undefined
   /** Whether every request is a span. */
   readonly traced?: boolean
+  /** Whether the page of the API's description is served at `/docs`; it is, unless this says no. */
+  readonly docs?: boolean
+  /** How many connections may be open; 512 in all and 256 of one address unless given. */
+  readonly connections?: ConnectionLimits
+  /** How long a client may take, in milliseconds. */
+  readonly deadlines?: Deadlines
   /** How long requests may still take after the scope closes; 10 seconds unless given. */
   readonly shutdownTimeout?: Duration.Input
 }
+
+/** In milliseconds. */
+export interface Deadlines {
+  /** To send the head of a request; 10 seconds unless given. */
+  readonly headers: number
+  /** To send a whole request; 20 seconds unless given. */
+  readonly request: number
+  /** To send or to read anything at all; 30 seconds unless given. */
+  readonly idle: number
+}
+
+const DEFAULT_DEADLINES: Deadlines = { headers: 10_000, request: 20_000, idle: 30_000 }
 
 /** Answers the bound address once it listens. */
 export const listen = Effect.fnUntraced(function* ({
   host,
   port,
   traced = false,
+  docs = true,
   signInUrl,
   publicUrl,
   proxies = noProxies,
+  connections: limits = DEFAULT_CONNECTIONS,
+  deadlines = DEFAULT_DEADLINES,
   shutdownTimeout = Duration.seconds(10)
 }: ServerOptions) {
   let listensOn = ""
-  const listener = yield* makeListener({
-    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn })),
-    operations: yield* makeOperations,
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  const connections = new Connections(limits, proxies, logClosed(run))
+  const quota = yield* makeQuota
+  const operations = yield* makeOperations
+  const { "/docs": _, ...withoutDocs } = operations
+  const { listener, idle } = yield* makeListener({
+    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn, quota })),
+    operations: docs ? operations : withoutDocs,
+    connections,
     pages: makePages(signInUrl),
     onAnswered: recordRequests,
     proxies,
+    quota,
     traced
   })
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 30_000 }, listener)
-  const closing = trackConnections(server)
-  server.on("clientError", refuseUnreadable)
+  const server = createServer(
+    {
+      headersTimeout: deadlines.headers,
+      requestTimeout: deadlines.request,
+      connectionsCheckingInterval: Math.min(1_000, deadlines.headers),
+      keepAliveTimeout: deadlines.idle,
+      // Refused by our own rules, in the shape of every other error.
+      requireHostHeader: false
+    },
+    listener
+  )
+  server.timeout = deadlines.idle
+  connections.watch(server)
+  server.on("clientError", refuseUnreadable(connections))
   yield* Effect.acquireRelease(bind(server, host, port), () =>
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
-      closing()
-    }).pipe(Effect.timeoutOption(shutdownTimeout), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
+      connections.endAll()
+    }).pipe(
+      Effect.andThen(idle),
+      Effect.timeoutOption(shutdownTimeout),
+      Effect.andThen(Effect.sync(() => server.closeAllConnections()))
+    )
   )
   const bound = server.address() as AddressInfo
   listensOn = urlOf(bound)
@@ -67,16 +113,37 @@ export const listen = Effect.fnUntraced(function* ({
 export const urlOf = ({ address, port, family }: AddressInfo): string =>
   `http://${family === "IPv6" ? `[${address}]` : address}:${port}`
 
-/** What cannot be read as HTTP is answered in the shape of every other error, and its connection ends. */
-const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Duplex): void => {
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
-  const problem =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? makeProblem(431, "Headers too large", "Send less in the path and the headers.")
-      : makeProblem(400, "Invalid request", "This is no request of HTTP/1.1.")
-  const body = JSON.stringify(problem)
-  const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
-  socket.end(`HTTP/1.1 ${problem.code} ${STATUS_CODES[problem.code]}\r\n${head}\r\n\r\n${body}`)
+/** What is not HTTP, or too slow, is answered in the shape of every other error, and its connection ends. */
+const refuseUnreadable =
+  (connections: Connections) =>
+  (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    const isLate = error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+    if (isLate) connections.late()
+    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+    const connection = socket instanceof Socket ? connections.of(socket) : undefined
+    // An answer that is on its way must not be broken into.
+    if (connection !== undefined && !connection.isOwedAnswer) return connection.end()
+    const problem = isLate
+      ? makeProblem(408, "Request timeout", "The request did not arrive in time. Send it again, faster.")
+      : error.code === "HPE_HEADER_OVERFLOW"
+        ? makeProblem(431, "Headers too large", "Send less in the path and the headers.")
+        : makeProblem(400, "Invalid request", "Not an HTTP/1.1 request.")
+    const body = JSON.stringify(problem)
+    const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
+    socket.end(`HTTP/1.1 ${problem.code} ${STATUS_CODES[problem.code]}\r\n${head}\r\n\r\n${body}`)
+  }
+
+/** What strangers do to connections is told of a line a minute, with how often each thing happened. */
+const logClosed = (run: (effect: Effect.Effect<void>) => void) => {
+  const tell = aMinuteApart()
+  let counts: { [why in Closed]?: number } = {}
+  return (why: Closed): void => {
+    counts[why] = (counts[why] ?? 0) + 1
+    tell("connections", () => {
+      run(Effect.logWarning("Connections were closed", counts))
+      counts = {}
+    })
+  }
 }
 
 const bind = Effect.fnUntraced(function* (server: Server, host: string, port: number) {
@@ -92,33 +159,8 @@ const bind = Effect.fnUntraced(function* (server: Server, host: string, port: nu
   })
   server.removeAllListeners("error")
   const run = Effect.runForkWith(yield* Effect.context<never>())
-  server.on("error", (error) => run(Effect.logError("A connection could not be accepted", error.message)))
+  const tell = aMinuteApart()
+  server.on("error", ({ message }) =>
+    tell("accept", (times) => run(Effect.logError("Connections could not be accepted", { times, message })))
+  )
 })
-
-/**
- * On closing, a connection ends as soon as nothing is under way on it: at once when it is idle or its request has not
- * fully arrived (no command of it has begun), else with the answer.
- */
-const trackConnections = (server: Server): (() => void) => {
-  const connections = new Set<Socket>()
-  const unanswered = new Map<IncomingMessage, ServerResponse>()
-  let isClosing = false
-  server.on("connection", (socket) => {
-    connections.add(socket)
-    socket.once("close", () => connections.delete(socket))
-  })
-  server.prependListener("request", (request, response) => {
-    unanswered.set(request, response)
-    response.once("close", () => unanswered.delete(request))
-    if (isClosing) response.setHeader("connection", "close")
-  })
-  return () => {
-    isClosing = true
-    const busy = new Set<Socket>()
-    for (const [{ complete, socket }, response] of unanswered) {
-      response.once("finish", () => socket.end())
-      if (complete) busy.add(socket)
-    }
-    for (const socket of connections) if (!busy.has(socket)) socket.destroy()
-  }
-}

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type Shared, SharedCredentials, SharedDoors, summaryOf } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "./Api.ts"
+import { networksOf } from "./CallerAddress.ts"
 import { pathOfKey } from "./guests/GuestSession.ts"
 import { PinSecret } from "./PinSecret.ts"
 import type { Handlers } from "./Routes.ts"
@@ -30,11 +31,15 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
         Effect.as(credentials.revoke(call, uuid), { status: 200, body: { success: true } })
     },
     pins: {
-      "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call: { headers: _, address, ...context } }) =>
-        Effect.map(doors.openByPin({ ...context, lockId, pin, address: address() }, key), ({ online }) => ({
+      "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call: { headers, address, ...context } }) => {
+        const secret = headers["x-api-key"]
+        const apiKey = secret === undefined ? undefined : key.digest(`api key\n${secret}`)
+        const request = { ...context, lockId, pin, networks: networksOf(address()), apiKey }
+        return Effect.map(doors.openByPin(request, key), ({ online }) => ({
           status: 200,
           body: { success: true, offline: online === false }
         }))
+      }
     }
   }
   return handlers

@@ -8,8 +8,9 @@ export const tempKeyList = (lock: Lock, tempKeys: ReadonlyArray<TempKeyNow>): An
   const last = lastAnswered.get(lock)
   if (last !== undefined && areSame(tempKeys, last.tempKeys)) return last.answer
   const body = `{"tempKeys":[${tempKeys.map((key) => jsonOf(lock, key)).join(",")}]}`
-  const answer = { status: 200, contentType: "application/json", body }
-  if (tempKeys.length >= LONG) lastAnswered.set(lock, { tempKeys, answer })
+  if (tempKeys.length < LONG) return { status: 200, contentType: "application/json", body }
+  const answer = { status: 200, contentType: "application/json", body: Buffer.from(body) }
+  lastAnswered.set(lock, { tempKeys, answer })
   return answer
 }
 

@@ -77,7 +77,10 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalS
       const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder: store === "memory" ? ":memory:" : data }))
       const met =
         mqtt._tag === "Own"
-          ? named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt))
+          ? Layer.provide(
+              named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
+              DeviceSecrets.layer
+            )
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
             : Layer.empty
@@ -90,7 +93,7 @@ const localShadow = ({ host, store, data }: ServerConfig, { rest, mqtt }: LocalS
 const listenForDevices = (
   serve: typeof ShadowMqtt.serve,
   host: string,
-  { port, signIn }: Extract<MqttConfig, { readonly _tag: "Own" }>
+  { port, signIn, limits }: Extract<MqttConfig, { readonly _tag: "Own" }>
 ) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -99,10 +102,10 @@ const listenForDevices = (
         isPasswordOf: (thing: string, password: string) => Effect.orDie(isSecretOf(thing, password)),
         ended: revoked
       }
-      const address = yield* serve({ host, port, signIn: signIn === "secret" ? bySecret : undefined })
+      const address = yield* serve({ host, port, limits, signIn: signIn === "secret" ? bySecret : undefined })
       yield* Console.log(`Devices connect to ${urlOf("mqtt", address)} (sign-in: ${signIn})`)
     })
-  ).pipe(Layer.provide(DeviceSecrets.layer))
+  )
 
 const announceShadows = (address: Address) => Console.log(`Device shadows are served on ${urlOf("http", address)}`)
 

@@ -50,7 +50,7 @@ GET /locks/{id}/events                      401    403      403    200   403    
 GET /locks/{id}/explain                     401    403      403    200   403      200    200
 POST /locks/{id}/simulate-update-temp-key   401    403      403    200   403      200    200
 GET /locks/{id}/BulkAddKeys/{instanceId}    401    403      403    404   403      404    404
-GET /users/{id}/owned-locks                 401    403      403    200   200      200    200
+GET /users/{id}/owned-locks                 401    403      403    200   404      200    200
 POST /locks/{id}/open-with-pin              200    200      200    200   200      200    200
 POST /temp-keys                             401    403      403    201   403      201    201
 GET /temp-keys                              401    403      403    200   403      200    200

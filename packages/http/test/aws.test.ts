@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createLock, historyOf } from "./harness/locks.ts"
 import { configured, type Environment, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 
-const AWS: Environment = {
+const AWS = {
   LATCHKEY_SHADOW: "aws",
   AWS_REGION: "eu-west-1",
   AWS_ACCESS_KEY_ID: "AKID",
-  AWS_SECRET_ACCESS_KEY: "secret",
+  AWS_SECRET_ACCESS_KEY: "secret-of-32-bytes-or-more-in-aws",
   AWS_MAX_ATTEMPTS: "1"
 }
 
@@ -20,7 +20,7 @@ describe("a server with its devices in AWS IoT", () => {
   it("sends commands to named shadows of prefixed things, signed, and answers 502 once AWS is gone", async () => {
     using folder = temporaryFolder()
     using otherFolder = temporaryFolder()
-    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret", LATCHKEY_SHADOW_PORT: "0" }
+    const keys = { LATCHKEY_SHADOW_KEYS: `AKID:${AWS.AWS_SECRET_ACCESS_KEY}`, LATCHKEY_SHADOW_PORT: "0" }
     await using aws = await startServer({ ...configured(otherFolder.path), ...keys })
     const names = { LATCHKEY_AWS_THING_PREFIX: "latchkey-", LATCHKEY_AWS_SHADOW_NAME: "lock" }
     await using server = await startServer({

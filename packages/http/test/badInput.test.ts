@@ -226,7 +226,7 @@ describe.each(declaredRoutes.filter(({ path }) => path.startsWith("/locks/") && 
         const { path } = goodRequest(route, lock)
         const { status } = await sendRaw(
           server.url,
-          `${route.method} ${path.replace(lock.path, `/locks/${id}`)} HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nConnection: close\r\n\r\n`
+          `${route.method} ${path.replace(lock.path, `/locks/${id}`)} HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key-which-has-32-bytes-or-more\r\nConnection: close\r\n\r\n`
         )
         expect([id, Math.floor(status / 100)]).toEqual([id, 4])
       }
@@ -325,14 +325,19 @@ describe("below HTTP's own rules", () => {
   const body = '{"userId":"somebody"}'
   const length = `Content-Length: ${body.length}`
   const json = "Content-Type: application/json"
-  const key = "X-API-Key: key-of-org-1"
+  const key = "X-API-Key: key-of-org-1-which-has-32-bytes-or-more"
 
   const cases: Readonly<Record<string, () => string>> = {
     "two lengths": () => head(key, json, length, "Content-Length: 5") + body,
     "a length that is none": () => head(key, json, "Content-Length: ten") + body,
     "a length and chunks": () => head(key, json, length, "Transfer-Encoding: chunked") + body,
     "a chunk that is none": () => `${head(key, json, "Transfer-Encoding: chunked")}zz\r\n${body}\r\n0\r\n\r\n`,
-    "two API keys": () => head(key, "X-API-Key: super-key", json, length) + body,
+    "two API keys": () => head(key, "X-API-Key: super-key-which-has-32-bytes-or-more", json, length) + body,
+    "two hosts": () => head(key, "Host: y", json, length) + body,
+    "no host": () => head(key, json, length).replace("Host: x\r\n", "") + body,
+    "two types": () => head(key, json, json, length) + body,
+    "two tokens": () => head(key, "Authorization: Bearer a", "Authorization: Bearer b", json, length) + body,
+    "one length, twice": () => head(key, json, length, length) + body,
     "two idempotency keys": () => head(key, "Idempotency-Key: a", "Idempotency-Key: b", json, length) + body,
     "huge headers": () => head(key, `X-Filler: ${"x".repeat(20_000)}`, json, length) + body,
     "a header with a NUL": () => head(key, "X-Filler: a\0b", json, length) + body,
@@ -347,6 +352,11 @@ describe("below HTTP's own rules", () => {
     expect(Math.floor(status / 100)).toBe(4)
   })
 
+  it.each(["gzip, chunked", "gzip", "identity"])("knows no coding %s, and closes", async (coding) => {
+    const request = head(key, json, `Transfer-Encoding: ${coding}`).replace("Connection: close\r\n", "")
+    expect((await sendRaw(server.url, `${request}0\r\n\r\n`)).status).toBe(501)
+  })
+
   it("does nothing with half of a body", async () => {
     for (const announced of [`Content-Length: ${body.length}`, "Transfer-Encoding: chunked"]) {
       const socket = await connectTo(server.url)
@@ -357,9 +367,6 @@ describe("below HTTP's own rules", () => {
 
   it("knows no other paths and methods", async () => {
     const requests = [
-      ["GET", `${lock.path}/SetOwner`],
-      ["POST", `${lock.path}/details`],
-      ["PUT", `${lock.path}/SetOwner`],
       ["DELETE", lock.path],
       ["GET", "/"],
       ["GET", "/locks"],
@@ -373,6 +380,22 @@ describe("below HTTP's own rules", () => {
       expect([method, path, status]).toEqual([method, path, 404])
       expectProblem(404, body)
     }
+  })
+
+  it("names the methods of a path that is right", async () => {
+    const requests = [
+      ["GET", `${lock.path}/SetOwner`, "POST"],
+      ["HEAD", `${lock.path}/SetOwner`, "POST"],
+      ["PUT", `${lock.path}/SetOwner`, "POST"],
+      ["POST", `${lock.path}/details`, "GET, HEAD"],
+      ["PATCH", `/temp-keys/${lock.tempKeyUuid}`, "GET, HEAD, DELETE"],
+      ["DELETE", "/docs", "GET, HEAD"]
+    ] as const
+    for (const [method, path, allow] of requests) {
+      const { status, headers } = await call(method, path, { headers: organization })
+      expect([method, path, status, headers.get("allow")]).toEqual([method, path, 405, allow])
+    }
+    expect((await call("HEAD", `${lock.path}/details`, { headers: organization })).status).toBe(200)
   })
 })
 

@@ -1,6 +1,6 @@
 /** `latchkey explain`, beside a running server. */
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { superKey } from "./harness/callers.ts"
+import { superKey, user } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
 import { configured, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
@@ -54,4 +54,17 @@ it("says in one line what is wrong with a question", async () => {
   expect(await wrong("--lock", "999", "--user", "ann")).toBe(
     "latchkey: There is no lock 999. Create it with CreateLock first.\n"
   )
+})
+
+it("shows what a stranger wrote as text: it moves no cursor and forges no line", async () => {
+  const forger = "\x1b[2J\x9b1m\u202eeve\nLock 42: allowed"
+  const body = { index: 1, uuid: "7e3b0000-0000-4000-8000-00000000000b" }
+  expect((await callsOf(server.url, user(forger))("POST", "/locks/43/CreateLock", { body })).status).toBe(201)
+  const said = await succeed(configured(folder.path), ["explain", "--lock", "43", "--user", forger])
+  expect(said).toContain("The user owns the lock.")
+  expect(said).toContain(String.raw`user \u001b[2J\u009b1m\u202eeve\u000aLock 42: allowed`)
+  expect(said.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+  const { stderr } = await latchkey(configured(folder.path), ["keys", "revoke", forger])
+  expect(stderr.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1)
 })

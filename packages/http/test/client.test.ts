@@ -10,7 +10,7 @@ let server: InProcess
 beforeAll(async () => void (server = await startInProcess()))
 afterAll(() => server.stop())
 
-const ofOrganization = () => makeClient({ baseUrl: server.url, apiKey: "key-of-org-1" })
+const ofOrganization = () => makeClient({ baseUrl: server.url, apiKey: "key-of-org-1-which-has-32-bytes-or-more" })
 const headers = {}
 const publicKey = () => ({ ...tempKey(), accessMode: "public" as const, allowedUserIds: [] })
 
@@ -69,7 +69,7 @@ it("sends an idempotency key, and an API key beside a token", async () => {
   const twice = Effect.gen(function* () {
     const { locks } = yield* makeClient({
       baseUrl: server.url,
-      apiKey: "key-of-org-1",
+      apiKey: "key-of-org-1-which-has-32-bytes-or-more",
       token: token({ sub: STRANGER })
     })
     yield* locks.CreateLock({ params, headers, payload: { index: 1, uuid: newUuid(), keys: [] } })

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { BUDGETS, UNLIMITED } from "@latchkey/core"
 import { ConfigProvider, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { serverConfig } from "../src/Config.ts"
@@ -59,6 +60,21 @@ const alsoBad: typeof bad = [
   ["LATCHKEY_PUBLIC_URL", "https://keys.example.org/?to=guests"],
   ["LATCHKEY_PUBLIC_URL", "https://example.org/keys"],
   ["LATCHKEY_TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2"],
+  ["LATCHKEY_BUDGET_PIN_LOCK", "off"],
+  ["LATCHKEY_BUDGET_USER", "0+10"],
+  ["LATCHKEY_BUDGET_USER", "10+0"],
+  ["LATCHKEY_BUDGET_USER", "ten+10"],
+  ["LATCHKEY_BUDGET_PIN_CALLER", "77"],
+  ["LATCHKEY_BUDGET_PIN_LINE", "77"],
+  ["LATCHKEY_BUDGET_PIN_SITE", "77"],
+  ["LATCHKEY_BUDGET_PIN_LOCK", "77"],
+  ["LATCHKEY_BUDGET_PIN_KEYPAD", "77"],
+  ["LATCHKEY_BUDGET_LINK", "77"],
+  ["LATCHKEY_BUDGET_GUESTS", "77"],
+  ["LATCHKEY_BUDGET_USER", "77"],
+  ["LATCHKEY_BUDGET_USER_KB", "77"],
+  ["LATCHKEY_BUDGET_ORGANIZATION", "77"],
+  ["LATCHKEY_BUDGET_ORGANIZATION_KB", "77"],
   ["LATCHKEY_API_KEYS", "acme:"],
   ["LATCHKEY_API_KEYS", ":secret-of-nobody"],
   ["LATCHKEY_API_KEYS", "org:secret-one,,org:secret-two"],
@@ -103,6 +119,27 @@ describe.concurrent("a bad value", { timeout: 60_000 }, () => {
   })
 })
 
+it("budgets are as configured, or as documented", async () => {
+  const read = (env: Environment) =>
+    Effect.runPromise(Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env }))))
+  expect((await read({})).budgets).toEqual(BUDGETS)
+  const page = readFileSync(new URL("../../../docs/configuration.md", import.meta.url), "utf8")
+  const documented = Object.fromEntries(
+    Array.from(page.matchAll(/^\| `(LATCHKEY_BUDGET_\w+)` \| `([\d+]+)` \|/gm), ([, name = "", value = ""]) => [
+      name,
+      value
+    ])
+  )
+  expect(Object.keys(documented)).toHaveLength(Object.keys(BUDGETS).length)
+  expect((await read(documented)).budgets).toEqual(BUDGETS)
+  for (const name of Object.keys(documented)) {
+    const { budgets } = await read({ [name]: "3+3600" })
+    expect(Object.values(budgets).filter(({ burst, every }) => burst === 3 && every === 1_000)).toHaveLength(1)
+  }
+  const { budgets } = await read({ LATCHKEY_BUDGET_USER: "off", LATCHKEY_BUDGET_LINK: "off" })
+  expect([budgets.userEvents, budgets.link]).toEqual([UNLIMITED, UNLIMITED])
+})
+
 /** All that a folder holds, as bytes. */
 const contentOf = (folder: string): Buffer =>
   Buffer.concat(readdirSync(folder).map((file) => readFileSync(join(folder, file))))
@@ -131,7 +168,7 @@ describe("device shadows", () => {
 
   it("with keys are for those who sign", async () => {
     using folder = temporaryFolder()
-    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret/with+signs=", LATCHKEY_SHADOW_PORT: "0" }
+    const keys = { LATCHKEY_SHADOW_KEYS: "AKID:secret/with+signs=of-32-bytes-or-more=", LATCHKEY_SHADOW_PORT: "0" }
     await using server = await startServer({ ...configured(folder.path), ...keys })
     const url = shadowsIn(server.output()) ?? expect.fail(server.output())
     expect((await fetch(`${url}/things/thing/shadow`)).status).toBe(403)
@@ -167,12 +204,12 @@ describe("the first start", () => {
     using folder = temporaryFolder()
     await using server = await startServer({
       ...configured(folder.path),
-      LATCHKEY_API_KEYS: "*:the-operators,acme:with:colons"
+      LATCHKEY_API_KEYS: "*:the-operators-key-of-32-bytes-or-more,acme:with:colons:and:32:bytes:or:more:of:them"
     })
     expect(server.output()).not.toMatch(/super key/i)
-    expect(await changeLock(server.url, "the-operators")).toBe(200)
-    expect(await changeLock(server.url, "with:colons")).toBe(403)
-    expect(contentOf(folder.path).includes("the-operators")).toBe(false)
+    expect(await changeLock(server.url, "the-operators-key-of-32-bytes-or-more")).toBe(200)
+    expect(await changeLock(server.url, "with:colons:and:32:bytes:or:more:of:them")).toBe(403)
+    expect(contentOf(folder.path).includes("the-operators-key-of-32-bytes-or-more")).toBe(false)
   })
 
   it("without a way to check tokens says so, and signs no user in", async () => {
@@ -187,11 +224,13 @@ it.each([{ LATCHKEY_STORE: "memory" }, { LATCHKEY_DATA: ":memory:" }])("%o keeps
   using folder = temporaryFolder()
   const environment = { ...configured(folder.path), ...kept }
   await using first = await startServer(environment)
-  expect(await changeLock(first.url, "super-key")).toBe(200)
+  expect(await changeLock(first.url, "super-key-which-has-32-bytes-or-more")).toBe(200)
   await first.kill()
   expect(readdirSync(folder.path)).toEqual([])
   await using second = await startServer(environment)
-  expect((await callsOf(second.url, apiKey("super-key"))("GET", "/locks/1/details")).status).toBe(404)
+  expect(
+    (await callsOf(second.url, apiKey("super-key-which-has-32-bytes-or-more"))("GET", "/locks/1/details")).status
+  ).toBe(404)
 })
 
 it("issuer and audience of tokens are the configured ones", async () => {

@@ -20,8 +20,13 @@ import { callsOf } from "./harness/request.ts"
 import { declaredRoutes, everyRoute, goodRequest } from "./harness/routes.ts"
 
 let server: InProcess
-beforeAll(async () => void (server = await startInProcess()))
-afterAll(() => server.stop())
+/** One at which organizations may hardly ask for anything. */
+let poor: InProcess
+beforeAll(async () => {
+  server = await startInProcess()
+  poor = await startInProcess({ budgets: { orgKB: { burst: 1, every: 86_400_000 } } })
+})
+afterAll(() => Promise.all([server.stop(), poor.stop()]))
 
 const CREATE = "POST /locks/{id}/CreateLock"
 const OWNED = "GET /users/{id}/owned-locks"
@@ -351,7 +356,7 @@ describe.each(declaredRoutes)("$name", (route) => {
       try {
         const { status, body } = await sendGood(lock, superKey)
         expect(status).toBe(502)
-        expect(body.error).toBe("Failed to update device shadow")
+        expect([body.error, body.message]).toEqual(Array(2).fill("Failed to update device shadow"))
       } finally {
         await Effect.runPromise(server.shadow.setMode("ok"))
       }
@@ -368,6 +373,18 @@ describe.each(declaredRoutes)("$name", (route) => {
       if (field !== undefined) expect(answer.body.details?.map((detail) => detail.field)).toEqual([field])
     }
   )
+
+  it("answers 429 to who has asked for too much", async () => {
+    const { path, body } = goodRequest(route, await furnishedLock(server.url))
+    const call = callsOf(poor.url, organization)
+    // All that there is goes to one question.
+    await call("GET", "/users/nobody/owned-locks")
+    const answer = await call(route.method, path, body === undefined ? {} : { body })
+    expectAsPublished(name, answer)
+    seen.add(answer.status)
+    expect([answer.status, answer.body.error]).toEqual([429, "Too many requests"])
+    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0)
+  })
 
   // Last: what the declaration and the contract promise has all been seen, and nothing else.
   it("answers no other status than these", () => {

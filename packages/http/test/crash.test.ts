@@ -25,7 +25,8 @@ describe("under load", () => {
     const requests = [
       (n: number) => lock.post("SetOwner", { userId: n % 2 === 0 ? OWNER : `user-${writer}-${n}` }),
       () => lock.post("use-temp-key", { tempKeyUuid }),
-      (n: number) => lock.post("AddResident", { name: `resident ${n}` }),
+      (n: number) => lock.post("AddResident", { name: `resident ${n}`, userId: `resident-${writer}-${n}` }),
+      (n: number) => lock.post("RemoveResident", { userId: `resident-${writer}-${n - 1}` }),
       (n: number) => lock.post("AddKey", { keyUuid: `key-${writer}-${n}` })
     ]
     for (let n = 0; ; n++) {

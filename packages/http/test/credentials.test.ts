@@ -59,15 +59,19 @@ const bad: Readonly<Record<string, callers.Credentials>> = {
   "two tokens": bearer(`${good} ${good}`),
   "no token at all": { authorization: "Bearer" },
   "something that is no token": bearer("abc"),
-  "another scheme": { authorization: `Basic ${Buffer.from("super-key:").toString("base64")}` },
+  "another scheme": {
+    authorization: `Basic ${Buffer.from("super-key-which-has-32-bytes-or-more:").toString("base64")}`
+  },
   "an empty Authorization header": { authorization: "" },
   "an unknown API key": apiKey("unknown"),
   "an empty API key": apiKey(""),
   "half an API key": apiKey("key-of-org"),
-  "an API key in capitals": apiKey("KEY-OF-ORG-1"),
-  "an API key with its organization": apiKey("org-1:key-of-org-1"),
-  "the hash of an API key": apiKey(createHash("sha256").update("super-key").digest("base64url")),
-  "an API key as a token": bearer("super-key"),
+  "an API key in capitals": apiKey("KEY-OF-ORG-1-WHICH-HAS-32-BYTES-OR-MORE"),
+  "an API key with its organization": apiKey("org-1:key-of-org-1-which-has-32-bytes-or-more"),
+  "the hash of an API key": apiKey(
+    createHash("sha256").update("super-key-which-has-32-bytes-or-more").digest("base64url")
+  ),
+  "an API key as a token": bearer("super-key-which-has-32-bytes-or-more"),
   "a good API key and a bad token": { ...callers.organization, ...bearer(token({ sub, exp: hourAgo })) },
   "a good API key and no token at all": { ...callers.organization, authorization: "Bearer" },
   "a good token and an unknown API key": { ...callers.owner, ...apiKey("unknown") }
@@ -98,9 +102,14 @@ it("a good token signs in, in any case of its scheme", async () => {
 })
 
 it("a token in the address signs nobody in", async () => {
-  expect((await callsOf(server.url)("GET", `${lock.path}/details?access_token=${good}&api_key=super-key`)).status).toBe(
-    401
-  )
+  expect(
+    (
+      await callsOf(server.url)(
+        "GET",
+        `${lock.path}/details?access_token=${good}&api_key=super-key-which-has-32-bytes-or-more`
+      )
+    ).status
+  ).toBe(401)
 })
 
 /** What the server answers when its clock says this, in epoch milliseconds. */
@@ -126,6 +135,21 @@ it("an API key is refused from its revocation on", async () => {
   expect(await details(apiKey(secret))).toBe(401)
   expect(await details({ ...apiKey(secret), ...callers.owner })).toBe(401)
   expect(await details(callers.organization)).toBe(200)
+})
+
+it("an API key is good for two seconds while the log does not answer: then nobody can tell", async () => {
+  const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, {}))
+  const now = Date.now()
+  server.faults.store = "down"
+  try {
+    const answer = await callsOf(server.url, apiKey("unknown"))("GET", `${lock.path}/details`)
+    expect(answer.status).toBe(503)
+    expectProblem(503, answer.body)
+    expect(await detailsAt(now + 3000, apiKey(secret))).toBe(503)
+  } finally {
+    server.faults.store = "ok"
+  }
+  expect(await detailsAt(now + 3000, apiKey(secret))).toBe(200)
 })
 
 it("an API key is refused from its end on", async () => {
@@ -196,4 +220,15 @@ describe("with a public key", () => {
 it("without any key, no token signs in", async () => {
   await using running = await startInProcess({ jwt: { _tag: "None" } })
   expect(await details(bearer(good), running)).toBe(401)
+})
+
+it("while the store does not answer, it cannot be told whether an unknown API key is good; a known one is", async () => {
+  await using running = await startInProcess()
+  const ask = async (headers: callers.Credentials) =>
+    (await callsOf(running.url, headers)("GET", `/users/${OWNER}/owned-locks`)).status
+  expect(await ask(apiKey("unknown"))).toBe(401)
+  running.faults.store = "down"
+  expect(await ask(apiKey("unknown"))).toBe(503)
+  expect(await ask(callers.superKey)).not.toBe(503)
+  expect(await ask(callers.owner)).toBe(200)
 })

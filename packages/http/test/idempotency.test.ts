@@ -1,4 +1,5 @@
 /** `Idempotency-Key`: a retried POST is answered as the first try was, and happens once. */
+import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import * as callers from "./harness/callers.ts"
@@ -9,8 +10,10 @@ import {
   furnishedLock,
   historyOf,
   lockAt,
+  makeShared,
   newLockId,
   newUuid,
+  shared,
   type TestLock,
   tempKey
 } from "./harness/locks.ts"
@@ -147,6 +150,38 @@ it("is each caller's own", async () => {
   expect(await countOf(lock)).toBe(8)
 })
 
+it("says that an answer is one that was given before", async () => {
+  const lock = await createLock(server.url)
+  const once = key()
+  const set = () => lock.post("SetOwner", { userId: "u" }, once)
+  const [first, again] = [await set(), await set()]
+  expect([first, again].map(({ headers }) => headers.get("idempotency-replayed"))).toEqual([null, "true"])
+})
+
+it("is the same for the same JSON in another order and spacing", async () => {
+  const lock = await createLock(server.url)
+  const once = key()
+  const first = await lock.post("AddResident", { name: "Ada", email: "ada@example.org" }, once)
+  const again = await lock.post("AddResident", '{ "email": "ada@example.org",\n "name": "\\u0041da" }', once)
+  expect(ofTheAnswer(again)).toEqual(ofTheAnswer(first))
+})
+
+it("is another one's for a user beside an API key", async () => {
+  const lock = await createLock(server.url)
+  const once = key()
+  const remove = async (user: callers.Credentials, userId: string) =>
+    (
+      await callsOf(server.url, { ...callers.superKey, ...user })("POST", `${lock.path}/SetOwner`, {
+        body: { userId },
+        headers: once
+      })
+    ).status
+  expect([await remove(callers.owner, "a"), await remove(callers.stranger, "b"), await remove({}, "c")]).toEqual([
+    200, 200, 200
+  ])
+  expect(await countOf(lock)).toBe(4)
+})
+
 it("is not used up by a refusal: the request is looked at again", async () => {
   const lock = await createLock(server.url)
   const once = key()
@@ -202,4 +237,32 @@ it("survives a restart, and a kill", async () => {
   )
   expect((await lock.post("SetOwner", { userId: "u" }, once)).status).toBe(422)
   expect((await historyOf(lock)).map(({ type }) => type)).toEqual(["LockCreated", "KeyAdded"])
+})
+
+it("of the first edition is found by the same bytes, and is refused for others", async () => {
+  const lock = await createLock(server.url)
+  await lock.post("SetOwner", { userId: "u" })
+  const [once, text] = [key(), '{ "userId": "u" }']
+  const digest = (...parts: ReadonlyArray<string>) => createHash("sha256").update(parts.join("")).digest("base64url")
+  const first = {
+    id: digest(JSON.stringify([{ _tag: "Organization", orgId: "org-1" }, once["idempotency-key"]])),
+    fingerprint: digest(`${lock.path}/SetOwner\n`, text)
+  }
+  await Effect.runPromise(server.store.append(`lock-${lock.lockId}`, 2, [], first))
+  await lock.post("SetOwner", { userId: "another" })
+  const again = await lock.post("SetOwner", text, once)
+  expect([again.status, again.body.version, again.headers.get("idempotency-replayed")]).toEqual([200, 2, "true"])
+  // In its day the spacing told requests apart.
+  expect((await lock.post("SetOwner", { userId: "u" }, once)).status).toBe(422)
+})
+
+it("of two guests with PINs at one lock is each one's own", async () => {
+  const lock = await furnishedLock(server.url)
+  const [a, b] = [await makeShared(server.url, shared(lock.lockId)), await makeShared(server.url, shared(lock.lockId))]
+  const once = key()
+  const open = (pin: unknown) =>
+    callsOf(server.url)("POST", `/locks/${lock.lockId}/open-with-pin`, { body: { pin }, headers: once })
+  const answers = [await open(a.pin), await open(b.pin), await open(a.pin)]
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+  expect((await historyOf(lock)).filter(({ type }) => type === "LockOpenRequested")).toHaveLength(2)
 })

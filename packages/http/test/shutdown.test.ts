@@ -48,7 +48,7 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
     using folder = temporaryFolder()
     await using server = await startServer(configured(folder.path))
     const lock = await createLock(server.url)
-    const head = `POST ${lock.path}/SetOwner HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key\r\nContent-Type: application/json\r\n`
+    const head = `POST ${lock.path}/SetOwner HTTP/1.1\r\nHost: x\r\nX-API-Key: super-key-which-has-32-bytes-or-more\r\nContent-Type: application/json\r\n`
     const beginnings = {
       "nothing at all": "",
       "half a line": "POST /lo",
@@ -140,7 +140,7 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
     const { instanceId } = (await lock.post("BulkAddKeys", { keys })).body
     expect((await end(slow)).code).toBe(0)
     await using next = await startServer(configured(folder.path))
-    const call = callsOf(next.url, { "x-api-key": "super-key" })
+    const call = callsOf(next.url, { "x-api-key": "super-key-which-has-32-bytes-or-more" })
     const progress = async () => (await call("GET", `${lock.path}/BulkAddKeys/${instanceId}`)).body
     await vi.waitUntil(async () => (await progress()).status === "done", { timeout: 30_000 })
     expect(await progress()).toMatchObject({ added: 20, failed: [] })

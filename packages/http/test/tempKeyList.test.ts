@@ -33,7 +33,7 @@ const keysAt = (lock: Lock, now: number): ReadonlyArray<TempKeyNow> =>
 
 const listOf = (lock: Lock, keys: ReadonlyArray<TempKeyNow>) => {
   const listed: { readonly tempKeys: ReadonlyArray<{ readonly status: string; readonly usedCount: number }> } =
-    JSON.parse(tempKeyList(lock, keys).body)
+    JSON.parse(String(tempKeyList(lock, keys).body))
   return listed.tempKeys
 }
 

@@ -69,6 +69,8 @@ const after = (known: Known, incident: Incident): Known => {
     case "Online":
     case "Offline":
       return { ...known, isOnline: incident._tag === "Online", battery: incident.battery }
+    case "CutOff":
+      return known
     case "Began":
       return { ...known, running: incident.command._tag === "Known" ? incident.command.document.type : undefined }
     case "Ended": {

@@ -1,5 +1,6 @@
 /** A lock's connection over MQTT, to the broker of `latchkey serve`, or to AWS IoT or any other that has the same topics. */
 import { connect, type IClientOptions } from "mqtt"
+import { cannotConnect, closedAtOnce, topicsRefused } from "./cannotConnect.ts"
 import type { Wire } from "./SimulatedLock.ts"
 
 export interface MqttWireOptions {
@@ -16,6 +17,8 @@ export interface MqttWireOptions {
 
 const HEARD = ["get/accepted", "get/rejected", "update/accepted", "update/rejected", "update/delta"]
 const CONNECT_TIMEOUT = 10_000
+/** Milliseconds between two signs of life, where the broker gives none. */
+const TELL_EVERY = 600_000
 
 export const mqttWire = ({ url, thing, password, tellsPresence = false }: MqttWireOptions): Wire => ({
   connect: (listener) => {
@@ -32,22 +35,33 @@ export const mqttWire = ({ url, thing, password, tellsPresence = false }: MqttWi
       ...(tellsPresence && { will: { topic: presence("disconnected"), payload: Buffer.from("{}"), qos: 1 } })
     }
     const client = connect(url, options)
+    let reason: string | undefined = closedAtOnce(url)
     client.on("connect", () => {
       client.subscribe(
         HEARD.map((topic) => root + topic),
         { qos: 1 },
         (error) => {
-          if (error) return void client.end(true)
-          if (tellsPresence) client.publish(presence("connected"), "{}", { qos: 1 })
+          if (error) {
+            reason = topicsRefused(url, thing)
+            return void client.end(true)
+          }
+          if (tellsPresence) {
+            const tell = () => client.publish(presence("connected"), "{}", { qos: 1 })
+            tell()
+            const telling = setInterval(tell, TELL_EVERY)
+            client.once("close", () => clearInterval(telling))
+          }
           listener.opened()
         }
       )
     })
     client.on("message", (topic, payload) => listener.heard(topic.slice(root.length), payload.toString("utf8")))
-    client.on("error", () => {})
+    client.on("error", (error) => {
+      reason = cannotConnect(url, thing, error)
+    })
     client.once("close", () => {
       client.end(true)
-      listener.ended()
+      listener.ended(reason)
     })
     return {
       say: (topic, payload) => void client.publish(root + topic, payload, { qos: 1 }, () => {}),

@@ -14,8 +14,8 @@ export interface WireListener {
   /** Every subscription is made. */
   readonly opened: () => void
   readonly heard: (topic: string, payload: string) => void
-  /** Once, also when it never opened. */
-  readonly ended: () => void
+  /** Once, also when it never opened; then with the reason, for people, if it is known. */
+  readonly ended: (reason?: string) => void
 }
 
 export interface Connection {
@@ -26,6 +26,8 @@ export interface Connection {
 /** What a lock did, as whoever watches it sees it. `at` is the simulation's time, in milliseconds. */
 export type Incident =
   | { readonly _tag: "Online" | "Offline"; readonly thing: string; readonly at: number; readonly battery: number }
+  /** It does not reach its shadow, and tries again; once until it does, or the reason is another. */
+  | { readonly _tag: "CutOff"; readonly thing: string; readonly at: number; readonly reason: string }
   | { readonly _tag: "Began"; readonly thing: string; readonly at: number; readonly command: Command }
   | {
       readonly _tag: "Ended"
@@ -76,6 +78,7 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
   let battery = fortune.battery
   let begun = time.now()
   let connection: Connection | undefined
+  let cutOffBy: string | undefined
   let [connections, failures, heard, said, worked] = [0, 0, 0, 0, 0]
   let [isCutOff, isStopped] = [false, false]
 
@@ -143,6 +146,7 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
         if (connection !== mine) return
         opened = true
         failures = 0
+        cutOffBy = undefined
         onIncident({ _tag: "Online", thing, at: time.now(), battery: Math.floor(battery) })
         happen({ _tag: "Connected", now: now() })
         say("update", { state: { reported: { battery: Math.floor(battery) } } })
@@ -156,8 +160,12 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
           })
         }
       },
-      ended: () => {
+      ended: (reason) => {
         if (connection !== mine) return
+        if (!opened && reason !== undefined && reason !== cutOffBy) {
+          cutOffBy = reason
+          onIncident({ _tag: "CutOff", thing, at: time.now(), reason })
+        }
         lost(opened, fortune.retry(failures++))
       }
     })

@@ -7,7 +7,8 @@ export interface Size {
   readonly rows: number
 }
 
-export const fleetView = (locks: ReadonlyArray<Known>, { columns, rows }: Size): string => {
+/** `problem` is what keeps locks from connecting. */
+export const fleetView = (locks: ReadonlyArray<Known>, { columns, rows }: Size, problem?: string): string => {
   const sum = (of: (lock: Known) => number) => locks.reduce((total, lock) => total + of(lock), 0)
   const online = sum(({ isOnline }) => Number(isOnline))
   const head = [
@@ -16,13 +17,17 @@ export const fleetView = (locks: ReadonlyArray<Known>, { columns, rows }: Size):
     `${sum(({ failed }) => failed)} failed`,
     `${sum(({ expired }) => expired)} expired`
   ].join(" · ")
-  const room = Math.max(1, rows - 3)
+  const told = problem === undefined ? [] : wrapped(problem, columns)
+  const room = Math.max(1, rows - 3 - told.length)
   // When not all fit, those that do something are of interest.
   const shown = locks.length <= room ? locks : locks.toSorted((a, b) => rank(b) - rank(a)).slice(0, room - 1)
   const more = locks.length - shown.length
-  const lines = [head, "", ...shown.map(line), ...(more > 0 ? [`… and ${more} more`] : [])]
+  const lines = [head, ...told, "", ...shown.map(line), ...(more > 0 ? [`… and ${more} more`] : [])]
   return lines.map((text) => text.slice(0, columns)).join("\n")
 }
+
+const wrapped = (text: string, columns: number): ReadonlyArray<string> =>
+  text.match(new RegExp(`.{1,${Math.max(1, columns)}}(?:\\s|$)|.{1,${Math.max(1, columns)}}`, "g")) ?? []
 
 const rank = ({ running, done, failed, expired }: Known): number =>
   (running === undefined ? 0 : 1_000_000) + done + failed + expired
@@ -40,6 +45,8 @@ export const lineOf = (incident: Incident): string | undefined => {
     case "Offline":
       return `${incident.thing} offline`
     case "Began":
+    // It is told for all locks together.
+    case "CutOff":
       return undefined
     case "Ended": {
       const { thing, type = "unknown command", commandId, outcome } = incident

@@ -15,5 +15,6 @@ export {
   type WireListener
 } from "./SimulatedLock.ts"
 export { type MqttWireOptions, mqttWire } from "./MqttWire.ts"
+export { type Reachability, reachability } from "./reachability.ts"
 export { type Fleet, type FleetOptions, type Known, simulateFleet, thingsOf } from "./Fleet.ts"
 export { fleetView, lineOf } from "./fleetView.ts"

@@ -17,6 +17,8 @@ export interface ReportQueue {
 /** The most that SQS hands over at once, and the longest that it waits for the first, in seconds. */
 const BATCH = 10
 const WAIT = 20
+/** In milliseconds. */
+const REMOVE_TIMEOUT = 10_000
 /** Outcomes that wait to be settled; of more, the oldest are left to be delivered again. */
 const MOST_WAITING = 10_000
 
@@ -49,9 +51,12 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
     if (receipts.length === 0) return
     const entries = receipts.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle }))
     yield* Effect.tryPromise({
-      try: () => client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })),
+      try: (abortSignal) =>
+        client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }), { abortSignal }),
       catch: unavailable
     }).pipe(
+      // What hangs here would hold up every report behind it.
+      Effect.timeoutOrElse({ duration: REMOVE_TIMEOUT, orElse: () => Effect.fail(unavailable("no answer")) }),
       Effect.catch(({ message }) => Effect.logWarning("Device reports stay in the queue, and come again", message))
     )
   })

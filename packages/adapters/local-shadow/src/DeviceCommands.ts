@@ -30,10 +30,18 @@ interface Shadows {
     ShadowUnavailable
   >
   readonly presences: Effect.Effect<ReadonlyArray<LastSeen>, ShadowUnavailable>
+  readonly isOnline: (thing: string) => boolean
   readonly events: ShadowEvents
 }
 
-export const deviceCommands = ({ read, update, outcomes, presences, events }: Shadows): DeviceShadow["Service"] => {
+export const deviceCommands = ({
+  read,
+  update,
+  outcomes,
+  presences,
+  isOnline,
+  events
+}: Shadows): DeviceShadow["Service"] => {
   const commands = commandsInShadows({
     read: (thing) => Effect.map(read(thing), ({ version, content }) => ({ version, ...content?.state })),
     write: (thing, version, state, notAfter) =>
@@ -63,7 +71,7 @@ export const deviceCommands = ({ read, update, outcomes, presences, events }: Sh
     )
   )
 
-  return { ...commands, reports }
+  return { ...commands, reports, isOnline }
 }
 
 const REASONS: { readonly [code: number]: ShadowWriteRefused["reason"] } = {

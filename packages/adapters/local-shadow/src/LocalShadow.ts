@@ -18,7 +18,7 @@ import {
   type ShadowDeleted,
   type ShadowGot
 } from "./ShadowMessage.ts"
-import type { ShadowKey } from "./ShadowOperation.ts"
+import type { LastSeen, ShadowKey } from "./ShadowOperation.ts"
 import { checkNames, parseUpdate, ShadowRefused } from "./ShadowRequest.ts"
 import { openShadowStore, type ShadowStoreError } from "./ShadowStore.ts"
 
@@ -56,11 +56,14 @@ export class LocalShadow extends Context.Service<
     /** As `changes`, but called at once with each, until the scope ends. */
     readonly observe: (observer: Observer) => Effect.Effect<void, never, Scope.Scope>
 
-    /** Tells that a device is there. */
+    /** Tells that a device is there. It holds until it is told to be gone, or this process ends, however it does. */
     readonly connected: (thing: string) => Effect.Effect<void, ShadowUnavailable>
 
     /** Tells that a device is gone. */
     readonly disconnected: (thing: string) => Effect.Effect<void, ShadowUnavailable>
+
+    /** Whether a device is there, as the process last told to which it came, if that one lives. */
+    readonly isOnline: (thing: string) => boolean
   }
 >()("@latchkey/local-shadow/LocalShadow") {
   /** Keeps the shadows in `<folder>/shadow.db`, which several processes may have open; `:memory:` keeps nothing. */
@@ -71,10 +74,20 @@ export class LocalShadow extends Context.Service<
       Effect.gen(function* () {
         const store = yield* openShadowStore(options.folder)
         const events = yield* shadowEvents
-        store.onOthers(({ made, gap }) => {
+        const online = new Set<string>()
+        const see = (seen: LastSeen) => (seen.online ? online.add(seen.thing) : online.delete(seen.thing))
+        const tellSeen = (seen: LastSeen) => {
+          see(seen)
+          events.tell({ _tag: "Presence", ...seen })
+        }
+        store.onOthers(({ made, gap, seen }) => {
           if (gap) events.skip()
           for (const one of made) events.tell(changeOf(one))
+          seen.forEach(see)
         })
+        store.onSeen((seen) => seen.forEach(tellSeen))
+        // Then nobody can tell.
+        store.onDown(() => online.clear())
 
         const unavailable =
           (thing: string) =>
@@ -137,9 +150,7 @@ export class LocalShadow extends Context.Service<
         const present = Effect.fnUntraced(function* (thing: string, online: boolean) {
           const at = yield* Clock.currentTimeMillis
           yield* store
-            .perform("presence", { thing, online, at }, (seen) => {
-              if (seen !== undefined) events.tell({ _tag: "Presence", ...seen })
-            })
+            .perform("presence", { thing, online, at }, (seen) => seen && tellSeen(seen))
             .pipe(Effect.mapError(unavailable(thing)))
         })
 
@@ -154,7 +165,8 @@ export class LocalShadow extends Context.Service<
           ),
           observe: events.observe,
           connected: (thing) => present(thing, true),
-          disconnected: (thing) => present(thing, false)
+          disconnected: (thing) => present(thing, false),
+          isOnline: (thing) => online.has(thing)
         })
         const presences = store.perform("presences", {}).pipe(Effect.mapError(unavailable("all things")))
         const outcomes = store.perform("outcomes", {}).pipe(Effect.mapError(unavailable("all things")))
@@ -163,8 +175,10 @@ export class LocalShadow extends Context.Service<
           update: (thing, request, notAfter) => write(thing, request, undefined, notAfter),
           outcomes,
           presences,
+          isOnline: local.isOnline,
           events
         })
+        yield* store.perform("presences", {}, (all) => all.forEach(see))
         return Context.make(LocalShadow, local).pipe(Context.add(DeviceShadow, device))
       })
     )

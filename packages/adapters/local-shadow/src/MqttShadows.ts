@@ -4,6 +4,7 @@
  */
 import { Clock, Effect, Result } from "effect"
 import { LocalShadow } from "./LocalShadow.ts"
+import { minuteLog } from "./minuteLog.ts"
 import type { ShadowEvent } from "./ShadowEvents.ts"
 import { documentOf } from "./ShadowRequest.ts"
 import { type ShadowCall, topicOf } from "./ShadowTopics.ts"
@@ -20,6 +21,7 @@ export type Publish = (topic: string, message: object) => void
  */
 export const mqttShadows = Effect.fnUntraced(function* (publish: Publish, onSkipped: () => void) {
   const shadows = yield* LocalShadow
+  const log = yield* minuteLog
 
   yield* shadows.observe({ told: (event) => tell(publish, event), skipped: onSkipped })
 
@@ -59,11 +61,11 @@ export const mqttShadows = Effect.fnUntraced(function* (publish: Publish, onSkip
         ShadowRefused: ({ code, message }) => refuse(call, document.success, code, message),
         ShadowUnavailable: ({ message }) =>
           Effect.andThen(
-            Effect.logError("The shadows are not available", message),
+            log(Effect.logError, "The shadows are not available", message),
             refuse(call, document.success, 500, "Internal service failure")
           )
       }),
-      Effect.catchCause((cause) => Effect.logError("A message of a device could not be answered", cause))
+      Effect.catchCause((cause) => log(Effect.logError, "A message of a device could not be answered", cause))
     )
   }
 })

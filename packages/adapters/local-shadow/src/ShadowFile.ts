@@ -2,11 +2,19 @@
 import { randomUUID } from "node:crypto"
 import { closeSync, openSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
-import { applyUpdate, noShadow, type Shadow } from "./ShadowDocument.ts"
+import { openPresences, PRESENCE_SCHEMA } from "./Presences.ts"
+import { applyUpdate, noShadow, type Refusal, type Shadow } from "./ShadowDocument.ts"
 import type { ByOthers, LastSeen, Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
 import { openMade } from "./ShadowsMade.ts"
 
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
+
+/** Named shadows of a thing, and deleted ones whose versions are remembered. AWS IoT has no number for it. */
+export const MAX_NAMED = 25
+const tooManyNames: Refusal = {
+  code: 413,
+  message: `The thing has ${MAX_NAMED} named shadows, which is as many as may be: delete one`
+}
 
 /** How long to wait for another process, in milliseconds. */
 const OPEN_TIMEOUT = 2000
@@ -32,7 +40,6 @@ const SCHEMA_2 = `
     at INTEGER NOT NULL,
     writer TEXT NOT NULL
   );
-  PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
 export interface ShadowFile {
@@ -40,6 +47,11 @@ export interface ShadowFile {
   readonly commit: (operations: ReadonlyArray<Operation>) => Committed
   /** What others did since the last look, or commit. */
   readonly byOthers: () => ByOthers
+  /**
+   * Says that this process lives, and answers which devices are gone with another one that does not, or there after all.
+   * To be called every `BEAT`; `now` is in milliseconds of a clock that nobody sets.
+   */
+  readonly beat: (now: number) => ReadonlyArray<LastSeen>
   readonly close: () => void
 }
 
@@ -61,6 +73,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
   }
   const writer = `${process.pid}:${randomUUID()}`
   const made = openMade(db, writer, path !== ":memory:")
+  const presences = openPresences(db, writer)
+  transaction(db, OPEN_TIMEOUT, presences.open)
   const selectShadow = db.prepare("SELECT version, content FROM shadow WHERE thing = ? AND name = ?")
   const upsertShadow = db.prepare(
     "INSERT INTO shadow (thing, name, version, content) VALUES (?, ?, ?, ?) " +
@@ -69,17 +83,17 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
   const selectNames = db.prepare(
     "SELECT name FROM shadow WHERE thing = ? AND name <> '' AND content IS NOT NULL ORDER BY name"
   )
+  const countNames = db.prepare(
+    "SELECT count(*) AS names FROM shadow WHERE thing = ? AND name <> '' AND content IS NOT NULL"
+  )
+  const forgetDeleted = db.prepare(
+    "DELETE FROM shadow WHERE rowid IN (SELECT rowid FROM shadow WHERE thing = ? AND name <> '' AND content IS NULL " +
+      `ORDER BY rowid DESC LIMIT -1 OFFSET ${MAX_NAMED})`
+  )
   const selectOutcomes = db.prepare(
     "SELECT thing, json_extract(content, '$.state.reported.commands') AS commands FROM shadow " +
       "WHERE name = '' AND json_type(content, '$.state.reported.commands') = 'object' ORDER BY thing"
   )
-
-  const selectSeen = db.prepare("SELECT online, at, writer FROM presence WHERE thing = ?")
-  const upsertSeen = db.prepare(
-    "INSERT INTO presence (thing, online, at, writer) VALUES (?, ?, ?, ?) " +
-      "ON CONFLICT DO UPDATE SET online = excluded.online, at = excluded.at, writer = excluded.writer"
-  )
-  const selectAllSeen = db.prepare("SELECT thing, online, at FROM presence ORDER BY thing")
 
   const read = ({ thing, name }: ShadowKey): Shadow => {
     const row = selectShadow.get(thing, name)
@@ -96,6 +110,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       // Here, where the write lock is held: whatever the request waited for on its way counts.
       if (input.notAfter !== undefined && Date.now() > input.notAfter) return { code: 408, message: "Too late" }
       const previous = read(input)
+      const isNew = input.name !== "" && previous.content === undefined
+      if (isNew && Number(countNames.get(input.thing)?.names) >= MAX_NAMED) return tooManyNames
       const current = applyUpdate(previous, input.request, input.now, limit)
       if ("code" in current) return current
       write(input, current)
@@ -108,6 +124,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       if (deleted.content !== undefined) {
         const { version } = deleted
         write(input, { version, content: undefined })
+        forgetDeleted.run(input.thing)
         made.add({ ...input, version })
       }
       return deleted
@@ -117,17 +134,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       selectOutcomes
         .all()
         .map(({ thing, commands }) => ({ thing: String(thing), commands: JSON.parse(String(commands)) })),
-    presence: ({ thing, online, at }): LastSeen | undefined => {
-      const before = selectSeen.get(thing)
-      if (!online && before !== undefined && before.writer !== writer) return undefined
-      const now = before === undefined ? at : Math.max(at, Number(before.at) + 1)
-      upsertSeen.run(thing, Number(online), now, writer)
-      return { thing, online, at: now }
-    },
-    presences: () =>
-      selectAllSeen
-        .all()
-        .map(({ thing, online, at }) => ({ thing: String(thing), online: online === 1, at: Number(at) }))
+    presence: presences.say,
+    presences: presences.all
   }
 
   const perform = <K extends OperationName>({ name, input }: Operation<K>): Operations[K]["answer"] =>
@@ -138,18 +146,38 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       const { answers, look } = transaction(db, WRITE_TIMEOUT, () => {
         // Whoever wrote before the lock was taken came before this batch.
         const before = made.look()
+        const seen = presences.byOthers(before.dataVersion)
         const answers = batch.map((operation) => perform(operation))
-        return { answers, look: made.finish(before) }
+        return { answers, look: { ...made.finish(before), seen } }
       })
       made.seen(look)
-      return { answers, before: look.by }
+      presences.seen(look.dataVersion, look.seen)
+      return { answers, before: { ...look.by, seen: look.seen.seen } }
     },
     byOthers: () => {
       const look = made.look()
+      const seen = presences.byOthers(look.dataVersion)
       made.seen(look)
-      return look.by
+      presences.seen(look.dataVersion, seen)
+      return { ...look.by, seen: seen.seen }
     },
-    close: () => db.close()
+    beat: (now) => {
+      if (presences.isAlone()) return []
+      // Whoever loses power has no devices: a sign of life waits for no disk.
+      db.exec("PRAGMA synchronous = NORMAL")
+      try {
+        return transaction(db, WRITE_TIMEOUT, () => presences.beat(now))
+      } finally {
+        db.exec("PRAGMA synchronous = FULL")
+      }
+    },
+    close: () => {
+      try {
+        if (!presences.isAlone()) transaction(db, WRITE_TIMEOUT, presences.goodbye)
+      } finally {
+        db.close()
+      }
+    }
   }
 }
 
@@ -177,30 +205,10 @@ const prepare = (db: DatabaseSync) => {
     }
     if (version < 1) db.exec(SCHEMA)
     if (version < 2) db.exec(SCHEMA_2)
+    if (version < 3) db.exec(PRESENCE_SCHEMA)
     // Also when nothing changes: a file that cannot be written shows itself now, and not at the first command.
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
-    sayGoodbye(db)
   })
-}
-
-/** Devices of processes that have died are gone: nobody else will say so. */
-const sayGoodbye = (db: DatabaseSync) => {
-  for (const { writer } of db.prepare("SELECT DISTINCT writer FROM presence WHERE online = 1").all()) {
-    if (isAlive(Number.parseInt(String(writer), 10))) continue
-    db.prepare("UPDATE presence SET online = 0, at = max(at + 1, ?) WHERE online = 1 AND writer = ?").run(
-      Date.now(),
-      String(writer)
-    )
-  }
-}
-
-/** In a container every process may have had this process's own id: nothing that is new here has devices yet. */
-const isAlive = (pid: number): boolean => {
-  try {
-    return pid !== process.pid && process.kill(pid, 0)
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
 }
 
 /**

@@ -4,14 +4,17 @@
  */
 import { randomUUID } from "node:crypto"
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
-import { Aedes, type AedesPublishPacket, type Client } from "aedes"
-import { Effect, Fiber, type Scope, Stream } from "effect"
+import { Aedes, type AedesPublishPacket, type AuthErrorCode, type Client } from "aedes"
+import { Clock, Effect, Fiber, Schedule, type Scope, Stream } from "effect"
+import { addressOf, type ConnectionLimits, connections, limitsOf } from "./Connections.ts"
 import { LocalShadow } from "./LocalShadow.ts"
 import { MAX_MESSAGE, mqttShadows } from "./MqttShadows.ts"
+import { minuteLog } from "./minuteLog.ts"
 import { limitPackets } from "./packetLimit.ts"
 import { isThingName } from "./ShadowRequest.ts"
 import { CannotServeShadows } from "./ShadowRest.ts"
 import { callOf, mayHear, presenceTopic } from "./ShadowTopics.ts"
+import { signInBudget } from "./SignInBudget.ts"
 
 /** How devices sign in: their user name is the name of their thing. */
 export interface DeviceSignIn {
@@ -30,21 +33,82 @@ export interface ShadowMqttOptions {
    * the loopback interface.
    */
   readonly signIn: DeviceSignIn | undefined
+  /** Unless given, half of the files that the process may open, at most 20,000, and half of that from one address. */
+  readonly limits?: Partial<ConnectionLimits>
 }
 
 /** How long a device may take to say who it is, and to read what it is sent, in milliseconds. */
 const CONNECT_TIMEOUT = 10_000
 const DRAIN_TIMEOUT = 10_000
+/** Bytes that wait for a device to read them; with more, it is disconnected. */
+const MAX_UNREAD = 1024 * 1024
+
+/** Silence of 1.5 times its keep-alive says that a device is gone; of 20 minutes, whatever that is. In seconds. */
+const MAX_KEEP_ALIVE = 800
+
+/** Quotas of AWS IoT: bytes of a client id, and subscriptions of a connection. */
+const MAX_CLIENT_ID = 128
+const MAX_SUBSCRIPTIONS = 50
+
+/** Why a device is not let in, as MQTT says it. */
+const IDENTIFIER_REJECTED = 2
+const UNAVAILABLE = 3
+const NOT_AUTHORIZED = 5
+
+/** What is known of a connection that has said who it is. */
+interface Session {
+  readonly thing: string | undefined
+  readonly clientId: string
+  readonly subscriptions: Set<string>
+}
 
 /** Serves devices for as long as the scope lives; answers the bound address. */
 export const serve = Effect.fnUntraced(function* ({
   host,
   port,
-  signIn
+  signIn,
+  limits
 }: ShadowMqttOptions): Effect.fn.Return<AddressInfo, CannotServeShadows, LocalShadow | Scope.Scope> {
   const run = Effect.runForkWith(yield* Effect.context<never>())
+  const log = yield* minuteLog
   const presence = yield* trackPresence
-  const things = new WeakMap<Client, string>()
+  const budget = signInBudget()
+  const taken = connections(limitsOf(0.5, 20_000, limits))
+  const sockets = new WeakMap<Client, Socket>()
+  const sessions = new WeakMap<Client, Session>()
+  const thingOfClient = (client: Client): string | undefined => sessions.get(client)?.thing
+
+  /** Whether it may come in, or why not. */
+  const enter = Effect.fnUntraced(function* (client: Client, password: string) {
+    const { thing, clientId } = sessions.get(client) ?? { thing: undefined, clientId: "" }
+    if (Buffer.byteLength(clientId) > MAX_CLIENT_ID) return IDENTIFIER_REJECTED
+    if (thing === undefined) return NOT_AUTHORIZED
+    if (signIn === undefined) return "welcome"
+    const socket = sockets.get(client)
+    const address = socket === undefined ? "" : addressOf(socket)
+    if (!budget.allows(thing, address, yield* nowMillis)) {
+      yield* log(Effect.logWarning, "A device may not try to sign in so often: see its name, or its address", {
+        thing,
+        address
+      })
+      return UNAVAILABLE
+    }
+    const signedIn = yield* signIn
+      .isPasswordOf(thing, password)
+      .pipe(
+        Effect.catchCause((cause) =>
+          Effect.as(log(Effect.logError, "Nobody can tell whether a device may sign in", cause), undefined)
+        )
+      )
+    if (signedIn === undefined) return UNAVAILABLE
+    if (signedIn) {
+      budget.succeeded(thing, address)
+      return "welcome"
+    }
+    budget.failed(thing, address, yield* nowMillis)
+    yield* log(Effect.logWarning, "A device did not sign in", { thing, address })
+    return NOT_AUTHORIZED
+  })
 
   const broker = new Aedes({
     // Without a limit of messages under way: one device that reads slowly holds up nobody else.
@@ -54,36 +118,40 @@ export const serve = Effect.fnUntraced(function* ({
     maxClientsIdLength: 65_535,
     preConnect: (client, packet, callback) => {
       const thing = thingOf(packet.username, packet.clientId, signIn !== undefined)
-      if (thing !== undefined) things.set(client, thing)
+      sessions.set(client, { thing, clientId: packet.clientId, subscriptions: new Set() })
       // Nobody takes over another thing's connection by its client id.
       packet.clientId = `${thing ?? ""}/${packet.clientId || randomUUID()}`
       packet.clean = true
+      packet.keepalive = keepAliveOf(packet.keepalive ?? 0)
       callback(null, true)
     },
-    authenticate: (client, _, password, callback) => {
-      const thing = things.get(client)
-      if (thing === undefined) return callback(null, false)
-      if (signIn === undefined) return callback(null, true)
+    authenticate: (client, _, password, callback) =>
       run(
-        signIn.isPasswordOf(thing, password?.toString("utf8") ?? "").pipe(
-          Effect.catchCause((cause) => Effect.as(Effect.logError("A device could not sign in", cause), false)),
-          Effect.tap((signedIn) =>
-            signedIn ? Effect.void : Effect.logWarning("A device did not sign in", { thing: thing })
-          ),
-          Effect.map((signedIn) => callback(null, signedIn))
+        Effect.map(enter(client, password?.toString("utf8") ?? ""), (answer) =>
+          answer === "welcome" ? callback(null, true) : callback(notLetIn(answer), false)
         )
-      )
-    },
+      ),
     // Whoever may not is disconnected, as AWS IoT does it: there is no other answer in this version of MQTT.
     authorizePublish: (client, packet, callback) => {
       packet.retain = false
-      const thing = client && things.get(client)
+      const thing = client && thingOfClient(client)
       const call = callOf(packet.topic)
-      callback(call !== undefined && call.thing === thing ? null : new Error("This topic is not for this device"))
+      const isOwn = call !== undefined && call.thing === thing
+      callback(isOwn && packet.qos !== 2 ? null : new Error("This message is not for this device to send"))
     },
     authorizeSubscribe: (client, subscription, callback) => {
-      const thing = things.get(client)
-      callback(null, thing !== undefined && mayHear(thing, subscription.topic) ? subscription : null)
+      const { thing, subscriptions } = sessions.get(client) ?? { thing: undefined, subscriptions: new Set<string>() }
+      const { topic } = subscription
+      const hasRoom = subscriptions.size < MAX_SUBSCRIPTIONS || subscriptions.has(topic)
+      if (thing === undefined || !hasRoom || !mayHear(thing, topic)) return callback(null, null)
+      subscriptions.add(topic)
+      callback(null, subscription)
+    },
+    authorizeForward: (client, packet) => {
+      const socket = sockets.get(client)
+      if (socket === undefined || socket.writableLength <= MAX_UNREAD) return packet
+      socket.destroy()
+      return null
     },
     // The next message of a device is read when this one has been answered.
     published: (packet: AedesPublishPacket, client: Client | null, callback) => {
@@ -113,31 +181,42 @@ export const serve = Effect.fnUntraced(function* ({
     skipped: () => {}
   })
 
-  broker.on("clientReady", (client) => presence.came(things.get(client), client))
-  broker.on("clientDisconnect", (client) => presence.went(things.get(client), client))
+  broker.on("clientReady", (client) => {
+    const socket = sockets.get(client)
+    if (socket !== undefined) taken.waits(socket, false)
+    presence.came(thingOfClient(client), client)
+  })
+  broker.on("clientDisconnect", (client) => presence.went(thingOfClient(client), client))
+  broker.on("unsubscribe", (topics, client) => {
+    for (const topic of topics) sessions.get(client)?.subscriptions.delete(topic)
+  })
   // Devices are cut off, lose power and send nonsense every day.
   const onError = (client: Client, { message }: Error) =>
-    run(Effect.logDebug("A device was disconnected", { thing: things.get(client), message }))
+    run(Effect.logDebug("A device was disconnected", { thing: thingOfClient(client), message }))
   broker.on("clientError", onError)
   broker.on("connectionError", onError)
   yield* Effect.promise(() => broker.listen())
 
-  const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket)
-    socket.once("close", () => sockets.delete(socket))
-    broker.handle(socket)
+    if (!taken.take(socket)) {
+      return void run(
+        log(Effect.logWarning, "A device was not let in: there are as many connections as may be", {
+          address: addressOf(socket)
+        })
+      )
+    }
+    const client = broker.handle(socket)
+    sockets.set(client, socket)
     limitPackets(socket, MAX_MESSAGE)
+    socket.on("data", () => presence.heard(thingOfClient(client), client))
   })
   yield* Effect.acquireRelease(bind(server, host, port), () =>
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
-      broker.close(() => {
-        for (const socket of sockets) socket.destroy()
-      })
+      broker.close(() => taken.closeAll())
     })
   )
-  server.on("error", ({ message }) => run(Effect.logError("A device's connection was not accepted", message)))
+  server.on("error", ({ message }) => run(log(Effect.logError, "A device's connection was not accepted", message)))
 
   if (signIn !== undefined) {
     yield* Stream.runForEach(signIn.ended, (thing) =>
@@ -149,6 +228,13 @@ export const serve = Effect.fnUntraced(function* ({
   return server.address() as AddressInfo
 })
 
+const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+/** In seconds; 0 asks for none. */
+const keepAliveOf = (asked: number): number => (asked === 0 ? MAX_KEEP_ALIVE : Math.min(asked, MAX_KEEP_ALIVE))
+
+const notLetIn = (returnCode: AuthErrorCode) => Object.assign(new Error("The device is not let in"), { returnCode })
+
 /** Under an open sign-in the user name may be something else: AWS's own SDKs put their version there. */
 const thingOf = (username: string | undefined, clientId: string, mustSignIn: boolean): string | undefined =>
   [username, ...(mustSignIn ? [] : [clientId])].find((name) => name !== undefined && isThingName(name))
@@ -156,27 +242,36 @@ const thingOf = (username: string | undefined, clientId: string, mustSignIn: boo
 /** A thing is there as long as one of its connections is. */
 const trackPresence = Effect.gen(function* () {
   const shadows = yield* LocalShadow
+  const log = yield* minuteLog
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const connected = new Map<string, Set<Client>>()
+  let closed = false
 
-  const tell = (thing: string, online: boolean) =>
-    (online ? shadows.connected(thing) : shadows.disconnected(thing)).pipe(
-      Effect.catchCause((cause) => Effect.logError("A device's presence was not noted", { thing, online }, cause))
+  /** What is so when it is told; until it is noted. */
+  const tell = (thing: string) =>
+    Effect.suspend(() => (connected.has(thing) ? shadows.connected(thing) : shadows.disconnected(thing))).pipe(
+      Effect.tapError(({ message }) =>
+        log(Effect.logError, "A device's presence was not noted; trying again", message)
+      ),
+      Effect.retry({ schedule: Schedule.spaced("1 second"), while: () => !closed }),
+      Effect.catchCause((cause) => log(Effect.logError, "A device's presence was not noted", cause))
     )
 
-  const telling = new Set<Fiber.Fiber<void>>()
-  const tellSoon = (thing: string, online: boolean) => {
-    const fiber = run(tell(thing, online))
-    telling.add(fiber)
-    fiber.addObserver(() => telling.delete(fiber))
+  const telling = new Map<string, Fiber.Fiber<void>>()
+  const tellSoon = (thing: string) => {
+    const fiber = run(tell(thing))
+    telling.set(thing, fiber)
+    fiber.addObserver(() => telling.get(thing) === fiber && telling.delete(thing))
   }
 
   // In the end all are gone, also those of whom the broker has not said so yet, and the store is told before it closes.
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
-      for (const thing of connected.keys()) tellSoon(thing, false)
+      const things = [...connected.keys()]
       connected.clear()
-      return Fiber.awaitAll([...telling])
+      for (const thing of things) tellSoon(thing)
+      closed = true
+      return Fiber.awaitAll([...telling.values()])
     })
   )
 
@@ -190,14 +285,19 @@ const trackPresence = Effect.gen(function* () {
       const clients = connected.get(thing)
       if (clients !== undefined) return void clients.add(client)
       connected.set(thing, new Set([client]))
-      tellSoon(thing, true)
+      tellSoon(thing)
     },
     went: (thing: string | undefined, client: Client) => {
       if (thing === undefined) return
       const clients = connected.get(thing)
       if (clients?.delete(client) !== true || clients.size > 0) return
       connected.delete(thing)
-      tellSoon(thing, false)
+      tellSoon(thing)
+    },
+    /** It is there, also when it has come to another process since, and gone from that one. */
+    heard: (thing: string | undefined, client: Client) => {
+      if (thing === undefined || shadows.isOnline(thing) || telling.has(thing)) return
+      if (connected.get(thing)?.has(client) === true) tellSoon(thing)
     }
   }
 })

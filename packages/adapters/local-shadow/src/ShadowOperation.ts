@@ -53,7 +53,7 @@ export interface Operations {
   }
   /**
    * A device came or went. Answers what is known now, at a later time than what was known before; nothing when it went
-   * from here, but has come to another process since.
+   * from here, but has come to another process since. That it is there holds for as long as this process lives.
    */
   readonly presence: { readonly input: LastSeen; readonly answer: LastSeen | undefined }
   /** Every device that ever came. */
@@ -85,14 +85,18 @@ export interface ByOthers {
   readonly made: ReadonlyArray<Made>
   /** Whether they did more before that, which nobody knows any more. */
   readonly gap: boolean
+  /** Devices that came to them, or went from them. */
+  readonly seen: ReadonlyArray<LastSeen>
 }
 
 /**
  * What the worker says: once whether it could open the file, then one answer a batch, with what others did before it,
- * and in between what others do.
+ * and in between what others do, and what became of the devices of those that died.
  */
 export type FromWorker =
   | { readonly _tag: "Opened" }
   | { readonly _tag: "Answers"; readonly answers: ReadonlyArray<unknown>; readonly before: ByOthers }
   | { readonly _tag: "ByOthers"; readonly by: ByOthers }
+  /** Devices are gone with a process that died, or there after all: nobody else tells it. */
+  | { readonly _tag: "Seen"; readonly seen: ReadonlyArray<LastSeen> }
   | { readonly _tag: "Failed"; readonly message: string }

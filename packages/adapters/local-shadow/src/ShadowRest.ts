@@ -3,10 +3,12 @@
  * are those that AWS SDKs know. Publishing to topics (`/topics/…`) is not part of it.
  */
 import { randomUUID } from "node:crypto"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
 import { Clock, Effect, Result, Schema } from "effect"
+import { addressOf, type ConnectionLimits, connections, limitsOf } from "./Connections.ts"
 import { LocalShadow } from "./LocalShadow.ts"
+import { type MinuteLog, minuteLog } from "./minuteLog.ts"
 import { documentOf, ShadowRefused } from "./ShadowRequest.ts"
 import { type AccessKey, verifySignature } from "./SigV4.ts"
 
@@ -24,14 +26,56 @@ export interface ShadowRestOptions {
    * the loopback interface.
    */
   readonly keys: ReadonlyArray<AccessKey>
+  /** Unless given, a sixteenth of the files that the process may open, at most 1,000, and half of that from one address. */
+  readonly limits?: Partial<ConnectionLimits>
 }
 
+/** Milliseconds for the head of a request, for all of it, and until a connection on which nothing moves is closed. */
+const HEAD_TIMEOUT = 5000
+const REQUEST_TIMEOUT = 10_000
+const IDLE_TIMEOUT = 12_000
+/** Milliseconds between looks for requests that take too long. */
+const LOOK_EVERY = 1000
+/** Requests of one connection whose answers have not left yet: whoever asks for more does not read. */
+const MAX_UNDER_WAY = 64
+
 /** Serves the shadows for as long as the scope lives; answers the bound address. */
-export const serve = Effect.fnUntraced(function* ({ host, port, keys }: ShadowRestOptions) {
-  const answer = yield* answering(keys)
+export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: ShadowRestOptions) {
+  const log = yield* minuteLog
+  const answer = yield* answering(host, keys, log)
   const run = Effect.runForkWith(yield* Effect.context<never>())
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000 }, (request, response) => {
+  const taken = connections(limitsOf(1 / 16, 1000, limits))
+  const timeouts = {
+    headersTimeout: HEAD_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT,
+    connectionsCheckingInterval: LOOK_EVERY
+  }
+  const underWay = new WeakMap<Socket, number>()
+  const server = createServer(timeouts, (request, response) => {
+    const { socket } = request
+    const count = (underWay.get(socket) ?? 0) + 1
+    if (count > MAX_UNDER_WAY) return void socket.destroy()
+    underWay.set(socket, count)
+    // One that is still sending its body may make room for others.
+    request.once("end", () => taken.waits(socket, false))
+    response.once("close", () => {
+      underWay.set(socket, (underWay.get(socket) ?? 1) - 1)
+      taken.waits(socket, true)
+    })
     run(Effect.map(answer(request), (answered) => send(response, answered)))
+  })
+  // Also of one who does not read its answer.
+  server.setTimeout(IDLE_TIMEOUT, (socket) => (socket.bytesWritten === 0 ? refuse(socket, 408) : socket.destroy()))
+  server.on("connection", (socket) => {
+    if (taken.take(socket)) return
+    run(
+      log(Effect.logWarning, "A connection to the shadows was refused: there are as many as may be", {
+        address: addressOf(socket)
+      })
+    )
+  })
+  server.on("clientError", (error: Error, socket: Socket) => {
+    refuse(socket, REFUSALS[codeOf(error)] ?? 400)
   })
   yield* Effect.acquireRelease(
     Effect.callback<void, CannotServeShadows>((resume) => {
@@ -52,7 +96,9 @@ export const serve = Effect.fnUntraced(function* ({ host, port, keys }: ShadowRe
       )
   )
   server.removeAllListeners("error")
-  server.on("error", ({ message }) => run(Effect.logError("A connection to the shadows was not accepted", message)))
+  server.on("error", ({ message }) =>
+    run(log(Effect.logError, "A connection to the shadows was not accepted", message))
+  )
   return server.address() as AddressInfo
 })
 
@@ -73,14 +119,23 @@ const ERROR_TYPES: { readonly [status: number]: string } = {
   403: "ForbiddenException",
   404: "ResourceNotFoundException",
   405: "MethodNotAllowedException",
+  408: "RequestTimeoutException",
   409: "ConflictException",
   413: "RequestEntityTooLargeException",
   415: "UnsupportedDocumentEncodingException",
+  431: "RequestHeaderFieldsTooLargeException",
   500: "InternalFailureException",
   503: "ServiceUnavailableException"
 }
 
-const answering = Effect.fnUntraced(function* (keys: ReadonlyArray<AccessKey>) {
+/** What is no request, by node's code for it. */
+const REFUSALS: { readonly [code: string]: number } = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_HEADER_OVERFLOW: 431
+}
+const codeOf = (error: Error): string => ("code" in error ? String(error.code) : "")
+
+const answering = Effect.fnUntraced(function* (host: string, keys: ReadonlyArray<AccessKey>, log: MinuteLog) {
   const shadows = yield* LocalShadow
 
   const ofThing = Effect.fnUntraced(function* (
@@ -126,9 +181,9 @@ const answering = Effect.fnUntraced(function* (keys: ReadonlyArray<AccessKey>) {
     if (keys.length > 0) {
       const signed = verifySignature({ method, target, headers, body }, keys, yield* Clock.currentTimeMillis)
       if (Result.isFailure(signed)) return yield* refused(403, `Forbidden: ${signed.failure}`)
-    } else if (headers["origin"] !== undefined) {
-      // No page that somebody on this machine has open may open a door.
-      return yield* refused(403, "Forbidden: a web page may not ask here.")
+    } else if (headers["origin"] !== undefined || !isHere(host, headers["host"])) {
+      // No page that somebody on this machine has open may open a door, whatever name led it here.
+      return yield* refused(403, `Forbidden: a web page may not ask here. Ask http://127.0.0.1, or http://${host}.`)
     }
     const [path = "", query = ""] = target.split(/\?(.*)/s)
     const parameters = new URLSearchParams(query)
@@ -146,12 +201,15 @@ const answering = Effect.fnUntraced(function* (keys: ReadonlyArray<AccessKey>) {
         ShadowRefused: ({ code, message }) => Effect.succeed(problem(code, message)),
         ShadowUnavailable: ({ message }) =>
           Effect.as(
-            Effect.logError("The shadows are not available", message),
+            log(Effect.logError, "The shadows are not available", message),
             problem(503, "The service is temporarily unavailable")
           )
       }),
       Effect.catchCause((cause) =>
-        Effect.as(Effect.logError("A request to the shadows broke", cause), problem(500, "Internal service failure"))
+        Effect.as(
+          log(Effect.logError, "A request to the shadows broke", cause),
+          problem(500, "Internal service failure")
+        )
       )
     )
 })
@@ -173,6 +231,14 @@ const bodyOf = (request: IncomingMessage): Effect.Effect<Uint8Array, ShadowRefus
     request.on("error", () => resume(refused(400, "The request was cut off")))
   })
 
+/** Whether the one `Host` of a request names this machine, or the address that is listened on, and no other name that leads here. */
+const isHere = (host: string, named: ReadonlyArray<string> = []): boolean => {
+  const [, name = ""] = (named.length === 1 && /^(\[[^\]]+\]|[^:]+)(?::\d{1,5})?$/.exec(named[0] ?? "")) || []
+  const asked = name.toLowerCase().replace(/^\[(.*)\]$/, "$1")
+  return LOOPBACK.test(asked) || asked === host.toLowerCase()
+}
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+
 /** What cannot be decoded stays as it is: no thing has a percent sign in its name. */
 const decode = (segment: string): string => {
   try {
@@ -190,6 +256,26 @@ const problem = (status: number, message: string): Answer => ({
   body: { message, traceId: randomUUID() },
   ...(ERROR_TYPES[status] !== undefined && { errorType: ERROR_TYPES[status] })
 })
+
+/** Unless an answer is on its way already. */
+const refuse = (socket: Socket, status: number): void => {
+  if (socket.writable && socket.bytesWritten === 0) socket.write(refusal(status))
+  socket.destroySoon()
+}
+
+/** Written past node, which makes no answer to what is no request. */
+const refusal = (status: number): string => {
+  const { body, errorType } = problem(status, STATUS_CODES[status] ?? "")
+  const content = JSON.stringify(body)
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(content)}`,
+    `x-amzn-ErrorType: ${errorType}`,
+    "connection: close",
+    `\r\n${content}`
+  ].join("\r\n")
+}
 
 const send = (response: ServerResponse, { status, body, errorType }: Answer): void => {
   const content = JSON.stringify(body)

@@ -10,6 +10,7 @@ import { Effect, Exit, Schema, type Scope } from "effect"
 import type {
   ByOthers,
   FromWorker,
+  LastSeen,
   Operation,
   OperationName,
   Operations,
@@ -34,6 +35,10 @@ export interface ShadowStore {
   ) => Effect.Effect<Operations[K]["answer"], ShadowStoreError>
   /** Calls with what others who have the file open do, in the order of the transactions, this store's own among them. */
   readonly onOthers: (listener: (by: ByOthers) => void) => void
+  /** Calls with devices that are gone with a process that died, or there after all. */
+  readonly onSeen: (listener: (seen: ReadonlyArray<LastSeen>) => void) => void
+  /** Calls once when the store answers nothing any more. */
+  readonly onDown: (listener: () => void) => void
 }
 
 // Most flags of the process (--input-type, --expose-gc) make a worker refuse to start; what silences warnings does not.
@@ -79,6 +84,8 @@ const storeOn = (worker: Worker) => {
   let underWay: ReadonlyArray<Waiting> = []
   let down: ShadowStoreError | undefined
   let tellOthers: (by: ByOthers) => void = () => {}
+  let tellSeen: (seen: ReadonlyArray<LastSeen>) => void = () => {}
+  let tellDown = () => {}
 
   const tell = (message: ToWorker) => worker.postMessage(message)
 
@@ -94,6 +101,7 @@ const storeOn = (worker: Worker) => {
   }
 
   const goDown = (message: string) => {
+    if (down === undefined) tellDown()
     down ??= new ShadowStoreError({ message })
     const lost = [...underWay, ...waiting]
     underWay = []
@@ -103,6 +111,7 @@ const storeOn = (worker: Worker) => {
 
   worker.on("message", (message: FromWorker) => {
     if (message._tag === "ByOthers") return tellOthers(message.by)
+    if (message._tag === "Seen") return tellSeen(message.seen)
     if (message._tag === "Answers") tellOthers(message.before)
     const done = underWay
     underWay = []
@@ -139,5 +148,12 @@ const storeOn = (worker: Worker) => {
     tellOthers = listener
   }
 
-  return { perform, onOthers, close }
+  const onSeen: ShadowStore["onSeen"] = (listener) => {
+    tellSeen = listener
+  }
+  const onDown: ShadowStore["onDown"] = (listener) => {
+    tellDown = listener
+  }
+
+  return { perform, onOthers, onSeen, onDown, close }
 }

@@ -3,7 +3,7 @@
  * A ring: whoever looks too seldom learns that it has missed something.
  */
 import type { DatabaseSync } from "node:sqlite"
-import type { ByOthers, Made } from "./ShadowOperation.ts"
+import type { Made } from "./ShadowOperation.ts"
 
 /** How many changes are kept. */
 export const KEPT = 1024
@@ -20,13 +20,13 @@ export interface ShadowsMade {
 }
 
 interface Look {
-  readonly by: ByOthers
+  readonly by: { readonly made: ReadonlyArray<Made>; readonly gap: boolean }
   /** Number of the newest change. */
   readonly head: number
   readonly dataVersion: unknown
 }
 
-const nothing: ByOthers = { made: [], gap: false }
+const nothing: Look["by"] = { made: [], gap: false }
 const nobody: Look = { by: nothing, head: 0, dataVersion: undefined }
 
 /** `shared` is false for what nobody else can open: then nothing is kept. */

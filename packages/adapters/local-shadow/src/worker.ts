@@ -3,6 +3,7 @@
  * nobody else. Other processes may have the file open: a batch reads what it rests on inside its transaction.
  */
 import { parentPort, workerData } from "node:worker_threads"
+import { BEAT } from "./Presences.ts"
 import { failureMessage, openShadowFile } from "./ShadowFile.ts"
 import type { FromWorker, ToWorker, WorkerStart } from "./ShadowOperation.ts"
 
@@ -15,11 +16,11 @@ const say = (message: FromWorker) => parentPort?.postMessage(message)
 
 const start = () => {
   try {
-    let looking: NodeJS.Timeout | undefined
+    const timers: Array<NodeJS.Timeout> = []
     const file = openShadowFile(path, limit)
     parentPort?.on("message", (message: ToWorker) => {
       if (message._tag === "Close") {
-        clearInterval(looking)
+        timers.forEach(clearInterval)
         file.close()
         parentPort?.close()
         return
@@ -31,21 +32,26 @@ const start = () => {
       }
     })
     const look = () => {
-      const by = byOthers()
-      if (by !== undefined && (by.gap || by.made.length > 0)) say({ _tag: "ByOthers", by })
+      const by = attempt(file.byOthers)
+      if (by !== undefined && (by.gap || by.made.length > 0 || by.seen.length > 0)) say({ _tag: "ByOthers", by })
     }
-    const byOthers = () => {
-      try {
-        return file.byOthers()
-      } catch {
-        // The next look, or the next batch, finds out the same, and what is wrong.
-        return undefined
-      }
+    const beat = () => {
+      const seen = attempt(() => file.beat(performance.now()))
+      if (seen !== undefined && seen.length > 0) say({ _tag: "Seen", seen })
     }
-    looking = setInterval(look, LOOK_EVERY).unref()
+    timers.push(setInterval(look, LOOK_EVERY).unref(), setInterval(beat, BEAT).unref())
     say({ _tag: "Opened" })
   } catch (error) {
     say({ _tag: "Failed", message: failureMessage(path, error) })
+  }
+}
+
+/** The next time, or the next batch, finds out the same, and what is wrong. */
+const attempt = <A>(run: () => A): A | undefined => {
+  try {
+    return run()
+  } catch {
+    return undefined
   }
 }
 

@@ -28,7 +28,7 @@ describe("opening", () => {
         db.exec("PRAGMA user_version = 99")
         db.close()
       })
-      expect(message).toContain("newer version of Latchkey (schema 99; this one knows up to 2)")
+      expect(message).toContain("newer version of Latchkey (schema 99; this one knows up to 3)")
     })
   )
 

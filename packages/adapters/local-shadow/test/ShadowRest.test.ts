@@ -1,6 +1,7 @@
 /** The AWS data plane over HTTP: who is answered, and what is none of it. What it answers is tested with `aws-iot`. */
+import { once } from "node:events"
 import { request as httpRequest } from "node:http"
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import {
   GetThingShadowCommand,
   IoTDataPlaneClient,
@@ -10,6 +11,7 @@ import {
 import { describe, expect, it } from "@effect/vitest"
 import { type AccessKey, LocalShadow, ShadowRest } from "@latchkey/local-shadow"
 import { Effect, Layer } from "effect"
+import { vi } from "vitest"
 
 const KEY: AccessKey = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }
 const shadows = LocalShadow.layer({ folder: ":memory:" })
@@ -115,6 +117,107 @@ describe("a service without keys", () => {
       expect(yield* ask(url, page)).toMatchObject({ status: 403, type: "ForbiddenException" })
       expect(yield* ask(url)).toMatchObject({ status: 404 })
       expect(yield* ask(url, { method: "POST", body })).toMatchObject({ status: 200, body: { version: 1 } })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
+describe("a page whose name leads to this machine", () => {
+  const asked = (url: string, ...hosts: ReadonlyArray<string>) =>
+    Effect.promise(
+      () =>
+        new Promise<number | undefined>((resolve, reject) => {
+          const { hostname, port } = new URL(url)
+          // Pairs, since a name may come twice.
+          const headers = hosts.flatMap((host) => ["host", host])
+          httpRequest({ host: hostname, port, path: "/things/thing/shadow", headers }, (response) => {
+            response.resume()
+            resolve(response.statusCode)
+          })
+            .on("error", reject)
+            .end()
+        })
+    )
+
+  it.live.each([
+    [["elsewhere.example"], 403],
+    [["elsewhere.example:8789"], 403],
+    [["127.0.0.1.elsewhere.example"], 403],
+    [["localhost.elsewhere.example"], 403],
+    [["127.0.0.1@elsewhere.example"], 403],
+    [["0.0.0.0:8789"], 403],
+    [["192.168.1.2"], 403],
+    [["localhost", "elsewhere.example"], 403],
+    [["localhost"], 404],
+    [["LOCALHOST:8789"], 404],
+    [["127.0.0.1:1"], 404],
+    [["127.8.9.10"], 404],
+    [["[::1]:8789"], 404]
+  ] as const)("is refused by the name that it asks for: %s is %d", ([hosts, status]) =>
+    Effect.gen(function* () {
+      expect(yield* asked(yield* served(), ...hosts)).toBe(status)
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
+describe("whoever keeps a connection", () => {
+  const socketTo = (url: string) =>
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const { hostname, port } = new URL(url)
+        const socket = connect({ host: hostname, port: Number(port) })
+        socket.on("error", () => {})
+        await once(socket, "connect")
+        return socket
+      }),
+      (socket) => Effect.sync(() => socket.destroy())
+    )
+
+  it.live(
+    "and says nothing, or half of it, is told 408 in seconds; who does not read is closed",
+    () =>
+      Effect.gen(function* () {
+        const url = yield* served()
+        const half = [
+          "",
+          "GET /things/a/shadow HTT",
+          "POST /things/a/shadow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"
+        ]
+        const answers = half.map((said) =>
+          Effect.gen(function* () {
+            const socket = yield* socketTo(url)
+            socket.write(said)
+            let heard = ""
+            socket.on("data", (chunk) => (heard += chunk))
+            yield* Effect.promise(() => once(socket, "close"))
+            return heard
+          })
+        )
+        const deaf = Effect.gen(function* () {
+          const socket = yield* socketTo(url)
+          socket.pause()
+          const asked = "GET /things/a/shadow HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000)
+          const over = new Promise((resolve) => socket.once("close", resolve))
+          socket.write(asked)
+          yield* Effect.promise(() => over)
+        })
+        const [told] = yield* Effect.all([Effect.all(answers, { concurrency: "unbounded" }), deaf], { concurrency: 2 })
+        for (const heard of told) {
+          expect(heard).toMatch(/^HTTP\/1\.1 408 /)
+          expect(heard).toContain("RequestTimeoutException")
+        }
+        expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
+      }).pipe(Effect.scoped, Effect.provide(shadows)),
+    60_000
+  )
+
+  it.live("and asks nothing makes room for who does, when there are too many", () =>
+    Effect.gen(function* () {
+      const { port } = yield* ShadowRest.serve({ host: "127.0.0.1", port: 0, keys: [], limits: { perAddress: 4 } })
+      const url = `http://127.0.0.1:${port}`
+      const idle: Array<Socket> = []
+      for (let n = 0; n < 20; n++) idle.push(yield* socketTo(url))
+      expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
+      yield* Effect.promise(() => vi.waitUntil(() => idle.filter(({ closed }) => !closed).length <= 4))
     }).pipe(Effect.scoped, Effect.provide(shadows))
   )
 })

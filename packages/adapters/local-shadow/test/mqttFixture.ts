@@ -57,8 +57,14 @@ export const connectDevice = Effect.fnUntraced(function* (
 })
 
 /** The broker on a port of its own; answers its URL. */
-export const openBroker = (signIn?: Parameters<typeof ShadowMqtt.serve>[0]["signIn"]) =>
-  Effect.map(ShadowMqtt.serve({ host: "127.0.0.1", port: 0, signIn }), ({ port }) => `mqtt://127.0.0.1:${port}`)
+export const openBroker = (
+  signIn?: Parameters<typeof ShadowMqtt.serve>[0]["signIn"],
+  limits?: Parameters<typeof ShadowMqtt.serve>[0]["limits"]
+) =>
+  Effect.map(
+    ShadowMqtt.serve({ host: "127.0.0.1", port: 0, signIn, ...(limits && { limits }) }),
+    ({ port }) => `mqtt://127.0.0.1:${port}`
+  )
 
 /** When the connection has ended. */
 export const closed = (client: MqttClient) =>

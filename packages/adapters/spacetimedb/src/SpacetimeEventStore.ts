@@ -6,6 +6,7 @@ import {
   type EventStore,
   type NewEvent,
   type PrepareError,
+  type Receipt,
   ReceiptExists,
   type Settlement,
   type StoredEvent,
@@ -24,6 +25,8 @@ const MAX = 2 ** 32 - 1
  * everything else that is under way there.
  */
 const LARGEST_APPEND = 10_000_000
+/** Names of streams that are asked for at once. */
+const STREAMS = 1_000
 const limited = (count: number): number => Math.min(count, MAX)
 
 export const make = ({ write, read, heard, heads }: Connection): EventStore["Service"] => {
@@ -36,14 +39,39 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(unavailable)
     )
 
-  return {
-    read: (streamId, afterVersion, limit) =>
-      pages(limit, afterVersion, (after, limit) =>
-        after >= MAX ? EMPTY : read("read_stream", { stream: streamId, after, limit })
-      ),
+  const readStream = (stream: string, afterVersion: number, limit: number) =>
+    pages(limit, afterVersion, (after, limit) => (after >= MAX ? EMPTY : read("read_stream", { stream, after, limit })))
 
-    readAll: (afterPosition, limit, prefix = "") =>
-      pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix })),
+  /** Everything in the streams that start so: the feed has no index of them, their names have one. */
+  const streamsOf = Effect.fnUntraced(function* (prefix: string) {
+    const events: Array<StoredEvent> = []
+    let after = ""
+    while (true) {
+      const streams = yield* Effect.mapError(read("list_streams", { prefix, after, limit: STREAMS }), unavailable)
+      for (const stream of streams) events.push(...(yield* readStream(stream, 0, MAX)))
+      if (streams.length < STREAMS) return events
+      after = streams.at(-1) ?? after
+    }
+  })
+
+  return {
+    read: readStream,
+
+    readAll: (afterPosition, limit, prefix = "", lockId) =>
+      lockId === undefined
+        ? pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix }))
+        : Effect.map(streamsOf(prefix), (events) =>
+            events
+              .filter(({ position, data }) => position > afterPosition && data["lockId"] === lockId)
+              .sort((a, b) => a.position - b.position)
+              .slice(0, limit)
+          ),
+
+    event: (eventId) =>
+      Effect.mapBoth(read("find_event", { eventId }), {
+        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
+        onFailure: unavailable
+      }),
 
     head: Effect.mapBoth(read("feed_head", {}), { onSuccess: Number, onFailure: unavailable }),
 
@@ -51,7 +79,9 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
 
     append: (stream, expected, events, receipt, mayPass = false) =>
-      Effect.flatMap(toWire(events), (events) => write("append", { stream, expected, events, receipt, mayPass })).pipe(
+      Effect.flatMap(toWire(events), (events) =>
+        write("append", { stream, expected, events, mayPass, ...receiptOf(receipt) })
+      ).pipe(
         Effect.map((head) =>
           head === undefined
             ? { version: expected, position: heard() }
@@ -67,7 +97,16 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
 
     prepare: (expected, events, { streamId, commandId, attempt, thing, deadline }, receipt) =>
       Effect.flatMap(toWire(events), (events) =>
-        write("prepare", { stream: streamId, expected, events, receipt, commandId, attempt, thing, deadline })
+        write("prepare", {
+          stream: streamId,
+          expected,
+          events,
+          commandId,
+          attempt,
+          thing,
+          deadline,
+          ...receiptOf(receipt)
+        })
       ).pipe(
         Effect.catchTag("Refused", (refused): Effect.Effect<undefined, PrepareError> => {
           switch (refused.refusal.code) {
@@ -95,16 +134,14 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
       onFailure: unavailable
     }),
 
-    event: (eventId) =>
-      Effect.mapBoth(read("find_event", { eventId }), {
-        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
-        onFailure: unavailable
-      }),
-
     receipt: (id) =>
       Effect.mapBoth(read("find_receipt", { id }), {
         onSuccess: (found) =>
-          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
+          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, expiresAt, ...rest }) => ({
+            ...rest,
+            streamId,
+            ...(expiresAt === 0n ? {} : { expiresAt: Number(expiresAt) })
+          })),
         onFailure: unavailable
       }),
 
@@ -119,6 +156,11 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     changes: Stream.mapError(heads, unavailable)
   }
 }
+
+const receiptOf = (receipt: Receipt | undefined) => ({
+  receipt: receipt && { id: receipt.id, fingerprint: receipt.fingerprint },
+  expiresAt: receipt?.expiresAt
+})
 
 type Page = ReadAnswer<"read_feed">
 type Append = WriteArguments<"append">

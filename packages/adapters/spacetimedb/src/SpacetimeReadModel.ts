@@ -5,6 +5,7 @@
 import {
   canonical,
   type DeviceState,
+  type OwnedLock,
   project,
   type ReadModel,
   ReadModelUnavailable,
@@ -38,8 +39,19 @@ export const make = ({ write, read }: Connection): ReadModel["Service"] => {
 
     devicesOwnedBy: (ownerId, orgId) =>
       Effect.mapBoth(read("owned_devices", { ownerId, orgId }), {
-        onSuccess: (rows) =>
-          rows.map(({ online, lastSeen, ...row }) => ({ ...toState(row), online, lastSeen: lastSeen ?? null })),
+        onSuccess: (rows) => rows.map(toOwned),
+        onFailure: unavailable
+      }),
+
+    locksOfOrganization: (orgId) =>
+      Effect.mapBoth(read("locks_of_organization", { orgId }), {
+        onSuccess: (lockIds) => lockIds.map(Number),
+        onFailure: unavailable
+      }),
+
+    devices: (lockIds) =>
+      Effect.mapBoth(read("devices", { lockIds: lockIds.map(BigInt) }), {
+        onSuccess: (rows) => rows.map(toOwned),
         onFailure: unavailable
       }),
 
@@ -47,7 +59,11 @@ export const make = ({ write, read }: Connection): ReadModel["Service"] => {
 
     lockOfTempKey: (uuid) => Effect.mapBoth(read("lock_of_temp_key", { uuid: canonical(uuid) }), toLock),
 
-    isKnownUser: (userId) => Effect.mapError(read("is_known_user", { userId }), unavailable),
+    isKnownUser: (userId, orgId) =>
+      Effect.mapError(
+        orgId === undefined ? read("is_known_user", { userId }) : read("is_user_of", { key: userOf(orgId, userId) }),
+        unavailable
+      ),
 
     reportDevice: (thing, online, at) => done(write("report_device", { thing, online, at })),
 
@@ -63,6 +79,7 @@ type Device = WriteArguments<"apply_rows">["devices"][number]
 const rowsAfter = ({ devices }: ReadAnswer<"device_rows">, events: ReadonlyArray<StoredEvent>) => {
   const rows = new Map(devices.map((row) => [Number(row.lockId), toState(row)]))
   const users = new Set<string>()
+  const usersOf = new Set<string>()
   const tempKeys: WriteArguments<"apply_rows">["tempKeys"] = []
   for (const event of events) {
     const projected = project(event)
@@ -70,10 +87,13 @@ const rowsAfter = ({ devices }: ReadAnswer<"device_rows">, events: ReadonlyArray
     const { lockId, tempKeyUuid } = projected
     const row = projected.row(rows.get(lockId))
     if (row !== undefined) rows.set(lockId, row)
-    for (const user of projected.users) users.add(user)
+    for (const user of projected.users) {
+      users.add(user)
+      usersOf.add(userOf(event.orgId, user))
+    }
     if (tempKeyUuid !== undefined) tempKeys.push({ uuid: tempKeyUuid, lockId: BigInt(lockId) })
   }
-  return { devices: Array.from(rows.values(), toDevice), users: [...users], tempKeys }
+  return { devices: Array.from(rows.values(), toDevice), users: [...users], tempKeys, usersOf: [...usersOf] }
 }
 
 const toDevice = ({ lockId, serialNumber, ownerId, orgId, ...row }: DeviceState): Device => ({
@@ -91,6 +111,14 @@ const toState = ({ lockId, serialNumber, ownerId, orgId, ...row }: Device): Devi
   ownerId: ownerId ?? null,
   orgId: orgId ?? null
 })
+
+const toOwned = ({ online, lastSeen, ...row }: ReadAnswer<"devices">[number]): OwnedLock => ({
+  ...toState(row),
+  online,
+  lastSeen: lastSeen ?? null
+})
+
+const userOf = (orgId: string, userId: string): string => JSON.stringify([orgId, userId])
 
 const unavailable = ({ message, cause }: Unavailable): ReadModelUnavailable =>
   new ReadModelUnavailable({ message, cause })

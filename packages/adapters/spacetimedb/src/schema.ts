@@ -57,6 +57,7 @@ export const declare = (t: typeof Types) => {
     lastUpdated: t.f64()
   }
   const Device = t.object("Device", device)
+  const OwnedDevice = t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) })
   const TempKey = t.object("TempKey", { uuid: t.string(), lockId: t.u64() })
   const append = {
     stream: t.string(),
@@ -64,6 +65,8 @@ export const declare = (t: typeof Types) => {
     events: t.array(NewEvent),
     receipt: t.option(Receipt)
   }
+  /** Of the receipt; kept for ever if there is none. In rows it is 0 then: an option cannot be indexed. */
+  const expiresAt = t.option(t.f64())
 
   return {
     rows: {
@@ -77,7 +80,9 @@ export const declare = (t: typeof Types) => {
         commandId: t.string().primaryKey(),
         events: t.array(NewEvent),
         receipt: t.option(Receipt),
-        attempt: t.u32().default(1)
+        attempt: t.u32().default(1),
+        /** Of the receipt. */
+        expiresAt: t.u64().default(0n)
       },
       /** Ids of events that are prepared: nobody else may use them. */
       prepared_ids: { eventId: t.string().primaryKey() },
@@ -90,7 +95,7 @@ export const declare = (t: typeof Types) => {
         settledAt: t.u64().index("btree"),
         attempt: t.u32().default(1)
       },
-      receipts: { ...receipt, id: t.string().primaryKey() },
+      receipts: { ...receipt, id: t.string().primaryKey(), expiresAt: t.u64().default(0n).index("btree") },
       snapshots: { ...snapshot, stream: t.string().primaryKey() },
       /** How far a read model has come. */
       checkpoints: { name: t.string().primaryKey(), position: t.u64() },
@@ -109,6 +114,10 @@ export const declare = (t: typeof Types) => {
         owner: t.string().index("btree")
       },
       known_users: { userId: t.string().primaryKey() },
+      /** Who was named by events of which organization; `key` is JSON of both. */
+      users_of: { key: t.string().primaryKey() },
+      /** The organization of a lock that has one. */
+      organizations: { lockId: t.u64().primaryKey(), orgId: t.string().index("btree") },
       temp_keys: { uuid: t.string().primaryKey(), lockId: t.u64() },
       /** What was heard of devices; `since` is minus infinity until one has said whether it is there. */
       presence: { thing: t.string().primaryKey(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
@@ -116,8 +125,8 @@ export const declare = (t: typeof Types) => {
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
     reducers: {
-      append: { ...append, mayPass: t.bool() },
-      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64() },
+      append: { ...append, mayPass: t.bool(), expiresAt },
+      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64(), expiresAt },
       commit: { commandId: t.string(), attempt: t.option(t.u32()), thing: t.string(), at: t.f64() },
       discard: { commandId: t.string(), attempt: t.u32() },
       release: { commandId: t.string(), attempt: t.u32() },
@@ -128,7 +137,8 @@ export const declare = (t: typeof Types) => {
         to: t.u64(),
         devices: t.array(Device),
         users: t.array(t.string()),
-        tempKeys: t.array(TempKey)
+        tempKeys: t.array(TempKey),
+        usersOf: t.array(t.string())
       },
       forget_rows: {},
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
@@ -153,7 +163,10 @@ export const declare = (t: typeof Types) => {
       },
       unsettled: { params: {}, returns: t.array(t.object("Reservation", reservation)) },
       find_event: { params: { eventId: t.string() }, returns: t.option(StoredEvent) },
-      find_receipt: { params: { id: t.string() }, returns: t.option(t.object("StoredReceipt", receipt)) },
+      find_receipt: {
+        params: { id: t.string() },
+        returns: t.option(t.object("StoredReceipt", { ...receipt, expiresAt: t.u64() }))
+      },
       find_snapshot: { params: { stream: t.string() }, returns: t.option(t.object("Snapshot", snapshot)) },
       /** The checkpoint, and the rows of these locks. */
       device_rows: {
@@ -162,11 +175,14 @@ export const declare = (t: typeof Types) => {
       },
       owned_devices: {
         params: { ownerId: t.string(), orgId: t.option(t.string()) },
-        returns: t.array(t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) }))
+        returns: t.array(OwnedDevice)
       },
+      devices: { params: { lockIds: t.array(t.u64()) }, returns: t.array(OwnedDevice) },
+      locks_of_organization: { params: { orgId: t.string() }, returns: t.array(t.u64()) },
       lock_of_thing: { params: { thing: t.string() }, returns: t.option(t.u64()) },
       lock_of_temp_key: { params: { uuid: t.string() }, returns: t.option(t.u64()) },
       is_known_user: { params: { userId: t.string() }, returns: t.bool() },
+      is_user_of: { params: { key: t.string() }, returns: t.bool() },
       is_online: { params: { thing: t.string() }, returns: t.bool() }
     }
   }

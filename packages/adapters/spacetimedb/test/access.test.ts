@@ -79,7 +79,14 @@ const mallory = new Identity(identityOf("localhost", "mallory"))
 
 /** Good arguments of everything that can be called. */
 const sample = {
-  append: { stream: "lock-1", expected: 0, events: [], receipt: undefined, mayPass: false },
+  append: {
+    stream: "lock-1",
+    expected: 0,
+    events: [],
+    receipt: undefined,
+    mayPass: false,
+    expiresAt: undefined
+  },
   prepare: {
     stream: "lock-1",
     expected: 0,
@@ -88,13 +95,14 @@ const sample = {
     commandId: "command",
     attempt: 1,
     thing: "thing",
-    deadline: 0
+    deadline: 0,
+    expiresAt: undefined
   },
   commit: { commandId: "command", attempt: undefined, thing: "thing", at: 0 },
   discard: { commandId: "command", attempt: 1 },
   release: { commandId: "command", attempt: 1 },
   save_snapshot: { stream: "lock-1", version: 1, state: "{}" },
-  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [] },
+  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [], usersOf: [] },
   forget_rows: {},
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
@@ -111,7 +119,10 @@ const sample = {
   owned_devices: { ownerId: "ann", orgId: undefined },
   lock_of_thing: { thing: "thing" },
   lock_of_temp_key: { uuid: "uuid" },
+  devices: { lockIds: [] },
+  locks_of_organization: { orgId: "org-1" },
   is_known_user: { userId: "ann" },
+  is_user_of: { key: "key" },
   is_online: { thing: "thing" }
 } satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
   readonly [Name in ReadName]: ReadArguments<Name>

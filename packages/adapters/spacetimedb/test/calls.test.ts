@@ -46,7 +46,7 @@ it("a page for few of the streams looks at so many positions and no more", async
 })
 
 it("rows that rest on another checkpoint are refused, and change nothing", async () => {
-  const rows = { devices: [], users: ["ann"], tempKeys: [] }
+  const rows = { devices: [], users: ["ann"], tempKeys: [], usersOf: [] }
   await connection.write("apply_rows", { ...rows, from: 0n, to: 3n })
   for (const from of [0n, 2n, 4n]) {
     const stale = connection.write("apply_rows", { ...rows, users: ["eve"], from, to: from + 1n })

@@ -65,6 +65,8 @@ const REMEMBERED_STREAMS = 100_000
 /** How long it is known how a prepared append ended, in milliseconds. */
 const KEEP_SETTLED = 24 * 60 * 60 * 1000
 const PRUNE_EVERY = 60 * 60 * 1000
+/** Most that one pruning deletes, since appends wait for it; when there is more, the next one comes at once. */
+const PRUNE_AT_ONCE = 1_000
 
 const done: WriteAnswer = { _tag: "Done" }
 const discarded: Settlement = { _tag: "Discarded" }
@@ -82,7 +84,7 @@ export class EventLog {
     this.#db = db
     this.#sql = statements(db)
     // Also the first write: a file that may only be read is found out here and not by the first caller.
-    whileBusy(BUSY_TIMEOUT, () => this.#prune())
+    whileBusy(BUSY_TIMEOUT, () => this.#sql.prune.run(Date.now() - KEEP_SETTLED, PRUNE_AT_ONCE))
   }
 
   /**
@@ -94,6 +96,7 @@ export class EventLog {
     try {
       whileBusy(BUSY_TIMEOUT, () => this.#sql.begin.run())
       this.#forgetWhatOthersChanged()
+      if (Date.now() - this.#prunedAt > PRUNE_EVERY) this.#prune()
       const answers = requests.map((request) => this.#answer(request))
       this.#sql.commit.run()
       return answers
@@ -146,20 +149,11 @@ export class EventLog {
       this.#conflict(stream, request)
     if (refusal !== undefined) return refusal
     const { commandId, attempt, streamId, thing, deadline } = request.reservation
-    const { id, fingerprint } = request.receipt ?? { id: null, fingerprint: null }
-    this.#sql.prepare.run(
-      commandId,
-      attempt,
-      streamId,
-      thing,
-      deadline,
-      JSON.stringify(request.events),
-      id,
-      fingerprint
-    )
+    const { id = null, fingerprint = null, expiresAt = null } = request.receipt ?? {}
+    const events = JSON.stringify(request.events)
+    this.#sql.prepare.run(commandId, attempt, streamId, thing, deadline, events, id, fingerprint, expiresAt)
     for (const [eventId] of request.events) this.#sql.keepId.run(eventId, commandId)
     stream.reservation = { ...request.reservation, released: false }
-    if (Date.now() - this.#prunedAt > PRUNE_EVERY) this.#prune()
     return done
   }
 
@@ -184,9 +178,13 @@ export class EventLog {
     }
     // A receipt id that another append took meanwhile stays with that append.
     const receipt =
-      row.receiptId === null || this.#sql.hasReceipt.get(row.receiptId) !== undefined
+      row.receiptId === null || this.#hasReceipt(row.receiptId)
         ? undefined
-        : { id: row.receiptId, fingerprint: row.fingerprint ?? "" }
+        : {
+            id: row.receiptId,
+            fingerprint: row.fingerprint ?? "",
+            ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt })
+          }
     const prepared: ReadonlyArray<EventColumns> = JSON.parse(row.events ?? "[]")
     const accepted = prepared.map(
       ([eventId, type, data, at, orgId, principal, commandId]): EventColumns => [
@@ -215,10 +213,14 @@ export class EventLog {
   }
 
   #hindrance(stream: StreamState, { receipt }: Write, mayPass: boolean): Refusal | undefined {
-    if (receipt !== undefined && this.#sql.hasReceipt.get(receipt.id) !== undefined) {
+    if (receipt !== undefined && this.#hasReceipt(receipt.id)) {
       return { _tag: "ReceiptExists", id: receipt.id }
     }
     return stream.reservation === undefined || mayPass ? undefined : { _tag: "StreamReserved", ...stream.reservation }
+  }
+
+  #hasReceipt(id: string): boolean {
+    return this.#sql.hasReceipt.get(id, Date.now()) !== undefined
   }
 
   #reuse({ commandId, attempt }: Omit<Reservation, "released">): Refusal | undefined {
@@ -253,7 +255,8 @@ export class EventLog {
     }
     const { version } = stream
     if (receipt !== undefined) {
-      this.#sql.saveReceipt.run(receipt.id, receipt.fingerprint, streamId, firstVersion, version)
+      const { id, fingerprint, expiresAt = null } = receipt
+      this.#sql.saveReceipt.run(id, fingerprint, streamId, firstVersion, version, expiresAt)
     }
     return { version, position: this.head }
   }
@@ -289,8 +292,10 @@ export class EventLog {
   }
 
   #prune() {
-    this.#prunedAt = Date.now()
-    this.#sql.prune.run(this.#prunedAt - KEEP_SETTLED)
+    const now = Date.now()
+    const settled = this.#sql.prune.run(now - KEEP_SETTLED, PRUNE_AT_ONCE).changes
+    const expired = this.#sql.pruneReceipts.run(now, PRUNE_AT_ONCE).changes
+    if (settled < PRUNE_AT_ONCE && expired < PRUNE_AT_ONCE) this.#prunedAt = now
   }
 }
 
@@ -303,6 +308,7 @@ interface ReservationRow {
   readonly events: string | null
   readonly receiptId: string | null
   readonly fingerprint: string | null
+  readonly expiresAt: number | null
   readonly settledAt: number | null
   readonly version: number | null
   readonly position: number | null
@@ -321,23 +327,28 @@ const statements = (db: DatabaseSync) => ({
   keepId: db.prepare("INSERT INTO prepared_ids VALUES (?, ?)"),
   dropIds: db.prepare("DELETE FROM prepared_ids WHERE command_id = ?"),
   insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-  hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ?"),
-  saveReceipt: db.prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?)"),
+  hasReceipt: db.prepare("SELECT 1 FROM receipts WHERE id = ? AND (expires_at IS NULL OR expires_at > ?)"),
+  // Only one that has expired gives way.
+  saveReceipt: db.prepare("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?)"),
+  pruneReceipts: db.prepare("DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE expires_at <= ? LIMIT ?)"),
   pending: db.prepare(
     `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
      FROM reservations WHERE stream = ? AND settled_at IS NULL`
   ),
   reservation: db.prepare(
-    `SELECT attempt, thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint, settled_at AS settledAt, version, position
+    `SELECT attempt, thing, stream AS streamId, events, receipt_id AS receiptId, fingerprint,
+       receipt_expires_at AS expiresAt, settled_at AS settledAt, version, position
      FROM reservations WHERE command_id = ?`
   ),
   // A command that was discarded may be prepared once more. Nothing else ever gives way to an insert.
   prepare: db.prepare(
-    `INSERT INTO reservations (command_id, attempt, stream, thing, deadline, events, receipt_id, fingerprint)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO reservations
+       (command_id, attempt, stream, thing, deadline, events, receipt_id, fingerprint, receipt_expires_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (command_id) DO UPDATE
-     SET attempt = excluded.attempt, stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline, released = 0,
-       events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint, settled_at = NULL
+     SET attempt = excluded.attempt, stream = excluded.stream, thing = excluded.thing, deadline = excluded.deadline,
+       released = 0, events = excluded.events, receipt_id = excluded.receipt_id, fingerprint = excluded.fingerprint,
+       receipt_expires_at = excluded.receipt_expires_at, settled_at = NULL
      WHERE settled_at IS NOT NULL AND version IS NULL`
   ),
   settle: db.prepare(
@@ -347,7 +358,9 @@ const statements = (db: DatabaseSync) => ({
     `UPDATE reservations SET released = 1 WHERE command_id = ? AND attempt = ? AND settled_at IS NULL
      RETURNING stream AS streamId`
   ),
-  prune: db.prepare("DELETE FROM reservations WHERE settled_at < ?"),
+  prune: db.prepare(
+    "DELETE FROM reservations WHERE command_id IN (SELECT command_id FROM reservations WHERE settled_at < ? LIMIT ?)"
+  ),
   saveSnapshot: db.prepare(
     `INSERT INTO snapshots VALUES (?, ?, ?)
      ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state

@@ -29,6 +29,8 @@ import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 import type { WriterData } from "./worker.ts"
 
+/** Of the database, kept in memory for reads: what a tenant asks for again is there, also when the file is large. */
+const CACHE_KIB = 16_384
 /** Milliseconds that a read may wait, in the main thread: only while another process repairs or closes the database. */
 const READ_TIMEOUT = 500
 
@@ -44,6 +46,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
       Effect.try({ try: () => new DatabaseSync(file, { readOnly: true, timeout: READ_TIMEOUT }), catch: unavailable }),
       (db) => Effect.sync(() => db.close())
     )
+    yield* Effect.try({ try: () => db.exec(`PRAGMA cache_size = -${CACHE_KIB}`), catch: unavailable })
     const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
     const query = <A>(run: () => A) =>
       Effect.try({
@@ -82,14 +85,18 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
             : toStored(sql.read.all(streamId, afterVersion, limit))
         ),
 
-      readAll: (afterPosition, limit, prefix) =>
-        query(() =>
-          toStored(
-            prefix === undefined
-              ? sql.readAll.all(afterPosition, limit)
-              : sql.readAllOf.all(afterPosition, prefix, limit)
+      readAll: (afterPosition, limit, prefix, lockId) =>
+        query(() => {
+          if (prefix === undefined) return toStored(sql.readAll.all(afterPosition, limit))
+          const { all, aboutLock } = isOneKind(prefix) ? sql.ofKind : sql.ofAny
+          return toStored(
+            lockId === undefined
+              ? all.all(afterPosition, prefix, limit)
+              : aboutLock.all(afterPosition, prefix, limit, lockId)
           )
-        ),
+        }),
+
+      event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
 
       head: query(head),
 
@@ -151,9 +158,12 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
         (sql.unsettled.all() as Array<ReservationRow>).map((row) => ({ ...row, released: row.released === 1 }))
       ),
 
-      event: (eventId) => query(() => Option.fromUndefinedOr(toStored(sql.event.all(eventId))[0])),
-
-      receipt: (id) => query(() => Option.fromUndefinedOr(sql.receipt.get(id) as Receipted | undefined)),
+      receipt: (id) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          query(() =>
+            Option.map(Option.fromUndefinedOr(sql.receipt.get(id, now) as ReceiptRow | undefined), toReceipted)
+          )
+        ),
 
       snapshot: (streamId) => query(() => Option.fromUndefinedOr(sql.snapshot.get(streamId) as Snapshot | undefined)),
 
@@ -196,6 +206,13 @@ const toColumns = (event: NewEvent): EventColumns => [
   event.commandId,
   event.acceptedAt ?? null
 ]
+
+type ReceiptRow = Omit<Receipted, "expiresAt"> & { readonly expiresAt: number | null }
+
+const toReceipted = ({ expiresAt, ...row }: ReceiptRow): Receipted => ({
+  ...row,
+  ...(expiresAt === null ? {} : { expiresAt })
+})
 
 type ReservationRow = Omit<Reservation, "released"> & { readonly released: number }
 type EventRow = readonly [
@@ -243,15 +260,32 @@ const inArrays = (statement: StatementSync): StatementSync => {
   return statement
 }
 
+/** Whether all streams whose ids start so are of one kind, and not those of locks. */
+const isOneKind = (prefix: string): boolean => prefix.includes("-") && !prefix.startsWith("lock-")
+
+/** The feed after ?1, of streams that start with ?2, at most ?3 events; and those of them that are about lock ?4. */
+const readsOf = (db: DatabaseSync, narrowing: string) => {
+  const read = (about: string) =>
+    inArrays(
+      db.prepare(
+        `SELECT ${EVENT} FROM events
+         WHERE position > ?1 AND substr(stream, 1, length(?2)) = ?2 ${narrowing} ${about} ORDER BY position LIMIT ?3`
+      )
+    )
+  return { all: read(""), aboutLock: read("AND data ->> '$.lockId' = ?4") }
+}
+
 const statements = (db: DatabaseSync) => ({
   isBeyond: db.prepare("SELECT 1 FROM events WHERE stream = ? AND version > ? LIMIT 1"),
   read: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE stream = ? AND version > ? ORDER BY version LIMIT ?`)),
   readAll: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE position > ? ORDER BY position LIMIT ?`)),
-  readAllOf: inArrays(
-    db.prepare(
-      `SELECT ${EVENT} FROM events WHERE position > ?1 AND substr(stream, 1, length(?2)) = ?2 ORDER BY position LIMIT ?3`
-    )
+  ofAny: readsOf(db, ""),
+  // In the words of the indexes, which SQLite then uses.
+  ofKind: readsOf(
+    db,
+    "AND substr(stream, 1, 5) <> 'lock-' AND substr(stream, 1, instr(stream, '-')) = substr(?2, 1, instr(?2, '-'))"
   ),
+  event: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE event_id = ? ORDER BY position LIMIT 1`)),
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
   dataVersion: db.prepare("PRAGMA data_version"),
   streamFrom: db.prepare("SELECT stream FROM events WHERE stream >= ? ORDER BY stream LIMIT 1"),
@@ -260,9 +294,9 @@ const statements = (db: DatabaseSync) => ({
     `SELECT command_id AS commandId, attempt, stream AS streamId, thing, deadline, released
      FROM reservations WHERE settled_at IS NULL`
   ),
-  event: inArrays(db.prepare(`SELECT ${EVENT} FROM events WHERE event_id = ? ORDER BY position LIMIT 1`)),
   receipt: db.prepare(
-    "SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version FROM receipts WHERE id = ?"
+    `SELECT id, fingerprint, stream AS streamId, first_version AS firstVersion, version, expires_at AS expiresAt
+     FROM receipts WHERE id = ?1 AND (expires_at IS NULL OR expires_at > ?2)`
   ),
   snapshot: db.prepare("SELECT version, state FROM snapshots WHERE stream = ?")
 })

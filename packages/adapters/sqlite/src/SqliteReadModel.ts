@@ -48,6 +48,15 @@ const migrations = [
   CREATE TABLE devices (thing TEXT PRIMARY KEY, online INTEGER, since INTEGER, last_seen INTEGER NOT NULL) STRICT;
   INSERT INTO devices SELECT thing, online, at, at FROM presence;
   DROP TABLE presence;
+  `,
+  `
+  CREATE INDEX device_state_organization ON device_state (org_id);
+  -- Who was named by events of which organization. Only the feed tells, so everything is projected again.
+  CREATE TABLE users_of (org_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (org_id, user_id)) STRICT;
+  DELETE FROM device_state;
+  DELETE FROM temp_keys;
+  DELETE FROM known_users;
+  UPDATE checkpoint SET position = 0;
   `
 ]
 
@@ -139,15 +148,20 @@ export const make: (
       }),
 
     devicesOwnedBy: (userId, orgId) =>
-      attempt(() =>
-        (sql.ownedBy.all(userId, orgId ?? null) as Array<OwnedRow>).map((row) => ({ ...row, online: row.online === 1 }))
-      ),
+      attempt(() => (sql.ownedBy.all(userId, orgId ?? null) as Array<OwnedRow>).map(toOwned)),
+
+    locksOfOrganization: (orgId) => attempt(() => sql.ofOrganization.all(orgId).map((row) => Number(row["lock_id"]))),
+
+    devices: (lockIds) => attempt(() => (sql.devices.all(JSON.stringify(lockIds)) as Array<OwnedRow>).map(toOwned)),
 
     lockOfThing: (thing) => attempt(() => lockId(sql.lockOfThing.get(thing))),
 
     lockOfTempKey: (tempKeyUuid) => attempt(() => lockId(sql.lockOfTempKey.get(canonical(tempKeyUuid)))),
 
-    isKnownUser: (userId) => attempt(() => sql.isKnownUser.get(userId) !== undefined),
+    isKnownUser: (userId, orgId) =>
+      attempt(
+        () => (orgId === undefined ? sql.isKnownUser.get(userId) : sql.isKnownTo.get(orgId, userId)) !== undefined
+      ),
 
     reportDevice: (thing, online, at) =>
       attempt(
@@ -175,6 +189,7 @@ interface Changes {
 const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
   const changed = new Map<number, Changes>()
   const known = new Set<string>()
+  const knownTo = new Map<string, Set<string>>()
   for (const event of events) {
     const projected = project(event)
     if (projected === undefined) continue
@@ -195,11 +210,15 @@ const applyNews = (sql: Statements, events: ReadonlyArray<StoredEvent>) => {
     }
     changes.keys += adds.keysCount ?? 0
     changes.residents += adds.residentCount ?? 0
-    for (const user of users) known.add(user)
+    for (const user of users) {
+      known.add(user)
+      knownTo.set(event.orgId, (knownTo.get(event.orgId) ?? new Set()).add(user))
+    }
     if (tempKeyUuid !== undefined) sql.addTempKey.run(tempKeyUuid, lockId)
   }
   for (const [lockId, changes] of changed) save(sql, lockId, changes)
   for (const user of known) sql.addUser.run(user)
+  for (const [orgId, users] of knownTo) for (const user of users) sql.addUserOf.run(orgId, user)
 }
 
 const create = (sql: Statements, row: DeviceState) => {
@@ -218,6 +237,7 @@ const save = (sql: Statements, lockId: number, { sets, keys, residents, last: { 
 }
 
 type OwnedRow = Omit<OwnedLock, "online"> & { readonly online: number | null }
+const toOwned = (row: OwnedRow): OwnedLock => ({ ...row, online: row.online === 1 })
 type Statements = ReturnType<typeof statements>
 
 const lockId = (row: { readonly [column: string]: unknown } | undefined): Option.Option<number> =>
@@ -226,6 +246,9 @@ const lockId = (row: { readonly [column: string]: unknown } | undefined): Option
 const DEVICE = `lock_id AS lockId, lock_uuid AS lockUuid, thing_name AS thingName, serial_number AS serialNumber,
   owner_id AS ownerId, org_id AS orgId, keys_count AS keysCount, resident_count AS residentCount,
   last_event AS lastEvent, last_updated AS lastUpdated`
+
+/** Rows of locks, with what was heard of their devices. */
+const DEVICES = `SELECT ${DEVICE}, online, last_seen AS lastSeen FROM device_state LEFT JOIN devices ON thing = thing_name`
 
 const TOUCH = "keys_count = keys_count + ?1, resident_count = resident_count + ?2, last_event = ?3, last_updated = ?4"
 
@@ -241,14 +264,18 @@ const statements = (db: DatabaseSync) => ({
   touchDevice: db.prepare(`UPDATE device_state SET ${TOUCH} WHERE lock_id = ?5`),
   setOwner: db.prepare(`UPDATE device_state SET ${TOUCH}, owner_id = ?6 WHERE lock_id = ?5`),
   addUser: db.prepare("INSERT OR IGNORE INTO known_users VALUES (?)"),
+  addUserOf: db.prepare("INSERT OR IGNORE INTO users_of VALUES (?, ?)"),
   addTempKey: db.prepare("INSERT OR IGNORE INTO temp_keys VALUES (?, ?)"),
   ownedBy: db.prepare(
-    `SELECT ${DEVICE}, online, last_seen AS lastSeen FROM device_state LEFT JOIN devices ON thing = thing_name
+    `${DEVICES}
      WHERE owner_id = ?1 AND (?2 IS NULL OR org_id = ?2) ORDER BY lock_id`
   ),
+  ofOrganization: db.prepare("SELECT lock_id FROM device_state WHERE org_id = ? ORDER BY lock_id"),
+  devices: db.prepare(`${DEVICES} WHERE lock_id IN (SELECT value FROM json_each(?))`),
   lockOfThing: db.prepare("SELECT lock_id FROM device_state WHERE thing_name = ? ORDER BY lock_id LIMIT 1"),
   lockOfTempKey: db.prepare("SELECT lock_id FROM temp_keys WHERE uuid = ?"),
   isKnownUser: db.prepare("SELECT 1 FROM known_users WHERE user_id = ?"),
+  isKnownTo: db.prepare("SELECT 1 FROM users_of WHERE org_id = ? AND user_id = ?"),
   report: db.prepare(
     `INSERT INTO devices VALUES (?1, ?2, ?3, ?3)
      ON CONFLICT (thing) DO UPDATE SET
@@ -265,6 +292,7 @@ const statements = (db: DatabaseSync) => ({
     db.prepare("DELETE FROM device_state"),
     db.prepare("DELETE FROM temp_keys"),
     db.prepare("DELETE FROM known_users"),
+    db.prepare("DELETE FROM users_of"),
     db.prepare("UPDATE checkpoint SET position = 0")
   ]
 })

@@ -65,5 +65,24 @@ export const migrations: ReadonlyArray<string> = [
   CREATE INDEX prepared_ids_of ON prepared_ids (command_id);
   INSERT OR IGNORE INTO prepared_ids
     SELECT event.value ->> 0, command_id FROM reservations, json_each(events) AS event WHERE settled_at IS NULL;
+  `,
+  `
+  -- What is beside the streams of locks: by the kind of its stream, and by the lock that it is about. Events of locks
+  -- pay nothing for these.
+  CREATE INDEX events_of_kind ON events (substr(stream, 1, instr(stream, '-')))
+    WHERE substr(stream, 1, 5) <> 'lock-';
+  CREATE INDEX events_about_lock ON events (data ->> '$.lockId')
+    WHERE substr(stream, 1, 5) <> 'lock-' AND data ->> '$.lockId' IS NOT NULL;
+
+  CREATE INDEX reservations_settled ON reservations (settled_at) WHERE settled_at IS NOT NULL;
+  `,
+  // Receipts of idempotency keys end: those that are there already, 30 days from now. They are known by their ids, which
+  // are digests of 43 characters; tickets of guest pages have such ids too, and no fingerprint.
+  `
+  ALTER TABLE receipts ADD COLUMN expires_at INTEGER;
+  ALTER TABLE reservations ADD COLUMN receipt_expires_at INTEGER;
+  UPDATE receipts SET expires_at = (unixepoch() + 30 * 24 * 60 * 60) * 1000
+    WHERE length(id) = 43 AND fingerprint <> '' AND fingerprint <> id;
+  CREATE INDEX receipts_expiring ON receipts (expires_at) WHERE expires_at IS NOT NULL;
   `
 ]

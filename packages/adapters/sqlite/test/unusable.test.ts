@@ -142,8 +142,12 @@ test(
   })
 )
 
-/** Pages in the middle: the schema and the newest events can be read, older events cannot. */
-const spoil = (file: string) => writeSync(openSync(file, "r+"), Buffer.alloc(20_480, 0xff), 0, undefined, 40_960)
+/** A page of events in the middle: the schema and the newest events can be read, older events cannot. */
+const spoil = (file: string) => {
+  const pages = readFileSync(file)
+  const text = pages.indexOf("x".repeat(1_000), pages.length / 2)
+  writeSync(openSync(file, "r+"), Buffer.alloc(4_096, 0xff), 0, undefined, text - (text % 4_096))
+}
 
 test(
   "a page that went bad is reported by whoever meets it, and nothing more is written",

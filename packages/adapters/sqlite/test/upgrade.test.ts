@@ -3,8 +3,9 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { openDatabase } from "../src/Database.ts"
+import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
 import * as Sqlite from "../src/Sqlite.ts"
 import { event, temporaryFolder } from "./fixture.ts"
@@ -56,9 +57,65 @@ it.live("a log and a read model of the first version keep what they hold, what w
       const [before, after] = yield* store.read("lock-7", 0, 10)
       expect(before).not.toHaveProperty("acceptedAt")
       expect(after).toMatchObject({ eventId, data, principal, commandId, acceptedAt: expect.any(Number) })
+      // Rows are made from the log again; what was heard of devices is nowhere else.
+      expect(yield* readModel.checkpoint).toBe(0)
+      const created = { lockId: 7, uuid: "thing", ownerId: "ada", timestamp: "2026-01-01T00:00:00.000Z" }
+      yield* readModel.apply([
+        { ...event(), type: "LockCreated", data: created, streamId: "lock-7", version: 1, position: 1 }
+      ])
       expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true, lastSeen: 1_700_000_000_000 }])
       yield* readModel.reportDevice("thing", false, 1_600_000_000_000)
       expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true }])
     }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)
+
+it.live("receipts of idempotency keys end 30 days after the upgrade; all others never do", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const log = openDatabase(join(folder, "latchkey.db"), {
+      synchronous: "FULL",
+      migrations: migrations.slice(0, 1),
+      busyTimeout: 0
+    })
+    const [ofKey, ofTicket, ofBulk] = ["k".repeat(43), "t".repeat(43), "command-0"]
+    const receipts: ReadonlyArray<readonly [id: string, fingerprint: string]> = [
+      [ofKey, "f".repeat(43)],
+      [ofTicket, ""],
+      [ofBulk, ofBulk]
+    ]
+    for (const receipt of receipts) {
+      log.prepare("INSERT INTO receipts VALUES (?, ?, 'lock-7', 1, 0)").run(...receipt)
+    }
+    log.close()
+    const before = Date.now()
+    yield* Effect.gen(function* () {
+      const store = yield* EventStore
+      const kept = Option.getOrThrow(yield* store.receipt(ofKey))
+      const left = (kept.expiresAt ?? 0) - before
+      expect(Math.abs(left - 30 * 24 * 60 * 60 * 1000)).toBeLessThan(60_000)
+      for (const id of [ofTicket, ofBulk]) {
+        expect(Option.getOrThrow(yield* store.receipt(id))).not.toHaveProperty("expiresAt")
+      }
+    }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)
+
+it.live("receipts that have ended are removed, a batch at a time, and no others", () =>
+  Effect.gen(function* () {
+    const file = join(yield* temporaryFolder, "latchkey.db")
+    const db = openDatabase(file, { synchronous: "FULL", migrations, busyTimeout: 0 })
+    const insert = db.prepare("INSERT INTO receipts VALUES (?, 'f', 'lock-7', 1, 0, ?)")
+    for (let index = 0; index < 1_500; index++) insert.run(`ended-${index}`, 1)
+    insert.run("lasting", 8e15)
+    insert.run("endless", null)
+    const log = new EventLog(db)
+    const left = () => db.prepare("SELECT count(*) AS count FROM receipts").get()?.["count"]
+    const write = () => log.commit([{ op: "saveSnapshot", streamId: "s", snapshot: { version: 1, state: "" } }])
+    write()
+    expect(left()).toBe(502)
+    write()
+    expect(db.prepare("SELECT id FROM receipts ORDER BY id").all()).toEqual([{ id: "endless" }, { id: "lasting" }])
+    db.close()
   }).pipe(Effect.scoped)
 )

@@ -86,7 +86,7 @@ it.live("fails only the caller whose request cannot be stored, not those who sha
   EventStore.use((store) =>
     Effect.gen(function* () {
       yield* store.append("before", 0, [event()])
-      const bad = { ...event(), at: 1.5 }
+      const bad = { ...event(), at: event().at + 0.5 }
       // One turn of the event loop, so one group; the position of what went before the bad one is taken back.
       const exits = yield* Effect.forEach(
         [[event()], [event(), bad], [event()], [bad]],

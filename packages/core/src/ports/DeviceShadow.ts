@@ -66,5 +66,11 @@ export class DeviceShadow extends Context.Service<
 
     /** What devices report, from now on; outcomes that the shadow still holds come first. */
     readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
+
+    /**
+     * Whether the thing is connected at this moment, where the implementation holds the connections: then its word counts,
+     * and never `true` in doubt. Without it, presence is what was reported last.
+     */
+    readonly isOnline?: (thing: string) => boolean
   }
 >()("@latchkey/core/DeviceShadow") {}

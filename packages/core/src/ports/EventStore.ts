@@ -46,7 +46,12 @@ export interface StoredEvent extends NewEvent {
 export const Receipt = Schema.Struct({
   id: Schema.String,
   /** Tells a retry from another request that reuses the id. */
-  fingerprint: Schema.String
+  fingerprint: Schema.String,
+  /**
+   * Epoch milliseconds until which it is kept: then it is as if it had never been given, and is deleted in time. Kept
+   * for ever unless given.
+   */
+  expiresAt: Schema.optionalKey(Schema.Int)
 })
 export type Receipt = typeof Receipt.Type
 
@@ -156,12 +161,20 @@ export class EventStore extends Context.Service<
       limit: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-    /** The feed after a position, at most `limit` events of it; with `prefix`, only of streams whose id starts so. */
+    /**
+     * The feed after a position, at most `limit` events of it; with `prefix`, only of streams whose id starts so; with
+     * `lockId` too, only events whose `data.lockId` it is. A prefix of one kind of streams beside those of locks (it
+     * holds their first hyphen) costs what it returns, however much else there is.
+     */
     readonly readAll: (
       afterPosition: number,
       limit: number,
-      prefix?: string
+      prefix?: string,
+      lockId?: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
+
+    /** The event with this id; of the doubles that logs of the first edition hold, the first. */
+    readonly event: (eventId: string) => Effect.Effect<Option.Option<StoredEvent>, StoreUnavailable>
 
     /** Position of the newest event; 0 when there is none. */
     readonly head: Effect.Effect<number, StoreUnavailable>
@@ -220,9 +233,7 @@ export class EventStore extends Context.Service<
     /** Every reservation. How a prepared append ended is remembered for a day. */
     readonly unsettled: Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
 
-    /** The event with this id; of the doubles that logs of the first edition hold, the first. */
-    readonly event: (eventId: string) => Effect.Effect<Option.Option<StoredEvent>, StoreUnavailable>
-
+    /** What a receipt was given for; none once it has expired. */
     readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
 
     readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>

@@ -42,13 +42,22 @@ export class ReadModel extends Context.Service<
       orgId?: string
     ) => Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
 
+    /** Which locks an organization has, by lockId. */
+    readonly locksOfOrganization: (orgId: string) => Effect.Effect<ReadonlyArray<number>, ReadModelUnavailable>
+
+    /** These of the locks that there are, in any order: one question, however many. */
+    readonly devices: (lockIds: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
+
     readonly lockOfThing: (thing: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
 
     /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
     readonly lockOfTempKey: (tempKeyUuid: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
 
-    /** Whether this id was ever an owner, a key holder or a resident. */
-    readonly isKnownUser: (userId: string) => Effect.Effect<boolean, ReadModelUnavailable>
+    /**
+     * Whether this id was ever an owner, a key holder or a resident; with `orgId`, whether an event of that organization
+     * made it one.
+     */
+    readonly isKnownUser: (userId: string, orgId?: string) => Effect.Effect<boolean, ReadModelUnavailable>
 
     /**
      * A device was heard of; `online` when it said whether it is there. Reports come duplicated and unordered, and leave

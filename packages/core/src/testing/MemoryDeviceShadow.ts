@@ -1,6 +1,6 @@
 /** A device shadow that does what a test tells it: answers, refuses, hangs, or loses what is on its way. */
 import { Clock, Context, Effect, Layer, PubSub, Stream } from "effect"
-import { addCommand, type CommandDocument, type DeviceCommand, SHADOW_LIMIT } from "../DeviceCommand.ts"
+import { addCommand, type CommandDocument, type DeviceCommand, hasRoom } from "../DeviceCommand.ts"
 import { type DeviceReport, DeviceShadow, ShadowRejected, ShadowUnavailable } from "../ports/DeviceShadow.ts"
 
 /**
@@ -52,7 +52,7 @@ const make = Effect.gen(function* () {
       if (document === null) next.delete(commandId)
       else next.set(commandId, document)
     }
-    if (sizeOf(next, reported) > SHADOW_LIMIT) {
+    if (!hasRoom(command, documentOf(next, reported))) {
       const message = "The shadow is full: wait until the device has carried out what it holds."
       return yield* new ShadowRejected({ thing, message })
     }
@@ -155,17 +155,15 @@ const attemptIn = (desired: Shadow["desired"], commandId: string): number | unde
   return document && Number(document["attempt"] ?? 1)
 }
 
-/** Bytes of the document that a device would be sent. */
-const sizeOf = (desired: Shadow["desired"], reported: Shadow["reported"]): number => {
+/** The document as a device would be sent it. */
+const documentOf = (desired: Shadow["desired"], reported: Shadow["reported"]) => {
   const outcomes = Array.from(
     reported,
-    ([commandId, { outcome, at, detail }]) => [commandId, { outcome, at, detail }] as const
+    ([commandId, { outcome, at, detail }]) =>
+      [commandId, { outcome, at, ...(detail === undefined ? {} : { detail }) }] as const
   )
-  const document = {
+  return {
     desired: { commands: Object.fromEntries(desired) },
     reported: { commands: Object.fromEntries(outcomes) }
   }
-  return utf8Length(JSON.stringify(document))
 }
-
-const utf8Length = (text: string): number => encodeURI(text).replace(/%../g, ".").length

@@ -30,21 +30,34 @@ const nothing: ReadonlyArray<StoredEvent> = []
 const make = (): EventStore["Service"] => {
   const feed: Array<StoredEvent> = []
   const streams = new Map<string, Array<StoredEvent>>()
+  /** What is beside the streams of locks, by the kind of its stream and by the lock that it is about. */
+  const byKind = new Map<string, Array<StoredEvent>>()
+  const aboutLock = new Map<number, Array<StoredEvent>>()
+  const byEventId = new Map<string, StoredEvent>()
   const receipts = new Map<string, Receipted>()
+  /** Ids of receipts that expire, oldest first. */
+  const expiring = new Set<string>()
   const snapshots = new Map<string, Snapshot>()
   const prepared = new Map<string, Prepared>()
   /** By stream: at most one prepared append holds it. */
   const holders = new Map<string, Prepared>()
   /** By command id: how the last attempt at it ended. */
   const settlements = new Map<string, { readonly reservation: Reservation; readonly settlement: Settlement }>()
-  const byEventId = new Map<string, StoredEvent>()
   const preparedEventIds = new Set<string>()
   const sleepers = new Set<() => void>()
 
   const versionOf = (streamId: string): number => streams.get(streamId)?.length ?? 0
 
-  const hindrance = (streamId: string, receipt: Receipt | undefined, mayPass: boolean) => {
-    if (receipt !== undefined && receipts.has(receipt.id)) return new ReceiptExists({ id: receipt.id })
+  /** The receipt with this id, unless it has expired: then it goes. */
+  const receiptAt = (id: string, now: number): Receipted | undefined => {
+    const found = receipts.get(id)
+    if (found?.expiresAt === undefined || found.expiresAt > now) return found
+    receipts.delete(id)
+    return undefined
+  }
+
+  const hindrance = (now: number, streamId: string, receipt: Receipt | undefined, mayPass: boolean) => {
+    if (receipt !== undefined && receiptAt(receipt.id, now) !== undefined) return new ReceiptExists({ id: receipt.id })
     const held = holders.get(streamId)?.reservation
     return held === undefined || (mayPass && held.released) ? undefined : new StreamReserved(held)
   }
@@ -71,7 +84,7 @@ const make = (): EventStore["Service"] => {
     return actual === expected ? undefined : new VersionConflict({ streamId, expected, actual })
   }
 
-  const write = (streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
+  const write = (now: number, streamId: string, events: ReadonlyArray<NewEvent>, receipt: Receipt | undefined) => {
     const firstVersion = versionOf(streamId) + 1
     if (events.length > 0) {
       let stream = streams.get(streamId)
@@ -82,15 +95,32 @@ const make = (): EventStore["Service"] => {
         stream.push(stored)
         feed.push(stored)
         byEventId.set(event.eventId, stored)
+        if (streamId.startsWith(LOCKS)) continue
+        addTo(byKind, kindOf(streamId), stored)
+        const { lockId } = stored.data
+        if (typeof lockId === "number") addTo(aboutLock, lockId, stored)
       }
       for (const wake of sleepers) wake()
     }
     const version = versionOf(streamId)
     // A receipt id that another append took while this one was prepared stays with that append.
-    if (receipt !== undefined && !receipts.has(receipt.id)) {
-      receipts.set(receipt.id, { ...receipt, streamId, firstVersion, version })
+    if (receipt !== undefined && receiptAt(receipt.id, now) === undefined) {
+      const { id, fingerprint, expiresAt } = receipt
+      const kept = { id, fingerprint, streamId, firstVersion, version }
+      receipts.set(id, expiresAt === undefined ? kept : { ...kept, expiresAt })
+      if (expiresAt !== undefined) {
+        expiring.add(id)
+        forgetExpired(now)
+      }
     }
     return { version, position: feed.length }
+  }
+
+  const forgetExpired = (now: number) => {
+    for (const id of expiring) {
+      if (receiptAt(id, now) !== undefined) return
+      expiring.delete(id)
+    }
   }
 
   const settle = (commandId: string, attempt: number | undefined, how: (prepared: Prepared) => Settlement) =>
@@ -128,15 +158,19 @@ const make = (): EventStore["Service"] => {
     read: (streamId, afterVersion, limit) =>
       Effect.sync(() => streams.get(streamId)?.slice(afterVersion, afterVersion + limit) ?? nothing),
 
-    readAll: (afterPosition, limit, prefix) =>
-      Effect.sync(() =>
-        prefix === undefined
-          ? feed.slice(afterPosition, afterPosition + limit)
-          : feed
-              .slice(afterPosition)
-              .filter(({ streamId }) => streamId.startsWith(prefix))
-              .slice(0, limit)
-      ),
+    readAll: (afterPosition, limit, prefix, lockId) =>
+      Effect.sync(() => {
+        if (prefix === undefined) return feed.slice(afterPosition, afterPosition + limit)
+        const isWanted = ({ streamId, data }: StoredEvent) =>
+          streamId.startsWith(prefix) && (lockId === undefined || data["lockId"] === lockId)
+        if (isOneKind(prefix)) {
+          const candidates = lockId === undefined ? byKind.get(kindOf(prefix)) : aboutLock.get(lockId)
+          return after(candidates ?? [], afterPosition, limit, isWanted)
+        }
+        return after(feed, afterPosition, limit, isWanted)
+      }),
+
+    event: (eventId) => Effect.sync(() => Option.fromUndefinedOr(byEventId.get(eventId))),
 
     head: Effect.sync(() => feed.length),
 
@@ -149,16 +183,17 @@ const make = (): EventStore["Service"] => {
       ),
 
     append: (streamId, expectedVersion, events, receipt, mayPass = false) =>
-      Effect.suspend(() => {
-        const refused = hindrance(streamId, receipt, mayPass) ?? double(events) ?? conflict(streamId, expectedVersion)
-        return refused === undefined ? Effect.succeed(write(streamId, events, receipt)) : Effect.fail(refused)
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const refused =
+          hindrance(now, streamId, receipt, mayPass) ?? double(events) ?? conflict(streamId, expectedVersion)
+        return refused === undefined ? Effect.succeed(write(now, streamId, events, receipt)) : Effect.fail(refused)
       }),
 
     prepare: (expectedVersion, events, reservation, receipt) =>
-      Effect.suspend(() => {
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const { streamId, commandId } = reservation
         const refused =
-          hindrance(streamId, receipt, false) ??
+          hindrance(now, streamId, receipt, false) ??
           reuse(reservation) ??
           double(events) ??
           conflict(streamId, expectedVersion)
@@ -176,7 +211,7 @@ const make = (): EventStore["Service"] => {
         if (known?.reservation.thing !== thing) return Effect.succeed(discarded)
         return settle(commandId, attempt, ({ reservation, events, receipt }) => {
           const accepted = events.map((event) => ({ ...event, acceptedAt }))
-          return { _tag: "Committed", ...write(reservation.streamId, accepted, receipt) }
+          return { _tag: "Committed", ...write(acceptedAt, reservation.streamId, accepted, receipt) }
         })
       }),
 
@@ -190,9 +225,7 @@ const make = (): EventStore["Service"] => {
 
     unsettled: Effect.sync(() => Array.from(prepared.values(), ({ reservation }) => reservation)),
 
-    event: (eventId) => Effect.sync(() => Option.fromUndefinedOr(byEventId.get(eventId))),
-
-    receipt: (id) => Effect.sync(() => Option.fromUndefinedOr(receipts.get(id))),
+    receipt: (id) => Effect.map(Clock.currentTimeMillis, (now) => Option.fromUndefinedOr(receiptAt(id, now))),
 
     snapshot: (streamId) => Effect.sync(() => Option.fromUndefinedOr(snapshots.get(streamId))),
 
@@ -204,6 +237,40 @@ const make = (): EventStore["Service"] => {
 
     changes: Stream.unfold(-1, (seen) => Effect.map(headAfter(seen), (head) => [head, head] as const))
   }
+}
+
+const LOCKS = "lock-"
+
+const kindOf = (streamId: string): string => streamId.slice(0, streamId.indexOf("-") + 1)
+
+/** Whether all streams whose ids start so are of one kind, and not those of locks. */
+const isOneKind = (prefix: string): boolean => prefix.includes("-") && !prefix.startsWith(LOCKS)
+
+const addTo = <K>(events: Map<K, Array<StoredEvent>>, key: K, stored: StoredEvent): void => {
+  const there = events.get(key)
+  if (there === undefined) events.set(key, [stored])
+  else there.push(stored)
+}
+
+/** The wanted ones after a position, of events in the order of the feed. */
+const after = (
+  events: ReadonlyArray<StoredEvent>,
+  position: number,
+  limit: number,
+  isWanted: (event: StoredEvent) => boolean
+): ReadonlyArray<StoredEvent> => {
+  let [from, to] = [0, events.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((events[middle]?.position ?? 0) > position) to = middle
+    else from = middle + 1
+  }
+  const found: Array<StoredEvent> = []
+  for (let index = from; index < events.length && found.length < limit; index++) {
+    const event = events[index]
+    if (event !== undefined && isWanted(event)) found.push(event)
+  }
+  return found
 }
 
 /** Every build of the layer is an empty store. */

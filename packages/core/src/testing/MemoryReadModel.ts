@@ -9,9 +9,12 @@ const make = (): ReadModel["Service"] => {
   let checkpoint = 0
   const rows = new Map<number, DeviceState>()
   const locksOfOwner = index()
+  const locksOfOrganization = index()
   const locksOfThing = index()
   const lockOfTempKey = new Map<string, number>()
   const users = new Set<string>()
+  /** By organization: who was named by its events. */
+  const usersOf = new Map<string, Set<string>>()
   const devices = new Map<string, { readonly online: boolean; readonly since: number; readonly lastSeen: number }>()
 
   const applyOne = (event: StoredEvent): void => {
@@ -19,13 +22,19 @@ const make = (): ReadModel["Service"] => {
     const projected = project(event)
     if (projected === undefined) return
     const { lockId, tempKeyUuid } = projected
-    for (const user of projected.users) users.add(user)
+    for (const user of projected.users) {
+      users.add(user)
+      const there = usersOf.get(event.orgId)
+      if (there === undefined) usersOf.set(event.orgId, new Set([user]))
+      else there.add(user)
+    }
     if (tempKeyUuid !== undefined && !lockOfTempKey.has(tempKeyUuid)) lockOfTempKey.set(tempKeyUuid, lockId)
     const before = rows.get(lockId)
     const row = projected.row(before)
     if (row === undefined) return
     rows.set(lockId, row)
     locksOfOwner.move(lockId, before?.ownerId, row.ownerId)
+    locksOfOrganization.move(lockId, before?.orgId, row.orgId)
     locksOfThing.move(lockId, before?.thingName, row.thingName)
   }
 
@@ -58,12 +67,17 @@ const make = (): ReadModel["Service"] => {
           .filter((row) => orgId === undefined || row.orgId === orgId)
       ),
 
+    locksOfOrganization: (orgId) => Effect.sync(() => locksOfOrganization.of(orgId)),
+
+    devices: (lockIds) => Effect.sync(() => lockIds.flatMap(owned)),
+
     lockOfThing: (thing) => Effect.sync(() => Option.fromUndefinedOr(locksOfThing.of(thing)[0])),
 
     lockOfTempKey: (tempKeyUuid) =>
       Effect.sync(() => Option.fromUndefinedOr(lockOfTempKey.get(canonical(tempKeyUuid)))),
 
-    isKnownUser: (userId) => Effect.sync(() => users.has(userId)),
+    isKnownUser: (userId, orgId) =>
+      Effect.sync(() => (orgId === undefined ? users.has(userId) : usersOf.get(orgId)?.has(userId) === true)),
 
     reportDevice: (thing, online, at) =>
       Effect.sync(() => {
@@ -77,7 +91,8 @@ const make = (): ReadModel["Service"] => {
 
     reset: Effect.sync(() => {
       checkpoint = 0
-      for (const table of [rows, locksOfOwner, locksOfThing, lockOfTempKey, users]) table.clear()
+      for (const table of [rows, locksOfOwner, locksOfOrganization, locksOfThing, lockOfTempKey, users, usersOf])
+        table.clear()
     })
   }
 }

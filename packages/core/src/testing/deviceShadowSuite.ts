@@ -136,7 +136,7 @@ export const deviceShadowSuite = <R = never>(
       "refuses what no longer fits, keeps what it holds, and has room again once something is settled",
       (shadow, thing) =>
         Effect.gen(function* () {
-          const held = yield* fill(shadow, thing, 0)
+          const held = yield* fill(shadow, thing, "command", addKey)
           expect(held).toBeGreaterThan(SHADOW_LIMIT / 2 / ENTRY_SIZE)
           expect(held * ENTRY_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
           expect(yield* shadow.find(thing, idOf(held), 1)).toBe(false)
@@ -144,6 +144,26 @@ export const deviceShadowSuite = <R = never>(
           yield* shadow.settle(thing, idOf(0))
           yield* shadow.send(thing, addKey(idOf(held)), LATER)
           expect(yield* shadow.find(thing, idOf(held), 1)).toBe(true)
+        })
+    )
+
+    check(
+      "keeps room that guests cannot fill, and room that nobody fills but for the removal of keys",
+      (shadow, thing) =>
+        Effect.gen(function* () {
+          const opened = yield* fill(shadow, thing, "guest", openAs("guest"))
+          expect(yield* isTaken(shadow.send(thing, openAs("owner")("by-owner"), LATER))).toBe(true)
+          const added = yield* fill(shadow, thing, "added", addKey)
+          expect(yield* isTaken(shadow.send(thing, openAs("owner")("by-owner-again"), LATER))).toBe(false)
+          expect(yield* isTaken(shadow.send(thing, openAs("guest")("guest-again"), LATER))).toBe(false)
+          const removed = yield* fill(shadow, thing, "removed", removeKey)
+          // Each has enough for what it is: dozens of guests, some changes, and several stolen keys.
+          expect(opened).toBeGreaterThan(20)
+          expect(added).toBeGreaterThan(5)
+          expect(removed).toBeGreaterThan(5)
+          for (const [kind, count] of Object.entries({ guest: opened, added, removed })) {
+            for (let n = 0; n < count; n++) expect(yield* shadow.find(thing, idOf(n, kind), 1)).toBe(true)
+          }
         })
     )
 
@@ -228,8 +248,8 @@ export const deviceShadowSuite = <R = never>(
           yield* acknowledge(thing, idOf(n), "done")
         }
         yield* Fiber.join(reader)
-        const held = yield* fill(shadow, thing, 10)
-        expect(held * ENTRY_SIZE + 10 * OUTCOME_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
+        const held = yield* fill(shadow, thing, "more", addKey)
+        expect((10 + held) * ENTRY_SIZE + 10 * OUTCOME_SIZE).toBeLessThanOrEqual(SHADOW_LIMIT)
       })
     )
   })
@@ -243,25 +263,47 @@ const addKey = (commandId: string): Extract<DeviceCommand, { readonly _tag: "Add
   keyUuid: commandId.padEnd(100, "-")
 })
 
+const removeKey = (commandId: string): DeviceCommand => ({ ...addKey(commandId), _tag: "RemoveKey" })
+
+const openAs =
+  (who: "guest" | "owner") =>
+  (commandId: string): DeviceCommand => ({
+    _tag: "OpenLock",
+    commandId,
+    seq: 1,
+    issuedAt: 1_700_000_000_000,
+    expiresAt: LATER,
+    ...(who === "guest" && { byGuest: true })
+  })
+
 /** A time after which nothing is sent here. */
 const LATER = 253_402_300_799_999
 
-const idOf = (n: number): string => `command-${String(n).padStart(4, "0")}`
+const idOf = (n: number, kind = "command"): string => `${kind}-${String(n).padStart(4, "0")}`
 /** Fewest bytes that a command and an outcome take in a shadow. */
 const ENTRY_SIZE = JSON.stringify({ [idOf(0)]: toDocument(addKey(idOf(0))) }).length - 1
 const OUTCOME_SIZE = JSON.stringify({ [idOf(0)]: { outcome: "done" } }).length - 1
 
-/** Sends commands, numbered from `first`, until one is refused; answers that one's number. */
-const fill = Effect.fnUntraced(function* (shadow: DeviceShadow["Service"], thing: string, first: number) {
-  for (let n = first; n * ENTRY_SIZE < 2 * SHADOW_LIMIT; n++) {
-    const refused = yield* shadow.send(thing, addKey(idOf(n)), LATER).pipe(
-      Effect.as(false),
-      Effect.catchTag("ShadowRejected", () => Effect.succeed(true))
-    )
-    if (refused) return n
+/** Sends commands of a kind until one is refused; answers how many were taken. */
+const fill = Effect.fnUntraced(function* (
+  shadow: DeviceShadow["Service"],
+  thing: string,
+  kind: string,
+  commandOf: (commandId: string) => DeviceCommand
+) {
+  for (let n = 0; n < SHADOW_LIMIT; n++) {
+    if (!(yield* isTaken(shadow.send(thing, commandOf(idOf(n, kind)), LATER)))) return n
   }
   return expect.fail("the shadow took more than it may hold")
 })
+
+const isTaken = <E>(sent: Effect.Effect<void, E | ShadowRejected>) =>
+  Effect.as(sent, true).pipe(
+    Effect.catchIf(
+      (error): error is ShadowRejected => error instanceof ShadowRejected,
+      () => Effect.succeed(false)
+    )
+  )
 
 /** Ids and outcomes of a thing's commands as they are reported, without repetitions. */
 const outcomesOf = (shadow: DeviceShadow["Service"], thing: string) => {

@@ -182,6 +182,57 @@ export const readModelSuite = (name: string, layer: Layer.Layer<ReadModel, unkno
       })
     )
 
+    check("lists the locks of an organization by lockId", (model) =>
+      Effect.gen(function* () {
+        yield* model.apply(
+          feedOf(
+            created(10, { orgId: "org-1" }),
+            created(9, { orgId: "org-2" }),
+            created(2, { orgId: "org-1" }),
+            created(3),
+            { _tag: "OrganizationSet", ...about(9), orgId: "org-1" },
+            { _tag: "OrganizationSet", ...about(2), orgId: "org-3" }
+          )
+        )
+        expect(yield* model.locksOfOrganization("org-1")).toEqual([9, 10])
+        expect(yield* model.locksOfOrganization("org-2")).toEqual([])
+        expect(yield* model.locksOfOrganization("org-3")).toEqual([2])
+      })
+    )
+
+    check("tells of any number of locks at once", (model) =>
+      Effect.gen(function* () {
+        const thing = yield* newThing
+        yield* model.apply(feedOf({ ...created(1, { ownerId: ALICE }), uuid: thing }, created(2), created(3)))
+        yield* model.reportDevice(thing, true, 1_700_000_000_000)
+        const rows = yield* model.devices([3, 1, 99])
+        expect(rows.toSorted((a, b) => a.lockId - b.lockId)).toMatchObject([
+          { lockId: 1, thingName: thing, ownerId: ALICE, online: true, lastSeen: 1_700_000_000_000 },
+          { lockId: 3, thingName: "thing-3", online: false, lastSeen: null }
+        ])
+        expect(yield* model.devices([])).toEqual([])
+      })
+    )
+
+    check("knows by whose events a user is known", (model) =>
+      Effect.gen(function* () {
+        yield* model.apply(
+          feedOf(
+            created(1, { ownerId: ALICE, orgId: "org-1" }),
+            created(2, { orgId: "org-2", keys: [{ uuid: "key-1", userId: BOB }] }),
+            { _tag: "OrganizationSet", ...about(1), orgId: "org-2" },
+            { _tag: "ResidentAdded", ...about(1), userId: CAROL, name: "Carol" }
+          )
+        )
+        const knownTo = (orgId: string) =>
+          Effect.forEach([ALICE, BOB, CAROL], (userId) => model.isKnownUser(userId, orgId))
+        expect(yield* knownTo("org-1")).toEqual([true, false, false])
+        expect(yield* knownTo("org-2")).toEqual([false, true, true])
+        expect(yield* knownTo("org-3")).toEqual([false, false, false])
+        expect(yield* model.isKnownUser(CAROL)).toBe(true)
+      })
+    )
+
     check("finds a lock by its present thing; of two locks with one thing, the one with the lower id", (model) =>
       Effect.gen(function* () {
         const feed = feedOf(

@@ -1,14 +1,24 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
-import { type DeviceShadow, type EventStore, Latchkey, type ReadModel, SharedCredentials } from "@latchkey/core"
-import { Clock, ConfigProvider, Console, Effect, Layer } from "effect"
+import { createServer } from "node:net"
+import {
+  CurrentBudgets,
+  type DeviceShadow,
+  type EventStore,
+  Latchkey,
+  type ReadModel,
+  SharedCredentials
+} from "@latchkey/core"
+import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
-import { ApiKeys, OPERATOR } from "../ApiKeys.ts"
+import { ApiKeys } from "../ApiKeys.ts"
 import { Authenticator } from "../Authentication.ts"
-import { type ServerConfig, serverConfig } from "../Config.ts"
+import { InvalidConfig, type ServerConfig, serverConfig } from "../Config.ts"
 import { Jwt } from "../Jwt.ts"
 import { PinSecret } from "../PinSecret.ts"
 import { listen, urlOf } from "../Server.ts"
+import { exposedFiles } from "./exposedFiles.ts"
+import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
 export type Adapters = (
@@ -17,14 +27,28 @@ export type Adapters = (
 
 /** Fails with one sentence that says what to mend. */
 export const application = Effect.fnUntraced(function* (adapters: Adapters) {
+  yield* warnOfUnknownVariables
   const config = yield* serverConfig
+  yield* checkHost(config.host)
   return yield* Layer.launch(server(config, adapters))
 })
+
+/** Everything listens on this host: whether it can is said once, and before anything else. */
+const checkHost = (host: string) =>
+  Effect.callback<void, InvalidConfig>((resume) => {
+    const probe = createServer()
+    probe.once("error", ({ message }) => {
+      const expected = `expected a name or address of this machine (${message})`
+      resume(Effect.fail(new InvalidConfig({ variable: "HOST", expected })))
+    })
+    probe.listen(0, host, () => probe.close(() => resume(Effect.void)))
+  })
 
 const server = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
     Layer.provide(Layer.mergeAll(Latchkey.layer(), authentication(config), pinSecret(config))),
     Layer.provide(adapters(config)),
+    Layer.provide(Layer.succeed(CurrentBudgets, config.budgets)),
     Layer.provide(config.traced ? tracing : Layer.empty)
   )
 
@@ -48,14 +72,23 @@ const pinSecret = ({ pinKey, store, data }: ServerConfig) =>
       ? PinSecret.layerPassing
       : PinSecret.layerInFolder(data)
 
+/** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
+const firstKey = Effect.gen(function* () {
+  const apiKeys = yield* ApiKeys
+  if ((yield* apiKeys.list).length > 0) return
+  const made = yield* apiKeys.createFirst("first start")
+  yield* Console.log(
+    Option.match(made, {
+      onSome: ({ secret }) => `Made a super key. It is shown this once: ${secret}`,
+      onNone: () => "Another server, which started at the same moment, made the super key and shows it."
+    })
+  )
+}).pipe(Effect.uninterruptible)
+
 /** Listens before all else: a start that fails has made no key that nobody then looks for. */
 const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   const url = urlOf(yield* listen(config))
-  const apiKeys = yield* ApiKeys
-  if (config.apiKeys.length === 0 && (yield* apiKeys.list).length === 0) {
-    const { secret } = yield* apiKeys.create(OPERATOR, { name: "first start" })
-    yield* Console.log(`Made a super key. It is shown this once: ${secret}`)
-  }
+  if (config.apiKeys.length === 0) yield* firstKey
   if (config.jwt.key._tag === "None") {
     yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
   }
@@ -71,5 +104,9 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
       `PINs of ${strays} temp keys were made under another key and open nothing: restore pin.key or LATCHKEY_PIN_KEY.`
     )
   }
-  yield* Console.log(`Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}). Docs: /docs`)
+  const exposed = exposedFiles(config.data)
+  if (exposed !== undefined) yield* Effect.logWarning(exposed)
+  yield* Console.log(
+    `Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
+  )
 })

@@ -4,6 +4,7 @@ import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { type DeviceSecret, DeviceSecrets } from "../DeviceSecrets.ts"
 import { table } from "./table.ts"
+import { visible } from "./visible.ts"
 import { type StoreAdapters, withStore } from "./withStore.ts"
 
 export const devices = (adapters: StoreAdapters) =>
@@ -51,7 +52,7 @@ const revoke = (adapters: StoreAdapters) =>
     },
     Effect.fnUntraced(function* ({ secretId }) {
       const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
-      yield* Console.log(`Revoked secret ${secretId} of ${thing}.`)
+      yield* Console.log(visible(`Revoked secret ${secretId} of ${thing}.`))
     }, withSecrets(adapters))
   ).pipe(Command.withDescription("Make a secret invalid, for ever; the device is disconnected"))
 

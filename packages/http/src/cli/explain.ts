@@ -4,6 +4,7 @@ import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Asked } from "../why/WhyApi.ts"
 import { requestOf } from "../why/WhyHandlers.ts"
+import { visible } from "./visible.ts"
 import { type StoreAdapters, withStore } from "./withStore.ts"
 
 class Unclear extends Schema.TaggedError<Unclear>()("Unclear", {}) {
@@ -59,7 +60,9 @@ const inWords = (
       : [`Its guesser was locked out until ${instantOf(facts.lockedOutUntil)}`]),
     ...(nextChangeAt === undefined ? [] : [`Time alone changes the status next at ${instantOf(nextChangeAt)}`]),
     ...(facts.events.length === 0 ? [] : ["Rests on:", ...facts.events.map(line)])
-  ].join("\n")
+  ]
+    .map(visible)
+    .join("\n")
 
 const line = ({ version, type, at, principal, eventId }: Fact): string =>
   `  ${version}  ${type}  ${instantOf(at)}  ${who(principal)}  ${eventId}`

@@ -5,6 +5,7 @@ import { Argument, CliError, Command, Flag } from "effect/cli"
 import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
+import { visible } from "./visible.ts"
 import { type StoreAdapters, withStore } from "./withStore.ts"
 
 export const keys = (adapters: StoreAdapters) =>
@@ -64,7 +65,7 @@ const create = (adapters: StoreAdapters) =>
       })
       // The secret is all of stdout, so that a script can take it.
       yield* Console.log(secret)
-      yield* Console.error(`Made key ${keyId} of ${org}. It is shown this once.`)
+      yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown this once.`))
     }, withApiKeys(adapters))
   ).pipe(Command.withDescription("Make a key and show it, this once"))
 
@@ -86,7 +87,7 @@ const revoke = (adapters: StoreAdapters) =>
     Effect.fnUntraced(function* ({ keyId }) {
       const apiKeys = yield* ApiKeys
       const { orgId } = yield* apiKeys.revoke(keyId)
-      yield* Console.log(`Revoked key ${keyId} of ${orgId}.`)
+      yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
     }, withApiKeys(adapters))
   ).pipe(Command.withDescription("Make a key invalid, for ever"))
 

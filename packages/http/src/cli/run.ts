@@ -4,6 +4,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Layer, Logger, Option, Runtime, Stdio } from "effect"
 import { CliError, Command } from "effect/cli"
+import { visible } from "./visible.ts"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
 
@@ -17,6 +18,8 @@ export const run = <Name extends string, Input, E extends Failure, ContextInput>
   command: Command.Command<Name, Input, ContextInput, E, NodeServices.NodeServices>
 ): void => {
   process.stdout.on("error", onOutputError)
+  // Databases, keys and exports are for their owner alone.
+  process.umask(0o077)
   command.pipe(
     Command.run({ version }),
     Effect.tapCause(report),
@@ -25,11 +28,11 @@ export const run = <Name extends string, Input, E extends Failure, ContextInput>
   )
 }
 
-/** For people on a terminal, for programs as lines of JSON; on stderr, so that stdout is the result alone. */
+/** A line each, for people on a terminal or for programs as JSON; on stderr, so that stdout is the result alone. */
 const logs = Layer.unwrap(
   Stdio.Stdio.use(({ stderrIsTerminal }) =>
     Effect.map(stderrIsTerminal, (isTerminal) =>
-      Logger.layer([isTerminal ? Logger.consolePrettyTty() : Logger.withConsoleError(Logger.formatJson)])
+      Logger.layer([Logger.withConsoleError(Logger.map(isTerminal ? Logger.formatLogFmt : Logger.formatJson, visible))])
     )
   )
 ).pipe(Layer.merge(Layer.succeed(Logger.LogToStderr, true)))
@@ -44,7 +47,7 @@ const report = (cause: Cause.Cause<Failure>) => {
   return Console.error(failureLine(failure.message))
 }
 
-const failureLine = (message: string) => `latchkey: ${message.replaceAll(/\s*\n\s*/g, " ")}`
+const failureLine = (message: string) => visible(`latchkey: ${message.replaceAll(/\s*\n\s*/g, " ")}`)
 
 /** A command that ends well though it is interrupted has set `process.exitCode`. */
 const teardown: Runtime.Teardown = (exit, onExit) =>

@@ -1,7 +1,9 @@
 /** `latchkey serve`: the API over the configured adapters, until a signal ends it. */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
+import { declaredVariables } from "../Config.ts"
 import type { Adapters } from "./application.ts"
+import { table } from "./table.ts"
 
 export const serve = (adapters: Adapters) =>
   Command.make("serve", {}, () =>
@@ -11,4 +13,18 @@ export const serve = (adapters: Adapters) =>
       // To be told to stop is how a server ends well.
       Effect.onInterrupt(() => Effect.sync(() => (process.exitCode = 0)))
     )
-  ).pipe(Command.withDescription("Serve the HTTP API (configured by environment variables)"))
+  ).pipe(
+    Command.withShortDescription("Serve the HTTP API (configured by environment variables)"),
+    Command.withDescription(["Serve the HTTP API, configured by environment variables:", "", variables()].join("\n"))
+  )
+
+/** What they mean is in docs/configuration.md. */
+const variables = (): string =>
+  table(
+    ["VARIABLE", "DEFAULT", "VALUE"],
+    declaredVariables().map(({ name, fallback, expected }) => [
+      name,
+      typeof fallback === "string" || typeof fallback === "number" ? String(fallback) : "",
+      expected.replace(/^expected /, "")
+    ])
+  )

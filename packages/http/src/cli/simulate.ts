@@ -1,6 +1,7 @@
 /** `latchkey simulate`: locks that are not there, over MQTT, to try Latchkey without hardware. */
 import { Console, Effect, Option, Schema, Stdio } from "effect"
 import { Command, Flag } from "effect/cli"
+import { visible } from "./visible.ts"
 
 /** Most locks of one process: each has a connection of its own. */
 const MOST_LOCKS = 10_000
@@ -76,6 +77,7 @@ export const simulate = Command.make(
       const context = yield* Effect.context<never>()
       const print = Effect.runSyncWith(context)
 
+      const reach = simulator.reachability(url)
       const fleet = yield* Effect.acquireRelease(
         Effect.sync(() =>
           simulator.simulateFleet({
@@ -86,8 +88,11 @@ export const simulate = Command.make(
             wireOf: (thing) =>
               simulator.mqttWire({ url, thing, password: Option.getOrUndefined(secret), tellsPresence }),
             onIncident: (incident) => {
-              const line = isTerminal ? undefined : simulator.lineOf(incident)
-              if (line !== undefined) print(Console.log(line))
+              const told = reach.hear(incident)
+              if (isTerminal) return
+              if (told !== undefined) print(Console.error(visible(told)))
+              const line = simulator.lineOf(incident)
+              if (line !== undefined) print(Console.log(visible(line)))
             }
           })
         ),
@@ -98,7 +103,9 @@ export const simulate = Command.make(
         const { columns = 80, rows = 24 } = process.stdout
         // Home, the picture, and nothing below it.
         yield* Effect.sync(() =>
-          process.stdout.write(`\x1b[H${cleared(simulator.fleetView(fleet.known(), { columns, rows }))}\x1b[J`)
+          process.stdout.write(
+            `\x1b[H${cleared(simulator.fleetView(fleet.known(), { columns, rows }, reach.problem()))}\x1b[J`
+          )
         )
         yield* Effect.sleep(SHOW_EVERY)
       }
@@ -113,4 +120,8 @@ export const simulate = Command.make(
 )
 
 /** Each line without what stood there before. */
-const cleared = (text: string): string => text.replaceAll("\n", "\x1b[K\n").concat("\x1b[K\n")
+const cleared = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => `${visible(line)}\x1b[K\n`)
+    .join("")

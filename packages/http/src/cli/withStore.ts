@@ -2,6 +2,7 @@
 import type { EventStore, ReadModel } from "@latchkey/core"
 import { Effect, type Layer } from "effect"
 import { InvalidConfig, type StoreConfig, storeConfig } from "../Config.ts"
+import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log and the read model are; `main.ts` knows which adapters there are. */
 export type StoreAdapters = (config: StoreConfig) => Layer.Layer<EventStore | ReadModel, { readonly message: string }>
@@ -11,6 +12,7 @@ export const withStore =
   (adapters: StoreAdapters) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
+      yield* warnOfUnknownVariables
       const config = yield* storeConfig
       if (config.store === "memory") return yield* keepsNothing("LATCHKEY_STORE", "a store that keeps its data")
       if (config.store === "sqlite" && config.data === ":memory:")

@@ -56,7 +56,7 @@ export const guests = HttpApiGroup.make("guests")
           usedCount: Schema.Int
         })
       ],
-      error: [...formErrors, problem(403), problem(422), problem(502)]
+      error: [...formErrors, problem(403), problem(422), problem(429), problem(502)]
     }),
     HttpApiEndpoint.post("open-door", "/temp-keys/:uuid/doors/:doorId/open", {
       params: { ...link, doorId: positive },
@@ -70,7 +70,7 @@ export const guests = HttpApiGroup.make("guests")
           offline: Schema.Boolean
         })
       ],
-      error: [...formErrors, problem(403), problem(422), problem(502)]
+      error: [...formErrors, problem(403), problem(422), problem(429), problem(502)]
     }),
     HttpApiEndpoint.get("confirmation", "/temp-keys/:uuid/confirmation", {
       params: link,

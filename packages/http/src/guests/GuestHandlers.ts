@@ -1,9 +1,10 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
 import { type Opened, type OpenedDoor, type Principal, SharedDoors, TempKeyLinks } from "@latchkey/core"
-import { Effect, Option } from "effect"
+import { Clock, Effect, Option } from "effect"
 import type { Answer } from "../Answer.ts"
 import type { Api } from "../Api.ts"
 import { Authenticator, bearerOf } from "../Authentication.ts"
+import { boundTo } from "../Idempotency.ts"
 import { type ApiError, problemOf } from "../Problem.ts"
 import type { Call, Handlers } from "../Routes.ts"
 import { makePages, type PageProblem } from "./GuestPage.ts"
@@ -19,6 +20,8 @@ interface Guest {
   readonly principal: Principal
   readonly token?: string
   readonly byCookie: boolean
+  /** When that was known, epoch milliseconds: to learn it may take seconds. */
+  readonly at: number
 }
 
 /** @param signInUrl where guests are sent to sign in */
@@ -31,12 +34,15 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   const guestOf = Effect.fnUntraced(function* ({ principal, headers, at }: Call) {
     const bearer = bearerOf(headers)
     const token = principal._tag === "Guest" ? sessionToken(headers) : undefined
-    if (token === undefined) return { principal, byCookie: false, ...(bearer === undefined ? {} : { token: bearer }) }
-    return yield* authenticate({ authorization: `Bearer ${token}` }, at).pipe(
-      Effect.map((principal): Guest => ({ principal, token, byCookie: true })),
+    if (token === undefined) {
+      return { principal, byCookie: false, at, ...(bearer === undefined ? {} : { token: bearer }) }
+    }
+    const signedIn = yield* authenticate({ authorization: `Bearer ${token}` }, at).pipe(
+      Effect.map((principal) => ({ principal, token, byCookie: true })),
       // A browser goes on sending what has ended.
-      Effect.catchTag(["TokenRefused", "Unauthenticated"], () => Effect.succeed<Guest>({ principal, byCookie: false }))
+      Effect.catchTag(["TokenRefused", "Unauthenticated"], () => Effect.succeed({ principal, byCookie: false }))
     )
+    return { ...signedIn, at: yield* Clock.currentTimeMillis } satisfies Guest
   })
 
   const keyPage = Effect.fnUntraced(function* (
@@ -79,7 +85,11 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
         if (!isShownWithKey(error)) return Effect.fail(error)
         const status = problemOf(error).code
         const notice = noticeOf(error)
-        if (notice !== undefined) return keyPage(uuid, visitor, at, { status, ticket, notice })
+        if (notice !== undefined) {
+          return Effect.map(keyPage(uuid, visitor, at, { status, ticket, notice }), (page) =>
+            withRetryAfter(page, error)
+          )
+        }
         // Whose cookie did not count has a page of an earlier sign-in.
         const isStale = error._tag === "SignInNeeded" && visitor.byCookie
         return keyPage(uuid, visitor, at, isStale ? { status, notice: "stale" } : { status })
@@ -92,7 +102,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   const handlers: Handlers<typeof Api>["guests"] = {
     page: Effect.fnUntraced(function* ({ params: { uuid }, call }) {
       const guest = yield* guestOf(call)
-      const page = yield* keyPage(uuid, guest, call.at)
+      const page = yield* keyPage(uuid, guest, guest.at)
       // An app signs its web view in with a header, which the form of the page cannot send.
       return guest.token === undefined || guest.byCookie ? page : withCookie(page, sessionCookie(uuid, guest.token))
     }),
@@ -103,7 +113,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const userId = userOf(context.principal)
       const opening = links.open({ tempKeyUuid: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
-        ? yield* openingPage(uuid, visitor, call.at, ticket, opening)
+        ? yield* openingPage(uuid, visitor, visitor.at, ticket, opening)
         : yield* Effect.map(opening, ({ online, usedCount }) => openedBody(online, { usedCount }))
     }),
 
@@ -111,7 +121,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const visitor = yield* guestOf(call)
       const opening = doors.open({ uuid, doorId, ...contextOf(visitor, call, uuid, ticket, doorId) })
       return prefersPage(call.headers)
-        ? yield* openingPage(uuid, visitor, call.at, ticket, opening)
+        ? yield* openingPage(uuid, visitor, visitor.at, ticket, opening)
         : yield* Effect.map(opening, ({ online }) => openedBody(online, {}))
     }),
 
@@ -141,18 +151,20 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
 /** On whose behalf a door is opened, and the receipt by which one page opens it once. */
 const contextOf = (
   visitor: Guest,
-  { principal, commandId, at, receipt }: Call,
+  { principal: caller, commandId, receipt }: Call,
   uuid: string,
   ticket: string | undefined,
   ...door: ReadonlyArray<number>
 ) => {
   // A browser's cookie comes with every form that any site has it send; the ticket shows that the form is ours.
   const isOurs = visitor.token !== undefined && ticket !== undefined && isBoundTo(ticket, uuid, visitor.token)
-  const given = receipt ?? (ticket === undefined ? undefined : receiptOfTicket(ticket, uuid.toLowerCase(), ...door))
+  const principal = visitor.byCookie && !isOurs ? caller : visitor.principal
+  const own = receipt === undefined || principal === caller ? receipt : boundTo(receipt, principal)
+  const given = own ?? (ticket === undefined ? undefined : receiptOfTicket(ticket, uuid.toLowerCase(), ...door))
   return {
-    principal: visitor.byCookie && !isOurs ? principal : visitor.principal,
+    principal,
     commandId,
-    at,
+    at: visitor.at,
     ...(given === undefined ? {} : { receipt: given })
   }
 }
@@ -171,9 +183,15 @@ const confirmationOf = (uuid: string, opened: Opened | OpenedDoor): string => {
 
 /** What the page of the key itself explains best. */
 const isShownWithKey = (error: ApiError): boolean =>
-  ["TempKeyNotValid", "SignInNeeded", "AccessDenied", "DoorNotNamed", "DeviceUnreachable", "LockBusy"].includes(
-    error._tag
-  )
+  [
+    "TempKeyNotValid",
+    "SignInNeeded",
+    "AccessDenied",
+    "DoorNotNamed",
+    "DeviceUnreachable",
+    "LockBusy",
+    "TooManyOpenings"
+  ].includes(error._tag)
 
 /** What may be different in a moment: the guest tries again with the same ticket. */
 const noticeOf = (error: ApiError): PageProblem | undefined => {
@@ -182,6 +200,8 @@ const noticeOf = (error: ApiError): PageProblem | undefined => {
       return error.inDoubt ? "in-doubt" : "unreachable"
     case "LockBusy":
       return "busy"
+    case "TooManyOpenings":
+      return "too-often"
     default:
       return undefined
   }
@@ -193,6 +213,11 @@ const seeOther = (location: string): Answer => ({
   body: "",
   headers: { location }
 })
+
+const withRetryAfter = (answer: Answer, error: ApiError): Answer =>
+  "retryAfter" in error
+    ? { ...answer, headers: { ...answer.headers, "retry-after": String(error.retryAfter) } }
+    : answer
 
 const withCookie = (answer: Answer, cookie: string): Answer => ({
   ...answer,

@@ -99,6 +99,7 @@ export const makePages = (signInUrl: string | undefined) => {
 const problemsByStatus: Readonly<Record<number, PageProblem>> = {
   401: "signed-out",
   404: "unknown",
+  429: "too-often",
   503: "unavailable"
 }
 

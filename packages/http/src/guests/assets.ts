@@ -1,7 +1,7 @@
 /** The style, script and icon of the guest pages. Their addresses change with their content, so that browsers may keep them. */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import type { Answer } from "../Answer.ts"
+import { type StaticFile, staticFile } from "../StaticFile.ts"
 
 const TYPES = {
   "guest.css": "text/css; charset=utf-8",
@@ -13,7 +13,7 @@ interface Asset {
   /** Where pages find it. */
   readonly href: string
   readonly path: string
-  readonly answer: Answer
+  readonly answer: StaticFile
 }
 
 const load = (name: keyof typeof TYPES): Asset => {
@@ -21,7 +21,7 @@ const load = (name: keyof typeof TYPES): Asset => {
   const hash = createHash("sha256").update(body).digest("base64url").slice(0, 16)
   const path = `/assets/${name}`
   const headers = { "cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff" }
-  return { href: `${path}?${hash}`, path, answer: { status: 200, contentType: TYPES[name], body, headers } }
+  return { href: `${path}?${hash}`, path, answer: staticFile(TYPES[name], body, headers) }
 }
 
 export const style = load("guest.css")

@@ -349,6 +349,29 @@ describe("a page", () => {
   })
 })
 
+describe("a guest who opens too often", () => {
+  it("is told when to try again: an app by 429, a browser on the page of the key", async () => {
+    await using strict = await startInProcess({ budgets: { link: { burst: 2, every: 60_000 } } })
+    const link = await makeLink(strict)
+    const ticket = ticketIn(await link.page())
+    expect((await link.open({ ticket })).status).toBe(303)
+    expect((await link.open({}, json)).status).toBe(200)
+    const refused = await link.open({}, json)
+    expect(refused.status).toBe(429)
+    expectProblem(429, bodyOf(refused))
+    expect(bodyOf(refused).error).toBe("Too many openings")
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(50)
+    const shown = await link.open({ ticket: ticketIn(await link.page()) })
+    expect([shown.status, titleOf(shown)]).toEqual([429, "That was too often"])
+    expect(Number(shown.headers.get("retry-after"))).toBeGreaterThan(50)
+    expect(ticketIn(shown)).toBeTruthy()
+    expect(await link.opens()).toBe(2)
+    // Whoever holds another key is not concerned, nor is the organization of the lock.
+    expect((await (await makeLink(strict)).open({}, json)).status).toBe(200)
+    expect((await link.lock.post("OpenLock")).status).toBe(200)
+  })
+})
+
 describe("whoever is not named", () => {
   it("gets no link of a key into the log", async () => {
     await using quiet = await startInProcess()

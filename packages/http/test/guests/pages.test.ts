@@ -19,7 +19,7 @@ const key: Known = {
   doors: [{ opensBy: "link", online: true }]
 }
 const pageOf = (given: Partial<Known>): string =>
-  makePages(undefined).key(200, { uuid, ticket, key: { ...key, ...given } }).body
+  String(makePages(undefined).key(200, { uuid, ticket, key: { ...key, ...given } }).body)
 
 describe("a value in a template", () => {
   it("is text, whatever is in it: in the text of a page and in its attributes", () => {
@@ -33,6 +33,14 @@ describe("a value in a template", () => {
           expect(back).toBe(text + special)
         }
       })
+    )
+  })
+
+  it("reads as it is written: overrides of its direction are left out, words of either direction stay", () => {
+    const label = "Gate\u202e \u2066etaG\u2069\u202a\u202b\u202d\u2067\u2068\u202c דלת\u200f"
+    expect(html`<p title="${label}">${label}</p>`.markup).toBe('<p title="Gate etaG דלת\u200f">Gate etaG דלת\u200f</p>')
+    expect(pageOf({ doors: [{ id: 1, label, opensBy: "link", online: true }] })).not.toMatch(
+      /[\u202a-\u202e\u2066-\u2069]/
     )
   })
 

@@ -72,6 +72,17 @@ it("an app's header signs the web view in that it opens, so that the form of the
   expect((await link.open({ ticket: ticketIn(page) }, cookieOf(page.headers))).status).toBe(303)
 })
 
+it("two who share a link, and an idempotency key, each open the door", async () => {
+  const link = await makeLink(server, { accessMode: "user-whitelist", allowedUserIds: [OWNER, STRANGER] })
+  const open = async (sub: string) => {
+    const cookie = cookieOf((await signIn(link, token({ sub, jti: sub }))).headers)
+    return link.open({ ticket: ticketIn(await link.page(cookie)) }, { ...cookie, "idempotency-key": "the-same" })
+  }
+  expect([(await open(OWNER)).status, (await open(STRANGER)).status]).toEqual([303, 303])
+  const uses = (await historyOf(link.lock)).filter(({ type }) => type === "TempKeyUsed")
+  expect(uses.map(({ event }) => event?.data["userId"])).toEqual([OWNER, STRANGER])
+})
+
 describe("a form that another site has a signed-in browser send", () => {
   it("opens nothing: its ticket is missing, of another key, of another sign-in, or of nobody's", async () => {
     const link = await makeLink(server, forOwner)

@@ -12,9 +12,9 @@ export const OTHER_ORG = "org-2"
 
 /** Keys that the operator configured. */
 export const API_KEYS = [
-  { orgId: ORG, secret: "key-of-org-1" },
-  { orgId: OTHER_ORG, secret: "key-of-org-2" },
-  { orgId: "*", secret: "super-key" }
+  { orgId: ORG, secret: "key-of-org-1-which-has-32-bytes-or-more" },
+  { orgId: OTHER_ORG, secret: "key-of-org-2-which-has-32-bytes-or-more" },
+  { orgId: "*", secret: "super-key-which-has-32-bytes-or-more" }
 ]
 
 export const OWNER = "0a000000-0000-4000-8000-000000000001"
@@ -49,9 +49,9 @@ export const user = (userId: string, claims: Readonly<Record<string, unknown>> =
 export const apiKey = (secret: string): Credentials => ({ "x-api-key": secret })
 
 export const nobody: Credentials = {}
-export const organization = apiKey("key-of-org-1")
-export const otherOrganization = apiKey("key-of-org-2")
-export const superKey = apiKey("super-key")
+export const organization = apiKey("key-of-org-1-which-has-32-bytes-or-more")
+export const otherOrganization = apiKey("key-of-org-2-which-has-32-bytes-or-more")
+export const superKey = apiKey("super-key-which-has-32-bytes-or-more")
 export const owner = user(OWNER)
 export const holder = user(HOLDER)
 export const stranger = user(STRANGER)

@@ -30,6 +30,8 @@ const endpoints: Readonly<Record<string, PublishedEndpoint>> = read("endpoints.j
 const additions: {
   readonly events: Readonly<Record<string, JsonSchema>>
   readonly responses: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>>
+  /** By status. */
+  readonly errors: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>>
 } = read("additions.json")
 const events: Readonly<Record<string, JsonSchema>> = { ...read("events.schema.json"), ...additions.events }
 
@@ -89,7 +91,9 @@ export const expectAsPublished = (endpoint: string, { status, headers, body }: A
 
 /** Fails unless the body is an error of this status, as every error is. */
 export const expectProblem = (status: number, body: AnswerBody): void => {
-  check("an error", () => errorSchema, body)
+  const added = additions.errors[status] ?? {}
+  const schema = () => ({ ...errorSchema, properties: { ...errorSchema.properties, ...added } })
+  check(`an error ${status}`, schema, body)
   expect(body.code).toBe(status)
 }
 

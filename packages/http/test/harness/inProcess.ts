@@ -1,6 +1,9 @@
 /** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
 import "effect/schema/SchemaJITCompiler/enable"
 import {
+  BUDGETS,
+  type Budgets,
+  CurrentBudgets,
   type DeviceShadow,
   EventStore,
   Latchkey,
@@ -16,7 +19,7 @@ import { Authenticator } from "../../src/Authentication.ts"
 import type { TrustedProxies } from "../../src/CallerAddress.ts"
 import { Jwt, type JwtOptions } from "../../src/Jwt.ts"
 import { PinSecret } from "../../src/PinSecret.ts"
-import { listen } from "../../src/Server.ts"
+import { listen, type ServerOptions } from "../../src/Server.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
 
 /** `down`: the port fails as when its database is gone; `defect`: it breaks as no adapter should. */
@@ -28,12 +31,14 @@ export interface Faults {
 /** Words that only the operator may read. */
 export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
 
-export interface InProcessOptions extends LocksOptions {
+export interface InProcessOptions extends LocksOptions, Pick<ServerOptions, "connections" | "deadlines" | "docs"> {
   readonly jwt?: JwtOptions["key"]
   /** Where guests sign in. */
   readonly signInUrl?: string
   /** Whose word about their clients counts. */
   readonly proxies?: TrustedProxies
+  /** Other budgets than those that are not configured. */
+  readonly budgets?: Partial<Budgets>
   /** Instead of a shadow that does as the test says. */
   readonly shadow?: Layer.Layer<DeviceShadow>
 }
@@ -70,6 +75,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
     Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
+    Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),
     Layer.provideMerge(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => log.push(line))]))
   )
   const runtime = ManagedRuntime.make(application)
@@ -77,7 +83,15 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const sockets = Scope.makeUnsafe()
   const { port } = await runtime.runPromise(
     Scope.provide(
-      listen({ host: "127.0.0.1", port: 0, signInUrl: options.signInUrl, proxies: options.proxies }),
+      listen({
+        host: "127.0.0.1",
+        port: 0,
+        signInUrl: options.signInUrl,
+        proxies: options.proxies,
+        ...(options.connections && { connections: options.connections }),
+        ...(options.deadlines && { deadlines: options.deadlines }),
+        ...(options.docs !== undefined && { docs: options.docs })
+      }),
       sockets
     )
   )
@@ -119,6 +133,7 @@ const storeWith = (faults: Faults) =>
       return {
         ...store,
         read: (...args) => gate(store.read(...args)),
+        event: (...args) => gate(store.event(...args)),
         append: (...args) => gate(store.append(...args)),
         prepare: (...args) => gate(store.prepare(...args)),
         receipt: (...args) => gate(store.receipt(...args)),
@@ -137,7 +152,9 @@ const readModelWith = (faults: Faults) =>
         ...readModel,
         lockOfTempKey: (uuid) => gate(readModel.lockOfTempKey(uuid)),
         isOnline: (thing) => gate(readModel.isOnline(thing)),
-        isKnownUser: (userId) => gate(readModel.isKnownUser(userId)),
+        isKnownUser: (userId, orgId) => gate(readModel.isKnownUser(userId, orgId)),
+        locksOfOrganization: (orgId) => gate(readModel.locksOfOrganization(orgId)),
+        devices: (lockIds) => gate(readModel.devices(lockIds)),
         devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
       }
     })

@@ -229,6 +229,21 @@ it("POST /temp-keys answers 413 to a body over 64 KB, and 415 to one that is not
   expect((await make("{}", organization, { "content-type": "text/plain" })).status).toBe(415)
 })
 
+it.each([MAKE, LIST, REVOKE])("%s answers 429 to who has asked for too much", async (endpoint) => {
+  const { url } = server
+  await using other = await startInProcess({ budgets: { orgKB: { burst: 4, every: 3_600_000 } } })
+  try {
+    server = { ...server, url: other.url }
+    const asked = []
+    for (let n = 0; n < 8; n++)
+      asked.push(await send(endpoint, endpoint === REVOKE ? `/temp-keys/${n}` : "/temp-keys", {}))
+    expect(asked.at(-1)).toMatchObject({ status: 429, json: { error: "Too many requests", code: 429 } })
+    expect(Number(asked.at(-1)?.headers.get("retry-after"))).toBeGreaterThan(0)
+  } finally {
+    server = { ...server, url }
+  }
+})
+
 // Last: what the declaration and the contract promise has all been seen, and nothing else.
 it.each([MAKE, LIST, REVOKE])("%s answers no other status than these", (endpoint) => {
   const statuses = [...(seen.get(endpoint) ?? [])]

@@ -151,7 +151,8 @@ describe("guesses", () => {
     expect(statuses.filter((status) => status === 401)).toHaveLength(5)
     expect(statuses.filter((status) => status === 429)).toHaveLength(guesses.length - 5)
     const counted = await Effect.runPromise(server.store.readAll(before, 5000))
-    expect(counted.map(({ type }) => type)).toEqual(Array.from({ length: 5 }, () => "PinRefused"))
+    // Each counts on the caller and on the lock.
+    expect(counted.map(({ type }) => type)).toEqual(Array.from({ length: 10 }, () => "PinRefused"))
 
     const refused = await enter(lockId, pin, caller)
     const wait = Number(refused.headers.get("retry-after"))
@@ -211,11 +212,33 @@ describe("guesses", () => {
     expect((await enter(one.lockId, one.pin)).status).toBe(200)
   })
 
+  it("at one keypad leave another keypad of the same organization its own", async () => {
+    const { pin, lockId } = await furnishedLock(server.url)
+    const { secret } = await Effect.runPromise(server.apiKeys.create("org-1", { name: "back door" }))
+    await statusesOf(Array.from({ length: 12 }, () => enter(lockId, wrong(pin), { ...somebody(), ...organization })))
+    expect((await enter(lockId, pin, { ...somebody(), ...organization })).status).toBe(429)
+    expect((await enter(lockId, pin, { ...somebody(), ...apiKey(secret) })).status).toBe(200)
+  })
+
+  it("from all networks of one home count together, and shut the lock for nobody else", async () => {
+    const { pin, lockId } = await furnishedLock(server.url)
+    const regular = somebody()
+    expect((await enter(lockId, pin, regular)).status).toBe(200)
+    const home = Array.from({ length: 256 }, (_, n) => ({ "x-forwarded-for": `2001:db8:7:${n.toString(16)}::1` }))
+    const statuses = await statusesOf(home.map((from) => enter(lockId, wrong(pin), from)))
+    expect(statuses.filter((status) => status === 401)).toHaveLength(10)
+    expect((await enter(lockId, pin)).status).toBe(200)
+    // Even when strangers have used up what there is for them, who was there before opens.
+    await statusesOf(Array.from({ length: 120 }, () => enter(lockId, wrong(pin))))
+    expect((await enter(lockId, pin)).status).toBe(429)
+    expect((await enter(lockId, pin, regular)).status).toBe(200)
+  })
+
   it("by everybody about locks that are not there fill no store", async () => {
     const before = await Effect.runPromise(server.store.head)
     const nowhere = newLockId()
     await statusesOf(Array.from({ length: 300 }, () => enter(nowhere, "12345678")))
-    expect((await Effect.runPromise(server.store.head)) - before).toBeLessThanOrEqual(100)
+    expect((await Effect.runPromise(server.store.head)) - before).toBeLessThanOrEqual(2 * 100 + 50)
   })
 })
 

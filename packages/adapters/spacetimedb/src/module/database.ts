@@ -34,6 +34,8 @@ export const database = schema({
   writers: table({}, rows.writers),
   device_state: table({}, rows.device_state),
   known_users: table({}, rows.known_users),
+  users_of: table({}, rows.users_of),
+  organizations: table({}, rows.organizations),
   temp_keys: table({}, rows.temp_keys),
   presence: table({}, rows.presence)
 })

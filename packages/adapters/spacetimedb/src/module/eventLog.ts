@@ -6,6 +6,7 @@
  */
 import { Range } from "spacetimedb/server"
 import { refuse, type Transaction, type WriteArguments } from "./database.ts"
+import { findReceipt, millisecondsOf } from "./receipts.ts"
 
 type Append = Omit<WriteArguments["append"], "mayPass">
 type NewEvents = Append["events"]
@@ -22,11 +23,11 @@ export const append = (tx: Transaction, request: WriteArguments["append"]): void
   refuseHindrance(tx, head, request.receipt, request.mayPass)
   refuseDouble(tx, request.events)
   refuseConflict(head, request.expected)
-  write(tx, head, request.events, request.receipt)
+  write(tx, head, request.events, request.receipt, stored(request.expiresAt))
 }
 
 export const prepare = (tx: Transaction, request: WriteArguments["prepare"]): void => {
-  const { stream, commandId, attempt, thing, deadline, events, receipt } = request
+  const { stream, commandId, attempt, thing, deadline, events, receipt, expiresAt } = request
   const head = headOf(tx, stream)
   const pending = tx.db.reservations.commandId.find(commandId)
   const isOwnWork = pending?.stream === stream && pending.attempt === attempt && sameEvents(pending.events, events)
@@ -41,7 +42,17 @@ export const prepare = (tx: Transaction, request: WriteArguments["prepare"]): vo
   refuseConflict(head, request.expected)
 
   if (settled !== null) tx.db.settlements.commandId.delete(commandId)
-  tx.db.reservations.insert({ commandId, attempt, stream, thing, deadline, released: false, events, receipt })
+  tx.db.reservations.insert({
+    commandId,
+    attempt,
+    stream,
+    thing,
+    deadline,
+    released: false,
+    events,
+    receipt,
+    expiresAt: stored(expiresAt)
+  })
   for (const { eventId } of events) tx.db.prepared_ids.insert({ eventId })
   saveHead(tx, { ...head, reservedBy: commandId })
 }
@@ -53,9 +64,9 @@ export const commit = (tx: Transaction, { commandId, attempt, thing, at }: Write
   const { stream, events } = known
   // A receipt id that another append took meanwhile stays with that append.
   const receipt =
-    known.receipt === undefined || tx.db.receipts.id.find(known.receipt.id) !== null ? undefined : known.receipt
+    known.receipt === undefined || findReceipt(tx, known.receipt.id) !== undefined ? undefined : known.receipt
   const accepted = events.map((event) => ({ ...event, acceptedAt: at }))
-  const { version, position } = write(tx, { ...headOf(tx, stream), reservedBy: "" }, accepted, receipt)
+  const { version, position } = write(tx, { ...headOf(tx, stream), reservedBy: "" }, accepted, receipt, known.expiresAt)
   settle(tx, known, version, position)
 }
 
@@ -78,8 +89,10 @@ export const saveSnapshot = (tx: Transaction, snapshot: WriteArguments["save_sna
   else if (snapshot.version >= kept.version) tx.db.snapshots.stream.update(snapshot)
 }
 
+const stored = (expiresAt: number | undefined): bigint => BigInt(expiresAt ?? 0)
+
 /** Appends, whatever stands in the way. */
-const write = (tx: Transaction, head: StreamHead, events: NewEvents, receipt: Receipt) => {
+const write = (tx: Transaction, head: StreamHead, events: NewEvents, receipt: Receipt, expiresAt: bigint) => {
   const firstVersion = head.version + 1
   let { position } = feedHead(tx)
   let { version } = head
@@ -92,7 +105,13 @@ const write = (tx: Transaction, head: StreamHead, events: NewEvents, receipt: Re
   }
   if (events.length > 0) tx.db.head.id.update({ id: 0, position, version })
   saveHead(tx, { ...head, version })
-  if (receipt !== undefined) tx.db.receipts.insert({ ...receipt, stream: head.stream, firstVersion, version })
+  if (receipt !== undefined) {
+    // All that have expired go, one with this id too.
+    tx.db.receipts.expiresAt.delete(
+      new Range({ tag: "excluded", value: 0n }, { tag: "included", value: millisecondsOf(tx) })
+    )
+    tx.db.receipts.insert({ ...receipt, stream: head.stream, firstVersion, version, expiresAt })
+  }
   return { version, position }
 }
 
@@ -121,9 +140,9 @@ const alreadyAppended = (tx: Transaction, head: StreamHead, { stream, expected, 
   const version = expected + events.length
   if (head.version < version) return undefined
   if (events.length === 0) {
-    const kept = receipt === undefined ? null : tx.db.receipts.id.find(receipt.id)
+    const kept = receipt === undefined ? undefined : findReceipt(tx, receipt.id)
     const same =
-      kept !== null &&
+      kept !== undefined &&
       kept.fingerprint === receipt?.fingerprint &&
       kept.stream === stream &&
       kept.version === expected &&
@@ -140,7 +159,7 @@ const alreadyAppended = (tx: Transaction, head: StreamHead, { stream, expected, 
 }
 
 const refuseHindrance = (tx: Transaction, head: StreamHead, receipt: Receipt, mayPass: boolean): void => {
-  if (receipt !== undefined && tx.db.receipts.id.find(receipt.id) !== null) {
+  if (receipt !== undefined && findReceipt(tx, receipt.id) !== undefined) {
     refuse({ code: "ReceiptExists", id: receipt.id })
   }
   const held = head.reservedBy === "" ? null : tx.db.reservations.commandId.find(head.reservedBy)

@@ -94,8 +94,5 @@ export const unsettled = (tx: Transaction) => [...tx.db.reservations.iter()]
 export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_event"]) =>
   [...tx.db.events.by_event_id.filter(eventId)].sort((a, b) => (a.position < b.position ? -1 : 1))[0]
 
-export const findReceipt = (tx: Transaction, { id }: ReadArguments["find_receipt"]) =>
-  tx.db.receipts.id.find(id) ?? undefined
-
 export const findSnapshot = (tx: Transaction, { stream }: ReadArguments["find_snapshot"]) =>
   tx.db.snapshots.stream.find(stream) ?? undefined

@@ -4,6 +4,7 @@ import { database, procedures, reducers, type Transaction } from "./database.ts"
 import * as eventLog from "./eventLog.ts"
 import * as feed from "./feed.ts"
 import * as readModel from "./readModel.ts"
+import { findReceipt } from "./receipts.ts"
 
 export default database
 
@@ -72,7 +73,7 @@ export const find_event = database.procedure(
 export const find_receipt = database.procedure(
   procedures.find_receipt.params,
   procedures.find_receipt.returns,
-  reading(feed.findReceipt)
+  reading((tx, { id }: { readonly id: string }) => findReceipt(tx, id))
 )
 export const find_snapshot = database.procedure(
   procedures.find_snapshot.params,
@@ -89,6 +90,16 @@ export const owned_devices = database.procedure(
   procedures.owned_devices.returns,
   reading(readModel.ownedDevices)
 )
+export const devices = database.procedure(
+  procedures.devices.params,
+  procedures.devices.returns,
+  reading(readModel.devices)
+)
+export const locks_of_organization = database.procedure(
+  procedures.locks_of_organization.params,
+  procedures.locks_of_organization.returns,
+  reading(readModel.locksOfOrganization)
+)
 export const lock_of_thing = database.procedure(
   procedures.lock_of_thing.params,
   procedures.lock_of_thing.returns,
@@ -103,6 +114,11 @@ export const is_known_user = database.procedure(
   procedures.is_known_user.params,
   procedures.is_known_user.returns,
   reading(readModel.isKnownUser)
+)
+export const is_user_of = database.procedure(
+  procedures.is_user_of.params,
+  procedures.is_user_of.returns,
+  reading(readModel.isUserOf)
 )
 export const is_online = database.procedure(
   procedures.is_online.params,

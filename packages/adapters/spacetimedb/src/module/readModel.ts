@@ -2,7 +2,8 @@
 import type { Infer } from "spacetimedb/server"
 import { type procedures, type ReadArguments, refuse, type Transaction, type WriteArguments } from "./database.ts"
 
-const CHECKPOINT = "device_state"
+/** A name of its own for every way of deriving the rows: under a new one, everything is projected again. */
+const CHECKPOINT = "device_state_2"
 
 type OwnedDevice = Infer<typeof procedures.owned_devices.returns>[number]
 
@@ -11,15 +12,20 @@ const checkpoint = (tx: Transaction): bigint => tx.db.checkpoints.name.find(CHEC
 /** Rows that begin elsewhere than the read model stands are refused: they were derived from others. */
 export const applyRows = (
   tx: Transaction,
-  { from, to, devices, users, tempKeys }: WriteArguments["apply_rows"]
+  { from, to, devices, users, tempKeys, usersOf }: WriteArguments["apply_rows"]
 ): void => {
   const position = checkpoint(tx)
   if (position !== from) refuse({ code: "CheckpointMoved", checkpoint: Number(position) })
+  // What stands here before the first event was derived in another way.
+  if (position === 0n) forgetRows(tx)
   for (const device of devices) {
     const row = { ...device, owner: device.ownerId ?? "" }
     if (tx.db.device_state.lockId.find(device.lockId) === null) tx.db.device_state.insert(row)
     else tx.db.device_state.lockId.update(row)
+    tx.db.organizations.lockId.delete(device.lockId)
+    if (device.orgId !== undefined) tx.db.organizations.insert({ lockId: device.lockId, orgId: device.orgId })
   }
+  for (const key of usersOf) if (tx.db.users_of.key.find(key) === null) tx.db.users_of.insert({ key })
   for (const userId of users) {
     if (tx.db.known_users.userId.find(userId) === null) tx.db.known_users.insert({ userId })
   }
@@ -31,7 +37,8 @@ export const applyRows = (
 
 /** Presence stays: it is not in the feed. */
 export const forgetRows = ({ db }: Transaction): void => {
-  for (const table of [db.device_state, db.known_users, db.temp_keys, db.checkpoints]) table.clear()
+  for (const table of [db.device_state, db.organizations, db.known_users, db.users_of, db.temp_keys, db.checkpoints])
+    table.clear()
 }
 
 /** Reports come doubled and unordered: the newer one counts, and of two at one time the one that says online. */
@@ -45,19 +52,31 @@ export const reportDevice = (tx: Transaction, { thing, online, at }: WriteArgume
   else tx.db.presence.thing.update(after)
 }
 
-export const deviceRows = (tx: Transaction, { lockIds }: ReadArguments["device_rows"]) => ({
-  checkpoint: checkpoint(tx),
-  devices: lockIds.flatMap((lockId) => tx.db.device_state.lockId.find(lockId) ?? [])
-})
+export const deviceRows = (tx: Transaction, { lockIds }: ReadArguments["device_rows"]) => {
+  const position = checkpoint(tx)
+  const devices = position === 0n ? [] : lockIds.flatMap((lockId) => tx.db.device_state.lockId.find(lockId) ?? [])
+  return { checkpoint: position, devices }
+}
 
 export const ownedDevices = (tx: Transaction, { ownerId, orgId }: ReadArguments["owned_devices"]): Array<OwnedDevice> =>
   [...tx.db.device_state.owner.filter(ownerId)]
     .filter((row) => row.ownerId === ownerId && (orgId === undefined || row.orgId === orgId))
     .sort(byLockId)
-    .map((row) => {
-      const presence = tx.db.presence.thing.find(row.thingName)
-      return { ...row, online: presence?.online ?? false, lastSeen: presence?.lastSeen }
-    })
+    .map((row) => withPresence(tx, row))
+
+export const devices = (tx: Transaction, { lockIds }: ReadArguments["devices"]): Array<OwnedDevice> =>
+  lockIds.flatMap((lockId) => {
+    const row = tx.db.device_state.lockId.find(lockId)
+    return row === null ? [] : [withPresence(tx, row)]
+  })
+
+const withPresence = <Row extends { readonly thingName: string }>(tx: Transaction, row: Row) => {
+  const presence = tx.db.presence.thing.find(row.thingName)
+  return { ...row, online: presence?.online ?? false, lastSeen: presence?.lastSeen }
+}
+
+export const locksOfOrganization = (tx: Transaction, { orgId }: ReadArguments["locks_of_organization"]) =>
+  [...tx.db.organizations.orgId.filter(orgId)].sort(byLockId).map(({ lockId }) => lockId)
 
 export const lockOfThing = (tx: Transaction, { thing }: ReadArguments["lock_of_thing"]): bigint | undefined =>
   [...tx.db.device_state.thingName.filter(thing)].sort(byLockId)[0]?.lockId
@@ -67,6 +86,9 @@ export const lockOfTempKey = (tx: Transaction, { uuid }: ReadArguments["lock_of_
 
 export const isKnownUser = (tx: Transaction, { userId }: ReadArguments["is_known_user"]): boolean =>
   tx.db.known_users.userId.find(userId) !== null
+
+export const isUserOf = (tx: Transaction, { key }: ReadArguments["is_user_of"]): boolean =>
+  tx.db.users_of.key.find(key) !== null
 
 export const isOnline = (tx: Transaction, { thing }: ReadArguments["is_online"]): boolean =>
   tx.db.presence.thing.find(thing)?.online ?? false

@@ -1,6 +1,6 @@
 /** The feed: one gapless order over all streams, and a wake-up whenever it grows. */
 import { expect } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Queue, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, Queue, Stream } from "effect"
 import { asStored, type Check, withoutPosition } from "./fixture.ts"
 
 export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }) => {
@@ -62,6 +62,44 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
       expect(yield* versions(1, 2)).toEqual([2, 3].map((version) => [a, version]))
       expect(yield* versions(6, 10)).toEqual([])
       expect(yield* store.readAll(start, 10, name("nobody"))).toEqual([])
+    })
+  )
+
+  check("can be read for what is about one lock, beside the streams of locks", ({ store, name, events }) =>
+    Effect.gen(function* () {
+      const start = yield* store.head
+      const [a, b, other] = [name("kind-a"), name("kind-b"), name("other")]
+      yield* store.append(a, 0, [...events(1, { lockId: 7 }), ...events(1, { lockId: 8 }), ...events(1)])
+      yield* store.append(other, 0, events(1, { lockId: 7 }))
+      yield* store.append(b, 0, [...events(1, { lockId: 7 }), ...events(1, { lockId: "7" })])
+      yield* store.append(a, 3, events(1, { lockId: 7 }))
+      const found = (after: number, limit: number, lockId = 7, prefix = name("kind-")) =>
+        Effect.map(store.readAll(start + after, limit, prefix, lockId), (page) =>
+          page.map(({ streamId, version }) => [streamId, version])
+        )
+      expect(yield* found(0, 10)).toEqual([
+        [a, 1],
+        [b, 1],
+        [a, 4]
+      ])
+      expect(yield* found(1, 1)).toEqual([[b, 1]])
+      expect(yield* found(0, 10, 8)).toEqual([[a, 2]])
+      expect(yield* found(0, 10, 9)).toEqual([])
+      expect(yield* found(0, 10, 7, b)).toEqual([[b, 1]])
+      expect(yield* found(7, 10)).toEqual([])
+    })
+  )
+
+  check("finds an event by its id", ({ store, name, events }) =>
+    Effect.gen(function* () {
+      const [first, second] = [events(2), events(1)]
+      yield* store.append(name("a"), 0, first)
+      yield* store.append(name("b"), 0, second)
+      for (const stored of [...asStored(first, name("a")), ...asStored(second, name("b"))]) {
+        const found = Option.toArray(yield* store.event(stored.eventId))
+        expect(withoutPosition(found)).toEqual([stored])
+      }
+      expect(Option.isNone(yield* store.event(name("nothing")))).toBe(true)
     })
   )
 

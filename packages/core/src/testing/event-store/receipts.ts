@@ -128,4 +128,45 @@ export const checkReceipts = (check: Check) => {
       expect(yield* store.receipt(receipt("r").id)).toMatchObject({ value: { streamId: b } })
     })
   )
+
+  check("forgets a receipt when it expires, and gives its id anew", ({ store, name, events, receipt, reserve }) =>
+    Effect.gen(function* () {
+      const [a, b] = [name("a"), name("b")]
+      const ended = { ...receipt("r"), expiresAt: 1 }
+      const lasting = { ...receipt("r"), expiresAt: FAR }
+      yield* store.append(a, 0, events(1), ended)
+      expect((yield* store.receipt(ended.id))._tag).toBe("None")
+      yield* store.prepare(0, events(1), reserve(b, "c"), ended)
+      yield* store.commit(reserve(b, "c").commandId, THING)
+      expect((yield* store.receipt(ended.id))._tag).toBe("None")
+      yield* store.append(a, 1, events(1), lasting)
+      expect(yield* store.receipt(lasting.id)).toMatchObject({ value: { ...lasting, streamId: a, firstVersion: 2 } })
+      expect(yield* Effect.flip(store.append(a, 2, events(1), ended))).toBeInstanceOf(ReceiptExists)
+    })
+  )
+
+  check("keeps the end of a receipt from prepare to commit", ({ store, name, events, receipt, reserve }) =>
+    Effect.gen(function* () {
+      const stream = name("a")
+      const lasting = { ...receipt("r"), expiresAt: FAR }
+      yield* store.prepare(0, events(1), reserve(stream, "c"), lasting)
+      yield* store.commit(reserve(stream, "c").commandId, THING)
+      expect(yield* store.receipt(lasting.id)).toMatchObject({ value: lasting })
+    })
+  )
+
+  check("keeps a receipt without an end, whatever else expires", ({ store, name, events, receipt }) =>
+    Effect.gen(function* () {
+      const stream = name("a")
+      yield* store.append(stream, 0, events(1), receipt("kept"))
+      for (let version = 1; version < 4; version++) {
+        yield* store.append(stream, version, events(1), { ...receipt(`ended-${version}`), expiresAt: 1 })
+      }
+      expect(yield* store.receipt(receipt("kept").id)).toMatchObject({ value: receipt("kept") })
+      expect(yield* Effect.flip(store.append(stream, 4, [], receipt("kept")))).toBeInstanceOf(ReceiptExists)
+    })
+  )
 }
+
+/** Epoch milliseconds that no clock of a test reaches. */
+const FAR = 8e15

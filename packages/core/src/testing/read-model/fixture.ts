@@ -1,6 +1,6 @@
 /** Feeds for the read model suite, and what a read model says about them. */
 import { Effect, Random } from "effect"
-import { streamOfLock } from "../../Lock.ts"
+import { lockOfStream, streamOfLock } from "../../Lock.ts"
 import { type LockEvent, toStored } from "../../LockEvent.ts"
 import type { StoredEvent } from "../../ports/EventStore.ts"
 import type { ReadModel } from "../../ports/ReadModel.ts"
@@ -41,8 +41,11 @@ export const tempKeyCreated = (lockId: number, tempKeyUuid: string): LockEvent =
 /** The events as a feed from its beginning, a second apart. */
 export const feedOf = (...events: ReadonlyArray<LockEvent>): ReadonlyArray<StoredEvent> => {
   const versions = new Map<number, number>()
+  const organizations = new Map<number, string>()
   return events.map((event, index) => {
     const { lockId } = event
+    if ((event._tag === "LockCreated" || event._tag === "OrganizationSet") && event.orgId !== undefined)
+      organizations.set(lockId, event.orgId)
     const version = (versions.get(lockId) ?? 0) + 1
     versions.set(lockId, version)
     return {
@@ -52,7 +55,7 @@ export const feedOf = (...events: ReadonlyArray<LockEvent>): ReadonlyArray<Store
       version,
       position: index + 1,
       at: millisOf(TIME) + index * 1_000,
-      orgId: "",
+      orgId: organizations.get(lockId) ?? "",
       principal: { _tag: "System" },
       commandId: `command-${index + 1}`
     }
@@ -65,16 +68,21 @@ export const newThing = Effect.map(Random.nextInt, (random) => `thing-${random}`
 /** Everything that the read model says about what occurs in a feed. */
 export const rowsOf = Effect.fnUntraced(function* (model: ReadModel["Service"], feed: ReadonlyArray<StoredEvent>) {
   const texts = new Set(feed.flatMap(({ data }) => Object.values(data).filter((value) => typeof value === "string")))
+  const organizations = new Set(feed.map(({ orgId }) => orgId))
+  const lockIds = new Set(feed.flatMap(({ streamId }) => lockOfStream(streamId) ?? []))
   const rows = yield* Effect.forEach(texts, (text) =>
     Effect.all([
       model.devicesOwnedBy(text),
       model.isKnownUser(text),
+      Effect.forEach(organizations, (orgId) => model.isKnownUser(text, orgId)),
+      model.locksOfOrganization(text),
       model.lockOfThing(text),
       model.lockOfTempKey(text)
     ])
   )
   return {
     checkpoint: yield* model.checkpoint,
+    devices: (yield* model.devices([...lockIds])).toSorted((a, b) => a.lockId - b.lockId),
     rows: Object.fromEntries([...texts].map((text, index) => [text, rows[index]]))
   }
 })

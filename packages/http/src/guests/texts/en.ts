@@ -54,6 +54,10 @@ export const en = {
       title: "The lock is busy",
       text: "Nothing was opened, and nothing was used up. Try again in a moment."
     },
+    "too-often": {
+      title: "That was too often",
+      text: "Nothing was opened, and nothing was used up. Wait a minute, then try again."
+    },
     unavailable: {
       title: "We cannot do this right now",
       text: "Reload this page in a moment. However often you do, it never opens a door twice."

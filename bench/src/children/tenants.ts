@@ -1,0 +1,221 @@
+/** What one tenant asks, in turn of a store that it has alone and of one that it shares with others. */
+import "effect/schema/SchemaJITCompiler/enable"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import {
+  Explanations,
+  instantOf,
+  Latchkey,
+  LockQueries,
+  type Principal,
+  Projector,
+  SharedCredentials,
+  TempKeyLinks
+} from "@latchkey/core"
+import { MemoryDeviceShadow } from "@latchkey/core/memory"
+import { Sqlite } from "@latchkey/sqlite"
+import { Effect, Layer, ManagedRuntime } from "effect"
+import { lockUuid, ownerUuid, tempKeyUuid, uuidOf } from "../locks.ts"
+import { type Sample, sampleOf } from "../statistics.ts"
+import { answerJobs } from "./answerJobs.ts"
+
+/** The first two jobs make the stores: answered are their events. */
+export type TenantsJob =
+  | {
+      readonly op: "open"
+      readonly folder: string
+      readonly tenants: number
+      /** Of each tenant, beside one lock with a long history. */
+      readonly locks: number
+      /** Uses of the temp key of each of these. */
+      readonly uses: number
+      /** Uses at the lock of the first tenant that has a long history. */
+      readonly long: number
+    }
+  | { readonly op: "ask"; readonly question: Question; readonly count: number }
+  /** How long everybody else waits while the long history is explained: a sample of the turns of the event loop. */
+  | { readonly op: "stall" }
+
+export const QUESTIONS = [
+  "explain a temp key",
+  "explain a refused use",
+  "explain a refused PIN",
+  "explain the last PIN",
+  "simulate",
+  "temp keys of an organization",
+  "temp keys of an owner",
+  "owned locks",
+  "page of a temp key",
+  "page of a shared key"
+] as const
+export type Question = (typeof QUESTIONS)[number]
+
+const HOUR = 3_600_000
+const START = Date.UTC(2026, 0, 1)
+const WINDOW = { validFrom: "2026-01-01T00:00:00.000Z", validUntil: "2099-01-01T00:00:00.000Z" }
+/** Of each tenant. */
+const SHARED_KEYS = 100
+const REFUSED_PINS = 100
+/** Of each lock. */
+const REFUSED_USES = 20
+
+const LONG = 9_999
+const orgOf = (tenant: number) => `tenant-${tenant}`
+const lockOf = (tenant: number, n: number) => tenant * 10_000 + n
+const sharedUuid = (tenant: number, n: number) => uuidOf(4, n, tenant)
+
+/** Straight into the file: a million appends would take a minute. */
+const fill = ({ folder, tenants, locks, uses, long }: Extract<TenantsJob, { op: "open" }>) => {
+  const db = new DatabaseSync(join(folder, "latchkey.db"))
+  const insert = db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)")
+  const versions = new Map<string, number>()
+  let position = 0
+  const add = (tenant: number, stream: string, type: string, data: object, at: number, id?: string) => {
+    const version = (versions.get(stream) ?? 0) + 1
+    versions.set(stream, version)
+    const principal = JSON.stringify({ _tag: "Organization", orgId: orgOf(tenant) })
+    const eventId = id ?? `${stream}-${version}`
+    insert.run(++position, stream, version, eventId, type, JSON.stringify(data), at, orgOf(tenant), principal, eventId)
+  }
+  const create = (tenant: number, lockId: number) => {
+    const about = { lockId, timestamp: instantOf(START) }
+    const owner = { ownerId: ownerUuid(lockId), orgId: orgOf(tenant) }
+    add(tenant, `lock-${lockId}`, "LockCreated", { ...about, uuid: lockUuid(lockId), index: 1, ...owner }, START)
+    const key = { tempKeyUuid: tempKeyUuid(lockId), accessMode: "public", allowedUserIds: [], ...WINDOW }
+    const made = { ...about, lockUuid: lockUuid(lockId), ...key, maxUses: null, createdBy: orgOf(tenant) }
+    add(tenant, `lock-${lockId}`, "TempKeyCreated", made, START)
+  }
+  const use = (tenant: number, lockId: number, n: number) => {
+    const at = START + n * HOUR
+    const about = { tempKeyUuid: tempKeyUuid(lockId), lockId, lockUuid: lockUuid(lockId), timestamp: instantOf(at) }
+    add(tenant, `lock-${lockId}`, "TempKeyUsed", { ...about, usedCount: n + 1 }, at)
+  }
+  const everybody = Array.from({ length: tenants }, (_, index) => index + 1)
+  const everyLock = everybody.flatMap((tenant) =>
+    Array.from({ length: locks }, (_, n) => [tenant, lockOf(tenant, n)] as const)
+  )
+
+  db.exec("BEGIN")
+  for (const [tenant, lockId] of everyLock) create(tenant, lockId)
+  for (let n = 0; n < uses; n++) for (const [tenant, lockId] of everyLock) use(tenant, lockId, n)
+  for (let n = 0; n < REFUSED_USES; n++) {
+    for (const [tenant, lockId] of everyLock) {
+      const at = START + n * 24 * HOUR
+      const data = { tempKeyUuid: tempKeyUuid(lockId), lockId, lockVersion: 2 + n, reason: "not-yet-valid" }
+      add(
+        tenant,
+        `attempts-${lockId}-${instantOf(at).slice(0, 10)}`,
+        "TempKeyRefused",
+        data,
+        at,
+        `refused-${lockId}-${n}`
+      )
+    }
+  }
+  for (let n = 0; n < SHARED_KEYS; n++) {
+    for (const tenant of everybody) {
+      const doors = [{ id: 1, lockId: lockOf(tenant, n % locks), accessMethod: "key" }]
+      add(tenant, `credential-${sharedUuid(tenant, n)}`, "SharedCredentialCreated", { ...WINDOW, doors }, START + n)
+    }
+  }
+  for (let n = 0; n < REFUSED_PINS; n++) {
+    for (const tenant of everybody) {
+      const lockId = lockOf(tenant, n % locks)
+      const at = START + n * HOUR + tenant * Math.floor(HOUR / (tenants + 1))
+      add(tenant, "pin-attempts", "PinRefused", { lockId, accounts: [`lock:${lockId}`] }, at, `pin-${tenant}-${n}`)
+    }
+  }
+  create(1, lockOf(1, LONG))
+  for (let n = 0; n < long; n++) use(1, lockOf(1, LONG), n)
+  db.exec("COMMIT; ANALYZE")
+  db.close()
+  return position
+}
+
+const runtimeOver = (folder: string) =>
+  ManagedRuntime.make(
+    Layer.provideMerge(Latchkey.layer(), Layer.merge(Sqlite.layer({ folder }), MemoryDeviceShadow.layer))
+  )
+
+const organization: Principal = { _tag: "Organization", orgId: orgOf(1) }
+
+const asked = Effect.gen(function* () {
+  const { explain, simulate } = yield* Explanations
+  const credentials = yield* SharedCredentials
+  const queries = yield* LockQueries
+  const links = yield* TempKeyLinks
+  const lockId = lockOf(1, 0)
+  const owner: Principal = { _tag: "User", userId: ownerUuid(lockId) }
+  const key = tempKeyUuid(lockId)
+  const at = START + 10_000 * HOUR
+  const questions: { readonly [Q in Question]: Effect.Effect<unknown, unknown> } = {
+    "explain a temp key": explain(owner, lockId, { subject: { _tag: "TempKey", tempKeyUuid: key }, at }),
+    "explain a refused use": explain(owner, lockId, { attemptId: `refused-${lockId}-3` }),
+    "explain a refused PIN": explain(owner, lockId, { attemptId: "pin-1-0" }),
+    "explain the last PIN": explain(owner, lockId, { pinAttempt: "last", at }),
+    simulate: simulate(owner, lockId, { tempKeyUuid: key, validFrom: "2026-01-02T00:00:00.000Z" }),
+    "temp keys of an organization": credentials.list(organization),
+    "temp keys of an owner": credentials.list(owner),
+    "owned locks": queries.ownedLocks(organization, ownerUuid(lockId)),
+    "page of a temp key": links.view(key, undefined, at),
+    "page of a shared key": links.view(sharedUuid(1, 0), undefined, at)
+  }
+  return questions
+})
+
+type Runtime = ReturnType<typeof runtimeOver>
+
+/** A sample of each store. What disturbs the one disturbs the other: they are asked in turn. */
+const time = async (runtimes: ReadonlyArray<Runtime>, question: Question, count: number) => {
+  const asks = await Promise.all(
+    runtimes.map(async (runtime) => {
+      const ask = (await runtime.runPromise(asked))[question]
+      return { runtime, ask, latencies: new Float64Array(count) }
+    })
+  )
+  for (let n = 0; n < count; n++) {
+    for (const { runtime, ask, latencies } of asks) {
+      const begun = performance.now()
+      await runtime.runPromise(ask)
+      latencies[n] = performance.now() - begun
+    }
+  }
+  return asks.map(({ latencies }) => sampleOf(count, latencies.reduce((sum, ms) => sum + ms, 0) / 1000, latencies))
+}
+
+const stall = Effect.gen(function* () {
+  const { explain } = yield* Explanations
+  const turns: Array<number> = []
+  let last = performance.now()
+  const turn = () => {
+    const now = performance.now()
+    turns.push(now - last)
+    last = now
+    ticking = setImmediate(turn)
+  }
+  let ticking = setImmediate(turn)
+  const begun = performance.now()
+  yield* explain(organization, lockOf(1, LONG), { subject: { _tag: "User", userId: "nobody" }, at: START })
+  clearImmediate(ticking)
+  return sampleOf(1, (performance.now() - begun) / 1000, Float64Array.from(turns))
+})
+
+const runtimes: Array<Runtime> = []
+
+answerJobs(async (job: TenantsJob): Promise<ReadonlyArray<Sample> | number> => {
+  switch (job.op) {
+    case "open": {
+      // Makes the files.
+      await Effect.runPromise(Effect.scoped(Layer.build(Sqlite.layer({ folder: job.folder }))))
+      const events = fill(job)
+      const runtime = runtimeOver(job.folder)
+      await runtime.runPromise(Effect.flatMap(Projector, ({ catchUp }) => catchUp("10 minutes")))
+      runtimes.push(runtime)
+      return events
+    }
+    case "ask":
+      return time(runtimes, job.question, job.count)
+    case "stall":
+      return Promise.all(runtimes.slice(-1).map((runtime) => runtime.runPromise(stall)))
+  }
+})
