@@ -1,5 +1,9 @@
 /** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists. */
+import { join } from "node:path"
 import { defineConfig } from "vitest/config"
+
+// The processes that tests start compile the same sources over and over: half of their time, unless it is kept.
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/node-compile-cache")
 
 const services = "**/*.services.test.ts"
 const exclude = ["**/node_modules/**", "**/dist/**"]

@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from "vitest"
 import { superKey } from "./harness/callers.ts"
 import { latchkey } from "./harness/command.ts"
 import { createLock, lockAt, newUuid } from "./harness/locks.ts"
-import { configured, MAIN, type Server, startServer, temporaryFolder } from "./harness/process.ts"
+import { configured, inherited, MAIN, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
 
 const brokerOf = (server: Server): string =>
@@ -89,7 +89,7 @@ describe("latchkey simulate", () => {
     const secret = (await latchkey({ LATCHKEY_DATA: folder.path }, ["devices", "create", lock.uuid])).stdout.trim()
     const args = ["simulate", "--thing", lock.uuid, "--url", brokerOf(server), "--faults", "none", "--secret", secret]
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { PATH: process.env["PATH"], NODE_NO_WARNINGS: "1" }
+      env: { ...inherited(), NODE_NO_WARNINGS: "1" }
     })
     const output = outputOf(child)
     await vi.waitUntil(() => output().includes("online"), { timeout: 20_000 })

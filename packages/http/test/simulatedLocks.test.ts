@@ -4,7 +4,7 @@
  */
 import { once } from "node:events"
 import { createServer } from "node:net"
-import { FAULTS, type Incident, mqttWire, realTime, simulateFleet } from "@latchkey/simulator"
+import { FAULTS, type Incident, mqttWire, randomOf, realTime, simulateFleet } from "@latchkey/simulator"
 import { expect, it, vi } from "vitest"
 import { commandsInShadow, feedIn } from "./harness/dataFolder.ts"
 import { loadDevices } from "./harness/deviceLoad.ts"
@@ -70,11 +70,12 @@ it(`what ${LOCKS} locks did is what the log says, once and in order, after ${SEC
   const load = loadDevices(() => locks, 8)
   const at = ({ url }: { readonly url: string }) => locks.map(({ lockId, uuid }) => lockAt(url, lockId, uuid))
 
+  const random = randomOf(SEED, "test")
   let server = first
   let kills = 0
   try {
     for (const end = Date.now() + SECONDS * 1000; Date.now() < end; kills++) {
-      const instant = 200 + Math.random() * 2_500
+      const instant = 200 + random() * 2_500
       await new Promise((resolve) => setTimeout(resolve, instant))
       await server.kill()
       server = await startServer(environment)

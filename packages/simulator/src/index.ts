@@ -3,6 +3,7 @@ export type { Command, Outcome, Report } from "./Documents.ts"
 export * as LockProtocol from "./LockProtocol.ts"
 // What goes wrong, decided by a seed, and the time in which it does.
 export { FAULTS, type Faults } from "./Faults.ts"
+export { type Random, randomOf } from "./Randomness.ts"
 export { realTime, type Time, virtualTime } from "./Time.ts"
 // Locks, one or many, and the way to their shadows.
 export {

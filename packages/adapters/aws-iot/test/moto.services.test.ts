@@ -4,8 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { existsSync } from "node:fs"
 import { createServer } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import { IoTDataPlaneClient } from "@aws-sdk/client-iot-data-plane"
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs"
 import { AwsIot } from "@latchkey/aws-iot"
@@ -15,7 +17,9 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { clientOf } from "./aws.ts"
 import { answerTo, REST_CASES } from "./restCases.ts"
 
-const COMMAND = process.env["MOTO_SERVER"] ?? "moto_server"
+/** Where `scripts/install-services` puts it. */
+const INSTALLED = fileURLToPath(new URL("../../../../.services/bin/moto_server", import.meta.url))
+const COMMAND = process.env["MOTO_SERVER"] ?? (existsSync(INSTALLED) ? INSTALLED : "moto_server")
 const LATER = 253_402_300_799_999
 
 let moto: ChildProcess
@@ -28,7 +32,7 @@ beforeAll(async () => {
   moto = spawn(COMMAND, ["-H", "127.0.0.1", "-p", String(port)], { stdio: "ignore" })
   const failed = once(moto, "error").then(() => {
     throw new Error(
-      `These tests need moto: pip install 'moto[server,iotdata,sqs]', and ${COMMAND} on the PATH, or named by MOTO_SERVER.`
+      `These tests need moto: run scripts/install-services, or name its moto_server by MOTO_SERVER (${COMMAND} is not there).`
     )
   })
   await Promise.race([failed, listening()])

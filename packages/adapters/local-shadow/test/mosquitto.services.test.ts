@@ -37,7 +37,7 @@ const freePort = async () => {
 
 const startMosquitto = Effect.gen(function* () {
   if (MOSQUITTO === undefined)
-    return expect.fail("mosquitto is not installed: Debian has it in the package of that name")
+    return expect.fail("mosquitto is not installed: run scripts/install-services")
   const folder = yield* temporaryFolder
   const port = yield* Effect.promise(freePort)
   const passwords = join(folder, "passwords")

@@ -1,6 +1,22 @@
 /** The bundle, as it is published. */
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 import { bundle, connected, publish, startHost } from "./fixture.ts"
+
+it("is written into a folder that is not there yet, as in a fresh clone", () => {
+  const folder = mkdtempSync(join(tmpdir(), "latchkey-module-"))
+  try {
+    const file = join(folder, "dist", "module.js")
+    execFileSync(process.execPath, [fileURLToPath(new URL("../src/build.ts", import.meta.url)), file])
+    expect(readFileSync(file, "utf8")).toBe(bundle)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
 
 it("asks for nothing but the database, and knows neither Node nor chance", () => {
   const imported = [...bundle.matchAll(/^import .* from ["'](.*)["']/gm)].map(([, specifier]) => specifier)

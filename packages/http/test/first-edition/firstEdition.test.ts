@@ -53,7 +53,9 @@ const inOrder = (answer: Answered["answer"]): Answered["answer"] =>
     )
   )
 
-it("a folder of the first edition answers as it did: questions, receipts, links, PINs, and what was under way", async () => {
+it("a folder of the first edition answers as it did: questions, receipts, links, PINs, and what was under way", {
+  timeout: 90_000
+}, async () => {
   using folder = opened()
   const environment = { ...configured(folder.path), ...clockAt(OPENED_AT), LATCHKEY_SHADOW_PORT: "0" }
   await using server = await startServer(environment)
@@ -72,7 +74,7 @@ it("a folder of the first edition answers as it did: questions, receipts, links,
   await answersTo(recording.acts)
 })
 
-it("a log of the first edition is exported as it was, and its export imported", async () => {
+it("a log of the first edition is exported as it was, and its export imported", { timeout: 90_000 }, async () => {
   using folder = opened()
   using empty = temporaryFolder()
   const run = async (data: string, ...args: ReadonlyArray<string>) => {

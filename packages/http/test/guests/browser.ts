@@ -7,7 +7,7 @@ const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium"
 export const launch = async (): Promise<Browser> => {
   if (!existsSync(executablePath)) {
     throw new Error(
-      `The tests of the guest pages need Chromium at ${executablePath}: install it (Debian: apt-get install chromium), or name it by CHROMIUM.`
+      `The tests of the guest pages need Chromium at ${executablePath}: run scripts/install-services, or name it by CHROMIUM.`
     )
   }
   return chromium.launch({

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { dirname } from "node:path"
 import { text } from "node:stream/consumers"
-import { type Environment, MAIN, NO_DEVICES } from "./process.ts"
+import { type Environment, inherited, MAIN, NO_DEVICES } from "./process.ts"
 
 export interface Outcome {
   readonly code: number | null
@@ -18,7 +18,7 @@ export const latchkey = async (
   stdin: string | Buffer = ""
 ): Promise<Outcome> => {
   const child = spawn(MAIN, args, {
-    env: { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`, ...NO_DEVICES, ...environment }
+    env: { ...inherited(`${dirname(process.execPath)}:${process.env["PATH"]}`), ...NO_DEVICES, ...environment }
   })
   child.stdin.on("error", () => {}) // A command that refuses need not read what it is given.
   child.stdin.end(stdin)

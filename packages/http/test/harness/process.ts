@@ -20,6 +20,12 @@ export type Environment = Readonly<Record<string, string>>
 /** Servers run side by side: only a test that names a port for devices has one. */
 export const NO_DEVICES: Environment = { LATCHKEY_SHADOW_PORT: "off", LATCHKEY_MQTT_PORT: "off" }
 
+/** What every process that a test starts has of the test's own environment: nothing else reaches it. */
+export const inherited = (path = process.env["PATH"]): Environment => ({
+  PATH: path ?? "",
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? ""
+})
+
 /** Keys for the callers of `callers.ts`, and a free port. */
 export const configured = (folder: string): Environment => ({
   PORT: "0",
@@ -78,7 +84,7 @@ export const runToEnd = async (environment: Environment): Promise<Ended & { read
 
 const spawnServer = (environment: Environment, entry: string) => {
   const child = spawn(process.execPath, [entry, "serve"], {
-    env: { PATH: process.env["PATH"], NODE_NO_WARNINGS: "1", ...NO_DEVICES, ...environment },
+    env: { ...inherited(), NODE_NO_WARNINGS: "1", ...NO_DEVICES, ...environment },
     stdio: ["ignore", "pipe", "pipe"]
   })
   let output = ""

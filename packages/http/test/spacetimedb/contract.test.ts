@@ -1,4 +1,7 @@
-/** What the API answers does not depend on the store: the same tests, over SpacetimeDB. */
+/**
+ * What the API answers does not depend on the store: the port's own suite proves it, and the tests of the contract are
+ * run a second time, over SpacetimeDB.
+ */
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Effect, Layer } from "effect"
 import { afterAll, describe } from "vitest"
@@ -15,7 +18,3 @@ useStores(
 )
 
 describe("the contract", async () => void (await import("../contract.test.ts")))
-describe("bodies", async () => void (await import("../contractBodies.test.ts")))
-describe("access", async () => void (await import("../access.test.ts")))
-describe("idempotency", async () => void (await import("../idempotency.test.ts")))
-describe("concurrency", async () => void (await import("../concurrency.test.ts")))
