@@ -1,4 +1,5 @@
 /** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists. */
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
@@ -12,8 +13,8 @@ export default defineConfig({
   test: {
     environment: "node",
     pool: "forks",
-    // Most tests wait for processes of their own: to keep a processor free for that is to wait twice as long.
-    maxWorkers: "100%",
+    // Most tests wait for processes of their own, or for each other's disk: one more than there are processors.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

@@ -109,6 +109,7 @@ describe("latchkey devices", () => {
   it("says what is wrong", async () => {
     using folder = temporaryFolder()
     const data = { LATCHKEY_DATA: folder.path }
+    expect(await latchkey(data, ["devices", "create", "thing"])).toMatchObject({ code: 0 })
     const unknown = await latchkey(data, ["devices", "revoke", "nothing"])
     expect(unknown).toMatchObject({ code: 1, stderr: expect.stringMatching(/no device secret nothing.*devices list/) })
     expect(await latchkey(data, ["devices", "create", "no thing"])).toMatchObject({ code: 1 })

@@ -36,8 +36,7 @@ const freePort = async () => {
 }
 
 const startMosquitto = Effect.gen(function* () {
-  if (MOSQUITTO === undefined)
-    return expect.fail("mosquitto is not installed: run scripts/install-services")
+  if (MOSQUITTO === undefined) return expect.fail("mosquitto is not installed: run scripts/install-services")
   const folder = yield* temporaryFolder
   const port = yield* Effect.promise(freePort)
   const passwords = join(folder, "passwords")

@@ -37,8 +37,8 @@ export const application = Effect.fnUntraced(function* (adapters: Adapters) {
 const checkHost = (host: string) =>
   Effect.callback<void, InvalidConfig>((resume) => {
     const probe = createServer()
-    probe.once("error", ({ message }) => {
-      const expected = `expected a name or address of this machine (${message})`
+    probe.once("error", ({ code = "unknown" }: NodeJS.ErrnoException) => {
+      const expected = `expected a name or address of this machine (${code})`
       resume(Effect.fail(new InvalidConfig({ variable: "HOST", expected })))
     })
     probe.listen(0, host, () => probe.close(() => resume(Effect.void)))

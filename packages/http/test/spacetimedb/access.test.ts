@@ -1,6 +1,6 @@
 /**
- * What the API answers does not depend on the store: the port's own suite proves it, and the tests of the contract are
- * run a second time, over SpacetimeDB.
+ * What the API answers does not depend on the store: the port's own suite proves it, and who may do what is asked a
+ * second time, over SpacetimeDB.
  */
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Effect, Layer } from "effect"
@@ -17,4 +17,4 @@ useStores(
   )
 )
 
-describe("the contract", async () => void (await import("../contract.test.ts")))
+describe("access", async () => void (await import("../access.test.ts")))
