@@ -23,7 +23,7 @@ verify() {
   case "$broken" in
     "") ;;
     # Spin prints what an assertion says; this is what it is for. In the model, 4 is `discarded`.
-    *"phase[0]!=4"* | *"!(accepted"*) broken=complete ;;
+    *"phase["*"!=4"* | *"!(accepted"*) broken=complete ;;
     *"violated accepted["*) broken=honest ;;
     *"logged["*"<=1"* | *"done["*"<=1"*) broken=once ;;
     *"!(expired"*) broken="in time" ;;
@@ -40,6 +40,7 @@ verify() {
 echo "The two-step append"
 verify holds "one command, two servers that sweep, a device that says all twice" -DSWEEPS
 verify holds "a request that is sent again to another server" -DRETRIED -DREPORTS=1
+verify holds "a command that is prepared again once it was discarded" -DAGAIN -DREPORTS=1 -DONE_TRY
 verify holds "two requests" -DOTHERS -DREPORTS=1 -DONE_TRY
 echo
 echo "The model can do its work: that two commands are never done is refuted"
@@ -50,6 +51,7 @@ verify fails "nobody fences before a discard" -DNO_FENCE
 verify fails "a server sends after the deadline" -DNO_DEADLINE
 verify fails "writes to the shadow are unconditional" -DNO_VERSION
 verify fails "a stream takes a second command while one is unsettled" -DOTHERS -DREPORTS=1 -DONE_TRY -DNO_RESERVATION
+verify fails "a settlement names no attempt" -DAGAIN -DREPORTS=1 -DONE_TRY -DNO_ATTEMPT
 verify fails "a request that is sent again has no receipt" -DRETRIED -DREPORTS=1 -DNO_RECEIPT
 verify fails "what another device says of a command counts" -DNO_THING
 verify fails "reports clear the shadow before they are in the log" -DNO_ORDER

@@ -3,7 +3,8 @@
  * do it, by any number of servers.
  *
  * Three commands. 0 and 1 are one request: its sender had no answer from a server and asks another, with the same
- * idempotency key. 2 is another request. Every server may crash between any two steps; whoever survives, or starts
+ * idempotency key. 2 is another request. Command 0 may be prepared again once it was discarded, as BulkAddKeys does:
+ * that is another attempt at it, and whoever still settles the first must do nothing to the second. Every server may crash between any two steps; whoever survives, or starts
  * again, sweeps. What is sent to the shadow comes late, never, or twice, and so do the answers. The device is away
  * between any two of its steps, hears of commands late, and may lose power in the middle of one. Time passes whenever
  * it likes: deadlines and expiries come at any moment.
@@ -16,12 +17,14 @@
  *   settled    nothing stays reserved, and what the device answered has its outcome in the log
  *
  * -DNO_… takes one protection away: run.sh shows that each is needed. -DRETRIED adds command 1, -DOTHERS command 2,
- * -DSWEEPS a second server that sweeps, -DONE_TRY leaves out that a write to the shadow is sent again.
+ * -DAGAIN the second attempt at command 0, -DSWEEPS a second server that sweeps, -DONE_TRY leaves out that a write to the shadow is sent again.
  */
 #define COMMANDS 3
 #define REQUESTS 2
 #define requestOf(c) ((c) / 2)
 #define NOBODY 255
+#define RUNS 4         /* of servers that carry out a command; the last is the second attempt at command 0 */
+#define commandOf(r) ((r) == 3 -> 0 : (r))
 #ifndef REPORTS
 #define REPORTS 2      /* how often a device says the same */
 #endif
@@ -30,6 +33,7 @@ mtype = { fresh, prepared, committed, discarded, yes, conflict, unknown };
 
 /* The event store: each of its operations is one atomic step, and durable. */
 mtype phase[COMMANDS] = fresh;
+byte attempt[COMMANDS];   /* the last one that was prepared */
 byte reserver = NOBODY;
 byte logged[REQUESTS];
 byte outcomes[COMMANDS];
@@ -38,17 +42,18 @@ byte outcomes[COMMANDS];
  * The shadow of the thing. Its version only matters as "has anybody written since?": whoever reads it has a flag, which
  * every write takes down, and a conditional write is carried out while the flag of its reader is up.
  */
-bool readByServer[COMMANDS];
+bool readByServer[RUNS];
 bool readBySweep[2];
 bool held[COMMANDS];      /* in desired.commands */
+byte heldAs[COMMANDS];    /* which attempt that is */
 bool answered[COMMANDS];  /* in reported.commands */
 bool accepted[COMMANDS];  /* whether it was ever held: for the checks only */
 
-/* Conditional writes on their way, two for each command: a client that has no answer sends its write again. */
-bool flying[6];
-bool isCurrent[6];        /* the flag that the write has taken along */
-mtype answer[COMMANDS] = unknown;
-bool waits[COMMANDS];      /* there is somebody to get the answer */
+/* Conditional writes on their way, two for each run: a client that has no answer sends its write again. */
+bool flying[8];
+bool isCurrent[8];        /* the flag that the write has taken along */
+mtype answer[RUNS] = unknown;
+bool waits[RUNS];          /* there is somebody to get the answer */
 
 /* The device. */
 bool heard[COMMANDS];   /* it has got the document, and may look at it any time from then on */
@@ -62,14 +67,23 @@ bool expired[COMMANDS];
 
 /* ---- the store ---- */
 
+#ifdef NO_ATTEMPT
+#define isMeant(c, a) true
+#else
+#define isMeant(c, a) (attempt[c] == (a))
+#endif
+
 inline prepare(c) {
   phase[c] = prepared;
+  attempt[c]++;
+  late[c] = false;
+  expired[c] = false;
   reserver = c
 }
 
-inline commit(c) {
+inline commit(c, a) {
   if
-  :: phase[c] == prepared ->
+  :: phase[c] == prepared && isMeant(c, a) ->
      phase[c] = committed;
      if :: reserver == c -> reserver = NOBODY :: else fi;
      logged[requestOf(c)]++;
@@ -79,9 +93,9 @@ inline commit(c) {
   fi
 }
 
-inline discard(c) {
+inline discard(c, a) {
   if
-  :: phase[c] == prepared ->
+  :: phase[c] == prepared && isMeant(c, a) ->
      phase[c] = discarded;
      if :: reserver == c -> reserver = NOBODY :: else fi;
      assert(!accepted[c])                 /* complete */
@@ -91,17 +105,25 @@ inline discard(c) {
 
 /* ---- the shadow ---- */
 
+/* Whether the shadow holds this attempt, or the device has answered the command: no earlier attempt can have reached it. */
+#ifdef NO_ATTEMPT
+#define holds(c, a) (held[c] || answered[c])
+#else
+#define holds(c, a) ((held[c] && heldAs[c] == (a)) || answered[c])
+#endif
+
 /* Any write: it moves the version on. */
 inline written() {
-  readByServer[0] = false; readByServer[1] = false; readByServer[2] = false;
+  readByServer[0] = false; readByServer[1] = false; readByServer[2] = false; readByServer[3] = false;
   readBySweep[0] = false; readBySweep[1] = false;
-  isCurrent[0] = false; isCurrent[1] = false; isCurrent[2] = false;
-  isCurrent[3] = false; isCurrent[4] = false; isCurrent[5] = false
+  isCurrent[0] = false; isCurrent[1] = false; isCurrent[2] = false; isCurrent[3] = false;
+  isCurrent[4] = false; isCurrent[5] = false; isCurrent[6] = false; isCurrent[7] = false
 }
 
 /* A conditional write that adds a command, and drops those that have expired. */
-inline add(c) {
+inline add(c, a) {
   held[c] = true;
+  heldAs[c] = a;
   accepted[c] = true;
   assert(phase[c] != discarded);          /* complete: it can no longer get into the log */
   i = 0;
@@ -115,6 +137,9 @@ inline add(c) {
 }
 
 /* ---- a server that carries out one command ---- */
+
+/* Time passes for an attempt; for one that was followed by another, it has passed. */
+#define tooLate(c, a) (attempt[c] != (a) || late[c])
 
 /* Before every step it may crash: it goes away with all that it knew, and what it sent stays on its way. */
 #define orCrash :: goto gone
@@ -130,28 +155,31 @@ inline add(c) {
 #define hasReceipt(c) (logged[requestOf(c)] > 0)
 #endif
 
-proctype Server(byte c) {
+proctype Server(byte r) {
+  byte c = commandOf(r);
+  byte mine;
   bool inDoubt;
 
   /* Prepare: not on a reserved stream; a receipt in the log answers for the request. */
   atomic {
-    (isFree || hasReceipt(c));
+    ((isFree || hasReceipt(c)) && (r != 3 || phase[c] == discarded || hasReceipt(c)));
     if :: hasReceipt(c) -> goto gone :: else fi;
-    prepare(c)
+    prepare(c);
+    mine = attempt[c]
   }
 send:
   if
   orCrash
-  :: atomic { held[c] || answered[c] -> goto accept }
-  :: atomic { !held[c] && !answered[c] && inDoubt -> goto settle }  /* it may have been there, and be settled already */
-  :: atomic { !held[c] && !answered[c] && !inDoubt -> readByServer[c] = true }
+  :: atomic { holds(c, mine) -> goto accept }
+  :: atomic { !holds(c, mine) && inDoubt -> goto settle }  /* it may have been there, and be settled already */
+  :: atomic { !holds(c, mine) && !inDoubt -> readByServer[r] = true }
   fi;
   /* The time is looked at after the shadow was read: whoever settles afterwards moves the version on. */
   if
   orCrash
 #ifndef NO_DEADLINE
-  :: late[c] -> goto no
-  :: !late[c]
+  :: tooLate(c, mine) -> goto no
+  :: !tooLate(c, mine)
 #else
   :: true
 #endif
@@ -160,62 +188,70 @@ write:
   if
   orCrash
   :: atomic {
-       waits[c] = true;
+       waits[r] = true;
        if
-       :: !flying[2 * c] -> flying[2 * c] = true; isCurrent[2 * c] = readByServer[c]
-       :: flying[2 * c] && !flying[2 * c + 1] -> flying[2 * c + 1] = true; isCurrent[2 * c + 1] = readByServer[c]
+       :: !flying[2 * r] -> flying[2 * r] = true; isCurrent[2 * r] = readByServer[r]
+       :: flying[2 * r] && !flying[2 * r + 1] -> flying[2 * r + 1] = true; isCurrent[2 * r + 1] = readByServer[r]
        :: else
        fi
      }
   fi;
   if
   orCrash
-  :: atomic { answer[c] == yes -> answer[c] = unknown; goto accept }
-  :: atomic { answer[c] == conflict -> answer[c] = unknown; waits[c] = false; goto send }
+  :: atomic { answer[r] == yes -> answer[r] = unknown; goto accept }
+  :: atomic { answer[r] == conflict -> answer[r] = unknown; waits[r] = false; goto send }
   /* No answer in time: the same write once more, on the same version; and then it asks what became of it. */
 #ifndef ONE_TRY
-  :: atomic { answer[c] == unknown && !inDoubt -> inDoubt = true; goto write }
-  :: atomic { answer[c] == unknown && inDoubt -> goto settle }
+  :: atomic { answer[r] == unknown && !inDoubt -> inDoubt = true; goto write }
+  :: atomic { answer[r] == unknown && inDoubt -> goto settle }
 #else
-  :: atomic { answer[c] == unknown -> goto settle }
+  :: atomic { answer[r] == unknown -> goto settle }
 #endif
   fi;
 accept:
   if
   orCrash
   :: atomic {
-       commit(c);
-       /* Others have settled it already, without evidence: out with it, and nothing of it counts. */
-       if :: phase[c] == discarded -> held[c] = false; answered[c] = false; written() :: else fi;
+       commit(c, mine);
+       /* Others have settled this attempt already, without evidence: out with it, and nothing of it counts. */
+       if
+#ifdef NO_ATTEMPT
+       :: phase[c] == discarded -> held[c] = false; answered[c] = false; written()
+#else
+       :: (phase[c] == discarded || attempt[c] != mine) && held[c] && heldAs[c] == mine -> held[c] = false; written()
+#endif
+       :: else
+       fi;
        goto gone
      }
   fi;
 settle:
   if
   orCrash
-  :: atomic { held[c] || answered[c] -> goto accept }
-  :: atomic { !held[c] && !answered[c] -> readByServer[c] = true }
+  :: atomic { holds(c, mine) -> goto accept }
+  :: atomic { !holds(c, mine) -> readByServer[r] = true }
   fi;
 #ifndef NO_FENCE
   if
   orCrash
-  :: atomic { readByServer[c] -> written() }
-  :: atomic { !readByServer[c] -> goto settle }
+  :: atomic { readByServer[r] -> written() }
+  :: atomic { !readByServer[r] -> goto settle }
   fi;
 #endif
 no:
   if
   orCrash
-  :: atomic { discard(c) }
+  :: atomic { discard(c, mine) }
   fi;
 gone:
-  atomic { readByServer[c] = false; waits[c] = false; answer[c] = unknown }
+  atomic { readByServer[r] = false; waits[r] = false; answer[r] = unknown }
 }
 
 /* ---- whoever meets a reservation that is late: the sweep of each server, or the next writer ---- */
 
 proctype Sweep(byte s) {
   byte c;
+  byte met;
 
 end:
   do
@@ -224,12 +260,13 @@ end:
        :: phase[0] == prepared && late[0] -> c = 0
        :: phase[1] == prepared && late[1] -> c = 1
        :: phase[2] == prepared && late[2] -> c = 2
-       fi
+       fi;
+       met = attempt[c]
      }
 again:
      if
-     :: atomic { held[c] || answered[c] -> commit(c) }
-     :: atomic { !held[c] && !answered[c] -> readBySweep[s] = true; goto fence }
+     :: atomic { holds(c, met) -> commit(c, met) }
+     :: atomic { !holds(c, met) -> readBySweep[s] = true; goto fence }
      fi;
      goto next;
 fence:
@@ -240,21 +277,21 @@ fence:
      fi;
 #endif
      if
-     :: atomic { discard(c) }
+     :: atomic { discard(c, met) }
      :: skip                       /* it crashes, and begins again */
      fi;
 next:
-     atomic { c = 0; readBySweep[s] = false }
+     atomic { c = 0; met = 0; readBySweep[s] = false }
   od
 }
 
 /* ---- the network between servers and shadow ---- */
 
-#define arrival(m, c) \
-  :: atomic { flying[m] && mayWrite(m) -> flying[m] = false; add(c); \
-       if :: waits[c] -> answer[c] = yes :: true fi } \
+#define arrival(m, r) \
+  :: atomic { flying[m] && mayWrite(m) -> flying[m] = false; add(commandOf(r), ((r) == 3 -> 2 : 1)); \
+       if :: waits[r] -> answer[r] = yes :: true fi } \
   :: atomic { flying[m] && !mayWrite(m) -> flying[m] = false; isCurrent[m] = false; \
-       if :: waits[c] -> answer[c] = conflict :: true fi } \
+       if :: waits[r] -> answer[r] = conflict :: true fi } \
   :: atomic { flying[m] -> flying[m] = false; isCurrent[m] = false }
 
 #ifdef NO_VERSION
@@ -273,6 +310,10 @@ end:
   arrival(3, 1)
   arrival(4, 2)
   arrival(5, 2)
+#ifdef AGAIN
+  arrival(6, 3)
+  arrival(7, 3)
+#endif
   od
 }
 
@@ -335,7 +376,7 @@ end:
 #endif
 
 #define intake(c) \
-  :: atomic { mayProve(c) && phase[c] == prepared -> commit(c) } \
+  :: atomic { mayProve(c) && phase[c] == prepared -> commit(c, attempt[c]) } \
   :: atomic { answered[c] && phase[c] == committed && outcomes[c] == 0 -> outcomes[c]++ } \
   :: atomic { answered[c] && mayClear(c) -> held[c] = false; answered[c] = false; written() }
 
@@ -388,6 +429,9 @@ init {
 #endif
 #ifdef OTHERS
     run Server(2);
+#endif
+#ifdef AGAIN
+    run Server(3);
 #endif
     run Sweep(0);
 #ifdef SWEEPS
