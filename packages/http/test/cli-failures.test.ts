@@ -43,8 +43,6 @@ describe("latchkey", () => {
     const uuid = "0d000000-0000-4000-8000-000000000001"
     const commands = [
       "keys list",
-      "keys revoke key",
-      "devices list",
       "devices revoke secret",
       `explain --lock 1 --key ${uuid}`,
       "events export",

@@ -12,7 +12,7 @@ import { createLock, lockAt, type TestLock } from "./harness/locks.ts"
 import { configured, startServer, temporaryFolder } from "./harness/process.ts"
 
 const LOCKS = Number(process.env["CRASH_LOCKS"] ?? 30)
-const SECONDS = Number(process.env["CRASH_SECONDS"] ?? 6)
+const SECONDS = Number(process.env["CRASH_SECONDS"] ?? 3)
 const SEED = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000)
 
 /** Bad, but such that everything comes to an end soon. */

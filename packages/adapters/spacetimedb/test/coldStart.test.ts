@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { connected, publish, startHost } from "./fixture.ts"
 
-const LOCKS = 500
+const LOCKS = 300
 const EVENTS = 100
 const TIME = "2026-01-01T00:00:00.000Z"
 
@@ -28,7 +28,7 @@ const eventsOf = (lockId: number): ReadonlyArray<NewEvent> =>
     }
   })
 
-it("50,000 events are read in order, and projected, by a client that starts cold", { timeout: 120_000 }, async () => {
+it("30,000 events are read in order, and projected, by a client that starts cold", { timeout: 120_000 }, async () => {
   const host = await startHost()
   const options = await publish(host)
   await using writer = await connected(options)
