@@ -89,7 +89,7 @@ const store = getPostgreSQLEventStore(
 await store.schema.migrate()
 
 const handle = CommandHandler<Lock, LockEvent>({ evolve, initialState: () => ({ exists: false, tempKeys: {} }) })
-const apiKeys = new Set([hashOf("acme-bench-key")])
+const apiKeys = new Set([hashOf("acme-bench-key-of-32-bytes-or-more")])
 
 function hashOf(secret: string): string {
   return createHash("sha256").update(secret).digest("base64url")

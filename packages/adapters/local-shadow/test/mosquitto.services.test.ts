@@ -89,6 +89,8 @@ it.live("devices reach their shadows, and their presence is told by their wills"
     )
     thief.say("get")
     expect(yield* thief.hear("get/rejected")).toMatchObject({ code: 404 })
+    // What it may say shows that it is there.
+    expect(yield* Queue.take(told)).toMatchObject({ thing: "thief", online: true })
     expect((yield* shadows.get("lock")).version).toBe(2)
     lock.client.stream.destroy()
     expect(yield* Queue.take(told)).toMatchObject({ thing: "lock", online: false })
