@@ -7,7 +7,7 @@ import { Schema } from "effect"
 const stamp = {
   commandId: Schema.String,
   /** Which attempt at the command this is, when it is not the first: earlier ones never reached the shadow. */
-  attempt: Schema.optionalKey(Schema.Int),
+  attempt: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(1))),
   /** The stream version of the event that the command carries out; devices run commands in this order. */
   seq: Schema.Int,
   /** Epoch milliseconds. */
