@@ -214,7 +214,7 @@ export class Locks extends Context.Service<
             return yield* committed(lockId, yield* settling.accepted(sent), "discarded meanwhile")
           const reason = told.failure.message
           if (told.failure._tag === "ShadowRejected")
-            return yield* committed(lockId, yield* store.discard(commandId, attempt), reason)
+            return yield* committed(lockId, yield* store.discard({ commandId, attempt }), reason)
           const settlement = yield* settling.settle(sent)
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
           // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.

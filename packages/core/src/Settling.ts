@@ -72,7 +72,7 @@ export class Settling extends Context.Service<
             })
             return Option.none<Settlement>()
           }
-          return Option.some(yield* found.success ? accepted(sent) : store.discard(commandId, attempt))
+          return Option.some(yield* found.success ? accepted(sent) : store.discard({ commandId, attempt }))
         })
 
         const sweep = Effect.fnUntraced(function* () {

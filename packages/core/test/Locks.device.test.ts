@@ -259,7 +259,7 @@ describe("a writer that others gave up on", () => {
       const execute = yield* process({ over: Context.add(ports, DeviceShadow, slow) })
       const writer = yield* Effect.forkChild(Effect.flip(execute(open, { commandId: "late" })))
       yield* TestClock.adjust("1 second")
-      yield* store.discard("late", 1)
+      yield* store.discard({ commandId: "late", attempt: 1 })
       yield* gate.open
       expect(yield* Fiber.join(writer)).toMatchObject(unreachable)
       expect([yield* held, yield* log]).toEqual([[], ["LockCreated"]])

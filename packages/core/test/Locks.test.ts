@@ -182,7 +182,7 @@ describe("two processes", () => {
       expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "LockBusy" })
       const patient = yield* Effect.forkChild(execute({ _tag: "SetOwner", userId: "bob" }))
       yield* TestClock.adjust("1 second")
-      yield* store.discard("elsewhere", 1)
+      yield* store.discard({ commandId: "elsewhere", attempt: 1 })
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(patient)).version).toBe(2)
       expect(yield* log).toEqual(["LockCreated", "OwnerSet"])

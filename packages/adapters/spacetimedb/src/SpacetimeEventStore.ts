@@ -126,7 +126,7 @@ export const make = ({ write, read, heard, heads }: Connection): EventStore["Ser
     commit: (commandId, thing, attempt) =>
       Effect.flatMap(Clock.currentTimeMillis, (at) => settle(write("commit", { commandId, attempt, thing, at }))),
 
-    discard: (commandId, attempt) => settle(write("discard", { commandId, attempt })),
+    discard: ({ commandId, attempt }) => settle(write("discard", { commandId, attempt })),
 
     release: (commandId, attempt) => done(write("release", { commandId, attempt })),
 

@@ -57,7 +57,7 @@ const cases: ReadonlyArray<Case> = [
   {
     call: "discard",
     before: prepare,
-    ask: ({ store }) => run(store.discard("command", 1)),
+    ask: ({ store }) => run(store.discard({ commandId: "command", attempt: 1 })),
     answer: { _tag: "Discarded" }
   },
   { call: "read_feed", ask: async (client) => (await idsOf(client)).length, answer: 1 },

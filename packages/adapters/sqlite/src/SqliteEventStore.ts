@@ -163,7 +163,7 @@ const over = Effect.fnUntraced(function* (
     commit: (commandId, thing, attempt) =>
       Effect.flatMap(Clock.currentTimeMillis, (at) => write({ op: "commit", commandId, attempt, thing, at }, settled)),
 
-    discard: (commandId, attempt) => write({ op: "discard", commandId, attempt }, settled),
+    discard: ({ commandId, attempt }) => write({ op: "discard", commandId, attempt }, settled),
 
     release: (commandId, attempt) => write({ op: "release", commandId, attempt }, () => Effect.void),
 

@@ -85,6 +85,9 @@ export interface Reservation {
   readonly released: boolean
 }
 
+/** Names one attempt at a command. */
+export type Attempt = Pick<Reservation, "commandId" | "attempt">
+
 /** How a prepared append ended. Whoever settles first decides; later callers learn what stands. */
 export type Settlement =
   | { readonly _tag: "Committed"; readonly version: number; readonly position: number }
@@ -222,7 +225,7 @@ export class EventStore extends Context.Service<
     readonly commit: (commandId: string, thing: string, attempt?: number) => Effect.Effect<Settlement, StoreUnavailable>
 
     /** Drops a prepared append. Idempotent; an attempt that is unknown, or was followed by another, is already discarded. */
-    readonly discard: (commandId: string, attempt: number) => Effect.Effect<Settlement, StoreUnavailable>
+    readonly discard: (attempt: Attempt) => Effect.Effect<Settlement, StoreUnavailable>
 
     /**
      * Lets appends that say `mayPass` pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only

@@ -215,7 +215,7 @@ const make = (): EventStore["Service"] => {
         })
       }),
 
-    discard: (commandId, attempt) => settle(commandId, attempt, () => discarded),
+    discard: ({ commandId, attempt }) => settle(commandId, attempt, () => discarded),
 
     release: (commandId, attempt) =>
       Effect.sync(() => {

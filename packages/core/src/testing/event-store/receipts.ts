@@ -108,7 +108,7 @@ export const checkReceipts = (check: Check) => {
     Effect.gen(function* () {
       const stream = name("a")
       yield* store.prepare(0, events(1), reserve(stream, "c"), receipt("r"))
-      yield* store.discard(reserve(stream, "c").commandId, 1)
+      yield* store.discard({ commandId: reserve(stream, "c").commandId, attempt: 1 })
       expect((yield* store.receipt(receipt("r").id))._tag).toBe("None")
       yield* store.prepare(0, events(1), reserve(stream, "d"), receipt("r"))
       yield* store.commit(reserve(stream, "d").commandId, THING)

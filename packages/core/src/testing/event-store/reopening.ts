@@ -85,7 +85,7 @@ const firstLife = Effect.gen(function* () {
   yield* store.prepare(0, events(1), before.commands.kept)
   const committed = yield* store.commit(before.commands.kept.commandId, THING)
   yield* store.prepare(1, events(1), before.commands.gone)
-  yield* store.discard(before.commands.gone.commandId, 1)
+  yield* store.discard({ commandId: before.commands.gone.commandId, attempt: 1 })
   return { ...before, committed, feed: yield* store.readAll(0, 1_000), head: yield* store.head }
 })
 
@@ -102,7 +102,7 @@ const secondLife = Effect.fnUntraced(function* (before: Before) {
   expect(yield* store.receipt(receipt("unchanged").id)).toMatchObject({ value: { firstVersion: 4, version: 3 } })
   expect(yield* store.snapshot(plain)).toMatchObject({ value: { version: 3, state: "state at 3" } })
   expect(yield* store.commit(commands.gone.commandId, THING)).toEqual({ _tag: "Discarded" })
-  expect(yield* store.discard(commands.kept.commandId, 1)).toEqual(before.committed)
+  expect(yield* store.discard({ commandId: commands.kept.commandId, attempt: 1 })).toEqual(before.committed)
 
   const unsettled = (yield* store.unsettled).filter(({ streamId }) => streamId === left || streamId === passed)
   expect(unsettled.toSorted((a, b) => (a.streamId < b.streamId ? -1 : 1))).toEqual([
@@ -131,6 +131,9 @@ const thirdLife = Effect.fnUntraced(function* (before: Before) {
   expect(yield* store.receipt(receipt("left").id)).toMatchObject({
     value: { streamId: left, firstVersion: 1, version: 2 }
   })
-  expect(yield* store.discard(commands.left.commandId, 1)).toMatchObject({ _tag: "Committed", version: 2 })
+  expect(yield* store.discard({ commandId: commands.left.commandId, attempt: 1 })).toMatchObject({
+    _tag: "Committed",
+    version: 2
+  })
   expect(yield* store.append(left, 2, before.more)).toEqual({ version: 11, position: before.head + 3 + 9 })
 })

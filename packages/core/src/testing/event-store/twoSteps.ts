@@ -158,7 +158,7 @@ export const checkTwoSteps = (check: Check) => {
       const { commandId } = reserve(a, "c")
       yield* store.prepare(0, events(1), reserve(a, "c"))
       yield* store.release(commandId, 1)
-      yield* store.discard(commandId, 1)
+      yield* store.discard({ commandId, attempt: 1 })
       yield* store.prepare(0, prepared, reserve(b, "c", 2_000, 2))
       expect(yield* Effect.flip(store.append(b, 0, events(1)))).toMatchObject({
         ...reserve(b, "c", 2_000, 2),
@@ -177,7 +177,7 @@ export const checkTwoSteps = (check: Check) => {
       const head = yield* store.head
       const command = reserve(stream, "c")
       yield* store.prepare(0, events(2), command)
-      expect(yield* store.discard(command.commandId, 1)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard({ commandId: command.commandId, attempt: 1 })).toEqual({ _tag: "Discarded" })
       expect(yield* store.head).toBe(head)
       expect(yield* store.append(stream, 0, kept)).toEqual({ version: 1, position: head + 1 })
       expect(yield* contentOf(store, stream)).toEqual(asStored(kept, stream))
@@ -226,7 +226,7 @@ export const checkTwoSteps = (check: Check) => {
       yield* store.prepare(0, events(1), command)
       yield* store.release(command.commandId, 1)
       yield* store.append(stream, 0, passing, undefined, true)
-      expect(yield* store.discard(command.commandId, 1)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard({ commandId: command.commandId, attempt: 1 })).toEqual({ _tag: "Discarded" })
       expect(yield* contentOf(store, stream)).toEqual(asStored(passing, stream))
       yield* store.prepare(1, events(1), reserve(stream, "next"))
     })
@@ -239,13 +239,19 @@ export const checkTwoSteps = (check: Check) => {
       yield* store.prepare(0, events(2), one)
       const committed = yield* store.commit(one.commandId, THING)
       yield* store.prepare(2, events(1), two)
-      yield* store.discard(two.commandId, 1)
+      yield* store.discard({ commandId: two.commandId, attempt: 1 })
       yield* store.append(stream, 2, events(3))
       const before = yield* contentOf(store, stream)
-      for (const again of [store.commit(one.commandId, THING), store.discard(one.commandId, 1)]) {
+      for (const again of [
+        store.commit(one.commandId, THING),
+        store.discard({ commandId: one.commandId, attempt: 1 })
+      ]) {
         expect(yield* again).toEqual(committed)
       }
-      for (const again of [store.commit(two.commandId, THING), store.discard(two.commandId, 1)]) {
+      for (const again of [
+        store.commit(two.commandId, THING),
+        store.discard({ commandId: two.commandId, attempt: 1 })
+      ]) {
         expect(yield* again).toEqual({ _tag: "Discarded" })
       }
       yield* store.release(one.commandId, 1)
@@ -263,7 +269,10 @@ export const checkTwoSteps = (check: Check) => {
         yield* store.prepare(0, events(2), command)
         const settlements = yield* Effect.forEach(
           Array.from({ length: 20 }, (_, index) => (index + round) % 2 === 0),
-          (commit) => (commit ? store.commit(command.commandId, THING) : store.discard(command.commandId, 1)),
+          (commit) =>
+            commit
+              ? store.commit(command.commandId, THING)
+              : store.discard({ commandId: command.commandId, attempt: 1 }),
           { concurrency: "unbounded" }
         )
         for (const settlement of settlements) expect(settlement).toEqual(settlements[0])
@@ -286,7 +295,7 @@ export const checkTwoSteps = (check: Check) => {
 
   check("counts an unknown command as discarded", ({ store, name }) =>
     Effect.gen(function* () {
-      expect(yield* store.discard(name("nobody"), 1)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard({ commandId: name("nobody"), attempt: 1 })).toEqual({ _tag: "Discarded" })
       expect(yield* store.commit(name("nobody"), THING)).toEqual({ _tag: "Discarded" })
       yield* store.release(name("nobody"), 1)
     })
@@ -310,7 +319,7 @@ export const checkTwoSteps = (check: Check) => {
         { ...late, released: false }
       ])
       yield* store.commit(early.commandId, THING)
-      yield* store.discard(middle.commandId, 1)
+      yield* store.discard({ commandId: middle.commandId, attempt: 1 })
       expect(yield* unsettled).toEqual([{ ...late, released: false }])
     })
   )
@@ -321,13 +330,13 @@ export const checkTwoSteps = (check: Check) => {
       const [first, second] = [events(1), events(1)]
       const { commandId } = reserve(stream, "c")
       yield* store.prepare(0, first, reserve(stream, "c"))
-      expect(yield* store.discard(commandId, 2)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard({ commandId, attempt: 2 })).toEqual({ _tag: "Discarded" })
       expect(yield* store.commit(commandId, THING, 2)).toEqual({ _tag: "Discarded" })
       yield* store.release(commandId, 2)
       expect((yield* store.unsettled).filter((open) => open.commandId === commandId)).toEqual([
         { ...reserve(stream, "c"), released: false }
       ])
-      yield* store.discard(commandId, 1)
+      yield* store.discard({ commandId, attempt: 1 })
 
       // The number of an attempt is taken once.
       const again = yield* Effect.flip(store.prepare(0, second, reserve(stream, "c")))
@@ -335,7 +344,7 @@ export const checkTwoSteps = (check: Check) => {
       expect(again).toMatchObject({ commandId, attempt: 1 })
       yield* store.prepare(0, second, reserve(stream, "c", 1_000, 2))
       // What was learned of the first attempt comes late.
-      expect(yield* store.discard(commandId, 1)).toEqual({ _tag: "Discarded" })
+      expect(yield* store.discard({ commandId, attempt: 1 })).toEqual({ _tag: "Discarded" })
       expect(yield* store.commit(commandId, THING, 1)).toEqual({ _tag: "Discarded" })
       yield* store.release(commandId, 1)
       expect(yield* Effect.flip(store.append(stream, 0, events(1), undefined, true))).toMatchObject({
@@ -345,10 +354,10 @@ export const checkTwoSteps = (check: Check) => {
       })
       const committed = yield* store.commit(commandId, THING, 2)
       expect(committed).toMatchObject({ _tag: "Committed", version: 1 })
-      for (const settle of [store.commit(commandId, THING, 1), store.discard(commandId, 1)]) {
+      for (const settle of [store.commit(commandId, THING, 1), store.discard({ commandId, attempt: 1 })]) {
         expect(yield* settle).toEqual({ _tag: "Discarded" })
       }
-      for (const settle of [store.commit(commandId, THING), store.discard(commandId, 2)]) {
+      for (const settle of [store.commit(commandId, THING), store.discard({ commandId, attempt: 2 })]) {
         expect(yield* settle).toEqual(committed)
       }
       expect(yield* contentOf(store, stream)).toEqual(asStored(second, stream))
@@ -360,7 +369,7 @@ export const checkTwoSteps = (check: Check) => {
       const stream = name("a")
       const { commandId } = reserve(stream, "c")
       yield* store.prepare(0, events(1), reserve(stream, "c"))
-      yield* store.discard(commandId, 1)
+      yield* store.discard({ commandId, attempt: 1 })
       yield* store.prepare(0, events(1), reserve(stream, "c", 1_000, 2))
       expect(yield* store.commit(commandId, THING)).toMatchObject({ _tag: "Committed", version: 1 })
     })
@@ -381,7 +390,7 @@ export const checkTwoSteps = (check: Check) => {
         expect(refused).toMatchObject({ eventId })
       }
       expect((yield* store.event(eventId ?? ""))._tag).toBe("None")
-      yield* store.discard(name("c"), 1)
+      yield* store.discard({ commandId: name("c"), attempt: 1 })
       expect(yield* store.append(name("b"), 0, prepared)).toMatchObject({ version: 2 })
     })
   )
