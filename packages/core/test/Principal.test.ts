@@ -5,8 +5,8 @@ import { permit, permitCreate, permitUser } from "../src/AccessPolicy.ts"
 import type { Lock } from "../src/Lock.ts"
 import type { Principal } from "../src/Principal.ts"
 import { isMaker, type SharedCredential } from "../src/SharedCredential.ts"
-import { admits, type TempKey } from "../src/TempKey.ts"
-import { created, type Fact, given } from "./scenario.ts"
+import { admits } from "../src/TempKey.ts"
+import { created, type Fact, given, officeKey } from "./scenario.ts"
 
 /** Names that a user's token, an organization, or nobody may have. */
 const NAMES = ["*", "acme", "ann", "guest", "system", "Super", ""]
@@ -69,7 +69,7 @@ describe.each(NAMES)("%j", (name) => {
   })
 
   it("on a whitelist is that user, unless it is nobody", () => {
-    const key = { accessMode: "whitelist", allowedUserIds: [name] } as unknown as TempKey
+    const key = { ...officeKey, accessMode: "user-whitelist", allowedUserIds: [name] } as const
     expect(admits(key, name)).toBe(name !== "")
   })
 })

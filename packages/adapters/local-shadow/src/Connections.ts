@@ -1,6 +1,6 @@
 /**
  * How many connections a port takes, in all and from one address. When there is no room, the oldest one that waits (it has
- * not said yet who it is, or asks nothing) makes room for the new one: whoever opens many and says nothing keeps nobody out.
+ * not said yet who it is, or asks nothing) makes room for the new one: opening many and saying nothing keeps nobody out.
  */
 import { isIPv6, type Socket } from "node:net"
 

@@ -1,7 +1,7 @@
 /**
  * The shadows over an MQTT broker that is there already, as one of its clients. Who may connect, and on which topics, is
- * that broker's to say; it tells a device's presence on `$aws/events/presence/…`, or by a will of the device. Whoever says
- * anything is there; whoever has said nothing for 20 minutes, or may have left while this process heard nothing, is not.
+ * that broker's to say; it tells a device's presence on `$aws/events/presence/…`, or by a will of the device. A device that says
+ * anything is there; one that has said nothing for 20 minutes, or may have left while this process heard nothing, is not.
  * One process at a time: every one that listens carries out what it hears.
  */
 import { randomUUID } from "node:crypto"

@@ -36,7 +36,7 @@ const REQUEST_TIMEOUT = 10_000
 const IDLE_TIMEOUT = 12_000
 /** Milliseconds between looks for requests that take too long. */
 const LOOK_EVERY = 1000
-/** Requests of one connection whose answers have not left yet: whoever asks for more does not read. */
+/** Requests of one connection whose answers have not left yet: a client that asks for more does not read. */
 const MAX_UNDER_WAY = 64
 
 /** Serves the shadows for as long as the scope lives; answers the bound address. */
@@ -128,7 +128,7 @@ const ERROR_TYPES: { readonly [status: number]: string } = {
   503: "ServiceUnavailableException"
 }
 
-/** What is no request, by node's code for it. */
+/** What cannot be read as a request, by node's code for it. */
 const REFUSALS: { readonly [code: string]: number } = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431
@@ -263,7 +263,7 @@ const refuse = (socket: Socket, status: number): void => {
   socket.destroySoon()
 }
 
-/** Written past node, which makes no answer to what is no request. */
+/** Written past node, which answers nothing that it cannot read as a request. */
 const refusal = (status: number): string => {
   const { body, errorType } = problem(status, STATUS_CODES[status] ?? "")
   const content = JSON.stringify(body)

@@ -30,7 +30,8 @@ export const makeScrub = (db: DatabaseSync): (() => boolean) => {
     if (walk === undefined) return true
     db.exec("PRAGMA shrink_memory")
     // What the statement selects is what SQLite stores.
-    const rows = walk.statement.all(...key, SLICE) as unknown as ReadonlyArray<Row>
+    const found: ReadonlyArray<unknown> = walk.statement.all(...key, SLICE)
+    const rows = found as ReadonlyArray<Row>
     walk.check?.(rows, key)
     const last = rows.at(-1)
     if (rows.length === SLICE && last !== undefined) {
