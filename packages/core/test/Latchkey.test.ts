@@ -1,7 +1,7 @@
 /** Latchkey for backends that do not use Effect. */
 import { describe, expect, it } from "@effect/vitest"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
-import { Context, Effect, Layer } from "effect"
+import { Context, Deferred, Effect, Layer } from "effect"
 import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/Latchkey.ts"
 import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
 import { EventStore } from "../src/ports/EventStore.ts"
@@ -120,6 +120,7 @@ describe("the questions", () => {
 describe("the end", () => {
   it("waits for what is under way, and then closes the adapters", async () => {
     const seen: Array<string> = []
+    const [sending, answered] = [Deferred.makeUnsafe<void>(), Deferred.makeUnsafe<void>()]
     const slow = Layer.effect(
       DeviceShadow,
       Effect.gen(function* () {
@@ -127,15 +128,24 @@ describe("the end", () => {
         yield* Effect.addFinalizer(() => Effect.sync(() => seen.push("closed")))
         return DeviceShadow.of({
           ...inner,
-          send: (thing, command, notAfter) => Effect.delay(inner.send(thing, command, notAfter), "50 millis")
+          send: (...args) =>
+            Deferred.succeed(sending, undefined).pipe(
+              Effect.andThen(Deferred.await(answered)),
+              Effect.andThen(inner.send(...args))
+            )
         })
       })
     )
     const latchkey = await createLatchkey({ store: Layer.fresh(store), shadow: slow })
     await latchkey.execute(create)
     const opening = latchkey.execute(open).then(({ version }) => seen.push(`version ${version}`))
-    await latchkey.dispose()
-    await opening
+    await Effect.runPromise(Deferred.await(sending))
+    const ended = latchkey.dispose()
+    // Turns enough for an end that waits for nothing.
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(seen).toEqual([])
+    Deferred.doneUnsafe(answered, Effect.void)
+    await Promise.all([opening, ended])
     expect(seen).toEqual(["version 2", "closed"])
   })
 

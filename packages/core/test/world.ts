@@ -1,6 +1,6 @@
 /** A world in memory: one store, read model and device shadow, and any number of processes over them. */
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import { layer } from "../src/Latchkey.ts"
 import type { CommandContext } from "../src/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/Locks.ts"
@@ -42,7 +42,7 @@ export const makeWorld = Effect.gen(function* () {
 
 /** Asks until the answer is as wanted; the test's time limit is the end of patience. */
 export const eventually = <A, E, R>(ask: Effect.Effect<A, E, R>, wanted: (answer: A) => boolean) =>
-  Effect.repeat(Effect.delay(ask, "2 millis"), { until: wanted })
+  Effect.repeat(ask, { until: wanted, schedule: Schedule.spaced("2 millis") })
 
 /** The request that creates the lock of all tests. */
 export const create = { _tag: "CreateLock", index: 1, uuid: lockUuid, keys: [] } as const satisfies Request

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, type Layer, Random, type Scope, Stream } from "effect"
 import { type DeviceCommand, SHADOW_LIMIT, toDocument } from "../DeviceCommand.ts"
 import { DeviceShadow, ShadowRejected } from "../ports/DeviceShadow.ts"
+import { clockPast } from "./clockPast.ts"
 
 const TIMEOUT = 20_000
 
@@ -198,7 +199,7 @@ export const deviceShadowSuite = <R = never>(
         const sending = yield* Effect.forEach(ids, (id) => Effect.exit(shadow.send(thing, addKey(id), notAfter)), {
           concurrency: "unbounded"
         }).pipe(Effect.forkChild({ startImmediately: true }))
-        while ((yield* Clock.currentTimeMillis) <= notAfter) yield* Effect.sleep(1)
+        yield* clockPast(notAfter)
         const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1), { concurrency: "unbounded" })
         const exits = yield* Fiber.join(sending)
         expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1))).toEqual(found)

@@ -165,8 +165,8 @@ export const checkFeed = (check: Check, { shared }: { readonly shared: boolean }
       )
       for (let version = 0; version < 4; version++) {
         expect(yield* Queue.take(heard)).toBe(start + version)
-        // Right with any pause or none; with this one the subscriber is asleep when the event comes.
-        yield* Effect.sleep(20)
+        // Right after any number of turns, or none; by the time that these are answered the subscriber is asleep.
+        yield* Effect.repeat(Effect.andThen(store.head, Effect.yieldNow), { times: 10 })
         yield* store.append(name("a"), version, events(1))
       }
       expect(yield* Queue.take(heard)).toBe(start + 4)

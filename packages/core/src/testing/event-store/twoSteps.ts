@@ -2,6 +2,7 @@
 import { expect } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
 import { AttemptExists, CommandExists, EventExists, StreamReserved } from "../../ports/EventStore.ts"
+import { clockPast } from "../clockPast.ts"
 import { asStored, type Check, contentOf, type StoreFixture, THING } from "./fixture.ts"
 
 export const checkTwoSteps = (check: Check) => {
@@ -59,7 +60,8 @@ export const checkTwoSteps = (check: Check) => {
       expect([none, second]).toEqual([undefined, first])
       expect(first).toBeGreaterThanOrEqual(before)
       expect(first).toBeLessThanOrEqual(after)
-      yield* Effect.sleep(2)
+      // A stamp that was made anew would be another one.
+      yield* clockPast(after)
       yield* store.commit(commandId, THING)
       expect(yield* stamps).toEqual([none, first, second])
       // An import brings the stamps of others.
