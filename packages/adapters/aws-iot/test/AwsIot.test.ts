@@ -4,7 +4,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { AwsIot } from "@latchkey/aws-iot"
 import { type DeviceCommand, DeviceShadow } from "@latchkey/core"
 import { LocalShadow, ShadowRest } from "@latchkey/local-shadow"
-import { Clock, Context, Effect, Fiber, Layer, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { vi } from "vitest"
 import { clientOf } from "./aws.ts"
 import { type Fate, type Proxy, proxyTo } from "./Proxy.ts"
 
@@ -17,6 +19,8 @@ const openLock = (commandId: string): DeviceCommand => ({
   issuedAt: 0,
   expiresAt: LATER
 })
+
+const until = (isSo: () => boolean) => Effect.promise(() => vi.waitUntil(isSo, { timeout: 10_000, interval: 5 }))
 
 class Behind extends Context.Service<Behind, Proxy>()("test/Behind") {}
 
@@ -134,19 +138,19 @@ describe("a command whose answer is lost", () => {
     }).pipe(Effect.scoped, Effect.provide(far()))
   )
 
-  it.live("can no longer arrive when it was not found", () =>
+  it.effect("can no longer arrive when it was not found", () =>
     Effect.gen(function* () {
       const proxy = yield* Behind
       const device = yield* DeviceShadow
       const taken = yield* actuations
-      let late: (fate: Fate) => void = () => {}
+      let late: ((fate: Fate) => void) | undefined
       proxy.fateOf = ({ body }) => (isUpdate(body) ? new Promise<Fate>((resolve) => (late = resolve)) : "pass")
-      const notAfter = (yield* Clock.currentTimeMillis) + 300
-      expect(yield* Effect.flip(device.send("thing", openLock("one"), notAfter))).toMatchObject({
-        _tag: "ShadowUnavailable"
-      })
+      const sending = yield* Effect.forkChild(Effect.flip(device.send("thing", openLock("one"), 300)))
+      yield* until(() => late !== undefined)
+      yield* TestClock.adjust(300)
+      expect(yield* Fiber.join(sending)).toMatchObject({ _tag: "ShadowUnavailable" })
       expect(yield* device.find("thing", "one", 1)).toBe(false)
-      late("pass")
+      late?.("pass")
       yield* device.send("other", { ...openLock("two"), _tag: "AddKey", keyUuid: "key" }, LATER)
       expect(yield* device.find("thing", "one", 1)).toBe(false)
       expect(taken).toEqual(["two"])
@@ -155,25 +159,25 @@ describe("a command whose answer is lost", () => {
 })
 
 describe("an endpoint that hangs", () => {
-  it.live("is waited for until the deadline, keeps no socket, and holds up nobody else", () =>
+  it.effect("is waited for until the deadline, keeps no socket, and holds up nobody else", () =>
     Effect.gen(function* () {
       const proxy = yield* Behind
       const device = yield* DeviceShadow
       proxy.fateOf = ({ url }) => (url.includes("hanging") ? "hang" : "pass")
-      const notAfter = (yield* Clock.currentTimeMillis) + 5000
       const waiting = yield* Effect.forEach(
         Array.from({ length: 100 }, (_, n) => n),
-        (n) => Effect.flip(device.send(`hanging-${n}`, openLock("one"), notAfter)),
+        (n) => Effect.flip(device.send(`hanging-${n}`, openLock("one"), 5000)),
         { concurrency: "unbounded" }
       ).pipe(Effect.forkChild({ startImmediately: true }))
       for (let n = 0; n < 20; n++) {
         yield* device.send("healthy", openLock(`open-${n}`), LATER)
         yield* device.settle("healthy", `open-${n}`)
       }
+      yield* TestClock.adjust(4000)
       expect(waiting.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust(1000)
       // Nothing was written, so nothing is in doubt; and whoever set the deadline hears of it.
       for (const error of yield* Fiber.join(waiting)) expect(error).toMatchObject({ _tag: "ShadowRejected" })
-      expect(yield* Clock.currentTimeMillis).toBeLessThan(notAfter + 2000)
       // Those of healthy requests are kept for the next ones.
       yield* Effect.promise(() => expect.poll(() => proxy.sockets.size, { timeout: 5000 }).toBeLessThanOrEqual(2))
     }).pipe(Effect.scoped, Effect.provide(far()))
@@ -191,12 +195,15 @@ describe("an endpoint that hangs", () => {
     }).pipe(Effect.scoped, Effect.provide(far()))
   )
 
-  it.live("is given up by whoever has no deadline of their own", () =>
+  it.effect("is given up by whoever has no deadline of their own", () =>
     Effect.gen(function* () {
       const proxy = yield* Behind
       const device = yield* DeviceShadow
       proxy.fateOf = () => "hang"
-      expect(yield* Effect.flip(device.settle("thing", "one"))).toMatchObject({
+      const settling = yield* Effect.forkChild(Effect.flip(device.settle("thing", "one")))
+      yield* until(() => proxy.seen.length > 0)
+      yield* TestClock.adjust(5000)
+      expect(yield* Fiber.join(settling)).toMatchObject({
         _tag: "ShadowUnavailable",
         message: expect.stringContaining("did not answer in time")
       })

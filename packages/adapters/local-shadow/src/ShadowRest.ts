@@ -28,27 +28,42 @@ export interface ShadowRestOptions {
   readonly keys: ReadonlyArray<AccessKey>
   /** Unless given, a sixteenth of the files that the process may open, at most 1,000, and half of that from one address. */
   readonly limits?: Partial<ConnectionLimits>
+  /** How long a client may take. */
+  readonly deadlines?: Deadlines
 }
 
-/** Milliseconds for the head of a request, for all of it, and until a connection on which nothing moves is closed. */
-const HEAD_TIMEOUT = 5000
-const REQUEST_TIMEOUT = 10_000
-const IDLE_TIMEOUT = 12_000
-/** Milliseconds between looks for requests that take too long. */
+/** In milliseconds. */
+export interface Deadlines {
+  /** To send the head of a request; 5 seconds unless given. */
+  readonly headers: number
+  /** To send a whole request; 10 seconds unless given. */
+  readonly request: number
+  /** To send or to read anything at all; 12 seconds unless given. */
+  readonly idle: number
+}
+
+const DEFAULT_DEADLINES: Deadlines = { headers: 5000, request: 10_000, idle: 12_000 }
+/** Most milliseconds between looks for requests that take too long. */
 const LOOK_EVERY = 1000
 /** Requests of one connection whose answers have not left yet: a client that asks for more does not read. */
 const MAX_UNDER_WAY = 64
 
 /** Serves the shadows for as long as the scope lives; answers the bound address. */
-export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: ShadowRestOptions) {
+export const serve = Effect.fnUntraced(function* ({
+  host,
+  port,
+  keys,
+  limits,
+  deadlines = DEFAULT_DEADLINES
+}: ShadowRestOptions) {
   const log = yield* minuteLog
   const answer = yield* answering(host, keys, log)
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const taken = connections(limitsOf(1 / 16, 1000, limits))
   const timeouts = {
-    headersTimeout: HEAD_TIMEOUT,
-    requestTimeout: REQUEST_TIMEOUT,
-    connectionsCheckingInterval: LOOK_EVERY
+    headersTimeout: deadlines.headers,
+    requestTimeout: deadlines.request,
+    connectionsCheckingInterval: Math.min(LOOK_EVERY, deadlines.headers)
   }
   const underWay = new WeakMap<Socket, number>()
   const server = createServer(timeouts, (request, response) => {
@@ -65,7 +80,7 @@ export const serve = Effect.fnUntraced(function* ({ host, port, keys, limits }: 
     run(Effect.map(answer(request), (answered) => send(response, answered)))
   })
   // Also of one who does not read its answer.
-  server.setTimeout(IDLE_TIMEOUT, (socket) => (socket.bytesWritten === 0 ? refuse(socket, 408) : socket.destroy()))
+  server.setTimeout(deadlines.idle, (socket) => (socket.bytesWritten === 0 ? refuse(socket, 408) : socket.destroy()))
   server.on("connection", (socket) => {
     if (taken.take(socket)) return
     run(

@@ -17,8 +17,8 @@ const KEY: AccessKey = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtn
 const shadows = LocalShadow.layer({ folder: ":memory:" })
 
 /** The URL of a service of its own, over the shadows that are there. */
-const served = (keys: ReadonlyArray<AccessKey> = []) =>
-  Effect.map(ShadowRest.serve({ host: "127.0.0.1", port: 0, keys }), ({ port }) => `http://127.0.0.1:${port}`)
+const served = (keys: ReadonlyArray<AccessKey> = [], given: Partial<ShadowRest.ShadowRestOptions> = {}) =>
+  Effect.map(ShadowRest.serve({ host: "127.0.0.1", port: 0, keys, ...given }), ({ port }) => `http://127.0.0.1:${port}`)
 
 const clientOf = (endpoint: string, key: AccessKey = KEY) =>
   Effect.acquireRelease(
@@ -173,10 +173,10 @@ describe("whoever keeps a connection", () => {
     )
 
   it.live(
-    "and says nothing, or half of it, is told 408 in seconds; who does not read is closed",
+    "and says nothing, or half of it, is told 408; who does not read is closed",
     () =>
       Effect.gen(function* () {
-        const url = yield* served()
+        const url = yield* served([], { deadlines: { headers: 50, request: 100, idle: 300 } })
         const half = [
           "",
           "GET /things/a/shadow HTT",
@@ -217,7 +217,9 @@ describe("whoever keeps a connection", () => {
       const idle: Array<Socket> = []
       for (let n = 0; n < 20; n++) idle.push(yield* socketTo(url))
       expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
-      yield* Effect.promise(() => vi.waitUntil(() => idle.filter(({ closed }) => !closed).length <= 4))
+      yield* Effect.promise(() =>
+        vi.waitUntil(() => idle.filter(({ closed }) => !closed).length <= 4, { timeout: 10_000 })
+      )
     }).pipe(Effect.scoped, Effect.provide(shadows))
   )
 })

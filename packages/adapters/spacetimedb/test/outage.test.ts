@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
-import { Duration, Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Stream } from "effect"
 import { expect, it } from "vitest"
 import { connected, newEvents, publish } from "./fixture.ts"
 
@@ -13,15 +13,14 @@ const run = Effect.runPromise
 
 it("fails at once what is asked while it is away, and goes on when it is back", async () => {
   await using host = await TestHost.start()
-  await using client = await connected(await publish(host))
+  // Nobody who waits for the deadline sees the end of this test.
+  await using client = await connected({ ...(await publish(host)), deadline: "1 hour" })
   const { store, readModel } = client
   await run(store.append("a", 0, newEvents(1)))
   await host.down()
   // The first to ask after the loss waits for one attempt to connect, no longer; then it is known.
   const away = { _tag: "StoreUnavailable", message: expect.stringContaining("cannot be reached") }
-  const [waited, first] = await run(Effect.timed(Effect.flip(store.head)))
-  expect(first).toMatchObject(away)
-  expect(Duration.toMillis(waited)).toBeLessThan(5_000)
+  expect(await run(Effect.flip(store.head))).toMatchObject(away)
   expect(await run(Effect.flip(store.append("a", 1, newEvents(1))))).toMatchObject(away)
   expect(await run(Effect.flip(readModel.devicesOwnedBy("ann")))).toMatchObject({ _tag: "ReadModelUnavailable" })
   await host.up()
