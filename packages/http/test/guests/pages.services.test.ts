@@ -51,9 +51,15 @@ const kinds: Readonly<Record<string, BrowserContextOptions>> = {
 }
 
 /** Runs in a browser window of its own, in which nothing may go wrong unseen. */
-const visit = async (options: BrowserContextOptions, url: string, run: (page: Page) => Promise<void>) => {
+const visit = async (
+  options: BrowserContextOptions,
+  url: string,
+  run: (page: Page) => Promise<void>,
+  prepare: (page: Page) => Promise<unknown> = async () => {}
+) => {
   const context = await browser.newContext(options)
   const page = await context.newPage()
+  await prepare(page)
   const faults: Array<string> = []
   page.on("pageerror", ({ message }) => faults.push(message))
   page.on("console", (message) => message.text().includes("Content Security Policy") && faults.push(message.text()))
@@ -64,6 +70,25 @@ const visit = async (options: BrowserContextOptions, url: string, run: (page: Pa
   } finally {
     await context.close()
   }
+}
+
+/** Counts the forms that the page sends, and lets the test move its clock. */
+const watched = async (page: Page) => {
+  await page.clock.install()
+  await page.addInitScript(`
+    window.sent = 0
+    const { submit } = HTMLFormElement.prototype
+    HTMLFormElement.prototype.submit = function () {
+      window.sent += 1
+      submit.call(this)
+    }
+    addEventListener("submit", () => (window.sent += 1), true)`)
+}
+
+/** Longer than the slider must be held: whatever a watched page was about to send, it has sent. */
+const expectNothingSent = async (page: Page, { url }: GuestLink) => {
+  await page.clock.runFor(2_000)
+  expect([page.url(), await page.evaluate("window.sent")]).toEqual([url, 0])
 }
 
 /** The page of a new key to several doors. */
@@ -254,19 +279,19 @@ describe("a tap that comes twice", () => {
 describe("the slider", () => {
   const onSlider = async (run: (page: Page, link: GuestLink) => Promise<void>, opens: number, options = desktop) => {
     const link = await makeLink(server)
-    await visit(options, link.url, async (page) => {
+    const slide = async (page: Page) => {
       await run(page, link)
       if (opens > 0) await confirmed(page)
-      // Longer than the slider must be held: what would open has opened by then.
-      else await page.waitForTimeout(1_000)
+      else await expectNothingSent(page, link)
       expect(await link.opens()).toBe(opens)
-    })
+    }
+    await visit(options, link.url, slide, watched)
   }
 
   it("opens nothing when it is let go before its end, or at its end too soon", async () => {
     await onSlider(async (page) => {
       await slideWithMouse(page, 0.8)
-      await page.waitForTimeout(800)
+      await page.clock.runFor(800)
       await page.mouse.up()
       await slideWithMouse(page)
       await page.mouse.up()
@@ -326,10 +351,10 @@ describe("the slider", () => {
   })
 })
 
-/** Everything that a script can do to a page short of asking the server by itself. */
-const crawler = `(async () => {
+/** Everything that a script can do to a page short of asking the server by itself: what it does, and then lets go of. */
+const crawler = [
+  `(() => {
   const all = (selector) => Array.from(document.querySelectorAll(selector))
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 1_000))
   for (const template of all("template")) document.body.append(template.content.cloneNode(true))
   for (const input of all("input")) {
     input.value = "100"
@@ -337,20 +362,25 @@ const crawler = `(async () => {
       for (let n = 0; n < 5; n++) input.dispatchEvent(new Event(type, { bubbles: true }))
     }
   }
-  await pause()
+})()`,
+  `(() => {
+  const all = (selector) => Array.from(document.querySelectorAll(selector))
   for (const type of ["pointerup", "mouseup", "touchend", "click"]) {
     for (const element of all("*")) element.dispatchEvent(new Event(type, { bubbles: true }))
   }
   for (const element of all("a, button, input, main, div, span")) element.click()
   for (const form of all("form")) form.submit()
-  await pause()
 })()`
+]
 
 describe("programs that look at links", () => {
   it("which run scripts, submit forms, press, click and type, open nothing", async () => {
     const link = await makeLink(server)
-    await visit(desktop, link.url, async (page) => {
-      await page.evaluate(crawler)
+    const crawl = async (page: Page) => {
+      for (const part of crawler) {
+        await page.evaluate(part)
+        await expectNothingSent(page, link)
+      }
       // Some drive a whole browser: what they do then looks like a person's doing, but it does not last.
       const box = await page.locator(".slide").first().boundingBox()
       if (box === null) return expect.fail("no slider")
@@ -358,10 +388,10 @@ describe("programs that look at links", () => {
         await page.mouse.click(box.x + box.width * part, box.y + box.height / 2, { clickCount: 2 })
         for (const key of ["Enter", "Space", "End", "Tab"]) await page.keyboard.press(key)
       }
-      await page.waitForTimeout(1_000)
-      expect(page.url()).toBe(link.url)
+      await expectNothingSent(page, link)
       expect(await link.opens()).toBe(0)
-    })
+    }
+    await visit(desktop, link.url, crawl, watched)
   })
 
   it("which fetch them ahead of the guest, open nothing", async () => {
@@ -380,10 +410,13 @@ describe("programs that look at links", () => {
       const page = await context.newPage()
       // Nobody may put the page under what a guest clicks.
       const refused = page.waitForEvent("console", (message) => message.text().includes("frame-ancestors 'none'"))
+      const fetched = context.waitForEvent("response", async (response) => {
+        const headers = await response.request().allHeaders()
+        return response.url() === link.url && headers["sec-purpose"]?.includes("prefetch") === true
+      })
       await page.goto(`http://127.0.0.1:${port}/`)
       await refused
-      // As long as a browser may take to fetch what it was told that the guest will want.
-      await page.waitForTimeout(500)
+      await fetched
       expect(await link.opens()).toBe(0)
     } finally {
       await context.close()
