@@ -27,7 +27,7 @@ const halfSent = async (url: string, count: number): Promise<ReadonlyArray<Socke
 it("half-sent requests beyond the limits of an address make room, and others are served", async () => {
   await using server = await startInProcess({ connections: { total: 100, perAddress: 10 } })
   const sockets = await halfSent(server.url, 40)
-  await vi.waitUntil(() => sockets.filter(({ closed }) => closed).length >= 30)
+  await vi.waitUntil(() => sockets.filter(({ closed }) => closed).length >= 30, { timeout: 10_000 })
   expect(await isServed(server.url)).toBe(true)
   expect(server.log.filter((line) => line.includes("Connections were closed"))).toHaveLength(1)
   for (const socket of sockets) socket.destroy()
@@ -43,7 +43,7 @@ it("the limit of all connections holds for trusted proxies too, that of an addre
   expect(await isServed(server.url)).toBe(true)
   expect(sockets.filter(({ closed }) => closed)).toHaveLength(0)
   const more = await halfSent(server.url, 15)
-  await vi.waitUntil(() => [...sockets, ...more].filter(({ closed }) => closed).length >= 10)
+  await vi.waitUntil(() => [...sockets, ...more].filter(({ closed }) => closed).length >= 10, { timeout: 10_000 })
   for (const socket of [...sockets, ...more]) socket.destroy()
 })
 
@@ -96,14 +96,14 @@ it("many requests in a row on one connection are answered in order, and not with
   socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20))
   let text = ""
   socket.on("data", (chunk: Buffer) => (text += chunk.toString()))
-  await vi.waitUntil(() => text.match(/HTTP\/1\.1 200/g)?.length === 20)
+  await vi.waitUntil(() => text.match(/HTTP\/1\.1 200/g)?.length === 20, { timeout: 10_000 })
   socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500))
   await once(socket, "close")
   expect(text.match(/HTTP\/1\.1 200/g)?.length).toBeLessThan(500)
 })
 
 it("while it stops, answers what was begun on a connection, says with the last that it closes, and begins nothing more", async () => {
-  const server = await startInProcess({ sendTimeout: 1_000 })
+  const server = await startInProcess({ timeStandsStill: true })
   const [one, two] = [await createLock(server.url), await createLock(server.url)]
   await Effect.runPromise(server.shadow.setMode("hang"))
   const ask = ({ path }: TestLock, action: string, body: string) =>
@@ -112,10 +112,12 @@ it("while it stops, answers what was begun on a connection, says with the last t
   let text = ""
   socket.on("data", (chunk: Buffer) => (text += chunk.toString()))
   socket.write(ask(one, "OpenLock", "{}") + ask(two, "OpenLock", "{}"))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 2)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 2, { timeout: 10_000 })
   const stopped = server.stop()
   socket.write(ask(two, "SetOwner", '{"userId":"late"}'))
-  await once(socket, "close")
+  const closed = once(socket, "close")
+  await server.pass(5_000)
+  await closed
   await stopped
   expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 502", "HTTP/1.1 502"])
   expect(text.match(/^connection: .*$/gim)?.map((line) => line.toLowerCase())).toEqual([
@@ -127,15 +129,17 @@ it("while it stops, answers what was begun on a connection, says with the last t
 })
 
 it("a request whose client is gone is carried out while the server stops, and is not logged as broken", async () => {
-  const server = await startInProcess({ sendTimeout: 500 })
+  const server = await startInProcess({ timeStandsStill: true })
   const lock = await createLock(server.url)
   await Effect.runPromise(server.shadow.setMode("hang"))
   const socket = await connectTo(server.url)
   socket.write(
     `POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Length: 0\r\n\r\n`
   )
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1, { timeout: 10_000 })
   socket.destroy()
-  await server.stop()
+  const stopped = server.stop()
+  await server.pass(5_000)
+  await stopped
   expect(server.log.filter((line) => line.includes("broke"))).toEqual([])
 })

@@ -159,12 +159,12 @@ it("a bulk request goes on where it was killed, and adds every key once", async 
   using folder = temporaryFolder()
   const keys = versionsUpTo(40).map((n) => ({ keyUuid: `key-${n}`, keyIndexNumber: n }))
   const { lock, instanceId } = await (async () => {
-    await using slow = await startServer({ ...configured(folder.path), SLOW_SEND: "20" }, HELD_SERVER)
-    const lock = await createLock(slow.url)
+    await using held = await startServer({ ...configured(folder.path), HOLD_SEND: "7" }, HELD_SERVER)
+    const lock = await createLock(held.url)
     const { instanceId } = (await lock.post("BulkAddKeys", { keys: [...keys, { keyUuid: "key-1" }] })).body
     const progress = () => lock.get(`BulkAddKeys/${instanceId}`)
     await vi.waitUntil(async () => ((await progress()).body.added ?? 0) >= 5, { timeout: 20_000, interval: 10 })
-    await slow.kill()
+    await held.kill()
     return { lock, instanceId }
   })()
   await using server = await startServer(configured(folder.path))

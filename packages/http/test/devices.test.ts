@@ -56,7 +56,7 @@ it("a device that connects is online, and offline when it or its server is gone"
     await using server = await startServer(environment)
     const lock = await createLock(server.url)
     await lock.post("SetOwner", { userId: OWNER })
-    await vi.waitUntil(async () => (await isOnline(server)) === false)
+    await vi.waitUntil(async () => (await isOnline(server)) === false, { timeout: 10_000 })
     const device = await connectAs(brokerOf(server), lock.uuid)
     await vi.waitUntil(() => isOnline(server), { timeout: 5000 })
     await device.endAsync()

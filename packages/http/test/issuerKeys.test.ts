@@ -347,7 +347,7 @@ it("what is asked while the keys are fetched is judged, and dated, by the time w
   try {
     const use = call("POST", `/temp-keys/${tempKeyUuid}/open`, { body: {} })
     const add = call("POST", `${lock.path}/AddResident`, { body: { name: "Ada" } })
-    await vi.waitUntil(() => issuer.asked > 0)
+    await vi.waitUntil(() => issuer.asked > 0, { timeout: 10_000 })
     vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
     release()
     const refused = await use

@@ -23,8 +23,10 @@ const isListening = ({ url }: Server) =>
     () => false
   )
 
-/** Time enough for a busy machine, and much less than the deadline of a shutdown. */
-const SOON = 5_000
+/** Milliseconds that a server gives to what is under way: the promise to whatever runs it, so it is measured by a clock. */
+const DEADLINE = 10_000
+/** For what takes a moment, on a busy machine. */
+const SOON = 10_000
 
 describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
   it.for(["SIGTERM", "SIGINT"] as const)(
@@ -36,7 +38,7 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
       expect(await end(server, signal)).toEqual({
         code: 0,
         signal: null,
-        after: expect.toSatisfy((after: number) => after < SOON)
+        after: expect.toSatisfy((after: number) => after < DEADLINE)
       })
       expect(await isListening(server)).toBe(false)
       await using next = await startServer({ ...configured(folder.path), PORT: new URL(server.url).port })
@@ -71,23 +73,20 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
     const closed = Promise.all([...sockets, idle].map(readAll))
     const { code, after } = await end(server)
     expect(code).toBe(0)
-    expect(after).toBeLessThan(SOON)
+    expect(after).toBeLessThan(DEADLINE)
     await closed
     expect((await feedIn(folder.path)).map(({ type }) => type)).toEqual(["LockCreated"])
   })
 
   it("finishes a command whose device takes its time, and takes no new ones", async ({ expect }) => {
     using folder = temporaryFolder()
-    await using server = await startServer(
-      { ...configured(folder.path), SLOW_SEND: "2000", HOLD_AT: "nowhere" },
-      HELD_SERVER
-    )
+    await using server = await startServer({ ...configured(folder.path), HOLD_SEND: "1" }, HELD_SERVER)
     const lock = await createLock(server.url)
-    const reserved = async () => (await lock.get("details")).body.version === 1
     const slow = lock.post("OpenLock")
-    await vi.waitUntil(reserved)
+    await vi.waitUntil(() => server.output().includes("Reached send"), { timeout: SOON })
     const ended = end(server)
-    await vi.waitUntil(async () => !(await isListening(server)), { timeout: SOON })
+    await vi.waitUntil(async () => !(await isListening(server)), { timeout: SOON, interval: 5 })
+    server.signal("SIGUSR2")
     const { status, body, headers } = await slow
     expect([status, body.version, headers.get("connection")]).toEqual([200, 2, expect.anything()])
     expect((await ended).code).toBe(0)
@@ -102,8 +101,9 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
     await vi.waitUntil(() => server.output().includes("Reached committed"), { timeout: SOON })
     const { code, after } = await end(server)
     expect(code).toBe(0)
-    expect(after).toBeGreaterThan(5_000)
-    expect(after).toBeLessThan(20_000)
+    expect(after).toBeGreaterThan(DEADLINE - 1_000)
+    // What is left to do is little, but a machine may be busy.
+    expect(after).toBeLessThan(2 * DEADLINE)
     expect(await stuck).toBe("cut off")
   })
 
@@ -122,7 +122,7 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
     await vi.waitUntil(() => answers.length > 200, { timeout: SOON })
     const { code, after } = await end(server)
     expect(code).toBe(0)
-    expect(after).toBeLessThan(SOON)
+    expect(after).toBeLessThan(DEADLINE)
     await Promise.all(load)
     expect(answers.filter(({ status }) => status !== 200)).toEqual([])
     const feed = await feedIn(folder.path)
@@ -135,10 +135,14 @@ describe.concurrent("a server that is told to end", { timeout: 60_000 }, () => {
   it("leaves a bulk request to the next start", async ({ expect }) => {
     using folder = temporaryFolder()
     const keys = versionsUpTo(20).map((n) => ({ keyUuid: `key-${n}` }))
-    await using slow = await startServer({ ...configured(folder.path), SLOW_SEND: "50" }, HELD_SERVER)
-    const lock = await createLock(slow.url)
+    await using held = await startServer({ ...configured(folder.path), HOLD_SEND: "7" }, HELD_SERVER)
+    const lock = await createLock(held.url)
     const { instanceId } = (await lock.post("BulkAddKeys", { keys })).body
-    expect((await end(slow)).code).toBe(0)
+    await vi.waitUntil(() => held.output().includes("Reached send"), { timeout: SOON })
+    const ended = end(held)
+    await vi.waitUntil(async () => !(await isListening(held)), { timeout: SOON, interval: 5 })
+    held.signal("SIGUSR2")
+    expect((await ended).code).toBe(0)
     await using next = await startServer(configured(folder.path))
     const call = callsOf(next.url, { "x-api-key": "super-key-which-has-32-bytes-or-more" })
     const progress = async () => (await call("GET", `${lock.path}/BulkAddKeys/${instanceId}`)).body

@@ -3,30 +3,32 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { FAULTS, type Incident, mqttWire, realTime, simulateLock } from "@latchkey/simulator"
 import { describe, expect, it, vi } from "vitest"
-import { superKey } from "./harness/callers.ts"
+import { clockAt } from "./first-edition/clock.ts"
 import { latchkey } from "./harness/command.ts"
 import { createLock, lockAt, newUuid } from "./harness/locks.ts"
-import { configured, inherited, MAIN, type Server, startServer, temporaryFolder } from "./harness/process.ts"
-import { callsOf } from "./harness/request.ts"
+import { brokerOf, configured, inherited, MAIN, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 
-const brokerOf = (server: Server): string =>
-  /Devices connect to (\S+)/.exec(server.output())?.[1] ?? expect.fail(server.output())
+/** Milliseconds after which nobody waits for a door to open any more. */
+const EXPIRES_AFTER = 10_000
 
-/** A lock on a good connection, and what it does. */
-const goodLock = (server: Server, thing: string) => {
+/** A lock on a good connection to the server that there is when it connects, and what it does. */
+const goodLock = (server: () => Server, thing: string) => {
   const incidents: Array<Incident> = []
+  let skipped = 0
   const lock = simulateLock({
     thing,
     seed: 1,
     faults: FAULTS.none,
-    time: realTime,
-    wire: mqttWire({ url: brokerOf(server), thing }),
+    time: { ...realTime, now: () => realTime.now() + skipped },
+    wire: { connect: (listener) => mqttWire({ url: brokerOf(server()), thing }).connect(listener) },
     onIncident: (incident) => incidents.push(incident)
   })
   const outcomes = () =>
     incidents.flatMap((one) => (one._tag === "Ended" ? [`${one.type} ${one.outcome.outcome}`] : []))
   return {
     lock,
+    /** So much time is over for the lock. */
+    skip: (millis: number) => void (skipped += millis),
     outcomes,
     began: () => incidents.filter(({ _tag }) => _tag === "Began").length,
     online: (times = 1) =>
@@ -40,15 +42,19 @@ it("a lock that was away until the open had expired opens nothing, whatever else
 }, async () => {
   using folder = temporaryFolder()
   const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0", LATCHKEY_SHADOW_PORT: "0" }
-  await using server = await startServer(environment)
-  const shadows = /shadows are served on (\S+)/.exec(server.output())?.[1]
-  const lock = await createLock(server.url)
-  using device = goodLock(server, lock.uuid)
+  await using first = await startServer(environment)
+  let server = first
+  const { lockId, uuid, post } = await createLock(server.url)
+  using device = goodLock(() => server, uuid)
   await device.online()
   device.lock.cutOff()
-  expect((await lock.post("OpenLock")).status).toBe(200)
-  const expired = Date.now() + 10_000
-  await vi.waitUntil(() => Date.now() > expired, { timeout: 15_000 })
+  expect((await post("OpenLock")).status).toBe(200)
+  await first.kill()
+  device.skip(EXPIRES_AFTER)
+  await using later = await startServer({ ...environment, ...clockAt(Date.now() + EXPIRES_AFTER) })
+  server = later
+  const lock = lockAt(server.url, lockId, uuid)
+  const shadows = /shadows are served on (\S+)/.exec(server.output())?.[1]
   device.lock.letIn()
   await device.online(2)
   for (let n = 0; n < 10; n++) {
@@ -56,8 +62,8 @@ it("a lock that was away until the open had expired opens nothing, whatever else
     expect((await fetch(`${shadows}/things/${lock.uuid}/shadow`, { method: "POST", body })).status).toBe(200)
   }
   await vi.waitUntil(() => device.outcomes().length > 0, { timeout: 10_000 })
-  await vi.waitUntil(async () => (await lock.get("details")).text.includes('"outcome":"expired"'), { timeout: 10_000 })
   expect([device.began(), device.outcomes()]).toEqual([0, ["OpenLock expired"]])
+  await vi.waitUntil(async () => (await lock.get("details")).text.includes('"outcome":"expired"'), { timeout: 10_000 })
 })
 
 it("a server without devices reaches those of another one on the same data", { timeout: 60_000 }, async () => {
@@ -65,7 +71,7 @@ it("a server without devices reaches those of another one on the same data", { t
   await using broker = await startServer({ ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" })
   await using other = await startServer(configured(folder.path))
   const lock = await createLock(other.url)
-  using device = goodLock(broker, lock.uuid)
+  using device = goodLock(() => broker, lock.uuid)
   await device.online()
   expect((await lock.post("OpenLock")).status).toBe(200)
   await vi.waitUntil(() => device.outcomes().length > 0, { timeout: 10_000 })
@@ -96,9 +102,9 @@ describe("latchkey simulate", () => {
     expect((await lock.post("OpenLock")).status).toBe(200)
     await vi.waitUntil(() => output().includes("OpenLock"), { timeout: 10_000 })
     expect(output().split("\n")[1]).toMatch(new RegExp(`^${lock.uuid} OpenLock \\S+ done$`))
+    await vi.waitUntil(async () => (await lock.get("details")).text.includes('"outcome":"done"'), { timeout: 10_000 })
     child.kill("SIGINT")
     expect(await once(child, "close")).toEqual([0, null])
-    expect((await callsOf(server.url, superKey)("GET", `${lock.path}/details`)).text).toContain('"outcome":"done"')
   })
 
   it("refuses what it cannot do", { timeout: 60_000 }, async () => {

@@ -16,14 +16,19 @@ export const feedIn = (folder: string): Promise<ReadonlyArray<StoredEvent>> =>
     )
   )
 
-/** Ids of the commands that the shadow of a thing holds for its device. */
-export const commandsInShadow = (folder: string, thing: string): Promise<ReadonlyArray<string>> =>
+/** Ids of the commands that the shadows of things hold for their devices. */
+export const commandsInShadow = (folder: string, ...things: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
   Effect.runPromise(
-    Effect.flatMap(LocalShadow, (shadow) => shadow.get(thing)).pipe(
-      Effect.map(({ state }) => Object.keys(decodeDesired(state.desired ?? {}).commands ?? {})),
-      Effect.catchTag("ShadowRefused", () => Effect.succeed([])),
+    Effect.flatMap(LocalShadow, (shadow) => Effect.forEach(things, (thing) => commandsIn(shadow, thing))).pipe(
+      Effect.map((commands) => commands.flat()),
       Effect.provide(LocalShadow.layer({ folder }))
     )
+  )
+
+const commandsIn = (shadow: LocalShadow["Service"], thing: string) =>
+  shadow.get(thing).pipe(
+    Effect.map(({ state }) => Object.keys(decodeDesired(state.desired ?? {}).commands ?? {})),
+    Effect.catchTag("ShadowRefused", () => Effect.succeed<ReadonlyArray<string>>([]))
   )
 
 const decodeDesired = Schema.decodeUnknownSync(

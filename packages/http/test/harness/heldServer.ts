@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
- * The server on its real adapters, but slower or stuck at a step of the two-step append, so that a test can kill it
- * there. `HOLD_AT` names the step: the server says that it has reached it, and goes no further. `SLOW_SEND` makes every
- * device command take so many milliseconds.
+ * The server on its real adapters, but stuck at a step of the two-step append, so that a test can kill it there.
+ * `HOLD_AT` names the step: the server says that it has reached it, and goes no further. `HOLD_SEND` says which device
+ * command, counted from 1, waits to be sent until the server is told by SIGUSR2.
  */
+import { once } from "node:events"
 import { DeviceShadow, EventStore } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
@@ -13,7 +14,18 @@ import type { ServerConfig } from "../../src/Config.ts"
 import { run } from "../../src/cli/run.ts"
 import { serve } from "../../src/cli/serve.ts"
 
-const { HOLD_AT, SLOW_SEND = "0" } = process.env
+const { HOLD_AT, HOLD_SEND } = process.env
+
+let sends = 0
+const released = HOLD_SEND === undefined ? undefined : once(process, "SIGUSR2")
+const unlessHeld = Effect.suspend(() =>
+  ++sends === Number(HOLD_SEND)
+    ? Effect.andThen(
+        Console.log("Reached send"),
+        Effect.promise(async () => void (await released))
+      )
+    : Effect.void
+)
 
 const holdAt = (step: string): Effect.Effect<void> =>
   step === HOLD_AT ? Effect.andThen(Console.log(`Reached ${step}`), Effect.never) : Effect.void
@@ -32,8 +44,7 @@ const heldShadow = Layer.effect(
   DeviceShadow,
   Effect.map(DeviceShadow, (shadow): DeviceShadow["Service"] => ({
     ...shadow,
-    send: (...args) =>
-      Effect.sleep(Number(SLOW_SEND)).pipe(Effect.andThen(shadow.send(...args)), Effect.tap(holdAt("sent")))
+    send: (...args) => unlessHeld.pipe(Effect.andThen(shadow.send(...args)), Effect.tap(holdAt("sent")))
   }))
 )
 

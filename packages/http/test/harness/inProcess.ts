@@ -14,6 +14,7 @@ import {
 } from "@latchkey/core"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ApiKeys } from "../../src/ApiKeys.ts"
 import { Authenticator } from "../../src/Authentication.ts"
 import type { TrustedProxies } from "../../src/CallerAddress.ts"
@@ -41,6 +42,8 @@ export interface InProcessOptions extends LocksOptions, Pick<ServerOptions, "con
   readonly budgets?: Partial<Budgets>
   /** Instead of a shadow that does as the test says. */
   readonly shadow?: Layer.Layer<DeviceShadow>
+  /** It is now, and stays so until time is let `pass`. */
+  readonly timeStandsStill?: boolean
 }
 
 export interface InProcess extends AsyncDisposable {
@@ -51,6 +54,8 @@ export interface InProcess extends AsyncDisposable {
   readonly apiKeys: ApiKeys["Service"]
   /** Every line that was logged. */
   readonly log: ReadonlyArray<string>
+  /** Lets milliseconds pass where time stands still: what is due by then happens, in order. */
+  readonly pass: (millis: number) => Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -76,7 +81,8 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   ).pipe(
     Layer.provideMerge(ports),
     Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),
-    Layer.provideMerge(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => log.push(line))]))
+    Layer.provideMerge(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => log.push(line))])),
+    Layer.provideMerge(options.timeStandsStill ? stillClock : Layer.empty)
   )
   const runtime = ManagedRuntime.make(application)
   const services = await runtime.context()
@@ -106,10 +112,16 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
     store: Context.get(services, EventStore),
     apiKeys: Context.get(services, ApiKeys),
     log,
+    // Not of the runtime, which may end meanwhile.
+    pass: (millis) => Effect.runPromise(Effect.provideContext(TestClock.adjust(millis), services)),
     stop,
     [Symbol.asyncDispose]: stop
   }
 }
+
+const stillClock = Layer.effectDiscard(Effect.suspend(() => TestClock.setTime(Date.now()))).pipe(
+  Layer.provideMerge(TestClock.layer({ warningDelay: "1 hour" }))
+)
 
 const gateOf =
   <Down>(fault: () => "ok" | "down" | "defect", down: Down) =>
