@@ -17,6 +17,8 @@ export default defineConfig({
     maxWorkers: availableParallelism() + 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for comes as soon as it can: the limit is for a busy machine.
+    expect: { poll: { timeout: 10_000, interval: 20 } },
     projects: [
       { extends: true, test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, services] } },
       { extends: true, test: { name: "services", include: [services], exclude } }

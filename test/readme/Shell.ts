@@ -60,6 +60,7 @@ export class Shell {
         return false
       }
     }
-    for (let left = isLeft("SIGTERM"); left; left = isLeft(0)) await sleep(20)
+    isLeft("SIGTERM")
+    while (isLeft(0)) await sleep(20)
   }
 }

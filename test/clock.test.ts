@@ -1,0 +1,81 @@
+/**
+ * Tests wait for a condition, never for a time, and none depends on chance that it does not print. Read from the parsed
+ * sources of all tests and of what they share; `ALLOWED` has the exceptions, each with its reason.
+ */
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type CallExpression, type Node, parseSync, visitorKeys } from "oxc-parser"
+import { expect, it } from "vitest"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+const ALLOWED: { readonly [file: string]: string } = {
+  "packages/adapters/aws-iot/test/FakeQueue.ts sleeps": "looks for messages until there are some, or the poll is over",
+  "packages/adapters/local-shadow/test/deviceLimits.test.ts measures": "a budget refills while the test tries it",
+  "packages/http/test/first-edition/record.ts sleeps": "asks until a condition holds",
+  "packages/http/test/harness/deviceLoad.ts sleeps": "asks a server that is away not as fast as it can",
+  "packages/http/test/shutdown.test.ts measures": "a process that is told to end has ten seconds, by a real clock",
+  "packages/spacetimedb-testhost/test/fixture/module.ts depends on chance": "shows that a module has no such chance"
+}
+
+const SLEEPS = ["setTimeout", "sleep", "Effect.sleep", "Effect.delay", "page.waitForTimeout"]
+const CLOCKS = ["Date.now", "performance.now", "process.hrtime"]
+const WAITS = ["vi.waitUntil", "vi.waitFor"]
+
+const files = globSync("{packages,examples,test}/**/*.ts", {
+  cwd: root,
+  exclude: (name) => ["node_modules", "dist"].includes(name)
+}).filter((file) => /(^|\/)test\/|\.test\.ts$|\/src\/testing\//.test(file))
+
+const nameOf = (node: Node): string => {
+  if (node.type === "Identifier") return node.name
+  return node.type === "MemberExpression" ? `${nameOf(node.object)}.${nameOf(node.property)}` : ""
+}
+
+const childrenOf = (node: Node): ReadonlyArray<Node> =>
+  (visitorKeys[node.type] ?? []).flatMap((key) => {
+    const child: unknown = Reflect.get(node, key)
+    return (Array.isArray(child) ? child : [child]).filter(isNode)
+  })
+
+const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && "type" in value
+
+/** A pause between two looks at a condition: all that `while` does, or what `for` does in the end. */
+const pauseOf = (node: Node): Node | undefined => {
+  if (node.type === "WhileStatement") return node.body
+  return node.type === "ForStatement" && node.test !== null ? (node.update ?? undefined) : undefined
+}
+
+const fault = (node: CallExpression): string | undefined => {
+  const name = nameOf(node.callee)
+  if (SLEEPS.includes(name)) return "sleeps"
+  if (name === "Math.random") return "depends on chance"
+  // Without a limit of its own it gives up after a second.
+  if (WAITS.includes(name) && node.arguments.length < 2) return "has no patience"
+  return undefined
+}
+
+const faultsIn = (node: Node): ReadonlyArray<string> => {
+  const pause = pauseOf(node)
+  const within = childrenOf(node)
+    .filter((child) => child !== pause || child.type === "BlockStatement")
+    .flatMap(faultsIn)
+  if (node.type === "CallExpression") return [...within, fault(node) ?? []].flat()
+  const isElapsed =
+    node.type === "BinaryExpression" &&
+    node.operator === "-" &&
+    node.left.type === "CallExpression" &&
+    CLOCKS.includes(nameOf(node.left.callee)) &&
+    node.right.type === "Identifier"
+  return isElapsed ? [...within, "measures"] : within
+}
+
+it("no test waits for a time, measures one, or draws lots in secret", () => {
+  const found = new Set(
+    files.flatMap((file) =>
+      faultsIn(parseSync(file, readFileSync(join(root, file), "utf8")).program).map((fault) => `${file} ${fault}`)
+    )
+  )
+  expect([...found].toSorted()).toEqual(Object.keys(ALLOWED).toSorted())
+})
