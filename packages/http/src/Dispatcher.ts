@@ -58,10 +58,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const handle = (route: Route, asked: Asked, query: RawParts["query"], body: Buffer) => {
     const { request, params } = asked
     const { headers, method = "GET" } = request
-    const signedIn =
-      route.needsSignIn || isSignedIn(headers)
-        ? authenticate(headers, clock.currentTimeMillisUnsafe())
-        : Effect.succeed(guest)
+    const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers) : Effect.succeed(guest)
     return Effect.flatMap(signedIn, (principal): Effect.Effect<Answer, Failure> => {
       // To learn who asks may have taken seconds: what is asked is asked now.
       const at = clock.currentTimeMillisUnsafe()
