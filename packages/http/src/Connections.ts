@@ -15,8 +15,28 @@ export interface ConnectionLimits {
   readonly perAddress: number
 }
 
-/** Well below the 1,024 descriptors that a process often has; the same machine's clients, or an office, are one address. */
-export const DEFAULT_CONNECTIONS: ConnectionLimits = { total: 512, perAddress: 256 }
+/**
+ * Unless given, what is left of the files that the process may have open (`ulimit -n`): devices take half and the shadows'
+ * port a sixteenth, and the process needs some for itself. Half of that from one address: an office is one.
+ */
+export const connectionLimits = (given: Partial<ConnectionLimits> = {}): ConnectionLimits => {
+  const total = given.total ?? Math.max(1, Math.min(MOST, Math.floor((openFiles() * 7) / 16) - OWN_FILES))
+  return { total, perAddress: given.perAddress ?? Math.max(1, Math.floor(total / 2)) }
+}
+
+const MOST = 512
+/** A server has about fifty: databases, threads, and connections that it opens itself. */
+const OWN_FILES = 80
+
+/** Where the system has no such limit, no number is. */
+const openFiles = (): number => {
+  // Otherwise it looks up the names of everybody who is connected.
+  Object.assign(process.report, { excludeNetwork: true })
+  const report: { readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } } } =
+    process.report.getReport()
+  const limit = Number(report.userLimits?.open_files?.soft)
+  return Number.isNaN(limit) ? Number.POSITIVE_INFINITY : limit
+}
 
 /** Why a connection was closed, for the log. */
 export type Closed = "too many connections" | "too late" | "not reading"

@@ -7,6 +7,7 @@ import { parseProxies } from "../src/CallerAddress.ts"
 import { superKey } from "./harness/callers.ts"
 import { startInProcess } from "./harness/inProcess.ts"
 import { createLock, type TestLock } from "./harness/locks.ts"
+import { brokerOf, configured, MAIN, shadowsOf, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf, connectTo, readAll } from "./harness/request.ts"
 
 const isServed = async (url: string) =>
@@ -100,6 +101,65 @@ it("many requests in a row on one connection are answered in order, and not with
   socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500))
   await once(socket, "close")
   expect(text.match(/HTTP\/1\.1 200/g)?.length).toBeLessThan(500)
+})
+
+it("between many requests in a row on one connection, those of others are answered", async () => {
+  await using server = await startInProcess()
+  const [many, one] = [await connectTo(server.url), await connectTo(server.url)]
+  let answered = 0
+  many.on("data", (chunk: Buffer) => (answered += chunk.toString().match(/HTTP\/1\.1 200/g)?.length ?? 0))
+  many.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100))
+  one.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+  await once(one, "data")
+  expect(answered).toBeLessThan(50)
+  await vi.waitUntil(() => answered === 100)
+  for (const socket of [many, one]) socket.destroy()
+})
+
+it("of many requests in a row, those that still wait for their turn when the client goes are not begun", async () => {
+  const server = await startInProcess()
+  const lock = await createLock(server.url)
+  const socket = await connectTo(server.url)
+  socket.write(
+    Array.from({ length: 100 }, (_, n) => {
+      const body = `{"userId":"u${n}"}`
+      return `POST ${lock.path}/SetOwner HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    }).join("")
+  )
+  await once(socket, "data")
+  socket.resetAndDestroy()
+  await server.stop()
+  expect((await Effect.runPromise(server.store.readAll(0, 200))).length).toBeLessThan(50)
+})
+
+it("under ulimit -n 256, idle connections to all ports together leave files for everyone else", async () => {
+  using folder = temporaryFolder()
+  const environment = {
+    ...configured(folder.path),
+    LATCHKEY_SHADOW_PORT: "0",
+    LATCHKEY_MQTT_PORT: "0",
+    // As from many addresses.
+    LATCHKEY_HTTP_CONNECTIONS_PER_ADDRESS: "999",
+    LATCHKEY_MQTT_CONNECTIONS_PER_ADDRESS: "999",
+    LATCHKEY_SHADOW_CONNECTIONS_PER_ADDRESS: "999"
+  }
+  await using server = await startServer(environment, MAIN, 256)
+  const sockets: Array<Socket> = []
+  const open = async (url: string) => {
+    const socket = await connectTo(url)
+    socket.on("error", () => {})
+    sockets.push(socket)
+  }
+  for (const url of [brokerOf(server), shadowsOf(server), server.url]) {
+    await Promise.allSettled(Array.from({ length: 256 }, () => open(url)))
+  }
+  try {
+    const lock = await createLock(server.url)
+    for (let n = 0; n < 20; n++) expect((await lock.post("SetOwner", { userId: `u${n}` })).status).toBe(200)
+    expect(await isServed(server.url)).toBe(true)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+  }
 })
 
 it("while it stops, answers what was begun on a connection, says with the last that it closes, and begins nothing more", async () => {
