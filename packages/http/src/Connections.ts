@@ -85,10 +85,9 @@ export class Connection {
     return this.#handled === 0 && !this.isSending && (this.#unanswered > 0 || this.request?.complete !== false)
   }
 
-  /** A request has arrived, and this is its turn; `undefined`: it must not be looked at. */
-  receive(request: IncomingMessage): number | undefined {
+  /** A request has arrived, and this is its turn. */
+  receive(request: IncomingMessage): number {
     if (this.#unanswered >= PIPELINED) this.end()
-    if (this.#isEnding) return undefined
     this.request = request
     this.#unanswered++
     return ++this.#received
@@ -130,7 +129,6 @@ export class Connections {
   readonly #all = new Map<Socket, Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
   #unread = 0
-  #isClosing = false
 
   constructor(limits: ConnectionLimits, proxies: TrustedProxies, onClosed: (why: Closed) => void) {
     this.#limits = limits
@@ -177,7 +175,6 @@ export class Connections {
 
   /** Every connection ends as soon as what was begun on it is answered. */
   endAll(): void {
-    this.#isClosing = true
     for (const connection of this.#all.values()) connection.end()
   }
 
@@ -185,7 +182,6 @@ export class Connections {
     const address = this.#addressOf(socket)
     const neighbours = address === undefined ? undefined : this.#byAddress.get(address)
     const hasRoom =
-      !this.#isClosing &&
       (neighbours === undefined || this.#makeRoom(neighbours, this.#limits.perAddress)) &&
       this.#makeRoom(this.#all, this.#limits.total)
     if (!hasRoom) return void socket.destroy()

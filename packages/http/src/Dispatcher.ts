@@ -115,8 +115,8 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const listener: RequestListener = (request, response) => {
     const begun = performance.now()
     const connection = connections.of(request.socket)
-    const turn = connection?.receive(request)
-    if (connection === undefined || turn === undefined) return
+    if (connection === undefined) return
+    const turn = connection.receive(request)
     const { method = "GET", url = "/" } = request
     const finish = (path: string, answer: Answer) => {
       write(response, answer)
@@ -242,25 +242,41 @@ const isDecodable = (path: string): boolean => {
 /**
  * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands
  * reach the store in one batch. Under load this saves a third of the time of a request; a lone request waits for nothing.
- * Of each connection one request a turn: however many somebody sends in a row, those of others come in between.
+ * What somebody sends in a row, without waiting for answers, waits for its turn: everyone else's requests come first.
  */
 const takingTurns = () => {
-  const queues = new Map<Connection, Array<() => void>>()
+  let first = new Map<Connection, () => void>()
+  const later = new Map<Connection, Array<() => void>>()
+  let isDue = false
+  const flushSoon = () => {
+    if (!isDue) setImmediate(flush)
+    isDue = true
+  }
   const flush = () => {
-    for (const [connection, jobs] of queues) {
+    isDue = false
+    const due = first
+    first = new Map()
+    for (const job of due.values()) job()
+    for (const [connection, jobs] of [...later].slice(0, LATER)) {
+      // To the end of the row, if there is more.
+      later.delete(connection)
       const job = jobs.shift()
-      if (jobs.length === 0) queues.delete(connection)
+      if (jobs.length > 0) later.set(connection, jobs)
       job?.()
     }
-    if (queues.size > 0) setImmediate(flush)
+    if (later.size > 0) flushSoon()
   }
   return (connection: Connection, job: (hasWaited: boolean) => void): void => {
-    const queue = queues.get(connection)
-    if (queue !== undefined) return void queue.push(() => job(true))
-    if (queues.size === 0) setImmediate(flush)
-    queues.set(connection, [() => job(false)])
+    const queue = later.get(connection)
+    if (queue !== undefined) queue.push(() => job(true))
+    else if (first.has(connection)) later.set(connection, [() => job(true)])
+    else first.set(connection, () => job(false))
+    flushSoon()
   }
 }
+
+/** So many requests that waited for their turn are begun in a turn. */
+const LATER = 16
 
 /** UUIDs of version 7. Their random bytes are drawn many at a time: one by one they take most of the time of an id. */
 const commandIds = () => {

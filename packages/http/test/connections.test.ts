@@ -1,9 +1,12 @@
 /** What strangers may hold of the port: connections, time and memory have bounds, and others are served meanwhile. */
 import { once } from "node:events"
-import type { Socket } from "node:net"
-import { Effect } from "effect"
+import { createServer, IncomingMessage, ServerResponse } from "node:http"
+import { Socket } from "node:net"
+import { DeviceShadow } from "@latchkey/core"
+import { Effect, Layer, Stream } from "effect"
 import { expect, it, vi } from "vitest"
-import { parseProxies } from "../src/CallerAddress.ts"
+import { noProxies, parseProxies } from "../src/CallerAddress.ts"
+import { type Closed, type ConnectionLimits, Connections } from "../src/Connections.ts"
 import { superKey } from "./harness/callers.ts"
 import { startInProcess } from "./harness/inProcess.ts"
 import { createLock, type TestLock } from "./harness/locks.ts"
@@ -120,12 +123,7 @@ it("of many requests in a row, those that still wait for their turn when the cli
   const server = await startInProcess()
   const lock = await createLock(server.url)
   const socket = await connectTo(server.url)
-  socket.write(
-    Array.from({ length: 100 }, (_, n) => {
-      const body = `{"userId":"u${n}"}`
-      return `POST ${lock.path}/SetOwner HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-    }).join("")
-  )
+  socket.write(Array.from({ length: 100 }, (_, n) => asked(lock, "SetOwner", { userId: `u${n}` })).join(""))
   await once(socket, "data")
   socket.resetAndDestroy()
   await server.stop()
@@ -162,40 +160,116 @@ it("under ulimit -n 256, idle connections to all ports together leave files for 
   }
 })
 
+const asked = ({ path }: TestLock, action: string, body: object) => {
+  const text = JSON.stringify(body)
+  return `POST ${path}/${action} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`
+}
+
 it("while it stops, answers what was begun on a connection, says with the last that it closes, and begins nothing more", async () => {
   const server = await startInProcess({ sendTimeout: 1_000 })
-  const [one, two] = [await createLock(server.url), await createLock(server.url)]
+  const create = () => createLock(server.url)
+  const [one, two, three, late] = [await create(), await create(), await create(), await create()]
   await Effect.runPromise(server.shadow.setMode("hang"))
-  const ask = ({ path }: TestLock, action: string, body: string) =>
-    `POST ${path}/${action} HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-  const socket = await connectTo(server.url)
-  let text = ""
-  socket.on("data", (chunk: Buffer) => (text += chunk.toString()))
-  socket.write(ask(one, "OpenLock", "{}") + ask(two, "OpenLock", "{}"))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 2)
+  const rest = asked(late, "SetOwner", { userId: "late" })
+  const [socket, halfway] = [await connectTo(server.url), await connectTo(server.url)]
+  const answers = Promise.all([socket, halfway].map(readAll))
+  socket.write(asked(one, "OpenLock", {}) + asked(two, "OpenLock", {}))
+  halfway.write(asked(three, "OpenLock", {}) + rest.slice(0, -5))
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 3)
   const stopped = server.stop()
-  socket.write(ask(two, "SetOwner", '{"userId":"late"}'))
-  await once(socket, "close")
+  socket.write(rest)
+  halfway.write(rest.slice(-5))
+  const said = (await answers).map(({ text }) => text.match(/HTTP\/1\.1 \d+|^connection: .*$/gim))
   await stopped
-  expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 502", "HTTP/1.1 502"])
-  expect(text.match(/^connection: .*$/gim)?.map((line) => line.toLowerCase())).toEqual([
-    "connection: keep-alive",
-    "connection: close"
+  expect(said).toEqual([
+    ["HTTP/1.1 502", "Connection: keep-alive", "HTTP/1.1 502", "connection: close"],
+    ["HTTP/1.1 502", "connection: close"]
   ])
   const feed = await Effect.runPromise(server.store.readAll(0, 10))
   expect(feed.map(({ type }) => type)).not.toContain("OwnerSet")
 })
 
-it("a request whose client is gone is carried out while the server stops, and is not logged as broken", async () => {
-  const server = await startInProcess({ sendTimeout: 500 })
+it("while it stops, what was refused at a glance leaves after what came before it, and then the connection closes", async () => {
+  const server = await startInProcess({ sendTimeout: 1_000 })
   const lock = await createLock(server.url)
   await Effect.runPromise(server.shadow.setMode("hang"))
   const socket = await connectTo(server.url)
-  socket.write(
-    `POST ${lock.path}/OpenLock HTTP/1.1\r\nHost: x\r\nX-API-Key: ${superKey["x-api-key"]}\r\nContent-Length: 0\r\n\r\n`
+  const answers = readAll(socket)
+  socket.write(asked(lock, "OpenLock", {}) + asked(lock, "nothing", {}))
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
+  const begun = performance.now()
+  await server.stop()
+  // Long before the deadline of a shutdown.
+  expect(performance.now() - begun).toBeLessThan(8_000)
+  expect((await answers).text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 502", "HTTP/1.1 404"])
+})
+
+it("a request whose client is gone is carried out while the server stops, and is not logged as broken", async () => {
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => void (release = resolve))
+  const shadow = Layer.succeed(
+    DeviceShadow,
+    DeviceShadow.of({
+      send: () => Effect.promise(() => held),
+      find: () => Effect.succeed(false),
+      settle: () => Effect.void,
+      reports: Stream.never
+    })
   )
+  const server = await startInProcess({ shadow })
+  const lock = await createLock(server.url)
+  const socket = await connectTo(server.url)
+  socket.write(asked(lock, "OpenLock", {}))
   await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
   socket.destroy()
-  await server.stop()
+  const stopped = server.stop()
+  // By now nothing but the command is left to wait for.
+  await vi.waitUntil(() =>
+    fetch(server.url)
+      .catch(() => "closed")
+      .then((answer) => answer === "closed")
+  )
+  release()
+  await stopped
+  const feed = await Effect.runPromise(server.store.readAll(0, 10))
+  expect(feed.map(({ type }) => type)).toEqual(["LockCreated", "LockOpenRequested"])
   expect(server.log.filter((line) => line.includes("broke"))).toEqual([])
+})
+
+/** A server's connections, without a server: from these addresses. */
+const connectionsFrom = (limits: ConnectionLimits, addresses: ReadonlyArray<string>) => {
+  const closed: Array<Closed> = []
+  const connections = new Connections(limits, noProxies, (why) => closed.push(why))
+  const server = createServer()
+  connections.watch(server)
+  const sockets = addresses.map((remoteAddress) => {
+    const socket = Object.defineProperty(new Socket(), "remoteAddress", { value: remoteAddress })
+    server.emit("connection", socket)
+    return socket
+  })
+  return { connections, sockets, closed }
+}
+
+it("of an IPv6 address the first 64 bits count, and of one that stands for IPv4 that one", () => {
+  const limits = { total: 10, perAddress: 1 }
+  const left = (addresses: ReadonlyArray<string>) =>
+    connectionsFrom(limits, addresses).sockets.filter(({ destroyed }) => !destroyed).length
+  expect(left(["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"])).toBe(1)
+  expect(left(["2001:db8::1", "2001:db8:0:1::1"])).toBe(2)
+  expect(left(["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"])).toBe(2)
+})
+
+it("answers that nobody reads take 32 MB together: then whoever has waited longest is cut off", () => {
+  const { connections, sockets, closed } = connectionsFrom(
+    { total: 100, perAddress: 100 },
+    Array.from({ length: 40 }, (_, n) => `10.0.0.${n}`)
+  )
+  for (const socket of sockets) {
+    const response = new ServerResponse(new IncomingMessage(socket))
+    response.end("x".repeat(1024 * 1024))
+    const connection = connections.of(socket) ?? expect.fail("no connection")
+    connections.hold(connection, response)
+  }
+  expect(sockets.map(({ destroyed }) => destroyed)).toEqual(sockets.map((_, n) => n < 9))
+  expect(closed).toEqual(Array(9).fill("not reading"))
 })

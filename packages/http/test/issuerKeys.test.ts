@@ -345,17 +345,20 @@ it("what is asked while the keys are fetched is judged, and dated, by the time w
       })
     )
   ).body
-  const headers = bearer(await key.sign({ exp: Math.floor(begun / SECOND) + 4 * 3600 }))
-  const call = callsOf(server.url, headers)
+  const signed = await key.sign({ exp: Math.floor(begun / SECOND) + 4 * 3600 })
+  const call = callsOf(server.url, bearer(signed))
   try {
     const use = call("POST", `/temp-keys/${tempKeyUuid}/open`, { body: {} })
     const add = call("POST", `${lock.path}/AddResident`, { body: { name: "Ada" } })
+    const cookie = { cookie: `__Secure-latchkey-guest=${signed}` }
+    const page = callsOf(server.url, cookie)("GET", `/temp-keys/${tempKeyUuid}`)
     await vi.waitUntil(() => issuer.asked > 0)
     vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
     release()
     const refused = await use
     expect([refused.status, refused.text]).toEqual([400, expect.stringMatching(/expired|ended/i)])
     expect((await add).body.event?.data["timestamp"]).toBe(new Date(begun + 2 * HOUR).toISOString())
+    expect((await page).text).toContain("<h1>Your key has expired</h1>")
   } finally {
     vi.useRealTimers()
   }
