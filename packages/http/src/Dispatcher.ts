@@ -242,7 +242,8 @@ const isDecodable = (path: string): boolean => {
 /**
  * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands
  * reach the store in one batch. Under load this saves a third of the time of a request; a lone request waits for nothing.
- * What somebody sends in a row, without waiting for answers, waits for its turn: everyone else's requests come first.
+ * What somebody sends in a row, without waiting for answers, is begun after everyone else's, one request a turn: each turn
+ * lets one new connection in.
  */
 const takingTurns = () => {
   let first = new Map<Connection, () => void>()
@@ -257,13 +258,14 @@ const takingTurns = () => {
     const due = first
     first = new Map()
     for (const job of due.values()) job()
-    for (const [connection, jobs] of [...later].slice(0, LATER)) {
-      // To the end of the row, if there is more.
-      later.delete(connection)
-      const job = jobs.shift()
-      if (jobs.length > 0) later.set(connection, jobs)
-      job?.()
-    }
+    const [next] = later
+    if (next === undefined) return
+    const [connection, jobs] = next
+    // To the end of the row, if there is more.
+    later.delete(connection)
+    const job = jobs.shift()
+    if (jobs.length > 0) later.set(connection, jobs)
+    job?.()
     if (later.size > 0) flushSoon()
   }
   return (connection: Connection, job: (hasWaited: boolean) => void): void => {
@@ -274,9 +276,6 @@ const takingTurns = () => {
     flushSoon()
   }
 }
-
-/** So many requests that waited for their turn are begun in a turn. */
-const LATER = 16
 
 /** UUIDs of version 7. Their random bytes are drawn many at a time: one by one they take most of the time of an id. */
 const commandIds = () => {
