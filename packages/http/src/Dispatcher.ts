@@ -239,6 +239,8 @@ const isDecodable = (path: string): boolean => {
   }
 }
 
+type Job = (hasWaited: boolean) => void
+
 /**
  * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands
  * reach the store in one batch. Under load this saves a third of the time of a request; a lone request waits for nothing.
@@ -246,8 +248,8 @@ const isDecodable = (path: string): boolean => {
  * lets one new connection in.
  */
 const takingTurns = () => {
-  let first = new Map<Connection, () => void>()
-  const later = new Map<Connection, Array<() => void>>()
+  let first = new Map<Connection, Job>()
+  const later = new Map<Connection, Array<Job>>()
   let isDue = false
   const flushSoon = () => {
     if (!isDue) setImmediate(flush)
@@ -257,7 +259,7 @@ const takingTurns = () => {
     isDue = false
     const due = first
     first = new Map()
-    for (const job of due.values()) job()
+    for (const job of due.values()) job(false)
     const [next] = later
     if (next === undefined) return
     const [connection, jobs] = next
@@ -265,14 +267,14 @@ const takingTurns = () => {
     later.delete(connection)
     const job = jobs.shift()
     if (jobs.length > 0) later.set(connection, jobs)
-    job?.()
+    job?.(true)
     if (later.size > 0) flushSoon()
   }
-  return (connection: Connection, job: (hasWaited: boolean) => void): void => {
+  return (connection: Connection, job: Job): void => {
     const queue = later.get(connection)
-    if (queue !== undefined) queue.push(() => job(true))
-    else if (first.has(connection)) later.set(connection, [() => job(true)])
-    else first.set(connection, () => job(false))
+    if (queue !== undefined) queue.push(job)
+    else if (first.has(connection)) later.set(connection, [job])
+    else first.set(connection, job)
     flushSoon()
   }
 }
