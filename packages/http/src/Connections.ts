@@ -60,6 +60,8 @@ export class Connection {
   #unanswered = 0
   /** Requests among them that are being carried out. */
   #handled = 0
+  /** Requests among those that wait for their turn: see `takingTurns` in `Dispatcher.ts`. */
+  queued = 0
   #isEnding = false
   /** Since when it waits for its client, if it does; by `performance.now()`. */
   since = performance.now()
@@ -72,7 +74,7 @@ export class Connection {
   }
 
   get isWaiting(): boolean {
-    return this.#handled === 0
+    return this.#handled === this.queued
   }
 
   /** Whether an answer was given that has not left. */

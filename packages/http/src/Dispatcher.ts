@@ -267,15 +267,17 @@ const takingTurns = () => {
     later.delete(connection)
     const job = jobs.shift()
     if (jobs.length > 0) later.set(connection, jobs)
+    connection.queued--
     job?.(true)
     if (later.size > 0) flushSoon()
   }
   return (connection: Connection, job: Job): void => {
-    const queue = later.get(connection)
-    if (queue !== undefined) queue.push(job)
-    else if (first.has(connection)) later.set(connection, [job])
-    else first.set(connection, job)
     flushSoon()
+    const queue = later.get(connection)
+    if (queue === undefined && !first.has(connection)) return void first.set(connection, job)
+    connection.queued++
+    if (queue === undefined) later.set(connection, [job])
+    else queue.push(job)
   }
 }
 

@@ -11,7 +11,7 @@ import { superKey } from "./harness/callers.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { createLock, type TestLock } from "./harness/locks.ts"
 import { brokerOf, configured, MAIN, shadowsOf, startServer, temporaryFolder } from "./harness/process.ts"
-import { callsOf, connectTo, readAll } from "./harness/request.ts"
+import { callsOf, connectTo, readAll, sendRaw } from "./harness/request.ts"
 
 const isServed = async (url: string) =>
   (await callsOf(url)("GET", "/health", { headers: { connection: "close" } })).status === 200
@@ -177,6 +177,16 @@ it("however many send requests in a row, those of others are answered in between
   expect(answered - before).toBeLessThan(250)
   await vi.waitUntil(() => answered === 5_000, { timeout: 20_000 })
   for (const socket of [...sockets, one]) socket.destroy()
+})
+
+it("requests in a row that wait for their turn keep no newcomer out", async () => {
+  await using server = await startInProcess({ connections: { total: 1, perAddress: 1 } })
+  const many = await connectTo(server.url)
+  many.on("error", () => {})
+  many.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100))
+  await once(many, "data")
+  const newcomer = await sendRaw(server.url, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+  expect(newcomer.status).toBe(200)
 })
 
 it("of many requests in a row, those that still wait for their turn when the client goes are not begun", async () => {
@@ -363,7 +373,7 @@ it("an answer of one's own counts until it is read, one that is the same for eve
   }
 })
 
-it("a connection whose request is being carried out makes room for nobody", () => {
+it("a connection makes room unless a request of it is being carried out", () => {
   const { connections, open, sockets } = connectionsFrom({ total: 2, perAddress: 2 }, addresses(2))
   const [busy, idle] = sockets
   if (busy === undefined || idle === undefined) return expect.fail("no sockets")
@@ -378,4 +388,8 @@ it("a connection whose request is being carried out makes room for nobody", () =
   carryOut(newcomer)
   const late = open("10.0.1.2")
   expect([busy, newcomer, late].map(({ destroyed }) => destroyed)).toEqual([false, false, true])
+  // Of what only waits for its turn, nothing has been begun.
+  const waiting = connections.of(busy) ?? expect.fail("no connection")
+  waiting.queued = 1
+  expect([open("10.0.1.3"), busy].map(({ destroyed }) => destroyed)).toEqual([false, true])
 })
