@@ -1,7 +1,10 @@
-/** From the headers of a request to the principal: an API key decides, a user's token beside it is recorded. */
+/**
+ * From the headers of a request to the principal: an API key decides, a user's token beside it is recorded. The token comes
+ * first, since its issuer may have to be asked; the key, which can be revoked meanwhile, is looked at last.
+ */
 import type { IncomingHttpHeaders } from "node:http"
 import type { Principal, StoreUnavailable } from "@latchkey/core"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { ApiKeys } from "./ApiKeys.ts"
 import type { KeysUnavailable } from "./IssuerKeys.ts"
 import { Jwt, type TokenRefused } from "./Jwt.ts"
@@ -17,8 +20,8 @@ export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | Sto
 export class Authenticator extends Context.Service<
   Authenticator,
   {
-    /** Who sent these headers, at `now` (epoch milliseconds). */
-    readonly authenticate: (headers: IncomingHttpHeaders, now: number) => Effect.Effect<Principal, SignInError>
+    /** Who sent these headers, as things are when that is known. */
+    readonly authenticate: (headers: IncomingHttpHeaders) => Effect.Effect<Principal, SignInError>
   }
 >()("@latchkey/http/Authenticator") {
   static readonly layer = Layer.effect(
@@ -26,16 +29,18 @@ export class Authenticator extends Context.Service<
     Effect.gen(function* () {
       const apiKeys = yield* ApiKeys
       const jwt = yield* Jwt
+      const clock = yield* Clock.Clock
+      const now = () => clock.currentTimeMillisUnsafe()
 
-      const organizationOf = (secret: string, now: number) => {
-        const known = apiKeys.known(secret, now)
+      const organizationOf = (secret: string) => {
+        const known = apiKeys.known(secret, now())
         if (known !== undefined) return Effect.succeed(known)
-        return Effect.flatMap(apiKeys.principalOf(secret, now), (found) =>
+        return Effect.flatMap(apiKeys.principalOf(secret, now()), (found) =>
           found === undefined ? unauthenticated("The API key is unknown, expired or revoked.") : Effect.succeed(found)
         )
       }
 
-      const userOf = (headers: IncomingHttpHeaders, now: number): Effect.Effect<string, SignInError> => {
+      const userOf = (headers: IncomingHttpHeaders): Effect.Effect<string, SignInError> => {
         const token = bearerOf(headers)
         return token === undefined
           ? unauthenticated("The Authorization header is not of the form: Bearer <token>.")
@@ -43,17 +48,16 @@ export class Authenticator extends Context.Service<
       }
 
       return {
-        authenticate: (headers, now) =>
+        authenticate: (headers) =>
           Effect.suspend(() => {
             const { "x-api-key": apiKey, authorization } = headers
             if (apiKey === undefined && authorization === undefined) {
               return unauthenticated("Send an API key as X-API-Key, or a user's token as Authorization: Bearer.")
             }
-            if (apiKey === undefined) return Effect.map(userOf(headers, now), (userId) => ({ _tag: "User", userId }))
-            const organization = organizationOf(String(apiKey), now)
-            if (authorization === undefined) return organization
-            return Effect.flatMap(organization, (organization) =>
-              Effect.map(userOf(headers, now), (userId) => ({ ...organization, userId }))
+            if (apiKey === undefined) return Effect.map(userOf(headers), (userId) => ({ _tag: "User", userId }))
+            if (authorization === undefined) return organizationOf(String(apiKey))
+            return Effect.flatMap(userOf(headers), (userId) =>
+              Effect.map(organizationOf(String(apiKey)), (organization) => ({ ...organization, userId }))
             )
           })
       }

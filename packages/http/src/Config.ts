@@ -24,7 +24,6 @@ import {
   serverUrl,
   shadowKeyPairs
 } from "./ConfigValues.ts"
-import { DEFAULT_CONNECTIONS } from "./Connections.ts"
 import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -66,7 +65,7 @@ export interface ServerConfig extends StoreConfig {
   /** How the API is reached from outside, without a slash at the end. */
   readonly publicUrl: string | undefined
   readonly proxies: TrustedProxies
-  readonly connections: Required<ConnectionLimits>
+  readonly connections: ConnectionLimits
   /** Whether `/docs` is there. */
   readonly docs: boolean
   /** The secret under which PINs are kept, unless it is in the folder of the data. */
@@ -182,20 +181,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       parseProxies,
       "expected addresses or networks such as 10.0.0.5 or 10.0.8.0/28, separated by commas"
     ),
-    connections: {
-      total: yield* variable(
-        "LATCHKEY_HTTP_CONNECTIONS",
-        DEFAULT_CONNECTIONS.total,
-        positive,
-        "expected how many connections may be open, at least 1"
-      ),
-      perAddress: yield* variable(
-        "LATCHKEY_HTTP_CONNECTIONS_PER_ADDRESS",
-        DEFAULT_CONNECTIONS.perAddress,
-        positive,
-        "expected how many connections one address may have open, at least 1"
-      )
-    },
+    connections: yield* httpConnections,
     docs: (yield* variable("LATCHKEY_DOCS", "on", oneOf("on", "off"), "expected on or off")) === "on",
     pinKey: yield* variable("LATCHKEY_PIN_KEY", undefined, secretBytes, "expected a secret of at least 32 bytes"),
     apiKeys: yield* variable(
@@ -308,6 +294,13 @@ const mqttConfig = Effect.fnUntraced(function* (
   }
   if (url !== undefined) return { _tag: "Other", url: new URL(url) }
   return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn, limits }
+})
+
+const httpConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
+  return limits(
+    yield* variable("LATCHKEY_HTTP_CONNECTIONS", undefined, positive, A_NUMBER),
+    yield* variable("LATCHKEY_HTTP_CONNECTIONS_PER_ADDRESS", undefined, positive, A_NUMBER)
+  )
 })
 
 const mqttConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {

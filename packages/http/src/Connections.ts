@@ -15,8 +15,28 @@ export interface ConnectionLimits {
   readonly perAddress: number
 }
 
-/** Well below the 1,024 descriptors that a process often has; the same machine's clients, or an office, are one address. */
-export const DEFAULT_CONNECTIONS: ConnectionLimits = { total: 512, perAddress: 256 }
+/**
+ * Unless given, what is left of the files that the process may have open (`ulimit -n`): devices take half and the shadows'
+ * port a sixteenth, and the process needs some for itself. Half of that from one address: an office is one.
+ */
+export const connectionLimits = (given: Partial<ConnectionLimits> = {}): ConnectionLimits => {
+  const total = given.total ?? Math.max(1, Math.min(MOST, Math.floor((openFiles() * 7) / 16) - OWN_FILES))
+  return { total, perAddress: given.perAddress ?? Math.max(1, Math.floor(total / 2)) }
+}
+
+const MOST = 512
+/** A server has about fifty: databases, threads, and connections that it opens itself. */
+const OWN_FILES = 80
+
+/** Where the system has no such limit, no number is. */
+const openFiles = (): number => {
+  // Otherwise it looks up the names of everybody who is connected.
+  Object.assign(process.report, { excludeNetwork: true })
+  const report: { readonly userLimits?: { readonly open_files?: { readonly soft?: unknown } } } =
+    process.report.getReport()
+  const limit = Number(report.userLimits?.open_files?.soft)
+  return Number.isNaN(limit) ? Number.POSITIVE_INFINITY : limit
+}
 
 /** Why a connection was closed, for the log. */
 export type Closed = "too many connections" | "too late" | "not reading"
@@ -40,6 +60,8 @@ export class Connection {
   #unanswered = 0
   /** Requests among them that are being carried out. */
   #handled = 0
+  /** Requests among those that wait for their turn: see `takingTurns` in `Dispatcher.ts`. */
+  queued = 0
   #isEnding = false
   /** Since when it waits for its client, if it does; by `performance.now()`. */
   since = performance.now()
@@ -52,7 +74,7 @@ export class Connection {
   }
 
   get isWaiting(): boolean {
-    return this.#handled === 0
+    return this.#handled === this.queued
   }
 
   /** Whether an answer was given that has not left. */
@@ -65,10 +87,9 @@ export class Connection {
     return this.#handled === 0 && !this.isSending && (this.#unanswered > 0 || this.request?.complete !== false)
   }
 
-  /** A request has arrived, and this is its turn; `undefined`: it must not be looked at. */
-  receive(request: IncomingMessage): number | undefined {
+  /** A request has arrived, and this is its turn. */
+  receive(request: IncomingMessage): number {
     if (this.#unanswered >= PIPELINED) this.end()
-    if (this.#isEnding) return undefined
     this.request = request
     this.#unanswered++
     return ++this.#received
@@ -110,7 +131,6 @@ export class Connections {
   readonly #all = new Map<Socket, Connection>()
   readonly #byAddress = new Map<string, Set<Connection>>()
   #unread = 0
-  #isClosing = false
 
   constructor(limits: ConnectionLimits, proxies: TrustedProxies, onClosed: (why: Closed) => void) {
     this.#limits = limits
@@ -157,7 +177,6 @@ export class Connections {
 
   /** Every connection ends as soon as what was begun on it is answered. */
   endAll(): void {
-    this.#isClosing = true
     for (const connection of this.#all.values()) connection.end()
   }
 
@@ -165,7 +184,6 @@ export class Connections {
     const address = this.#addressOf(socket)
     const neighbours = address === undefined ? undefined : this.#byAddress.get(address)
     const hasRoom =
-      !this.#isClosing &&
       (neighbours === undefined || this.#makeRoom(neighbours, this.#limits.perAddress)) &&
       this.#makeRoom(this.#all, this.#limits.total)
     if (!hasRoom) return void socket.destroy()

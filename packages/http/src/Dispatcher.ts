@@ -11,7 +11,7 @@ import { v7 as uuid } from "uuid"
 import { type Answer, json, withHeaders } from "./Answer.ts"
 import { Authenticator, type SignInError } from "./Authentication.ts"
 import { callerAddress, type TrustedProxies } from "./CallerAddress.ts"
-import type { Connections } from "./Connections.ts"
+import type { Connection, Connections } from "./Connections.ts"
 import type { makePages } from "./guests/GuestPage.ts"
 import { prefersPage } from "./guests/prefersPage.ts"
 import { refuseHeaders } from "./HeaderRules.ts"
@@ -49,7 +49,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const clock = yield* Clock.Clock
-  const inTurn = oncePerTurn()
+  const inTurn = takingTurns()
   const nextId = commandIds()
   const tell = aMinuteApart()
   let running = 0
@@ -58,10 +58,7 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const handle = (route: Route, asked: Asked, query: RawParts["query"], body: Buffer) => {
     const { request, params } = asked
     const { headers, method = "GET" } = request
-    const signedIn =
-      route.needsSignIn || isSignedIn(headers)
-        ? authenticate(headers, clock.currentTimeMillisUnsafe())
-        : Effect.succeed(guest)
+    const signedIn = route.needsSignIn || isSignedIn(headers) ? authenticate(headers) : Effect.succeed(guest)
     return Effect.flatMap(signedIn, (principal): Effect.Effect<Answer, Failure> => {
       // To learn who asks may have taken seconds: what is asked is asked now.
       const at = clock.currentTimeMillisUnsafe()
@@ -118,8 +115,8 @@ export const makeListener = Effect.fnUntraced(function* (options: {
   const listener: RequestListener = (request, response) => {
     const begun = performance.now()
     const connection = connections.of(request.socket)
-    const turn = connection?.receive(request)
-    if (connection === undefined || turn === undefined) return
+    if (connection === undefined) return
+    const turn = connection.receive(request)
     const { method = "GET", url = "/" } = request
     const finish = (path: string, answer: Answer) => {
       write(response, answer)
@@ -134,15 +131,19 @@ export const makeListener = Effect.fnUntraced(function* (options: {
     const start = (path: string, effect: Effect.Effect<Answer>) => {
       if (!connection.begin(response, turn)) return
       running++
-      inTurn(() =>
+      const ended = () => {
+        if (--running === 0) whenIdle?.()
+      }
+      inTurn(connection, (hasWaited) => {
+        // Nobody waits for the answer any more, and nothing of it was begun.
+        if (hasWaited && connection.socket.destroyed) return ended()
         run(effect).addObserver((exit) => {
-          running--
           if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause))
             tell(`${method} ${path}`, () => run(Effect.logError(`${method} ${path} broke`, exit.cause)))
           finish(path, Exit.isSuccess(exit) ? exit.value : failed)
-          if (running === 0) whenIdle?.()
+          ended()
         })
-      )
+      })
     }
 
     // HEAD is GET without the body, which node:http leaves out by itself (RFC 9110, section 9.3.2).
@@ -238,19 +239,45 @@ const isDecodable = (path: string): boolean => {
   }
 }
 
+type Job = (hasWaited: boolean) => void
+
 /**
  * Starts what one turn of the event loop has read at its end, together: answers then leave in one go, and commands
  * reach the store in one batch. Under load this saves a third of the time of a request; a lone request waits for nothing.
+ * What somebody sends in a row, without waiting for answers, is begun after everyone else's, one request a turn: each turn
+ * lets one new connection in.
  */
-const oncePerTurn = () => {
-  let jobs: Array<() => void> = []
-  const flush = () => {
-    const due = jobs
-    jobs = []
-    for (const job of due) job()
+const takingTurns = () => {
+  let first = new Map<Connection, Job>()
+  const later = new Map<Connection, Array<Job>>()
+  let isDue = false
+  const flushSoon = () => {
+    if (!isDue) setImmediate(flush)
+    isDue = true
   }
-  return (job: () => void): void => {
-    if (jobs.push(job) === 1) setImmediate(flush)
+  const flush = () => {
+    isDue = false
+    const due = first
+    first = new Map()
+    for (const job of due.values()) job(false)
+    const [next] = later
+    if (next === undefined) return
+    const [connection, jobs] = next
+    // To the end of the row, if there is more.
+    later.delete(connection)
+    const job = jobs.shift()
+    if (jobs.length > 0) later.set(connection, jobs)
+    connection.queued--
+    job?.(true)
+    if (later.size > 0) flushSoon()
+  }
+  return (connection: Connection, job: Job): void => {
+    flushSoon()
+    const queue = later.get(connection)
+    if (queue === undefined && !first.has(connection)) return void first.set(connection, job)
+    connection.queued++
+    if (queue === undefined) later.set(connection, [job])
+    else queue.push(job)
   }
 }
 

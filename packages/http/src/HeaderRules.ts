@@ -3,17 +3,8 @@ import type { IncomingMessage } from "node:http"
 import { type Answer, json, withHeaders } from "./Answer.ts"
 import { badRequest, makeProblem } from "./Problem.ts"
 
-/** Headers that decide who asks, for what, and where a request ends. */
-const SINGLE = new Set([
-  "authorization",
-  "content-encoding",
-  "content-length",
-  "content-type",
-  "host",
-  "idempotency-key",
-  "transfer-encoding",
-  "x-api-key"
-])
+/** Headers that decide who asks, and for what. Where a request ends is looked after by Node. */
+const SINGLE = new Set(["authorization", "content-encoding", "content-type", "host", "idempotency-key", "x-api-key"])
 
 /** The answer to a request whose headers cannot be trusted. Then its connection ends: where the next one begins is unknown. */
 export const refuseHeaders = ({ headers, rawHeaders, httpVersionMinor }: IncomingMessage): Answer | undefined => {

@@ -40,8 +40,8 @@ const LEEWAY = 60
 export class Jwt extends Context.Service<
   Jwt,
   {
-    /** The subject of a good token. `now` is epoch milliseconds. */
-    readonly verify: (token: string, now: number) => Effect.Effect<string, TokenRefused | KeysUnavailable>
+    /** The subject of a token that is good when its issuer's keys are there. `now` tells epoch milliseconds. */
+    readonly verify: (token: string, now: () => number) => Effect.Effect<string, TokenRefused | KeysUnavailable>
   }
 >()("@latchkey/http/Jwt") {
   static readonly layer = ({ key, issuer, audience }: JwtOptions) =>
@@ -61,7 +61,7 @@ export class Jwt extends Context.Service<
           { readonly subject: string; readonly from: number; readonly until: number }
         >()
 
-        const check = (token: string, now: number) =>
+        const check = (token: string, begun: number, now: () => number) =>
           Effect.tryPromise({
             try: async () => {
               const options = {
@@ -70,10 +70,10 @@ export class Jwt extends Context.Service<
                 audience,
                 requiredClaims: ["exp", "sub"],
                 clockTolerance: LEEWAY,
-                currentDate: new Date(now)
+                currentDate: new Date(begun)
               }
-              const payload = await verify(token, options, now)
-              refuseOutOfTime(payload, now)
+              const payload = await verify(token, options, begun)
+              refuseOutOfTime(payload, now())
               return payload
             },
             catch: refusalOf
@@ -83,16 +83,17 @@ export class Jwt extends Context.Service<
           verify: Effect.fnUntraced(function* (token, now) {
             const digest = createHash("sha256").update(token).digest("base64url")
             const known = remembered.get(digest)
-            if (known !== undefined && known.from <= now && now < known.until) return known.subject
-            const payload = yield* check(token, now)
+            const begun = now()
+            if (known !== undefined && known.from <= begun && begun < known.until) return known.subject
+            const payload = yield* check(token, begun, now)
             const subject = subjectOf(payload)
             if (subject === undefined)
               return yield* Effect.fail(new TokenRefused({ message: "The token names no subject." }))
             if (remembered.size >= REMEMBERED) remembered.clear()
             remembered.set(digest, {
               subject,
-              from: now,
-              until: Math.min((payload.exp ?? 0) * 1000, now + REMEMBERED_FOR)
+              from: begun,
+              until: Math.min((payload.exp ?? 0) * 1000, begun + REMEMBERED_FOR)
             })
             return subject
           })

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
 import { Api } from "./Api.ts"
 import { noProxies, type TrustedProxies } from "./CallerAddress.ts"
-import { type Closed, type ConnectionLimits, Connections, DEFAULT_CONNECTIONS } from "./Connections.ts"
+import { type Closed, type ConnectionLimits, Connections, connectionLimits } from "./Connections.ts"
 import { makeListener } from "./Dispatcher.ts"
 import { makePages } from "./guests/GuestPage.ts"
 import { type HandlerOptions, makeHandlers } from "./Handlers.ts"
@@ -31,8 +31,8 @@ export interface ServerOptions extends Pick<HandlerOptions, "signInUrl"> {
   readonly traced?: boolean
   /** Whether the page of the API's description is served at `/docs`; it is, unless this says no. */
   readonly docs?: boolean
-  /** How many connections may be open; 512 in all and 256 of one address unless given. */
-  readonly connections?: ConnectionLimits
+  /** How many connections may be open; unless given, 512 in all, or fewer where few files may be open, and half of one address. */
+  readonly connections?: Partial<ConnectionLimits>
   /** How long a client may take, in milliseconds. */
   readonly deadlines?: Deadlines
   /** How long requests may still take after the scope closes; 10 seconds unless given. */
@@ -60,13 +60,13 @@ export const listen = Effect.fnUntraced(function* ({
   signInUrl,
   publicUrl,
   proxies = noProxies,
-  connections: limits = DEFAULT_CONNECTIONS,
+  connections: limits,
   deadlines = DEFAULT_DEADLINES,
   shutdownTimeout = Duration.seconds(10)
 }: ServerOptions) {
   let listensOn = ""
   const run = Effect.runForkWith(yield* Effect.context<never>())
-  const connections = new Connections(limits, proxies, logClosed(run))
+  const connections = new Connections(connectionLimits(limits), proxies, logClosed(run))
   const quota = yield* makeQuota
   const operations = yield* makeOperations
   const { "/docs": _, ...withoutDocs } = operations

@@ -4,7 +4,15 @@ import type { AddressInfo } from "node:net"
 import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { createLock, historyOf } from "./harness/locks.ts"
-import { configured, type Environment, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
+import {
+  configured,
+  type Environment,
+  runToEnd,
+  type Server,
+  shadowsOf,
+  startServer,
+  temporaryFolder
+} from "./harness/process.ts"
 
 const AWS = {
   LATCHKEY_SHADOW: "aws",
@@ -13,8 +21,6 @@ const AWS = {
   AWS_SECRET_ACCESS_KEY: "secret-of-32-bytes-or-more-in-aws",
   AWS_MAX_ATTEMPTS: "1"
 }
-
-const shadowsOf = (server: Server) => /shadows are served on (\S+)/.exec(server.output())?.[1] ?? ""
 
 describe("a server with its devices in AWS IoT", () => {
   it("sends commands to named shadows of prefixed things, signed, and answers 502 once AWS is gone", async () => {

@@ -182,6 +182,26 @@ it("is another one's for a user beside an API key", async () => {
   expect(await countOf(lock)).toBe(4)
 })
 
+it("is remembered for 30 days", async () => {
+  await using running = await startInProcess()
+  const lock = await createLock(running.url)
+  const [once, begun] = [key(), Date.now()]
+  const addAt = async (days: number) => {
+    vi.useFakeTimers({ toFake: ["Date"], now: begun + days * 24 * 60 * 60 * 1000 })
+    const { status, headers } = await lock.post("AddResident", { name: "Ada" }, once)
+    return [status, headers.get("idempotency-replayed")]
+  }
+  try {
+    expect([await addAt(0), await addAt(29.99), await addAt(30.01)]).toEqual([
+      [200, null],
+      [200, "true"],
+      [200, null]
+    ])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 it("is not used up by a refusal: the request is looked at again", async () => {
   const lock = await createLock(server.url)
   const once = key()

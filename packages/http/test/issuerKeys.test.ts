@@ -8,11 +8,11 @@ import { Context, Effect, Layer } from "effect"
 import { type JWK, type JWTPayload, SignJWT } from "jose"
 import { describe, expect, it, vi } from "vitest"
 import { Jwt, type JwtOptions } from "../src/Jwt.ts"
-import { AUDIENCE, bearer, ISSUER, JWT_SECRET, token } from "./harness/callers.ts"
+import { AUDIENCE, apiKey, bearer, type Credentials, ISSUER, JWT_SECRET, superKey, token } from "./harness/callers.ts"
 import { expectProblem } from "./harness/contract.ts"
 import { startInProcess } from "./harness/inProcess.ts"
-import { createLock, tempKey } from "./harness/locks.ts"
-import { callsOf } from "./harness/request.ts"
+import { createLock, type TestLock, tempKey } from "./harness/locks.ts"
+import { callsOf, connectTo, readAll } from "./harness/request.ts"
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -68,10 +68,13 @@ const verifierOf = async (key: JwtOptions["key"]) => {
   return (text: string | Promise<string>, now = START): Promise<string> =>
     Promise.resolve(text).then((text) =>
       Effect.runPromise(
-        Effect.match(Context.get(context, Jwt).verify(text, now), {
-          onSuccess: (subject) => subject,
-          onFailure: ({ _tag }) => _tag
-        })
+        Effect.match(
+          Context.get(context, Jwt).verify(text, () => now),
+          {
+            onSuccess: (subject) => subject,
+            onFailure: ({ _tag }) => _tag
+          }
+        )
       )
     )
 }
@@ -342,17 +345,67 @@ it("what is asked while the keys are fetched is judged, and dated, by the time w
       })
     )
   ).body
-  const headers = bearer(await key.sign({ exp: Math.floor(begun / SECOND) + 4 * 3600 }))
-  const call = callsOf(server.url, headers)
+  const signed = await key.sign({ exp: Math.floor(begun / SECOND) + 4 * 3600 })
+  const call = callsOf(server.url, bearer(signed))
   try {
     const use = call("POST", `/temp-keys/${tempKeyUuid}/open`, { body: {} })
     const add = call("POST", `${lock.path}/AddResident`, { body: { name: "Ada" } })
+    const cookie = { cookie: `__Secure-latchkey-guest=${signed}` }
+    const page = callsOf(server.url, cookie)("GET", `/temp-keys/${tempKeyUuid}`)
     await vi.waitUntil(() => issuer.asked > 0, { timeout: 10_000 })
     vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
     release()
     const refused = await use
     expect([refused.status, refused.text]).toEqual([400, expect.stringMatching(/expired|ended/i)])
     expect((await add).body.event?.data["timestamp"]).toBe(new Date(begun + 2 * HOUR).toISOString())
+    expect((await page).text).toContain("<h1>Your key has expired</h1>")
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it("a key that is revoked or ends, or a token that ends, while the issuer's keys are fetched, is refused", async () => {
+  const key = makeKey("a")
+  await using issuer = await startIssuer(key)
+  let release = (): void => {}
+  const { answer } = issuer
+  const held = new Promise<void>((resolve) => void (release = resolve))
+  issuer.answer = (response) => void held.then(() => answer(response))
+  await using server = await startInProcess({ jwt: { _tag: "Jwks", url: issuer.url } })
+  const [lock, marker] = [await createLock(server.url), await createLock(server.url)]
+  const begun = Date.now()
+  const create = (expiresAt?: number) =>
+    Effect.runPromise(server.apiKeys.create("*", expiresAt === undefined ? {} : { expiresAt }))
+  const [revoked, ended, good] = [await create(), await create(begun + HOUR), await create()]
+  const tokenUntil = async (end: number) => bearer(await key.sign({ exp: Math.floor(end / SECOND) }))
+  const [long, short] = [await tokenUntil(begun + 4 * HOUR), await tokenUntil(begun + HOUR)]
+  const body = '{"userId":"eve"}'
+  const setOwner = ({ path }: TestLock, headers: Credentials) =>
+    [
+      `POST ${path}/SetOwner HTTP/1.1`,
+      "Host: x",
+      "Content-Type: application/json",
+      `Content-Length: ${body.length}`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+      `\r\n${body}`
+    ].join("\r\n")
+  const socket = await connectTo(server.url)
+  const answers = readAll(socket)
+  try {
+    // On one connection they are begun in this order: once the last is carried out, the others wait for the issuer.
+    socket.write(
+      setOwner(lock, { ...apiKey(revoked.secret), ...long }) +
+        setOwner(lock, { ...apiKey(ended.secret), ...long }) +
+        setOwner(lock, { ...apiKey(good.secret), ...short }) +
+        setOwner(lock, short) +
+        setOwner(marker, { ...superKey, connection: "close" })
+    )
+    await vi.waitUntil(async () => (await marker.get("details")).body.version === 2 && issuer.asked > 0)
+    await Effect.runPromise(server.apiKeys.revoke(revoked.keyId))
+    vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
+    release()
+    expect((await answers).text.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(["401", "401", "401", "401", "200"])
+    expect((await lock.get("details")).body.version).toBe(1)
   } finally {
     vi.useRealTimers()
   }

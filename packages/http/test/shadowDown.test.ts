@@ -138,6 +138,26 @@ it("a hanging shadow that had the command after all: it is in the log when the s
   expect(history.map(({ version }) => version)).toEqual(versionsUpTo(history.length))
 })
 
+it.each([
+  ["reject", "Nothing was recorded; try again when the device is back."],
+  ["hang", "Try again with the same Idempotency-Key to learn it."]
+] as const)(
+  "a shadow in mode %s: the message is as published, the advice tells what is known",
+  async (mode, advice) => {
+    await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+    const lock = await createLock(server.url)
+    await setMode(server, mode)
+    const { text } = await lock.post("OpenLock")
+    expect(JSON.parse(text)).toEqual({
+      success: false,
+      error: "Failed to update device shadow",
+      message: "Failed to update device shadow",
+      code: 502,
+      advice: expect.stringContaining(advice)
+    })
+  }
+)
+
 it("sixty callers of a hanging shadow, on locks of their own, all have their answer within the deadline", async () => {
   await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT, timeStandsStill: true })
   const locks = await Promise.all(versionsUpTo(60).map(() => createLock(server.url)))

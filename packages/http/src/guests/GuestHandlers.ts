@@ -37,7 +37,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
     if (token === undefined) {
       return { principal, byCookie: false, at, ...(bearer === undefined ? {} : { token: bearer }) }
     }
-    const signedIn = yield* authenticate({ authorization: `Bearer ${token}` }, at).pipe(
+    const signedIn = yield* authenticate({ authorization: `Bearer ${token}` }).pipe(
       Effect.map((principal) => ({ principal, token, byCookie: true })),
       // A browser goes on sending what has ended.
       Effect.catchTag(["TokenRefused", "Unauthenticated"], () => Effect.succeed({ principal, byCookie: false }))
@@ -141,7 +141,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
 
     "sign-in": Effect.fnUntraced(function* ({ params: { uuid }, payload: { token }, call }) {
       yield* links.view(uuid, undefined, call.at)
-      yield* authenticate({ authorization: `Bearer ${token}` }, call.at)
+      yield* authenticate({ authorization: `Bearer ${token}` })
       return withCookie(seeOther(pathOfKey(uuid)), sessionCookie(uuid, token))
     })
   }

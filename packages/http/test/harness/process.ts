@@ -50,9 +50,9 @@ export interface Server extends AsyncDisposable {
   readonly kill: () => Promise<void>
 }
 
-/** Starts `latchkey serve` with nothing but these variables, and waits until it listens. */
-export const startServer = async (environment: Environment, entry = MAIN): Promise<Server> => {
-  const run = spawnServer(environment, entry)
+/** Starts `latchkey serve` with nothing but these variables, under `ulimit -n` if given, and waits until it listens. */
+export const startServer = async (environment: Environment, entry = MAIN, openFiles?: number): Promise<Server> => {
+  const run = spawnServer(environment, entry, openFiles)
   const url = await run.listening
   return {
     ...run,
@@ -75,6 +75,9 @@ export const brokerOf = (server: Server): string => {
   return url
 }
 
+/** Where its devices' shadows are served over HTTP. */
+export const shadowsOf = (server: Server): string => /shadows are served on (\S+)/.exec(server.output())?.[1] ?? ""
+
 /** Runs `latchkey serve` until it ends by itself. */
 export const runToEnd = async (environment: Environment): Promise<Ended & { readonly output: string }> => {
   const run = spawnServer(environment, MAIN)
@@ -82,8 +85,11 @@ export const runToEnd = async (environment: Environment): Promise<Ended & { read
   return { ...(await run.ended), output: run.output() }
 }
 
-const spawnServer = (environment: Environment, entry: string) => {
-  const child = spawn(process.execPath, [entry, "serve"], {
+const spawnServer = (environment: Environment, entry: string, openFiles?: number) => {
+  const command = [process.execPath, entry, "serve"]
+  const limited = ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`, ...command]
+  const [program = "", ...options] = openFiles === undefined ? command : limited
+  const child = spawn(program, options, {
     env: { ...inherited(), NODE_NO_WARNINGS: "1", ...NO_DEVICES, ...environment },
     stdio: ["ignore", "pipe", "pipe"]
   })
