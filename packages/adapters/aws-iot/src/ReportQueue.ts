@@ -3,7 +3,7 @@
  * that none is lost on its way into the log; what is delivered twice is told twice, and does no harm.
  */
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs"
-import { type DeviceReport, ShadowUnavailable } from "@latchkey/core"
+import { type DeviceReport, logSeldom, ShadowUnavailable } from "@latchkey/core"
 import { Effect, Stream } from "effect"
 import type { ThingNames } from "./DataPlane.ts"
 import { reportsIn } from "./IotMessage.ts"
@@ -57,7 +57,9 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
     }).pipe(
       // What hangs here would hold up every report behind it.
       Effect.timeoutOrElse({ duration: REMOVE_TIMEOUT, orElse: () => Effect.fail(unavailable("no answer")) }),
-      Effect.catch(({ message }) => Effect.logWarning("Device reports stay in the queue, and come again", message))
+      Effect.catch(({ message }) =>
+        logSeldom(Effect.logWarning, "Device reports stay in the queue, and come again", message)
+      )
     )
   })
 
@@ -65,7 +67,9 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
   const take = Effect.fnUntraced(function* ({ MessageId, Body = "", ReceiptHandle: receipt = "" }: Message) {
     const reports = yield* reportsIn(Body, things)
     if (reports === undefined) {
-      yield* Effect.logWarning("A message in the queue of device reports is none; it is deleted", { MessageId })
+      yield* logSeldom(Effect.logWarning, "A message in the queue of device reports is none; it is deleted", {
+        MessageId
+      })
     }
     const outcomes = (reports ?? []).flatMap((report) =>
       report._tag === "CommandOutcome" ? [outcomeOf(report.thing, report.commandId)] : []
