@@ -5,6 +5,7 @@
 import { Clock, Effect, Option, Result, Schema } from "effect"
 import { addCommand, type DeviceCommand, hasRoom } from "./DeviceCommand.ts"
 import { type DeviceReport, type DeviceShadow, ShadowRejected, ShadowUnavailable } from "./ports/DeviceShadow.ts"
+import { logSeldom } from "./SeldomLog.ts"
 
 /** A shadow as it was read; an empty one at its last version where there is none. */
 export interface VersionedShadow {
@@ -147,7 +148,11 @@ export const outcomesIn = Effect.fnUntraced(function* (thing: string, commands: 
     if (document === null) continue
     const outcome = decodeOutcome(document)
     if (Option.isSome(outcome)) reports.push({ _tag: "CommandOutcome", thing, commandId, at, ...outcome.value })
-    else yield* Effect.logWarning("A device reported something that is no outcome of a command", { thing, commandId })
+    else
+      yield* logSeldom(Effect.logWarning, "A device reported something that is no outcome of a command", {
+        thing,
+        commandId
+      })
   }
   return reports
 })

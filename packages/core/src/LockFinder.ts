@@ -4,6 +4,7 @@ import { lockOfStream } from "./Lock.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent } from "./ports/EventStore.ts"
 import { ReadModel } from "./ports/ReadModel.ts"
+import { logSeldom } from "./SeldomLog.ts"
 import { canonical } from "./TempKey.ts"
 import { forEachPaged } from "./Turns.ts"
 
@@ -28,7 +29,10 @@ export const lockFinder = Effect.gen(function* () {
             )
       ),
       Effect.catchTag("ReadModelUnavailable", (error) =>
-        Effect.as(Effect.logWarning("Temp keys are looked up in the log: no read model", error.message), Option.none())
+        Effect.as(
+          logSeldom(Effect.logWarning, "Temp keys are looked up in the log: no read model", error.message),
+          Option.none()
+        )
       )
     )
     return Option.isSome(answered) ? answered.value : yield* searchLog(canonical(tempKeyUuid))

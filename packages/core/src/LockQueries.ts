@@ -10,6 +10,7 @@ import type { Principal } from "./Principal.ts"
 import { Projector } from "./Projector.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
 import { type OwnedLock, ReadModel, ReadModelUnavailable } from "./ports/ReadModel.ts"
+import { logSeldom } from "./SeldomLog.ts"
 import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 
 /** This id was never an owner, a key holder or a resident: for an organization, at no lock of its own. */
@@ -131,7 +132,7 @@ export class LockQueries extends Context.Service<
           Effect.andThen(caughtUp, Effect.asSome(idsOf(principal))).pipe(
             Effect.catchTag("ReadModelUnavailable", (error) =>
               Effect.as(
-                Effect.logWarning("Nobody can tell whose locks are whose: no read model", error.message),
+                logSeldom(Effect.logWarning, "Nobody can tell whose locks are whose: no read model", error.message),
                 Option.none()
               )
             )
@@ -140,10 +141,17 @@ export class LockQueries extends Context.Service<
           const permitted = permitUser(principal, userId)
           if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
           return yield* Effect.catchTag(fromReadModel(principal, userId), "ReadModelUnavailable", (error) =>
-            Effect.as(Effect.logWarning("Owned locks are unavailable: the read model does not answer", error.message), {
-              locks: [],
-              source: "unavailable"
-            })
+            Effect.as(
+              logSeldom(
+                Effect.logWarning,
+                "Owned locks are unavailable: the read model does not answer",
+                error.message
+              ),
+              {
+                locks: [],
+                source: "unavailable"
+              }
+            )
           )
         })
       }

@@ -5,6 +5,7 @@ import { evolve, evolveStored, initial } from "./LockAggregate.ts"
 import type { LockEvent } from "./LockEvent.ts"
 import { makeTurns, type Turns } from "./LockTurns.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { logSeldom } from "./SeldomLog.ts"
 
 /** A lock and the version of its stream that it was read at: a decision on the one is written at the other. */
 export interface LockAt {
@@ -80,7 +81,7 @@ export class LockRepository extends Context.Service<
           loaded.snapshotVersion = version
           return store.saveSnapshot(loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
             Effect.catchTag("StoreUnavailable", (error) =>
-              Effect.logWarning("A snapshot was not saved; the next cold load takes longer", error.message)
+              logSeldom(Effect.logWarning, "A snapshot was not saved; the next cold load takes longer", error.message)
             ),
             Effect.forkIn(scope)
           )

@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { DeviceShadow } from "./ports/DeviceShadow.ts"
 import { type OwnedLock, ReadModel } from "./ports/ReadModel.ts"
+import { logSeldom } from "./SeldomLog.ts"
 
 /** What answers tell of presence; `undefined` while nobody can tell: they go on without knowing. */
 export interface Presence {
@@ -42,5 +43,8 @@ export const presence: Effect.Effect<Presence, never, ReadModel> = Effect.gen(fu
 
 const orUnknown = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
   Effect.catch(ask, (error) =>
-    Effect.as(Effect.logWarning("Nobody can tell whether a device is connected: no read model", error.message), unknown)
+    Effect.as(
+      logSeldom(Effect.logWarning, "Nobody can tell whether a device is connected: no read model", error.message),
+      unknown
+    )
   )

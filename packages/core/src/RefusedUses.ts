@@ -7,6 +7,7 @@ import type { Lock } from "./Lock.ts"
 import type { LockCommand } from "./LockCommand.ts"
 import type { AccessDenied, ClockBehind, LockRefused } from "./LockError.ts"
 import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "./ports/EventStore.ts"
+import { logSeldom } from "./SeldomLog.ts"
 import { canonical } from "./TempKey.ts"
 import { instantOf } from "./Text.ts"
 import { forEachPaged } from "./Turns.ts"
@@ -132,7 +133,7 @@ export const makeRefusedUses = Effect.gen(function* () {
     return use === undefined || lock === undefined
       ? Effect.void
       : Effect.catch(keep(command, lock, use), (error) =>
-          Effect.logWarning("A refused use of a temp key was not kept", error.message)
+          logSeldom(Effect.logWarning, "A refused use of a temp key was not kept", error.message)
         )
   }
 })

@@ -6,6 +6,7 @@ import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } fro
 import { keepGoing } from "./Backoff.ts"
 import { DeviceShadow } from "./ports/DeviceShadow.ts"
 import { EventStore, type Reservation, type Settlement, type StoreUnavailable } from "./ports/EventStore.ts"
+import { logSeldom } from "./SeldomLog.ts"
 
 /** How long the shadow may take to say whether it holds a command. */
 export const FIND_TIMEOUT = Duration.seconds(1)
@@ -67,9 +68,14 @@ export class Settling extends Context.Service<
           const { thing, commandId, attempt } = sent
           const found = yield* shadow.find(thing, commandId, attempt).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
           if (Result.isFailure(found)) {
-            yield* Effect.logWarning("The shadow does not say whether it took a command", found.failure.message, {
-              commandId
-            })
+            yield* logSeldom(
+              Effect.logWarning,
+              "The shadow does not say whether it took a command",
+              found.failure.message,
+              {
+                commandId
+              }
+            )
             return Option.none<Settlement>()
           }
           return Option.some(yield* found.success ? accepted(sent) : store.discard({ commandId, attempt }))

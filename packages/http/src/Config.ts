@@ -155,8 +155,13 @@ const spacetimeConfig: Effect.Effect<SpacetimeConfig, InvalidConfig> = Effect.ge
   }
 })
 
+/** Where everything listens: other variables are judged by it. */
+export const hostConfig: Effect.Effect<string, InvalidConfig> = Effect.suspend(() =>
+  variable("HOST", "127.0.0.1", anyText, "expected a host name or address")
+)
+
 export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function* () {
-  const host = yield* variable("HOST", "127.0.0.1", anyText, "expected a host name or address")
+  const host = yield* hostConfig
   const port = yield* variable("PORT", 8787, portNumber, "expected a port, 0 to 65535")
   return {
     ...(yield* storeConfig),

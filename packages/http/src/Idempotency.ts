@@ -51,13 +51,28 @@ export const boundTo = (receipt: RequestReceipt, principal: Principal): RequestR
   id: digest(JSON.stringify([principal, receipt.id]))
 })
 
-/** RFC 8785; `undefined` for what it does not write: numbers beyond all bounds, and text that is not Unicode. */
+/** Deeper than any request goes. What is nested further costs a tenth of a second to write down, and proves nothing. */
+const DEEPEST = 100
+
+/**
+ * RFC 8785; `undefined` for what it does not write: numbers beyond all bounds, and text that is not Unicode; and for what
+ * is nested too deep.
+ */
 const canonical = (payload: unknown): string | undefined => {
   try {
-    return canonicalize(payload)
+    return isDeep(payload) ? undefined : canonicalize(payload)
   } catch {
     return undefined
   }
+}
+
+const isDeep = (payload: unknown): boolean => {
+  let level = [payload]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) return true
+    level = level.flatMap((value) => (typeof value === "object" && value !== null ? Object.values(value) : []))
+  }
+  return false
 }
 
 const digest = (...parts: ReadonlyArray<string | Buffer>): string => {

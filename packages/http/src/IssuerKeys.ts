@@ -2,6 +2,7 @@
  * The keys of the tokens' issuer, by URL (RFC 7517). They are fetched anew every five minutes, and when a token was signed
  * with one that is not among them. While the issuer cannot be asked, the last good ones serve for an hour.
  */
+import { createPublicKey, type JsonWebKey } from "node:crypto"
 import { Schema } from "effect"
 import {
   createRemoteJWKSet,
@@ -14,6 +15,7 @@ import {
   errors as joseErrors,
   jwtVerify
 } from "jose"
+import { algorithmsOf } from "./ConfigValues.ts"
 
 /** Whether a token is good cannot be told: the keys that sign tokens cannot be had. */
 export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", {
@@ -80,11 +82,11 @@ export const verifyWithIssuerKeys = (url: URL): Verify => {
   const keyAt =
     (now: number): JWTVerifyGetKey =>
     async (...header) => {
+      // One that cannot be used may have been mended meanwhile.
       const find = () =>
         keys(...header).catch((error) => {
-          if (error instanceof joseErrors.JWKSNoMatchingKey) return undefined
           if (error instanceof joseErrors.JWKSMultipleMatchingKeys) throw error
-          throw new KeysUnavailable({ message: `${url.href}: a key cannot be used: ${reasonOf(error)}` })
+          return undefined
         })
       await current(now)
       const known = await find()
@@ -94,7 +96,11 @@ export const verifyWithIssuerKeys = (url: URL): Verify => {
       const arrived = await find()
       if (arrived !== undefined) return arrived
       await ask(now)
-      return keys(...header)
+      return keys(...header).catch((error) => {
+        if (error instanceof joseErrors.JWKSNoMatchingKey) throw error
+        if (error instanceof joseErrors.JWKSMultipleMatchingKeys) throw error
+        throw new KeysUnavailable({ message: `${url.href}: a key cannot be used: ${reasonOf(error)}` })
+      })
     }
 
   return async (token, options, now) => {
@@ -135,7 +141,7 @@ const decodeProtectedHeaderOf = (token: string) => {
   }
 }
 
-/** Redirects are no answer (`jose` follows none), nor is a set without keys: it would sign everybody out. */
+/** Redirects are no answer (`jose` follows none), nor is a set without a key for tokens: it would sign everybody out. */
 const fetchKeys: FetchImplementation = async (url, options) => {
   const response = await fetch(url, options)
   if (response.status !== 200) {
@@ -151,8 +157,16 @@ const fetchKeys: FetchImplementation = async (url, options) => {
   }
   const text = Buffer.concat(chunks).toString("utf8")
   const { keys } = JSON.parse(text)
-  if (!Array.isArray(keys) || keys.length === 0) throw new Error("it answered no keys")
+  if (!Array.isArray(keys) || !keys.some(signsTokens)) throw new Error("it answered no keys that sign tokens")
   return new Response(text)
+}
+
+const signsTokens = (key: JsonWebKey): boolean => {
+  try {
+    return algorithmsOf(createPublicKey({ key, format: "jwk" })).length > 0
+  } catch {
+    return false
+  }
 }
 
 /** `BURST` at once, then one every `ASK_EVERY`. */

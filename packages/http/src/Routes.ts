@@ -137,11 +137,42 @@ const decoderOf = (schemas: { readonly [Part in keyof RawParts]: Schema.Top | un
       const exit = decode(input[part])
       if (Exit.isSuccess(exit)) decoded[part] = exit.value
       // Finding everything that is wrong costs more than finding the first thing, so it is done only now.
-      else details.push(...detailsOf(decode(input[part], { errors: "all" })))
+      else details.push(...together(detailsOf(decode(clipped(input[part]), { errors: "all" })), detailsOf(exit)))
     }
     return details.length === 0 ? Result.succeed(decoded) : Result.fail(badRequest(details))
   }
 }
+
+/** Of lists in a bad request, so many elements are looked at: what is wrong with each takes time, and room in the answer. */
+const ELEMENTS = 100
+/** Deeper than any declaration goes. */
+const DEEPEST = 10
+
+/** The same with fewer elements in its lists, but none that had some without any. */
+const clipped = (input: unknown): unknown => {
+  let left = ELEMENTS
+  const clip = (value: unknown, depth: number): unknown => {
+    if (typeof value !== "object" || value === null) return value
+    if (depth === DEEPEST) return undefined
+    if (!Array.isArray(value)) {
+      return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, clip(field, depth + 1)]))
+    }
+    const kept: Array<unknown> = []
+    for (const element of value) {
+      if (left <= 0 && kept.length > 0) break
+      left--
+      kept.push(clip(element, depth + 1))
+    }
+    return kept
+  }
+  return clip(input, 0)
+}
+
+/** What is wrong with the beginning of lists, and the first thing that is wrong, wherever that is. */
+const together = (some: ReadonlyArray<Detail>, first: ReadonlyArray<Detail>): ReadonlyArray<Detail> => [
+  ...some,
+  ...first.filter(({ field }) => !some.some((detail) => detail.field === field))
+]
 
 const detailsOf = (exit: Exit.Exit<unknown, Schema.SchemaError>): ReadonlyArray<Detail> =>
   Exit.isSuccess(exit)

@@ -305,6 +305,52 @@ it("creates no lock out of a bad body", async () => {
   expect((await call("GET", `/locks/${lockId}/details`)).status).toBe(404)
 })
 
+describe("a list in which everything is wrong", () => {
+  const fill = (element: unknown, bytes: number) =>
+    Array.from({ length: Math.floor(bytes / (JSON.stringify(element).length + 1)) }, () => element)
+  const key = () =>
+    commands.flatMap((route) =>
+      route.path.endsWith("/create-temp-key") ? [goodRequest(route, lock).body] : []
+    )[0] as object
+  const requests: Readonly<Record<string, () => readonly [path: string, body: object]>> = {
+    "keys of CreateLock": () => [`/locks/${newLockId()}/CreateLock`, { index: 1, uuid: OWNER, keys: fill({}, 60_000) }],
+    "keys of BulkAddKeys": () => [`${lock.path}/BulkAddKeys`, { keys: fill(1, 60_000) }],
+    "users of a temp key": () => [`${lock.path}/create-temp-key`, { ...key(), allowedUserIds: fill("", 60_000) }],
+    "windows of a schedule": () => [
+      `${lock.path}/create-temp-key`,
+      { ...key(), schedule: { timeZone: "UTC", windows: fill({}, 60_000) } }
+    ],
+    "days of windows": () => [
+      `${lock.path}/create-temp-key`,
+      { ...key(), schedule: { timeZone: "UTC", windows: fill({ days: fill(1, 600) }, 60_000) } }
+    ],
+    "doors of a key, behind a list that nobody asked for": () => [
+      "/temp-keys",
+      { nobody: fill(1, 1_000), validFrom: 1, doors: fill(1, 60_000) }
+    ]
+  }
+
+  it.each(Object.entries(requests))("%s: the answer is short", async (what, request) => {
+    const [path, body] = request()
+    const answer = await call("POST", path, { body })
+    expectInvalid(answer, what)
+    expect(answer.text.length).toBeLessThan(64 * 1024)
+  })
+
+  it("tells the first thing that is wrong, however far from the beginning", async () => {
+    const keys: Array<unknown> = Array.from({ length: 450 }, (_, n) => ({ keyUuid: `key-${n}` }))
+    keys[440] = {}
+    const answer = await call("POST", `${lock.path}/BulkAddKeys`, { body: { keys } })
+    expect(answer.body.details?.map(({ field }) => field)).toEqual(["keys.440.keyUuid"])
+  })
+
+  it("tells each thing that is wrong with a short one", async () => {
+    const keys = Array.from({ length: 90 }, () => ({}))
+    const answer = await call("POST", `${lock.path}/BulkAddKeys`, { body: { keys } })
+    expect(answer.body.details?.map(({ field }) => field)).toEqual(keys.map((_, n) => `keys.${n}.keyUuid`))
+  })
+})
+
 it("refuses keys that share a uuid or a slot", async () => {
   const create = (keys: unknown) =>
     call("POST", `/locks/${newLockId()}/CreateLock`, { body: { index: 1, uuid: OWNER, keys } })

@@ -11,10 +11,10 @@ import { EventStore, type StoredEvent } from "@latchkey/core"
 import { MemoryEventStore } from "@latchkey/core/memory"
 import { lockFeed } from "@latchkey/core/testing"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect } from "effect"
+import { Effect, Sink, Stdio } from "effect"
 import { afterAll } from "vitest"
 import { encodeLine } from "../src/cli/Envelope.ts"
-import { CannotWrite, exportToFile } from "../src/cli/exportEvents.ts"
+import { CannotWrite, exportToFile, exportToStdout } from "../src/cli/exportEvents.ts"
 import { ImportStopped, importEvents, StoreNotEmpty } from "../src/cli/importEvents.ts"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
@@ -300,4 +300,23 @@ describe("projections rebuild", () => {
     await createOwned(4)
     await expect.poll(owned).toBe(4)
   })
+})
+
+it.effect.each([true, false])("an export to stdout, a terminal or not (%j), moves no cursor there", (isTerminal) => {
+  let written = ""
+  const stdio = Stdio.layerTest({
+    stdoutIsTerminal: Effect.succeed(isTerminal),
+    stdout: () => Sink.forEach((text) => Effect.sync(() => void (written += String(text))))
+  })
+  return Effect.gen(function* () {
+    const [event] = feedOf(1, 1)
+    if (event === undefined) expect.fail()
+    const data = { ...event.data, ownerId: "\u009b31m\u202e" }
+    const store = yield* EventStore
+    yield* store.importFeed([{ ...event, data }], true)
+    yield* exportToStdout
+    const [line = ""] = written.split("\n")
+    expect(JSON.parse(line).data).toEqual(data)
+    expect(/[\u009b\u202e]/.test(written)).toBe(!isTerminal)
+  }).pipe(Effect.provide([stdio, MemoryEventStore.layer]))
 })

@@ -1,7 +1,9 @@
 /** `Idempotency-Key`: a retried POST is answered as the first try was, and happens once. */
 import { createHash } from "node:crypto"
+import type { IncomingMessage } from "node:http"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
+import { receiptOf } from "../src/Idempotency.ts"
 import * as callers from "./harness/callers.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import {
@@ -285,4 +287,33 @@ it("of two guests with PINs at one lock is each one's own", async () => {
   const answers = [await open(a.pin), await open(b.pin), await open(a.pin)]
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
   expect((await historyOf(lock)).filter(({ type }) => type === "LockOpenRequested")).toHaveLength(2)
+})
+
+it("what is nested deeper than any request is told apart by its bytes: to write it down anew would take long", () => {
+  let reads = 0
+  const nested = (levels: number): unknown =>
+    Array.from({ length: levels }).reduce<object>(
+      (inner) => ({
+        get a() {
+          reads++
+          return inner
+        }
+      }),
+      {}
+    )
+  const receipt = (payload: unknown, body: string) =>
+    receiptOf({
+      request: { method: "POST", url: "/x", headers: { "idempotency-key": "once" } } as unknown as IncomingMessage,
+      route: { path: "/x" },
+      params: {},
+      principal: { _tag: "Guest" },
+      body: Buffer.from(body),
+      payload,
+      at: 0
+    })?.fingerprint
+  expect(receipt(nested(100), "one")).toBe(receipt(nested(100), "another"))
+  reads = 0
+  expect(receipt(nested(5_000), "one")).not.toBe(receipt(nested(5_000), "another"))
+  expect(receipt(nested(5_000), "one")).toBe(receipt(nested(5_000), "one"))
+  expect(reads).toBeLessThan(1_000)
 })

@@ -80,6 +80,8 @@ const verifierOf = async (key: JwtOptions["key"]) => {
 }
 const verifierFor = ({ url }: { readonly url: URL }) => verifierOf({ _tag: "Jwks", url })
 
+const shortKey = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey.export({ format: "jwk" })
+
 /** What an issuer may do instead of telling its keys. */
 const failures: ReadonlyArray<readonly [what: string, answer: (response: ServerResponse) => void]> = [
   ["answers 500", (response) => response.writeHead(500).end("{}")],
@@ -90,6 +92,10 @@ const failures: ReadonlyArray<readonly [what: string, answer: (response: ServerR
   ["answers null", (response) => response.end("null")],
   ["answers no keys", (response) => response.end('{"keys":[]}')],
   ["answers keys that are none", (response) => response.end('{"keys":["a"]}')],
+  ["answers keys without a kind", (response) => response.end('{"keys":[{"kid":"a"}]}')],
+  ["answers a secret", (response) => response.end('{"keys":[{"kty":"oct","kid":"a","alg":"ES256","k":"c2VjcmV0"}]}')],
+  ["answers half a key", (response) => response.end(JSON.stringify({ keys: [{ ...makeKey("a").jwk, y: undefined }] }))],
+  ["answers a key too short", (response) => response.end(JSON.stringify({ keys: [shortKey] }))],
   ["redirects", (response) => response.writeHead(302, { location: "/elsewhere" }).end()],
   ["hangs up", (response) => void response.destroy()],
   ["hangs up halfway", (response) => void response.write('{"keys":[', () => response.destroy())]
@@ -184,6 +190,8 @@ describe("a set of keys", () => {
     const verify = await verifierFor(issuer)
     expect(await verify(broken.sign())).toBe("KeysUnavailable")
     expect(await verify(good.sign())).toBe("ann")
+    issuer.has(broken, good)
+    expect(await verify(broken.sign())).toBe("ann")
   })
 })
 

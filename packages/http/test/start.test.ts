@@ -168,6 +168,13 @@ it("a HOST that is not of this machine is named, though devices listen first", a
   expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(/^latchkey: HOST: /)]])
 })
 
+it("a HOST that is not of this machine is named, and no variable that is right but for it", async () => {
+  using folder = temporaryFolder()
+  const right = { LATCHKEY_MQTT_PORT: "0", LATCHKEY_SHADOW_PORT: "0", LATCHKEY_DEVICE_AUTH: "open" }
+  const { code, output } = await runToEnd({ ...configured(folder.path), ...right, HOST: "192.0.2.1" })
+  expect([code, output.trimEnd().split("\n")]).toEqual([1, [expect.stringMatching(/^latchkey: HOST: /)]])
+})
+
 it("a misspelt variable is named by other commands too, beside their result", async () => {
   using folder = temporaryFolder()
   const { code, stdout, stderr } = await latchkey({ LATCHKEY_DATA: folder.path, LATCHKEY_STOER: "sqlite" }, [

@@ -3,8 +3,8 @@
  * that none is lost on its way into the log; what is delivered twice is told twice, and does no harm.
  */
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs"
-import { type DeviceReport, ShadowUnavailable } from "@latchkey/core"
-import { Effect, Stream } from "effect"
+import { type DeviceReport, logSeldom, ShadowUnavailable } from "@latchkey/core"
+import { Duration, Effect, Stream } from "effect"
 import type { ThingNames } from "./DataPlane.ts"
 import { reportsIn } from "./IotMessage.ts"
 
@@ -17,6 +17,8 @@ export interface ReportQueue {
 /** The most that SQS hands over at once, and the longest that it waits for the first, in seconds. */
 const BATCH = 10
 const WAIT = 20
+/** Before a queue is asked again that had nothing, and said so at once. */
+const PAUSE = Duration.seconds(1)
 /** In milliseconds. */
 const REMOVE_TIMEOUT = 10_000
 /** Outcomes that wait to be settled; of more, the oldest are left to be delivered again. */
@@ -43,7 +45,13 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
       duration: 1000 * (WAIT + 10),
       orElse: () => Effect.fail(unavailable("no answer"))
     }),
-    Effect.map(({ Messages = [] }) => Messages)
+    Effect.map(({ Messages = [] }) => Messages),
+    Effect.timed,
+    // A queue that does not wait for the first message would be asked without a pause.
+    Effect.tap(([took, messages]) =>
+      messages.length === 0 && Duration.isLessThan(took, PAUSE) ? Effect.sleep(PAUSE) : Effect.void
+    ),
+    Effect.map(([, messages]) => messages)
   )
 
   /** A message that stays is delivered again. */
@@ -57,7 +65,9 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
     }).pipe(
       // What hangs here would hold up every report behind it.
       Effect.timeoutOrElse({ duration: REMOVE_TIMEOUT, orElse: () => Effect.fail(unavailable("no answer")) }),
-      Effect.catch(({ message }) => Effect.logWarning("Device reports stay in the queue, and come again", message))
+      Effect.catch(({ message }) =>
+        logSeldom(Effect.logWarning, "Device reports stay in the queue, and come again", message)
+      )
     )
   })
 
@@ -65,7 +75,9 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
   const take = Effect.fnUntraced(function* ({ MessageId, Body = "", ReceiptHandle: receipt = "" }: Message) {
     const reports = yield* reportsIn(Body, things)
     if (reports === undefined) {
-      yield* Effect.logWarning("A message in the queue of device reports is none; it is deleted", { MessageId })
+      yield* logSeldom(Effect.logWarning, "A message in the queue of device reports is none; it is deleted", {
+        MessageId
+      })
     }
     const outcomes = (reports ?? []).flatMap((report) =>
       report._tag === "CommandOutcome" ? [outcomeOf(report.thing, report.commandId)] : []

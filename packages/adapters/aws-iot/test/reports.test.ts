@@ -1,9 +1,13 @@
 /** What IoT rules put into the queue, as `recorded/` has it in the shapes that AWS documents, and what becomes of it. */
 import { readFileSync } from "node:fs"
+import { setImmediate } from "node:timers/promises"
+import type { SQSClient } from "@aws-sdk/client-sqs"
 import { describe, expect, it } from "@effect/vitest"
 import { AwsIot } from "@latchkey/aws-iot"
 import { type DeviceReport, DeviceShadow } from "@latchkey/core"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { reportQueue } from "../src/ReportQueue.ts"
 import { clientOf, KEY } from "./aws.ts"
 import { type FakeQueue, fakeQueue } from "./FakeQueue.ts"
 import { proxyTo } from "./Proxy.ts"
@@ -193,4 +197,26 @@ it.live("a queue that does not answer ends the stream, and says what to check", 
       message: expect.stringMatching(/QueueDoesNotExist.*sqs:ReceiveMessage/)
     })
   }).pipe(Effect.scoped, Effect.provide(listening()))
+)
+
+it.effect("a queue that answers at once that it has nothing is asked once a second", () =>
+  Effect.gen(function* () {
+    let asked = 0
+    const send = async () => {
+      asked += 1
+      // It falls silent for one that asks without a pause.
+      return asked < 100 ? {} : new Promise(() => {})
+    }
+    const client = { send } as unknown as SQSClient
+    const { reports } = reportQueue(client, "http://127.0.0.1/reports", { nameOf: String, uuidOf: String })
+    yield* Effect.forkChild(Stream.runDrain(reports), { startImmediately: true })
+    const settled = Effect.promise(async () => {
+      for (let turn = 0; turn < 50; turn++) await setImmediate()
+    })
+    yield* settled
+    expect(asked).toBe(1)
+    yield* TestClock.adjust("1 second")
+    yield* settled
+    expect(asked).toBe(2)
+  })
 )

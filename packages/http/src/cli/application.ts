@@ -13,7 +13,7 @@ import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { ApiKeys } from "../ApiKeys.ts"
 import { Authenticator } from "../Authentication.ts"
-import { InvalidConfig, type ServerConfig, serverConfig } from "../Config.ts"
+import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "../Config.ts"
 import { Jwt } from "../Jwt.ts"
 import { PinSecret } from "../PinSecret.ts"
 import { listen, urlOf } from "../Server.ts"
@@ -28,8 +28,8 @@ export type Adapters = (
 /** Fails with one sentence that says what to mend. */
 export const application = Effect.fnUntraced(function* (adapters: Adapters) {
   yield* warnOfUnknownVariables
+  yield* checkHost(yield* hostConfig)
   const config = yield* serverConfig
-  yield* checkHost(config.host)
   return yield* Layer.launch(server(config, adapters))
 })
 

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto"
 import { EventStore } from "@latchkey/core"
 import { Effect, FileSystem, type PlatformError, Schema, Stdio, Stream } from "effect"
 import { encodeLine, encodeSeal } from "./Envelope.ts"
+import { visible } from "./visible.ts"
 
 /** Events in memory at a time: few, since each may be large. */
 const PAGE = 200
@@ -40,7 +41,10 @@ const feed = Effect.gen(function* () {
 export const exportToStdout = Effect.gen(function* () {
   const { lines } = yield* feed
   const stdio = yield* Stdio.Stdio
-  yield* Stream.run(lines, stdio.stdout()).pipe(
+  const isTerminal = yield* stdio.stdoutIsTerminal
+  // Files and pipes get every byte as it is.
+  const shown = isTerminal ? Stream.map(lines, (page) => page.split("\n").map(visible).join("\n")) : lines
+  yield* Stream.run(shown, stdio.stdout()).pipe(
     Effect.catchTag("PlatformError", (error) => (isClosedPipe(error) ? Effect.void : cannotWrite("stdout")(error)))
   )
 })
