@@ -51,8 +51,13 @@ export interface Server extends AsyncDisposable {
 }
 
 /** Starts `latchkey serve` with nothing but these variables, and waits until it listens. */
-export const startServer = async (environment: Environment, entry = MAIN): Promise<Server> => {
-  const run = spawnServer(environment, entry)
+export const startServer = async (
+  environment: Environment,
+  entry = MAIN,
+  /** What starts node, when not node itself. */
+  launcher: ReadonlyArray<string> = []
+): Promise<Server> => {
+  const run = spawnServer(environment, entry, launcher)
   const url = await run.listening
   return {
     ...run,
@@ -82,8 +87,9 @@ export const runToEnd = async (environment: Environment): Promise<Ended & { read
   return { ...(await run.ended), output: run.output() }
 }
 
-const spawnServer = (environment: Environment, entry: string) => {
-  const child = spawn(process.execPath, [entry, "serve"], {
+const spawnServer = (environment: Environment, entry: string, launcher: ReadonlyArray<string> = []) => {
+  const [command = "", ...args] = [...launcher, process.execPath, entry, "serve"]
+  const child = spawn(command, args, {
     env: { ...inherited(), NODE_NO_WARNINGS: "1", ...NO_DEVICES, ...environment },
     stdio: ["ignore", "pipe", "pipe"]
   })
