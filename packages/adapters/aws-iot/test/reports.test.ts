@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { AwsIot } from "@latchkey/aws-iot"
 import { type DeviceReport, DeviceShadow } from "@latchkey/core"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { clientOf, KEY } from "./aws.ts"
 import { type FakeQueue, fakeQueue } from "./FakeQueue.ts"
 import { proxyTo } from "./Proxy.ts"
@@ -194,3 +195,44 @@ it.live("a queue that does not answer ends the stream, and says what to check", 
     })
   }).pipe(Effect.scoped, Effect.provide(listening()))
 )
+
+describe("a queue that never answers", () => {
+  const hangs = (times: number) =>
+    Effect.flatMap(Queue, ({ hanging }) => Effect.promise(() => expect.poll(hanging, { timeout: 5000 }).toBe(times)))
+
+  it.effect("when it is asked for messages ends the stream after half a minute", () =>
+    Effect.gen(function* () {
+      const queue = yield* Queue
+      queue.hangAt("ReceiveMessage")
+      const reader = yield* Effect.flip(heard(1)).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* hangs(1)
+      yield* TestClock.adjust("30 seconds")
+      expect((yield* Fiber.join(reader)).message).toContain("does not answer (no answer)")
+    }).pipe(Effect.scoped, Effect.provide(listening()))
+  )
+
+  it.effect("when messages are deleted holds up neither those behind them, nor whoever settles", () =>
+    Effect.gen(function* () {
+      const queue = yield* Queue
+      const device = yield* DeviceShadow
+      queue.hangAt("DeleteMessageBatch")
+      queue.put(recorded("connected"))
+      const told: Array<DeviceReport> = []
+      yield* device.reports.pipe(
+        Stream.runForEach((report) => Effect.sync(() => told.push(report))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* hangs(1)
+      queue.put(recorded("outcomes"))
+      yield* TestClock.adjust("10 seconds")
+      const outcomesTold = () => told.filter(({ _tag }) => _tag === "CommandOutcome").length
+      yield* Effect.promise(() => expect.poll(outcomesTold, { timeout: 5000 }).toBeGreaterThanOrEqual(3))
+      for (const n of [1, 2]) yield* device.settle(THING, idOf(n))
+      const settling = yield* device.settle(THING, idOf(3)).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* Effect.promise(() => expect.poll(queue.hanging, { timeout: 5000 }).toBeGreaterThanOrEqual(2))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(settling)
+      expect(queue.held()).toHaveLength(2)
+    }).pipe(Effect.scoped, Effect.provide(listening()))
+  )
+})
