@@ -216,6 +216,33 @@ test(
   })
 )
 
+test(
+  "whoever meets damage by reading or by writing ends all writing, without waiting until it is looked for",
+  Effect.gen(function* () {
+    const damaged = { _tag: "StoreUnavailable", message: expect.stringContaining("damaged") }
+    const read = yield* usedFolder
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        spoil(read.file)
+        expect(yield* Effect.flip(store.readAll(0, 100))).toMatchObject(damaged)
+        expect(yield* Effect.flip(store.append("new", 0, [event()]))).toMatchObject(damaged)
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder: read.folder }), { local: true }))
+
+    const written = yield* usedFolder
+    const db = new DatabaseSync(written.file)
+    const page = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'snapshots'").get()?.["rootpage"])
+    db.close()
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        writeSync(openSync(written.file, "r+"), Buffer.alloc(4_096, 0xff), 0, undefined, (page - 1) * 4_096)
+        expect(yield* Effect.flip(store.saveSnapshot("s-1", { version: 1, state: "" }))).toMatchObject(damaged)
+        expect(yield* Effect.flip(store.head)).toMatchObject(damaged)
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder: written.folder }), { local: true }))
+  })
+)
+
 test.each([
   [
     "an event that is no JSON",
