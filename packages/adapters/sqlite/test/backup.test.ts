@@ -50,12 +50,16 @@ it.live("holds all files as of one instant while they are written, on the second
           expect(events).toBeGreaterThanOrEqual(before + 20)
           before = events
           expect(readdirSync(target).toSorted()).toEqual(["latchkey.db", "pin.key", "shadow.db"])
+          // Read from where nothing can be written: no file beside it is asked for (its header says so).
+          expect(readFileSync(join(target, "shadow.db"))[18]).toBe(1)
           for (const name of readdirSync(target)) expect(statSync(join(target, name)).mode & 0o777).toBe(0o600)
           // What follows the log by one step is in the copy as it was then: behind by that step at most.
           expect([events, events - 1]).toContain(newestShadow(target))
           const restored = yield* temporaryFolder
           cpSync(target, restored, { recursive: true })
           expect(yield* headIn(restored)).toBe(events)
+          // Left by whoever looked into it.
+          writeFileSync(join(target, "shadow.db-wal"), "of the earlier copy")
         }
         yield* Fiber.interrupt(busy)
       })

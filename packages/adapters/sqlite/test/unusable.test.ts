@@ -17,7 +17,7 @@ import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Exit, Layer, Schedule, type Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Schedule, type Scope } from "effect"
 import { explain, openDatabase, WAL_BYTES } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
@@ -373,6 +373,29 @@ describe("the read model is made anew when", () => {
   )
 })
 
+test(
+  "a read model that another process made anew is not deleted by one that meets the damage of the old file",
+  Effect.gen(function* () {
+    const { folder } = yield* usedFolder
+    const file = join(folder, "read-model.db")
+    const fill = Effect.gen(function* () {
+      const [store, model] = [yield* EventStore, yield* ReadModel]
+      yield* model.apply(yield* store.readAll(0, 100))
+    }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+    yield* fill
+    yield* Effect.gen(function* () {
+      const model = yield* ReadModel
+      const handle = openSync(file, "r+")
+      const { size } = statSync(file)
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
+      yield* fill
+      writeSync(handle, Buffer.alloc(size - 4096, 0xff), 0, undefined, 4096)
+      yield* Effect.exit(model.isKnownUser("ann"))
+      expect(yield* model.checkpoint).toBe(50)
+    }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+  })
+)
+
 describe("a log that is not the one that was there", () => {
   /** Another log, with as many events. */
   const other = Effect.map(usedFolder, ({ file }) => file)
@@ -415,6 +438,49 @@ describe("a log that is not the one that was there", () => {
         put("none", file)
         for (const _ of [1, 2]) expect(yield* openingFails(folder)).toContain("event 50 at least")
       }
+    })
+  )
+
+  test(
+    "leaves nothing of itself in the read model when the one that was restored is taken",
+    Effect.gen(function* () {
+      const { folder, file } = yield* usedFolder
+      yield* Effect.gen(function* () {
+        const [store, model] = [yield* EventStore, yield* ReadModel]
+        yield* model.apply(yield* store.readAll(0, 100))
+      }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+      put(yield* other, file)
+      expect(
+        yield* ReadModel.use((model) => model.checkpoint).pipe(
+          Effect.provide(Sqlite.layer({ folder, restored: true }), { local: true })
+        )
+      ).toBe(0)
+    })
+  )
+
+  test(
+    "is known by what is remembered while it is open, and not only at its end",
+    Effect.gen(function* () {
+      const { folder } = yield* usedFolder
+      const remembered = () => JSON.parse(readFileSync(join(folder, "latchkey.witness"), "utf8")).position
+      yield* EventStore.use((store) =>
+        Effect.gen(function* () {
+          yield* store.append("new", 0, [event()])
+          while (remembered() < 51) yield* Effect.sleep(20)
+        })
+      ).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+    })
+  )
+
+  test(
+    "would be hidden by a word that was left set: each start warns of it",
+    Effect.gen(function* () {
+      const { folder } = yield* usedFolder
+      const log: Array<string> = []
+      yield* Layer.build(Sqlite.layer({ folder, restored: true })).pipe(
+        Effect.provide(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void log.push(line))]))
+      )
+      expect(log).toEqual([expect.stringContaining("LATCHKEY_RESTORED is set, and no backup was restored")])
     })
   )
 
