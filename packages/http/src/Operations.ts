@@ -3,7 +3,7 @@
  * guest pages. No sign-in needed.
  */
 import type { IncomingHttpHeaders } from "node:http"
-import { EventStore } from "@latchkey/core"
+import { DeviceShadow, EventStore } from "@latchkey/core"
 import { Clock, Effect, Semaphore } from "effect"
 import { OpenApi } from "effect/http-api"
 import { type Answer, json } from "./Answer.ts"
@@ -21,16 +21,17 @@ export const makeOperations = Effect.gen(function* () {
   const store = yield* EventStore
   const openApi = staticFile("application/json", JSON.stringify(OpenApi.fromApi(Api)), REVALIDATED)
   const page = yield* Effect.cached(docsPage)
-  const ready = Effect.andThen(store.head, yield* canWrite(store))
+  const shadows = yield* DeviceShadow
+  const ready = Effect.andThen(store.head, yield* canWrite(store, shadows))
 
   const operations: { readonly [path: string]: Operation } = {
     /** The process runs. */
     "/health": () => Effect.succeed(json(200, { status: "ok" })),
-    /** The process can serve: its store answers, and takes what it is given. */
+    /** The process can serve: its store answers and takes what it is given, and so do the shadows where they are its own. */
     "/ready": () =>
       Effect.match(ready, {
         onSuccess: () => json(200, { status: "ready" }),
-        onFailure: () => json(503, { status: "unavailable", reason: "The event store does not answer." })
+        onFailure: ({ _tag }) => json(503, { status: "unavailable", reason: REASONS[_tag] })
       }),
     "/metrics": () =>
       Effect.map(metricsText, (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })),
@@ -51,8 +52,13 @@ const PROOF = 16_384
 /** Milliseconds that a proof holds: however many ask, so often is something written. */
 const PROVEN_FOR = 250
 
-/** Writes what nobody misses: the snapshot of a stream that does not exist. */
-const canWrite = Effect.fnUntraced(function* (store: EventStore["Service"]) {
+const REASONS = {
+  StoreUnavailable: "The event store does not answer.",
+  ShadowUnavailable: "The device shadows do not answer."
+}
+
+/** Writes what nobody misses: the snapshot of a stream that does not exist, and what the shadows think of. */
+const canWrite = Effect.fnUntraced(function* (store: EventStore["Service"], shadows: DeviceShadow["Service"]) {
   const one = yield* Semaphore.make(1)
   let writes = yield* Clock.currentTimeMillis
   let provenAt = Number.NEGATIVE_INFINITY
@@ -62,6 +68,7 @@ const canWrite = Effect.fnUntraced(function* (store: EventStore["Service"]) {
     // A page whose content does not change would not be written.
     writes += 1
     yield* store.saveSnapshot("ready", { version: 0, state: String(writes % 10).repeat(PROOF) })
+    if (shadows.ready !== undefined) yield* shadows.ready
     provenAt = now
   }).pipe(one.withPermits(1))
 })

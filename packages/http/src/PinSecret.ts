@@ -11,7 +11,10 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   unlinkSync,
+  writeFileSync,
   writeSync
 } from "node:fs"
 import { join } from "node:path"
@@ -22,6 +25,7 @@ import { InvalidConfig } from "./Config.ts"
 /** Fewest bytes of a key. */
 const KEY_BYTES = 32
 const FILE = "pin.key"
+const REMEMBERED = "pin.witness"
 
 export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/http/PinSecret") {
   /** A key that the operator keeps. */
@@ -30,54 +34,81 @@ export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/h
   /** A key that ends with the process, for stores that do. */
   static readonly layerPassing = Layer.sync(PinSecret, () => keyed(randomBytes(KEY_BYTES)))
 
+  /** The key in the folder of the data; the first start makes it, readable for its owner alone. */
+  static readonly layerInFolder = (folder: string) => Layer.effect(PinSecret, keyIn(folder))
+
   /**
-   * The key in the folder of the data; the first start makes it, readable for its owner alone, unless `mayMake` has
-   * something against it.
+   * The key that is `given`, or the one in the folder. A key is refused, and none is made, when PINs that are still good
+   * were made under another: they would all be wrong, and nothing but an operator's word makes them so.
    */
-  static readonly layerInFolder = (folder: string, mayMake: Effect.Effect<void, InvalidConfig> = Effect.void) =>
+  static readonly layerBesideLog = (folder: string, restored: boolean, given?: string | Uint8Array) =>
     Layer.effect(
       PinSecret,
-      Effect.suspend(() => (existsSync(join(folder, FILE)) ? Effect.void : mayMake)).pipe(
-        Effect.andThen(
-          Effect.try({
-            try: () => keyed(readOrMake(folder)),
-            catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
-          })
-        )
-      )
-    )
-
-  /** As `layerInFolder`; where PINs were made under a key that is gone, it makes one only for an operator who said so. */
-  static readonly layerBesideLog = (folder: string, restored: boolean) =>
-    Layer.unwrap(
-      Effect.map(SharedCredentials, ({ strayPins }) =>
-        PinSecret.layerInFolder(
-          folder,
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            const lost = strayPins(NO_KEY, now)
-            return lost === 0 || restored
-              ? Effect.void
-              : Effect.fail(
-                  unusable(
-                    folder,
-                    `it is gone, and the PINs of ${lost} temp keys were made under it`,
-                    ". To make a new one, and those keys anew, start once with LATCHKEY_RESTORED=yes"
-                  )
-                )
-          })
-        )
-      )
+      Effect.gen(function* () {
+        const { strayPins } = yield* SharedCredentials
+        const now = yield* Clock.currentTimeMillis
+        const all = strayPins(NO_KEY, now)
+        if (given === undefined && all > 0 && !restored && !existsSync(join(folder, FILE))) {
+          return yield* unusable(folder, `it is gone, and the PINs of ${all} temp keys were made under it`, NEW_ONE)
+        }
+        const key = given === undefined ? yield* keyIn(folder) : keyed(given)
+        const strays = strayPins(key, now)
+        const before = keyBefore(folder)
+        // An older Latchkey kept none: a key under which some of them were made is a good one.
+        const isKnown = before === undefined ? strays < all : before === key.id
+        if (strays > 0 && !isKnown && !restored) {
+          const why = `the PINs of ${strays} temp keys were made under another one`
+          return yield* given === undefined ? unusable(folder, why, THIS_ONE) : wrong(why)
+        }
+        if (before !== key.id) remember(folder, key.id)
+        return key
+      })
     )
 }
 
 /** No PIN was made under it. */
 const NO_KEY: PinKey = { id: "", digest: () => "" }
 
+const NEW_ONE = ". To make a new one, and those keys anew, start once with LATCHKEY_RESTORED=yes"
+const THIS_ONE = ". To go on with this one, and make those keys anew, start once with LATCHKEY_RESTORED=yes"
+
+const keyIn = (folder: string) =>
+  Effect.try({
+    try: () => keyed(readOrMake(folder)),
+    catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
+  })
+
 const unusable = (folder: string, why: string, more = "") =>
   new InvalidConfig({
     variable: "LATCHKEY_DATA",
     expected: `the key for PINs, ${join(folder, FILE)}, cannot be used (${why}). Restore it from a backup, or set LATCHKEY_PIN_KEY${more}`
   })
+
+const wrong = (why: string) =>
+  new InvalidConfig({
+    variable: "LATCHKEY_PIN_KEY",
+    expected: `is not the key that was used before (${why}). Set that one${THIS_ONE}`
+  })
+
+/** The id of the key of the last start, which is no secret; nothing where no start has kept it. */
+const keyBefore = (folder: string): string | undefined => {
+  try {
+    return readIfThere(join(folder, REMEMBERED))
+  } catch {
+    return undefined
+  }
+}
+
+/** Where it cannot be written, an operator's word counts for one start alone. */
+const remember = (folder: string, keyId: string): void => {
+  const draft = join(folder, `${REMEMBERED}.${process.pid}`)
+  try {
+    writeFileSync(draft, `${keyId}\n`, { mode: 0o600 })
+    renameSync(draft, join(folder, REMEMBERED))
+  } catch {
+    rmSync(draft, { force: true })
+  }
+}
 
 /** HMAC-SHA-256 (RFC 2104). */
 const keyed = (secret: string | Uint8Array): PinKey => {

@@ -1,6 +1,6 @@
 /** Who may ask what: every route by every kind of caller. */
-import { MemoryEventStore } from "@latchkey/core/memory"
-import { Effect } from "effect"
+import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
+import { Effect, Layer } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { makeOperations } from "../src/Operations.ts"
 import * as callers from "./harness/callers.ts"
@@ -82,7 +82,8 @@ const rows = lines.map((line) => {
     statuses: Object.fromEntries(names.map((name, index) => [name, Number(statuses[index])]))
   }
 })
-const operations = Object.keys(Effect.runSync(Effect.provide(makeOperations, MemoryEventStore.layer))).map((path) => ({
+const memory = Layer.merge(MemoryEventStore.layer, MemoryDeviceShadow.layer)
+const operations = Object.keys(Effect.runSync(Effect.provide(makeOperations, memory))).map((path) => ({
   name: `GET ${path}`,
   method: "GET",
   path,

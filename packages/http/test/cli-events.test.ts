@@ -185,7 +185,9 @@ describe("import", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it("that was interrupted, wherever, leaves a store that nothing starts on", async () => {
+  it("that was interrupted, wherever, leaves a store that nothing starts on, and nothing is exported from", {
+    timeout: 60_000
+  }, async () => {
     const reading = emptyStore()
     const child = spawn(process.execPath, [MAIN, "events", "import", "-"], {
       env: { ...process.env, ...reading },
@@ -208,6 +210,8 @@ describe("import", () => {
     const { code, output } = await runToEnd({ ...configured(reading.LATCHKEY_DATA), ...reading })
     expect(code).toBe(1)
     expect(output).toMatch(/^latchkey: LATCHKEY_DATA: .*part of an export: an import .* was interrupted.*\n$/)
+    const read = await latchkey(reading, ["events", "export"])
+    expect([read.code, read.stdout, read.stderr]).toEqual([1, "", expect.stringContaining("part of an export")])
   })
 
   it("says in one line what is wrong with a file", async () => {

@@ -211,7 +211,7 @@ it("under ulimit -n 256, idle connections to all ports together leave files for 
     LATCHKEY_MQTT_CONNECTIONS_PER_ADDRESS: "999",
     LATCHKEY_SHADOW_CONNECTIONS_PER_ADDRESS: "999"
   }
-  await using server = await startServer(environment, MAIN, 256)
+  await using server = await startServer(environment, MAIN, ["sh", "-c", `ulimit -n 256; exec "$0" "$@"`])
   const sockets: Array<Socket> = []
   const open = async (url: string) => {
     const socket = await connectTo(url)

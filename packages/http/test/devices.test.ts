@@ -1,4 +1,7 @@
 /** Devices of the standalone server: where they connect, and with what they sign in. */
+import { cpSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { connectAsync, type MqttClient } from "mqtt"
 import { describe, expect, it, vi } from "vitest"
 import { OWNER, superKey } from "./harness/callers.ts"
@@ -71,6 +74,52 @@ it("a device that connects is online, and offline when it or its server is gone"
   await vi.waitUntil(async () => (await isOnline(server)) === false, { timeout: 5000 })
   expect(lock.uuid).toBeTruthy()
 })
+
+it("a device that is online is offline in every copy of the folder, whoever has the id of its server's process by now", async () => {
+  using folder = temporaryFolder()
+  await using server = await startServer({ ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" })
+  const lock = await createLock(server.url)
+  await lock.post("SetOwner", { userId: OWNER })
+  const isOnline = async ({ url }: Server) =>
+    (await callsOf(url, superKey)("GET", `/users/${OWNER}/owned-locks`)).body.locks?.[0]?.["online"]
+  const device = await connectAs(brokerOf(server), lock.uuid)
+  try {
+    await vi.waitUntil(() => isOnline(server), { timeout: 5000 })
+
+    using backup = temporaryFolder()
+    await succeed({ LATCHKEY_DATA: folder.path }, ["backup", join(backup.path, "copy")])
+    using copy = temporaryFolder()
+    cpSync(folder.path, copy.path, { recursive: true })
+    using reused = temporaryFolder()
+    cpSync(folder.path, reused.path, { recursive: true })
+    // The id of its process is that of another program now, and it counted a moment ago.
+    const db = new DatabaseSync(join(reused.path, "shadow.db"))
+    for (const table of ["presence", "holder"]) {
+      db.prepare(`UPDATE ${table} SET writer = ? || substr(writer, instr(writer, ':'))`).run(String(process.pid))
+    }
+    db.prepare("UPDATE holder SET at = ?").run(Date.now())
+    expect(db.prepare("SELECT online, writer FROM presence").get()).toMatchObject({
+      online: 1,
+      writer: expect.stringMatching(`^${process.pid}:`)
+    })
+    db.close()
+
+    const copies = [join(backup.path, "copy"), copy.path, reused.path]
+    const servers = await Promise.all(
+      copies.map((path) => startServer({ ...configured(path), LATCHKEY_MQTT_PORT: "0" }))
+    )
+    try {
+      for (const [index, copied] of servers.entries()) {
+        await vi.waitUntil(async () => (await isOnline(copied)) === false, { timeout: 10_000 })
+        expect([copies[index], await isOnline(server)]).toEqual([copies[index], true])
+      }
+    } finally {
+      await Promise.all(servers.map((copied) => copied.kill()))
+    }
+  } finally {
+    await device.endAsync()
+  }
+}, 60_000)
 
 describe("latchkey devices", () => {
   it("makes secrets, shows them once, and revokes them: the device is disconnected and stays out", async () => {

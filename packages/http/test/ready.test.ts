@@ -1,10 +1,18 @@
-/** When a server is ready: its store answers, and takes what it is given. */
+/** When a server is ready: its store answers and takes what it is given, and so do its own device shadows. */
+import { closeSync, openSync, statSync, writeSync } from "node:fs"
+import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
-import { EventStore, StoreUnavailable } from "@latchkey/core"
-import { MemoryEventStore } from "@latchkey/core/memory"
-import { Effect } from "effect"
+import { DeviceShadow, EventStore, ShadowUnavailable, StoreUnavailable } from "@latchkey/core"
+import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
+import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { vi } from "vitest"
 import { makeOperations } from "../src/Operations.ts"
+import { createLock, lockAt } from "./harness/locks.ts"
+import { configured, startServer, temporaryFolder } from "./harness/process.ts"
+import { callsOf } from "./harness/request.ts"
+
+const inMemory = Layer.merge(MemoryEventStore.layer, MemoryDeviceShadow.layer)
 
 it.effect("is asked of the store by writing to it, four times a second at most, however many ask", () =>
   Effect.gen(function* () {
@@ -43,5 +51,61 @@ it.effect("is asked of the store by writing to it, four times a second at most, 
     expect(states.map(({ length }) => length)).toEqual([16_384, 16_384, 16_384, 16_384])
     expect(new Set(states).size).toBe(4)
     expect(yield* memory.head).toBe(0)
-  }).pipe(Effect.provide(MemoryEventStore.layer))
+  }).pipe(Effect.provide(inMemory))
+)
+
+it.effect("is asked of the shadows too, where they can tell", () =>
+  Effect.gen(function* () {
+    let isDamaged = false
+    const ready = Effect.suspend(() =>
+      isDamaged ? Effect.fail(new ShadowUnavailable({ thing: "all things", message: "damaged" })) : Effect.void
+    )
+    const shadows = DeviceShadow.of({ ...(yield* DeviceShadow), ready })
+    const { "/ready": asked = () => Effect.die("there is no /ready") } = yield* Effect.provideService(
+      makeOperations,
+      DeviceShadow,
+      shadows
+    )
+    expect(yield* asked({})).toMatchObject({ status: 200 })
+    isDamaged = true
+    yield* TestClock.adjust(250)
+    expect(yield* asked({})).toMatchObject({ status: 503, body: expect.stringContaining("device shadows") })
+  }).pipe(Effect.provide(inMemory))
+)
+
+it.live(
+  "is no server whose file of shadows is damaged while it runs: devices' commands are 502, none is recorded",
+  () =>
+    Effect.promise(async () => {
+      using folder = temporaryFolder()
+      const environment = configured(folder.path)
+      // What the first one wrote is in the file itself when the second one opens it.
+      const first = await startServer(environment)
+      const lock = await createLock(first.url)
+      expect((await lock.post("OpenLock")).status).toBe(200)
+      first.signal("SIGTERM")
+      await first.ended
+      await using server = await startServer(environment)
+      const call = callsOf(server.url)
+      const ready = async () => (await call("GET", "/ready")).status
+      expect(await ready()).toBe(200)
+      const file = join(folder.path, "shadow.db")
+      const handle = openSync(file, "r+")
+      writeSync(handle, Buffer.alloc(statSync(file).size, 0xa5), 0)
+      closeSync(handle)
+      await vi.waitUntil(async () => (await ready()) === 503, { timeout: 20_000, interval: 300 })
+      const again = await lockAt(server.url, lock.lockId).post("OpenLock")
+      expect([again.status, again.body]).toEqual([
+        502,
+        expect.objectContaining({ message: "Failed to update device shadow" })
+      ])
+      expect(
+        server
+          .output()
+          .split("\n")
+          .filter((line) => line.includes("is damaged"))
+      ).not.toEqual([])
+      expect((await call("GET", "/health")).status).toBe(200)
+    }),
+  60_000
 )

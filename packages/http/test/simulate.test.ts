@@ -107,6 +107,35 @@ describe("latchkey simulate", () => {
     expect(await once(child, "close")).toEqual([0, null])
   })
 
+  it("says once why it cannot connect, keeps trying until it can, and ends well when it is told to", {
+    timeout: 60_000
+  }, async () => {
+    using folder = temporaryFolder()
+    const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" }
+    const broker = await (async () => {
+      await using server = await startServer(environment)
+      return brokerOf(server)
+    })()
+    const args = ["simulate", "--locks", "3", "--url", broker, "--faults", "none"]
+    const child = spawn(process.execPath, [MAIN, ...args], { env: { ...inherited(), NODE_NO_WARNINGS: "1" } })
+    const output = outputOf(child)
+    await vi.waitUntil(() => output().includes("\n"), { timeout: 20_000 })
+    // Others try as well, and have nothing to add.
+    await using server = await startServer({ ...environment, LATCHKEY_MQTT_PORT: new URL(broker).port })
+    await vi.waitUntil(() => output().match(/ online/g)?.length === 3, { timeout: 30_000 })
+    const told = output()
+      .split("\n")
+      .filter((line) => !line.includes(" online"))
+    expect(told).toEqual([
+      expect.stringMatching(/^Cannot connect to mqtt:\/\/127\.0\.0\.1:\d+: nothing listens there\. .* Trying again\.$/),
+      `Connected to ${broker}.`,
+      ""
+    ])
+    child.kill("SIGINT")
+    expect(await once(child, "close")).toEqual([0, null])
+    expect(server.output()).not.toContain("ERROR")
+  })
+
   it("refuses what it cannot do", { timeout: 60_000 }, async () => {
     for (const args of [
       ["--locks", "0"],

@@ -21,6 +21,10 @@ export interface FakeQueue {
   readonly held: () => ReadonlyArray<readonly [body: string, deliveries: number]>
   /** From now on every request fails. */
   readonly breakDown: () => void
+  /** From now on requests of this kind are never answered. */
+  readonly hangAt: (action: "ReceiveMessage" | "DeleteMessageBatch") => void
+  /** How many were not answered so far. */
+  readonly hanging: () => number
 }
 
 interface Request {
@@ -36,6 +40,8 @@ export const fakeQueue = (visibilityTimeout: number) =>
       Effect.promise(async () => {
         const messages = new Map<string, Held>()
         let isBroken = false
+        let silent = ""
+        let hanging = 0
 
         const receive = async (request: IncomingMessage, { MaxNumberOfMessages = 1, WaitTimeSeconds = 0 }: Request) => {
           const deadline = Date.now() + 1000 * WaitTimeSeconds
@@ -71,7 +77,9 @@ export const fakeQueue = (visibilityTimeout: number) =>
             response.end(JSON.stringify({ __type: "com.amazonaws.sqs#QueueDoesNotExist", message: "It is gone." }))
             return
           }
-          const isReceive = request.headers["x-amz-target"] === "AmazonSQS.ReceiveMessage"
+          const action = request.headers["x-amz-target"]
+          if (action === silent) return void hanging++
+          const isReceive = action === "AmazonSQS.ReceiveMessage"
           response.end(JSON.stringify(isReceive ? await receive(request, body) : remove(body)))
         })
         await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
@@ -82,7 +90,9 @@ export const fakeQueue = (visibilityTimeout: number) =>
             messages.set(id, { id, body, visibleAt: 0, receipt: "", deliveries: 0 })
           },
           held: () => Array.from(messages.values(), ({ body, deliveries }) => [body, deliveries] as const),
-          breakDown: () => (isBroken = true)
+          breakDown: () => (isBroken = true),
+          hangAt: (action) => (silent = `AmazonSQS.${action}`),
+          hanging: () => hanging
         }
         return { queue, server }
       }),

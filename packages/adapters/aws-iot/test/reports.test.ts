@@ -220,3 +220,44 @@ it.effect("a queue that answers at once that it has nothing is asked once a seco
     expect(asked).toBe(2)
   })
 )
+
+describe("a queue that never answers", () => {
+  const hangs = (times: number) =>
+    Effect.flatMap(Queue, ({ hanging }) => Effect.promise(() => expect.poll(hanging, { timeout: 5000 }).toBe(times)))
+
+  it.effect("when it is asked for messages ends the stream after half a minute", () =>
+    Effect.gen(function* () {
+      const queue = yield* Queue
+      queue.hangAt("ReceiveMessage")
+      const reader = yield* Effect.flip(heard(1)).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* hangs(1)
+      yield* TestClock.adjust("30 seconds")
+      expect((yield* Fiber.join(reader)).message).toContain("does not answer (no answer)")
+    }).pipe(Effect.scoped, Effect.provide(listening()))
+  )
+
+  it.effect("when messages are deleted holds up neither those behind them, nor whoever settles", () =>
+    Effect.gen(function* () {
+      const queue = yield* Queue
+      const device = yield* DeviceShadow
+      queue.hangAt("DeleteMessageBatch")
+      queue.put(recorded("connected"))
+      const told: Array<DeviceReport> = []
+      yield* device.reports.pipe(
+        Stream.runForEach((report) => Effect.sync(() => told.push(report))),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* hangs(1)
+      queue.put(recorded("outcomes"))
+      yield* TestClock.adjust("10 seconds")
+      const outcomesTold = () => told.filter(({ _tag }) => _tag === "CommandOutcome").length
+      yield* Effect.promise(() => expect.poll(outcomesTold, { timeout: 5000 }).toBeGreaterThanOrEqual(3))
+      for (const n of [1, 2]) yield* device.settle(THING, idOf(n))
+      const settling = yield* device.settle(THING, idOf(3)).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* Effect.promise(() => expect.poll(queue.hanging, { timeout: 5000 }).toBeGreaterThanOrEqual(2))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(settling)
+      expect(queue.held()).toHaveLength(2)
+    }).pipe(Effect.scoped, Effect.provide(listening()))
+  )
+})

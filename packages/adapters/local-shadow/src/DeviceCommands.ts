@@ -31,6 +31,7 @@ interface Shadows {
   >
   readonly presences: Effect.Effect<ReadonlyArray<LastSeen>, ShadowUnavailable>
   readonly isOnline: (thing: string) => boolean
+  readonly ready: Effect.Effect<void, ShadowUnavailable>
   readonly events: ShadowEvents
 }
 
@@ -40,6 +41,7 @@ export const deviceCommands = ({
   outcomes,
   presences,
   isOnline,
+  ready,
   events
 }: Shadows): DeviceShadow["Service"] => {
   const commands = commandsInShadows({
@@ -71,7 +73,7 @@ export const deviceCommands = ({
     )
   )
 
-  return { ...commands, reports, isOnline }
+  return { ...commands, reports, isOnline, ready }
 }
 
 const REASONS: { readonly [code: number]: ShadowWriteRefused["reason"] } = {

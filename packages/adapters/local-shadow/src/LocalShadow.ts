@@ -88,8 +88,12 @@ export class LocalShadow extends Context.Service<
           seen.forEach(see)
         })
         store.onSeen((seen) => seen.forEach(tellSeen))
-        // Then nobody can tell.
-        store.onDown(() => online.clear())
+        const run = Effect.runForkWith(yield* Effect.context<never>())
+        store.onDown(({ message }) => {
+          // Then nobody can tell.
+          online.clear()
+          run(Effect.logError(message))
+        })
 
         const unavailable =
           (thing: string) =>
@@ -178,6 +182,7 @@ export class LocalShadow extends Context.Service<
           outcomes,
           presences,
           isOnline: local.isOnline,
+          ready: store.perform("prove", {}).pipe(Effect.mapError(unavailable("all things"))),
           events
         })
         yield* store.perform("presences", {}, (all) => all.forEach(see))

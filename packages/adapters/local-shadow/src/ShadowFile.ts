@@ -5,6 +5,7 @@ import { DatabaseSync } from "node:sqlite"
 import { openPresences, PRESENCE_SCHEMA } from "./Presences.ts"
 import { applyUpdate, noShadow, type Refusal, type Shadow } from "./ShadowDocument.ts"
 import type { ByOthers, LastSeen, Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
+import { Damaged, openScrub } from "./ShadowScrub.ts"
 import { changesIn, openMade } from "./ShadowsMade.ts"
 
 const SCHEMA_VERSION = 3
@@ -54,6 +55,8 @@ export interface ShadowFile {
   readonly changes: () => number
   /** Makes the write-ahead log small again, once nobody reads in a long transaction any more. */
   readonly shrink: () => void
+  /** Reads some more of the file, to find damage that nobody has met yet. */
+  readonly scrub: () => void
   /**
    * Says that this process lives, and answers which devices are gone with another one that does not, or there after all.
    * To be called every `BEAT`; `now` is in milliseconds of a clock that nobody sets.
@@ -82,6 +85,8 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
   const made = openMade(db, writer, path !== ":memory:")
   const presences = openPresences(db, writer)
   transaction(db, OPEN_TIMEOUT, presences.open)
+  const scrub = path === ":memory:" ? undefined : openScrub(path)
+  let proofs = 0
   const selectShadow = db.prepare("SELECT version, content FROM shadow WHERE thing = ? AND name = ?")
   const upsertShadow = db.prepare(
     "INSERT INTO shadow (thing, name, version, content) VALUES (?, ?, ?, ?) " +
@@ -142,7 +147,12 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
         .all()
         .map(({ thing, commands }) => ({ thing: String(thing), commands: JSON.parse(String(commands)) })),
     presence: presences.say,
-    presences: presences.all
+    presences: presences.all,
+    // A page whose content does not change would not be written.
+    prove: () => {
+      upsertShadow.run("", PROOF, ++proofs, JSON.stringify(String(proofs % 10).repeat(limit)))
+      return undefined
+    }
   }
 
   const perform = <K extends OperationName>({ name, input }: Operation<K>): Operations[K]["answer"] =>
@@ -174,6 +184,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
         db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
       }
     },
+    scrub: () => scrub?.next(),
     beat: (now) => {
       if (presences.isAlone()) return []
       // Whoever loses power has no devices: a sign of life waits for no disk.
@@ -188,11 +199,15 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       try {
         if (!presences.isAlone()) transaction(db, WRITE_TIMEOUT, presences.goodbye)
       } finally {
+        scrub?.close()
         db.close()
       }
     }
   }
 }
+
+/** Names a shadow of no thing, which proves that shadows can be written. */
+const PROOF = "proof"
 
 /** SQLite gives the files beside it the same mode. Whoever can write shadows can open doors. */
 const createForOwner = (path: string) => {
@@ -279,11 +294,16 @@ const ADVICE: { readonly [code: number]: string } = {
 export const failureMessage = (path: string, error: unknown): string => {
   const text = error instanceof Error ? error.message : String(error)
   if (error instanceof UnusableFile) return `The shadow database ${path} ${text}`
+  if (error instanceof Damaged) return `The shadow database ${path} is damaged: ${text}. ${DAMAGED}`
   const advice = ADVICE[resultCode(error)]
   return advice === undefined
     ? `The shadow database ${path} failed: ${text}`
     : `The shadow database ${path} ${advice} (${text})`
 }
+
+/** Whether the content of the file is beyond use. */
+export const isDamage = (error: unknown): boolean =>
+  error instanceof Damaged || error instanceof SyntaxError || [11, 26].includes(resultCode(error))
 
 /** SQLite's primary result code: the low byte of the one that node:sqlite reports. */
 const resultCode = (error: unknown): number =>

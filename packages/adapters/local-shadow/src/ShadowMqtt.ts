@@ -60,6 +60,8 @@ interface Session {
   readonly thing: string | undefined
   readonly clientId: string
   readonly subscriptions: Set<string>
+  /** Its password has ended since it was asked for. */
+  ended: boolean
 }
 
 /** Serves devices for as long as the scope lives; answers the bound address. */
@@ -76,6 +78,8 @@ export const serve = Effect.fnUntraced(function* ({
   const taken = connections(limitsOf(0.5, 20_000, limits))
   const sockets = new WeakMap<Client, Socket>()
   const sessions = new WeakMap<Client, Session>()
+  /** Connections that have said who they are, and are not let in yet. */
+  const entering = new Map<Client, Session>()
   const thingOfClient = (client: Client): string | undefined => sessions.get(client)?.thing
 
   /** Whether it may come in, or why not. */
@@ -118,7 +122,9 @@ export const serve = Effect.fnUntraced(function* ({
     maxClientsIdLength: 65_535,
     preConnect: (client, packet, callback) => {
       const thing = thingOf(packet.username, packet.clientId, signIn !== undefined)
-      sessions.set(client, { thing, clientId: packet.clientId, subscriptions: new Set() })
+      const session = { thing, clientId: packet.clientId, subscriptions: new Set<string>(), ended: false }
+      sessions.set(client, session)
+      entering.set(client, session)
       // Nobody takes over another thing's connection by its client id.
       packet.clientId = `${thing ?? ""}/${packet.clientId || randomUUID()}`
       packet.clean = true
@@ -184,6 +190,8 @@ export const serve = Effect.fnUntraced(function* ({
   broker.on("clientReady", (client) => {
     const socket = sockets.get(client)
     if (socket !== undefined) taken.waits(socket, false)
+    entering.delete(client)
+    if (sessions.get(client)?.ended === true) return void client.close()
     presence.came(thingOfClient(client), client)
   })
   broker.on("clientDisconnect", (client) => presence.went(thingOfClient(client), client))
@@ -208,6 +216,7 @@ export const serve = Effect.fnUntraced(function* ({
     const client = broker.handle(socket)
     sockets.set(client, socket)
     limitPackets(socket, MAX_MESSAGE)
+    socket.on("close", () => entering.delete(client))
     socket.on("data", () => presence.heard(thingOfClient(client), client))
   })
   yield* Effect.acquireRelease(bind(server, host, port), () =>
@@ -222,6 +231,7 @@ export const serve = Effect.fnUntraced(function* ({
     yield* Stream.runForEach(signIn.ended, (thing) =>
       Effect.sync(() => {
         for (const client of presence.clients(thing)) client.close()
+        for (const session of entering.values()) session.ended ||= session.thing === thing
       })
     ).pipe(Effect.forkScoped)
   }

@@ -58,6 +58,8 @@ export interface Operations {
   readonly presence: { readonly input: LastSeen; readonly answer: LastSeen | undefined }
   /** Every device that ever came. */
   readonly presences: { readonly input: Record<never, never>; readonly answer: ReadonlyArray<LastSeen> }
+  /** Writes as much as a shadow may hold, where nobody looks. */
+  readonly prove: { readonly input: Record<never, never>; readonly answer: undefined }
 }
 
 export type OperationName = keyof Operations
@@ -101,4 +103,7 @@ export type FromWorker =
   | { readonly _tag: "ByOthers"; readonly by: ByOthers }
   /** Devices are gone with a process that died, or there after all: nobody else tells it. */
   | { readonly _tag: "Seen"; readonly seen: ReadonlyArray<LastSeen> }
+  /** The operations under way came to nothing. */
   | { readonly _tag: "Failed"; readonly message: string }
+  /** So did they, and nothing more is answered. */
+  | { readonly _tag: "Damaged"; readonly message: string }

@@ -37,8 +37,8 @@ export interface ShadowStore {
   readonly onOthers: (listener: (by: ByOthers) => void) => void
   /** Calls with devices that are gone with a process that died, or there after all. */
   readonly onSeen: (listener: (seen: ReadonlyArray<LastSeen>) => void) => void
-  /** Calls once when the store answers nothing any more. */
-  readonly onDown: (listener: () => void) => void
+  /** Calls once when the store answers nothing any more, though nobody has closed it. */
+  readonly onDown: (listener: (error: ShadowStoreError) => void) => void
 }
 
 // Most flags of the process (--input-type, --expose-gc) make a worker refuse to start; what silences warnings does not.
@@ -124,7 +124,8 @@ const storeOn = (worker: Worker, onReached: (changes: number) => void) => {
   let down: ShadowStoreError | undefined
   let tellOthers: (by: ByOthers) => void = () => {}
   let tellSeen: (seen: ReadonlyArray<LastSeen>) => void = () => {}
-  let tellDown = () => {}
+  let tellDown: (error: ShadowStoreError) => void = () => {}
+  let isClosing = false
 
   const tell = (message: ToWorker) => worker.postMessage(message)
 
@@ -140,8 +141,9 @@ const storeOn = (worker: Worker, onReached: (changes: number) => void) => {
   }
 
   const goDown = (message: string) => {
-    if (down === undefined) tellDown()
+    const isNews = down === undefined && !isClosing
     down ??= new ShadowStoreError({ message })
+    if (isNews) tellDown(down)
     const lost = [...underWay, ...waiting]
     underWay = []
     waiting = []
@@ -152,6 +154,7 @@ const storeOn = (worker: Worker, onReached: (changes: number) => void) => {
     if (message._tag === "Reached") return onReached(message.changes)
     if (message._tag === "ByOthers") return tellOthers(message.by)
     if (message._tag === "Seen") return tellSeen(message.seen)
+    if (message._tag === "Damaged") return goDown(message.message)
     if (message._tag === "Answers") tellOthers(message.before)
     const done = underWay
     underWay = []
@@ -180,6 +183,7 @@ const storeOn = (worker: Worker, onReached: (changes: number) => void) => {
 
   const close = Effect.callback<void>((resume) => {
     if (down !== undefined) return resume(Effect.void)
+    isClosing = true
     worker.once("exit", () => resume(Effect.void))
     tell({ _tag: "Close" })
   })

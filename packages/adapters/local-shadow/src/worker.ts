@@ -4,14 +4,14 @@
  */
 import { parentPort, workerData } from "node:worker_threads"
 import { BEAT } from "./Presences.ts"
-import { failureMessage, openShadowFile } from "./ShadowFile.ts"
+import { failureMessage, isDamage, openShadowFile } from "./ShadowFile.ts"
 import type { FromWorker, ToWorker, WorkerStart } from "./ShadowOperation.ts"
 
 const { path, limit }: WorkerStart = workerData
 
 /** Milliseconds between looks for what others have done. */
 const LOOK_EVERY = 50
-/** Milliseconds between looks whether the write-ahead log has grown too large, and how far the file goes. */
+/** Milliseconds between looks whether the write-ahead log has grown too large, how far the file goes, and whether it is whole. */
 const CARE_EVERY = 1000
 
 const say = (message: FromWorker) => parentPort?.postMessage(message)
@@ -20,6 +20,23 @@ const start = () => {
   try {
     const timers: Array<NodeJS.Timeout> = []
     const file = openShadowFile(path, limit)
+    /** What is written into a damaged file may never be read again. */
+    const fail = (error: unknown) => {
+      const message = failureMessage(path, error)
+      if (!isDamage(error)) return say({ _tag: "Failed", message })
+      timers.forEach(clearInterval)
+      say({ _tag: "Damaged", message })
+      parentPort?.close()
+    }
+    /** Anything but damage the next time, or the next batch, finds out too. */
+    const attempt = <A>(run: () => A): A | undefined => {
+      try {
+        return run()
+      } catch (error) {
+        if (isDamage(error)) fail(error)
+        return undefined
+      }
+    }
     parentPort?.on("message", (message: ToWorker) => {
       if (message._tag === "Close") {
         timers.forEach(clearInterval)
@@ -31,7 +48,7 @@ const start = () => {
       try {
         say({ _tag: "Answers", ...file.commit(message.operations) })
       } catch (error) {
-        say({ _tag: "Failed", message: failureMessage(path, error) })
+        fail(error)
       }
     })
     const look = () => {
@@ -46,6 +63,7 @@ const start = () => {
       attempt(() => {
         file.shrink()
         say({ _tag: "Reached", changes: file.changes() })
+        file.scrub()
       })
     }
     timers.push(
@@ -56,15 +74,6 @@ const start = () => {
     say({ _tag: "Opened", changes: file.changes() })
   } catch (error) {
     say({ _tag: "Failed", message: failureMessage(path, error) })
-  }
-}
-
-/** The next time, or the next batch, finds out the same, and what is wrong. */
-const attempt = <A>(run: () => A): A | undefined => {
-  try {
-    return run()
-  } catch {
-    return undefined
   }
 }
 

@@ -1,10 +1,12 @@
 /** A file that cannot be used says so at once, and what to do. */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
+import { DeviceShadow } from "@latchkey/core"
 import { LocalShadow, ShadowStoreError } from "@latchkey/local-shadow"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
+import { vi } from "vitest"
 import { temporaryFolder } from "./fixture.ts"
 
 /** Why the shadows in a folder cannot be used, after something was done to the folder. */
@@ -87,6 +89,103 @@ describe("opening", () => {
           }
         })
       ).pipe(Effect.provide(LocalShadow.layer({ folder })))
+    })
+  )
+})
+
+describe("damage while the file is open", () => {
+  /** Shadows that are in the file itself, and not in what was written lately. */
+  const filled = Effect.fnUntraced(function* (things: number) {
+    const folder = yield* temporaryFolder
+    yield* LocalShadow.use((shadows) =>
+      Effect.forEach(
+        Array.from({ length: things }, (_, n) => `thing-${n}`),
+        (thing) => shadows.update(thing, { state: { desired: { text: "x".repeat(3000) } } }),
+        { concurrency: "unbounded" }
+      )
+    ).pipe(Effect.provide(LocalShadow.layer({ folder }), { local: true }))
+    return { folder, file: join(folder, "shadow.db") }
+  })
+  const overwrite = (file: string, from: number, length: number) => {
+    const handle = openSync(file, "r+")
+    writeSync(handle, Buffer.alloc(length, 0xa5), 0, length, from)
+    closeSync(handle)
+  }
+  const pageOf = (file: string, name: string) => {
+    const db = new DatabaseSync(file, { readOnly: true })
+    const page = db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").get(name)?.rootpage
+    db.close()
+    return (Number(page) - 1) * 4096
+  }
+
+  const table: ReadonlyArray<readonly [what: string, things: number, spoil: (file: string) => void]> = [
+    ["all of it", 1, (file) => overwrite(file, 0, statSync(file).size)],
+    ["its last page, which holds one shadow of 250", 250, (file) => overwrite(file, statSync(file).size - 4096, 4096)],
+    ["the index of the shadows", 1, (file) => overwrite(file, pageOf(file, "sqlite_autoindex_shadow_1"), 4096)],
+    ["what was changed lately", 1, (file) => overwrite(file, pageOf(file, "change"), 4096)],
+    ["who is there", 1, (file) => overwrite(file, pageOf(file, "presence"), 4096)],
+    [
+      "a shadow that is no JSON, though SQLite sees no fault",
+      1,
+      (file) => {
+        const db = new DatabaseSync(file)
+        db.exec("UPDATE shadow SET content = '{'")
+        db.close()
+      }
+    ]
+  ]
+  it.live.each(table)(
+    "is found before anybody asks, and nothing is answered any more: %s",
+    ([, things, spoil]) =>
+      Effect.gen(function* () {
+        const { folder, file } = yield* filled(things)
+        const log: Array<string> = []
+        yield* Effect.gen(function* () {
+          const { ready = Effect.void, send, find } = yield* DeviceShadow
+          const shadows = yield* LocalShadow
+          spoil(file)
+          yield* Effect.promise(() => vi.waitUntil(() => log.length > 0, { timeout: 20_000 }))
+          expect(log).toEqual([expect.stringContaining(`${file} is damaged`)])
+          const open = { _tag: "OpenLock", commandId: "c", seq: 1, issuedAt: 1, expiresAt: 2 } as const
+          const asked: ReadonlyArray<Effect.Effect<unknown, { readonly message: string }>> = [
+            ready,
+            shadows.get("thing-0"),
+            shadows.update("thing-0", { state: {} }),
+            send("thing-0", open, Date.now() + 1000),
+            find("thing-0", "c", 1)
+          ]
+          for (const one of asked) expect((yield* Effect.flip(one)).message).toContain("is damaged")
+        }).pipe(
+          Effect.provide(LocalShadow.layer({ folder })),
+          Effect.provide(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void log.push(line))]))
+        )
+      }),
+    30_000
+  )
+
+  it.live("leaves no device online", () =>
+    Effect.gen(function* () {
+      const { folder, file } = yield* filled(1)
+      yield* LocalShadow.use((shadows) =>
+        Effect.gen(function* () {
+          yield* shadows.connected("thing-0")
+          expect(shadows.isOnline("thing-0")).toBe(true)
+          overwrite(file, 0, statSync(file).size)
+          yield* Effect.promise(() => vi.waitUntil(() => !shadows.isOnline("thing-0"), { timeout: 20_000 }))
+        })
+      ).pipe(Effect.provide(LocalShadow.layer({ folder })))
+    })
+  )
+
+  it.live("is not what closing it is taken for", () =>
+    Effect.gen(function* () {
+      const { folder } = yield* filled(1)
+      const log: Array<string> = []
+      yield* Effect.flatMap(DeviceShadow, ({ ready = Effect.die("it cannot tell") }) => ready).pipe(
+        Effect.provide(LocalShadow.layer({ folder })),
+        Effect.provide(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void log.push(line))]))
+      )
+      expect(log).toEqual([])
     })
   )
 })

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { DeviceShadow } from "@latchkey/core"
 import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
 import { Deferred, Effect, Fiber, Queue, Scope, Stream } from "effect"
-import { connectAsync } from "mqtt"
+import { connectAsync, connect as connectMqtt } from "mqtt"
 import { closed, connectDevice, inMemory, openBroker } from "./mqttFixture.ts"
 
 const refusal = (code: number, message: string | RegExp) => ({
@@ -287,6 +287,33 @@ describe("with passwords", () => {
     }).pipe(Effect.scoped, Effect.provide(inMemory))
   )
 })
+
+it.live("a device whose password ends while it is let in does not stay", () =>
+  Effect.gen(function* () {
+    const ended = yield* Queue.unbounded<string>()
+    const [asked, checked] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+    const url = yield* openBroker({
+      // As a log says it that is read before the password is revoked.
+      isPasswordOf: (thing) =>
+        thing === "lock"
+          ? Deferred.succeed(asked, undefined).pipe(Effect.andThen(Deferred.await(checked)), Effect.as(true))
+          : Effect.succeed(true),
+      ended: Stream.fromQueue(ended)
+    })
+    const other = yield* connectDevice(url, "other", { password: "p" })
+    const client = connectMqtt(url, { clientId: "lock", username: "lock", password: "p", reconnectPeriod: 0 })
+    yield* Effect.addFinalizer(() => Effect.promise(() => client.endAsync(true)))
+    const gone = new Promise<void>((resolve) => client.once("close", () => resolve()))
+    yield* Deferred.await(asked)
+    yield* Queue.offerAll(ended, ["lock", "other"])
+    yield* closed(other.client)
+    yield* Deferred.succeed(checked, undefined)
+    yield* Effect.promise(() => gone)
+    expect((yield* LocalShadow).isOnline("lock")).toBe(false)
+    // It may come back, as whoever has a password that has not ended.
+    yield* connectDevice(url, "lock", { password: "p" })
+  }).pipe(Effect.scoped, Effect.provide(inMemory))
+)
 
 it.live("says in one sentence that its port is taken", () =>
   Effect.gen(function* () {

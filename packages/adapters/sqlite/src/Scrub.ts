@@ -50,6 +50,17 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
     statement.setReturnArrays(true)
     return { statement, first, ...(check && { check }) }
   }
+  /** The rest of one value, then the values behind it: a comparison of pairs would not find its place in an expression. */
+  const ofIndex = (index: string, table: string, column: string, where: string): Walk => {
+    const rows = (which: string) =>
+      `SELECT * FROM (SELECT ${column}, rowid FROM ${table} INDEXED BY ${index} WHERE ${where} AND ${which} LIMIT ${SLICE})`
+    return walk(
+      `${rows(`${column} = ?1 AND rowid > ?2 ORDER BY rowid`)}
+       UNION ALL ${rows(`${column} > ?1 ORDER BY ${column}, rowid`)}`,
+      // Numbers sort before texts.
+      [Number.MIN_SAFE_INTEGER, 0]
+    )
+  }
   const content = db.prepare("SELECT data, principal FROM events WHERE position = ?")
   return [
     walk(
@@ -70,7 +81,20 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
     ]),
     walk("SELECT id, length(fingerprint) FROM receipts WHERE id > ? ORDER BY id", [""]),
     walk("SELECT command_id, length(events) FROM reservations WHERE command_id > ? ORDER BY command_id", [""]),
-    walk("SELECT stream, length(state) FROM snapshots WHERE stream > ? ORDER BY stream", [""])
+    walk("SELECT stream, length(state) FROM snapshots WHERE stream > ? ORDER BY stream", [""]),
+    walk("SELECT event_id, length(command_id) FROM prepared_ids WHERE event_id > ? ORDER BY event_id", [""]),
+    // What an index leaves out, the walk has to leave out in the same words.
+    ofIndex("events_of_kind", "events", "substr(stream, 1, instr(stream, '-'))", "substr(stream, 1, 5) <> 'lock-'"),
+    ofIndex(
+      "events_about_lock",
+      "events",
+      "data ->> '$.lockId'",
+      "substr(stream, 1, 5) <> 'lock-' AND data ->> '$.lockId' IS NOT NULL"
+    ),
+    ofIndex("prepared_ids_of", "prepared_ids", "command_id", "true"),
+    ofIndex("reservations_pending", "reservations", "stream", "settled_at IS NULL"),
+    ofIndex("reservations_settled", "reservations", "settled_at", "settled_at IS NOT NULL"),
+    ofIndex("receipts_expiring", "receipts", "expires_at", "expires_at IS NOT NULL")
   ]
 }
 

@@ -1,4 +1,6 @@
 /** Backups: whole, of one instant, night after night, and never over what they do not hold. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { copyFileSync, cpSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -50,12 +52,16 @@ it.live("holds all files as of one instant while they are written, on the second
           expect(events).toBeGreaterThanOrEqual(before + 20)
           before = events
           expect(readdirSync(target).toSorted()).toEqual(["latchkey.db", "pin.key", "shadow.db"])
+          // Read from where nothing can be written: no file beside it is asked for (its header says so).
+          expect(readFileSync(join(target, "shadow.db"))[18]).toBe(1)
           for (const name of readdirSync(target)) expect(statSync(join(target, name)).mode & 0o777).toBe(0o600)
           // What follows the log by one step is in the copy as it was then: behind by that step at most.
           expect([events, events - 1]).toContain(newestShadow(target))
           const restored = yield* temporaryFolder
           cpSync(target, restored, { recursive: true })
           expect(yield* headIn(restored)).toBe(events)
+          // Left by whoever looked into it.
+          writeFileSync(join(target, "shadow.db-wal"), "of the earlier copy")
         }
         yield* Fiber.interrupt(busy)
       })
@@ -71,6 +77,41 @@ const used = Effect.gen(function* () {
   ).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
   return folder
 })
+/** Has begun to write into the shadows, and ends once nobody may write into the log: somebody waits for all locks. */
+const WRITER = `
+  const { DatabaseSync } = require("node:sqlite")
+  const [shadows, log] = process.argv.slice(1).map((file) => new DatabaseSync(file))
+  shadows.exec("BEGIN IMMEDIATE; INSERT INTO shadow VALUES (7)")
+  console.log("begun")
+  const isHeld = () => {
+    try {
+      log.exec("BEGIN IMMEDIATE; ROLLBACK")
+      return false
+    } catch {
+      return true
+    }
+  }
+  const end = Date.now() + 8000
+  while (!isHeld() && Date.now() < end) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+  shadows.exec("COMMIT")
+`
+
+it.live("begins to read nothing before nobody writes into any of the files", () =>
+  Effect.gen(function* () {
+    const [folder, target] = [yield* used, yield* temporaryFolder]
+    yield* shadowsIn(folder)
+    const files = ["shadow.db", "latchkey.db"].map((name) => join(folder, name))
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "-e", WRITER, ...files], {
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    const ended = once(child, "close")
+    yield* Effect.promise(() => once(child.stdout, "data"))
+    yield* Sqlite.backup(folder, target)
+    expect(newestShadow(target)).toBe(7)
+    yield* Effect.promise(() => ended)
+  }).pipe(Effect.scoped)
+)
+
 const refusal = (folder: string, target: string) =>
   Effect.map(Effect.flip(Sqlite.backup(folder, target)), ({ message }) => message)
 

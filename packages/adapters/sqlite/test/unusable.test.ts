@@ -17,7 +17,7 @@ import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Layer, Schedule, type Scope } from "effect"
+import { Effect, Exit, Layer, Logger, Schedule, type Scope } from "effect"
 import { explain, openDatabase, WAL_BYTES } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
@@ -164,6 +164,40 @@ test(
 )
 
 test(
+  "every table and every index of a log is read before it counts as open",
+  Effect.gen(function* () {
+    const { folder, file } = yield* usedFolder
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        const receipt = { id: "r", fingerprint: "f", expiresAt: Date.now() + 1_000_000 }
+        yield* store.append("shared-1", 0, [event({ lockId: "1" })], receipt)
+        for (const commandId of ["settled", "pending"]) {
+          const reservation = { commandId, attempt: 1, streamId: commandId, thing: "t", deadline: 0 }
+          yield* store.prepare(0, [event()], reservation)
+        }
+        yield* store.commit("settled", "t")
+        yield* store.saveSnapshot("s-1", { version: 1, state: "" })
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+    const db = new DatabaseSync(file)
+    const trees = db
+      .prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0 ORDER BY name")
+      .all()
+      .map(({ name, rootpage }) => ({ name: String(name), page: (Number(rootpage) - 1) * 4096 }))
+    db.close()
+    expect(trees.length).toBeGreaterThan(12)
+    const whole = readFileSync(file)
+    for (const { name, page } of trees) {
+      writeFileSync(file, Buffer.from(whole).fill(0xa5, page, page + 4096))
+      const opened = yield* Effect.exit(openingFails(folder))
+      expect([name, opened]).toEqual([name, Exit.succeed(expect.stringContaining("is damaged"))])
+    }
+    writeFileSync(file, whole)
+    expect(yield* openStore(folder)).toBe(52)
+  })
+)
+
+test(
   "a page that goes bad is found before anybody asks for it, and nothing more is written",
   Effect.gen(function* () {
     const { folder, file } = yield* usedFolder
@@ -182,10 +216,38 @@ test(
   })
 )
 
+test(
+  "whoever meets damage by reading or by writing ends all writing, without waiting until it is looked for",
+  Effect.gen(function* () {
+    const damaged = { _tag: "StoreUnavailable", message: expect.stringContaining("damaged") }
+    const read = yield* usedFolder
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        spoil(read.file)
+        expect(yield* Effect.flip(store.readAll(0, 100))).toMatchObject(damaged)
+        expect(yield* Effect.flip(store.append("new", 0, [event()]))).toMatchObject(damaged)
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder: read.folder }), { local: true }))
+
+    const written = yield* usedFolder
+    const db = new DatabaseSync(written.file)
+    const page = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'snapshots'").get()?.["rootpage"])
+    db.close()
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        writeSync(openSync(written.file, "r+"), Buffer.alloc(4_096, 0xff), 0, undefined, (page - 1) * 4_096)
+        expect(yield* Effect.flip(store.saveSnapshot("s-1", { version: 1, state: "" }))).toMatchObject(damaged)
+        expect(yield* Effect.flip(store.head)).toMatchObject(damaged)
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder: written.folder }), { local: true }))
+  })
+)
+
 test.each([
   [
     "an event that is no JSON",
-    "DROP INDEX events_about_lock; UPDATE events SET data = '{' WHERE position = 7",
+    // In a stream of locks, which the indexes that look into the data leave out.
+    "UPDATE events SET stream = 'lock-7', data = '{' WHERE position = 7",
     "event 7 cannot be read"
   ],
   ["an event that is missing", "DELETE FROM events WHERE position = 7", "event 7 is missing"]
@@ -311,6 +373,29 @@ describe("the read model is made anew when", () => {
   )
 })
 
+test(
+  "a read model that another process made anew is not deleted by one that meets the damage of the old file",
+  Effect.gen(function* () {
+    const { folder } = yield* usedFolder
+    const file = join(folder, "read-model.db")
+    const fill = Effect.gen(function* () {
+      const [store, model] = [yield* EventStore, yield* ReadModel]
+      yield* model.apply(yield* store.readAll(0, 100))
+    }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+    yield* fill
+    yield* Effect.gen(function* () {
+      const model = yield* ReadModel
+      const handle = openSync(file, "r+")
+      const { size } = statSync(file)
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
+      yield* fill
+      writeSync(handle, Buffer.alloc(size - 4096, 0xff), 0, undefined, 4096)
+      yield* Effect.exit(model.isKnownUser("ann"))
+      expect(yield* model.checkpoint).toBe(50)
+    }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+  })
+)
+
 describe("a log that is not the one that was there", () => {
   /** Another log, with as many events. */
   const other = Effect.map(usedFolder, ({ file }) => file)
@@ -353,6 +438,49 @@ describe("a log that is not the one that was there", () => {
         put("none", file)
         for (const _ of [1, 2]) expect(yield* openingFails(folder)).toContain("event 50 at least")
       }
+    })
+  )
+
+  test(
+    "leaves nothing of itself in the read model when the one that was restored is taken",
+    Effect.gen(function* () {
+      const { folder, file } = yield* usedFolder
+      yield* Effect.gen(function* () {
+        const [store, model] = [yield* EventStore, yield* ReadModel]
+        yield* model.apply(yield* store.readAll(0, 100))
+      }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+      put(yield* other, file)
+      expect(
+        yield* ReadModel.use((model) => model.checkpoint).pipe(
+          Effect.provide(Sqlite.layer({ folder, restored: true }), { local: true })
+        )
+      ).toBe(0)
+    })
+  )
+
+  test(
+    "is known by what is remembered while it is open, and not only at its end",
+    Effect.gen(function* () {
+      const { folder } = yield* usedFolder
+      const remembered = () => JSON.parse(readFileSync(join(folder, "latchkey.witness"), "utf8")).position
+      yield* EventStore.use((store) =>
+        Effect.gen(function* () {
+          yield* store.append("new", 0, [event()])
+          while (remembered() < 51) yield* Effect.sleep(20)
+        })
+      ).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+    })
+  )
+
+  test(
+    "would be hidden by a word that was left set: each start warns of it",
+    Effect.gen(function* () {
+      const { folder } = yield* usedFolder
+      const log: Array<string> = []
+      yield* Layer.build(Sqlite.layer({ folder, restored: true })).pipe(
+        Effect.provide(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void log.push(line))]))
+      )
+      expect(log).toEqual([expect.stringContaining("LATCHKEY_RESTORED is set, and no backup was restored")])
     })
   )
 

@@ -72,5 +72,8 @@ export class DeviceShadow extends Context.Service<
      * and never `true` in doubt. Without it, presence is what was reported last.
      */
     readonly isOnline?: (thing: string) => boolean
+
+    /** Fails while no command can be taken, where the implementation keeps the shadows itself: it writes something to learn it. */
+    readonly ready?: Effect.Effect<void, ShadowUnavailable>
   }
 >()("@latchkey/core/DeviceShadow") {}

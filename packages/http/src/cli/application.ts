@@ -64,13 +64,12 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 const authentication = (config: ServerConfig) =>
   Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
-/** In the folder of the data, unless it is given, or nothing is kept there. */
-const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) =>
-  pinKey !== undefined
-    ? PinSecret.layerOf(pinKey)
-    : store === "memory" || data === ":memory:"
-      ? PinSecret.layerPassing
-      : PinSecret.layerBesideLog(data, restored)
+/** In the folder of the data, unless it is given, or nothing is kept there: then nobody knows what it was before. */
+const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) => {
+  if (store === "sqlite" && data !== ":memory:") return PinSecret.layerBesideLog(data, restored, pinKey)
+  if (pinKey !== undefined) return PinSecret.layerOf(pinKey)
+  return store === "spacetimedb" ? PinSecret.layerBesideLog(data, restored) : PinSecret.layerPassing
+}
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {

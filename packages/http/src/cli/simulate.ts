@@ -115,7 +115,7 @@ export const simulate = Command.make(
   )
 ).pipe(
   Command.withDescription(
-    "Simulate locks, to try Latchkey without hardware: they connect over MQTT and do as they are told"
+    "Simulate locks, to try Latchkey without hardware: they connect over MQTT and do as they are told, until they are interrupted. While they cannot connect, they say why, and keep trying"
   )
 )
 

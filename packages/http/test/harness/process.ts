@@ -50,9 +50,14 @@ export interface Server extends AsyncDisposable {
   readonly kill: () => Promise<void>
 }
 
-/** Starts `latchkey serve` with nothing but these variables, under `ulimit -n` if given, and waits until it listens. */
-export const startServer = async (environment: Environment, entry = MAIN, openFiles?: number): Promise<Server> => {
-  const run = spawnServer(environment, entry, openFiles)
+/** Starts `latchkey serve` with nothing but these variables, and waits until it listens. */
+export const startServer = async (
+  environment: Environment,
+  entry = MAIN,
+  /** What starts node, when not node itself. */
+  launcher: ReadonlyArray<string> = []
+): Promise<Server> => {
+  const run = spawnServer(environment, entry, launcher)
   const url = await run.listening
   return {
     ...run,
@@ -85,11 +90,9 @@ export const runToEnd = async (environment: Environment): Promise<Ended & { read
   return { ...(await run.ended), output: run.output() }
 }
 
-const spawnServer = (environment: Environment, entry: string, openFiles?: number) => {
-  const command = [process.execPath, entry, "serve"]
-  const limited = ["sh", "-c", `ulimit -n ${openFiles}; exec "$0" "$@"`, ...command]
-  const [program = "", ...options] = openFiles === undefined ? command : limited
-  const child = spawn(program, options, {
+const spawnServer = (environment: Environment, entry: string, launcher: ReadonlyArray<string> = []) => {
+  const [command = "", ...args] = [...launcher, process.execPath, entry, "serve"]
+  const child = spawn(command, args, {
     env: { ...inherited(), NODE_NO_WARNINGS: "1", ...NO_DEVICES, ...environment },
     stdio: ["ignore", "pipe", "pipe"]
   })

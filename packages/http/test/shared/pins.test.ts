@@ -242,6 +242,8 @@ describe("guesses", () => {
   })
 })
 
+const OTHER_KEY = "another key of at least 32 bytes, really"
+
 describe("a restart", () => {
   it("forgets no guess, and knows the PINs by the key beside the data", async () => {
     using folder = temporaryFolder()
@@ -279,12 +281,30 @@ describe("a restart", () => {
       expect(output).toMatch(/LATCHKEY_DATA: the key for PINs.*it is gone, and the PINs of 1 temp keys/)
       expect(existsSync(file)).toBe(false)
     }
-    await using fourth = await startServer({
-      ...environment,
-      LATCHKEY_PIN_KEY: "another key of at least 32 bytes, really"
-    })
-    expect((await enter(lockId, pin, organization, fourth.url)).status).toBe(401)
-    expect(fourth.output()).toContain("PINs of 1 temp keys were made under another key and open nothing")
+  }, 60_000)
+
+  it("does not begin with another key than before, until an operator says that it is meant", async () => {
+    using folder = temporaryFolder()
+    const environment = configured(folder.path)
+    const { pin, lockId } = await (async () => {
+      await using first = await startServer(environment)
+      return await furnishedLock(first.url)
+    })()
+    const refused = "PINs of 1 temp keys were made under another one"
+    const given = await runToEnd({ ...environment, LATCHKEY_PIN_KEY: OTHER_KEY })
+    expect([given.code, given.output]).toEqual([1, expect.stringMatching(`^latchkey: LATCHKEY_PIN_KEY: .*${refused}`)])
+    writeFileSync(join(folder.path, "pin.key"), OTHER_KEY)
+    for (const witness of ["kept", "of an older Latchkey, which kept none"]) {
+      if (witness !== "kept") rmSync(join(folder.path, "pin.witness"))
+      const { code, output } = await runToEnd(environment)
+      expect([witness, code]).toEqual([witness, 1])
+      expect(output.trim()).toMatch(new RegExp(`^latchkey: LATCHKEY_DATA: .*${refused}.*LATCHKEY_RESTORED=yes$`))
+    }
+    for (const once of [{ LATCHKEY_RESTORED: "yes" }, {}]) {
+      await using meant = await startServer({ ...environment, ...once })
+      expect((await enter(lockId, pin, organization, meant.url)).status).toBe(401)
+      expect(meant.output()).toContain("PINs of 1 temp keys were made under another key and open nothing")
+    }
   }, 60_000)
 
   it("is none for a server beside it: two on one folder have one key, and count together", async () => {
