@@ -247,7 +247,7 @@ export class BulkAddKeys extends Context.Service<
           if (earlier !== undefined) return earlier
           const { _tag: type, ...data } = BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys })
           const orgId = lock.orgId ?? ""
-          const event: NewEvent = { eventId: `${commandId}-request`, type, data, at, orgId, principal, commandId }
+          const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
           const written = yield* Effect.result(store.append(PREFIX + commandId, 0, [event], receipt))
           if (Result.isSuccess(written)) {
             yield* runInBackground(PREFIX + commandId)
