@@ -311,6 +311,58 @@ describe("the read model is made anew when", () => {
   )
 })
 
+describe("a read model that was made from another log is made anew", () => {
+  const project = (folder: string, events: number) =>
+    Effect.gen(function* () {
+      const [store, model] = [yield* EventStore, yield* ReadModel]
+      expect(yield* model.apply(yield* store.readAll(0, events))).toBe(events)
+    }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+  const fileOf = (folder: string) => join(folder, "read-model.db")
+  const checkpointOf = Effect.flatMap(ReadModel, (model) => model.checkpoint)
+
+  test(
+    "when the server starts",
+    Effect.gen(function* () {
+      const [{ folder }, { folder: other }] = [yield* usedFolder, yield* usedFolder]
+      yield* project(other, 30)
+      copyFileSync(fileOf(other), fileOf(folder))
+      expect(yield* Effect.provide(checkpointOf, Sqlite.layer({ folder }), { local: true })).toBe(0)
+      // One of this log that has not come as far stays.
+      yield* project(folder, 20)
+      expect(yield* Effect.provide(checkpointOf, Sqlite.layer({ folder }), { local: true })).toBe(20)
+    })
+  )
+
+  test(
+    "when it takes the place of the right one meanwhile",
+    Effect.gen(function* () {
+      const [{ folder }, { folder: other }] = [yield* usedFolder, yield* usedFolder]
+      yield* project(other, 30)
+      yield* project(folder, 20)
+      yield* Effect.gen(function* () {
+        expect(yield* checkpointOf).toBe(20)
+        for (const suffix of ["", "-wal", "-shm"]) rmSync(fileOf(folder) + suffix, { force: true })
+        copyFileSync(fileOf(other), fileOf(folder))
+        const looked = Effect.orElseSucceed(checkpointOf, () => 20)
+        while ((yield* looked) === 20) yield* Effect.sleep(20)
+        expect(yield* checkpointOf).toBe(0)
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
+      expect(JSON.parse(readFileSync(join(folder, "latchkey.witness"), "utf8"))).toMatchObject({ position: 50 })
+    })
+  )
+
+  test(
+    "but the start is refused while nothing tells which of the two is the right one",
+    Effect.gen(function* () {
+      const [{ folder }, { folder: other }] = [yield* usedFolder, yield* usedFolder]
+      yield* project(other, 30)
+      copyFileSync(fileOf(other), fileOf(folder))
+      rmSync(join(folder, "latchkey.witness"))
+      expect(yield* openingFails(folder)).toContain("LATCHKEY_RESTORED=yes")
+    })
+  )
+})
+
 describe("a log that is not the one that was there", () => {
   /** Another log, with as many events. */
   const other = Effect.map(usedFolder, ({ file }) => file)
