@@ -15,9 +15,9 @@ import {
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
-import { EventStore, ReadModel } from "@latchkey/core"
+import { EventStore, ReadModel, type StoredEvent } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Layer, Schedule, type Scope } from "effect"
+import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import { explain, openDatabase, WAL_BYTES } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
@@ -362,6 +362,31 @@ describe("a read model that was made from another log is made anew", () => {
     })
   )
 })
+
+test(
+  "while one process imports, nobody else writes or begins an import: it would be lost with the part that is there",
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const store = Effect.map(Layer.build(Layer.fresh(Sqlite.layer({ folder }))), Context.get(EventStore))
+    const [importing, serving] = [yield* store, yield* store]
+    const page = (position: number): ReadonlyArray<StoredEvent> => [
+      { ...event(), streamId: "s", version: position, position }
+    ]
+    yield* importing.importFeed([], false)
+    yield* importing.importFeed(page(1), false)
+    const writes = [
+      serving.append("other", 0, [event()]),
+      serving.saveSnapshot("ready", { version: 0, state: "" }),
+      serving.importFeed([], false)
+    ]
+    for (const write of writes) {
+      expect(yield* Effect.flip(write)).toMatchObject({ message: expect.stringContaining("part of an export") })
+    }
+    yield* importing.importFeed(page(2), false)
+    yield* importing.importFeed([], true)
+    expect(yield* serving.append("other", 0, [event()])).toMatchObject({ position: 3 })
+  })
+)
 
 describe("a log that is not the one that was there", () => {
   /** Another log, with as many events. */
