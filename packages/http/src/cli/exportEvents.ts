@@ -32,7 +32,10 @@ const feed = Effect.gen(function* () {
         const message = `The log ends at event ${position}, and not at ${head}: it is damaged. Restore it from a backup.`
         return yield* new CannotWrite({ message })
       }
-      return [`${encodeSeal({ events: head, doubles: head - ids.size, sha256: digest.digest("hex") })}\n`, head + 1] as const
+      return [
+        `${encodeSeal({ events: head, doubles: head - ids.size, sha256: digest.digest("hex") })}\n`,
+        head + 1
+      ] as const
     })
   )
   return { head, lines }
