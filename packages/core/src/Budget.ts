@@ -74,6 +74,23 @@ export const spend = (accounts: Accounts, spendings: ReadonlyArray<Spending>, no
   return undefined
 }
 
+/** How far, in milliseconds, the instants of requests under way at the same time may be apart. */
+const APART = 60_000
+
+/**
+ * Instants that follow each other, whatever becomes of the clock that they are from: while it is set back, no time passes.
+ * Else whoever had spent something would wait for it to catch up.
+ */
+export const steadily = (): ((now: number) => number) => {
+  let latest = Number.NEGATIVE_INFINITY
+  let behind = 0
+  return (now) => {
+    if (now + behind < latest - APART) behind = latest - now
+    latest = Math.max(latest, now + behind)
+    return now + behind
+  }
+}
+
 /** Takes back what was spent a moment ago. */
 export const giveBack = (accounts: Accounts, { account, budget: { every }, cost = 1 }: Spending): void => {
   const full = accounts.get(account)

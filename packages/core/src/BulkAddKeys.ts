@@ -106,11 +106,21 @@ export class BulkAddKeys extends Context.Service<
         }
       })
 
+      /** Where the requests begin whose keys are still tried. */
+      const earliestTried = Effect.map(
+        Clock.currentTimeMillis,
+        (now) => PREFIX + earliestUuid(now - Duration.toMillis(RESUME_WITHIN))
+      )
+
       const run = Effect.fnUntraced(function* (streamId: string) {
+        const isTried = streamId > (yield* earliestTried)
         let job = yield* load(streamId)
         let patient = true
         while (job !== undefined && !isDone(job)) {
-          const outcome: Outcome | undefined = yield* addKey(job, job.outcomes.length, patient)
+          const index = job.outcomes.length
+          const outcome: Outcome | undefined = yield* isTried
+            ? addKey(job, index, patient)
+            : byTheLog(job, index, GIVEN_UP)
           // What one key has waited for in vain, the next one need not wait for as long.
           patient = outcome?._tag === "BulkKeyAdded"
           job = outcome === undefined ? yield* load(streamId) : yield* withOutcome(job, outcome)
@@ -208,7 +218,7 @@ export class BulkAddKeys extends Context.Service<
         })
 
       const resume = Effect.fnUntraced(function* () {
-        let after = PREFIX + earliestUuid((yield* Clock.currentTimeMillis) - Duration.toMillis(RESUME_WITHIN))
+        let after = yield* earliestTried
         while (true) {
           const streams = yield* store.streams(PREFIX, after, PAGE)
           yield* Effect.forEach(streams, runInBackground, { discard: true })
@@ -247,7 +257,7 @@ export class BulkAddKeys extends Context.Service<
           if (earlier !== undefined) return earlier
           const { _tag: type, ...data } = BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys })
           const orgId = lock.orgId ?? ""
-          const event: NewEvent = { eventId: `${commandId}-request`, type, data, at, orgId, principal, commandId }
+          const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
           const written = yield* Effect.result(store.append(PREFIX + commandId, 0, [event], receipt))
           if (Result.isSuccess(written)) {
             yield* runInBackground(PREFIX + commandId)
@@ -265,6 +275,9 @@ export class BulkAddKeys extends Context.Service<
           yield* queries.lock(principal, lockId, "bulk-add-keys")
           const job = yield* load(PREFIX + instanceId)
           if (job === undefined || job.lockId !== lockId) return yield* Effect.fail(new BulkNotFound({ instanceId }))
+          // No start goes on with one that is so old: its keys were added, or have failed, and whoever asks is told.
+          const { streamId } = job.request
+          if (!isDone(job) && streamId <= (yield* earliestTried)) yield* runInBackground(streamId)
           return progressOf(job, instanceId)
         })
       }

@@ -4,7 +4,7 @@
  * lock is bounded by their part of its shadow (`DeviceCommand.ts`) and their place in its line (`LockTurns.ts`).
  */
 import { Context, Effect, Layer } from "effect"
-import { type Accounts, giveBack, secondsUntil, spend } from "./Budget.ts"
+import { type Accounts, giveBack, secondsUntil, spend, steadily } from "./Budget.ts"
 import { CurrentBudgets } from "./Budgets.ts"
 import { TooManyOpenings } from "./LockError.ts"
 import { canonical } from "./TempKey.ts"
@@ -31,12 +31,14 @@ export class GuestOpenings extends Context.Service<
     Effect.gen(function* () {
       const budgets = yield* CurrentBudgets
       const accounts: Accounts = new Map()
+      const steady = steadily()
       return {
         counted: <A, E extends { readonly _tag: string }>(
-          { link, lockId, at }: GuestOpening,
+          { link, lockId, at: asked }: GuestOpening,
           open: Effect.Effect<A, E>
         ) =>
           Effect.suspend((): Effect.Effect<A, E | TooManyOpenings> => {
+            const at = steady(asked)
             const byLink = { account: `link:${canonical(link)}`, budget: budgets.link }
             const atLock = { account: `guests:${lockId}`, budget: budgets.guests }
             const until = spend(accounts, [byLink, atLock], at)

@@ -106,6 +106,9 @@ const nameOf = (principal: Principal): string => {
   }
 }
 
+/** Clocks of several processes may differ by so much, in milliseconds. */
+export const SKEW = 60 * 60_000
+
 /** Callers that a lock remembers as having opened it: the latest ones. */
 export const MOST_KNOWN = 32
 
@@ -117,6 +120,8 @@ export const PinEvent = Schema.TaggedUnion({
   PinRefused: {
     lockId: Schema.Int,
     accounts: Schema.Array(Schema.String),
+    /** Epoch milliseconds by the clock of its server. The event's own time is later when a clock was ahead before. */
+    guessedAt: Schema.optionalKey(Schema.Finite),
     /** The credential whose PIN it is, when it is one's that opened nothing then. */
     credentialUuid: Schema.optionalKey(Schema.String),
     /** Until when its guesser was locked out, epoch milliseconds, if they were; of the first edition, count it. */
@@ -144,10 +149,19 @@ export const lockedUntil = (
 ): number | undefined => {
   const times = accounts.flatMap((account) => {
     const budget = budgetOf(budgets, account)
-    return (budget && spendableAt(budget, state.get(account), now)) ?? []
+    const full = state.get(account)
+    if (budget === undefined || full === undefined || isOfAnotherClock(budget, full, now)) return []
+    return spendableAt(budget, full, now) ?? []
   })
   return times.length === 0 ? undefined : Math.max(...times)
 }
+
+/**
+ * No guess takes a budget that far: a clock was ahead, and was set back. It stops nobody, and the next guess is counted by
+ * the time it is now.
+ */
+const isOfAnotherClock = ({ burst, every }: Budget, full: number, now: number): boolean =>
+  full > now + (burst + 1) * every + SKEW
 
 const decode = Schema.decodeUnknownOption(PinEvent)
 
@@ -162,9 +176,11 @@ export const countPin = (
   stored: Pick<StoredEvent, "type" | "data" | "at">
 ): void => {
   const event = pinEventIn(stored)
-  for (const account of event?._tag === "PinRefused" ? event.accounts : []) {
+  if (event?._tag !== "PinRefused") return
+  const at = event.guessedAt ?? stored.at
+  for (const account of event.accounts) {
     const budget = budgetOf(budgets, account)
-    if (budget !== undefined) note(state, account, spent(budget, state.get(account), stored.at), stored.at)
+    if (budget !== undefined) note(state, account, spent(budget, state.get(account), at), at)
   }
 }
 

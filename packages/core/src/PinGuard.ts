@@ -15,7 +15,8 @@ import {
   MOST_KNOWN,
   type PinAccounts,
   type PinEvent,
-  pinEventIn
+  pinEventIn,
+  SKEW
 } from "./PinAttempts.ts"
 import {
   type AppendError,
@@ -35,8 +36,6 @@ export interface PinAttempt extends SharedContext {
 }
 
 const PAGE = 1_000
-/** Clocks of several processes may differ by so much, in milliseconds. */
-const SKEW = 60 * 60_000
 /** Streams that a process remembers: those used longest ago are read again. */
 const REMEMBERED = 10_000
 
@@ -189,7 +188,9 @@ export class PinGuard extends Context.Service<
 
         const found = yield* check
         const told = (accounts: ReadonlyArray<string>, more: object = {}): typeof PinEvent.Type =>
-          Result.isSuccess(found) ? { _tag: "PinAccepted", lockId } : { _tag: "PinRefused", lockId, accounts, ...more }
+          Result.isSuccess(found)
+            ? { _tag: "PinAccepted", lockId }
+            : { _tag: "PinRefused", lockId, accounts, guessedAt: at, ...more }
         if (callers !== undefined && caller !== undefined) {
           yield* record(callers, caller.accounts, () => eventOf(attempt, "caller", told(caller.accounts)))
         }

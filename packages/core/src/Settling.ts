@@ -48,7 +48,7 @@ export class Settling extends Context.Service<
           if (left <= patience) return left <= 0
           // Nobody sets a deadline that far away: the clock was set back. Its writer has its time from now on.
           const key = `${commandId} ${attempt}`
-          const now = yield* Clock.currentTimeNanos
+          const now = yield* Clock.monotonicTimeNanos
           const met = firstMet.get(key) ?? now
           firstMet.set(key, met)
           return now - met >= BigInt(patience) * 1_000_000n

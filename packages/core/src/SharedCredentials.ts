@@ -256,7 +256,7 @@ export class SharedCredentials extends Context.Service<
             if (!(yield* lockReader().mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
             if (credential.revokedAt !== undefined) return
             const streamId = streamOfShared(uuid)
-            const revoked = envelopes(context, credential.orgId, [{ _tag: "SharedCredentialRevoked" }], version)
+            const revoked = envelopes(context, credential.orgId, [{ _tag: "SharedCredentialRevoked" }], 0)
             const written = yield* Effect.result(store.append(streamId, version, revoked))
             if (Result.isSuccess(written)) continue
             if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
@@ -306,15 +306,18 @@ const notYours = new AccessDenied({
   needed: "whoever made it, or the owner or the organization of all its locks"
 })
 
-/** The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones. */
+/**
+ * The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones, and a
+ * command id is taken once, whatever it is used for. `before`: how many events the command has made already.
+ */
 const envelopes = (
   { commandId, at, principal }: SharedContext,
   orgId: string,
   events: ReadonlyArray<SharedCredentialEvent>,
-  version: number
+  before: number
 ): ReadonlyArray<NewEvent> =>
   events.map(({ _tag: type, ...data }, index) => ({
-    eventId: `${commandId}-${version + index + 1}`,
+    eventId: `${commandId}-${before + index + 1}`,
     type,
     data,
     at,

@@ -1,7 +1,7 @@
 /** Budgets that refill with time. */
 import { expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { type Accounts, budget, giveBack, secondsUntil, spend, UNLIMITED } from "../src/Budget.ts"
+import { type Accounts, budget, giveBack, secondsUntil, spend, steadily, UNLIMITED } from "../src/Budget.ts"
 
 const NOW = 1_788_166_800_000
 const three = { account: "three", budget: budget(3, 3_600) }
@@ -44,6 +44,18 @@ it("accounts that are full again are forgotten, and however many there are, they
   expect(accounts.has("caller 119999")).toBe(true)
   spend(accounts, [{ ...three, account: "later" }], NOW + 10_000)
   expect([...accounts.keys()]).toEqual(["later"])
+})
+
+it("a clock that is set back stops nobody for longer", () => {
+  const accounts: Accounts = new Map()
+  const steady = steadily()
+  const year = 365 * 86_400_000
+  for (let n = 0; n < 3; n++) spend(accounts, [three], steady(NOW + year))
+  expect(spend(accounts, [three], steady(NOW))).toBeDefined()
+  expect(spend(accounts, [three], steady(NOW + 999))).toBeDefined()
+  expect(spend(accounts, [three], steady(NOW + 1_000))).toBeUndefined()
+  // Of requests under way at the same time, the one that asked first may come last.
+  expect(steady(NOW + 5_000) - steady(NOW + 4_000)).toBe(1_000)
 })
 
 const Step = Schema.Struct({

@@ -9,8 +9,8 @@ import { asked, lockId, operator } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
 /** A UUID of version 7 of the present, as the clock of these tests has it. */
-const instanceId = () => {
-  const time = Date.now().toString(16).padStart(12, "0")
+const instanceId = (age = 0) => {
+  const time = (Date.now() - age).toString(16).padStart(12, "0")
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000001`
 }
 
@@ -202,6 +202,30 @@ describe("a process that stops", () => {
     })
   )
 })
+
+it.live(
+  "a request that no server could go on with for days does not run forever: the rest of its keys has failed",
+  () =>
+    Effect.gen(function* () {
+      const { latchkey, process, log, store } = yield* makeWorld
+      const execute = yield* process()
+      yield* execute(create)
+      const { commandId, principal } = bulk(keys("key-1", "key-2"), { commandId: instanceId(2 * 86_400_000) })
+      const id = `${commandId}-0`
+      yield* execute({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: id, receipt: { id, fingerprint: id } })
+      const data = { lockId, keys: [{ keyUuid: "key-1" }, { keyUuid: "key-2" }] }
+      const type = "BulkAddKeysRequested"
+      const request = { eventId: `${commandId}-1`, type, data, at: 0, orgId: "", principal, commandId }
+      yield* store.append(`bulk-${commandId}`, 0, [request])
+
+      const { progress } = Context.get(yield* latchkey(), BulkAddKeys)
+      expect(yield* eventually(progress(operator, lockId, commandId), isDone)).toMatchObject({
+        added: 1,
+        failed: [{ keyUuid: "key-2", reason: expect.stringContaining("given up") }]
+      })
+      expect(yield* log).toEqual(["LockCreated", "KeyAdded"])
+    })
+)
 
 describe("two processes at the same request", () => {
   it.live("add every key once", () =>

@@ -4,6 +4,7 @@ import { Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { UNLIMITED } from "../src/Budget.ts"
 import { BUDGETS, CurrentBudgets } from "../src/Budgets.ts"
+import { GuestOpenings } from "../src/GuestOpenings.ts"
 import type { Principal } from "../src/Principal.ts"
 import { millis } from "./scenario.ts"
 import { makeSharedWorld, organization, sharing, thingOf, uuidOf } from "./shared.ts"
@@ -48,6 +49,17 @@ describe("guests", () => {
       expect(yield* process.open(uuidOf(1), 1, { at: at + every })).toMatchObject({ doorId: 1 })
       expect((yield* Effect.flip(process.open(uuidOf(1), 1, { at: at + every })))._tag).toBe("TooManyOpenings")
     }).pipe(withBudgets({ guests: UNLIMITED }))
+  )
+
+  it.effect("who have opened while the clock was ahead open again soon once it is right", () =>
+    Effect.gen(function* () {
+      const { counted } = yield* GuestOpenings
+      const open = (at: number) => Effect.result(counted({ link: uuidOf(1), lockId: 1, at }, Effect.succeed("opened")))
+      const { burst, every } = BUDGETS.link
+      for (let n = 0; n < burst; n++) yield* open(at + 3_600_000)
+      expect(Result.isFailure(yield* open(at))).toBe(true)
+      expect(Result.isSuccess(yield* open(at + every))).toBe(true)
+    }).pipe(Effect.provide(GuestOpenings.layer))
   )
 
   it.live("have a budget together at a lock, which binds neither its owner nor other locks", () =>

@@ -360,4 +360,19 @@ describe("a deadline that no clock of this time would set", () => {
       expect((yield* execute({ _tag: "AddResident", name: "Ada" }, { commandId: "again" })).version).toBeGreaterThan(1)
     })
   )
+
+  it.effect("keeps nobody waiting for longer when the clock is set back once more meanwhile", () =>
+    Effect.gen(function* () {
+      const { execute, store } = yield* makeLock
+      yield* store.prepare(1, [event], { ...reservation, deadline: 10 * HOUR })
+      const waiting = yield* Effect.forkChild(Effect.result(execute({ _tag: "AddResident", name: "Ada" })))
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(waiting)
+      yield* TestClock.setTime(-HOUR)
+      yield* TestClock.adjust("5 seconds")
+      const again = yield* Effect.forkChild(execute({ _tag: "AddResident", name: "Ada" }, { commandId: "again" }))
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* Fiber.join(again)).version).toBeGreaterThan(1)
+    })
+  )
 })

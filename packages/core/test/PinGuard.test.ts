@@ -62,6 +62,26 @@ describe("a thousand guesses at once", () => {
   )
 })
 
+it.live("a clock that was a year ahead locks nobody out once it is right again, and guesses count from then on", () =>
+  Effect.gen(function* () {
+    const { process, another } = yield* makeSharedWorld
+    const { pin } = yield* process.share(sharing([[1, "code"]]), uuidOf(1))
+    const ahead = { at: millis("09:00") + 365 * 86_400_000 }
+    for (let n = 0; n < 5; n++) yield* Effect.flip(process.enter(1, wrong(pin), ahead))
+    expect((yield* Effect.flip(process.enter(1, pin ?? "", ahead)))._tag).toBe("PinLockedOut")
+
+    const processes = [process, yield* another()]
+    for (const { enter } of processes) expect(yield* enter(1, pin ?? "")).toMatchObject({ doorId: 1 })
+    const guesses = yield* Effect.forEach(Array.from({ length: 20 }), (_, n) =>
+      Effect.result((processes[n % 2] ?? process).enter(1, wrong(pin)))
+    )
+    expect(count(guesses.map(tagOf))).toEqual({ Opened: 0, PinRefused: 1, PinLockedOut: 19 })
+    const later = yield* another()
+    expect((yield* Effect.flip(later.enter(1, pin ?? "")))._tag).toBe("PinLockedOut")
+    expect(yield* later.enter(1, pin ?? "", { at: millis("09:30") })).toMatchObject({ doorId: 1 })
+  })
+)
+
 it.live("a start looks only at what still counts, however much there is", () =>
   Effect.gen(function* () {
     const { process, another, store, ports } = yield* makeSharedWorld

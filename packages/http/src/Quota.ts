@@ -11,7 +11,8 @@ import {
   type Principal,
   secondsUntil,
   spend,
-  spent
+  spent,
+  steadily
 } from "@latchkey/core"
 import { Effect, Schema } from "effect"
 
@@ -41,6 +42,7 @@ export interface Quota {
 export const makeQuota: Effect.Effect<Quota> = Effect.gen(function* () {
   const budgets = yield* CurrentBudgets
   const accounts: Accounts = new Map()
+  const steady = steadily()
 
   const holderOf = (principal: Principal): Holder | undefined => {
     switch (principal._tag) {
@@ -54,9 +56,10 @@ export const makeQuota: Effect.Effect<Quota> = Effect.gen(function* () {
   }
 
   return {
-    admit: (principal, { events, bytes }, at) => {
+    admit: (principal, { events, bytes }, asked) => {
       const holder = holderOf(principal)
       if (holder === undefined) return undefined
+      const at = steady(asked)
       const spendings = [
         ...(events === 0 ? [] : [{ account: `events of ${holder.name}`, budget: holder.events, cost: events }]),
         ...(bytes === 0 ? [] : [{ account: bytesOf(holder), budget: holder.kilobytes, cost: Math.max(1, bytes / KB) }])
@@ -64,10 +67,11 @@ export const makeQuota: Effect.Effect<Quota> = Effect.gen(function* () {
       const until = spend(accounts, spendings, at)
       return until === undefined ? undefined : new TooManyRequests({ retryAfter: secondsUntil(until, at) })
     },
-    answered: (principal, bytes, at) => {
+    answered: (principal, bytes, asked) => {
       const holder = holderOf(principal)
       if (holder === undefined || holder.kilobytes.every === 0) return
       const account = bytesOf(holder)
+      const at = steady(asked)
       note(accounts, account, spent(holder.kilobytes, accounts.get(account), at, bytes / KB), at)
     }
   }

@@ -1,7 +1,8 @@
 /** What users and organizations may ask for in a time: beyond it 429, and nothing is done. */
-import { UNLIMITED } from "@latchkey/core"
+import { BUDGETS, UNLIMITED } from "@latchkey/core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
+import { makeQuota } from "../src/Quota.ts"
 import {
   type Credentials,
   HOLDER,
@@ -108,4 +109,14 @@ it("residents, keys and bulk requests as large as a body can be leave a lock sma
   expect([full.status, full.body.error]).toEqual([400, "Lock full"])
   expect(full.body.message).toContain("at most 200 residents")
   expect((await lock.get("details")).text.length).toBeLessThan(70_000)
+})
+
+it("a budget that was used up while the clock was ahead comes back as fast as ever once it is right", () => {
+  const quota = Effect.runSync(makeQuota)
+  const { burst, every } = BUDGETS.userEvents
+  const admit = (at: number) => quota.admit({ _tag: "User", userId: OWNER }, { events: 1, bytes: 0 }, at)
+  const now = Date.UTC(2026, 8, 1)
+  for (let n = 0; n < burst; n++) expect(admit(now + 365 * 24 * HOUR)).toBeUndefined()
+  expect(admit(now)).toBeDefined()
+  expect(admit(now + every)).toBeUndefined()
 })

@@ -70,12 +70,12 @@ const hearing = Effect.gen(function* () {
     if (!isThingName(thing)) return
     if (!online) return yield* gone(thing)
     const isNew = !last.delete(thing)
-    last.set(thing, yield* Clock.currentTimeNanos)
+    last.set(thing, yield* Clock.monotonicTimeNanos)
     if (isNew || !shadows.isOnline(thing)) yield* note(shadows.connected(thing))
   })
 
   const forgetSilent = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeNanos
+    const now = yield* Clock.monotonicTimeNanos
     const silent = [...last].filter(([, at]) => now - at > MAX_SILENCE)
     for (const [thing] of silent) yield* gone(thing)
   })

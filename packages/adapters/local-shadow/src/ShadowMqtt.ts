@@ -238,7 +238,7 @@ export const serve = Effect.fnUntraced(function* ({
   return server.address() as AddressInfo
 })
 
-const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+const nowMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** In seconds; 0 asks for none. */
 const keepAliveOf = (asked: number): number => (asked === 0 ? MAX_KEEP_ALIVE : Math.min(asked, MAX_KEEP_ALIVE))

@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
 import { LocalShadow, ShadowBridge } from "@latchkey/local-shadow"
 import { Aedes } from "aedes"
-import { Effect, Exit, Scope } from "effect"
+import { Clock, Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
 import { connectDevice, inMemory } from "./mqttFixture.ts"
@@ -65,6 +65,28 @@ describe("a device", () => {
       yield* until(() => !shadows.isOnline("lock"))
       lock.say("update", report)
       yield* until(() => shadows.isOnline("lock"))
+    }).pipe(Effect.scoped, Effect.provide(inMemory))
+  )
+
+  it.effect("that fell silent is gone after 20 minutes, though the clock was set back meanwhile", () =>
+    Effect.gen(function* () {
+      const clock = yield* Effect.clockWith(Effect.succeed)
+      const hour = 3_600_000_000_000n
+      let behind = 0n
+      const settable: Clock.Clock = {
+        ...clock,
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() - behind,
+        currentTimeNanos: Effect.map(clock.currentTimeNanos, (now) => now - behind)
+      }
+      yield* Effect.gen(function* () {
+        const { url, shadows } = yield* bridged
+        const lock = yield* connectDevice(url, "lock")
+        lock.say("update", report)
+        yield* until(() => shadows.isOnline("lock"))
+        behind = hour
+        yield* TestClock.adjust("21 minutes")
+        yield* until(() => !shadows.isOnline("lock"))
+      }).pipe(Effect.provideService(Clock.Clock, settable))
     }).pipe(Effect.scoped, Effect.provide(inMemory))
   )
 

@@ -17,8 +17,11 @@ export interface DatabaseOptions {
   readonly busyTimeout: number
 }
 
-/** A file that this version of Latchkey must not touch; `message` says why and what to do. */
-export class WrongVersion extends Error {}
+/** A file that must not be touched; `message` says why and what to do. */
+export class Unusable extends Error {}
+
+/** A newer Latchkey wrote the file. */
+export class WrongVersion extends Unusable {}
 
 /** Content that no version of Latchkey writes, where SQLite itself sees no fault. */
 export class Damaged extends Error {}
@@ -142,7 +145,7 @@ const refuseNewer = (db: DatabaseSync, file: string, latest: number): void => {
 /** What is wrong with a file, and what to do about it; `remedy` is for one that is damaged. */
 export const explain = (error: unknown, file: string, remedy = "Restore it from a backup."): string => {
   const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof WrongVersion) return message
+  if (error instanceof Unusable) return message
   if (error instanceof Damaged) return damaged(file, message, remedy)
   switch (resultCode(error)) {
     case BUSY:

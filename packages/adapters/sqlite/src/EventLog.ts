@@ -6,7 +6,7 @@
 import type { DatabaseSync } from "node:sqlite"
 import type { Appended, Receipt, Reservation, Settlement, Snapshot } from "@latchkey/core"
 import { whileBusy } from "./Database.ts"
-import { markHalfImported } from "./HalfImport.ts"
+import { HalfImported, halfImported, markHalfImported } from "./HalfImport.ts"
 
 /** An event in the order of its columns, JSON as text: what crosses to the writer thread must be cheap to copy. */
 export type EventColumns = readonly [
@@ -73,6 +73,9 @@ const PRUNE_EVERY = 60 * 60 * 1000
 /** Most that one pruning deletes, since appends wait for it; when there is more, the next one comes at once. */
 const PRUNE_AT_ONCE = 1_000
 
+const goesOnWithImport = (request: WriteRequest): boolean =>
+  request.op === "import" && (request.events.length > 0 || request.last)
+
 const done: WriteAnswer = { _tag: "Done" }
 const discarded: Settlement = { _tag: "Discarded" }
 
@@ -83,6 +86,8 @@ export class EventLog {
   readonly #sql: ReturnType<typeof statements>
   readonly #streams = new Map<string, StreamState>()
   #dataVersion: unknown
+  /** Why nothing but an import may write, if so: another process has begun one. */
+  #half: string | undefined
   #prunedAt = 0
 
   constructor(db: DatabaseSync) {
@@ -114,6 +119,7 @@ export class EventLog {
   }
 
   #answer(request: WriteRequest): WriteAnswer {
+    if (this.#half !== undefined && !goesOnWithImport(request)) throw new HalfImported(this.#half)
     switch (request.op) {
       case "append":
         return this.#append(request)
@@ -303,6 +309,7 @@ export class EventLog {
     this.#forget()
     this.#dataVersion = dataVersion
     this.head = Number(this.#sql.head.get()?.["head"])
+    this.#half = halfImported(this.#db, this.#db.location() ?? "")
   }
 
   #forget() {

@@ -3,7 +3,7 @@
  * a slice at a time, so that whoever writes meanwhile waits for a slice at most.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
-import { Damaged } from "./Database.ts"
+import { Damaged, isOtherSchema } from "./Database.ts"
 
 /** Rows of a slice: a millisecond or two. */
 const SLICE = 2000
@@ -30,7 +30,7 @@ export const makeScrub = (db: DatabaseSync): (() => boolean) => {
     if (walk === undefined) return true
     db.exec("PRAGMA shrink_memory")
     // What the statement selects is what SQLite stores.
-    const found: ReadonlyArray<unknown> = walk.statement.all(...key, SLICE)
+    const found: ReadonlyArray<unknown> = readOf(walk.statement, [...key, SLICE])
     const rows = found as ReadonlyArray<Row>
     walk.check?.(rows, key)
     const last = rows.at(-1)
@@ -44,23 +44,44 @@ export const makeScrub = (db: DatabaseSync): (() => boolean) => {
   }
 }
 
+/** JSON that is none makes an index on what is in it unreadable: which event that is, the walk over all of them tells. */
+const readOf = (statement: StatementSync, parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> => {
+  try {
+    return statement.all(...parameters)
+  } catch (error) {
+    if (isOtherSchema(error)) return []
+    throw error
+  }
+}
+
 const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
-  const walk = (sql: string, first: Walk["first"], check?: Walk["check"]): Walk => {
-    const statement = db.prepare(`${sql} LIMIT ?`)
+  const prepared = (sql: string) => {
+    const statement = db.prepare(sql)
     statement.setReturnArrays(true)
-    return { statement, first, ...(check && { check }) }
+    return statement
   }
-  /** The rest of one value, then the values behind it: a comparison of pairs would not find its place in an expression. */
-  const ofIndex = (index: string, table: string, column: string, where: string): Walk => {
-    const rows = (which: string) =>
-      `SELECT * FROM (SELECT ${column}, rowid FROM ${table} INDEXED BY ${index} WHERE ${where} AND ${which} LIMIT ${SLICE})`
-    return walk(
-      `${rows(`${column} = ?1 AND rowid > ?2 ORDER BY rowid`)}
-       UNION ALL ${rows(`${column} > ?1 ORDER BY ${column}, rowid`)}`,
-      // Numbers sort before texts.
-      [Number.MIN_SAFE_INTEGER, 0]
-    )
+  const walk = (sql: string, first: Walk["first"], check?: Walk["check"]): Walk => ({
+    statement: prepared(`${sql} LIMIT ?`),
+    first,
+    ...(check && { check })
+  })
+  /** An index of its own, in which a key may be there any number of times; `where` is the one that the index has. */
+  const walkIndex = (
+    table: string,
+    index: string,
+    key: string,
+    where: string,
+    first: SQLInputValue
+  ): ReadonlyArray<Walk> => {
+    if (hasIndex.get(index) === undefined) return []
+    const rows = (after: string) =>
+      `SELECT * FROM (SELECT ${key}, rowid FROM ${table} INDEXED BY ${index} WHERE ${where} AND ${after} LIMIT ?3)`
+    const [same, next] = [rows(`${key} = ?1 AND rowid > ?2 ORDER BY rowid`), rows(`${key} > ?1 ORDER BY ${key}, rowid`)]
+    return [{ statement: prepared(`${same} UNION ALL ${next} LIMIT ?3`), first: [first, 0] }]
   }
+  const hasIndex = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?")
+  const notOfLock = "substr(stream, 1, 5) <> 'lock-'"
+  const [kind, lockId] = ["substr(stream, 1, instr(stream, '-'))", "data ->> '$.lockId'"]
   const content = db.prepare("SELECT data, principal FROM events WHERE position = ?")
   return [
     walk(
@@ -83,18 +104,12 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
     walk("SELECT command_id, length(events) FROM reservations WHERE command_id > ? ORDER BY command_id", [""]),
     walk("SELECT stream, length(state) FROM snapshots WHERE stream > ? ORDER BY stream", [""]),
     walk("SELECT event_id, length(command_id) FROM prepared_ids WHERE event_id > ? ORDER BY event_id", [""]),
-    // What an index leaves out, the walk has to leave out in the same words.
-    ofIndex("events_of_kind", "events", "substr(stream, 1, instr(stream, '-'))", "substr(stream, 1, 5) <> 'lock-'"),
-    ofIndex(
-      "events_about_lock",
-      "events",
-      "data ->> '$.lockId'",
-      "substr(stream, 1, 5) <> 'lock-' AND data ->> '$.lockId' IS NOT NULL"
-    ),
-    ofIndex("prepared_ids_of", "prepared_ids", "command_id", "true"),
-    ofIndex("reservations_pending", "reservations", "stream", "settled_at IS NULL"),
-    ofIndex("reservations_settled", "reservations", "settled_at", "settled_at IS NOT NULL"),
-    ofIndex("receipts_expiring", "receipts", "expires_at", "expires_at IS NOT NULL")
+    ...walkIndex("prepared_ids", "prepared_ids_of", "command_id", "TRUE", ""),
+    ...walkIndex("events", "events_of_kind", kind, notOfLock, ""),
+    ...walkIndex("events", "events_about_lock", lockId, `${notOfLock} AND ${lockId} IS NOT NULL`, -Infinity),
+    ...walkIndex("receipts", "receipts_expiring", "expires_at", "expires_at IS NOT NULL", -Infinity),
+    ...walkIndex("reservations", "reservations_settled", "settled_at", "settled_at IS NOT NULL", -Infinity),
+    ...walkIndex("reservations", "reservations_pending", "stream", "settled_at IS NULL", "")
   ]
 }
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { EventStore, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
-import { Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer, Option, Schedule } from "effect"
 import { makeFolder } from "./Database.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
 import * as SqliteReadModel from "./SqliteReadModel.ts"
@@ -44,9 +44,14 @@ export const layer = ({
       const path = yield* durable ? keptFolder(folder) : temporaryFolder
       const file = join(path, LOG)
       const store = yield* SqliteEventStore.make({ file, durable })
-      const readModel = yield* SqliteReadModel.make(join(path, "read-model.db"), (position) => {
-        if (position > (readWitness(file)?.position ?? 0)) keepWitness(file, { position })
-      })
+      const readModel = yield* SqliteReadModel.make(
+        join(path, "read-model.db"),
+        (position) => {
+          if (position > (readWitness(file)?.position ?? 0)) keepWitness(file, { position })
+        },
+        // The log is read without waiting. While it cannot be, nothing is known to be wrong.
+        (seen) => Option.getOrElse(Effect.runSync(Effect.option(holds(store, seen))), () => true)
+      )
       if (durable) yield* witnessed(file, store, readModel, restored)
       return Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
     })
@@ -72,13 +77,20 @@ const aFile = (folder: string): string => `${folder} is a file, or lies below on
 const witnessed = Effect.fnUntraced(function* (
   file: string,
   store: EventStore["Service"],
-  readModel: ReadModel["Service"],
+  readModel: SqliteReadModel.Witnessing,
   restored: boolean
 ) {
   // What was seen is read before the log: a server beside this process moves all of them on.
-  const seen = [readWitness(file), { position: yield* readModel.checkpoint }]
-  let isWhole = true
-  for (const witness of seen) if (witness !== undefined) isWhole &&= yield* holds(store, witness)
+  const seen = [readWitness(file), yield* readModel.seen] as const
+  const [witness, projected] = seen
+  const isSameLog = witness === undefined || (yield* holds(store, witness))
+  let isWhole = isSameLog && (yield* holds(store, projected))
+  if (isSameLog && !isWhole && witness?.eventId !== undefined && witness.position >= projected.position) {
+    // The log is the one that was here, further than the read model goes: so that one is not.
+    yield* Effect.logWarning("The read model was made from another log: filling it again from this one")
+    yield* readModel.reset
+    isWhole = true
+  }
 
   let kept = seen[0]?.position
   const keep = Effect.gen(function* () {

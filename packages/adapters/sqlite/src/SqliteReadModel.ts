@@ -29,6 +29,7 @@ import {
   WrongVersion,
   whileBusy
 } from "./Database.ts"
+import type { Witness } from "./Witness.ts"
 
 /** A step may drop what the one before it made, and set the checkpoint to 0: everything is projected again. */
 const migrations = [
@@ -67,7 +68,9 @@ const migrations = [
   DELETE FROM temp_keys;
   DELETE FROM known_users;
   UPDATE checkpoint SET position = 0;
-  `
+  `,
+  // Which event is at the checkpoint: so that what was made from another log is told apart.
+  "ALTER TABLE checkpoint ADD COLUMN event_id TEXT"
 ]
 
 const options: DatabaseOptions = {
@@ -77,6 +80,9 @@ const options: DatabaseOptions = {
   // The main thread waits so long, in milliseconds, for another process that projects into the same file.
   busyTimeout: 200
 }
+
+/** Milliseconds to wait at the start, when others may start too, on a machine that is busy with that. */
+const START_TIMEOUT = 5000
 
 /** Milliseconds between looks whether the write-ahead log has grown too large, and the file is still the one there. */
 const CARE_EVERY = 1000
@@ -88,12 +94,19 @@ interface Opened {
   readonly inode: number | undefined
 }
 
-/** Opens the read model on a file. Before it deletes a damaged one, it tells how far in the feed that one had come. */
+/** A read model that also tells what it has seen of the log. */
+export type Witnessing = ReadModel["Service"] & { readonly seen: Effect.Effect<Witness, ReadModelUnavailable> }
+
+/**
+ * Opens the read model on a file. Before it deletes a damaged one, it tells how far in the feed that one had come. A file
+ * that took its place meanwhile is used only if what it has seen `isOfLog`.
+ */
 export const make: (
   file: string,
-  onDelete: (checkpoint: number) => void
-) => Effect.Effect<ReadModel["Service"], ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(
-  function* (file, onDelete) {
+  onDelete: (checkpoint: number) => void,
+  isOfLog: (seen: Witness) => boolean
+) => Effect.Effect<Witnessing, ReadModelUnavailable, Scope.Scope> = Effect.fnUntraced(
+  function* (file, onDelete, isOfLog) {
     const unavailable = (cause: unknown) =>
       new ReadModelUnavailable({
         message: explain(cause, file, "It is deleted, and filled again from the event log."),
@@ -101,15 +114,19 @@ export const make: (
       })
 
     let opened: Opened | undefined
+    /** Whether another file has taken the place of the one that was open. */
+    let replaced = false
     const close = () => {
       opened?.db.close()
       opened = undefined
     }
-    const open = (): Opened => {
-      const db = openDatabase(file, options)
+    const open = (busyTimeout = options.busyTimeout): Opened => {
+      const db = openDatabase(file, { ...options, busyTimeout })
       try {
         const sql = statements(db)
-        checkpointOf(sql)
+        const seen = seenBy(sql)
+        if (replaced && !isOfLog(seen)) throw new Damaged("it was made from another log")
+        replaced = false
         return { db, sql, inode: inodeOf(file) }
       } catch (error) {
         db.close()
@@ -123,7 +140,8 @@ export const make: (
     const startAnew = () => {
       const inode = opened?.inode ?? inodeOf(file)
       close()
-      onDelete(salvage(file))
+      // What took its place unasked has seen nothing here.
+      if (!replaced) onDelete(salvage(file))
       if (inodeOf(file) === inode) for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
       opened = open()
     }
@@ -143,7 +161,7 @@ export const make: (
       ).pipe(Effect.andThen(Effect.try({ try: startAnew, catch: unavailable })))
 
     yield* Effect.addFinalizer(() => Effect.sync(close))
-    yield* Effect.try({ try: current, catch: unavailable }).pipe(
+    yield* Effect.try({ try: () => (opened = open(START_TIMEOUT)), catch: unavailable }).pipe(
       Effect.catchIf(
         ({ cause }) => isDisposable(cause),
         ({ cause }) => deleted(cause)
@@ -152,7 +170,10 @@ export const make: (
     const care = () => {
       if (opened === undefined) return
       // Another process may have found damage first: then there is a new file in the place of the open one.
-      if (inodeOf(file) !== opened.inode) return close()
+      if (inodeOf(file) !== opened.inode) {
+        replaced = true
+        return close()
+      }
       shrinkWal(opened.db, file)
     }
     yield* Effect.acquireRelease(
@@ -179,6 +200,8 @@ export const make: (
 
       checkpoint: attempt(({ sql }) => checkpointOf(sql)),
 
+      seen: attempt(({ sql }) => seenBy(sql)),
+
       apply: (events) =>
         transaction((sql) => {
           const checkpoint = checkpointOf(sql)
@@ -186,7 +209,7 @@ export const make: (
           const last = news.at(-1)
           if (last === undefined || news[0]?.position !== checkpoint + 1) return checkpoint
           applyNews(sql, news)
-          sql.moveCheckpoint.run(last.position)
+          sql.moveCheckpoint.run(last.position, last.eventId)
           return last.position
         }),
 
@@ -224,10 +247,14 @@ export const make: (
   }
 )
 
-const checkpointOf = (sql: Statements): number => {
+const checkpointOf = (sql: Statements): number => seenBy(sql).position
+
+/** The event at the checkpoint; its id is unknown where an earlier Latchkey was the last to write. */
+const seenBy = (sql: Statements): Witness => {
   const row = sql.checkpoint.get()
   if (row === undefined) throw new Damaged("it has no checkpoint")
-  return Number(row["position"])
+  const { position, event_id: eventId } = row
+  return { position: Number(position), ...(typeof eventId === "string" && { eventId }) }
 }
 
 /** The checkpoint of a file that is given up, as far as it can still be read. */
@@ -326,8 +353,8 @@ const TOUCH = "keys_count = keys_count + ?1, resident_count = resident_count + ?
 const statements = (db: DatabaseSync) => ({
   begin: db.prepare("BEGIN IMMEDIATE"),
   commit: db.prepare("COMMIT"),
-  checkpoint: db.prepare("SELECT position FROM checkpoint"),
-  moveCheckpoint: db.prepare("UPDATE checkpoint SET position = ?"),
+  checkpoint: db.prepare("SELECT position, event_id FROM checkpoint"),
+  moveCheckpoint: db.prepare("UPDATE checkpoint SET position = ?, event_id = ?"),
   createDevice: db.prepare("INSERT OR IGNORE INTO device_state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   setOrganization: db.prepare("UPDATE device_state SET org_id = ? WHERE lock_id = ?"),
   setUuid: db.prepare("UPDATE device_state SET lock_uuid = ?, thing_name = ? WHERE lock_id = ?"),
@@ -364,6 +391,6 @@ const statements = (db: DatabaseSync) => ({
     db.prepare("DELETE FROM temp_keys"),
     db.prepare("DELETE FROM known_users"),
     db.prepare("DELETE FROM users_of"),
-    db.prepare("UPDATE checkpoint SET position = 0")
+    db.prepare("UPDATE checkpoint SET position = 0, event_id = NULL")
   ]
 })

@@ -7,7 +7,7 @@ import { migrations } from "./migrations.ts"
 import { makeScrub } from "./Scrub.ts"
 
 /** Slices that are read before the log counts as open: a log that is not large is then known to be whole. */
-const SLICES_AT_OPEN = 20
+const SLICES_AT_OPEN = 30
 /** Milliseconds between slices that are read while it is open: until all of it was read once, and from then on. */
 const SCRUB_SOON = 20
 const SCRUB_EVERY = 1000

@@ -1,4 +1,7 @@
 /** Several processes on one folder, and processes that are killed. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
@@ -24,6 +27,24 @@ it.live(
       expect(stored.map(({ version }) => version)).toEqual(oneTo(600))
       expect(stored.map(({ position }) => position)).toEqual(oneTo(600))
       expect(stored.map(({ eventId }) => eventId).toSorted()).toEqual(facts.map(({ eventId }) => eventId).toSorted())
+    }).pipe(Effect.scoped),
+  TIMEOUT
+)
+
+it.live(
+  "starts though another first start holds the read model for a while",
+  () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const program = `
+        const { DatabaseSync } = require("node:sqlite")
+        const db = new DatabaseSync(${JSON.stringify(join(folder, "read-model.db"))})
+        db.exec("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE")
+        console.log("held")
+        setTimeout(() => process.exit(), 1000)`
+      const holder = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "-e", program])
+      yield* Effect.promise(() => once(holder.stdout, "data"))
+      expect(yield* ReadModel.use((model) => model.checkpoint).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(0)
     }).pipe(Effect.scoped),
   TIMEOUT
 )

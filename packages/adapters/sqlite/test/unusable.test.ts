@@ -2,6 +2,7 @@
 
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   openSync,
@@ -15,12 +16,13 @@ import {
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
-import { EventStore, ReadModel } from "@latchkey/core"
+import { EventStore, ReadModel, type StoredEvent } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Exit, Layer, Logger, Schedule, type Scope } from "effect"
-import { explain, openDatabase, WAL_BYTES } from "../src/Database.ts"
+import { Context, Effect, Exit, Layer, Logger, Result, Schedule, type Scope } from "effect"
+import { explain, openDatabase, openToRead, WAL_BYTES } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
+import { makeScrub } from "../src/Scrub.ts"
 import { event, runChild, temporaryFolder } from "./fixture.ts"
 
 const openStore = (folder: string) =>
@@ -301,6 +303,66 @@ test(
   })
 )
 
+test(
+  "damage is found whichever table or index of the log it is in",
+  Effect.gen(function* () {
+    const { folder: used, file } = yield* usedFolder
+    yield* EventStore.use((store) =>
+      Effect.gen(function* () {
+        const reserve = (commandId: string) => ({
+          commandId,
+          attempt: 1,
+          streamId: commandId,
+          thing: "thing",
+          deadline: 1
+        })
+        yield* store.append("pin-1", 0, [event({ lockId: 7 })], { id: "r", fingerprint: "f", expiresAt: 8e15 })
+        yield* store.saveSnapshot("pin-1", { version: 1, state: "s" })
+        yield* store.prepare(0, [event()], reserve("settled"))
+        yield* store.discard({ commandId: "settled", attempt: 1 })
+        yield* store.prepare(0, [event()], reserve("open"))
+      })
+    ).pipe(Effect.provide(Sqlite.layer({ folder: used })))
+    const db = new DatabaseSync(file)
+    const trees = db.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0").all()
+    db.close()
+    expect(trees.length).toBeGreaterThan(10)
+    const unnoticed: Array<unknown> = []
+    for (const { name, rootpage } of trees) {
+      const folder = yield* temporaryFolder
+      const copy = join(folder, "latchkey.db")
+      copyFileSync(file, copy)
+      const handle = openSync(copy, "r+")
+      writeSync(handle, Buffer.alloc(4096, 0xff), 0, undefined, (Number(rootpage) - 1) * 4096)
+      closeSync(handle)
+      const reader = openToRead(copy, migrations.length, 0)
+      const found = Result.try(() => {
+        const scrub = makeScrub(reader)
+        while (!scrub()) {}
+      })
+      reader.close()
+      if (Result.isSuccess(found)) unnoticed.push(name)
+    }
+    expect(unnoticed).toEqual([])
+  })
+)
+
+test(
+  "a log is read bit by bit to its end, however often a key is there",
+  Effect.gen(function* () {
+    const { folder, file } = yield* usedFolder
+    const many = Array.from({ length: 5_000 }, () => event({ lockId: 7 }))
+    yield* EventStore.use((store) => store.append("pin-1", 0, many)).pipe(Effect.provide(Sqlite.layer({ folder })))
+    const reader = openToRead(file, migrations.length, 0)
+    const scrub = makeScrub(reader)
+    let slices = 1
+    while (!scrub()) slices++
+    reader.close()
+    // Twelve walks, of which five read all events.
+    expect(slices).toBe(8 + 5 * 3)
+  })
+)
+
 describe("the read model is made anew when", () => {
   const checkpoint = (folder: string) =>
     ReadModel.use((model) => model.checkpoint).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
@@ -393,6 +455,83 @@ test(
       yield* Effect.exit(model.isKnownUser("ann"))
       expect(yield* model.checkpoint).toBe(50)
     }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+  })
+)
+
+describe("a read model that was made from another log is made anew", () => {
+  const project = (folder: string, events: number) =>
+    Effect.gen(function* () {
+      const [store, model] = [yield* EventStore, yield* ReadModel]
+      expect(yield* model.apply(yield* store.readAll(0, events))).toBe(events)
+    }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+  const fileOf = (folder: string) => join(folder, "read-model.db")
+  const checkpointOf = Effect.flatMap(ReadModel, (model) => model.checkpoint)
+
+  test(
+    "when the server starts",
+    Effect.gen(function* () {
+      const [{ folder }, { folder: other }] = [yield* usedFolder, yield* usedFolder]
+      yield* project(other, 30)
+      copyFileSync(fileOf(other), fileOf(folder))
+      expect(yield* Effect.provide(checkpointOf, Sqlite.layer({ folder }), { local: true })).toBe(0)
+      // One of this log that has not come as far stays.
+      yield* project(folder, 20)
+      expect(yield* Effect.provide(checkpointOf, Sqlite.layer({ folder }), { local: true })).toBe(20)
+    })
+  )
+
+  test(
+    "when it takes the place of the right one meanwhile",
+    Effect.gen(function* () {
+      const [{ folder }, { folder: other }] = [yield* usedFolder, yield* usedFolder]
+      yield* project(other, 30)
+      yield* project(folder, 20)
+      yield* Effect.gen(function* () {
+        expect(yield* checkpointOf).toBe(20)
+        for (const suffix of ["", "-wal", "-shm"]) rmSync(fileOf(folder) + suffix, { force: true })
+        copyFileSync(fileOf(other), fileOf(folder))
+        const looked = Effect.orElseSucceed(checkpointOf, () => 20)
+        while ((yield* looked) === 20) yield* Effect.sleep(20)
+        expect(yield* checkpointOf).toBe(0)
+      }).pipe(Effect.provide(Sqlite.layer({ folder })))
+      expect(JSON.parse(readFileSync(join(folder, "latchkey.witness"), "utf8"))).toMatchObject({ position: 50 })
+    })
+  )
+
+  test(
+    "but the start is refused while nothing tells which of the two is the right one",
+    Effect.gen(function* () {
+      const [{ folder }, { folder: other }] = [yield* usedFolder, yield* usedFolder]
+      yield* project(other, 30)
+      copyFileSync(fileOf(other), fileOf(folder))
+      rmSync(join(folder, "latchkey.witness"))
+      expect(yield* openingFails(folder)).toContain("LATCHKEY_RESTORED=yes")
+    })
+  )
+})
+
+test(
+  "while one process imports, nobody else writes or begins an import: it would be lost with the part that is there",
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const store = Effect.map(Layer.build(Layer.fresh(Sqlite.layer({ folder }))), Context.get(EventStore))
+    const [importing, serving] = [yield* store, yield* store]
+    const page = (position: number): ReadonlyArray<StoredEvent> => [
+      { ...event(), streamId: "s", version: position, position }
+    ]
+    yield* importing.importFeed([], false)
+    yield* importing.importFeed(page(1), false)
+    const writes = [
+      serving.append("other", 0, [event()]),
+      serving.saveSnapshot("ready", { version: 0, state: "" }),
+      serving.importFeed([], false)
+    ]
+    for (const write of writes) {
+      expect(yield* Effect.flip(write)).toMatchObject({ message: expect.stringContaining("part of an export") })
+    }
+    yield* importing.importFeed(page(2), false)
+    yield* importing.importFeed([], true)
+    expect(yield* serving.append("other", 0, [event()])).toMatchObject({ position: 3 })
   })
 )
 

@@ -29,6 +29,8 @@ const Envelope = Schema.Struct({
 /** The last line of an export. */
 const Seal = Schema.Struct({
   events: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  /** How many of them have the id of an earlier one, if any: logs of the first edition hold such, and keep them. */
+  doubles: Schema.optionalKey(Count),
   /** Of all bytes before this line, in hex. */
   sha256: Schema.String
 })
@@ -58,7 +60,8 @@ export const encodeLine = (event: StoredEvent): string => {
   })
 }
 
-export const encodeSeal = ({ events, sha256 }: Seal): string => JSON.stringify({ events, sha256 })
+export const encodeSeal = ({ events, doubles = 0, sha256 }: Seal): string =>
+  JSON.stringify({ events, ...(doubles > 0 && { doubles }), sha256 })
 
 /** What the line says, or what is wrong with it. A field that nobody knows is wrong: it could not be kept. */
 export const decodeLine = (line: string): Result.Result<Line, string> =>

@@ -16,6 +16,7 @@ const feed = Effect.gen(function* () {
   const store = yield* EventStore
   const head = yield* store.head
   const digest = createHash("sha256")
+  const ids = new Set<string>()
   const lines = Stream.unfold(
     0,
     Effect.fnUntraced(function* (position: number) {
@@ -25,13 +26,17 @@ const feed = Effect.gen(function* () {
       if (last !== undefined) {
         const page = events.map((event) => `${encodeLine(event)}\n`).join("")
         digest.update(page)
+        for (const { eventId } of events) ids.add(eventId)
         return [page, last.position] as const
       }
       if (position < head) {
         const message = `The log ends at event ${position}, and not at ${head}: it is damaged. Restore it from a backup.`
         return yield* new CannotWrite({ message })
       }
-      return [`${encodeSeal({ events: head, sha256: digest.digest("hex") })}\n`, head + 1] as const
+      return [
+        `${encodeSeal({ events: head, doubles: head - ids.size, sha256: digest.digest("hex") })}\n`,
+        head + 1
+      ] as const
     })
   )
   return { head, lines }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { fromStored, LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
 import { Effect, Option, Result, Schema, Stream } from "effect"
-import { decodeLine } from "./Envelope.ts"
+import { decodeLine, type Seal } from "./Envelope.ts"
 
 /** Bytes that are read at a time. */
 const CHUNK = 256 * 1024
@@ -17,8 +17,8 @@ export class BrokenExport extends Schema.TaggedError<BrokenExport>()("BrokenExpo
 export interface Page {
   readonly events: ReadonlyArray<StoredEvent>
   readonly bytes: number
-  /** The last line was there, and what it says of those before it is true. */
-  readonly isSealed: boolean
+  /** The last line, when it was there, and what it says of those before it is true. */
+  readonly seal: Seal | undefined
 }
 
 /** An export, and the name by which its user knows it. */
@@ -55,15 +55,15 @@ async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
   const digest = createHash("sha256")
   let count = 0
   let isPromised = false
-  let isSealed = false
+  let seal: Seal | undefined
   const take = (text: string): StoredEvent | undefined => {
-    if (isSealed) check(Result.fail("a line behind the last one"))
+    if (seal !== undefined) check(Result.fail("a line behind the last one"))
     const decoded = check(decodeLine(text))
     if (decoded._tag === "Seal") {
-      const { events, sha256 } = decoded.seal
+      seal = decoded.seal
+      const { events, sha256 } = seal
       if (events !== count) check(Result.fail(`${count} events where ${events} were exported`))
       if (sha256 !== digest.digest("hex")) check(Result.fail("what was exported read otherwise: its digest is another"))
-      isSealed = true
       return undefined
     }
     digest.update(`${text}\n`)
@@ -81,11 +81,11 @@ async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
       line += 1
     }
     if (rest.length > LONGEST_LINE) check(Result.fail("too long for an event"))
-    yield { events, bytes: chunk.length, isSealed }
+    yield { events, bytes: chunk.length, seal }
   }
   rest += text()
-  if (rest !== "" || (isPromised && !isSealed)) check(Result.fail("the file is cut off here"))
-  if (count === 0 && !isSealed) check(Result.fail("the file is empty"))
+  if (rest !== "" || (isPromised && seal === undefined)) check(Result.fail("the file is cut off here"))
+  if (count === 0 && seal === undefined) check(Result.fail("the file is empty"))
 }
 
 /** What an export holds. */
@@ -106,7 +106,7 @@ export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (b
   let count = 0
   let doubles = 0
   let firstDouble: { readonly line: number; readonly eventId: string } | undefined
-  let sealed = false
+  let last: Seal | undefined
   const faultOf = (event: StoredEvent): string | undefined => {
     const { position, streamId, version, type, eventId } = event
     if (ids.has(eventId)) {
@@ -121,8 +121,8 @@ export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (b
     const isKnown = lockOfStream(streamId) !== undefined && Object.hasOwn(LockEvent.cases, type)
     return isKnown && Option.isNone(fromStored(event)) ? `data that is none of ${type}` : undefined
   }
-  yield* Stream.runForEach(readEvents(source), ({ events, bytes, isSealed }) => {
-    sealed = isSealed
+  yield* Stream.runForEach(readEvents(source), ({ events, bytes, seal }) => {
+    last = seal
     for (const event of events) {
       count += 1
       const fault = faultOf(event)
@@ -130,11 +130,12 @@ export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (b
     }
     return Effect.sync(() => onBytes(bytes))
   })
-  if (sealed && firstDouble !== undefined) {
+  // How many the log held that was exported, the last line tells.
+  if (last !== undefined && firstDouble !== undefined && doubles !== last.doubles) {
     const { line, eventId } = firstDouble
     return yield* brokenAt(source.name, line, `event id ${eventId}, which an earlier event has`)
   }
-  return { events: count, doubles, isSealed: sealed } satisfies Content
+  return { events: count, doubles, isSealed: last !== undefined } satisfies Content
 })
 
 const brokenAt = (name: string, line: number, reason: string) =>
