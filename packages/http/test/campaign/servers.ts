@@ -1,0 +1,124 @@
+/** Several servers on one folder, and what happens to them: kills, stops, pauses, and clocks that jump. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { brokerOf, configured, type Environment, type Server, startServer } from "../harness/process.ts"
+import { between, type Chance } from "./chance.ts"
+
+const CLOCK = new URL("shiftedClock.ts", import.meta.url).href
+
+export interface Servers {
+  /** Where each can be asked; those that are gone, or are paused, do not answer. */
+  readonly urls: () => ReadonlyArray<string>
+  /** Where devices connect, likewise. */
+  readonly brokers: () => ReadonlyArray<string>
+  /** One thing after another happens to them, until `end` (by `performance.now()`). */
+  readonly suffer: (chance: Chance, end: number) => Promise<void>
+  /** All of them run, and their clocks are right. */
+  readonly recover: () => Promise<void>
+  /** Stops them as an operator does; answers how each ended. */
+  readonly stop: () => Promise<ReadonlyArray<number | null>>
+  readonly kill: () => Promise<void>
+  /** What happened to them, and how often. */
+  readonly told: ReadonlyMap<string, number>
+  /** All that they wrote to their terminals. */
+  readonly output: () => string
+}
+
+interface Member {
+  readonly environment: Environment
+  readonly clockFile: string
+  readonly outputs: Array<() => string>
+  server: Server
+  busy: boolean
+}
+
+export const startServers = async (folder: string, count: number, more: Environment): Promise<Servers> => {
+  const told = new Map<string, number>()
+  const tell = (what: string) => told.set(what, (told.get(what) ?? 0) + 1)
+  const members: Array<Member> = []
+  for (let index = 0; index < count; index++) {
+    const clockFile = join(folder, `clock-${index}`)
+    writeFileSync(clockFile, "0")
+    const environment = {
+      ...configured(folder),
+      ...more,
+      LATCHKEY_MQTT_PORT: "0",
+      NODE_OPTIONS: `--import=${CLOCK}`,
+      CLOCK_FILE: clockFile
+    }
+    const server = await startServer(environment)
+    members.push({ environment, clockFile, server, outputs: [server.output], busy: false })
+  }
+
+  const start = async (member: Member) => {
+    member.server = await startServer(member.environment)
+    member.outputs.push(member.server.output)
+  }
+  const setClock = (member: Member, millis: number) => {
+    writeFileSync(member.clockFile, String(Math.round(millis)))
+    member.server.signal("SIGUSR2")
+  }
+
+  const misfortunes = {
+    kill: async (member: Member, chance: Chance) => {
+      await member.server.kill()
+      await sleep(between(chance, 0, 1_500))
+      await start(member)
+    },
+    stop: async (member: Member, chance: Chance) => {
+      member.server.signal("SIGTERM")
+      await member.server.ended
+      await sleep(between(chance, 0, 500))
+      await start(member)
+    },
+    /** Shorter than anybody's patience, or longer than all of them and every lease. */
+    pause: async (member: Member, chance: Chance) => {
+      member.server.signal("SIGSTOP")
+      await sleep(chance() < 0.7 ? between(chance, 50, 2_500) : between(chance, 8_500, 13_000))
+      if (chance() < 0.3) return misfortunes.kill(member, chance)
+      member.server.signal("SIGCONT")
+    },
+    clock: async (member: Member, chance: Chance) =>
+      setClock(member, chance() < 0.1 ? -600_000 : between(chance, -45_000, 45_000))
+  }
+  const kinds = ["kill", "kill", "stop", "pause", "pause", "clock", "clock"] as const
+
+  return {
+    urls: () => members.map(({ server }) => server.url),
+    brokers: () => members.map(({ server }) => brokerOf(server)),
+    told,
+    suffer: async (chance, end) => {
+      const underWay = new Set<Promise<void>>()
+      while (performance.now() < end) {
+        await sleep(between(chance, 100, 1_200))
+        const kind = kinds[Math.floor(chance() * kinds.length)] ?? "clock"
+        const member = members[Math.floor(chance() * members.length)]
+        // Drawn whether it can happen or not: what a seed decides does not depend on who is quicker.
+        if (member === undefined || member.busy) continue
+        member.busy = true
+        tell(kind)
+        const happens = misfortunes[kind](member, chance).finally(() => {
+          member.busy = false
+          underWay.delete(happens)
+        })
+        happens.catch(() => {})
+        underWay.add(happens)
+      }
+      await Promise.all(underWay)
+    },
+    recover: async () => {
+      for (const member of members) setClock(member, 0)
+    },
+    stop: async () => {
+      for (const { server } of members) server.signal("SIGTERM")
+      return Promise.all(members.map(async ({ server }) => (await server.ended).code))
+    },
+    kill: async () => {
+      for (const { server } of members) server.signal("SIGCONT")
+      await Promise.all(members.map(({ server }) => server.kill()))
+    },
+    output: () =>
+      members.map(({ outputs }, n) => outputs.map((output) => `-- server ${n}\n${output()}`).join("\n")).join("\n")
+  }
+}
