@@ -57,7 +57,9 @@ export interface Clients {
   /** Most uses that each temp key was ever allowed. */
   readonly maxUses: ReadonlyMap<string, number>
   readonly ask: (wish: "CreateLock", chance: Chance) => Promise<void>
-  readonly run: (chance: Chance, end: number) => Promise<void>
+  readonly run: (chance: Chance, isOver: () => boolean) => Promise<void>
+  /** How many asks were answered well. */
+  readonly answered: () => number
 }
 
 const FOREVER = { exp: 4_000_000_000 }
@@ -77,6 +79,7 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
   let marks = 0
   const nextMark = () => `c0000000-0000-4000-8000-${(++marks).toString(16).padStart(12, "0")}`
   let slots = 0
+  let answered = 0
 
   const anyOrganization = (chance: Chance) => oneOf(chance, [organization, otherOrganization, superKey, superKey]) ?? {}
 
@@ -256,7 +259,10 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
       .then(async (response) => ({ status: response.status, body: JSON.parse(await response.text()) as Told }))
       .catch(() => undefined)
     const asked = { url, begun, ended: performance.now(), answer }
-    if (answer !== undefined && answer.status < 300) wish.onSuccess?.(answer.body, asked)
+    if (answer !== undefined && answer.status < 300) {
+      answered++
+      wish.onSuccess?.(answer.body, asked)
+    }
     return asked
   }
 
@@ -266,12 +272,14 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
     const repeats = chance() < 0.6 && wish.method === undefined
     const key = repeats ? `key-${asks.length}` : undefined
     const patience = () => oneOf(chance, [700, 3_000, 15_000]) ?? 0
-    const anyUrl = () => oneOf(chance, urls()) ?? ""
+    /** Of nobody when all of them are gone. */
+    const anyUrl = () => oneOf(chance, urls()) ?? "http://127.0.0.1:1"
     if (chance() < 0.3) {
       // Together with questions: what these find must not get into what is decided meanwhile.
       const url = anyUrl()
-      const questions = [1, 2].map(() => question(wish.lockId))
+      const questions = [0, 1, 2, 3].map(() => question(wish.lockId))
       const read = Promise.all(questions.map((one) => askOnce(one, url, undefined, patience())))
+      if (chance() < 0.5) await sleep(between(chance, 0, 4))
       tries.push(await askOnce(wish, url, key, patience()))
       for (const [index, one] of (await read).entries()) {
         const { op = "", lockId = 0 } = questions[index] ?? {}
@@ -295,8 +303,9 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
     openedWith,
     maxUses,
     ask: (_, chance) => fulfil(createLock(), chance),
-    run: async (chance, end) => {
-      while (performance.now() < end) {
+    answered: () => answered,
+    run: async (chance, isOver) => {
+      while (!isOver()) {
         const lockId = oneOf(chance, locks)?.lockId ?? 1
         const wish = chance() < 0.003 ? createLock() : wishes[oneOf(chance, weights) ?? ""]?.(chance, lockId)
         if (wish !== undefined) await fulfil(wish, chance)

@@ -8,12 +8,12 @@ import { between, type Chance } from "./chance.ts"
 const CLOCK = new URL("shiftedClock.ts", import.meta.url).href
 
 export interface Servers {
-  /** Where each can be asked; those that are gone, or are paused, do not answer. */
+  /** Where each can be asked that was not ended; those that are paused do not answer. */
   readonly urls: () => ReadonlyArray<string>
   /** Where devices connect, likewise. */
   readonly brokers: () => ReadonlyArray<string>
-  /** One thing after another happens to them, until `end` (by `performance.now()`). */
-  readonly suffer: (chance: Chance, end: number) => Promise<void>
+  /** One thing after another happens to them. */
+  readonly suffer: (chance: Chance, isOver: () => boolean) => Promise<void>
   /** All of them run, and their clocks are right. */
   readonly recover: () => Promise<void>
   /** Stops them as an operator does; answers how each ended. */
@@ -30,7 +30,9 @@ interface Member {
   readonly clockFile: string
   readonly outputs: Array<() => string>
   server: Server
+  /** Something happens to it. */
   busy: boolean
+  isThere: boolean
 }
 
 export const startServers = async (folder: string, count: number, more: Environment): Promise<Servers> => {
@@ -48,12 +50,13 @@ export const startServers = async (folder: string, count: number, more: Environm
       CLOCK_FILE: clockFile
     }
     const server = await startServer(environment)
-    members.push({ environment, clockFile, server, outputs: [server.output], busy: false })
+    members.push({ environment, clockFile, server, outputs: [server.output], busy: false, isThere: true })
   }
 
   const start = async (member: Member) => {
     member.server = await startServer(member.environment)
     member.outputs.push(member.server.output)
+    member.isThere = true
   }
   const setClock = (member: Member, millis: number) => {
     writeFileSync(member.clockFile, String(Math.round(millis)))
@@ -62,11 +65,13 @@ export const startServers = async (folder: string, count: number, more: Environm
 
   const misfortunes = {
     kill: async (member: Member, chance: Chance) => {
+      member.isThere = false
       await member.server.kill()
       await sleep(between(chance, 0, 1_500))
       await start(member)
     },
     stop: async (member: Member, chance: Chance) => {
+      member.isThere = false
       member.server.signal("SIGTERM")
       await member.server.ended
       await sleep(between(chance, 0, 500))
@@ -85,17 +90,19 @@ export const startServers = async (folder: string, count: number, more: Environm
   const kinds = ["kill", "kill", "stop", "pause", "pause", "clock", "clock"] as const
 
   return {
-    urls: () => members.map(({ server }) => server.url),
-    brokers: () => members.map(({ server }) => brokerOf(server)),
+    urls: () => members.filter(({ isThere }) => isThere).map(({ server }) => server.url),
+    brokers: () => members.filter(({ isThere }) => isThere).map(({ server }) => brokerOf(server)),
     told,
-    suffer: async (chance, end) => {
+    suffer: async (chance, isOver) => {
       const underWay = new Set<Promise<void>>()
-      while (performance.now() < end) {
+      while (!isOver()) {
         await sleep(between(chance, 100, 1_200))
         const kind = kinds[Math.floor(chance() * kinds.length)] ?? "clock"
         const member = members[Math.floor(chance() * members.length)]
-        // Drawn whether it can happen or not: what a seed decides does not depend on who is quicker.
-        if (member === undefined || member.busy) continue
+        // Seldom to all at once: somebody must go on with the work.
+        const isAlone = members.every((other) => other === member || other.busy)
+        const spares = chance() < 0.85 && isAlone && kind !== "clock"
+        if (member === undefined || member.busy || spares) continue
         member.busy = true
         tell(kind)
         const happens = misfortunes[kind](member, chance).finally(() => {
