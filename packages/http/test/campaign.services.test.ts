@@ -22,9 +22,9 @@ const ROUNDS = numberFrom("CAMPAIGN_ROUNDS", 1)
 const SECONDS = numberFrom("CAMPAIGN_SECONDS", 20)
 const SERVERS = numberFrom("CAMPAIGN_SERVERS", 2)
 const SEEDS = Array.from({ length: ROUNDS }, (_, round) => SEED + round)
-const LOCKS = 5
-const CLIENTS = 8
-/** Answers without which a round on a slow machine would say little. */
+const LOCKS = 3
+const CLIENTS = 12
+/** Commands without which a round on a slow machine would say little. */
 const ENOUGH = 300
 
 /** None but those of PINs, which cannot be off: nobody is stopped here for asking too often. */
@@ -109,7 +109,8 @@ const untold = (feed: ReadonlyArray<StoredEvent>, devices: Devices, clients: Cli
   const told = new Set(
     feed.filter(({ type }) => type === "CommandOutcomeReported").map(({ data }) => data["commandId"])
   )
-  return clients.locks.flatMap(({ uuid }) => devices.ran(uuid).filter((id) => !told.has(id))).length
+  const known = clients.locks.flatMap(({ uuid }) => [...devices.ran(uuid), ...devices.outcomes(uuid).keys()])
+  return known.filter((id) => !told.has(id)).length
 }
 
 const openBulks = (feed: ReadonlyArray<StoredEvent>): number =>

@@ -95,6 +95,7 @@ export const startServers = async (folder: string, count: number, more: Environm
     told,
     suffer: async (chance, isOver) => {
       const underWay = new Set<Promise<void>>()
+      for (const member of members) await misfortunes.clock(member, chance)
       while (!isOver()) {
         await sleep(between(chance, 100, 1_200))
         const kind = kinds[Math.floor(chance() * kinds.length)] ?? "clock"
@@ -105,10 +106,11 @@ export const startServers = async (folder: string, count: number, more: Environm
         if (member === undefined || member.busy || spares) continue
         member.busy = true
         tell(kind)
-        const happens = misfortunes[kind](member, chance).finally(() => {
+        const happens = misfortunes[kind](member, chance).then(() => {
           member.busy = false
           underWay.delete(happens)
         })
+        // Told at the end: a server that does not start again is a failure.
         happens.catch(() => {})
         underWay.add(happens)
       }
