@@ -310,6 +310,7 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
         const wish = chance() < 0.003 ? createLock() : wishes[oneOf(chance, weights) ?? ""]?.(chance, lockId)
         if (wish !== undefined) await fulfil(wish, chance)
         await sleep(between(chance, 0, 60))
+        while (urls().length === 0) await sleep(50)
       }
     }
   }
