@@ -47,8 +47,11 @@ it.each(SEEDS)(
       for (let n = 0; n < LOCKS; n++) await clients.ask("CreateLock", chance("create", n))
       const end = performance.now() + SECONDS * 1000
       const isOver = () => performance.now() > end && clients.answered() > ENOUGH
+      const rushes = chance("rushes")
+      const rush = (url: string) => clients.rush(url, rushes)
       const load = Array.from({ length: CLIENTS }, (_, n) => clients.run(chance("client", n), isOver))
-      await Promise.all([servers.suffer(chance("faults"), isOver), ...load])
+      await Promise.all([servers.suffer(chance("faults"), isOver, rush), ...load])
+      await clients.rushed()
       await servers.recover()
       await settled(folder.path, servers, devices, clients)
       expect(await servers.stop()).toEqual(Array.from({ length: SERVERS }, () => 0))

@@ -58,6 +58,9 @@ export interface Clients {
   readonly maxUses: ReadonlyMap<string, number>
   readonly ask: (wish: "CreateLock", chance: Chance) => Promise<void>
   readonly run: (chance: Chance, isOver: () => boolean) => Promise<void>
+  /** Asks a server for a device command at each lock, all at once; `rushed` ends when all are answered, or given up. */
+  readonly rush: (url: string, chance: Chance) => void
+  readonly rushed: () => Promise<unknown>
   /** How many commands were answered well. */
   readonly answered: () => number
 }
@@ -80,6 +83,7 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
   const nextMark = () => `c0000000-0000-4000-8000-${(++marks).toString(16).padStart(12, "0")}`
   let slots = 0
   let answered = 0
+  const rushing: Array<Promise<unknown>> = []
 
   const anyOrganization = (chance: Chance) => oneOf(chance, [organization, otherOrganization, superKey, superKey]) ?? {}
 
@@ -304,6 +308,17 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
     maxUses,
     ask: (_, chance) => fulfil(createLock(), chance),
     answered: () => answered,
+    rush: (url, chance) => {
+      for (const { lockId } of locks) {
+        const op = oneOf(chance, ["AddKey", "OpenLock"])
+        const wish = wishes[op ?? ""]?.(chance, lockId)
+        if (wish === undefined) continue
+        const { mark } = wish
+        const tried = askOnce(wish, url, undefined, 15_000)
+        rushing.push(tried.then((one) => asks.push({ op: wish.op, lockId: wish.lockId, mark, tries: [one] })))
+      }
+    },
+    rushed: () => Promise.all(rushing),
     run: async (chance, isOver) => {
       while (!isOver()) {
         const lockId = oneOf(chance, locks)?.lockId ?? 1

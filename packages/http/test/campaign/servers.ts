@@ -12,8 +12,8 @@ export interface Servers {
   readonly urls: () => ReadonlyArray<string>
   /** Where devices connect, likewise. */
   readonly brokers: () => ReadonlyArray<string>
-  /** One thing after another happens to them. */
-  readonly suffer: (chance: Chance, isOver: () => boolean) => Promise<void>
+  /** One thing after another happens to them, to some just after they were asked for much at once (`rush`). */
+  readonly suffer: (chance: Chance, isOver: () => boolean, rush: (url: string) => void) => Promise<void>
   /** All of them run, and their clocks are right. */
   readonly recover: () => Promise<void>
   /** Stops them as an operator does; answers how each ended. */
@@ -53,8 +53,16 @@ export const startServers = async (folder: string, count: number, more: Environm
     members.push({ environment, clockFile, server, outputs: [server.output], busy: false, isThere: true })
   }
 
+  /** As whatever looks after a server does: one that is paused in a transaction keeps the others from starting. */
+  const started = (environment: Environment): Promise<Server> =>
+    startServer(environment).catch(async (error: unknown) => {
+      if (!/holds the database .* locked|is locked by another/.test(String(error))) throw error
+      tell("locked start")
+      await sleep(500)
+      return started(environment)
+    })
   const start = async (member: Member) => {
-    member.server = await startServer(member.environment)
+    member.server = await started(member.environment)
     member.outputs.push(member.server.output)
     member.isThere = true
   }
@@ -80,20 +88,20 @@ export const startServers = async (folder: string, count: number, more: Environm
     /** Shorter than anybody's patience, or longer than all of them and every lease. */
     pause: async (member: Member, chance: Chance) => {
       member.server.signal("SIGSTOP")
-      await sleep(chance() < 0.7 ? between(chance, 50, 2_500) : between(chance, 8_500, 13_000))
+      await sleep(chance() < 0.7 ? between(chance, 50, 2_900) : between(chance, 8_500, 13_000))
       if (chance() < 0.3) return misfortunes.kill(member, chance)
       member.server.signal("SIGCONT")
     },
     clock: async (member: Member, chance: Chance) =>
       setClock(member, chance() < 0.1 ? -600_000 : between(chance, -45_000, 45_000))
   }
-  const kinds = ["kill", "kill", "stop", "pause", "pause", "clock", "clock"] as const
+  const kinds = ["kill", "kill", "stop", "pause", "pause", "pause", "pause", "clock", "clock"] as const
 
   return {
     urls: () => members.filter(({ isThere }) => isThere).map(({ server }) => server.url),
     brokers: () => members.filter(({ isThere }) => isThere).map(({ server }) => brokerOf(server)),
     told,
-    suffer: async (chance, isOver) => {
+    suffer: async (chance, isOver, rush) => {
       const underWay = new Set<Promise<void>>()
       for (const member of members) await misfortunes.clock(member, chance)
       while (!isOver()) {
@@ -106,6 +114,11 @@ export const startServers = async (folder: string, count: number, more: Environm
         if (member === undefined || member.busy || spares) continue
         member.busy = true
         tell(kind)
+        const [isRushed, after] = [chance() < 0.7, between(chance, 0, 60)]
+        if (isRushed && kind !== "clock") {
+          rush(member.server.url)
+          await sleep(after)
+        }
         const happens = misfortunes[kind](member, chance).then(() => {
           member.busy = false
           underWay.delete(happens)
