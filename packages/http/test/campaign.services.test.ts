@@ -25,7 +25,7 @@ const SEEDS = Array.from({ length: ROUNDS }, (_, round) => SEED + round)
 const LOCKS = 3
 const CLIENTS = 12
 /** Commands without which a round on a slow machine would say little. */
-const ENOUGH = 300
+const ENOUGH = 200
 
 /** None but those of PINs, which cannot be off: nobody is stopped here for asking too often. */
 const UNBOUNDED = {
