@@ -199,11 +199,16 @@ export class Locks extends Context.Service<
           events: ReadonlyArray<LockEvent>,
           stored: ReadonlyArray<NewEvent>
         ) {
+          const begun = yield* Clock.monotonicTimeNanos
           const deadline = (yield* Clock.currentTimeMillis) + patience
           const attempt = yield* prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
           const sent = { thing, commandId, attempt }
+          // From now on whoever waits for it here counts.
+          yield* settling.isDue(sent)
           const timeout = isByGuest(device) ? Duration.min(sendTimeout, GUEST_TIMEOUT) : sendTimeout
-          const notAfter = Math.min((yield* Clock.currentTimeMillis) + Duration.toMillis(timeout), deadline)
+          // Others count from when they first met the reservation, so this much is surely left, whatever the clock says.
+          const left = patience - Number(((yield* Clock.monotonicTimeNanos) - begun) / 1_000_000n)
+          const notAfter = (yield* Clock.currentTimeMillis) + Math.min(Duration.toMillis(timeout), left)
           const told = yield* shadow.send(thing, attempt === 1 ? device : { ...device, attempt }, notAfter).pipe(
             Effect.timeout(timeout),
             device._tag === "RemoveKey" ? identity : Effect.raceFirst(gaveWay(thing, turns)),

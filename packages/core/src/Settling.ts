@@ -5,7 +5,13 @@
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
 import { keepGoing } from "./Backoff.ts"
 import { DeviceShadow } from "./ports/DeviceShadow.ts"
-import { EventStore, type Reservation, type Settlement, type StoreUnavailable } from "./ports/EventStore.ts"
+import {
+  type Attempt,
+  EventStore,
+  type Reservation,
+  type Settlement,
+  type StoreUnavailable
+} from "./ports/EventStore.ts"
 import { logSeldom } from "./SeldomLog.ts"
 
 /** How long the shadow may take to say whether it holds a command. */
@@ -21,8 +27,8 @@ export class Settling extends Context.Service<
     readonly settle: (sent: Sent) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
     /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
     readonly accepted: (sent: Sent) => Effect.Effect<Settlement, StoreUnavailable>
-    /** Whether its writer has had its time, so that others may settle it. */
-    readonly isDue: (reservation: Pick<Reservation, "commandId" | "attempt" | "deadline">) => Effect.Effect<boolean>
+    /** Whether its writer has had its time since this process first asked, so that others may settle it. */
+    readonly isDue: (reservation: Attempt) => Effect.Effect<boolean>
   }
 >()("@latchkey/core/Settling") {
   /**
@@ -36,17 +42,11 @@ export class Settling extends Context.Service<
       Effect.gen(function* () {
         const store = yield* EventStore
         const shadow = yield* DeviceShadow
-        /** When this process first met reservations with a deadline of another clock, in its own monotonic time. */
+        /** When this process first met each reservation, by a clock that nobody sets. */
         const firstMet = new Map<string, bigint>()
 
-        const isDue = Effect.fnUntraced(function* ({
-          commandId,
-          attempt,
-          deadline
-        }: Parameters<Settling["Service"]["isDue"]>[0]) {
-          const left = deadline - (yield* Clock.currentTimeMillis)
-          if (left <= patience) return left <= 0
-          // Nobody sets a deadline that far away: the clock was set back. Its writer has its time from now on.
+        // By no time that the writer wrote down: its clock may be another one, and clocks are set.
+        const isDue = Effect.fnUntraced(function* ({ commandId, attempt }: Attempt) {
           const key = `${commandId} ${attempt}`
           const now = yield* Clock.monotonicTimeNanos
           const met = firstMet.get(key) ?? now

@@ -284,7 +284,7 @@ describe("a process that died between the two steps", () => {
     Effect.gen(function* () {
       const { execute, store, log } = yield* makeLock
       yield* store.prepare(1, [event], reservation)
-      yield* TestClock.adjust("4 seconds")
+      yield* TestClock.adjust("12 seconds")
       expect(yield* log).toEqual(["LockCreated"])
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(2)
     })
@@ -295,7 +295,7 @@ describe("a process that died between the two steps", () => {
       const { execute, ports, store, log } = yield* makeLock
       yield* store.prepare(1, [event], reservation)
       yield* Context.get(ports, DeviceShadow).send(lockUuid, command, Number.POSITIVE_INFINITY)
-      yield* TestClock.adjust("4 seconds")
+      yield* TestClock.adjust("12 seconds")
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
     })
@@ -304,28 +304,31 @@ describe("a process that died between the two steps", () => {
   it.effect("is settled by the next writer too, if that one comes before the sweep", () =>
     Effect.gen(function* () {
       const { execute, ports, store, log } = yield* makeLock
-      yield* TestClock.adjust("2 seconds")
+      yield* TestClock.adjust("2500 millis")
       yield* store.prepare(1, [event], reservation)
       yield* Context.get(ports, DeviceShadow).send(lockUuid, command, Number.POSITIVE_INFINITY)
+      const first = yield* Effect.forkChild(Effect.flip(execute({ _tag: "SetOwner", userId: "bob" })))
+      yield* TestClock.adjust("8 seconds")
+      expect(yield* Fiber.join(first)).toMatchObject({ _tag: "LockBusy" })
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "OwnerSet"])
     })
   )
 
-  it.effect("is settled when another starts", () =>
+  it.effect("is settled as soon after another starts as a writer may need", () =>
     Effect.gen(function* () {
       const { store, log, process } = yield* makeWorld
       yield* TestClock.adjust("2 seconds")
       yield* store.prepare(0, [event], reservation)
       yield* process()
-      yield* TestClock.adjust("1 millis")
+      yield* TestClock.adjust("8 seconds")
       expect(yield* store.unsettled).toEqual([])
       expect(yield* log).toEqual([])
     })
   )
 })
 
-describe("a deadline that no clock of this time would set", () => {
+describe("a deadline of another clock", () => {
   const HOUR = 3_600_000
   const event = {
     eventId: "orphan-1",
@@ -338,10 +341,10 @@ describe("a deadline that no clock of this time would set", () => {
   } as const
   const reservation = { commandId: "orphan", attempt: 1, streamId: "lock-7", thing: lockUuid, deadline: HOUR }
 
-  it.effect("keeps nobody waiting for longer than its writer may have needed: the sweep", () =>
+  it.effect.each([HOUR, -HOUR])("gives its writer as long as any other, and no longer: the sweep (%i)", (deadline) =>
     Effect.gen(function* () {
       const { store, log } = yield* makeLock
-      yield* store.prepare(1, [event], reservation)
+      yield* store.prepare(1, [event], { ...reservation, deadline })
       yield* TestClock.adjust("6 seconds")
       expect(yield* store.unsettled).toHaveLength(1)
       yield* TestClock.adjust("6 seconds")
@@ -349,7 +352,7 @@ describe("a deadline that no clock of this time would set", () => {
     })
   )
 
-  it.effect("keeps nobody waiting for longer than its writer may have needed: the next writer", () =>
+  it.effect("keeps the next writer waiting no longer than that", () =>
     Effect.gen(function* () {
       const { execute, store } = yield* makeLock
       yield* store.prepare(1, [event], reservation)
@@ -373,6 +376,60 @@ describe("a deadline that no clock of this time would set", () => {
       const again = yield* Effect.forkChild(execute({ _tag: "AddResident", name: "Ada" }, { commandId: "again" }))
       yield* TestClock.adjust("10 seconds")
       expect((yield* Fiber.join(again)).version).toBeGreaterThan(1)
+    })
+  )
+
+  it.effect("takes nothing from a writer that is slow", () =>
+    Effect.gen(function* () {
+      const { ports, process, store, log, held } = yield* makeLock
+      const gate = yield* Latch.make()
+      const inner = Context.get(ports, DeviceShadow)
+      const over = ports.pipe(
+        Context.add(EventStore, {
+          ...store,
+          prepare: (version, events, { deadline, ...rest }, receipt) =>
+            store.prepare(version, events, { ...rest, deadline: deadline - HOUR }, receipt)
+        }),
+        Context.add(DeviceShadow, {
+          ...inner,
+          send: (...command) => Effect.andThen(gate.await, inner.send(...command))
+        })
+      )
+      const execute = yield* process({ over })
+      const writer = yield* Effect.forkChild(execute(open))
+      yield* TestClock.adjust("2500 millis")
+      yield* gate.open
+      expect((yield* Fiber.join(writer)).version).toBe(2)
+      expect([yield* held, yield* log]).toEqual([["OpenLock"], ["LockCreated", "LockOpenRequested"]])
+    })
+  )
+})
+
+describe("a writer that others may have given up on", () => {
+  it.effect("sends nothing, though its clock was set back meanwhile", () =>
+    Effect.gen(function* () {
+      const { ports, process, store, log, held } = yield* makeLock
+      const gate = yield* Latch.make()
+      const inner = Context.get(ports, DeviceShadow)
+      let sent = 0
+      const over = ports.pipe(
+        Context.add(EventStore, {
+          ...store,
+          prepare: (...append) => Effect.tap(store.prepare(...append), () => gate.await)
+        }),
+        Context.add(DeviceShadow, {
+          ...inner,
+          send: (...command) => Effect.tap(inner.send(...command), () => Effect.sync(() => sent++))
+        })
+      )
+      const execute = yield* process({ over })
+      const writer = yield* Effect.forkChild(Effect.flip(execute(open)))
+      yield* TestClock.adjust("9 seconds")
+      yield* TestClock.setTime(1_000)
+      yield* gate.open
+      expect(yield* Fiber.join(writer)).toMatchObject({ ...unreachable, inDoubt: false })
+      expect(sent).toBe(0)
+      expect([yield* held, yield* log]).toEqual([[], ["LockCreated"]])
     })
   )
 })

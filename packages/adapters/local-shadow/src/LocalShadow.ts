@@ -18,7 +18,7 @@ import {
   type ShadowDeleted,
   type ShadowGot
 } from "./ShadowMessage.ts"
-import type { LastSeen, ShadowKey } from "./ShadowOperation.ts"
+import { type LastSeen, type ShadowKey, steadyMillis } from "./ShadowOperation.ts"
 import { checkNames, parseUpdate, ShadowRefused } from "./ShadowRequest.ts"
 import { openShadowStore, type ShadowStoreError, type ShadowWitness } from "./ShadowStore.ts"
 
@@ -121,8 +121,8 @@ export class LocalShadow extends Context.Service<
           const request = yield* Effect.fromResult(parseUpdate(json))
           const millis = yield* Clock.currentTimeMillis
           const now = secondsOf(millis)
-          // The worker has the machine's clock, and this fiber perhaps another: what both know is how long is left.
-          const limit = notAfter === undefined ? {} : { notAfter: Date.now() + notAfter - millis }
+          // What the worker and this fiber both know is how long is left, by a clock that nobody sets.
+          const limit = notAfter === undefined ? {} : { notAfter: steadyMillis() + notAfter - millis }
           const answer = yield* store
             .perform("update", { ...key(thing, shadowName), request, now, ...limit }, (answer) => {
               if (!("code" in answer)) events.tell(changeOf({ ...key(thing, shadowName), request, now, ...answer }))

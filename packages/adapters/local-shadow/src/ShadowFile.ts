@@ -4,7 +4,15 @@ import { closeSync, openSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { openPresences, PRESENCE_SCHEMA } from "./Presences.ts"
 import { applyUpdate, noShadow, type Refusal, type Shadow } from "./ShadowDocument.ts"
-import type { ByOthers, LastSeen, Operation, OperationName, Operations, ShadowKey } from "./ShadowOperation.ts"
+import {
+  type ByOthers,
+  type LastSeen,
+  type Operation,
+  type OperationName,
+  type Operations,
+  type ShadowKey,
+  steadyMillis
+} from "./ShadowOperation.ts"
 import { Damaged, openScrub } from "./ShadowScrub.ts"
 import { changesIn, openMade } from "./ShadowsMade.ts"
 
@@ -120,7 +128,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     read,
     update: (input) => {
       // Here, where the write lock is held: whatever the request waited for on its way counts.
-      if (input.notAfter !== undefined && Date.now() > input.notAfter) return { code: 408, message: "Too late" }
+      if (input.notAfter !== undefined && steadyMillis() > input.notAfter) return { code: 408, message: "Too late" }
       const previous = read(input)
       const isNew = input.name !== "" && previous.content === undefined
       if (isNew && Number(countNames.get(input.thing)?.names) >= MAX_NAMED) return tooManyNames

@@ -2,6 +2,9 @@
 import type { Schema } from "effect"
 import type { Refusal, Shadow, Updated, UpdateRequest } from "./ShadowDocument.ts"
 
+/** Milliseconds by a clock that nobody sets, the same in all threads. */
+export const steadyMillis = (): number => Number(process.hrtime.bigint()) / 1_000_000
+
 /** Names one shadow; the classic shadow's name is `""`. */
 export interface ShadowKey {
   readonly thing: string
@@ -34,7 +37,7 @@ export interface LastSeen {
 /** Every operation with its input and its answer. Each is atomic and, when it is answered, durable. */
 export interface Operations {
   readonly read: { readonly input: ShadowKey; readonly answer: Shadow }
-  /** `now` is in epoch seconds. After `notAfter`, in epoch milliseconds of the machine, it is refused with 408. */
+  /** `now` is in epoch seconds. After `notAfter`, by `steadyMillis`, it is refused with 408. */
   readonly update: {
     readonly input: ShadowKey & { readonly request: UpdateRequest; readonly now: number; readonly notAfter?: number }
     readonly answer: Updated | Refusal

@@ -7,6 +7,8 @@ import { DeviceShadow } from "@latchkey/core"
 import { LocalShadow, ShadowStoreError } from "@latchkey/local-shadow"
 import { Effect, Layer, Logger } from "effect"
 import { vi } from "vitest"
+import { openShadowFile } from "../src/ShadowFile.ts"
+import { steadyMillis } from "../src/ShadowOperation.ts"
 import { temporaryFolder } from "./fixture.ts"
 
 /** Why the shadows in a folder cannot be used, after something was done to the folder. */
@@ -252,3 +254,16 @@ it.live("makes its write-ahead log small again once a reader that kept its snaps
     ).pipe(Effect.provide(LocalShadow.layer({ folder })))
   })
 )
+
+it("what comes too late is refused, though the clock was set back meanwhile", () => {
+  const file = openShadowFile(":memory:", 8192)
+  const late = steadyMillis() - 1
+  vi.useFakeTimers({ toFake: ["Date"], now: 0 })
+  try {
+    const input = { thing: "thing", name: "", request: { state: {} }, now: 0, notAfter: late }
+    expect(file.commit([{ name: "update", input }]).answers).toMatchObject([{ code: 408 }])
+  } finally {
+    vi.useRealTimers()
+    file.close()
+  }
+})

@@ -79,7 +79,7 @@ export interface Reservation {
   readonly streamId: string
   /** The thing whose shadow is asked whether the command arrived. */
   readonly thing: string
-  /** Epoch milliseconds; after it, whoever meets the reservation settles it by evidence. */
+  /** Epoch milliseconds, by its writer's clock: how long it means to take. Others count for themselves; see `Settling`. */
   readonly deadline: number
   /** Appends that say so may pass; another `prepare` may not. See `EventStore.release`. */
   readonly released: boolean
@@ -106,7 +106,7 @@ export class VersionConflict extends Schema.TaggedError<VersionConflict>()("Vers
   actual: Schema.Number
 }) {}
 
-/** A prepared append holds the stream: wait for it, or settle it once its deadline has passed. */
+/** A prepared append holds the stream: wait for it, or settle it once its writer has had its time. */
 export class StreamReserved extends Schema.TaggedError<StreamReserved>()("StreamReserved", {
   streamId: Schema.String,
   commandId: Schema.String,

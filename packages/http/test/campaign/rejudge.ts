@@ -1,0 +1,131 @@
+/** Every decision in the log of a lock, judged again: it must follow from the state before it. */
+import { isDeepStrictEqual } from "node:util"
+import {
+  answeredIn,
+  decide,
+  evolveStored,
+  fromStored,
+  initial,
+  type Lock,
+  type LockCommand,
+  type LockEvent,
+  type Principal,
+  permit,
+  permitCreate,
+  type StoredEvent
+} from "@latchkey/core"
+import { Option, Result } from "effect"
+
+/** What a violation of the rules is called, for people. */
+export type Violation = string
+
+/** The lock at the end of its stream. */
+export const rejudge = (
+  lockId: number,
+  stream: ReadonlyArray<StoredEvent>,
+  grantedBy: (credentialUuid: string) => Principal | undefined
+): { readonly lock: Lock | undefined; readonly violations: ReadonlyArray<Violation> } => {
+  const violations: Array<Violation> = []
+  let lock: Lock | undefined = initial
+  for (let next = 0; next < stream.length; ) {
+    const first = stream[next]
+    if (first === undefined) break
+    const length = stream.slice(next).findIndex(({ commandId }) => commandId !== first.commandId)
+    const stored = stream.slice(next, length < 0 ? stream.length : next + length)
+    const about = `lock ${lockId} version ${first.version} (${stored.map(({ type }) => type).join(", ")})`
+    const events = stored.flatMap((event) => Option.toArray(fromStored(event)))
+    const command = commandOf(lockId, first, events, grantedBy)
+    if (command === undefined) violations.push(`${about}: nobody asks for these events`)
+    else {
+      const permitted = mayDo(lock, command)
+      if (Result.isFailure(permitted)) violations.push(`${about}: ${permitted.failure.message}`)
+      const decided = decide(lock, command)
+      if (Result.isFailure(decided)) violations.push(`${about}: ${decided.failure.message}`)
+      else if (!isDeepStrictEqual(decided.success.events.map(untimed), events.map(untimed)))
+        violations.push(`${about}: ${JSON.stringify(decided.success.events)} instead of ${JSON.stringify(events)}`)
+    }
+    for (const event of stored) lock = evolveStored(lock, event)
+    next += stored.length
+  }
+  return { lock, violations }
+}
+
+const mayDo = (lock: Lock | undefined, command: LockCommand) => {
+  if (lock === undefined)
+    return permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
+  return command._tag === "OpenDoor"
+    ? permit(command.grantedBy, lock, "CreateTempKey")
+    : permit(command.principal, lock, command._tag)
+}
+
+const untimed = ({ timestamp: _, ...event }: LockEvent) => event
+
+/** The command that leads to these events, and to no others. */
+const commandOf = (
+  lockId: number,
+  { commandId, at, principal }: StoredEvent,
+  [event, second]: ReadonlyArray<LockEvent>,
+  grantedBy: (credentialUuid: string) => Principal | undefined
+): LockCommand | undefined => {
+  const context = { lockId, commandId, at, principal }
+  switch (event?._tag) {
+    case "LockCreated": {
+      const { uuid, index = 1, serialNumber, vendorName, ownerId, keys } = event
+      return {
+        ...context,
+        _tag: "CreateLock",
+        uuid,
+        index,
+        ...(serialNumber !== undefined && { serialNumber }),
+        ...(vendorName !== undefined && { vendorName }),
+        ...(ownerId !== undefined && { ownerId }),
+        ...(keys !== undefined && { keys })
+      }
+    }
+    case "KeyAdded": {
+      const { keyUuid, keyIndexNumber, userId } = event
+      const more = { ...(keyIndexNumber !== undefined && { keyIndexNumber }), ...(userId !== undefined && { userId }) }
+      return { ...context, _tag: "AddKey", keyUuid, ...more }
+    }
+    case "KeyRemoved":
+      return { ...context, _tag: "RemoveKey", keyUuid: event.keyUuid }
+    case "KeyWriteRequested":
+      return { ...context, _tag: "WriteKey", keyUuid: event.keyUuid }
+    case "OwnerSet":
+      return { ...context, _tag: "SetOwner", userId: event.userId }
+    case "OrganizationSet":
+      return { ...context, _tag: "SetOrganization", orgId: event.orgId }
+    case "ResidentAdded":
+      return { ...context, _tag: "AddResident", name: event.name, userId: event.userId }
+    case "ResidentRemoved":
+      return { ...context, _tag: "RemoveResident", userId: event.userId }
+    case "TempKeyCreated": {
+      const { tempKeyUuid, accessMode, allowedUserIds, validFrom, validUntil, maxUses } = event
+      const terms = { tempKeyUuid, accessMode, allowedUserIds, validFrom, validUntil, maxUses }
+      return { ...context, _tag: "CreateTempKey", ...terms }
+    }
+    case "TempKeyUpdated":
+      return { ...context, _tag: "UpdateTempKey", tempKeyUuid: event.tempKeyUuid, ...event.changes }
+    case "TempKeyDeleted":
+      return { ...context, _tag: "DeleteTempKey", tempKeyUuid: event.tempKeyUuid }
+    case "TempKeyUsed": {
+      const { tempKeyUuid, userId } = event
+      const use = { tempKeyUuid, ...(userId !== undefined && { userId }) }
+      return { ...context, _tag: second === undefined ? "UseTempKey" : "OpenWithTempKey", ...use }
+    }
+    case "LockOpenRequested": {
+      const { requestId, reason, credentialUuid, doorId = 0 } = event
+      if (credentialUuid === undefined) {
+        const said = { ...(requestId !== undefined && { requestId }), ...(reason !== undefined && { reason }) }
+        return { ...context, _tag: "OpenLock", ...said }
+      }
+      const granter = grantedBy(credentialUuid)
+      const by = reason?.startsWith("PIN") ? "PIN" : "temp key"
+      return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, by, grantedBy: granter }
+    }
+    case "CommandOutcomeReported":
+      return { ...context, _tag: "RecordOutcome", answered: answeredIn(event) }
+    default:
+      return undefined
+  }
+}
