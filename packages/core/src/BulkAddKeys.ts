@@ -112,8 +112,8 @@ export class BulkAddKeys extends Context.Service<
         (now) => PREFIX + earliestUuid(now - Duration.toMillis(RESUME_WITHIN))
       )
 
-      const run = Effect.fnUntraced(function* (streamId: string) {
-        const isTried = streamId > (yield* earliestTried)
+      /** `isTried`: whether keys without an outcome are still added, or have failed unless they were added before. */
+      const run = Effect.fnUntraced(function* (streamId: string, isTried: boolean) {
         let job = yield* load(streamId)
         let patient = true
         while (job !== undefined && !isDone(job)) {
@@ -195,7 +195,8 @@ export class BulkAddKeys extends Context.Service<
       /** What this process works on, or waits to take over. */
       const underWay = new Set<string>()
 
-      const runInBackground = (streamId: string) =>
+      /** What was just asked for is tried, whatever time its id has: only `progress` sets one going that is too old. */
+      const runInBackground = (streamId: string, isTried = true) =>
         Effect.suspend(() => {
           if (underWay.has(streamId)) return Effect.void
           underWay.add(streamId)
@@ -207,7 +208,7 @@ export class BulkAddKeys extends Context.Service<
               Effect.retry(backoff)
             )
           const isFinished = Effect.map(load(streamId), (job) => job === undefined || isDone(job))
-          return untilStored(underLease(store, streamId, isFinished, untilStored(run(streamId)))).pipe(
+          return untilStored(underLease(store, streamId, isFinished, untilStored(run(streamId, isTried)))).pipe(
             Effect.catchCause((cause) =>
               Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", { streamId }, cause)
             ),
@@ -221,7 +222,7 @@ export class BulkAddKeys extends Context.Service<
         let after = yield* earliestTried
         while (true) {
           const streams = yield* store.streams(PREFIX, after, PAGE)
-          yield* Effect.forEach(streams, runInBackground, { discard: true })
+          yield* Effect.forEach(streams, (streamId) => runInBackground(streamId), { discard: true })
           if (streams.length < PAGE) return
           after = streams.at(-1) ?? after
         }
@@ -236,7 +237,7 @@ export class BulkAddKeys extends Context.Service<
       }
       /** Requests that other processes take on from now on: whoever of them falls silent leaves its share here. */
       const standBy = Effect.andThen(readOn(take), () =>
-        Effect.forEach(requested.splice(0), runInBackground, { discard: true })
+        Effect.forEach(requested.splice(0), (streamId) => runInBackground(streamId), { discard: true })
       )
       yield* Effect.repeat(standBy, Schedule.spaced(LEASE)).pipe(
         keepGoing("BulkAddKeys requests of other servers are not looked for"),
@@ -277,7 +278,7 @@ export class BulkAddKeys extends Context.Service<
           if (job === undefined || job.lockId !== lockId) return yield* Effect.fail(new BulkNotFound({ instanceId }))
           // No start goes on with one that is so old: its keys were added, or have failed, and whoever asks is told.
           const { streamId } = job.request
-          if (!isDone(job) && streamId <= (yield* earliestTried)) yield* runInBackground(streamId)
+          if (!isDone(job) && streamId <= (yield* earliestTried)) yield* runInBackground(streamId, false)
           return progressOf(job, instanceId)
         })
       }
