@@ -1,5 +1,5 @@
 /** The log as a file: out of a store, into another one, and out again. */
-import { spawn } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
@@ -12,7 +12,7 @@ import { MemoryEventStore } from "@latchkey/core/memory"
 import { lockFeed } from "@latchkey/core/testing"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Sink, Stdio } from "effect"
-import { afterAll } from "vitest"
+import { afterAll, beforeAll } from "vitest"
 import { encodeLine } from "../src/cli/Envelope.ts"
 import { CannotWrite, exportToFile, exportToStdout } from "../src/cli/exportEvents.ts"
 import { ImportStopped, importEvents, StoreNotEmpty } from "../src/cli/importEvents.ts"
@@ -278,9 +278,13 @@ describe("export", () => {
     expect(code).toBe(0)
   })
 
+  // One of its own: an export that is not refused would replace it, and /dev/null is everybody's.
+  const pipe = join(folder.path, "pipe")
+  beforeAll(() => void execFileSync("mkfifo", [pipe]))
+
   it.effect.each([
     ["a folder that is not there", join(folder.path, "no-such-folder", "file"), /^Cannot write /],
-    ["the place of a device", "/dev/null", /is no file\./]
+    ["the place of a pipe", pipe, /is no file\./]
   ] as const)("does not write into %s", ([, path, message]) =>
     Effect.gen(function* () {
       const refused = yield* Effect.flip(exportToFile(path))
