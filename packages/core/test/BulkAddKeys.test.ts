@@ -8,9 +8,9 @@ import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
 import { asked, lockId, operator } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
-/** A UUID of version 7 of the present, as the clock of these tests has it. */
-const instanceId = (age = 0) => {
-  const time = (Date.now() - age).toString(16).padStart(12, "0")
+/** A UUID of version 7, by default of the present, as the clock of these tests has it. */
+const instanceId = (millis = Date.now()) => {
+  const time = millis.toString(16).padStart(12, "0")
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000001`
 }
 
@@ -210,7 +210,9 @@ it.live(
       const { latchkey, process, log, store } = yield* makeWorld
       const execute = yield* process()
       yield* execute(create)
-      const { commandId, principal } = bulk(keys("key-1", "key-2"), { commandId: instanceId(2 * 86_400_000) })
+      const { commandId, principal } = bulk(keys("key-1", "key-2"), {
+        commandId: instanceId(Date.now() - 2 * 86_400_000)
+      })
       const id = `${commandId}-0`
       yield* execute({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: id, receipt: { id, fingerprint: id } })
       const data = { lockId, keys: [{ keyUuid: "key-1" }, { keyUuid: "key-2" }] }

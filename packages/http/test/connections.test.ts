@@ -245,7 +245,7 @@ it("while it stops, answers what was begun on a connection, says with the last t
   const answers = Promise.all([socket, halfway].map(readAll))
   socket.write(asked(one, "OpenLock", {}) + asked(two, "OpenLock", {}))
   halfway.write(asked(three, "OpenLock", {}) + rest.slice(0, -5))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 3)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 3, { timeout: 10_000 })
   const stopped = server.stop()
   socket.write(rest)
   halfway.write(rest.slice(-5))
@@ -267,7 +267,7 @@ it("while it stops, what was refused at a glance leaves after what came before i
   const socket = await connectTo(server.url)
   const answers = readAll(socket)
   socket.write(asked(lock, "OpenLock", {}) + asked(lock, "nothing", {}))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1, { timeout: 10_000 })
   const stopped = server.stop()
   // Long before the deadline of a shutdown.
   await server.pass(5_000)
@@ -291,15 +291,15 @@ it("a request whose client is gone is carried out while the server stops, and is
   const lock = await createLock(server.url)
   const socket = await connectTo(server.url)
   socket.write(asked(lock, "OpenLock", {}))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1)
+  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1, { timeout: 10_000 })
   socket.destroy()
   const stopped = server.stop()
   // By now nothing but the command is left to wait for.
-  await vi.waitUntil(() =>
+  const isClosed = () =>
     fetch(server.url)
       .catch(() => "closed")
       .then((answer) => answer === "closed")
-  )
+  await vi.waitUntil(isClosed, { timeout: 10_000 })
   release()
   await stopped
   const feed = await Effect.runPromise(server.store.readAll(0, 10))

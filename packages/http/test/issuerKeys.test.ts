@@ -408,7 +408,9 @@ it("a key that is revoked or ends, or a token that ends, while the issuer's keys
         setOwner(lock, short) +
         setOwner(marker, { ...superKey, connection: "close" })
     )
-    await vi.waitUntil(async () => (await marker.get("details")).body.version === 2 && issuer.asked > 0)
+    await vi.waitUntil(async () => (await marker.get("details")).body.version === 2 && issuer.asked > 0, {
+      timeout: 10_000
+    })
     await Effect.runPromise(server.apiKeys.revoke(revoked.keyId))
     vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
     release()
