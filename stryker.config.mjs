@@ -1,6 +1,10 @@
 /** `npm run mutation`: breaks the rules in every way it knows, and counts how many of the breaks a test notices. */
 export default {
-  mutate: ["packages/core/src/TempKey.ts", "packages/core/src/LockAggregate.ts", "packages/core/src/AccessPolicy.ts"],
+  mutate: [
+    "packages/core/src/lock/TempKey.ts",
+    "packages/core/src/lock/LockAggregate.ts",
+    "packages/core/src/lock/AccessPolicy.ts"
+  ],
   testRunner: "vitest",
   vitest: { configFile: "stryker.vitest.config.ts", related: false },
   plugins: ["@stryker-mutator/vitest-runner"],

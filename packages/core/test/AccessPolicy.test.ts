@@ -1,11 +1,11 @@
 /** Who may do what: the whole of it, as a table. */
 import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
-import { type LockQuestion, permit, permitCreate, permitUser } from "../src/AccessPolicy.ts"
-import type { Lock } from "../src/Lock.ts"
-import type { LockRequestType } from "../src/LockCommand.ts"
-import { AccessDenied } from "../src/LockError.ts"
-import type { Principal } from "../src/Principal.ts"
+import { type LockQuestion, permit, permitCreate, permitUser } from "../src/lock/AccessPolicy.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import type { LockRequestType } from "../src/lock/LockCommand.ts"
+import { AccessDenied } from "../src/lock/LockError.ts"
+import type { Principal } from "../src/values/Principal.ts"
 import { created, type Fact, given } from "./scenario.ts"
 
 /** A lock of org-1 that ada owns, with a key of bob's and eve as a resident. */

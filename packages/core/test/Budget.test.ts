@@ -1,7 +1,7 @@
 /** Budgets that refill with time. */
 import { expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { type Accounts, budget, giveBack, secondsUntil, spend, steadily, UNLIMITED } from "../src/Budget.ts"
+import { type Accounts, budget, giveBack, secondsUntil, spend, steadily, UNLIMITED } from "../src/temp-key/Budget.ts"
 
 const NOW = 1_788_166_800_000
 const three = { account: "three", budget: budget(3, 3_600) }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Context, Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { BulkAddKeys, type BulkCommand } from "../src/BulkAddKeys.ts"
+import { BulkAddKeys, type BulkCommand } from "../src/locks/BulkAddKeys.ts"
 import { type Point, stoppingAt } from "./controlled.ts"
 import { lockId, lockUuid, operator } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"

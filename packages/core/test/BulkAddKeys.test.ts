@@ -1,10 +1,10 @@
 /** Many keys for one lock: answered at once, added one by one, whatever happens meanwhile. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Scope } from "effect"
-import { BulkAddKeys, type BulkCommand, type BulkProgress } from "../src/BulkAddKeys.ts"
-import { Locks } from "../src/Locks.ts"
-import type { Principal } from "../src/Principal.ts"
-import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
+import { BulkAddKeys, type BulkCommand, type BulkProgress } from "../src/locks/BulkAddKeys.ts"
+import { Locks } from "../src/locks/Locks.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
+import type { Principal } from "../src/values/Principal.ts"
 import { asked, lockId, operator } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 

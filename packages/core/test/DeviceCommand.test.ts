@@ -1,6 +1,6 @@
 /** What the hardware is told. */
 import { describe, expect, it } from "@effect/vitest"
-import { addCommand, type DeviceCommand, toDocument } from "../src/DeviceCommand.ts"
+import { addCommand, type DeviceCommand, toDocument } from "../src/device/DeviceCommand.ts"
 
 const open: DeviceCommand = { _tag: "OpenLock", commandId: "command-2", seq: 2, issuedAt: 1_000, expiresAt: 11_000 }
 const add: DeviceCommand = {

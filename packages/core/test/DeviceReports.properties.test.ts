@@ -1,10 +1,10 @@
 /** Reports come shuffled and more than once, in several processes: what is left of them is always the same. */
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Context, Effect, Schema } from "effect"
-import { DeviceReports } from "../src/DeviceReports.ts"
-import { Locks } from "../src/Locks.ts"
-import { Projector } from "../src/Projector.ts"
-import type { DeviceReport } from "../src/ports/DeviceShadow.ts"
+import type { DeviceReport } from "../src/device/DeviceShadow.ts"
+import { DeviceReports } from "../src/locks/DeviceReports.ts"
+import { Locks } from "../src/locks/Locks.ts"
+import { Projector } from "../src/read-model/Projector.ts"
 import { asked, clock, lockUuid } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

@@ -1,12 +1,12 @@
 /** What devices say, taken in. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
-import { DeviceReports, LONGEST_DETAIL } from "../src/DeviceReports.ts"
-import { Locks } from "../src/Locks.ts"
-import { Projector } from "../src/Projector.ts"
-import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/ports/DeviceShadow.ts"
-import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
-import { ReadModel } from "../src/ports/ReadModel.ts"
+import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/device/DeviceShadow.ts"
+import { DeviceReports, LONGEST_DETAIL } from "../src/locks/DeviceReports.ts"
+import { Locks } from "../src/locks/Locks.ts"
+import { Projector } from "../src/read-model/Projector.ts"
+import { ReadModel } from "../src/read-model/ReadModel.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { asked, clock, lockUuid, millis } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 

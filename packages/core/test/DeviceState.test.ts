@@ -2,11 +2,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { lockFeed } from "@latchkey/core/testing"
 import { Option } from "effect"
-import { type DeviceState, project } from "../src/DeviceState.ts"
-import { type Lock, lockOfStream, streamOfLock } from "../src/Lock.ts"
-import { evolve } from "../src/LockAggregate.ts"
-import { fromStored, toStored } from "../src/LockEvent.ts"
-import type { StoredEvent } from "../src/ports/EventStore.ts"
+import { type Lock, lockOfStream, streamOfLock } from "../src/lock/Lock.ts"
+import { evolve } from "../src/lock/LockAggregate.ts"
+import { fromStored, toStored } from "../src/lock/LockEvent.ts"
+import { type DeviceState, project } from "../src/read-model/DeviceState.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { clock, type Fact, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
 const stored = (fact: Fact, envelope: Partial<StoredEvent> = {}): StoredEvent => ({

@@ -1,9 +1,9 @@
 /** Why a shared key or its PIN opened a door, or did not: also for PINs that somebody guessed, which nobody writes down. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
-import { BUDGETS } from "../src/Budgets.ts"
-import { type ExplainRequest, Explanations } from "../src/Explanations.ts"
-import type { Principal } from "../src/Principal.ts"
+import { BUDGETS } from "../src/temp-key/Budgets.ts"
+import type { Principal } from "../src/values/Principal.ts"
+import { type ExplainRequest, Explanations } from "../src/why/Explanations.ts"
 import { millis, operator } from "./scenario.ts"
 import { makeSharedWorld, sharing, uuidOf } from "./shared.ts"
 

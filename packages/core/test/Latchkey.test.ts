@@ -2,9 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Deferred, Effect, Layer } from "effect"
-import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/Latchkey.ts"
-import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
-import { EventStore } from "../src/ports/EventStore.ts"
+import { DeviceShadow } from "../src/device/DeviceShadow.ts"
+import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/Latchkey.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
 const store = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)

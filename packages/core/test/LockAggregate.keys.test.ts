@@ -1,6 +1,6 @@
 /** The rules of a lock about its keys and about opening it: what follows, what the device is told, what is refused. */
 import { describe, it } from "@effect/vitest"
-import { KeyExists, KeyNotFound, KeyNotNamed, SlotTaken } from "../src/LockError.ts"
+import { KeyExists, KeyNotFound, KeyNotNamed, SlotTaken } from "../src/lock/LockError.ts"
 import { created, type Fact, given, lockId, millis, operator, type Request } from "./scenario.ts"
 
 const stamp = { commandId: "command-1", issuedAt: millis("09:00") }

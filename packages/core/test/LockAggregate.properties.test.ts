@@ -2,12 +2,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { lockCommands, lockHistory } from "@latchkey/core/testing"
 import { Arbitrary, HashMap, Option, Result, Schema } from "effect"
-import type { Lock } from "../src/Lock.ts"
-import { type Decision, decide, evolve, initial } from "../src/LockAggregate.ts"
-import type { LockCommand } from "../src/LockCommand.ts"
-import type { LockRefused } from "../src/LockError.ts"
-import { fromStored, type LockEvent, toStored, toWire } from "../src/LockEvent.ts"
-import { canonical, type TempKey } from "../src/TempKey.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import { type Decision, decide, evolve, initial } from "../src/lock/LockAggregate.ts"
+import type { LockCommand } from "../src/lock/LockCommand.ts"
+import type { LockRefused } from "../src/lock/LockError.ts"
+import { fromStored, type LockEvent, toStored, toWire } from "../src/lock/LockEvent.ts"
+import { canonical, type TempKey } from "../src/lock/TempKey.ts"
 import { flawsOfEvent } from "./contract.ts"
 
 /** One command of a life: the lock before it, what was decided, and the lock after it. */

@@ -1,9 +1,9 @@
 /** What the events of a lock make of it. */
 import { describe, expect, it } from "@effect/vitest"
 import { HashMap, HashSet } from "effect"
-import { type Lock, tempKeysOf } from "../src/Lock.ts"
-import { evolve, initial } from "../src/LockAggregate.ts"
-import type { LockEvent } from "../src/LockEvent.ts"
+import { type Lock, tempKeysOf } from "../src/lock/Lock.ts"
+import { evolve, initial } from "../src/lock/LockAggregate.ts"
+import type { LockEvent } from "../src/lock/LockEvent.ts"
 import { clock, created, type Fact, given, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"

@@ -1,6 +1,6 @@
 /** The rules of a lock about its temp keys: what follows from each command, and what is refused. */
 import { describe, expect, it } from "@effect/vitest"
-import { tempKeysOf } from "../src/Lock.ts"
+import { tempKeysOf } from "../src/lock/Lock.ts"
 import {
   EmptyWhitelist,
   EmptyWindow,
@@ -8,7 +8,7 @@ import {
   TempKeyExists,
   TempKeyNotFound,
   TempKeyNotValid
-} from "../src/LockError.ts"
+} from "../src/lock/LockError.ts"
 import { clock, created, type Fact, given, lockId, millis } from "./scenario.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"

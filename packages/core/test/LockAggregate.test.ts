@@ -1,7 +1,13 @@
 /** The rules of a lock, command by command: what follows, what the device is told, and what is refused. */
 import { describe, expect, it } from "@effect/vitest"
-import { actorOf, mayBePassed, mayPass } from "../src/LockAggregate.ts"
-import { LockNotFound, ResidentExists, ResidentNotFound, ResidentNotNamed, UuidUnchanged } from "../src/LockError.ts"
+import { actorOf, mayBePassed, mayPass } from "../src/lock/LockAggregate.ts"
+import {
+  LockNotFound,
+  ResidentExists,
+  ResidentNotFound,
+  ResidentNotNamed,
+  UuidUnchanged
+} from "../src/lock/LockError.ts"
 import { clock, created, type Fact, given, happened, lockId, lockUuid, type Request } from "./scenario.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"

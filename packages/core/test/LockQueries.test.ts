@@ -1,10 +1,10 @@
 /** What can be asked, by whom, and how fresh the answers are. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
-import { LockQueries } from "../src/LockQueries.ts"
-import { Locks } from "../src/Locks.ts"
-import type { Principal } from "../src/Principal.ts"
-import { ReadModel, ReadModelUnavailable } from "../src/ports/ReadModel.ts"
+import { LockQueries } from "../src/locks/LockQueries.ts"
+import { Locks } from "../src/locks/Locks.ts"
+import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
+import type { Principal } from "../src/values/Principal.ts"
 import { asked, clock, lockId, lockUuid, millis, operator, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

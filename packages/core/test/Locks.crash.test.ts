@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
-import { EventStore } from "../src/ports/EventStore.ts"
+import { DeviceShadow } from "../src/device/DeviceShadow.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { lockUuid } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

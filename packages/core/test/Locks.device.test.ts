@@ -2,9 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { fromStored } from "../src/LockEvent.ts"
-import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
-import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
+import { DeviceShadow } from "../src/device/DeviceShadow.ts"
+import { fromStored } from "../src/lock/LockEvent.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { clock, lockUuid, millis } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
-import type { Executed } from "../src/Locks.ts"
+import type { Executed } from "../src/locks/Locks.ts"
 import { clock, happened, lockId, lockUuid, millis, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

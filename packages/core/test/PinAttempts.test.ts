@@ -1,7 +1,8 @@
 /** Budgets of refused PINs. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { BUDGETS } from "../src/Budgets.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
+import { BUDGETS } from "../src/temp-key/Budgets.ts"
 import {
   type Account,
   accountsOf,
@@ -9,8 +10,7 @@ import {
   forgottenAfter,
   lockedUntil as lockedUntilOn,
   type PinCaller
-} from "../src/PinAttempts.ts"
-import type { StoredEvent } from "../src/ports/EventStore.ts"
+} from "../src/temp-key/PinAttempts.ts"
 import { pinKeyOf } from "./pinKey.ts"
 import { guest, organization } from "./shared.ts"
 

@@ -1,10 +1,10 @@
 /** What guessing comes to under the budgets: worked out from them, and as the documentation says. */
 import { readFileSync } from "node:fs"
 import { expect, it } from "@effect/vitest"
-import type { Budget } from "../src/Budget.ts"
-import { BUDGETS } from "../src/Budgets.ts"
-import { countPin, lockedUntil, MOST_KNOWN } from "../src/PinAttempts.ts"
-import { PIN_LENGTH } from "../src/Pins.ts"
+import type { Budget } from "../src/temp-key/Budget.ts"
+import { BUDGETS } from "../src/temp-key/Budgets.ts"
+import { countPin, lockedUntil, MOST_KNOWN } from "../src/temp-key/PinAttempts.ts"
+import { PIN_LENGTH } from "../src/temp-key/Pins.ts"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -1,10 +1,10 @@
 /** Refused PINs are counted exactly, by however many processes, and every refusal takes the same work. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Result } from "effect"
-import { BUDGETS } from "../src/Budgets.ts"
-import { knownCallersOf, MOST_KNOWN } from "../src/PinAttempts.ts"
-import type { Principal } from "../src/Principal.ts"
-import { EventStore, type NewEvent } from "../src/ports/EventStore.ts"
+import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
+import { BUDGETS } from "../src/temp-key/Budgets.ts"
+import { knownCallersOf, MOST_KNOWN } from "../src/temp-key/PinAttempts.ts"
+import type { Principal } from "../src/values/Principal.ts"
 import { millis } from "./scenario.ts"
 import { guest, makeSharedWorld, organization, otherOrganization, sharing, uuidOf } from "./shared.ts"
 

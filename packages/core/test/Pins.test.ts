@@ -1,7 +1,7 @@
 /** PINs: what is drawn, and what is kept of them. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { drawPin, hashPin, pinFor } from "../src/Pins.ts"
+import { drawPin, hashPin, pinFor } from "../src/temp-key/Pins.ts"
 import { pinKeyOf } from "./pinKey.ts"
 import { uuidOf } from "./shared.ts"
 

@@ -1,11 +1,11 @@
 /** Who somebody is: by kind and id together. Equal text makes nobody somebody else, and the empty id is nobody's. */
 import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
-import { permit, permitCreate, permitUser } from "../src/AccessPolicy.ts"
-import type { Lock } from "../src/Lock.ts"
-import type { Principal } from "../src/Principal.ts"
-import { isMaker, type SharedCredential } from "../src/SharedCredential.ts"
-import { admits } from "../src/TempKey.ts"
+import { permit, permitCreate, permitUser } from "../src/lock/AccessPolicy.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import { admits } from "../src/lock/TempKey.ts"
+import { isMaker, type SharedCredential } from "../src/temp-key/SharedCredential.ts"
+import type { Principal } from "../src/values/Principal.ts"
 import { created, type Fact, given, officeKey } from "./scenario.ts"
 
 /** Names that a user's token, an organization, or nobody may have. */

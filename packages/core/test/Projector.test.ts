@@ -3,9 +3,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { lockFeed, MemoryReadModel } from "@latchkey/core/testing"
 import { Arbitrary, Context, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Projector, rebuild } from "../src/Projector.ts"
-import { EventStore, type StoredEvent, StoreUnavailable } from "../src/ports/EventStore.ts"
-import { ReadModel, ReadModelUnavailable } from "../src/ports/ReadModel.ts"
+import { Projector, rebuild } from "../src/read-model/Projector.ts"
+import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { makeWorld } from "./world.ts"
 
 const owners = [

@@ -1,8 +1,8 @@
 /** Refused uses are kept, beside the lock's history and only so many of them. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
-import { EventStore, StoreUnavailable } from "../src/ports/EventStore.ts"
-import { KEPT_OF_KEY, KEPT_OF_LOCK, makeLackOf, type RefusedUse, streamOfRefused } from "../src/RefusedUses.ts"
+import { KEPT_OF_KEY, KEPT_OF_LOCK, makeLackOf, type RefusedUse, streamOfRefused } from "../src/locks/RefusedUses.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"

@@ -1,9 +1,9 @@
 /** Weekly windows: open exactly while the wall clock reads inside one, whatever happens to clocks. */
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { isOpenAt, NewSchedule, nextTurn, type Schedule, sameSchedule, Weekday } from "../src/Schedule.ts"
-import { instantOf, millisOf } from "../src/Text.ts"
-import { DAY, zoneNamed, zoneRules } from "../src/TimeZone.ts"
+import { isOpenAt, NewSchedule, nextTurn, type Schedule, sameSchedule, Weekday } from "../src/values/Schedule.ts"
+import { instantOf, millisOf } from "../src/values/Text.ts"
+import { DAY, zoneNamed, zoneRules } from "../src/values/TimeZone.ts"
 
 type Window = Schedule["windows"][number]
 const inZone = (timeZone: string, ...windows: [Window, ...Array<Window>]): Schedule => ({ timeZone, windows })

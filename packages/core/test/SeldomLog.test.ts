@@ -2,7 +2,7 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { TestClock } from "effect/testing"
-import { outcomesIn } from "../src/CommandsInShadow.ts"
+import { outcomesIn } from "../src/locks/CommandsInShadow.ts"
 
 it.effect("what a device reports that is no outcome is logged once a minute, with how often it happened", () => {
   const lines: Array<string> = []

@@ -2,9 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { evolve, evolveStored, initial } from "../src/LockAggregate.ts"
-import { toStored } from "../src/LockEvent.ts"
-import type { StoredEvent } from "../src/ports/EventStore.ts"
+import { evolve, evolveStored, initial } from "../src/lock/LockAggregate.ts"
+import { toStored } from "../src/lock/LockEvent.ts"
 import {
   type AnsweredCommand,
   answeredIn,
@@ -15,7 +14,8 @@ import {
   type SentCommand,
   sentWith,
   withPending
-} from "../src/SentCommand.ts"
+} from "../src/lock/SentCommand.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { created, type Fact, happened, lockUuid, millis } from "./scenario.ts"
 
 const stored = (fact: Fact, version: number, fields: Partial<StoredEvent> = {}): StoredEvent => ({

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Option, Result } from "effect"
 import fc from "fast-check"
-import type { PinKey } from "../src/Pins.ts"
-import { EventStore } from "../src/ports/EventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
+import type { PinKey } from "../src/temp-key/Pins.ts"
 import { clock, millis, operator } from "./scenario.ts"
 import { guest, makeSharedWorld, organization, otherOrganization, pinKey, sharing, thingOf, uuidOf } from "./shared.ts"
 

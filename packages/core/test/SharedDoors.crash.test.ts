@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { DeviceShadow } from "../src/ports/DeviceShadow.ts"
-import { EventStore } from "../src/ports/EventStore.ts"
+import { DeviceShadow } from "../src/device/DeviceShadow.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { makeSharedWorld, sharing, thingOf, uuidOf } from "./shared.ts"
 
 type Stop = "before" | "after"

@@ -2,7 +2,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { tempKeyAtEdge } from "@latchkey/core/testing"
 import { Schema } from "effect"
-import type { Schedule } from "../src/Schedule.ts"
 import {
   AccessMode,
   admits,
@@ -16,8 +15,9 @@ import {
   statusAt,
   TempKey,
   TempKeyStatus
-} from "../src/TempKey.ts"
-import { Instant, instantOf, UuidText } from "../src/Text.ts"
+} from "../src/lock/TempKey.ts"
+import type { Schedule } from "../src/values/Schedule.ts"
+import { Instant, instantOf, UuidText } from "../src/values/Text.ts"
 import { clock, officeKey as key, millis } from "./scenario.ts"
 
 const ADA = "ada00000-0000-4000-8000-00000000000a"

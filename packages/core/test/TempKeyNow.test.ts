@@ -2,8 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { tempKeyAtEdge } from "@latchkey/core/testing"
 import { Schema } from "effect"
-import { nextChangeAt, statusAt } from "../src/TempKey.ts"
-import { tempKeyAt } from "../src/TempKeyNow.ts"
+import { nextChangeAt, statusAt } from "../src/lock/TempKey.ts"
+import { tempKeyAt } from "../src/locks/TempKeyNow.ts"
 import { officeKey as key, millis } from "./scenario.ts"
 
 describe("tempKeyAt", () => {

@@ -1,7 +1,7 @@
 /** Instants as text and as numbers: what is remembered of them changes nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { edgeOf, Instant, instantOf, millisOf } from "../src/Text.ts"
+import { edgeOf, Instant, instantOf, millisOf } from "../src/values/Text.ts"
 
 /** Of the years that four digits can write. */
 const Millis = Schema.Int.check(Schema.isBetween({ minimum: -62167219200000, maximum: 253402300799999 }))

@@ -21,7 +21,7 @@ import {
   tempKeyAtEdge
 } from "@latchkey/core/testing"
 import { Arbitrary, Effect, Result, Schema } from "effect"
-import { Principal } from "../src/Principal.ts"
+import { Principal } from "../src/values/Principal.ts"
 
 const SAMPLES = 300
 const sample = <A>(arbitrary: Arbitrary.Arbitrary<A>) =>

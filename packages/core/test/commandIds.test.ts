@@ -1,7 +1,7 @@
 /** A command id is taken once, whatever it is used for: everything that is recorded under one id is what one command did. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
-import { BulkAddKeys } from "../src/BulkAddKeys.ts"
+import { BulkAddKeys } from "../src/locks/BulkAddKeys.ts"
 import { millis, operator } from "./scenario.ts"
 import { guest, makeSharedWorld, organization, sharing, uuidOf } from "./shared.ts"
 

@@ -3,8 +3,8 @@ import { Ajv, type ValidateFunction } from "ajv"
 import additions from "../../http/contract/additions.json" with { type: "json" }
 import commands from "../../http/contract/commands.schema.json" with { type: "json" }
 import events from "../../http/contract/events.schema.json" with { type: "json" }
-import type { LockRequestType } from "../src/LockCommand.ts"
-import type { LockEventType } from "../src/LockEvent.ts"
+import type { LockRequestType } from "../src/lock/LockCommand.ts"
+import type { LockEventType } from "../src/lock/LockEvent.ts"
 
 /** Formats say what the patterns beside them decide. */
 const ajv = new Ajv({ strict: true, validateFormats: false, allErrors: true })

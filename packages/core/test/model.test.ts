@@ -2,9 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Result } from "effect"
 import fc from "fast-check"
-import type { CommandContext } from "../src/LockCommand.ts"
-import type { Executed, ExecuteError } from "../src/Locks.ts"
-import { EventStore } from "../src/ports/EventStore.ts"
+import type { CommandContext } from "../src/lock/LockCommand.ts"
+import type { Executed, ExecuteError } from "../src/locks/Locks.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockUuid, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

@@ -1,6 +1,6 @@
 /** Server keys for tests. */
 import { createHmac } from "node:crypto"
-import type { PinKey } from "../src/Pins.ts"
+import type { PinKey } from "../src/temp-key/Pins.ts"
 
 export const pinKeyOf = (secret: string): PinKey => {
   const digest = (text: string) => createHmac("sha256", secret).update(text).digest("hex")

@@ -1,6 +1,6 @@
 /** What was kept of a lock, as a list. */
 import { Effect } from "effect"
-import { forEachRefusedUse, type RefusedUse } from "../src/RefusedUses.ts"
+import { forEachRefusedUse, type RefusedUse } from "../src/locks/RefusedUses.ts"
 
 export const refusedUsesAt = Effect.fnUntraced(function* (lockId: number) {
   const uses: Array<RefusedUse> = []

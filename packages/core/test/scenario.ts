@@ -1,14 +1,14 @@
 /** Given what happened to a lock, when somebody asks, then this follows: how the tests of the rules are told. */
 import { expect } from "@effect/vitest"
 import { Result } from "effect"
-import type { DeviceCommand } from "../src/DeviceCommand.ts"
-import type { Lock } from "../src/Lock.ts"
-import { decide, evolve, initial } from "../src/LockAggregate.ts"
-import type { CommandContext, LockCommand, LockRequest, OpenDoor } from "../src/LockCommand.ts"
-import type { LockRefused } from "../src/LockError.ts"
-import type { LockEvent } from "../src/LockEvent.ts"
-import type { Principal } from "../src/Principal.ts"
-import type { TempKey } from "../src/TempKey.ts"
+import type { DeviceCommand } from "../src/device/DeviceCommand.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import { decide, evolve, initial } from "../src/lock/LockAggregate.ts"
+import type { CommandContext, LockCommand, LockRequest, OpenDoor } from "../src/lock/LockCommand.ts"
+import type { LockRefused } from "../src/lock/LockError.ts"
+import type { LockEvent } from "../src/lock/LockEvent.ts"
+import type { TempKey } from "../src/lock/TempKey.ts"
+import type { Principal } from "../src/values/Principal.ts"
 
 export const lockId = 7
 export const lockUuid = "0b0e8400-e29b-41d4-a716-446655440000"

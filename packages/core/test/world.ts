@@ -1,11 +1,11 @@
 /** A world in memory: one store, read model and device shadow, and any number of processes over them. */
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
-import { layer } from "../src/Latchkey.ts"
-import type { CommandContext } from "../src/LockCommand.ts"
-import { Locks, type LocksOptions } from "../src/Locks.ts"
-import { EventStore } from "../src/ports/EventStore.ts"
-import { ReadModel } from "../src/ports/ReadModel.ts"
+import { layer } from "../src/latchkey/Latchkey.ts"
+import type { CommandContext } from "../src/lock/LockCommand.ts"
+import { Locks, type LocksOptions } from "../src/locks/Locks.ts"
+import { ReadModel } from "../src/read-model/ReadModel.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
 
 const memory = Layer.mergeAll(MemoryEventStore.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer)

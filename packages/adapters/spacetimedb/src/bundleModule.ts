@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
 
 // From the source, also when this runs built.
-const MODULE = fileURLToPath(new URL("../src/module/index.ts", import.meta.url))
+const MODULE = fileURLToPath(new URL("./module/index.ts", import.meta.url))
 
 /** The module as one file of JavaScript. */
 export const bundleModule = async (): Promise<string> => {

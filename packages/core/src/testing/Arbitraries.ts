@@ -3,15 +3,15 @@
  * they meet: slots are taken, limits are reached, and windows end at the very millisecond of a command.
  */
 import { Arbitrary, Result, Schema } from "effect"
-import { streamOfLock } from "../Lock.ts"
-import { decide, evolve, initial } from "../LockAggregate.ts"
-import type { LockCommand, LockRequest } from "../LockCommand.ts"
-import { type LockEvent, toStored } from "../LockEvent.ts"
-import type { Principal } from "../Principal.ts"
-import type { StoredEvent } from "../ports/EventStore.ts"
-import { CommandOutcome } from "../SentCommand.ts"
-import type { TempKey } from "../TempKey.ts"
-import { instantOf, millisOf } from "../Text.ts"
+import { streamOfLock } from "../lock/Lock.ts"
+import { decide, evolve, initial } from "../lock/LockAggregate.ts"
+import type { LockCommand, LockRequest } from "../lock/LockCommand.ts"
+import { type LockEvent, toStored } from "../lock/LockEvent.ts"
+import { CommandOutcome } from "../lock/SentCommand.ts"
+import type { TempKey } from "../lock/TempKey.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
+import type { Principal } from "../values/Principal.ts"
+import { instantOf, millisOf } from "../values/Text.ts"
 
 /** When every history begins, in epoch milliseconds. */
 const START = millisOf("2026-01-01T00:00:00.000Z")

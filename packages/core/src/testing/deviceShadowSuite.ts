@@ -1,8 +1,8 @@
 /** The conformance suite of device shadows: an adapter's test file calls it and needs little else. */
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, type Layer, Random, type Scope, Stream } from "effect"
-import { type DeviceCommand, SHADOW_LIMIT, toDocument } from "../DeviceCommand.ts"
-import { DeviceShadow, ShadowRejected } from "../ports/DeviceShadow.ts"
+import { type DeviceCommand, SHADOW_LIMIT, toDocument } from "../device/DeviceCommand.ts"
+import { DeviceShadow, ShadowRejected } from "../device/DeviceShadow.ts"
 import { clockPast } from "./clockPast.ts"
 
 const TIMEOUT = 20_000

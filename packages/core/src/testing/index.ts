@@ -1,5 +1,5 @@
 export * from "./Arbitraries.ts"
 export * from "./deviceShadowSuite.ts"
 export * from "./eventStoreSuite.ts"
-export * from "./memory.ts"
+export * from "../memory/memory.ts"
 export * from "./readModelSuite.ts"

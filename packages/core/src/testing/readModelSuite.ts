@@ -1,12 +1,12 @@
 /** The conformance suite of read models: an adapter's test file calls it and needs little else. */
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Effect, type Layer, Option, Schema } from "effect"
-import { streamOfLock } from "../Lock.ts"
-import type { LockEvent } from "../LockEvent.ts"
-import type { StoredEvent } from "../ports/EventStore.ts"
-import { type OwnedLock, ReadModel } from "../ports/ReadModel.ts"
+import { streamOfLock } from "../lock/Lock.ts"
+import type { LockEvent } from "../lock/LockEvent.ts"
+import * as MemoryReadModel from "../memory/MemoryReadModel.ts"
+import { type OwnedLock, ReadModel } from "../read-model/ReadModel.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { lockFeed } from "./Arbitraries.ts"
-import * as MemoryReadModel from "./MemoryReadModel.ts"
 import { about, aboutTempKey, created, feedOf, newThing, rowsOf, tempKeyCreated } from "./read-model/fixture.ts"
 
 const TIMEOUT = 30_000

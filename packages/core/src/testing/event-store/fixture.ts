@@ -1,6 +1,12 @@
 /** What each test of the event store suite works with: a store, and names that nobody else uses. */
 import { Effect, Random, type Schema, type Scope, Stream } from "effect"
-import { EventStore, type NewEvent, type Receipt, type Reservation, type StoredEvent } from "../../ports/EventStore.ts"
+import {
+  EventStore,
+  type NewEvent,
+  type Receipt,
+  type Reservation,
+  type StoredEvent
+} from "../../streams/EventStore.ts"
 
 /** Registers one test. */
 export type Check = (

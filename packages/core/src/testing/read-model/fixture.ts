@@ -1,10 +1,10 @@
 /** Feeds for the read model suite, and what a read model says about them. */
 import { Effect, Random } from "effect"
-import { lockOfStream, streamOfLock } from "../../Lock.ts"
-import { type LockEvent, toStored } from "../../LockEvent.ts"
-import type { StoredEvent } from "../../ports/EventStore.ts"
-import type { ReadModel } from "../../ports/ReadModel.ts"
-import { millisOf } from "../../Text.ts"
+import { lockOfStream, streamOfLock } from "../../lock/Lock.ts"
+import { type LockEvent, toStored } from "../../lock/LockEvent.ts"
+import type { ReadModel } from "../../read-model/ReadModel.ts"
+import type { StoredEvent } from "../../streams/EventStore.ts"
+import { millisOf } from "../../values/Text.ts"
 
 /** The instant of every event that the suite makes. */
 const TIME = "2026-01-01T00:00:00.000Z"

@@ -1,0 +1,79 @@
+/**
+ * The way to the hardware: commands are put into the shadow of a thing, and devices report what became of them.
+ * Semantics are those of the AWS IoT Device Shadow service.
+ */
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { CommandOutcome } from "../lock/SentCommand.ts"
+import type { DeviceCommand } from "./DeviceCommand.ts"
+
+/** The shadow did certainly not take the command, and will not: it is gone, refused it, or has no room for it. */
+export class ShadowRejected extends Schema.TaggedError<ShadowRejected>()("ShadowRejected", {
+  thing: Schema.String,
+  message: Schema.String
+}) {}
+
+/** Nobody knows whether the shadow took the command: ask `find`. */
+export class ShadowUnavailable extends Schema.TaggedError<ShadowUnavailable>()("ShadowUnavailable", {
+  thing: Schema.String,
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {}
+
+/**
+ * What a device said, or what was seen of it. `thing` is the name that its commands are sent to; `at` is epoch
+ * milliseconds. Reports may come in any order, and more than once.
+ */
+export type DeviceReport =
+  /** It has connected, or is gone; `at` by the clock of whoever saw it. */
+  | { readonly _tag: "Presence"; readonly thing: string; readonly online: boolean; readonly at: number }
+  /** It has written to the reported state of its shadow; `at` by the clock of the shadow. `reported` is what it wrote. */
+  | { readonly _tag: "State"; readonly thing: string; readonly reported: Schema.JsonObject; readonly at: number }
+  /** What became of a command; `at` by the device's own clock. */
+  | {
+      readonly _tag: "CommandOutcome"
+      readonly thing: string
+      readonly commandId: string
+      readonly outcome: CommandOutcome
+      readonly at: number
+      readonly detail?: string
+    }
+
+export class DeviceShadow extends Context.Service<
+  DeviceShadow,
+  {
+    /**
+     * Puts a command into the thing's shadow; when it answers, the shadow holds the command durably. Writes nothing
+     * after `notAfter` (epoch milliseconds): from then on others may settle the command by what the shadow holds.
+     */
+    readonly send: (
+      thing: string,
+      command: DeviceCommand,
+      notAfter: number
+    ) => Effect.Effect<void, ShadowRejected | ShadowUnavailable>
+
+    /**
+     * Whether the shadow holds this attempt at the command, or the device has acknowledged the command. `false` is final:
+     * the implementation has made sure (by a conditional write that moves the shadow's version on) that a lost `send` of
+     * this attempt can no longer arrive.
+     */
+    readonly find: (thing: string, commandId: string, attempt: number) => Effect.Effect<boolean, ShadowUnavailable>
+
+    /**
+     * Removes a command and its outcome from the shadow; with `attempt`, only the command, and only if the shadow holds
+     * this attempt at it. Idempotent.
+     */
+    readonly settle: (thing: string, commandId: string, attempt?: number) => Effect.Effect<void, ShadowUnavailable>
+
+    /** What devices report, from now on; outcomes that the shadow still holds come first. */
+    readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
+
+    /**
+     * Whether the thing is connected at this moment, where the implementation holds the connections: then its word counts,
+     * and never `true` in doubt. Without it, presence is what was reported last.
+     */
+    readonly isOnline?: (thing: string) => boolean
+
+    /** Fails while no command can be taken, where the implementation keeps the shadows itself: it writes something to learn it. */
+    readonly ready?: Effect.Effect<void, ShadowUnavailable>
+  }
+>()("@latchkey/core/DeviceShadow") {}

@@ -1,0 +1,129 @@
+/** What devices say, taken in: presence into the read model, outcomes of commands into the history of their lock. */
+import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
+import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
+import { lockOfStream } from "../lock/Lock.ts"
+import { type SentCommand, sentWith } from "../lock/SentCommand.ts"
+import { Projector } from "../read-model/Projector.ts"
+import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
+import { keepGoing, soon } from "../streams/Backoff.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { LockRepository } from "./LockRepository.ts"
+import { type ExecuteError, Locks } from "./Locks.ts"
+
+/** The report is not kept, or not altogether: hand it over again. */
+export type ReportError = ExecuteError | StoreUnavailable | ShadowUnavailable | ReadModelUnavailable
+
+type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
+
+/** How long a report waits for the read model to see what is in the log already. */
+const CATCH_UP = Duration.seconds(1)
+/** Reports that are taken in at the same time. */
+const AT_ONCE = 64
+/** Characters of a device's own words that are kept. */
+export const LONGEST_DETAIL = 500
+/** The times that a `Date` can say, in milliseconds before and after 1970. */
+const END_OF_TIME = 8.64e15
+
+export class DeviceReports extends Context.Service<
+  DeviceReports,
+  {
+    /**
+     * Takes in one report; when it answers, nothing of it can be lost. Reports may come in any order and any number of
+     * times, in whichever process. For what brings reports past the shadow's own stream, as a queue does.
+     */
+    readonly take: (report: DeviceReport) => Effect.Effect<void, ReportError>
+  }
+>()("@latchkey/core/DeviceReports") {
+  /** Also takes in what the shadow's own stream says, for as long as the layer lives. */
+  static readonly layer = Layer.effect(
+    DeviceReports,
+    Effect.gen(function* () {
+      const store = yield* EventStore
+      const shadow = yield* DeviceShadow
+      const readModel = yield* ReadModel
+      const repository = yield* LockRepository
+      const locks = yield* Locks
+      const projector = yield* Projector
+
+      /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
+      const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
+        const settlement = yield* store.commit(commandId, thing)
+        if (settlement._tag === "Discarded") return undefined
+        // The event that the device carries out is the last of its append.
+        const [event] = yield* store.readAll(settlement.position - 1, 1)
+        const lockId = event && lockOfStream(event.streamId)
+        const sent = event && sentWith(event)
+        return lockId === undefined || sent === undefined ? undefined : { lockId, sent }
+      })
+
+      /** By the lock: for a device that answers days later, when the store has forgotten how its command was settled. */
+      const pending = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
+        // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
+        if (!(yield* projector.catchUp(CATCH_UP)))
+          return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
+        const lockId = Option.getOrUndefined(yield* readModel.lockOfThing(thing))
+        if (lockId === undefined) return undefined
+        const { loaded, fresh } = yield* repository.load(lockId)
+        if (!fresh) yield* repository.refresh(loaded)
+        const sent = loaded.latest.lock?.pendingCommands.find(
+          (sent) => sent.commandId === commandId && sent.thing === thing
+        )
+        return sent && { lockId, sent }
+      })
+
+      const record = Effect.fnUntraced(function* (lockId: number, sent: SentCommand, report: OutcomeReport) {
+        const { commandId } = sent
+        const { outcome, detail } = report
+        const at = yield* Clock.currentTimeMillis
+        yield* locks.execute({
+          _tag: "RecordOutcome",
+          lockId,
+          commandId: `${commandId}-outcome`,
+          at,
+          principal: { _tag: "System" },
+          // A command has one outcome, however often it is reported: the one that came first.
+          receipt: { id: `outcome-${commandId}`, fingerprint: "" },
+          answered: {
+            ...sent,
+            outcome,
+            reportedAt: Math.abs(report.at) <= END_OF_TIME ? Math.trunc(report.at) : at,
+            ...(detail === undefined ? {} : { detail: keepable(detail) })
+          }
+        })
+      })
+
+      const takeOutcome = Effect.fnUntraced(function* (report: OutcomeReport) {
+        const { thing, commandId } = report
+        const answered = (yield* committed(report)) ?? (yield* pending(report))
+        if (answered !== undefined) yield* record(answered.lockId, answered.sent, report)
+        else yield* Effect.logDebug("A device answered a command that nobody sent it, or again", { thing })
+        // Only now: what is cleared is evidence of nothing any more.
+        yield* shadow.settle(thing, commandId)
+      })
+
+      const take = (report: DeviceReport): Effect.Effect<void, ReportError> => {
+        switch (report._tag) {
+          case "Presence":
+            return readModel.reportDevice(report.thing, report.online, report.at)
+          case "State":
+            return readModel.reportDevice(report.thing, undefined, report.at)
+          case "CommandOutcome":
+            return takeOutcome(report)
+        }
+      }
+
+      yield* shadow.reports.pipe(
+        // Reports do not wait for each other: outcomes are recorded once, and presence goes by its time.
+        Stream.mapEffect((report) => Effect.retry(take(report), soon), { concurrency: AT_ONCE, unordered: true }),
+        Stream.runDrain,
+        // Listening begins again with what the shadow still holds, so nothing that failed here is lost.
+        keepGoing("Device reports are not taken in"),
+        Effect.forkScoped
+      )
+      return { take }
+    })
+  )
+}
+
+/** A device may say anything: what every store can keep of it, and no more than is of use. */
+const keepable = (detail: string): string => detail.slice(0, LONGEST_DETAIL).toWellFormed().replaceAll("\0", "\uFFFD")

@@ -1,0 +1,202 @@
+/**
+ * Refused uses of temp keys. They change nothing, so they are no events of the lock: they are kept beside its stream, in
+ * one stream for each lock and day, and only so many of them. Whoever hammers at a door with an old link fills no store.
+ */
+import { Effect, HashSet, Option, Result, Schema } from "effect"
+import type { Lock } from "../lock/Lock.ts"
+import type { LockCommand } from "../lock/LockCommand.ts"
+import type { AccessDenied, ClockBehind, LockRefused } from "../lock/LockError.ts"
+import { canonical } from "../lock/TempKey.ts"
+import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { logSeldom } from "../streams/SeldomLog.ts"
+import { forEachPaged } from "../streams/Turns.ts"
+import { instantOf } from "../values/Text.ts"
+
+/** Why a use was refused: the status of the key, or that it is not for this user. */
+export const RefusalReason = Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted", "not-on-whitelist"])
+export type RefusalReason = typeof RefusalReason.Type
+
+/** A refused use, stored for ever: add cases and optional fields, never rename or remove one. When and by whom is in the envelope. */
+export const RefusedUseEvent = Schema.TaggedUnion({
+  TempKeyRefused: {
+    tempKeyUuid: Schema.String,
+    lockId: Schema.Int,
+    /** The version of the lock's stream that the refusal rests on. */
+    lockVersion: Schema.Int,
+    userId: Schema.optionalKey(Schema.String),
+    reason: RefusalReason
+  }
+})
+
+/** A refused use as it was kept. `at` is in epoch milliseconds. */
+export type RefusedUse = Omit<(typeof RefusedUseEvent)["Type"], "_tag"> &
+  Pick<StoredEvent, "eventId" | "at" | "principal">
+
+/** Most refused uses of one key that are kept of one day (UTC). */
+export const KEPT_OF_KEY = 20
+/** Most refused uses at one lock that are kept of one day (UTC). */
+export const KEPT_OF_LOCK = 200
+
+/** What a refusal is kept as; `undefined` for what is no use of a key that the lock has, or had. */
+const refusedUse = (
+  lock: Lock | undefined,
+  command: LockCommand,
+  refusal: LockRefused | AccessDenied | ClockBehind
+): (typeof RefusedUseEvent)["Type"] | undefined => {
+  if (lock === undefined || (command._tag !== "UseTempKey" && command._tag !== "OpenWithTempKey")) return undefined
+  const reason = reasonOf(lock, command.tempKeyUuid, refusal)
+  if (reason === undefined) return undefined
+  const { tempKeyUuid, userId } = command
+  const { lockId, version: lockVersion } = lock
+  return { _tag: "TempKeyRefused", tempKeyUuid, lockId, lockVersion, ...(userId && { userId }), reason }
+}
+
+/** What a refusal of a use is kept as; `undefined` when it is about no key that the lock has, or had. */
+export const reasonOf = (
+  { deletedTempKeys }: Lock,
+  tempKeyUuid: string,
+  refusal: LockRefused | AccessDenied | ClockBehind
+): RefusalReason | undefined => {
+  switch (refusal._tag) {
+    case "TempKeyNotValid":
+      return refusal.status
+    case "NotOnWhitelist":
+      return "not-on-whitelist"
+    case "TempKeyNotFound":
+      return HashSet.has(deletedTempKeys, canonical(tempKeyUuid)) ? "deleted" : undefined
+    default:
+      return undefined
+  }
+}
+
+const prefixOf = (lockId: number): string => `attempts-${lockId}-`
+
+/** The stream that holds the refused uses at a lock on the day (UTC) of an instant. */
+export const streamOfRefused = (lockId: number, at: number): string => prefixOf(lockId) + instantOf(at).slice(0, -14)
+
+/** What is known of one such stream: how long it is, and how much of that is of each key. */
+interface Kept {
+  readonly version: number
+  readonly ofKey: ReadonlyMap<string, number>
+}
+
+const nothing: Kept = { version: 0, ofKey: new Map() }
+
+/** Streams that a process remembers: older ones are read again. */
+const REMEMBERED = 1_000
+
+/**
+ * Keeps refused uses. Never fails: a refusal is answered whether it could be kept or not. Once a limit is reached,
+ * it costs nothing more than looking that up.
+ */
+export const makeRefusedUses = Effect.gen(function* () {
+  const store = yield* EventStore
+  const remembered = new Map<string, Kept>()
+
+  const load = Effect.fnUntraced(function* (streamId: string) {
+    const stored = yield* store.read(streamId, 0, KEPT_OF_LOCK)
+    const uses = stored.flatMap(refusedUseOf)
+    const kept = { ...uses.reduce((kept, { tempKeyUuid }) => plus(kept, tempKeyUuid), nothing), version: stored.length }
+    return remember(streamId, kept)
+  })
+
+  const remember = (streamId: string, kept: Kept): Kept => {
+    if (remembered.size >= REMEMBERED) remembered.clear()
+    remembered.set(streamId, kept)
+    return kept
+  }
+
+  const keep = Effect.fnUntraced(function* (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) {
+    const streamId = streamOfRefused(lock.lockId, command.at)
+    while (true) {
+      const kept = remembered.get(streamId) ?? (yield* load(streamId))
+      if (isFull(kept, use.tempKeyUuid)) return
+      const written = yield* Effect.result(store.append(streamId, kept.version, [envelope(command, lock, use)]))
+      if (Result.isSuccess(written)) {
+        remember(streamId, plus(kept, use.tempKeyUuid))
+        return
+      }
+      // The same command once more.
+      if (written.failure._tag === "EventExists") return
+      // Another process kept one too: look again whether there is room.
+      remembered.delete(streamId)
+      if (written.failure._tag !== "VersionConflict") return yield* Effect.fail(written.failure)
+    }
+  })
+
+  return (
+    command: LockCommand,
+    lock: Lock | undefined,
+    refusal: LockRefused | AccessDenied | ClockBehind
+  ): Effect.Effect<void> => {
+    const use = refusedUse(lock, command, refusal)
+    return use === undefined || lock === undefined
+      ? Effect.void
+      : Effect.catch(keep(command, lock, use), (error) =>
+          logSeldom(Effect.logWarning, "A refused use of a temp key was not kept", error.message)
+        )
+  }
+})
+
+/** Hands all that was kept of a lock to `take`, in the order in which it happened. */
+export const forEachRefusedUse = Effect.fnUntraced(function* (
+  lockId: number,
+  take: (use: RefusedUse) => void
+): Effect.fn.Return<void, StoreUnavailable, EventStore> {
+  const store = yield* EventStore
+  yield* forEachPaged(
+    (position, limit) => store.readAll(position, limit, prefixOf(lockId), lockId),
+    ({ position }) => position,
+    (stored) => refusedUseOf(stored).forEach(take)
+  )
+})
+
+/** What was kept of a lock on the day (UTC) of an instant, in the order in which it happened. */
+export const refusedUsesOn = Effect.fnUntraced(function* (
+  lockId: number,
+  at: number
+): Effect.fn.Return<ReadonlyArray<RefusedUse>, StoreUnavailable, EventStore> {
+  const store = yield* EventStore
+  return (yield* store.read(streamOfRefused(lockId, at), 0, KEPT_OF_LOCK)).flatMap(refusedUseOf)
+})
+
+/** The refused use at the lock that an event tells of; `undefined` for any other event. */
+export const refusedUseIn = (lockId: number, stored: StoredEvent): RefusedUse | undefined =>
+  stored.streamId.startsWith(prefixOf(lockId)) ? refusedUseOf(stored)[0] : undefined
+
+/** Tells of refused uses, taken day after day, whether so many were kept of one day that some of this key may be missing. */
+export const makeLackOf = (tempKeyUuid: string) => {
+  const days = new Map<string, Kept>()
+  let lacks = false
+  return {
+    take: ({ lockId, at, tempKeyUuid: used }: RefusedUse): void => {
+      const day = streamOfRefused(lockId, at)
+      const kept = plus(days.get(day) ?? nothing, used)
+      days.set(day, kept)
+      lacks ||= isFull(kept, tempKeyUuid)
+    },
+    mayLackSome: (): boolean => lacks
+  }
+}
+
+const isFull = ({ version, ofKey }: Kept, tempKeyUuid: string): boolean =>
+  version >= KEPT_OF_LOCK || (ofKey.get(canonical(tempKeyUuid)) ?? 0) >= KEPT_OF_KEY
+
+const plus = ({ version, ofKey }: Kept, tempKeyUuid: string): Kept => {
+  const uuid = canonical(tempKeyUuid)
+  return { version: version + 1, ofKey: new Map(ofKey).set(uuid, (ofKey.get(uuid) ?? 0) + 1) }
+}
+
+const envelope = (
+  { commandId, at, principal }: LockCommand,
+  { orgId = "" }: Lock,
+  { _tag: type, ...data }: (typeof RefusedUseEvent)["Type"]
+): NewEvent => ({ eventId: `${commandId}-refused`, type, data, at, orgId, principal, commandId })
+
+const decode = Schema.decodeUnknownOption(RefusedUseEvent)
+
+const refusedUseOf = ({ type, data, eventId, at, principal }: StoredEvent): ReadonlyArray<RefusedUse> =>
+  Option.match(decode({ ...data, _tag: type }), {
+    onNone: () => [],
+    onSome: ({ _tag: _, ...use }) => [{ ...use, eventId, at, principal }]
+  })

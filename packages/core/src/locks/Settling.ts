@@ -1,0 +1,108 @@
+/**
+ * How a prepared append ends when its writer did not end it: by evidence. The shadow holds the command, or the device
+ * has acknowledged it: the events are committed. Else they are discarded. Settling twice does no harm.
+ */
+import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
+import { DeviceShadow } from "../device/DeviceShadow.ts"
+import { keepGoing } from "../streams/Backoff.ts"
+import {
+  type Attempt,
+  EventStore,
+  type Reservation,
+  type Settlement,
+  type StoreUnavailable
+} from "../streams/EventStore.ts"
+import { logSeldom } from "../streams/SeldomLog.ts"
+
+/** How long the shadow may take to say whether it holds a command. */
+export const FIND_TIMEOUT = Duration.seconds(1)
+const SWEEP_EVERY = Duration.seconds(2)
+
+type Sent = Pick<Reservation, "thing" | "commandId" | "attempt">
+
+export class Settling extends Context.Service<
+  Settling,
+  {
+    /** How the reservation ended; none while the shadow gives no evidence. */
+    readonly settle: (sent: Sent) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
+    /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
+    readonly accepted: (sent: Sent) => Effect.Effect<Settlement, StoreUnavailable>
+    /** Whether its writer has had its time since this process first asked, so that others may settle it. */
+    readonly isDue: (reservation: Attempt) => Effect.Effect<boolean>
+  }
+>()("@latchkey/core/Settling") {
+  /**
+   * Also sweeps, at start-up and every few seconds, what writers left behind.
+   *
+   * @param patience milliseconds from prepare until anybody may settle
+   */
+  static readonly layer = (patience: number) =>
+    Layer.effect(
+      Settling,
+      Effect.gen(function* () {
+        const store = yield* EventStore
+        const shadow = yield* DeviceShadow
+        /** When this process first met each reservation, by a clock that nobody sets. */
+        const firstMet = new Map<string, bigint>()
+
+        // By no time that the writer wrote down: its clock may be another one, and clocks are set.
+        const isDue = Effect.fnUntraced(function* ({ commandId, attempt }: Attempt) {
+          const key = `${commandId} ${attempt}`
+          const now = yield* Clock.monotonicTimeNanos
+          const met = firstMet.get(key) ?? now
+          firstMet.set(key, met)
+          return now - met >= BigInt(patience) * 1_000_000n
+        })
+
+        const accepted = Effect.fnUntraced(function* ({ thing, commandId, attempt }: Sent) {
+          const settlement = yield* store.commit(commandId, thing, attempt)
+          if (settlement._tag === "Discarded") {
+            yield* Effect.catch(shadow.settle(thing, commandId, attempt), (error) =>
+              Effect.logError("A device may carry out a command that is not in the log", error.message, { commandId })
+            )
+          }
+          return settlement
+        })
+
+        const settle = Effect.fnUntraced(function* (sent: Sent) {
+          const { thing, commandId, attempt } = sent
+          const found = yield* shadow.find(thing, commandId, attempt).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
+          if (Result.isFailure(found)) {
+            yield* logSeldom(
+              Effect.logWarning,
+              "The shadow does not say whether it took a command",
+              found.failure.message,
+              {
+                commandId
+              }
+            )
+            return Option.none<Settlement>()
+          }
+          return Option.some(yield* found.success ? accepted(sent) : store.discard({ commandId, attempt }))
+        })
+
+        const sweep = Effect.fnUntraced(function* () {
+          const unsettled = yield* store.unsettled
+          const open = new Set(unsettled.map(({ commandId, attempt }) => `${commandId} ${attempt}`))
+          for (const key of firstMet.keys()) if (!open.has(key)) firstMet.delete(key)
+          for (const reservation of unsettled) {
+            if (!reservation.released && !(yield* isDue(reservation))) continue
+            const settlement = yield* settle(reservation)
+            const { streamId, commandId } = reservation
+            if (Option.isNone(settlement)) continue
+            yield* Effect.logInfo("Settled what a writer left behind", {
+              streamId,
+              commandId,
+              outcome: settlement.value._tag
+            })
+          }
+        })
+
+        yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
+          keepGoing("Unsettled commands are not looked for"),
+          Effect.forkScoped
+        )
+        return { settle, accepted, isDue }
+      })
+    )
+}

@@ -1,0 +1,93 @@
+/** All shared credentials, folded in memory: by uuid, by lock, and by PIN. */
+
+import { canonical } from "../lock/TempKey.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
+import type { Principal } from "../values/Principal.ts"
+import { type PinKey, pinFor } from "./Pins.ts"
+import { evolveShared, type SharedCredential, type SharedCredentialEvent, sharedOfStream } from "./SharedCredential.ts"
+
+/** A credential, and the version of its stream that makes it so: what is decided on it is appended at that version. */
+export interface Known {
+  readonly credential: SharedCredential
+  readonly version: number
+}
+
+/** A register to be filled from the feed. Streams may come in any order, the events of each in theirs. */
+export const makeRegister = () => {
+  const known = new Map<string, Known>()
+  const byLock = new Map<number, Array<string>>()
+  const byMaker = new Map<string, Array<string>>()
+  /** By the hash of a PIN at a lock, whose it is: of several that claim the same one, the first's in the feed, for ever. */
+  const claims = new Map<string, { readonly uuid: string; readonly position: number }>()
+  const locksWithPins = new Set<number>()
+
+  const get = (uuid: string): SharedCredential | undefined => known.get(uuid)?.credential
+  const all = (uuids: Iterable<string>): Array<SharedCredential> => Array.from(uuids).flatMap((uuid) => get(uuid) ?? [])
+
+  return {
+    get,
+    /** The credential with its version. */
+    find: (uuid: string): Known | undefined => known.get(uuid),
+    take: (stored: StoredEvent): void => {
+      const uuid = sharedOfStream(stored.streamId)
+      const before = uuid === undefined ? undefined : get(uuid)
+      const after = evolveShared(before, stored)
+      if (uuid === undefined || after === undefined) return
+      known.set(uuid, { credential: after, version: stored.version })
+      if (before === undefined) {
+        for (const lockId of new Set(after.doors.map((door) => door.lockId))) addTo(byLock, lockId, uuid)
+        addTo(byMaker, nameOf(after.grantedBy), uuid)
+      }
+      if (after.pin === undefined || after.pin === before?.pin) return
+      for (const { lockId, hash } of after.pin.hashes) {
+        locksWithPins.add(lockId)
+        const { position } = stored
+        if (position < (claims.get(hash)?.position ?? Number.POSITIVE_INFINITY)) claims.set(hash, { uuid, position })
+      }
+    },
+    all: (): Array<SharedCredential> => all(known.keys()),
+    ofLock: (lockId: number): Array<SharedCredential> => all(byLock.get(lockId) ?? []),
+    /** What the principal made, and what has a door at one of these locks: each once. */
+    of: (maker: Principal, lockIds: ReadonlyArray<number>): Array<SharedCredential> =>
+      all(new Set([...(byMaker.get(nameOf(maker)) ?? []), ...lockIds.flatMap((lockId) => byLock.get(lockId) ?? [])])),
+    ofPin: (hash: string): SharedCredential | undefined => {
+      const credential = get(claims.get(hash)?.uuid ?? "")
+      return credential?.pin?.hashes.some((own) => own.hash === hash) === true ? credential : undefined
+    },
+    hasPins: (lockId: number): boolean => locksWithPins.has(lockId),
+    /** Whether the credential's PIN is its own at all its locks, under this key. */
+    owns: ({ uuid, pin }: SharedCredential, key: PinKey): boolean =>
+      pin !== undefined && pin.keyId === key.id && pin.hashes.every(({ hash }) => claims.get(hash)?.uuid === uuid),
+    /** The first PIN from a draw on that nobody ever had at these locks; none for no locks. */
+    freePin: (
+      key: PinKey,
+      uuid: string,
+      lockIds: ReadonlyArray<number>,
+      from: number
+    ): ReadonlyArray<SharedCredentialEvent> => {
+      if (lockIds.length === 0) return []
+      for (let draw = from; ; draw++) {
+        const pin = pinFor(key, canonical(uuid), draw, lockIds)
+        if (!pin.hashes.some(({ hash }) => claims.has(hash))) return [{ _tag: "SharedCredentialPinSet", ...pin }]
+      }
+    }
+  }
+}
+
+const addTo = <K>(uuids: Map<K, Array<string>>, key: K, uuid: string): void => {
+  const there = uuids.get(key)
+  if (there === undefined) uuids.set(key, [uuid])
+  else there.push(uuid)
+}
+
+/** Tells principals apart as makers: a user is one whatever they came with. */
+const nameOf = (principal: Principal): string => {
+  switch (principal._tag) {
+    case "User":
+      return `user ${principal.userId}`
+    case "Organization":
+      return `organization ${principal.orgId}`
+    default:
+      return principal._tag
+  }
+}

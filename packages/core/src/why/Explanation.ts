@@ -1,0 +1,130 @@
+/** An explanation: what may be asked, and what the answer holds. */
+import { Schema } from "effect"
+import type { Key } from "../lock/Lock.ts"
+import { type TempKey, TempKeyRule, type TempKeyStatus } from "../lock/TempKey.ts"
+import type { RefusalReason } from "../locks/RefusedUses.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
+import type { AccessMethod } from "../temp-key/SharedCredential.ts"
+import type { Principal } from "../values/Principal.ts"
+
+/** What is asked about: a temp key, a permanent key, or what a user may do without either. `userId` is who comes with it. */
+export type Subject =
+  | { readonly _tag: "TempKey"; readonly tempKeyUuid: string; readonly userId?: string }
+  | { readonly _tag: "Key"; readonly keyUuid: string; readonly userId?: string }
+  | { readonly _tag: "User"; readonly userId: string }
+  /** The PIN of a shared key, which is never asked for itself; without a uuid, one that was nobody's. */
+  | { readonly _tag: "Pin"; readonly sharedKeyUuid?: string }
+
+/** Does this open the lock at this instant (epoch milliseconds)? */
+export interface Question {
+  readonly subject: Subject
+  readonly at: number
+  /** The id of the event that recorded one attempt, if it is about that one. */
+  readonly attemptId?: string
+  /** The stream of the shared key that it is about, when it is about one. */
+  readonly sharedKey?: ReadonlyArray<StoredEvent>
+  /** The PIN that was refused, when it is about that. */
+  readonly refusedPin?: RefusedPin
+}
+
+/** A PIN that was refused; its guesser was locked out until an instant (epoch milliseconds), if at all. */
+export interface RefusedPin {
+  readonly eventId: string
+  readonly principal: Principal
+  readonly lockedOutUntil?: number
+}
+
+/** The rule that decided. Of a temp key: the first that stands in its way. */
+export const Rule = Schema.Literals([
+  "no-such-lock",
+  "no-such-key",
+  "deleted",
+  ...TempKeyRule.literals,
+  "whitelist",
+  "key-on-lock",
+  "key-removed",
+  "key-of-another",
+  "owner",
+  "key-holder",
+  "no-right",
+  "pin-needed",
+  "link-needed",
+  "withdrawn",
+  "unknown-pin",
+  /** It was decided otherwise at the time: by the rules, or the time zone data, of an earlier version. */
+  "rules-of-then"
+])
+export type Rule = typeof Rule.Type
+
+/** An event that an answer rests on: it made a term what it was. `principal` is who caused it. */
+export interface Fact {
+  readonly eventId: string
+  readonly version: number
+  readonly type: string
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly principal: Principal
+}
+
+/** What was recorded of an attempt. A refused one has no version: it is no event of the lock. */
+export interface Recorded {
+  readonly eventId: string
+  readonly version?: number
+  readonly outcome: "used" | "pin-refused" | RefusalReason
+  readonly principal: Principal
+}
+
+export interface Explanation {
+  /** `Withheld`: an attempt with a shared key whose link is not for whoever asks; it opens other people's doors too. */
+  readonly subject: Subject | { readonly _tag: "Withheld" }
+  /** The instant it is about, epoch milliseconds. */
+  readonly at: number
+  /** The version of the lock's stream that was judged; 0 when the lock was not there yet. */
+  readonly version: number
+  readonly allowed: boolean
+  readonly rule: Rule
+  /** In words, with what to do about a refusal. */
+  readonly message: string
+  /** The next instant, epoch milliseconds, at which time alone changes the status; none when it never does. */
+  readonly nextChangeAt: number | undefined
+  /** The attempt that was made at that very instant, if one was. */
+  readonly recorded: Recorded | undefined
+  readonly facts: {
+    readonly tempKey?: TempKey & { readonly status: TempKeyStatus; readonly wallTime?: string }
+    readonly key?: Key
+    readonly ownerId?: string
+    readonly sharedKey?: SharedKeyFacts
+    /** Epoch milliseconds. */
+    readonly lockedOutUntil?: number
+    /** In the order of the log. */
+    readonly events: ReadonlyArray<Fact>
+  }
+}
+
+/** The part of an explanation that the rules decide. */
+export type Judged = Pick<Explanation, "allowed" | "rule" | "message">
+
+/** What a shared key was then, as far as it concerns the lock. */
+export interface SharedKeyFacts {
+  /** The link; none when it is not for whoever asks. */
+  readonly uuid?: string
+  readonly validFrom: string
+  readonly validUntil: string
+  readonly status: "valid" | "deleted" | "expired" | "not-yet-valid"
+  /** Its doors at the lock. */
+  readonly doors: ReadonlyArray<{ readonly id: number; readonly accessMethod: AccessMethod }>
+  /** Whose right it is that lets guests in. */
+  readonly grantedBy: Principal
+}
+
+export const noSuchLock: Judged = { allowed: false, rule: "no-such-lock", message: "There was no such lock yet." }
+
+export const factOf = ({ eventId, version, type, at, principal }: StoredEvent): Fact => ({
+  eventId,
+  version,
+  type,
+  at,
+  principal
+})
+
+export type SubjectOf<Tag extends Subject["_tag"]> = Extract<Subject, { readonly _tag: Tag }>
