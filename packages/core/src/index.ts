@@ -26,7 +26,7 @@ export * from "./why/Explanation.ts"
 export * from "./why/Explain.ts"
 export * from "./why/Simulate.ts"
 // The ports: what an adapter implements.
-export * from "./streams/EventStore.ts"
+export * from "./streams/OldEventStore.ts"
 export { OnReplay, ReceiptReused, RequestReceipt } from "./streams/Receipts.ts"
 export * from "./device/DeviceShadow.ts"
 export * from "./read-model/ReadModel.ts"

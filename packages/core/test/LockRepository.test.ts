@@ -6,7 +6,7 @@ import { type Lock, tempKeysOf } from "../src/lock/Lock.ts"
 import { decide, evolve, initial } from "../src/lock/LockAggregate.ts"
 import { type LockEvent, toStored } from "../src/lock/LockEvent.ts"
 import { LockRepository, SNAPSHOT_EVERY } from "../src/locks/LockRepository.ts"
-import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
+import { EventStore, type NewEvent } from "../src/streams/OldEventStore.ts"
 import { created, happened } from "./scenario.ts"
 import { eventually, makeWorld } from "./world.ts"
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { EventStore } from "../src/streams/EventStore.ts"
+import { EventStore } from "../src/streams/OldEventStore.ts"
 import { lockUuid } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

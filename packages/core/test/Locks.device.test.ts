@@ -4,7 +4,7 @@ import { Context, Effect, Fiber, Latch, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { fromStored } from "../src/lock/LockEvent.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
 import { clock, lockUuid, millis } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

@@ -1,7 +1,7 @@
 /** A process that stops, or is paused, at one of its writes: what it asks of store and shadow goes through here. */
 import { Context, Effect, Latch } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
 import type { makeWorld } from "./world.ts"
 
 type Ports = Effect.Success<typeof makeWorld>["ports"]

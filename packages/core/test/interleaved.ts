@@ -1,6 +1,6 @@
 /** Calls of several processes that wait until they are let through, one by one, in an order that a test draws. */
 import { Deferred, Effect, Fiber } from "effect"
-import { EventStore } from "../src/streams/EventStore.ts"
+import { EventStore } from "../src/streams/OldEventStore.ts"
 
 /** Turns of the event loop after which a process is at its next call, or has nothing more to do. */
 const SETTLED = 6

@@ -4,7 +4,7 @@ import { Context, Effect, Result } from "effect"
 import fc from "fast-check"
 import type { CommandContext } from "../src/lock/LockCommand.ts"
 import type { Executed, ExecuteError } from "../src/locks/Locks.ts"
-import { EventStore } from "../src/streams/EventStore.ts"
+import { EventStore } from "../src/streams/OldEventStore.ts"
 import { clock, lockUuid, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 

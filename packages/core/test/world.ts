@@ -5,7 +5,7 @@ import { layer } from "../src/latchkey/Latchkey.ts"
 import type { CommandContext } from "../src/lock/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/locks/Locks.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
-import { EventStore } from "../src/streams/EventStore.ts"
+import { EventStore } from "../src/streams/OldEventStore.ts"
 import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
 
 const memory = Layer.mergeAll(MemoryEventStore.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer)

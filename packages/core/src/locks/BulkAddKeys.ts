@@ -9,6 +9,7 @@ import { Clock, Context, Duration, Effect, Equal, Layer, Option, Result, Schedul
 import { streamOfLock } from "../lock/Lock.ts"
 import type { CommandContext, LockRequest } from "../lock/LockCommand.ts"
 import { backoff, keepGoing } from "../streams/Backoff.ts"
+import { LEASE, underLease } from "../streams/Lease.ts"
 import {
   CommandExists,
   EventStore,
@@ -16,8 +17,7 @@ import {
   type Receipt,
   type StoredEvent,
   type StoreUnavailable
-} from "../streams/EventStore.ts"
-import { LEASE, underLease } from "../streams/Lease.ts"
+} from "../streams/OldEventStore.ts"
 import { earlierTry, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
 import { feedReader } from "../streams/StreamFollower.ts"
 import type { Principal } from "../values/Principal.ts"

@@ -6,7 +6,7 @@ import { type SentCommand, sentWith } from "../lock/SentCommand.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
-import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
 import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 

@@ -4,7 +4,7 @@ import { lockOfStream } from "../lock/Lock.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
-import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
+import { EventStore, type StoredEvent } from "../streams/OldEventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 

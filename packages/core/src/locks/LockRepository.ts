@@ -3,7 +3,7 @@ import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect
 import { Lock, streamOfLock } from "../lock/Lock.ts"
 import { evolve, evolveStored, initial } from "../lock/LockAggregate.ts"
 import type { LockEvent } from "../lock/LockEvent.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { makeTurns, type Turns } from "./LockTurns.ts"
 

@@ -22,7 +22,7 @@ import {
   type Settlement,
   type StoreUnavailable,
   type StreamReserved
-} from "../streams/EventStore.ts"
+} from "../streams/OldEventStore.ts"
 import { earlierTry, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
 import type { Standing, Turns } from "./LockTurns.ts"

@@ -11,7 +11,7 @@ import {
   type Reservation,
   type Settlement,
   type StoreUnavailable
-} from "../streams/EventStore.ts"
+} from "../streams/OldEventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 
 /** How long the shadow may take to say whether it holds a command. */

@@ -15,7 +15,7 @@ import {
   type StoredEvent,
   StreamReserved,
   VersionConflict
-} from "../streams/EventStore.ts"
+} from "../streams/OldEventStore.ts"
 
 interface Prepared {
   reservation: Reservation

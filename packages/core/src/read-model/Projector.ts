@@ -1,7 +1,7 @@
 /** Carries the feed into the read model, from its checkpoint on, for as long as the layer lives. */
 import { Context, Duration, Effect, Latch, Layer, Option, Stream, SubscriptionRef } from "effect"
 import { keepGoing } from "../streams/Backoff.ts"
-import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
 import { growth } from "../streams/StreamFollower.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ReadModel.ts"
 

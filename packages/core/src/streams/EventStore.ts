@@ -1,15 +1,20 @@
 /**
- * Streams of events with optimistic concurrency, and one gapless feed over all of them.
+ * Streams of events, named records beside them, and one gapless feed over all streams: everything that Latchkey keeps.
  *
- * What every implementation guarantees (and `eventStoreSuite` checks):
- * - an append is atomic, durable before it answers, and refused unless the stream is at the expected version;
- * - an event id is in the log once: an append of one that is there, or prepared, is refused. Logs of the first edition
- *   hold doubles, and keep them;
- * - times in a stream are in order: an event that comes with an earlier time than the one before it gets that one's;
- * - versions count from 1 without gaps; positions count from 1 without gaps, in commit order, so whoever has read
- *   up to position p has seen everything up to p;
- * - a prepared append is durable but invisible, and keeps every other append off its stream until it settles, or is
- *   released.
+ * What every store guarantees, and `storeSuite` checks:
+ * - a batch is written whole or not at all, is durable before it answers, and is seen at once by everybody who then
+ *   asks, through whichever opener of the same store;
+ * - versions of a stream and positions of the feed count from 1 without gaps; positions are given in commit order, so
+ *   a reader that has read up to position p has seen everything up to p;
+ * - an event id is in the log once, but for doubles that were imported;
+ * - what is stored is read back as it was: events, their order of keys included, and records.
+ *
+ * What it may rely on: every string is well-formed Unicode without NUL (`Text`), every number that it keeps or counts is
+ * a safe integer, stream ids hold at most 255 characters, ASCII up to their first hyphen, and keys of records at most 1,024.
+ * A batch holds at most 1,000 events and 1,000 records; a record's value, and an event's data as JSON, at most 16 MiB.
+ *
+ * The rules of receipts, reservations, snapshots, cursors and leases are written once, over these primitives, in the
+ * modules beside this one. Presence is not here: a device's connection ends with the server that holds it.
  */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { Principal } from "../values/Principal.ts"
@@ -26,14 +31,11 @@ export interface NewEvent {
   readonly orgId: string
   readonly principal: Principal
   readonly commandId: string
-  /**
-   * Epoch milliseconds when it was certain that the shadow holds the command. Set by `commit` on what was prepared; a
-   * plain append keeps what it is given, so that a log can be imported as it was.
-   */
+  /** Epoch milliseconds when it was certain that the shadow holds the command; only on events of device commands. */
   readonly acceptedAt?: number
 }
 
-/** An event as the log keeps it: for ever, and unchanged. */
+/** An event as the log keeps it: forever, and unchanged. */
 export interface StoredEvent extends NewEvent {
   readonly streamId: string
   /** Place in its stream, from 1. */
@@ -42,121 +44,105 @@ export interface StoredEvent extends NewEvent {
   readonly position: number
 }
 
-/** Lets a retried request be answered as it was the first time. */
-export const Receipt = Schema.Struct({
-  id: Schema.String,
-  /** Tells a retry from another request that reuses the id. */
-  fingerprint: Schema.String,
-  /**
-   * Epoch milliseconds until which it is kept: then it is as if it had never been given, and is deleted in time. Kept
-   * for ever unless given.
-   */
-  expiresAt: Schema.optionalKey(Schema.Int)
-})
-export type Receipt = typeof Receipt.Type
-
-/** What a receipt was given for: the versions `firstVersion..version` of a stream; none when `firstVersion > version`. */
-export interface Receipted extends Receipt {
-  readonly streamId: string
-  readonly firstVersion: number
-  readonly version: number
+/** A named value beside the streams. `value` is text that only its writer understands. */
+export interface StoredRecord {
+  readonly key: string
+  readonly value: string
 }
 
-/** The stream's version and the feed's position after an append. */
-export interface Appended {
-  readonly version: number
+/** What a batch requires of a record: exactly this value, or `undefined`: that there is none. */
+export interface Expectation {
+  readonly key: string
+  readonly value: string | undefined
+}
+
+/** Events for the end of one stream, which must be at `expectedVersion`; 0 means that the stream does not exist yet. */
+export interface Append {
+  readonly streamId: string
+  readonly expectedVersion: number
+  readonly events: ReadonlyArray<NewEvent>
+}
+
+/** Sets a record, whatever it was. */
+export interface Put extends StoredRecord {
+  /**
+   * Epoch milliseconds, by the store's clock, from which on it is as if the record had never been set; the store then
+   * deletes it in its own time. Kept forever unless given.
+   */
+  readonly until?: number
+}
+
+/**
+ * What is written together. Expectations and versions are those before the batch. Appends take effect in their order, so
+ * the feed has them in that order; a stream may come again, and then expects the version that this batch has given it.
+ * A record is named once among `put` and `remove`.
+ */
+export interface Batch {
+  readonly expect?: ReadonlyArray<Expectation>
+  readonly append?: ReadonlyArray<Append>
+  readonly put?: ReadonlyArray<Put>
+  /** Keys; one that is not there is removed already. */
+  readonly remove?: ReadonlyArray<string>
+  /** Takes event ids that are in the log already: only for logs of the first edition, which hold doubles. */
+  readonly imported?: boolean
+}
+
+/** The feed's position after a batch: that of its last event, if it has any. */
+export interface Written {
   readonly position: number
 }
 
-/** A prepared append that has not settled. */
-export interface Reservation {
-  readonly commandId: string
-  /**
-   * Which attempt at the command this is, from 1. Whoever settles names it: what was learned of one attempt says
-   * nothing of the next.
-   */
-  readonly attempt: number
-  readonly streamId: string
-  /** The thing whose shadow is asked whether the command arrived. */
-  readonly thing: string
-  /** Epoch milliseconds, by its writer's clock: how long it means to take. Others count for themselves; see `Settling`. */
-  readonly deadline: number
-  /** Appends that say so may pass; another `prepare` may not. See `EventStore.release`. */
-  readonly released: boolean
+/** Which events of the feed are asked for. Costs what it returns, however much else there is. */
+export interface FeedFilter {
+  /** What the stream's id holds before its first hyphen: `lock` of `lock-17`; see `categoryOf`. */
+  readonly category?: string
+  /** The organization that the event happened for. */
+  readonly orgId?: string
 }
 
-/** Names one attempt at a command. */
-export type Attempt = Pick<Reservation, "commandId" | "attempt">
+/** A record is not what the batch expects. Nothing was written. */
+export class RecordConflict extends Schema.TaggedError<RecordConflict>()("RecordConflict", {
+  key: Schema.String,
+  /** What it is. */
+  actual: Schema.UndefinedOr(Schema.String)
+}) {}
 
-/** How a prepared append ended. Whoever settles first decides; later callers learn what stands. */
-export type Settlement =
-  | { readonly _tag: "Committed"; readonly version: number; readonly position: number }
-  | { readonly _tag: "Discarded" }
+/** An event with this id is in the log, or twice in the batch. Nothing was written. */
+export class EventExists extends Schema.TaggedError<EventExists>()("EventExists", {
+  eventId: Schema.String
+}) {}
 
-/** A state folded up to `version`, as text that only its writer understands. */
-export interface Snapshot {
-  readonly version: number
-  readonly state: string
-}
-
-/** The stream is not at the version that the decision rests on: load again and decide again. */
+/** A stream is not at the version that the decision rests on. Nothing was written: load again and decide again. */
 export class VersionConflict extends Schema.TaggedError<VersionConflict>()("VersionConflict", {
   streamId: Schema.String,
   expected: Schema.Number,
   actual: Schema.Number
 }) {}
 
-/** A prepared append holds the stream: wait for it, or settle it once its writer has had its time. */
-export class StreamReserved extends Schema.TaggedError<StreamReserved>()("StreamReserved", {
-  streamId: Schema.String,
-  commandId: Schema.String,
-  attempt: Schema.Number,
-  thing: Schema.String,
-  deadline: Schema.Number,
-  released: Schema.Boolean
-}) {}
-
-/** This receipt id was stored before: look it up with `receipt`. Nothing was appended. */
-export class ReceiptExists extends Schema.TaggedError<ReceiptExists>()("ReceiptExists", {
-  id: Schema.String
-}) {}
-
-/** An event with this id is in the log, or prepared. Nothing was appended. */
-export class EventExists extends Schema.TaggedError<EventExists>()("EventExists", {
-  eventId: Schema.String
-}) {}
-
-/** The last attempt at the command that is known was discarded: the next one has a higher number. Nothing was prepared. */
-export class AttemptExists extends Schema.TaggedError<AttemptExists>()("AttemptExists", {
-  commandId: Schema.String,
-  /** The last one. */
-  attempt: Schema.Number
-}) {}
-
-/** The command id was used before: every command needs an id of its own. Nothing was prepared. */
-export class CommandExists extends Schema.TaggedError<CommandExists>()("CommandExists", {
-  commandId: Schema.String
-}) {
-  override get message() {
-    return "A command with this id was carried out before. Give every command an id of its own."
-  }
-}
-
-/** The store did not do what was asked, or its answer was lost. `message` tells the operator what to mend. */
+/**
+ * The store did not do what was asked, or its answer was lost: a write may then have been carried out, and is never sent
+ * again by the store itself. `message` tells the operator what to mend.
+ */
 export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
   message: Schema.String,
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-/** Where several would do, the first of these in this order is the answer: ReceiptExists, StreamReserved, EventExists, VersionConflict. */
-export type AppendError = ReceiptExists | StreamReserved | EventExists | VersionConflict | StoreUnavailable
+/** Where several would do, the first in this order is the answer, and of several of a kind the first in the batch. */
+export type WriteError = RecordConflict | EventExists | VersionConflict | StoreUnavailable
 
-/** As for an append; CommandExists and AttemptExists come before EventExists. */
-export type PrepareError = AppendError | CommandExists | AttemptExists
+/** The category of a stream: what its id holds before its first hyphen, or all of an id without one. */
+export const categoryOf = (streamId: string): string => {
+  const hyphen = streamId.indexOf("-")
+  return hyphen < 0 ? streamId : streamId.slice(0, hyphen)
+}
 
 export class EventStore extends Context.Service<
   EventStore,
   {
+    /** Writes the batch, or nothing of it. An empty batch does nothing, and tells the position. */
+    readonly write: (batch: Batch) => Effect.Effect<Written, WriteError>
+
     /** Events of a stream after a version, oldest first, at most `limit` of them. An unknown stream is empty. */
     readonly read: (
       streamId: string,
@@ -164,97 +150,33 @@ export class EventStore extends Context.Service<
       limit: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-    /**
-     * The feed after a position, at most `limit` events of it; with `prefix`, only of streams whose id starts so; with
-     * `lockId` too, only events whose `data.lockId` it is. A prefix of one kind of streams beside those of locks (it
-     * holds their first hyphen) costs what it returns, however much else there is.
-     */
-    readonly readAll: (
+    /** Events of all streams after a position, in commit order, at most `limit` of them; with a filter, only those. */
+    readonly feed: (
       afterPosition: number,
       limit: number,
-      prefix?: string,
-      lockId?: number
+      filter?: FeedFilter
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
-
-    /** The event with this id; of the doubles that logs of the first edition hold, the first. */
-    readonly event: (eventId: string) => Effect.Effect<Option.Option<StoredEvent>, StoreUnavailable>
 
     /** Position of the newest event; 0 when there is none. */
     readonly head: Effect.Effect<number, StoreUnavailable>
 
-    /** Ids of the streams that start with `prefix` and sort after `after`, in code-unit order of ASCII ids, at most `limit`. */
-    readonly streams: (
+    /** The event with this id; of imported doubles the first. */
+    readonly event: (eventId: string) => Effect.Effect<Option.Option<StoredEvent>, StoreUnavailable>
+
+    /** A record's value. */
+    readonly record: (key: string) => Effect.Effect<Option.Option<string>, StoreUnavailable>
+
+    /** Records whose keys start with `prefix` and sort after `after`, in code-unit order of their keys, at most `limit`. */
+    readonly records: (
       prefix: string,
       after: string,
       limit: number
-    ) => Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
+    ) => Effect.Effect<ReadonlyArray<StoredRecord>, StoreUnavailable>
 
     /**
-     * Appends all events or none. `expectedVersion` 0 means that the stream does not exist yet. With a receipt, `events`
-     * may be empty: the receipt then records that the command changed nothing.
-     *
-     * A prepared append keeps every other off its stream. Once it is released, those may pass that say `mayPass`: they
-     * can change neither its permission nor its outcome.
+     * A hint that the feed has grown, by whichever process: its head at once, and again later. It promises nothing more:
+     * who waits for something also looks once a second.
      */
-    readonly append: (
-      streamId: string,
-      expectedVersion: number,
-      events: ReadonlyArray<NewEvent>,
-      receipt?: Receipt,
-      mayPass?: boolean
-    ) => Effect.Effect<Appended, AppendError>
-
-    /**
-     * First step of a two-step append: durable, invisible, and the stream is reserved until it settles. The command id
-     * is that of no other unsettled reservation; one that was discarded may be prepared again, as a later attempt. A
-     * receipt id stays free until commit: if another append takes it meanwhile, it stays with that append.
-     */
-    readonly prepare: (
-      expectedVersion: number,
-      events: ReadonlyArray<NewEvent>,
-      reservation: Omit<Reservation, "released">,
-      receipt?: Receipt
-    ) => Effect.Effect<void, PrepareError>
-
-    /**
-     * Makes a prepared append part of stream and feed, at the stream's next versions, and stamps its events with the
-     * time (`acceptedAt`). Idempotent. Evidence comes from the shadow of a thing: a command that was prepared for
-     * another `thing` is unknown here, and stays as it is. Evidence of an attempt that is not the one prepared is
-     * evidence of nothing; a device's own word names none, and proves the one that is: no earlier one can have reached it.
-     */
-    readonly commit: (commandId: string, thing: string, attempt?: number) => Effect.Effect<Settlement, StoreUnavailable>
-
-    /** Drops a prepared append. Idempotent; an attempt that is unknown, or was followed by another, is already discarded. */
-    readonly discard: (attempt: Attempt) => Effect.Effect<Settlement, StoreUnavailable>
-
-    /**
-     * Lets appends that say `mayPass` pass a reservation whose outcome cannot be learned yet (the shadow hangs). Only
-     * for events that mean the same whatever such an append puts before them.
-     */
-    readonly release: (commandId: string, attempt: number) => Effect.Effect<void, StoreUnavailable>
-
-    /** Every reservation. How a prepared append ended is remembered for a day. */
-    readonly unsettled: Effect.Effect<ReadonlyArray<Reservation>, StoreUnavailable>
-
-    /** What a receipt was given for; none once it has expired. */
-    readonly receipt: (id: string) => Effect.Effect<Option.Option<Receipted>, StoreUnavailable>
-
-    readonly snapshot: (streamId: string) => Effect.Effect<Option.Option<Snapshot>, StoreUnavailable>
-
-    /** Keeps the newest snapshot of a stream. May be lost: a snapshot is never the only copy of anything. */
-    readonly saveSnapshot: (streamId: string, snapshot: Snapshot) => Effect.Effect<void, StoreUnavailable>
-
-    /**
-     * Writes the next page of another log's feed as it was: places, and event ids that are there already, included. The
-     * first page goes into an empty store, and each begins where the feed ends, else it is a `VersionConflict` of the
-     * stream `""`. Pages may be empty. Until a page was the `last`, the store holds a part and is not opened again.
-     */
-    readonly importFeed: (
-      events: ReadonlyArray<StoredEvent>,
-      last: boolean
-    ) => Effect.Effect<void, VersionConflict | StoreUnavailable>
-
-    /** The head position at once, and again whenever it has grown, by whichever process; steps may be skipped, none comes twice. */
     readonly changes: Stream.Stream<number, StoreUnavailable>
   }
 >()("@latchkey/core/EventStore") {}

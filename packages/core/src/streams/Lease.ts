@@ -5,7 +5,7 @@
  * beside the next holder: whatever is done under it must do no harm when two do it.
  */
 import { Clock, Duration, Effect, Exit, Result, Schema } from "effect"
-import type { AppendError, EventStore, StoreUnavailable } from "./EventStore.ts"
+import type { AppendError, EventStore, StoreUnavailable } from "./OldEventStore.ts"
 
 /** What happened to a lease. Stored for ever: add cases and optional fields, never rename or remove one. */
 export const LeaseEvent = Schema.TaggedUnion({

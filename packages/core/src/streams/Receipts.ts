@@ -1,6 +1,6 @@
 /** What a request with a receipt finds of an earlier try: one rule for everything that can be retried. */
 import { Context, Effect, Option, Schema } from "effect"
-import { type EventStore, Receipt, type Receipted, type StoreUnavailable } from "./EventStore.ts"
+import { type EventStore, Receipt, type Receipted, type StoreUnavailable } from "./OldEventStore.ts"
 
 /** A receipt as a request brings it. */
 export const RequestReceipt = Schema.Struct({

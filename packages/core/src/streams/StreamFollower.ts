@@ -1,7 +1,7 @@
 /** Streams of one kind, folded in memory: first all that there is, then whatever comes, by whichever process. */
 import { Clock, Duration, Effect, Schedule, type Scope, Stream } from "effect"
 import { keepGoing } from "./Backoff.ts"
-import { EventStore, type StoredEvent, StoreUnavailable } from "./EventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "./OldEventStore.ts"
 
 export interface StreamFollower {
   /** Learns at once what was appended, also by other processes; without being asked, that takes a moment. */

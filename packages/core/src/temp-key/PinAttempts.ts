@@ -4,7 +4,7 @@
  * comes with the question.
  */
 import { Option, Schema } from "effect"
-import type { StoredEvent } from "../streams/EventStore.ts"
+import type { StoredEvent } from "../streams/OldEventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type Accounts, type Budget, note, spendableAt, spent } from "./Budget.ts"
 import type { Budgets } from "./Budgets.ts"

@@ -11,7 +11,7 @@ import {
   type NewEvent,
   type StoredEvent,
   type StoreUnavailable
-} from "../streams/EventStore.ts"
+} from "../streams/OldEventStore.ts"
 import { type Accounts, secondsUntil } from "./Budget.ts"
 import { CurrentBudgets } from "./Budgets.ts"
 import {

@@ -1,7 +1,7 @@
 /** All shared credentials, folded in memory: by uuid, by lock, and by PIN. */
 
 import { canonical } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/EventStore.ts"
+import type { StoredEvent } from "../streams/OldEventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type PinKey, pinFor } from "./Pins.ts"
 import { evolveShared, type SharedCredential, type SharedCredentialEvent, sharedOfStream } from "./SharedCredential.ts"

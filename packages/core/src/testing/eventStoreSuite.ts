@@ -1,7 +1,7 @@
 /** The conformance suite of event stores: an adapter's test file calls it and needs little else. */
 import { describe, it } from "@effect/vitest"
 import { Effect, type Layer, type Scope } from "effect"
-import type { EventStore } from "../streams/EventStore.ts"
+import type { EventStore } from "../streams/OldEventStore.ts"
 import { checkAppending } from "./event-store/appending.ts"
 import { checkFeed } from "./event-store/feed.ts"
 import { type Check, storeFixture } from "./event-store/fixture.ts"

@@ -1,7 +1,7 @@
 /** Why a shared key, or its PIN, opens a door at a lock or does not: by the rules of shared keys, as of an instant. */
 import { Result } from "effect"
 import type { Lock } from "../lock/Lock.ts"
-import type { StoredEvent } from "../streams/EventStore.ts"
+import type { StoredEvent } from "../streams/OldEventStore.ts"
 import {
   doorForPin,
   evolveShared,

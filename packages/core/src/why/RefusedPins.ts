@@ -1,6 +1,6 @@
 /** PINs that were refused at a lock, as the log has them: whose they were, if anybody's, and how long their guesser had to wait. */
 import { Effect } from "effect"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
 import { forEachPaged, PAGE } from "../streams/Turns.ts"
 import { BUDGETS } from "../temp-key/Budgets.ts"
 import {

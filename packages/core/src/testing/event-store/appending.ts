@@ -1,7 +1,7 @@
 /** Streams: what is appended is read back as it was, in order, all of it or nothing. */
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { EventExists, VersionConflict } from "../../streams/EventStore.ts"
+import { EventExists, VersionConflict } from "../../streams/OldEventStore.ts"
 import { asStored, type Check, contentOf } from "./fixture.ts"
 
 const TEXTS = {

@@ -6,7 +6,7 @@ import {
   type Receipt,
   type Reservation,
   type StoredEvent
-} from "../../streams/EventStore.ts"
+} from "../../streams/OldEventStore.ts"
 
 /** Registers one test. */
 export type Check = (

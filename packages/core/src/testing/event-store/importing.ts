@@ -1,7 +1,7 @@
 /** Another log's feed: taken as it was, page by page. */
 import { expect } from "@effect/vitest"
 import { Effect } from "effect"
-import type { StoredEvent } from "../../streams/EventStore.ts"
+import type { StoredEvent } from "../../streams/OldEventStore.ts"
 import type { Check, StoreFixture } from "./fixture.ts"
 
 /** Two streams by turns; the last event has the id of the first, as logs of the first edition may hold. */

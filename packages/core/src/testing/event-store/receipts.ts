@@ -1,7 +1,7 @@
 /** Receipts: a retried request finds out what became of the first one. */
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { ReceiptExists } from "../../streams/EventStore.ts"
+import { ReceiptExists } from "../../streams/OldEventStore.ts"
 import { asStored, type Check, contentOf, THING } from "./fixture.ts"
 
 export const checkReceipts = (check: Check) => {

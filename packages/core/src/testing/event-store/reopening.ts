@@ -1,7 +1,7 @@
 /** A store that outlives its process: what was answered is still there after closing and opening again. */
 import { expect, it } from "@effect/vitest"
 import { Effect, type Layer, type Scope } from "effect"
-import type { EventStore } from "../../streams/EventStore.ts"
+import type { EventStore } from "../../streams/OldEventStore.ts"
 import { asStored, contentOf, storeFixture, THING } from "./fixture.ts"
 import { feedToImport } from "./importing.ts"
 

@@ -1,7 +1,7 @@
 /** The two-step append: durable but invisible, in nobody's way longer than it must be, and settled once. */
 import { expect } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
-import { AttemptExists, CommandExists, EventExists, StreamReserved } from "../../streams/EventStore.ts"
+import { AttemptExists, CommandExists, EventExists, StreamReserved } from "../../streams/OldEventStore.ts"
 import { clockPast } from "../clockPast.ts"
 import { asStored, type Check, contentOf, type StoreFixture, THING } from "./fixture.ts"
 
