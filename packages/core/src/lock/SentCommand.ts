@@ -3,10 +3,14 @@
  * three facts, each with its time. Pure.
  */
 import { Schema } from "effect"
-import { type DeviceCommandType, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
+import {
+  CommandOutcome,
+  type DeviceCommandType,
+  OPEN_EXPIRES_AFTER,
+  WRITE_EXPIRES_AFTER
+} from "../device/DeviceCommand.ts"
 import type { StoredEvent } from "../streams/OldEventStore.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
-import type { LockEvent } from "./LockEvent.ts"
 
 /** A command that the shadow accepted. Instants are epoch milliseconds. */
 export const SentCommand = Schema.Struct({
@@ -21,10 +25,6 @@ export const SentCommand = Schema.Struct({
   expiresAt: Schema.optionalKey(Schema.Int)
 })
 export type SentCommand = typeof SentCommand.Type
-
-/** How a command ended: `expired` is one that the device saw too late to run it. */
-export const CommandOutcome = Schema.Literals(["done", "failed", "expired"])
-export type CommandOutcome = typeof CommandOutcome.Type
 
 /** A command whose device has answered. */
 export const AnsweredCommand = Schema.Struct({
@@ -68,8 +68,20 @@ export const withPending = (pending: ReadonlyArray<SentCommand>, sent: SentComma
   return [...pending.filter((command) => !dropped.has(command)), sent].slice(-MOST_PENDING)
 }
 
-/** What an event says of an answered command; `uuid` is the device that answered. */
-type Outcome = Omit<Extract<LockEvent, { readonly _tag: "CommandOutcomeReported" }>, "_tag" | "lockId" | "timestamp">
+/** What an event says of an answered command. Stored: add optional fields, never rename or remove one. */
+export const ReportedOutcome = Schema.Struct({
+  commandId: Schema.String,
+  commandType: SentCommand.fields.type,
+  outcome: CommandOutcome,
+  requestedAt: Schema.String,
+  acceptedAt: Schema.String,
+  /** By the device's own clock. */
+  reportedAt: Schema.String,
+  expiresAt: Schema.optionalKey(Schema.String),
+  detail: Schema.optionalKey(Schema.String)
+})
+/** `uuid` is the device that answered. */
+type Outcome = typeof ReportedOutcome.Type & { readonly uuid: string }
 
 export const outcomeOf = (answered: AnsweredCommand): Outcome => {
   const { commandId, type, thing, outcome, requestedAt, acceptedAt, expiresAt, reportedAt, detail } = answered

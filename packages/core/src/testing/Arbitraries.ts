@@ -3,11 +3,11 @@
  * they meet: slots are taken, limits are reached, and windows end at the very millisecond of a command.
  */
 import { Arbitrary, Result, Schema } from "effect"
+import { CommandOutcome } from "../device/DeviceCommand.ts"
 import { streamOfLock } from "../lock/Lock.ts"
 import { decide, evolve, initial } from "../lock/LockAggregate.ts"
 import type { LockCommand, LockRequest } from "../lock/LockCommand.ts"
 import { type LockEvent, toStored } from "../lock/LockEvent.ts"
-import { CommandOutcome } from "../lock/SentCommand.ts"
 import type { TempKey } from "../lock/TempKey.ts"
 import type { StoredEvent } from "../streams/OldEventStore.ts"
 import type { Principal } from "../values/Principal.ts"

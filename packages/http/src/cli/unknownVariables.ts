@@ -1,7 +1,7 @@
 /** Environment variables that look like Latchkey's and are none of them: most are misspelt, and their defaults apply. */
 import { Effect } from "effect"
 import { closest, distance } from "fastest-levenshtein"
-import { declaredVariables } from "../Config.ts"
+import { declaredVariables } from "./Config.ts"
 
 const PREFIX = "LATCHKEY_"
 /** So many letters that are wrong, missing or too many make a name another one's misspelling. */

@@ -15,7 +15,7 @@ import {
   errors as joseErrors,
   jwtVerify
 } from "jose"
-import { algorithmsOf } from "./ConfigValues.ts"
+import { algorithmsOf } from "./algorithmsOf.ts"
 
 /** Whether a token is good cannot be told: the keys that sign tokens cannot be had. */
 export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", {

@@ -27,11 +27,11 @@ import {
   HttpApiSecurity,
   OpenApi
 } from "effect/http-api"
-import { guests } from "./guests/GuestApi.ts"
+import { guests } from "./GuestApi.ts"
 import { headers, lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 import { pins, sharedKeys } from "./SharedApi.ts"
-import { why } from "./why/WhyApi.ts"
+import { why } from "./WhyApi.ts"
 
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
 export class Authentication extends HttpApiMiddleware.Service<Authentication>()("@latchkey/http/Authentication", {

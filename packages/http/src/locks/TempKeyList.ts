@@ -1,8 +1,8 @@
 /** The answer of `temp-keys`, put together from the JSON of single keys, each of which is written down once; a long one is kept. */
 import { instantOf, type Lock, type TempKeyNow } from "@latchkey/core"
 import { Schema } from "effect"
-import type { Answer } from "./Answer.ts"
-import { ListedTempKey } from "./Api.ts"
+import { ListedTempKey } from "../api/Api.ts"
+import type { Answer } from "../server/Answer.ts"
 
 export const tempKeyList = (lock: Lock, tempKeys: ReadonlyArray<TempKeyNow>): Answer => {
   const last = lastAnswered.get(lock)

@@ -2,19 +2,16 @@
  * What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used; and the files of the
  * guest pages. No sign-in needed.
  */
-import type { IncomingHttpHeaders } from "node:http"
 import { DeviceShadow, EventStore } from "@latchkey/core"
 import { Clock, Effect, Semaphore } from "effect"
 import { OpenApi } from "effect/http-api"
-import { type Answer, json } from "./Answer.ts"
-import { Api } from "./Api.ts"
+import { Api } from "../api/Api.ts"
+import { favicon, script, style } from "../guests/assets.ts"
+import { type Answer, json } from "../server/Answer.ts"
+import type { Operation } from "../server/Dispatcher.ts"
+import { staticFile } from "../server/StaticFile.ts"
 import { docsPage } from "./Docs.ts"
-import { favicon, script, style } from "./guests/assets.ts"
 import { metricsText } from "./Metrics.ts"
-import { staticFile } from "./StaticFile.ts"
-
-/** Answers a request with these headers. */
-export type Operation = (headers: IncomingHttpHeaders) => Effect.Effect<Answer>
 
 /** The operational endpoints by path. */
 export const makeOperations = Effect.gen(function* () {

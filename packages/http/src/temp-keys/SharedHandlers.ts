@@ -2,11 +2,11 @@
 import { randomUUID } from "node:crypto"
 import { type Shared, SharedCredentials, SharedDoors, summaryOf } from "@latchkey/core"
 import { Effect } from "effect"
-import type { Api } from "./Api.ts"
-import { networksOf } from "./CallerAddress.ts"
-import { pathOfKey } from "./guests/GuestSession.ts"
-import { PinSecret } from "./PinSecret.ts"
-import type { Handlers } from "./Routes.ts"
+import type { Api } from "../api/Api.ts"
+import { PinSecret } from "../auth/PinSecret.ts"
+import { pathOfKey } from "../guests/GuestSession.ts"
+import { networksOf } from "../server/CallerAddress.ts"
+import type { Handlers } from "../server/Routes.ts"
 
 /** @param publicUrl how the API is reached from outside */
 export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => string) {

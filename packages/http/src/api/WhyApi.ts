@@ -16,8 +16,8 @@ import {
 } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { headers, lock } from "../Parts.ts"
-import { problem } from "../Problem.ts"
+import { headers, lock } from "./Parts.ts"
+import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
 

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer"
 import type { IncomingMessage } from "node:http"
 import { Result } from "effect"
 import secureJson from "secure-json-parse"
-import { badRequest, makeProblem, type Problem } from "./Problem.ts"
+import { badRequest, makeProblem, type Problem } from "../api/Problem.ts"
 
 /** Most bytes that a body may have. */
 const BODY_LIMIT = 64 * 1024

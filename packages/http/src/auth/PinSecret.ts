@@ -19,13 +19,19 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 import { type PinKey, SharedCredentials } from "@latchkey/core"
-import { Clock, Context, Effect, Layer } from "effect"
-import { InvalidConfig } from "./Config.ts"
+import { Clock, Context, Effect, Layer, Schema } from "effect"
 
 /** Fewest bytes of a key. */
 const KEY_BYTES = 32
 const FILE = "pin.key"
 const REMEMBERED = "pin.witness"
+
+/** The key cannot be used, or is not the one that was used before; `message` says what to do. */
+export class PinSecretUnusable extends Schema.TaggedError<PinSecretUnusable>()("PinSecretUnusable", {
+  /** Which one: that in the folder, or the one that was given. */
+  source: Schema.Literals(["folder", "given"]),
+  message: Schema.String
+}) {}
 
 export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/http/PinSecret") {
   /** A key that the operator keeps. */
@@ -79,15 +85,15 @@ const keyIn = (folder: string) =>
   })
 
 const unusable = (folder: string, why: string, more = "") =>
-  new InvalidConfig({
-    variable: "LATCHKEY_DATA",
-    expected: `the key for PINs, ${join(folder, FILE)}, cannot be used (${why}). Restore it from a backup, or set LATCHKEY_PIN_KEY${more}`
+  new PinSecretUnusable({
+    source: "folder",
+    message: `the key for PINs, ${join(folder, FILE)}, cannot be used (${why}). Restore it from a backup, or set LATCHKEY_PIN_KEY${more}`
   })
 
 const wrong = (why: string) =>
-  new InvalidConfig({
-    variable: "LATCHKEY_PIN_KEY",
-    expected: `is not the key that was used before (${why}). Set that one${THIS_ONE}`
+  new PinSecretUnusable({
+    source: "given",
+    message: `is not the key that was used before (${why}). Set that one${THIS_ONE}`
   })
 
 /** The id of the key of the last start, which is no secret; nothing where no start has kept it. */

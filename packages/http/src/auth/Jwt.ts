@@ -2,7 +2,7 @@
 import { createHash, type KeyObject } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
 import { type JWTPayload, errors as joseErrors, jwtVerify } from "jose"
-import { algorithmsOf } from "./ConfigValues.ts"
+import { algorithmsOf } from "./algorithmsOf.ts"
 import { KeysUnavailable, type Verify, verifyWithIssuerKeys } from "./IssuerKeys.ts"
 
 /** The token does not sign anybody in; `message` says why, and names nothing of the token. */

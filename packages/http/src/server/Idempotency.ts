@@ -3,15 +3,15 @@
  * it is written.
  */
 import { createHash } from "node:crypto"
-import type { IncomingMessage } from "node:http"
 import type { Principal, RequestReceipt } from "@latchkey/core"
 import canonicalize from "canonicalize"
+import type { Asked } from "./Routes.ts"
 
 /** How long a key is remembered, in milliseconds. */
 const KEPT = 30 * 24 * 60 * 60 * 1000
 
 export const receiptOf = ({
-  request: { method, url = "", headers },
+  request: { method, url, headers },
   route,
   params,
   principal,
@@ -19,7 +19,7 @@ export const receiptOf = ({
   payload,
   at
 }: {
-  readonly request: IncomingMessage
+  readonly request: Pick<Asked, "method" | "url" | "headers">
   readonly route: { readonly path: string }
   /** As they stand in the path. */
   readonly params: unknown

@@ -1,6 +1,7 @@
 /** The values of configuration variables: each function reads one kind of text, and answers `undefined` for what is none. */
 import { createPublicKey, type KeyObject } from "node:crypto"
 import { type Budget, budget, UNLIMITED } from "@latchkey/core"
+import { algorithmsOf } from "../auth/algorithmsOf.ts"
 
 export const anyText = (text: string): string => text
 
@@ -72,21 +73,6 @@ export const publicKeyFrom = (text: string): KeyObject | undefined => {
     return algorithmsOf(key).length > 0 ? key : undefined
   } catch {
     return undefined
-  }
-}
-
-/** The algorithms of tokens that this public key verifies; none when it is of a kind that tokens are not signed with here. */
-export const algorithmsOf = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): ReadonlyArray<string> => {
-  const { modulusLength = 0, namedCurve } = asymmetricKeyDetails ?? {}
-  switch (asymmetricKeyType) {
-    case "rsa":
-      return modulusLength >= 2048 ? ["RS256", "PS256"] : []
-    case "ec":
-      return namedCurve === "prime256v1" ? ["ES256"] : []
-    case "ed25519":
-      return ["EdDSA"]
-    default:
-      return []
   }
 }
 

@@ -1,7 +1,8 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
 import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
 import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
-import { noProxies, parseProxies, type TrustedProxies } from "./CallerAddress.ts"
+import type { JwtOptions } from "../auth/Jwt.ts"
+import { noProxies, parseProxies, type TrustedProxies } from "../server/CallerAddress.ts"
 import {
   anyText,
   apiKeyPairs,
@@ -24,7 +25,6 @@ import {
   serverUrl,
   shadowKeyPairs
 } from "./ConfigValues.ts"
-import type { JwtOptions } from "./Jwt.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
 export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidConfig", {

@@ -1,7 +1,7 @@
 /** Counts and times of requests, in the Prometheus exposition format. No label names a lock, a key or a caller. */
 import { Context, type Effect, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
-import type { OnAnswered } from "./Dispatcher.ts"
+import type { OnAnswered } from "../server/Dispatcher.ts"
 
 const requests = Metric.counter("http_requests_total", { description: "Requests answered", incremental: true })
 const duration = Metric.histogram("http_request_duration_seconds", {

@@ -3,7 +3,6 @@ import {
   BulkAddKeys,
   type CommandContext,
   type Executed,
-  type Explanations,
   instantOf,
   type Lock,
   type LockCommand,
@@ -12,23 +11,15 @@ import {
   Locks,
   type Resident,
   type SentCommand,
-  type SharedCredentials,
-  type SharedDoors,
   streamOfLock,
-  type TempKeyLinks,
   toWire,
   type WireEvent
 } from "@latchkey/core"
 import { Effect } from "effect"
-import type { Api } from "./Api.ts"
-import type { Authenticator } from "./Authentication.ts"
-import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
-import type { PinSecret } from "./PinSecret.ts"
-import type { Quota } from "./Quota.ts"
-import type { Call, Handlers, Reply } from "./Routes.ts"
-import { makeSharedHandlers } from "./SharedHandlers.ts"
+import type { Api } from "../api/Api.ts"
+import type { Quota } from "../server/Quota.ts"
+import type { Call, Handlers, Reply } from "../server/Routes.ts"
 import { tempKeyList } from "./TempKeyList.ts"
-import { makeWhyHandlers } from "./why/WhyHandlers.ts"
 
 /** Events on a page of a lock's history. */
 const PAGE_SIZE = 100
@@ -40,31 +31,9 @@ type Request<Tag extends CommandTag> = {
   readonly call: Call
 }
 
-export interface HandlerOptions {
-  /** Where guests are sent to sign in, if there is such a place. */
-  readonly signInUrl?: string | undefined
-  /** How the API is reached from outside, without a slash at the end: links to temp keys begin with it. */
-  readonly publicUrl: () => string
-  readonly quota: Quota
-}
-
-export const makeHandlers = ({
-  signInUrl,
-  publicUrl,
-  quota
-}: HandlerOptions): Effect.Effect<
-  Handlers<typeof Api>,
-  never,
-  | Locks
-  | LockQueries
-  | BulkAddKeys
-  | TempKeyLinks
-  | SharedCredentials
-  | SharedDoors
-  | Explanations
-  | PinSecret
-  | Authenticator
-> =>
+export const makeHandlers = (
+  quota: Quota
+): Effect.Effect<Pick<Handlers<typeof Api>, "locks" | "users">, never, Locks | LockQueries | BulkAddKeys> =>
   Effect.gen(function* () {
     const locks = yield* Locks
     const queries = yield* LockQueries
@@ -80,9 +49,6 @@ export const makeHandlers = ({
         Effect.map(execute(tag, request), (executed) => ok(executedBody(executed, type)))
 
     return {
-      guests: yield* makeGuestHandlers(signInUrl),
-      ...(yield* makeSharedHandlers(publicUrl)),
-      why: yield* makeWhyHandlers,
       locks: {
         CreateLock: (request) =>
           Effect.map(execute("CreateLock", request), (executed) => ({

@@ -18,3 +18,6 @@ export const withHeaders = (answer: Answer, headers: Readonly<Record<string, str
   ...answer,
   headers: { ...answer.headers, ...headers }
 })
+
+/** Bytes, or characters, of the body. */
+export const sizeOf = ({ body }: Answer): number => body.length

@@ -1,4 +1,4 @@
-/** The one shape of an error on the wire, and which status each error of the core has there. */
+/** Which status and words each error of a handler has on the wire. */
 import type {
   AskError,
   AttemptNotFound,
@@ -8,56 +8,11 @@ import type {
   SharedError,
   UserNotFound
 } from "@latchkey/core"
-import { Context, Schema } from "effect"
-import { HttpApiSchema } from "effect/http-api"
+import { Data } from "effect"
+import { type ErrorStatus, makeProblem, type Problem } from "../api/Problem.ts"
+import type { SignInError } from "../auth/Authentication.ts"
+import { type Answer, withHeaders } from "./Answer.ts"
 import type { TooManyRequests } from "./Quota.ts"
-
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 501 | 502 | 503
-
-/** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
-export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })
-export type Detail = typeof Detail.Type
-
-/** An error with this status, as the API declares it. */
-export const problem = <Status extends ErrorStatus>(status: Status) =>
-  Schema.Struct({
-    success: Schema.Literal(false),
-    /** What kind of error: the same words every time. */
-    error: Schema.String,
-    /** What happened, and what to do next. */
-    message: Schema.String,
-    code: Schema.Literal(status),
-    details: Schema.optionalKey(Schema.Array(Detail)),
-    /** With 502: whether anything was recorded, and what to do. */
-    advice: Schema.optionalKey(Schema.String),
-    /** Where the published contract has a list of errors. */
-    errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.Number, message: Schema.String })))
-  }).pipe(HttpApiSchema.status(status))
-
-export interface Problem {
-  readonly success: false
-  readonly error: string
-  readonly message: string
-  readonly code: ErrorStatus
-  readonly details?: ReadonlyArray<Detail>
-  readonly advice?: string
-  readonly errors?: ReadonlyArray<{ readonly code: number; readonly message: string }>
-}
-
-export const makeProblem = (
-  code: ErrorStatus,
-  error: string,
-  message: string,
-  details?: ReadonlyArray<Detail>
-): Problem => ({ success: false, error, message, code, ...(details === undefined ? {} : { details }) })
-
-export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
-  makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
-
-/** On endpoints whose 401 has a name of its own in the contract, whoever is refused. */
-export const UnauthorizedError = Context.Reference<string>("@latchkey/http/UnauthorizedError", {
-  defaultValue: () => "Unauthorized"
-})
 
 /** What a handler may fail with. */
 export type ApiError =
@@ -112,12 +67,6 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   StoreUnavailable: [503, "Store unavailable"]
 }
 
-/** The same problem as the published list of errors has it, beside the usual fields. */
-export const withErrorList = (problem: Problem): Problem => ({
-  ...problem,
-  errors: [{ code: problem.code, message: problem.message }]
-})
-
 /** An error of the core on the wire. */
 export const problemOf = (error: ApiError): Problem => {
   const [code, kind] = kinds[error._tag]
@@ -143,3 +92,38 @@ export const problemOf = (error: ApiError): Problem => {
     }
   }
 }
+
+/** The request was refused before its handler. */
+export class Refused extends Data.TaggedError("Refused")<{ readonly problem: Problem }> {}
+
+/** Why a request has no success. */
+export type Failure = ApiError | Refused | SignInError
+
+/** What went wrong, in words for the caller: of a defect (`undefined`) nothing is told. */
+export const problemOfFailure = (failure: Failure | undefined, unauthorized: string): Problem => {
+  if (failure === undefined) return internal
+  switch (failure._tag) {
+    case "Refused":
+      return failure.problem
+    case "Unauthenticated":
+    case "TokenRefused":
+      return makeProblem(401, unauthorized, failure.message)
+    case "KeysUnavailable":
+      return makeProblem(503, "Sign-in unavailable", "Tokens cannot be checked right now. Try again in a moment.")
+    default:
+      return problemOf(failure)
+  }
+}
+
+/** Something in the program is broken. */
+export const internal = makeProblem(
+  500,
+  "Internal error",
+  "Something went wrong on our side. It has been logged; try again."
+)
+
+/** When to ask again, where that is known. */
+export const withRetryAfter = (answer: Answer, failure: Failure | undefined): Answer =>
+  failure !== undefined && "retryAfter" in failure
+    ? withHeaders(answer, { "retry-after": String(failure.retryAfter) })
+    : answer

@@ -4,11 +4,11 @@ import type { Principal, RequestReceipt } from "@latchkey/core"
 import { Context, type Effect, Exit, Result, Schema, SchemaIssue } from "effect"
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
-import type { Answer } from "./Answer.ts"
-import { Authentication, PublishesErrorList } from "./Api.ts"
-import type { SignInError } from "./Authentication.ts"
-import { ForBrowsers } from "./guests/GuestApi.ts"
-import { type ApiError, badRequest, type Detail, type Problem, UnauthorizedError } from "./Problem.ts"
+import { Authentication, PublishesErrorList } from "../api/Api.ts"
+import { badRequest, type Detail, type Problem, UnauthorizedError, withErrorList } from "../api/Problem.ts"
+import type { SignInError } from "../auth/Authentication.ts"
+import { type Answer, json } from "./Answer.ts"
+import { type ApiError, type Failure, problemOfFailure, withRetryAfter } from "./Errors.ts"
 
 /** What a request says besides its parts: who asks, when, and under which id. */
 export interface Call {
@@ -47,18 +47,38 @@ export type Handlers<Api> =
       }
     : never
 
+/** A request on its way to an answer, with the parts of its path. */
+export interface Asked {
+  readonly method: string
+  /** As it was sent, with its query. */
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  /** From where the caller comes: the whole address; see `networksOf` in `CallerAddress.ts`. */
+  readonly address: () => string
+  readonly params: Readonly<Record<string, string | undefined>>
+}
+
+/** What the routes of a group do in another way than as JSON. */
+export interface Manner {
+  /** Whether bodies may be forms. */
+  readonly takesForms?: boolean
+  /** On every answer, refusals too. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** How a problem is shown; `undefined`: as JSON. */
+  readonly problem?: (problem: Problem, asked: Asked) => Answer | undefined
+}
+
 /** An endpoint ready to run. */
 export interface Route {
   readonly method: string
   /** As declared, with `:id` and the like: for metrics and traces, which must not name single locks. */
   readonly path: string
-  readonly publishesErrorList: boolean
-  /** What a 401 is called when nobody is signed in, or not rightly. */
-  readonly unauthorized: string
   /** Whether an API key or a token must be sent; where it need not, a stranger is a guest. */
   readonly needsSignIn: boolean
-  /** Whether callers are browsers: they may send forms, and see pages unless they ask for JSON. */
-  readonly isForBrowsers: boolean
+  /** Whether a body may be a form. */
+  readonly takesForms: boolean
+  /** On every answer, refusals too. */
+  readonly headers: Readonly<Record<string, string>> | undefined
   /** The parts of a request, or everything that is wrong with them. */
   readonly decode: (input: RawParts) => Result.Result<DecodedParts, Problem>
   readonly handle: (
@@ -66,6 +86,8 @@ export interface Route {
   ) => Effect.Effect<Reply<unknown> | Answer, ApiError | SignInError>
   /** The body as declared: what the declaration does not name does not leave. */
   readonly encode: (reply: Reply<unknown>) => Exit.Exit<unknown, unknown>
+  /** What is answered instead of a success; without a failure, the program is at fault. */
+  readonly refuse: (failure: Failure | undefined, asked: Asked) => Answer
 }
 
 export interface RawParts {
@@ -81,10 +103,15 @@ const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) => (issue._tag === "MissingKey" ? "Required" : SchemaIssue.defaultLeafHook(issue))
 })
 
-/** Every endpoint of the declaration with its handler, in a router. A missing handler is a fault of the program. */
+/**
+ * Every endpoint of the declaration with its handler, in a router. A missing handler is a fault of the program.
+ *
+ * @param manners by group; who has none answers with JSON
+ */
 export const compile = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
-  handlers: { readonly [group: string]: { readonly [endpoint: string]: unknown } }
+  handlers: { readonly [group: string]: { readonly [endpoint: string]: unknown } },
+  manners: { readonly [group: string]: Manner } = {}
 ): FindMyWay.Router<Route> => {
   const router = FindMyWay.make<Route>({
     caseSensitive: true,
@@ -98,14 +125,16 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
     onEndpoint: ({ endpoint, group, mergedAnnotations, middleware, successes }) => {
       const handle = handlers[group.identifier]?.[endpoint.identifier]
       if (!isHandler(handle)) throw new Error(`${endpoint.method} ${endpoint.path} has no handler`)
+      const { takesForms = false, headers, problem = () => undefined } = manners[group.identifier] ?? {}
+      const publishesErrorList = Context.get(mergedAnnotations, PublishesErrorList)
+      const unauthorized = Context.get(mergedAnnotations, UnauthorizedError)
       const payload = Array.from(endpoint.payload.values(), ({ schemas }) => schemas[0])[0]
       router.on(endpoint.method, endpoint.path as `/${string}`, {
         method: endpoint.method,
         path: endpoint.path,
-        publishesErrorList: Context.get(mergedAnnotations, PublishesErrorList),
-        unauthorized: Context.get(mergedAnnotations, UnauthorizedError),
         needsSignIn: Array.from(middleware).some(({ key }) => key === Authentication.key),
-        isForBrowsers: Context.get(mergedAnnotations, ForBrowsers),
+        takesForms,
+        headers,
         decode: decoderOf({
           params: endpoint.params,
           query: endpoint.query === undefined ? undefined : Schema.toCodecArrayFromSingle(endpoint.query),
@@ -113,7 +142,12 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
           payload
         }),
         handle,
-        encode: encoderOf(successes)
+        encode: encoderOf(successes),
+        refuse: (failure, asked) => {
+          const found = problemOfFailure(failure, unauthorized)
+          const answer = problem(found, asked) ?? json(found.code, publishesErrorList ? withErrorList(found) : found)
+          return withRetryAfter(answer, failure)
+        }
       })
     }
   })

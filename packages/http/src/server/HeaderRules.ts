@@ -1,7 +1,7 @@
 /** What must not be said twice in one request, or not be said at all: whoever reads it differently would be misled. */
 import type { IncomingMessage } from "node:http"
+import { badRequest, makeProblem } from "../api/Problem.ts"
 import { type Answer, json, withHeaders } from "./Answer.ts"
-import { badRequest, makeProblem } from "./Problem.ts"
 
 /** Headers that decide who asks, and for what. Where a request ends is looked after by Node. */
 const SINGLE = new Set(["authorization", "content-encoding", "content-type", "host", "idempotency-key", "x-api-key"])

@@ -1,36 +1,24 @@
-/** The API on a socket: listens while its scope is open, and closes without breaking what is under way. */
+/** Answers on a socket: listens while its scope is open, and closes without breaking what is under way. */
 import { createServer, type Server, STATUS_CODES } from "node:http"
 import { type AddressInfo, Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Duration, Effect, Schema } from "effect"
-import { Api } from "./Api.ts"
+import { makeProblem } from "../api/Problem.ts"
 import { noProxies, type TrustedProxies } from "./CallerAddress.ts"
 import { type Closed, type ConnectionLimits, Connections, connectionLimits } from "./Connections.ts"
-import { makeListener } from "./Dispatcher.ts"
-import { makePages } from "./guests/GuestPage.ts"
-import { type HandlerOptions, makeHandlers } from "./Handlers.ts"
+import type { Dispatcher, OnAnswered } from "./Dispatcher.ts"
+import { makeListener } from "./Listener.ts"
 import { aMinuteApart } from "./LogLines.ts"
-import { recordRequests } from "./Metrics.ts"
-import { makeOperations } from "./Operations.ts"
-import { makeProblem } from "./Problem.ts"
-import { makeQuota } from "./Quota.ts"
-import { compile } from "./Routes.ts"
 
 /** The server cannot listen; `message` says where and why. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { message: Schema.String }) {}
 
-export interface ServerOptions extends Pick<HandlerOptions, "signInUrl"> {
+export interface SocketOptions {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
-  /** How the API is reached from outside; unless given, as it listens. */
-  readonly publicUrl?: string | undefined
   /** Whose word about their clients counts; nobody's unless given. */
   readonly proxies?: TrustedProxies | undefined
-  /** Whether every request is a span. */
-  readonly traced?: boolean
-  /** Whether the page of the API's description is served at `/docs`; it is, unless this says no. */
-  readonly docs?: boolean
   /** How many connections may be open; unless given, 512 in all, or fewer where few files may be open, and half of one address. */
   readonly connections?: Partial<ConnectionLimits>
   /** How long a client may take, in milliseconds. */
@@ -52,34 +40,21 @@ export interface Deadlines {
 const DEFAULT_DEADLINES: Deadlines = { headers: 10_000, request: 20_000, idle: 30_000 }
 
 /** Answers the bound address once it listens. */
-export const listen = Effect.fnUntraced(function* ({
-  host,
-  port,
-  traced = false,
-  docs = true,
-  signInUrl,
-  publicUrl,
-  proxies = noProxies,
-  connections: limits,
-  deadlines = DEFAULT_DEADLINES,
-  shutdownTimeout = Duration.seconds(10)
-}: ServerOptions) {
-  let listensOn = ""
+export const listenOn = Effect.fnUntraced(function* (
+  dispatcher: Dispatcher,
+  {
+    host,
+    port,
+    proxies = noProxies,
+    connections: limits,
+    deadlines = DEFAULT_DEADLINES,
+    shutdownTimeout = Duration.seconds(10)
+  }: SocketOptions,
+  onAnswered: OnAnswered
+) {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const connections = new Connections(connectionLimits(limits), proxies, logClosed(run))
-  const quota = yield* makeQuota
-  const operations = yield* makeOperations
-  const { "/docs": _, ...withoutDocs } = operations
-  const { listener, idle } = yield* makeListener({
-    router: compile(Api, yield* makeHandlers({ signInUrl, publicUrl: () => publicUrl ?? listensOn, quota })),
-    operations: docs ? operations : withoutDocs,
-    connections,
-    pages: makePages(signInUrl),
-    onAnswered: recordRequests,
-    proxies,
-    quota,
-    traced
-  })
+  const { listener, idle } = yield* makeListener({ dispatcher, connections, onAnswered, proxies })
   const server = createServer(
     {
       headersTimeout: deadlines.headers,
@@ -104,9 +79,7 @@ export const listen = Effect.fnUntraced(function* ({
       Effect.andThen(Effect.sync(() => server.closeAllConnections()))
     )
   )
-  const bound = server.address() as AddressInfo
-  listensOn = urlOf(bound)
-  return bound
+  return server.address() as AddressInfo
 })
 
 /** The address as a URL. */
