@@ -114,6 +114,11 @@ export class Connection {
     this.since = now
   }
 
+  /** Some more of an answer that goes on has been written. */
+  sent(now: number): void {
+    this.since = now
+  }
+
   /** Begins nothing more; closes with the last answer to what was begun, which says so if its head has not left. */
   end(): void {
     this.#isEnding = true

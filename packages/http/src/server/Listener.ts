@@ -4,14 +4,15 @@
  */
 import type { RequestListener, ServerResponse } from "node:http"
 import { Effect, Exit, Result } from "effect"
-import type { Answer } from "./Answer.ts"
+import { type Answer, headersOf } from "./Answer.ts"
 import { callerAddress, type TrustedProxies } from "./CallerAddress.ts"
 import type { Connection, Connections } from "./Connections.ts"
 import { type Dispatcher, failed, type OnAnswered } from "./Dispatcher.ts"
 import { refuseHeaders } from "./HeaderRules.ts"
+import { aMinuteApart } from "./LogLines.ts"
 import { readBody } from "./RequestBody.ts"
 
-/** `idle` waits until nothing is being carried out. */
+/** `endStreams` ends the answers that go on, and `idle` waits until nothing is being carried out or sent. */
 export const makeListener = Effect.fnUntraced(function* ({
   dispatcher,
   connections,
@@ -25,8 +26,15 @@ export const makeListener = Effect.fnUntraced(function* ({
 }) {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const inTurn = takingTurns()
+  const tell = aMinuteApart()
   let running = 0
   let whenIdle: (() => void) | undefined
+  const ended = () => {
+    if (--running === 0) whenIdle?.()
+  }
+  /** What ends each of the answers that go on. */
+  const streams = new Set<() => void>()
+  let isEnding = false
 
   const listener: RequestListener = (request, response) => {
     const begun = performance.now()
@@ -35,11 +43,33 @@ export const makeListener = Effect.fnUntraced(function* ({
     const turn = connection.receive(request)
     const { method = "GET", url = "/", headers } = request
     const finish = (path: string, answer: Answer) => {
-      write(response, answer)
-      if (typeof answer.body === "string") connections.hold(connection, response)
+      const { body } = answer
+      if (body instanceof ReadableStream) stream(path, answer, body)
+      else if (!response.destroyed) {
+        write(response, { ...answer, body })
+        if (typeof body === "string") connections.hold(connection, response)
+      }
       const now = performance.now()
       connection.answered(now)
       onAnswered(method, path, answer.status, (now - begun) / 1000)
+    }
+    /** A client that has its head waits for the rest: who is new may have its place. */
+    const stream = (path: string, answer: Answer, body: ReadableStream<Uint8Array>) => {
+      const reader = body.getReader()
+      const end = () => void reader.cancel().catch(() => {})
+      if (isEnding || response.destroyed || method === "HEAD") end()
+      if (response.destroyed) return
+      response.writeHead(answer.status, headersOf(answer)).flushHeaders()
+      running++
+      streams.add(end)
+      pump(response, reader, () => connection.sent(performance.now()))
+        .catch((error) =>
+          tell(path, (times) => run(Effect.logError(`The answer to ${method} ${path} broke off`, { times }, error)))
+        )
+        .finally(() => {
+          streams.delete(end)
+          ended()
+        })
     }
     const refuse = (path: string, answer: Answer) => {
       if (connection.begin(response, turn)) finish(path, answer)
@@ -47,9 +77,6 @@ export const makeListener = Effect.fnUntraced(function* ({
     const start = (path: string, effect: Effect.Effect<Answer>) => {
       if (!connection.begin(response, turn)) return
       running++
-      const ended = () => {
-        if (--running === 0) whenIdle?.()
-      }
       inTurn(connection, (hasWaited) => {
         // Nobody waits for the answer any more, and nothing of it was begun.
         if (hasWaited && connection.socket.destroyed) return ended()
@@ -77,7 +104,12 @@ export const makeListener = Effect.fnUntraced(function* ({
     if (running === 0) whenIdle()
   })
 
-  return { listener, idle }
+  const endStreams = () => {
+    isEnding = true
+    for (const end of streams) end()
+  }
+
+  return { listener, endStreams, idle }
 })
 
 const NOTHING = Buffer.alloc(0)
@@ -127,17 +159,39 @@ const takingTurns = () => {
 /** Characters. */
 const LONG_BODY = 64 * 1024
 
-const write = (response: ServerResponse, { status, contentType, body, headers: special }: Answer): void => {
-  if (response.destroyed) return
+const write = (response: ServerResponse, answer: Answer & { readonly body: string | Buffer }): void => {
+  const { status, body } = answer
   // Node encodes a string to count its bytes, and again to send it. That costs less than a second write only while it is short.
   const content = typeof body === "string" && body.length >= LONG_BODY ? Buffer.from(body) : body
-  const headers: { [name: string]: string | number } = {
-    "content-type": contentType,
-    "content-length": typeof content === "string" ? Buffer.byteLength(content) : content.length,
-    "cache-control": "no-store"
-  }
-  // RFC 9110, section 8.6: the length would be that of what was not sent.
-  if (status === 304) delete headers["content-length"]
-  if (status === 401) headers["www-authenticate"] = "Bearer"
-  response.writeHead(status, special === undefined ? headers : { ...headers, ...special }).end(content)
+  const length = typeof content === "string" ? Buffer.byteLength(content) : content.length
+  const headers = headersOf(answer)
+  // RFC 9110, section 8.6: of 304 the length would be that of what was not sent.
+  response.writeHead(status, status === 304 ? headers : { "content-length": length, ...headers }).end(content)
 }
+
+/** Writes as fast as the client reads, and no faster. Ends when the body does, breaks off when it fails. */
+const pump = async (response: ServerResponse, reader: ReadableStreamDefaultReader<Uint8Array>, onSent: () => void) => {
+  const cancel = () => void reader.cancel().catch(() => {})
+  response.once("close", cancel)
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      const isTaken = response.write(next.value)
+      if (!isTaken) await drained(response)
+      onSent()
+    }
+    response.off("close", cancel).end()
+  } catch (error) {
+    response.destroy()
+    throw error
+  }
+}
+
+/** Until more may be written, or nothing can be any more. */
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      response.off("drain", done).off("close", done)
+      resolve()
+    }
+    response.once("drain", done).once("close", done)
+  })

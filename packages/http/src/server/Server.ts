@@ -54,7 +54,7 @@ export const listenOn = Effect.fnUntraced(function* (
 ) {
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const connections = new Connections(connectionLimits(limits), proxies, logClosed(run))
-  const { listener, idle } = yield* makeListener({ dispatcher, connections, onAnswered, proxies })
+  const { listener, endStreams, idle } = yield* makeListener({ dispatcher, connections, onAnswered, proxies })
   const server = createServer(
     {
       headersTimeout: deadlines.headers,
@@ -73,6 +73,7 @@ export const listenOn = Effect.fnUntraced(function* (
     Effect.callback<void>((resume) => {
       server.close(() => resume(Effect.void))
       connections.endAll()
+      endStreams()
     }).pipe(
       Effect.andThen(idle),
       Effect.timeoutOption(shutdownTimeout),
