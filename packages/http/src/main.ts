@@ -27,14 +27,17 @@ import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
+import { storePackage } from "./cli/storePackage.ts"
 import type { StoreAdapters } from "./cli/withStore.ts"
 
 const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: boolean) =>
   spacetimedb !== undefined
     ? spacetimeStore(spacetimedb)
-    : store === "memory"
-      ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
-      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+    : typeof store === "object"
+      ? storePackage(store.package)
+      : store === "memory"
+        ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+        : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
 const storeAdapters: StoreAdapters = {
   open: openStore,

@@ -17,7 +17,7 @@ const longEnough = "thirty-two-bytes-are-just-enough"
 /** A bad value of every variable that is checked before the start, with others where it is bad only beside them. */
 const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Environment]> = [
   ["PORT", "http"],
-  ["LATCHKEY_STORE", "paper"],
+  ["LATCHKEY_STORE", "Paper"],
   ["LATCHKEY_SHADOW", "tall"],
   ["LATCHKEY_SHADOW_PORT", "on"],
   ["LATCHKEY_SHADOW_KEYS", "secret-without-an-id"],

@@ -23,7 +23,8 @@ import {
   publicUrl,
   secretBytes,
   serverUrl,
-  shadowKeyPairs
+  shadowKeyPairs,
+  storeNamed
 } from "./ConfigValues.ts"
 
 /** A variable has no good value; `message` is one line that names it. Values are not repeated: some are secret. */
@@ -38,7 +39,7 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidC
 
 /** Where the log is: all that a command on the data needs to know. */
 export interface StoreConfig {
-  readonly store: "sqlite" | "memory" | "spacetimedb"
+  readonly store: "sqlite" | "memory" | "spacetimedb" | { readonly package: string }
   /** Folder of the embedded database; `:memory:` keeps nothing. */
   readonly data: string
   /** What is in the folder is a backup that was restored, though more was there before. */
@@ -122,8 +123,12 @@ export interface ShadowKey {
 }
 
 export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen(function* () {
-  const stores = oneOf("sqlite", "memory", "spacetimedb")
-  const store = yield* variable("LATCHKEY_STORE", "sqlite", stores, "expected sqlite, memory or spacetimedb")
+  const store = yield* variable(
+    "LATCHKEY_STORE",
+    "sqlite",
+    storeNamed,
+    "expected sqlite, memory, spacetimedb, or a package that exports latchkeyStore"
+  )
   return {
     store,
     data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:"),

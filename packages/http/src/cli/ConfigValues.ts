@@ -15,6 +15,15 @@ export const oneOf =
   (text: string): Values[number] | undefined =>
     values.find((value) => value === text)
 
+/** One of ours, or the name or path of a module: npm has no names with capital letters. */
+export const storeNamed = (
+  text: string
+): "sqlite" | "memory" | "spacetimedb" | { readonly package: string } | undefined =>
+  oneOf("sqlite", "memory", "spacetimedb")(text) ??
+  (/^(\.{0,2}\/\S+|(@[a-z0-9._~-]+\/)?[a-z0-9~-][a-z0-9._~-]*(\/[\w./-]+)?)$/.test(text)
+    ? { package: text }
+    : undefined)
+
 export const portNumber = (text: string): number | undefined =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 

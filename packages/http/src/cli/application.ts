@@ -69,7 +69,7 @@ const authentication = (config: ServerConfig) =>
 const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) => {
   if (store === "sqlite" && data !== ":memory:") return besideLog(data, restored, pinKey)
   if (pinKey !== undefined) return PinSecret.layerOf(pinKey)
-  return store === "spacetimedb" ? besideLog(data, restored) : PinSecret.layerPassing
+  return store === "memory" || data === ":memory:" ? PinSecret.layerPassing : besideLog(data, restored)
 }
 
 const besideLog = (folder: string, restored: boolean, given?: Uint8Array) =>
@@ -99,6 +99,8 @@ const firstKey = Effect.gen(function* () {
   )
 }).pipe(Effect.uninterruptible)
 
+const nameOf = (store: ServerConfig["store"]): string => (typeof store === "string" ? store : store.package)
+
 /** Listens before all else: a start that fails has made no key that nobody then looks for. */
 const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   const url = urlOf(yield* listen(config))
@@ -121,6 +123,6 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   const exposed = exposedFiles(config.data)
   if (exposed !== undefined) yield* Effect.logWarning(exposed)
   yield* Console.log(
-    `Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
+    `Latchkey listens on ${url} (store: ${nameOf(config.store)}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
   )
 })
