@@ -2,7 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { lockRequest } from "@latchkey/core/testing"
 import { Arbitrary, Exit, Option, Schema } from "effect"
-import { BOUNDS, CommandContext, LockRequest } from "../src/lock/LockCommand.ts"
+import { CommandContext, LockRequest } from "../src/lock/LockCommand.ts"
+import { BOUNDS } from "../src/lock/RequestFields.ts"
 import { acceptsBody, type PublishedRequest } from "./contract.ts"
 import { clock, lockUuid } from "./scenario.ts"
 

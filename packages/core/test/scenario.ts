@@ -4,7 +4,7 @@ import { Result } from "effect"
 import type { DeviceCommand } from "../src/device/DeviceCommand.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import { decide, evolve, initial } from "../src/lock/LockAggregate.ts"
-import type { CommandContext, LockCommand, LockRequest, OpenDoor } from "../src/lock/LockCommand.ts"
+import type { CommandContext, LockCommand, LockRequest, Said } from "../src/lock/LockCommand.ts"
 import type { LockRefused } from "../src/lock/LockError.ts"
 import type { LockEvent } from "../src/lock/LockEvent.ts"
 import type { TempKey } from "../src/lock/TempKey.ts"
@@ -35,7 +35,7 @@ export const officeKey: TempKey = {
 type Without<A, K extends PropertyKey> = A extends unknown ? Omit<A, K> : never
 /** An event without what every event of the lock says. */
 export type Fact = Without<LockEvent, "lockId" | "uuid" | "lockUuid" | "timestamp">
-export type Request = Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | OpenDoor
+export type Request = Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | ({ readonly _tag: "OpenDoor" } & Said<"OpenDoor">)
 
 /** The event of the lock that the fact is about. */
 export const happened = (fact: Fact, time = "08:00", uuid = lockUuid): LockEvent => {
