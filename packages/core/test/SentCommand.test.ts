@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { evolve, evolveStored, initial } from "../src/lock/LockAggregate.ts"
 import { answeredIn, outcomeOf, sentWith } from "../src/lock/DeviceEvents.ts"
+import { evolve, evolveStored, initial } from "../src/lock/LockAggregate.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
 import {
   type AnsweredCommand,
