@@ -1,5 +1,5 @@
 /** Event store and read model in one SpacetimeDB database, over one connection. */
-import { EventStore, ReadModel } from "@latchkey/core"
+import { EventStore, type Presence, ReadModel } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
 import { type Connection, type ConnectionOptions, make } from "./Connection.ts"
 import { CannotConnect } from "./Session.ts"
@@ -14,7 +14,7 @@ export { CannotConnect } from "./Session.ts"
  * Several processes may use a database at the same time. Fails when the first attempt to connect does, and says what to
  * mend; whatever is lost later is connected again.
  */
-export const layer = (options: SpacetimeOptions): Layer.Layer<EventStore | ReadModel, CannotConnect> =>
+export const layer = (options: SpacetimeOptions): Layer.Layer<EventStore | ReadModel | Presence, CannotConnect> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const connection = yield* make(options)
