@@ -5,6 +5,8 @@
 
 import type { DatabaseSync } from "node:sqlite"
 import { whileBusy } from "./Database.ts"
+import { Gap } from "./Gap.ts"
+import { INDEX_ORGANIZATIONS, SPAN } from "./organizationFeed.ts"
 import { Recent } from "./Recent.ts"
 import { toStoredKey } from "./StoredKey.ts"
 
@@ -20,16 +22,21 @@ export type EventColumns = readonly [
   acceptedAt: number | null
 ]
 
-/** A batch, and the time at which it was made, epoch milliseconds. */
+/**
+ * A batch, and the time at which it was made, epoch milliseconds. What it does not hold is left out, and what comes in
+ * pairs or threes stands in one array: half the cost of a message.
+ */
 export interface WriteRequest {
   readonly now: number
-  readonly expect: ReadonlyArray<readonly [key: string, value: string | undefined]>
-  readonly append: ReadonlyArray<
+  /** Keys, each followed by its value. */
+  readonly expect?: ReadonlyArray<string | undefined>
+  readonly append?: ReadonlyArray<
     readonly [streamId: string, expectedVersion: number, events: ReadonlyArray<EventColumns>]
   >
-  readonly put: ReadonlyArray<readonly [key: string, value: string, until: number | null]>
-  readonly remove: ReadonlyArray<string>
-  readonly imported: boolean
+  /** Keys, each followed by its value and until when it is kept. */
+  readonly put?: ReadonlyArray<string | number | null>
+  readonly remove?: ReadonlyArray<string>
+  readonly imported?: boolean
 }
 
 /** The answer to one batch: the feed's position after it, or why it was refused, in the fields of the error of that name. */
@@ -44,6 +51,8 @@ export type Refusal =
 export const BUSY_TIMEOUT = 5000
 /** Streams whose ends are known between transactions, at least. */
 const KNOWN_STREAMS = 50_000
+/** Kinds of records whose gaps are known between transactions, at most. */
+const KNOWN_KINDS = 100
 const PRUNE_EVERY = 60 * 60 * 1000
 /** Most that one pruning deletes, since writes wait for it; when there is more, the next one comes at once. */
 const PRUNE_AT_ONCE = 1_000
@@ -55,6 +64,9 @@ export class EventLog {
   readonly #sql: ReturnType<typeof statements>
   /** Versions of streams: what other connections have not changed since. */
   readonly #ends = new Recent<number>(KNOWN_STREAMS)
+  /** Where the ids of events, and the keys of each kind of records, leave a gap: likewise. */
+  #freeIds = new Gap()
+  readonly #freeKeys = new Map<string, Gap>()
   #dataVersion: unknown
   #prunedAt = Number.NEGATIVE_INFINITY
 
@@ -95,26 +107,27 @@ export class EventLog {
     )
   }
 
-  #unexpected({ expect, now }: WriteRequest): Refusal | undefined {
-    for (const [key, value] of expect) {
-      const actual = this.#sql.record.get(toStoredKey(key), now)?.["value"] as string | undefined
+  #unexpected({ expect = [], now }: WriteRequest): Refusal | undefined {
+    for (let at = 0; at < expect.length; at += 2) {
+      const [key = "", value] = [expect[at], expect[at + 1]]
+      const actual = this.#record(key, now)
       if (actual !== value) return { _tag: "RecordConflict", key, actual }
     }
     return undefined
   }
 
-  #double({ append }: WriteRequest): Refusal | undefined {
+  #double({ append = [] }: WriteRequest): Refusal | undefined {
     const ids = new Set<string>()
     for (const [, , events] of append) {
       for (const [eventId] of events) {
-        if (ids.has(eventId) || this.#sql.hasId.get(eventId) !== undefined) return { _tag: "EventExists", eventId }
+        if (ids.has(eventId) || this.#hasId(eventId)) return { _tag: "EventExists", eventId }
         ids.add(eventId)
       }
     }
     return undefined
   }
 
-  #conflict({ append }: WriteRequest): Refusal | undefined {
+  #conflict({ append = [] }: WriteRequest): Refusal | undefined {
     const ends = new Map<string, number>()
     for (const [streamId, expected, events] of append) {
       const actual = ends.get(streamId) ?? this.#end(streamId)
@@ -124,15 +137,54 @@ export class EventLog {
     return undefined
   }
 
-  #carryOut({ append, put, remove }: WriteRequest): number {
+  #carryOut({ append = [], put = [], remove = [] }: WriteRequest): number {
     for (const [streamId, expected, events] of append) {
       let version = expected
-      for (const event of events) this.#sql.insert.run(++this.head, streamId, ++version, ...event)
+      for (const event of events) this.#insert(streamId, ++version, event)
       this.#ends.set(streamId, version)
     }
-    for (const [key, value, until] of put) this.#sql.put.run(toStoredKey(key), value, until)
+    for (let at = 0; at < put.length; at += 3) {
+      const [key, value, until] = [String(put[at]), put[at + 1] ?? null, put[at + 2] ?? null]
+      this.#sql.put.run(toStoredKey(key), value, until)
+      this.#freeKeysLike(key).take(key)
+    }
     for (const key of remove) this.#sql.remove.run(toStoredKey(key))
     return this.head
+  }
+
+  #insert(streamId: string, version: number, event: EventColumns) {
+    this.#sql.insert.run(++this.head, streamId, version, ...event)
+    this.#freeIds.take(event[0])
+    if (this.head % SPAN === 0) this.#sql.index.run(this.head - SPAN)
+  }
+
+  #hasId(eventId: string): boolean {
+    if (this.#freeIds.holds(eventId)) return false
+    const next = this.#sql.idFrom.get(eventId)?.["event_id"] as string | undefined
+    if (next === eventId) return true
+    this.#freeIds.learn(eventId, next)
+    return false
+  }
+
+  #record(key: string, now: number): string | undefined {
+    const free = this.#freeKeysLike(key)
+    if (free.holds(key)) return undefined
+    const stored = toStoredKey(key)
+    const next = this.#sql.recordFrom.get(stored) as RecordRow | undefined
+    if (next?.key === stored) return next.until === null || next.until > now ? next.value : undefined
+    free.learn(key, next?.key)
+    return undefined
+  }
+
+  #freeKeysLike(key: string): Gap {
+    const kind = key.slice(0, key.indexOf("/") + 1)
+    let free = this.#freeKeys.get(kind)
+    if (free === undefined) {
+      if (this.#freeKeys.size === KNOWN_KINDS) this.#freeKeys.clear()
+      free = new Gap()
+      this.#freeKeys.set(kind, free)
+    }
+    return free
   }
 
   #end(streamId: string): number {
@@ -154,6 +206,8 @@ export class EventLog {
 
   #forget() {
     this.#ends.clear()
+    this.#freeIds = new Gap()
+    this.#freeKeys.clear()
     this.#dataVersion = undefined
   }
 
@@ -162,15 +216,22 @@ export class EventLog {
   }
 }
 
+interface RecordRow {
+  readonly key: string
+  readonly value: string
+  readonly until: number | null
+}
+
 const statements = (db: DatabaseSync) => ({
   begin: db.prepare("BEGIN IMMEDIATE"),
   commit: db.prepare("COMMIT"),
   dataVersion: db.prepare("PRAGMA data_version"),
   head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
   end: db.prepare("SELECT version FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"),
-  hasId: db.prepare("SELECT 1 FROM events WHERE event_id = ? LIMIT 1"),
+  idFrom: db.prepare("SELECT event_id FROM events WHERE event_id >= ? ORDER BY event_id LIMIT 1"),
   insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-  record: db.prepare("SELECT value FROM records WHERE key = ? AND (until IS NULL OR until > ?)"),
+  index: db.prepare(INDEX_ORGANIZATIONS),
+  recordFrom: db.prepare("SELECT key, value, until FROM records WHERE key >= ? ORDER BY key LIMIT 1"),
   put: db.prepare(
     "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until"
   ),

@@ -78,7 +78,11 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
     walk("SELECT stream, version FROM events WHERE (stream, version) > (?, ?) ORDER BY stream, version", ["", 0]),
     walkIndex("events", "events_by_id", "event_id", ""),
     walkIndex("events", "events_of_category", "category", ""),
-    walkIndex("events", "events_of_organization", "org_id", ""),
+    walk(
+      `SELECT org_id, category, position FROM events_of_organization
+       WHERE (org_id, category, position) > (?, ?, ?) ORDER BY org_id, category, position`,
+      ["", "", 0]
+    ),
     walk("SELECT key, length(value) FROM records WHERE key > ? ORDER BY key", [""]),
     walkIndex("records", "records_expiring", "until", -Infinity)
   ]

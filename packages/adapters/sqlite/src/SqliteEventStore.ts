@@ -22,6 +22,7 @@ import { Effect, Option, type Scope } from "effect"
 import { copyOlder, explain, isDamage, openToRead } from "./Database.ts"
 import type { EventColumns, Refusal, WriteRequest } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
+import { OF_BOTH, OF_ORGANIZATION } from "./organizationFeed.ts"
 import { afterAll, fromStoredKey, toStoredKey } from "./StoredKey.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
 import { Writer } from "./Writer.ts"
@@ -122,7 +123,7 @@ const over = Effect.fnUntraced(function* (
         return toStored(
           category === undefined
             ? sql.ofOrganization.all(afterPosition, orgId, limit)
-            : sql.ofBoth.all(afterPosition, orgId, category, limit)
+            : sql.ofBoth.all(afterPosition, orgId, limit, category)
         )
       }),
 
@@ -148,18 +149,15 @@ const over = Effect.fnUntraced(function* (
 const unavailableOf = (file: string) => (cause: unknown) =>
   cause instanceof StoreUnavailable ? cause : new StoreUnavailable({ message: explain(cause, file), cause })
 
-const toRequest = (
-  { expect = [], append = [], put = [], remove = [], imported = false }: Batch,
-  now: number
-): WriteRequest => ({
+const toRequest = ({ expect, append, put, remove, imported }: Batch, now: number): WriteRequest => ({
   now,
-  expect: expect.map(({ key, value }) => [key, value] as const),
-  append: append.map(
-    ({ streamId, expectedVersion, events }) => [streamId, expectedVersion, events.map(toColumns)] as const
-  ),
-  put: put.map(({ key, value, until = null }) => [key, value, until] as const),
-  remove,
-  imported
+  ...(expect && { expect: expect.flatMap(({ key, value }) => [key, value]) }),
+  ...(append && {
+    append: append.map(({ streamId, expectedVersion, events }) => [streamId, expectedVersion, events.map(toColumns)])
+  }),
+  ...(put && { put: put.flatMap(({ key, value, until = null }) => [key, value, until]) }),
+  ...(remove && { remove }),
+  ...(imported && { imported })
 })
 
 const toError = (answer: Refusal | StoreUnavailable): WriteError => {
@@ -225,8 +223,8 @@ const statements = (db: DatabaseSync) => {
     read: events("stream = ? AND version > ? ORDER BY version LIMIT ?"),
     feed: events("position > ? ORDER BY position LIMIT ?"),
     ofCategory: events("position > ? AND category = ? ORDER BY position LIMIT ?"),
-    ofOrganization: events("position > ? AND org_id = ? ORDER BY position LIMIT ?"),
-    ofBoth: events("position > ? AND org_id = ? AND category = ? ORDER BY position LIMIT ?"),
+    ofOrganization: events(`position IN (${OF_ORGANIZATION}) ORDER BY position LIMIT ?3`),
+    ofBoth: events(`position IN (${OF_BOTH}) ORDER BY position LIMIT ?3`),
     event: events("event_id = ? ORDER BY position LIMIT 1"),
     head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
     dataVersion: db.prepare("PRAGMA data_version"),

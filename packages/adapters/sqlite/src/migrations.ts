@@ -4,6 +4,7 @@
  * Plain rowid tables throughout: WITHOUT ROWID halves the speed of batched inserts.
  */
 import type { Migration } from "./Database.ts"
+import { INDEX_ALL_ORGANIZATIONS } from "./organizationFeed.ts"
 import { toRecords } from "./toRecords.ts"
 
 export const migrations: ReadonlyArray<Migration> = [
@@ -102,7 +103,13 @@ export const migrations: ReadonlyArray<Migration> = [
       DROP INDEX events_about_lock;
       ALTER TABLE events ADD COLUMN category TEXT AS (substr(stream, 1, instr(stream || '-', '-') - 1)) VIRTUAL;
       CREATE INDEX events_of_category ON events (category);
-      CREATE INDEX events_of_organization ON events (org_id);
+      CREATE TABLE events_of_organization (
+        org_id TEXT NOT NULL,
+        category TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (org_id, category, position)
+      ) STRICT, WITHOUT ROWID;
+      ${INDEX_ALL_ORGANIZATIONS};
     `)
     toRecords(db)
   }
