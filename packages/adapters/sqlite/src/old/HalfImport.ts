@@ -1,6 +1,6 @@
 /** The mark of a log that an import has begun to fill, in the header of its file: nobody takes a part for the whole. */
 import type { DatabaseSync } from "node:sqlite"
-import { Unusable } from "./Database.ts"
+import { Unusable } from "../Database.ts"
 
 /** "LKim", as an application id. */
 const MARK = 0x4c4b696d
