@@ -69,6 +69,7 @@ function print(reports: ReadonlyArray<Report | undefined>, took: number): void {
     const report = reports[index]
     if (report === undefined) continue
     const { tests, skipped, failed } = report
+    const isTold = process.argv[2] !== undefined
     const line = `${port.padEnd(14)} ${name}`
     if (isRight) {
       if (failed !== undefined) wrong++
@@ -79,10 +80,13 @@ function print(reports: ReadonlyArray<Report | undefined>, took: number): void {
     }
     broken++
     if (failed === undefined) console.log(`  MISSED ${line}`)
-    else {
+    else if (failed.isMistake) {
+      wrong++
+      console.log(`  BROKEN OTHERWISE THAN IT SAYS ${line}: ${failed.why}`)
+    } else {
       caught++
       console.log(`  caught ${line}\n         ${" ".repeat(15)}by: ${failed.name}`)
-      if (process.argv[2] !== undefined) console.log(`         ${" ".repeat(15)}${failed.why.slice(0, 2_000)}`)
+      if (isTold) console.log(`         ${" ".repeat(15)}${failed.why.slice(0, 2_000)}`)
     }
   }
   const share = broken === 0 ? 1 : caught / broken

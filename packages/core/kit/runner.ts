@@ -52,7 +52,12 @@ export interface Outcome {
   /** Of which so many could not be run. */
   readonly skipped: number
   /** The first test that failed. */
-  readonly failed?: { readonly name: string; readonly why: string }
+  readonly failed?: {
+    readonly name: string
+    readonly why: string
+    /** It is the adapter's source that is wrong, and not what it does. */
+    readonly isMistake: boolean
+  }
 }
 
 /** Runs the tests that `suite` registers, one after the other, each for so many milliseconds at most, until one fails. */
@@ -78,7 +83,10 @@ export const runSuite = async (suite: () => void, limit: number): Promise<Outcom
     try {
       await Promise.race([late, (async () => body(context))()])
     } catch (error) {
-      if (!(error instanceof Skipped)) return { tests: tests.length, skipped, failed: { name, why: wordsOf(error) } }
+      if (!(error instanceof Skipped)) {
+        const isMistake = /^(Reference|Syntax|Type)Error/.test(String(error))
+        return { tests: tests.length, skipped, failed: { name, why: wordsOf(error), isMistake } }
+      }
       skipped++
     } finally {
       clearTimeout(timer)

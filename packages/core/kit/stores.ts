@@ -193,8 +193,12 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
   ),
   source(
     "expectations see what the batch puts",
-    "const actual = valueOf(key, now)",
-    "const actual = puts.find((one) => one.key === key)?.value ?? valueOf(key, now)"
+    `({ expect = [], append = [], imported = false }: Batch, now: number) => {
+    ${LOOP}
+      const actual =`,
+    `({ expect = [], append = [], imported = false, put = [] }: Batch, now: number) => {
+    ${LOOP}
+      const actual = put.find((one) => one.key === key)?.value ??`
   ),
   source("a version that was passed is taken", "if (actual !== expected) return", "if (actual < expected) return"),
   source("a version that is not reached is taken", "if (actual !== expected) return", "if (actual > expected) return"),
@@ -248,11 +252,13 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
     "for (const { events } of append.slice(0, 1)) {"
   ),
   source("imports are refused for doubles", "if (!imported) {", "{"),
-  source(
-    "imports may hold doubles of the log, but not their own",
-    "if (!imported) {",
-    'if (imported) { const own = eventsIn(append); if (new Set(own).size < own.length) return new EventExists({ eventId: own[0] ?? "" }) } else {'
-  ),
+  view("imports may hold doubles of the log, but not their own", (store) => ({
+    write: (batch) => {
+      const ids = eventsOf(batch).map(({ eventId }) => eventId)
+      const double = ids.find((id, index) => ids.indexOf(id) < index)
+      return double === undefined ? store.write(batch) : Effect.fail(new EventExists({ eventId: double }))
+    }
+  })),
   source(
     "imports are not checked for versions",
     "if (actual !== expected) return",
@@ -693,7 +699,11 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
     "Option.fromUndefinedOr(valueOf(key, now))",
     "Option.fromUndefinedOr(records.get(key)?.value)"
   ),
-  source("expired records count as part of a page", "if (found.length >= limit ||", "if (looked++ >= limit ||"),
+  source(
+    "expired records count as part of a page",
+    "const value = valueOf(key, now)\n          if (key !== after && value !== undefined) found.push({ key, value })",
+    "const value = valueOf(key, now)\n          if (value === undefined && records.has(key)) limit--\n          if (key !== after && value !== undefined) found.push({ key, value })"
+  ),
   source(
     "the conflict tells an expired value",
     "new RecordConflict({ key, actual })",

@@ -67,7 +67,10 @@ export const faultCases = [
     yield* fault(place, "failNextWrite")("after")
     yield* outcome(store, { put: [{ key, value: "first" }] })
     yield* again(second.write({ put: [{ key, value: "second" }] }))
-    yield* again(store.write(append(name("b-1"), events(1))))
+    // Not later either, while others write.
+    for (let version = 0; version < 30; version++) {
+      yield* again(store.write(append(name("b-1"), events(1), version)))
+    }
     expect(yield* again(valueOf(store, key))).toBe("second")
   }),
 
