@@ -45,7 +45,8 @@ async function lead(): Promise<void> {
       if (name.includes(only)) reports[index] = { index, ...(await runSuite(suite, isRight ? PATIENCE : IMPATIENCE)) }
     }
   } else {
-    const workers = availableParallelism()
+    // Most of the time they wait for what hangs.
+    const workers = 2 * availableParallelism()
     await Promise.all(
       Array.from({ length: workers }, async (_, first) => {
         const child = fork(fileURLToPath(import.meta.url), {

@@ -82,7 +82,7 @@ export const brokenShadows = [
   source("find always finds", "return false\n", "return true\n"),
   source("find never finds", "return true\n", "return false\n"),
   source("a settlement settles all commands", "desired.delete(commandId)", "desired.clear()"),
-  source("a settlement keeps the command", "desired.delete(commandId)", ""),
+  source("a settlement keeps the command", "desired.delete(commandId)", "{}"),
   source("a settlement keeps the outcome", "if (attempt === undefined) reported.delete(commandId)", ""),
   source("a settlement drops all outcomes", "reported.delete(commandId)", "reported.clear()"),
   source(

@@ -312,7 +312,7 @@ export const recordCases = [
     })
     yield* clockPast(soon + APART)
     for (const opener of [store, second]) {
-      expect(yield* keysOf(opener, name("k/"))).toEqual([freed, long, renewed])
+      expect(yield* keysOf(opener, name("k/"), "", 3)).toEqual([freed, long, renewed])
       expect(yield* valueOf(opener, short)).toBe(undefined)
       yield* refuses(opener, { expect: [{ key: short, value: "1" }] }, { _tag: "RecordConflict", actual: undefined })
       yield* opener.write({
