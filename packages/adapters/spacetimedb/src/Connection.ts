@@ -9,14 +9,15 @@ import {
   type CallFailed,
   type CannotConnect,
   type DatabaseOptions,
+  type NotAsked,
   open,
   type Session
 } from "./Session.ts"
 
 export interface ConnectionOptions extends DatabaseOptions {
   /**
-   * How long connecting, and a call, may take before the connection counts as dead; 5 seconds unless given. A call whose
-   * connection is lost is repeated over the next ones, for twice as long.
+   * How long connecting, and a call, may take before the connection counts as dead; 5 seconds unless given. What became
+   * of a call whose connection is lost is asked over the next ones, for twice as long.
    */
   readonly deadline?: Duration.Input
 }
@@ -36,11 +37,17 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
 }) {}
 
 export interface Connection {
-  /** Answers the head row that the write left; `undefined` when it appended nothing. */
-  readonly write: <Name extends WriteName>(
+  /**
+   * Carries a batch out once, and answers the feed's position after it. One whose answer is lost is not sent again: the
+   * module is asked what became of it, and from then on refuses it, should it still be under way. Only what is known
+   * not to have been carried out, and never to be, is asked for anew.
+   */
+  readonly write: (batch: Omit<WriteArguments<"write">, "id">) => Effect.Effect<number, Refused | Unavailable>
+  /** For what leaves the same when it is done twice: asks again when an answer is lost. */
+  readonly send: <Name extends Exclude<WriteName, "write">>(
     name: Name,
     args: WriteArguments<Name>
-  ) => Effect.Effect<Head | undefined, Refused | Unavailable>
+  ) => Effect.Effect<void, Refused | Unavailable>
   readonly read: <Name extends ReadName>(
     name: Name,
     args: ReadArguments<Name>
@@ -127,7 +134,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
       Effect.suspend(() => {
         switch (state._tag) {
           case "Open":
-            return ask(state.session)
+            return Effect.catchTag(ask(state.session), "NotAsked", () => overThis(ask))
           case "Opening":
             return Effect.andThen(Deferred.await(state.next), overThis(ask))
           case "Down":
@@ -138,13 +145,15 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     /** Over whichever connection comes: for what may have been done already. */
     const overTheNext = <A>(ask: Ask<A>): Call<A> =>
       Effect.suspend(() =>
-        state._tag === "Open" ? ask(state.session) : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
+        state._tag === "Open"
+          ? Effect.catchTag(ask(state.session), "NotAsked", () => overTheNext(ask))
+          : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
       )
 
-    /** Asks, and when the answer is lost, asks again for a while. */
-    const call = <A>(ask: Ask<A>, again: (ask: Ask<A>) => Call<A>): Effect.Effect<A, CallFailed | Unavailable> =>
-      Effect.catchTag(overThis(ask), "AnswerLost", ({ message }) =>
-        repeated(again(ask)).pipe(
+    /** When its answer is lost, goes on over the next connections, for a while. */
+    const recovered = <A>(first: Call<A>, next: Call<A>): Effect.Effect<A, CallFailed | Unavailable> =>
+      Effect.catchTag(first, "AnswerLost", ({ message }) =>
+        repeated(next).pipe(
           Effect.timeoutOrElse({
             duration: 2 * deadline,
             orElse: () => Effect.fail(new Unavailable({ message: `${message}, and no other brought one in time.` }))
@@ -152,22 +161,37 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
         )
       )
 
-    return {
-      // May have been carried out, so the caller waits to know. The module knows its own work again.
-      write: (name, args) =>
-        call(
-          (session) =>
-            Effect.map(
-              session.call((db) => db.write(name, args)),
-              () => session.headAfter(args)
-            ),
-          overTheNext
-        ).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
+    const write = (batch: Omit<WriteArguments<"write">, "id">): Effect.Effect<number, CallFailed | Unavailable> =>
+      Effect.suspend(() => {
+        let id = ""
+        const ask: Ask<number> = (session) => {
+          id = crypto.randomUUID()
+          const args = { ...batch, id }
+          return Effect.map(
+            session.call((db) => db.write("write", args)),
+            () => Number(session.headAfter(args)?.position ?? heard)
+          )
+        }
+        const settle = overTheNext((session) => session.call((db) => db.read("settle_write", { id }))).pipe(
+          Effect.flatMap((position) => (position === undefined ? overTheNext(ask) : Effect.succeed(Number(position))))
+        )
+        return recovered(overThis(ask), settle)
+      })
 
-      read: (name, args) =>
-        call((session) => session.call((db) => db.read(name, args)), overThis).pipe(
-          Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
-        ),
+    return {
+      write: (batch) => Effect.catchTag(write(batch), "CallFailed", ({ cause }) => Effect.fail(refusedOr(cause))),
+
+      send: (name, args) => {
+        const ask: Ask<void> = (session) => session.call((db) => db.write(name, args))
+        return Effect.catchTag(recovered(overThis(ask), overTheNext(ask)), "CallFailed", ({ cause }) =>
+          Effect.fail(refusedOr(cause))
+        )
+      },
+
+      read: <Name extends ReadName>(name: Name, args: ReadArguments<Name>) => {
+        const asked = overThis<ReadAnswer<Name>>((session) => session.call((db) => db.read(name, args)))
+        return recovered(asked, asked).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause))))
+      },
 
       heard: () => heard,
 
@@ -189,7 +213,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     }
   })
 
-type Ask<A> = (session: Session) => Effect.Effect<A, AnswerLost | CallFailed>
+type Ask<A> = (session: Session) => Effect.Effect<A, NotAsked | AnswerLost | CallFailed>
 type Call<A> = Effect.Effect<A, AnswerLost | CallFailed | Unavailable>
 
 /** Again, for as long as connections are lost. */

@@ -15,7 +15,7 @@ import { Effect, Option } from "effect"
 import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
 import type { Connection, Unavailable } from "./Connection.ts"
 
-export const make = ({ write, read }: Connection): ReadModel["Service"] => {
+export const make = ({ send, read }: Connection): ReadModel["Service"] => {
   const checkpoint = Effect.map(read("device_rows", { lockIds: [] }), (rows) => Number(rows.checkpoint))
 
   const apply = (events: ReadonlyArray<StoredEvent>): Effect.Effect<number, Unavailable> =>
@@ -26,7 +26,7 @@ export const make = ({ write, read }: Connection): ReadModel["Service"] => {
       const news = events.filter(({ position }) => position > from)
       const last = news.at(-1)
       if (last === undefined || news[0]?.position !== from + 1) return from
-      yield* write("apply_rows", { ...rowsAfter(before, news), from: before.checkpoint, to: BigInt(last.position) })
+      yield* send("apply_rows", { ...rowsAfter(before, news), from: before.checkpoint, to: BigInt(last.position) })
       return last.position
     }).pipe(Effect.catchTag("Refused", () => apply(events)))
 
@@ -65,11 +65,11 @@ export const make = ({ write, read }: Connection): ReadModel["Service"] => {
         unavailable
       ),
 
-    reportDevice: (thing, online, at) => done(write("report_device", { thing, online, at })),
+    reportDevice: (thing, online, at) => done(send("report_device", { thing, online, at })),
 
     isOnline: (thing) => Effect.mapError(read("is_online", { thing }), unavailable),
 
-    reset: done(write("forget_rows", {}))
+    reset: done(send("forget_rows", {}))
   }
 }
 
@@ -129,5 +129,5 @@ const toLock = {
 }
 
 /** The module refuses none of these. */
-const done = (writing: ReturnType<Connection["write"]>): Effect.Effect<void, ReadModelUnavailable> =>
+const done = (writing: ReturnType<Connection["send"]>): Effect.Effect<void, ReadModelUnavailable> =>
   writing.pipe(Effect.catchTag("Refused", Effect.die), Effect.mapError(unavailable), Effect.asVoid)

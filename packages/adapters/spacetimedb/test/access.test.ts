@@ -1,5 +1,5 @@
 /** Who is not an allowed writer reads nothing private and writes nothing, whichever way they come. */
-import { EventStore } from "@latchkey/core"
+import { EventStore } from "@latchkey/core/streams"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { identityOf } from "@latchkey/spacetimedb-testhost"
 import { Effect } from "effect"
@@ -14,7 +14,7 @@ import {
   type WriteName
 } from "../src/Bindings.ts"
 import { declare } from "../src/schema.ts"
-import { AUDIENCE, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
+import { AUDIENCE, append, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
 
 const host = await startHost()
 const run = Effect.runPromise
@@ -79,43 +79,19 @@ const mallory = new Identity(identityOf("localhost", "mallory"))
 
 /** Good arguments of everything that can be called. */
 const sample = {
-  append: {
-    stream: "lock-1",
-    expected: 0,
-    events: [],
-    receipt: undefined,
-    mayPass: false,
-    expiresAt: undefined
-  },
-  prepare: {
-    stream: "lock-1",
-    expected: 0,
-    events: [],
-    receipt: undefined,
-    commandId: "command",
-    attempt: 1,
-    thing: "thing",
-    deadline: 0,
-    expiresAt: undefined
-  },
-  commit: { commandId: "command", attempt: undefined, thing: "thing", at: 0 },
-  discard: { commandId: "command", attempt: 1 },
-  release: { commandId: "command", attempt: 1 },
-  save_snapshot: { stream: "lock-1", version: 1, state: "{}" },
+  write: { id: "write", expect: [], append: [], put: [], remove: [], imported: false, format: 1 },
   apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [], usersOf: [] },
   forget_rows: {},
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
   dismiss_writer: { identity: mallory },
-  import_feed: { events: [], last: false },
-  read_stream: { stream: "lock-1", after: 0, limit: 10 },
-  read_feed: { after: 0n, limit: 10, prefix: "" },
+  read_stream: { stream: "lock-1", after: 0n, limit: 10 },
+  read_feed: { after: 0n, limit: 10, category: undefined, orgId: undefined },
   feed_head: {},
-  list_streams: { prefix: "", after: "", limit: 10 },
-  unsettled: {},
   find_event: { eventId: "event" },
-  find_receipt: { id: "receipt" },
-  find_snapshot: { stream: "lock-1" },
+  find_record: { key: "key" },
+  list_records: { prefix: "", after: "", limit: 10 },
+  settle_write: { id: "write" },
   device_rows: { lockIds: [] },
   owned_devices: { ownerId: "ann", orgId: undefined },
   lock_of_thing: { thing: "thing" },
@@ -134,7 +110,7 @@ describe("a stranger", async () => {
   const stranger = { ...options, token: await host.token({ subject: "mallory", audience: AUDIENCE }) }
   await using owner = await connected(options)
   const events = newEvents(2)
-  await run(owner.store.append("lock-1", 0, events))
+  await run(append(owner, "lock-1", 0, events))
 
   it("is not let in", async () => {
     expect(await failure(stranger)).toMatchObject(notLetIn)
@@ -171,7 +147,7 @@ describe("a writer", () => {
     expect(await failure(writer)).toMatchObject(notLetIn)
     expect(await allow(options)).toMatchObject({ ok: true })
     await using client = await connected(writer)
-    expect(await run(client.store.append("a", 0, newEvents(1)))).toEqual({ version: 1, position: 1 })
+    expect(await run(append(client, "a", 0, newEvents(1)))).toEqual({ position: 1 })
   })
 
   it("allows and dismisses nobody; and nobody dismisses the owner", async () => {
@@ -207,7 +183,7 @@ describe("a writer", () => {
       await expect(connection.read(name, sample[name]), name).rejects.toBeDefined()
     }
     connection.disconnect()
-    expect(await run(Effect.flip(client.store.append("a", 0, newEvents(1))))).toMatchObject({
+    expect(await run(Effect.flip(append(client, "a", 0, newEvents(1))))).toMatchObject({
       _tag: "StoreUnavailable",
       message: expect.stringContaining("no allowed writer")
     })

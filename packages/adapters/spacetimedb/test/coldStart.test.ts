@@ -4,7 +4,7 @@ import { type NewEvent, rebuild, streamOfLock, toStored } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { connected, publish, startHost } from "./fixture.ts"
+import { append, connected, publish, startHost } from "./fixture.ts"
 
 const LOCKS = 300
 const EVENTS = 100
@@ -32,20 +32,20 @@ it("30,000 events are read in order, and projected, by a client that starts cold
   const host = await startHost()
   const options = await publish(host)
   await using writer = await connected(options)
-  const append = (lockId: number) => writer.store.append(streamOfLock(lockId), 0, eventsOf(lockId))
+  const create = (lockId: number) => append(writer, streamOfLock(lockId), 0, eventsOf(lockId))
   const lockIds = Array.from({ length: LOCKS }, (_, index) => index + 1)
-  await Effect.runPromise(Effect.forEach(lockIds, append, { concurrency: 20, discard: true }))
+  await Effect.runPromise(Effect.forEach(lockIds, create, { concurrency: 20, discard: true }))
 
   await using reader = await connected(options)
   const { store, readModel } = reader
   let position = 0
   while (position < LOCKS * EVENTS) {
-    const page = await Effect.runPromise(store.readAll(position, 7_000))
+    const page = await Effect.runPromise(store.feed(position, 7_000))
     expect(page.map((event) => event.position)).toEqual(page.map((_, index) => position + index + 1))
     expect(page).not.toEqual([])
     position += page.length
   }
-  expect(await Effect.runPromise(store.readAll(position, 10))).toEqual([])
+  expect(await Effect.runPromise(store.feed(position, 10))).toEqual([])
 
   expect(await Effect.runPromise(Effect.provide(rebuild, Spacetime.layer(options)))).toBe(LOCKS * EVENTS)
   const owned = await Effect.runPromise(readModel.devicesOwnedBy("owner-3"))

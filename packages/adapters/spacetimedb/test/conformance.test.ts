@@ -1,5 +1,5 @@
 /** The suites that every adapter passes, over the module as it is published. */
-import { eventStoreSuite, readModelSuite } from "@latchkey/core/testing"
+import { readModelSuite } from "@latchkey/core/testing"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Effect, Layer } from "effect"
 import { publish, startHost } from "./fixture.ts"
@@ -10,5 +10,4 @@ const place = Effect.map(
   Spacetime.layer
 )
 
-eventStoreSuite("spacetimedb", Layer.unwrap(place), { reopen: place })
 readModelSuite("spacetimedb", Spacetime.layer(await publish(host)))

@@ -10,26 +10,27 @@ export { procedures, reducers }
 /** All but `head` is private. */
 export const database = schema({
   head: table({ public: true }, rows.head),
-  // A unique constraint takes one column, so none can hold (stream, version): what counts on is in `stream_heads`.
+  // A unique constraint takes one column, so none can hold (stream, version): what counts on is in `streams`.
   events: table(
     {
       indexes: [
         { accessor: "by_stream", algorithm: "btree", columns: ["stream", "version"] },
-        { accessor: "by_event_id", algorithm: "btree", columns: ["eventId"] }
+        { accessor: "by_category", algorithm: "btree", columns: ["category", "level", "position"] },
+        { accessor: "by_organization", algorithm: "btree", columns: ["orgId", "level", "position"] },
+        { accessor: "by_both", algorithm: "btree", columns: ["orgId", "category", "level", "position"] }
       ]
     },
     rows.events
   ),
-  stream_heads: table(
-    // An index on the key alone would be a unique one, and those answer no ranges.
-    { indexes: [{ accessor: "by_name", algorithm: "btree", columns: ["stream", "version"] }] },
-    rows.stream_heads
+  event_texts: table({}, rows.event_texts),
+  streams: table({}, rows.streams),
+  records: table({}, rows.records),
+  record_keys: table(
+    { indexes: [{ accessor: "by_key", algorithm: "btree", columns: ["level", "key"] }] },
+    rows.record_keys
   ),
-  reservations: table({}, rows.reservations),
-  prepared_ids: table({}, rows.prepared_ids),
-  settlements: table({}, rows.settlements),
-  receipts: table({}, rows.receipts),
-  snapshots: table({}, rows.snapshots),
+  writes: table({}, rows.writes),
+  sweeps: table({}, rows.sweeps),
   checkpoints: table({}, rows.checkpoints),
   writers: table({}, rows.writers),
   device_state: table({}, rows.device_state),

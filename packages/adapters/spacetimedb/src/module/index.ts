@@ -1,10 +1,9 @@
 /** The module that `spacetime publish` takes: its tables, and who may call what. Exports nothing else. */
 import * as access from "./access.ts"
 import { database, procedures, reducers, type Transaction } from "./database.ts"
-import * as eventLog from "./eventLog.ts"
 import * as feed from "./feed.ts"
 import * as readModel from "./readModel.ts"
-import { findReceipt } from "./receipts.ts"
+import * as log from "./write.ts"
 
 export default database
 
@@ -19,7 +18,7 @@ const guarded =
     write(tx, args)
   }
 
-/** A transaction that only reads, for writers. */
+/** A transaction that answers, for writers. */
 const reading =
   <Args, A>(read: (tx: Transaction, args: Args) => A) =>
   (ctx: { withTx: (body: (tx: Transaction) => A) => A }, args: Args): A =>
@@ -28,13 +27,7 @@ const reading =
       return read(tx, args)
     })
 
-export const append = database.reducer(reducers.append, guarded(eventLog.append))
-export const prepare = database.reducer(reducers.prepare, guarded(eventLog.prepare))
-export const commit = database.reducer(reducers.commit, guarded(eventLog.commit))
-export const discard = database.reducer(reducers.discard, guarded(eventLog.discard))
-export const release = database.reducer(reducers.release, guarded(eventLog.release))
-export const save_snapshot = database.reducer(reducers.save_snapshot, guarded(eventLog.saveSnapshot))
-export const import_feed = database.reducer(reducers.import_feed, guarded(eventLog.importFeed))
+export const write = database.reducer(reducers.write, guarded(log.write))
 export const apply_rows = database.reducer(reducers.apply_rows, guarded(readModel.applyRows))
 export const forget_rows = database.reducer(reducers.forget_rows, guarded(readModel.forgetRows))
 export const report_device = database.reducer(reducers.report_device, guarded(readModel.reportDevice))
@@ -56,30 +49,25 @@ export const feed_head = database.procedure(
   procedures.feed_head.returns,
   reading(feed.feedHead)
 )
-export const list_streams = database.procedure(
-  procedures.list_streams.params,
-  procedures.list_streams.returns,
-  reading(feed.listStreams)
-)
-export const unsettled = database.procedure(
-  procedures.unsettled.params,
-  procedures.unsettled.returns,
-  reading(feed.unsettled)
-)
 export const find_event = database.procedure(
   procedures.find_event.params,
   procedures.find_event.returns,
   reading(feed.findEvent)
 )
-export const find_receipt = database.procedure(
-  procedures.find_receipt.params,
-  procedures.find_receipt.returns,
-  reading((tx, { id }: { readonly id: string }) => findReceipt(tx, id))
+export const find_record = database.procedure(
+  procedures.find_record.params,
+  procedures.find_record.returns,
+  reading(log.findRecord)
 )
-export const find_snapshot = database.procedure(
-  procedures.find_snapshot.params,
-  procedures.find_snapshot.returns,
-  reading(feed.findSnapshot)
+export const list_records = database.procedure(
+  procedures.list_records.params,
+  procedures.list_records.returns,
+  reading(feed.listRecords)
+)
+export const settle_write = database.procedure(
+  procedures.settle_write.params,
+  procedures.settle_write.returns,
+  reading(log.settleWrite)
 )
 export const device_rows = database.procedure(
   procedures.device_rows.params,
