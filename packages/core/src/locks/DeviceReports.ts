@@ -13,7 +13,12 @@ import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
-export type ReportError = ExecuteError | StoreUnavailable | ShadowUnavailable | ReadModelUnavailable | PresenceUnavailable
+export type ReportError =
+  | ExecuteError
+  | StoreUnavailable
+  | ShadowUnavailable
+  | ReadModelUnavailable
+  | PresenceUnavailable
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
 

@@ -2,8 +2,8 @@
 import { Effect, Option } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
 import { Presence } from "../device/Presence.ts"
-import { lookups } from "../read-model/Lookups.ts"
 import type { DeviceState } from "../read-model/LockTables.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 
@@ -37,7 +37,11 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
       : Effect.succeed(isOnline)
 
   return {
-    of: (thing) => orElse(Effect.map(onlineOf([thing]), (online) => online(thing)), undefined),
+    of: (thing) =>
+      orElse(
+        Effect.map(onlineOf([thing]), (online) => online(thing)),
+        undefined
+      ),
     at: (lockIds) =>
       devices([...lockIds]).pipe(
         Effect.flatMap((locks) =>

@@ -32,9 +32,7 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
   const ofUsersInOrganizations = rowsIn(readModel, usersInOrganizations)
   return {
     devicesOwnedBy: (userId, orgId) =>
-      orgId === undefined
-        ? ofDevices.all("owner", userId)
-        : ofDevices.all("owner-in-organization", orgId, userId),
+      orgId === undefined ? ofDevices.all("owner", userId) : ofDevices.all("owner-in-organization", orgId, userId),
     locksOfOrganization: (orgId) =>
       Effect.map(ofDevices.all("organization", orgId), (rows) => rows.map(({ lockId }) => lockId)),
     devices: (lockIds) => ofDevices.get(lockIds.map(lockKey)),
