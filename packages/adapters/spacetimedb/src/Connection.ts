@@ -36,15 +36,21 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
+/** Writes of which the module remembers under their ids that it has carried them out. */
+type Once = "write" | "apply_rows"
+
 export interface Connection {
   /**
-   * Carries a batch out once, and answers the feed's position after it. One whose answer is lost is not sent again: the
+   * Carries a write out once, and answers the feed's position after it. One whose answer is lost is not sent again: the
    * module is asked what became of it, and from then on refuses it, should it still be under way. Only what is known
    * not to have been carried out, and never to be, is asked for anew.
    */
-  readonly write: (batch: Omit<WriteArguments<"write">, "id">) => Effect.Effect<number, Refused | Unavailable>
+  readonly write: <Name extends Once>(
+    name: Name,
+    args: (id: string) => WriteArguments<Name>
+  ) => Effect.Effect<number, Refused | Unavailable>
   /** For what leaves the same when it is done twice: asks again when an answer is lost. */
-  readonly send: <Name extends Exclude<WriteName, "write">>(
+  readonly send: <Name extends Exclude<WriteName, Once>>(
     name: Name,
     args: WriteArguments<Name>
   ) => Effect.Effect<void, Refused | Unavailable>
@@ -161,14 +167,17 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
         )
       )
 
-    const write = (batch: Omit<WriteArguments<"write">, "id">): Effect.Effect<number, CallFailed | Unavailable> =>
+    const writeOnce = <Name extends Once>(
+      name: Name,
+      argsOf: (id: string) => WriteArguments<Name>
+    ): Effect.Effect<number, CallFailed | Unavailable> =>
       Effect.suspend(() => {
         let id = ""
         const ask: Ask<number> = (session) => {
           id = crypto.randomUUID()
-          const args = { ...batch, id }
+          const args = argsOf(id)
           return Effect.map(
-            session.call((db) => db.write("write", args)),
+            session.call((db) => db.write(name, args)),
             () => Number(session.headAfter(args)?.position ?? heard)
           )
         }
@@ -179,7 +188,8 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
       })
 
     return {
-      write: (batch) => Effect.catchTag(write(batch), "CallFailed", ({ cause }) => Effect.fail(refusedOr(cause))),
+      write: (name, argsOf) =>
+        Effect.catchTag(writeOnce(name, argsOf), "CallFailed", ({ cause }) => Effect.fail(refusedOr(cause))),
 
       send: (name, args) => {
         const ask: Ask<void> = (session) => session.call((db) => db.write(name, args))

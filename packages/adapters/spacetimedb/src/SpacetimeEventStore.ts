@@ -14,15 +14,10 @@ import {
 import { Effect, Option, Stream } from "effect"
 import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
 import { type Connection, type Refused, Unavailable } from "./Connection.ts"
+import { type Page, pages } from "./pages.ts"
 import { fromKept, toKept } from "./recordKeys.ts"
+import { isTooLarge, TOO_LARGE } from "./size.ts"
 
-/**
- * Bytes of events and records in one batch. SpacetimeDB ends a connection that sends more than 32 MiB at once, and with
- * it everything else that is under way there.
- */
-const LARGEST_BATCH = 30_000_000
-/** The largest number that the module takes for a limit. */
-const MAX = 2 ** 32 - 1
 /** How the text of an event is to be read. */
 const FORMAT = 1
 
@@ -43,24 +38,35 @@ export const make = ({ write, read, heads }: Connection): EventStore["Service"] 
           imported,
           format: FORMAT
         }
-        if (sizeOf(batch) > LARGEST_BATCH) return Effect.fail(TOO_LARGE)
-        return Effect.mapBoth(write(batch), { onSuccess: (position) => ({ position }), onFailure: refused })
+        if (isBatchTooLarge(batch)) return Effect.fail(new StoreUnavailable({ message: TOO_LARGE }))
+        return Effect.mapBoth(
+          write("write", (id) => ({ ...batch, id })),
+          { onSuccess: (position) => ({ position }), onFailure: refused }
+        )
       }),
 
     read: (stream, afterVersion, limit) =>
-      pages(limit, afterVersion, (after, limit) =>
-        Effect.flatMap(
-          read("read_stream", { stream, after: BigInt(after), limit }),
-          pageBy(({ version }) => version)
-        )
+      pages(
+        limit,
+        afterVersion,
+        (after, limit) =>
+          Effect.flatMap(
+            read("read_stream", { stream, after: BigInt(after), limit }),
+            pageBy(({ version }) => version)
+          ),
+        unavailable
       ),
 
     feed: (afterPosition, limit, { category, orgId } = {}) =>
-      pages(limit, afterPosition, (after, limit) =>
-        Effect.flatMap(
-          read("read_feed", { after: BigInt(after), limit, category, orgId }),
-          pageBy(({ position }) => position)
-        )
+      pages(
+        limit,
+        afterPosition,
+        (after, limit) =>
+          Effect.flatMap(
+            read("read_feed", { after: BigInt(after), limit, category, orgId }),
+            pageBy(({ position }) => position)
+          ),
+        unavailable
       ),
 
     head,
@@ -77,11 +83,15 @@ export const make = ({ write, read, heads }: Connection): EventStore["Service"] 
       }),
 
     records: (prefix, after, limit) =>
-      pages(limit, toKept(after), (after, limit) =>
-        Effect.map(read("list_records", { prefix: toKept(prefix), after, limit }), ({ records, more }) => ({
-          rows: records.map(({ key, value }): StoredRecord => ({ key: fromKept(key), value })),
-          next: more ? records.at(-1)?.key : undefined
-        }))
+      pages(
+        limit,
+        toKept(after),
+        (after, limit) =>
+          Effect.map(read("list_records", { prefix: toKept(prefix), after, limit }), ({ records, more }) => ({
+            rows: records.map(({ key, value }): StoredRecord => ({ key: fromKept(key), value })),
+            next: more ? records.at(-1)?.key : undefined
+          })),
+        unavailable
       ),
 
     changes: Stream.mapError(heads, unavailable)
@@ -90,28 +100,6 @@ export const make = ({ write, read, heads }: Connection): EventStore["Service"] 
 
 type Batch = Omit<WriteArguments<"write">, "id">
 type Event = ReadAnswer<"read_feed">["events"][number]
-
-interface Page<Row, Place> {
-  readonly rows: ReadonlyArray<Row>
-  /** Where the next page begins, unless this was the last. */
-  readonly next: Place | undefined
-}
-
-/** Pages end where they would grow too big to send: asks on until there are `limit` rows, or no more. */
-const pages = Effect.fnUntraced(function* <Row, Place extends string | number | bigint>(
-  limit: number,
-  from: Place,
-  ask: (after: Place, limit: number) => Effect.Effect<Page<Row, Place>, Unavailable>
-) {
-  const rows: Array<Row> = []
-  let after: Place | undefined = from
-  while (rows.length < limit && after !== undefined) {
-    const page: Page<Row, Place> = yield* Effect.mapError(ask(after, Math.min(limit - rows.length, MAX)), unavailable)
-    rows.push(...page.rows)
-    after = page.next
-  }
-  return rows
-})
 
 /** All that no index needs is in the text, so that an event can have more without another table. */
 const toWire = ({ streamId: stream, expectedVersion: expected, events }: Append): Batch["append"][number] => ({
@@ -141,17 +129,13 @@ const pageBy =
       return { rows, next: more && last !== undefined ? placeOf(last) : undefined }
     })
 
-const sizeOf = ({ expect, append, put }: Batch): number => {
-  let size = 0
-  for (const { value = "" } of expect) size += Buffer.byteLength(value)
-  for (const { value } of put) size += Buffer.byteLength(value)
-  for (const { events } of append) for (const { text } of events) size += Buffer.byteLength(text)
-  return size
-}
-
-const TOO_LARGE = new StoreUnavailable({
-  message: `One batch for SpacetimeDB holds at most ${LARGEST_BATCH} bytes of events and records: write it in parts.`
-})
+const isBatchTooLarge = ({ expect, append, put, remove }: Batch): boolean =>
+  isTooLarge(
+    expect.map(({ key, value = "" }) => key + value),
+    put.map(({ key, value }) => key + value),
+    append.flatMap(({ events }) => events.map(({ text }) => text)),
+    remove
+  )
 
 const refused = (error: Refused | Unavailable): WriteError => {
   if (error._tag === "Unavailable") return unavailable(error)

@@ -24,21 +24,16 @@ export const declare = (t: typeof Types) => {
     more: t.bool()
   })
   const record = { key: t.string(), value: t.string() }
-  const device = {
-    lockId: t.u64(),
-    lockUuid: t.string(),
-    thingName: t.string(),
-    serialNumber: t.option(t.string()),
-    ownerId: t.option(t.string()),
-    orgId: t.option(t.string()),
-    keysCount: t.i32(),
-    residentCount: t.i32(),
-    lastEvent: t.string(),
-    lastUpdated: t.f64()
-  }
-  const Device = t.object("Device", device)
-  const OwnedDevice = t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) })
-  const TempKey = t.object("TempKey", { uuid: t.string(), lockId: t.u64() })
+  /** How far a read model has come. */
+  const cursor = { format: t.u32(), position: t.u64(), eventId: t.string() }
+  const Cursor = t.object("Cursor", cursor)
+  /** A row of the read model: `name` is its table and its key. */
+  const row = { name: t.string(), value: t.string() }
+  const Row = t.object("Row", row)
+  /** That a row is found by its key in a list: those of one value of an index of its table. */
+  const listing = { list: t.string(), key: t.string() }
+  const Listing = t.object("Listing", listing)
+  const heard = { thing: t.string(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
 
   return {
     rows: {
@@ -65,8 +60,6 @@ export const declare = (t: typeof Types) => {
       writes: { id: t.string().primaryKey(), carriedOut: t.bool(), position: t.u64(), until: t.u64().index("btree") },
       /** Up to which time everything has been deleted that was kept until then. */
       sweeps: { id: t.u8().primaryKey(), time: t.u64() },
-      /** How far a read model has come. */
-      checkpoints: { name: t.string().primaryKey(), position: t.u64() },
       /** Who may connect, with a token of this issuer for this audience. The owner may allow and dismiss others. */
       writers: {
         identity: t.identity().primaryKey(),
@@ -74,21 +67,12 @@ export const declare = (t: typeof Types) => {
         audience: t.string(),
         owner: t.bool()
       },
-      /** `owner` is `ownerId`, or empty: an option cannot be indexed. */
-      device_state: {
-        ...device,
-        lockId: t.u64().primaryKey(),
-        thingName: t.string().index("btree"),
-        owner: t.string().index("btree")
-      },
-      known_users: { userId: t.string().primaryKey() },
-      /** Who was named by events of which organization; `key` is JSON of both. */
-      users_of: { key: t.string().primaryKey() },
-      /** The organization of a lock that has one. */
-      organizations: { lockId: t.u64().primaryKey(), orgId: t.string().index("btree") },
-      temp_keys: { uuid: t.string().primaryKey(), lockId: t.u64() },
+      /** Where the read model stands; without a row, nowhere. */
+      cursors: { id: t.u8().primaryKey(), ...cursor },
+      rows: { ...row, name: t.string().primaryKey() },
+      listings: { ...listing, level: t.u8() },
       /** What was heard of devices; `since` is minus infinity until one has said whether it is there. */
-      presence: { thing: t.string().primaryKey(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
+      presence: { ...heard, thing: t.string().primaryKey() }
     },
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
@@ -109,14 +93,15 @@ export const declare = (t: typeof Types) => {
         imported: t.bool(),
         format: t.u8()
       },
-      /** Rows of the read model after the events `from + 1 … to` of the feed. */
+      /** What a piece of the feed changes in the read model, which stands at `after`. `id` as in `write`. */
       apply_rows: {
-        from: t.u64(),
-        to: t.u64(),
-        devices: t.array(Device),
-        users: t.array(t.string()),
-        tempKeys: t.array(TempKey),
-        usersOf: t.array(t.string())
+        id: t.string(),
+        after: Cursor,
+        cursor: Cursor,
+        put: t.array(Row),
+        remove: t.array(t.string()),
+        list: t.array(Listing),
+        unlist: t.array(Listing)
       },
       forget_rows: {},
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
@@ -143,22 +128,20 @@ export const declare = (t: typeof Types) => {
       },
       /** The feed's position after this write, or nothing: then it was not carried out, and never will be. */
       settle_write: { params: { id: t.string() }, returns: t.option(t.u64()) },
-      /** The checkpoint, and the rows of these locks. */
-      device_rows: {
-        params: { lockIds: t.array(t.u64()) },
-        returns: t.object("DeviceRows", { checkpoint: t.u64(), devices: t.array(Device) })
+      /** Where the read model stands. */
+      read_cursor: { params: {}, returns: t.option(Cursor) },
+      /** Those of the rows that there are, of the first `looked` of these names. */
+      get_rows: {
+        params: { names: t.array(t.string()) },
+        returns: t.object("Rows", { rows: t.array(Row), looked: t.u32() })
       },
-      owned_devices: {
-        params: { ownerId: t.string(), orgId: t.option(t.string()) },
-        returns: t.array(OwnedDevice)
+      /** Rows of a table whose keys are in a list, by key. */
+      find_rows: {
+        params: { table: t.string(), list: t.string(), after: t.string(), limit: t.u32() },
+        returns: t.object("RowPage", { rows: t.array(Row), more: t.bool() })
       },
-      devices: { params: { lockIds: t.array(t.u64()) }, returns: t.array(OwnedDevice) },
-      locks_of_organization: { params: { orgId: t.string() }, returns: t.array(t.u64()) },
-      lock_of_thing: { params: { thing: t.string() }, returns: t.option(t.u64()) },
-      lock_of_temp_key: { params: { uuid: t.string() }, returns: t.option(t.u64()) },
-      is_known_user: { params: { userId: t.string() }, returns: t.bool() },
-      is_user_of: { params: { key: t.string() }, returns: t.bool() },
-      is_online: { params: { thing: t.string() }, returns: t.bool() }
+      /** What is known of these of the things. */
+      heard_of: { params: { things: t.array(t.string()) }, returns: t.array(t.object("Heard", heard)) }
     }
   }
 }

@@ -34,6 +34,7 @@ const call = async (options: Spacetime.SpacetimeOptions, name: string, args: obj
 const toJson = (value: unknown): unknown => {
   if (value === undefined) return { none: [] }
   if (typeof value === "bigint") return Number(value)
+  if (value === nowhere) return [0, 0, ""]
   return value instanceof Identity ? [`0x${value.toHexString()}`] : value
 }
 
@@ -77,10 +78,12 @@ const subscribe = ({ uri, database, token }: Spacetime.SpacetimeOptions, query: 
 
 const mallory = new Identity(identityOf("localhost", "mallory"))
 
+const nowhere = { format: 0, position: 0n, eventId: "" }
+
 /** Good arguments of everything that can be called. */
 const sample = {
   write: { id: "write", expect: [], append: [], put: [], remove: [], imported: false, format: 1 },
-  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [], usersOf: [] },
+  apply_rows: { id: "rows", after: nowhere, cursor: nowhere, put: [], remove: [], list: [], unlist: [] },
   forget_rows: {},
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
@@ -92,15 +95,10 @@ const sample = {
   find_record: { key: "key" },
   list_records: { prefix: "", after: "", limit: 10 },
   settle_write: { id: "write" },
-  device_rows: { lockIds: [] },
-  owned_devices: { ownerId: "ann", orgId: undefined },
-  lock_of_thing: { thing: "thing" },
-  lock_of_temp_key: { uuid: "uuid" },
-  devices: { lockIds: [] },
-  locks_of_organization: { orgId: "org-1" },
-  is_known_user: { userId: "ann" },
-  is_user_of: { key: "key" },
-  is_online: { thing: "thing" }
+  read_cursor: {},
+  get_rows: { names: ["table/key"] },
+  find_rows: { table: "table", list: "table/index/value", after: "", limit: 10 },
+  heard_of: { things: ["thing"] }
 } satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
   readonly [Name in ReadName]: ReadArguments<Name>
 }

@@ -1,4 +1,5 @@
 /** The module as any client meets it, with none of the ports in between. */
+import { nowhere } from "@latchkey/core"
 import { Effect, Option } from "effect"
 import { expect, it } from "vitest"
 import { connect, type DbConnection } from "../src/Bindings.ts"
@@ -85,31 +86,44 @@ it("a batch that was given up is refused when it comes after all", async () => {
   expect(await connection.read("settle_write", { id: "in time" })).toBe(await connection.read("feed_head", {}))
 })
 
-it("rows that rest on another checkpoint are refused, and change nothing", async () => {
-  const rows = { devices: [], users: ["ann"], tempKeys: [], usersOf: [] }
-  await connection.write("apply_rows", { ...rows, from: 0n, to: 3n })
-  for (const from of [0n, 2n, 4n]) {
-    const stale = connection.write("apply_rows", { ...rows, users: ["eve"], from, to: from + 1n })
-    await expect(stale).rejects.toThrow('{"code":"CheckpointMoved","checkpoint":3}')
+it("rows that were made at another cursor are refused, and change nothing", async () => {
+  const cursorAt = (position: bigint) => ({ format: 1, position, eventId: `event ${position}` })
+  const nowhere = { format: 0, position: 0n, eventId: "" }
+  const rows = { put: [{ name: "t/ann", value: "1" }], remove: [], list: [], unlist: [] }
+  await connection.write("apply_rows", { ...rows, id: "first", after: nowhere, cursor: cursorAt(3n) })
+  const stale = [nowhere, cursorAt(2n), { ...cursorAt(3n), eventId: "another" }, { ...cursorAt(3n), format: 2 }]
+  for (const [index, after] of stale.entries()) {
+    const put = [{ name: "t/eve", value: "1" }]
+    const applying = connection.write("apply_rows", { ...rows, put, id: `${index}`, after, cursor: cursorAt(4n) })
+    await expect(applying).rejects.toThrow('{"code":"CursorMoved"}')
   }
-  expect(await connection.read("device_rows", { lockIds: [] })).toMatchObject({ checkpoint: 3n })
-  expect(await connection.read("is_known_user", { userId: "eve" })).toBe(false)
-  expect(await connection.read("is_known_user", { userId: "ann" })).toBe(true)
+  expect(await connection.read("read_cursor", {})).toEqual(cursorAt(3n))
+  expect(await connection.read("get_rows", { names: ["t/eve", "t/ann"] })).toEqual({
+    rows: [{ name: "t/ann", value: "1" }],
+    looked: 2
+  })
 })
 
-it("the client goes on from where somebody else has brought the read model", async () => {
-  const place = await publish(host)
-  await using one = await connected(place)
-  await using other = await connected(place)
-  const { store } = one
-  await Effect.runPromise(append(one, "lock-1", 0, newEvents(20)))
-  const feed = await Effect.runPromise(store.feed(0, 20))
-  const batches = Array.from({ length: 20 }, (_, index) => feed.slice(0, index + 1))
-  const applied = await Effect.runPromise(
-    Effect.forEach(batches, (batch, index) => (index % 2 === 0 ? one : other).readModel.apply(batch), {
-      concurrency: "unbounded"
-    })
+it("rows are found in pages, however large they are and however many others there are", async () => {
+  await using client = await connected(await publish(host))
+  const { readModel } = client
+  const keys = Array.from({ length: 2_000 }, (_, index) => String(index).padStart(16, "0"))
+  const large = "x".repeat(60_000)
+  const rowOf = (key: string) => ({ key, value: Number(key) % 10 === 0 ? large : key })
+  const changes = {
+    after: nowhere,
+    cursor: { format: 1, position: 1, eventId: "event" },
+    put: keys.map((key) => ({ table: "t", ...rowOf(key) })),
+    remove: [],
+    list: keys.map((key) => ({ table: "t", key, index: "tens", value: String(Number(key) % 10) })),
+    unlist: []
+  }
+  expect(await Effect.runPromise(readModel.apply(changes))).toBe(true)
+  const tens = keys.filter((key) => Number(key) % 10 === 0)
+  expect(await Effect.runPromise(readModel.find("t", "tens", "0", tens[1] ?? "", 150))).toEqual(
+    tens.slice(2, 152).map(rowOf)
   )
-  for (const [index, position] of applied.entries()) expect(position).toBeGreaterThanOrEqual(index + 1)
-  expect(await Effect.runPromise(one.readModel.checkpoint)).toBe(20)
+  expect(await Effect.runPromise(readModel.find("t", "tens", "0", "", 1_000))).toEqual(tens.map(rowOf))
+  const found = await Effect.runPromise(readModel.get("t", [...keys, "none"]))
+  expect(found).toEqual(keys.map(rowOf))
 })

@@ -1,4 +1,5 @@
 /** The connection breaks at every point of a call: nothing is lost, nothing is done twice, and the answer is the right one. */
+import { nowhere } from "@latchkey/core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { append, type Client, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
@@ -14,6 +15,8 @@ const furnished = async () => {
 }
 
 const events = newEvents(3)
+const cursor = { format: 1, position: 1, eventId: "event" }
+const unchanged = { after: nowhere, cursor, put: [], remove: [], list: [], unlist: [] }
 const record = { key: "record", value: "1" }
 
 interface Case {
@@ -49,8 +52,21 @@ const cases: ReadonlyArray<Case> = [
   {
     call: "apply_rows",
     what: "rows",
-    ask: ({ store, readModel }) => run(Effect.flatMap(store.feed(0, 10), readModel.apply)),
-    answer: 1
+    ask: ({ readModel }) =>
+      run(
+        Effect.gen(function* () {
+          const applied = yield* readModel.apply({ ...unchanged, put: [{ table: "t", key: "1", value: "row" }] })
+          return [applied, yield* readModel.get("t", ["1"]), yield* readModel.cursor]
+        })
+      ),
+    answer: [true, [{ key: "1", value: "row" }], unchanged.cursor]
+  },
+  {
+    call: "report_device",
+    what: "a device",
+    ask: ({ presence }) =>
+      run(Effect.andThen(presence.report({ thing: "thing", online: true, at: 1 }), presence.of(["thing"]))),
+    answer: new Map([["thing", { online: true, since: 1, lastSeen: 1 }]])
   }
 ]
 

@@ -1,6 +1,6 @@
 /** What the tests work with: the module as it is published, and databases of their own on a host in this process. */
 import { randomUUID } from "node:crypto"
-import { ReadModel } from "@latchkey/core"
+import { Presence, ReadModel } from "@latchkey/core"
 import { EventStore, type NewEvent, type WriteError, type Written } from "@latchkey/core/streams"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { bundleModule } from "@latchkey/spacetimedb/bundle"
@@ -31,6 +31,7 @@ export const publish = async (host: TestHost): Promise<Spacetime.SpacetimeOption
 export interface Client extends AsyncDisposable {
   readonly store: EventStore["Service"]
   readonly readModel: ReadModel["Service"]
+  readonly presence: Presence["Service"]
 }
 
 /** A client of its own, connected until it is disposed of. */
@@ -40,6 +41,7 @@ export const connected = async (options: Spacetime.SpacetimeOptions): Promise<Cl
   return {
     store: Context.get(services, EventStore),
     readModel: Context.get(services, ReadModel),
+    presence: Context.get(services, Presence),
     [Symbol.asyncDispose]: () => runtime.dispose()
   }
 }

@@ -15,18 +15,21 @@ it("fails at once what is asked while it is away, and goes on when it is back", 
   await using host = await TestHost.start()
   // Nobody who waits for the deadline sees the end of this test.
   await using client = await connected({ ...(await publish(host)), deadline: "1 hour" })
-  const { store, readModel } = client
+  const { store, readModel, presence } = client
   await run(append(client, "a", 0, newEvents(1)))
   await host.down()
   // The first to ask after the loss waits for one attempt to connect, no longer; then it is known.
   const away = { _tag: "StoreUnavailable", message: expect.stringContaining("cannot be reached") }
   expect(await run(Effect.flip(store.head))).toMatchObject(away)
   expect(await run(Effect.flip(append(client, "a", 1, newEvents(1))))).toMatchObject(away)
-  expect(await run(Effect.flip(readModel.devicesOwnedBy("ann")))).toMatchObject({ _tag: "ReadModelUnavailable" })
+  expect(await run(Effect.flip(readModel.find("devices", "owner", "ann", "", 1)))).toMatchObject({
+    _tag: "ReadModelUnavailable"
+  })
+  expect(await run(Effect.flip(presence.of(["thing"])))).toMatchObject({ _tag: "PresenceUnavailable" })
   await host.up()
   await run(Effect.retry(append(client, "a", 1, newEvents(1)), { while: ({ _tag }) => _tag === "StoreUnavailable" }))
   expect(await run(store.head)).toBe(2)
-  expect(await run(readModel.devicesOwnedBy("ann"))).toEqual([])
+  expect(await run(readModel.find("devices", "owner", "ann", "", 1))).toEqual([])
 })
 
 it("tells who follows the feed what was appended meanwhile", async () => {

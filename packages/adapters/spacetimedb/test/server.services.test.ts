@@ -1,8 +1,8 @@
 /** The same suites against a SpacetimeDB server, with databases of their own that are deleted afterwards. */
 import { randomUUID } from "node:crypto"
-import { readModelSuite } from "@latchkey/core/testing"
+import { presenceSuite, readModelSuite, storeSuite } from "@latchkey/core/testing"
 import { Spacetime } from "@latchkey/spacetimedb"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { afterAll, describe, expect, it } from "vitest"
 import { append, bundle, connected, newEvents } from "./fixture.ts"
 
@@ -45,8 +45,13 @@ it.skipIf(uri === "")("there is a server", async () => {
 })
 
 if (URL.canParse(uri)) {
-  const place = Effect.map(Effect.promise(publish), Spacetime.layer)
-  readModelSuite("spacetimedb server", Spacetime.layer(await publish()))
+  const place = Effect.map(Effect.promise(publish), (options) => {
+    const open = Spacetime.layer(options)
+    return { open, reopen: open }
+  })
+  storeSuite("spacetimedb server", place, { timeout: 120_000 })
+  readModelSuite("spacetimedb server", place, { timeout: 120_000 })
+  presenceSuite("spacetimedb server", place, { timeout: 120_000 })
 
   describe("a stranger", () => {
     it("reads nothing and appends nothing", async () => {

@@ -2,8 +2,7 @@
  * Who may do what. Everything but the head row is private; who is not on the list cannot connect, and every function
  * looks again: a writer may be dismissed while it is connected, and calls come by other ways than a connection.
  */
-import { refuse, type Transaction, type WriteArguments } from "./database.ts"
-import { millisecondsOf } from "./write.ts"
+import { millisecondsOf, refuse, type Transaction, type WriteArguments } from "./database.ts"
 
 /** Whoever publishes the module owns it. Publishing tells no token: the first that the owner connects with counts. */
 export const init = (tx: Transaction): void => {

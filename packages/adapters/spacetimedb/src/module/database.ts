@@ -31,13 +31,13 @@ export const database = schema({
   ),
   writes: table({}, rows.writes),
   sweeps: table({}, rows.sweeps),
-  checkpoints: table({}, rows.checkpoints),
   writers: table({}, rows.writers),
-  device_state: table({}, rows.device_state),
-  known_users: table({}, rows.known_users),
-  users_of: table({}, rows.users_of),
-  organizations: table({}, rows.organizations),
-  temp_keys: table({}, rows.temp_keys),
+  cursors: table({}, rows.cursors),
+  rows: table({}, rows.rows),
+  listings: table(
+    { indexes: [{ accessor: "by_list", algorithm: "btree", columns: ["list", "level", "key"] }] },
+    rows.listings
+  ),
   presence: table({}, rows.presence)
 })
 
@@ -54,3 +54,9 @@ export type ReadArguments = {
 export const refuse = (refusal: Refusal): never => {
   throw new SenderError(JSON.stringify(refusal))
 }
+
+/** The position of the feed. */
+export const head = (tx: Transaction): bigint => tx.db.head.id.find(0)?.position ?? 0n
+
+/** Now, in milliseconds. */
+export const millisecondsOf = (tx: Transaction): bigint => tx.timestamp.microsSinceUnixEpoch / 1000n

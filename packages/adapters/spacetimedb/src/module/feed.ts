@@ -2,20 +2,18 @@
  * The reads of the event store, page by page: each asks for rows between two near places, rests on no order in which the
  * database gives them out, and ends before it grows too big to send.
  */
-import { type Infer, Range } from "spacetimedb/server"
-import type { procedures, ReadArguments, Transaction } from "./database.ts"
-import { rowsAfter, type Scan } from "./milestones.ts"
-import { findRecord } from "./write.ts"
+import type { Infer } from "spacetimedb/server"
+import { head, type procedures, type ReadArguments, type Transaction } from "./database.ts"
+import type { Scan } from "./milestones.ts"
+import { behind, between, Page, sparse } from "./pages.ts"
+import { findRecord } from "./records.ts"
 
 type EventPage = Infer<typeof procedures.read_feed.returns>
 type RecordPage = Infer<typeof procedures.list_records.returns>
 type Event = ReturnType<Transaction["db"]["events"]["insert"]>
 
-/** Rows that are looked at in one go: of numbered ones exactly, of others about. */
+/** Numbered events that are looked at in one go. */
 const PART = 64n
-const MOST = 500
-/** Characters of text after which a page ends. */
-const PAGE_SIZE = 1_000_000
 
 export const readStream = (tx: Transaction, { stream, after, limit }: ReadArguments["read_stream"]): EventPage => {
   const head = tx.db.streams.stream.find(stream)?.version ?? 0n
@@ -31,7 +29,7 @@ export const readFeed = (tx: Transaction, { after, limit, category, orgId }: Rea
   const { events } = tx.db
   if (category === undefined && orgId === undefined) {
     const part = (from: bigint, to: bigint) => events.position.filter(between(from, to))
-    return eventPage(tx, limit, numbered(after, feedHead(tx), part, positionOf))
+    return eventPage(tx, limit, numbered(after, head(tx), part, positionOf))
   }
   const scan: Scan<bigint, Event> = (level, after, to) => {
     const range = behind(after, to)
@@ -41,8 +39,6 @@ export const readFeed = (tx: Transaction, { after, limit, category, orgId }: Rea
   }
   return eventPage(tx, limit, sparse(after, limit, scan, positionOf))
 }
-
-export const feedHead = (tx: Transaction): bigint => tx.db.head.id.find(0)?.position ?? 0n
 
 export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_event"]) => {
   const [first] = [...tx.db.events.eventId.filter(eventId)].sort((a, b) => (a.position < b.position ? -1 : 1))
@@ -95,46 +91,4 @@ function* numbered(
   }
 }
 
-/** Rows behind a place, of which there may be few. */
-function* sparse<Place, Row>(
-  after: Place,
-  wanted: number,
-  scan: Scan<Place, Row>,
-  placeOf: (row: Row) => Place
-): Iterable<Row> {
-  let reached = after
-  while (true) {
-    const rows = rowsAfter(reached, Math.min(wanted, MOST), scan, placeOf)
-    const last = rows.at(-1)
-    if (last === undefined) return
-    yield* rows
-    reached = placeOf(last)
-  }
-}
-
-class Page<Row> {
-  readonly rows: Array<Row> = []
-  readonly #limit: number
-  #size = 0
-
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  get hasRoom(): boolean {
-    return this.rows.length < this.#limit && this.#size < PAGE_SIZE
-  }
-
-  add(row: Row, size: number): void {
-    this.rows.push(row)
-    this.#size += size
-  }
-}
-
 const positionOf = ({ position }: Event): bigint => position
-
-const between = <A>(from: A, to: A): Range<A> =>
-  new Range({ tag: "included", value: from }, { tag: "included", value: to })
-
-const behind = <A>(after: A, to: A | undefined): Range<A> =>
-  new Range({ tag: "excluded", value: after }, to === undefined ? null : { tag: "included", value: to })

@@ -1,9 +1,12 @@
 /** The module that `spacetime publish` takes: its tables, and who may call what. Exports nothing else. */
 import * as access from "./access.ts"
-import { database, procedures, reducers, type Transaction } from "./database.ts"
+import { database, head, procedures, reducers, type Transaction } from "./database.ts"
+import * as attempts from "./attempts.ts"
 import * as feed from "./feed.ts"
+import * as log from "./log.ts"
+import * as presence from "./presence.ts"
 import * as readModel from "./readModel.ts"
-import * as log from "./write.ts"
+import * as records from "./records.ts"
 
 export default database
 
@@ -27,10 +30,10 @@ const reading =
       return read(tx, args)
     })
 
-export const write = database.reducer(reducers.write, guarded(log.write))
-export const apply_rows = database.reducer(reducers.apply_rows, guarded(readModel.applyRows))
+export const write = database.reducer(reducers.write, guarded(attempts.once(log.write)))
+export const apply_rows = database.reducer(reducers.apply_rows, guarded(attempts.once(readModel.applyRows)))
 export const forget_rows = database.reducer(reducers.forget_rows, guarded(readModel.forgetRows))
-export const report_device = database.reducer(reducers.report_device, guarded(readModel.reportDevice))
+export const report_device = database.reducer(reducers.report_device, guarded(presence.reportDevice))
 export const allow_writer = database.reducer(reducers.allow_writer, access.allowWriter)
 export const dismiss_writer = database.reducer(reducers.dismiss_writer, access.dismissWriter)
 
@@ -44,11 +47,7 @@ export const read_feed = database.procedure(
   procedures.read_feed.returns,
   reading(feed.readFeed)
 )
-export const feed_head = database.procedure(
-  procedures.feed_head.params,
-  procedures.feed_head.returns,
-  reading(feed.feedHead)
-)
+export const feed_head = database.procedure(procedures.feed_head.params, procedures.feed_head.returns, reading(head))
 export const find_event = database.procedure(
   procedures.find_event.params,
   procedures.find_event.returns,
@@ -57,7 +56,7 @@ export const find_event = database.procedure(
 export const find_record = database.procedure(
   procedures.find_record.params,
   procedures.find_record.returns,
-  reading(log.findRecord)
+  reading(records.findRecord)
 )
 export const list_records = database.procedure(
   procedures.list_records.params,
@@ -67,50 +66,25 @@ export const list_records = database.procedure(
 export const settle_write = database.procedure(
   procedures.settle_write.params,
   procedures.settle_write.returns,
-  reading(log.settleWrite)
+  reading(attempts.settleWrite)
 )
-export const device_rows = database.procedure(
-  procedures.device_rows.params,
-  procedures.device_rows.returns,
-  reading(readModel.deviceRows)
+export const read_cursor = database.procedure(
+  procedures.read_cursor.params,
+  procedures.read_cursor.returns,
+  reading(readModel.cursorOf)
 )
-export const owned_devices = database.procedure(
-  procedures.owned_devices.params,
-  procedures.owned_devices.returns,
-  reading(readModel.ownedDevices)
+export const get_rows = database.procedure(
+  procedures.get_rows.params,
+  procedures.get_rows.returns,
+  reading(readModel.getRows)
 )
-export const devices = database.procedure(
-  procedures.devices.params,
-  procedures.devices.returns,
-  reading(readModel.devices)
+export const find_rows = database.procedure(
+  procedures.find_rows.params,
+  procedures.find_rows.returns,
+  reading(readModel.findRows)
 )
-export const locks_of_organization = database.procedure(
-  procedures.locks_of_organization.params,
-  procedures.locks_of_organization.returns,
-  reading(readModel.locksOfOrganization)
-)
-export const lock_of_thing = database.procedure(
-  procedures.lock_of_thing.params,
-  procedures.lock_of_thing.returns,
-  reading(readModel.lockOfThing)
-)
-export const lock_of_temp_key = database.procedure(
-  procedures.lock_of_temp_key.params,
-  procedures.lock_of_temp_key.returns,
-  reading(readModel.lockOfTempKey)
-)
-export const is_known_user = database.procedure(
-  procedures.is_known_user.params,
-  procedures.is_known_user.returns,
-  reading(readModel.isKnownUser)
-)
-export const is_user_of = database.procedure(
-  procedures.is_user_of.params,
-  procedures.is_user_of.returns,
-  reading(readModel.isUserOf)
-)
-export const is_online = database.procedure(
-  procedures.is_online.params,
-  procedures.is_online.returns,
-  reading(readModel.isOnline)
+export const heard_of = database.procedure(
+  procedures.heard_of.params,
+  procedures.heard_of.returns,
+  reading(presence.heardOf)
 )
