@@ -42,8 +42,7 @@ type Once = "write" | "apply_rows"
 export interface Connection {
   /**
    * Carries a write out once, and answers the feed's position after it. One whose answer is lost is not sent again: the
-   * module is asked what became of it, and from then on refuses it, should it still be under way. Only what is known
-   * not to have been carried out, and never to be, is asked for anew.
+   * module is asked what became of it, and from then on refuses it, should it still be under way.
    */
   readonly write: <Name extends Once>(
     name: Name,
@@ -156,51 +155,59 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
           : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
       )
 
-    /** When its answer is lost, goes on over the next connections, for a while. */
-    const recovered = <A>(first: Call<A>, next: Call<A>): Effect.Effect<A, CallFailed | Unavailable> =>
-      Effect.catchTag(first, "AnswerLost", ({ message }) =>
-        repeated(next).pipe(
+    /** When its answer is lost, `next` is asked over the next connections, for a while. */
+    const recovered = <A>(
+      first: Call<A>,
+      next: (lost: AnswerLost) => Call<A>
+    ): Effect.Effect<A, CallFailed | Unavailable> =>
+      Effect.catchTag(first, "AnswerLost", (lost) =>
+        repeated(next(lost)).pipe(
           Effect.timeoutOrElse({
             duration: 2 * deadline,
-            orElse: () => Effect.fail(new Unavailable({ message: `${message}, and no other brought one in time.` }))
+            orElse: () =>
+              Effect.fail(new Unavailable({ message: `${lost.message}, and no other brought one in time.` }))
           })
         )
       )
 
-    const writeOnce = <Name extends Once>(
-      name: Name,
-      argsOf: (id: string) => WriteArguments<Name>
-    ): Effect.Effect<number, CallFailed | Unavailable> =>
-      Effect.suspend(() => {
-        let id = ""
-        const ask: Ask<number> = (session) => {
-          id = crypto.randomUUID()
-          const args = argsOf(id)
-          return Effect.map(
-            session.call((db) => db.write(name, args)),
-            () => Number(session.headAfter(args)?.position ?? heard)
-          )
-        }
-        const settle = overTheNext((session) => session.call((db) => db.read("settle_write", { id }))).pipe(
-          Effect.flatMap((position) => (position === undefined ? overTheNext(ask) : Effect.succeed(Number(position))))
+    /** What became of a write. */
+    const settled = (id: string, { message }: AnswerLost): Call<number> =>
+      overTheNext((session) => session.call((db) => db.read("settle_write", { id }))).pipe(
+        Effect.flatMap((position) =>
+          position === undefined
+            ? Effect.fail(new Unavailable({ message: `${message}: nothing was written.` }))
+            : Effect.succeed(Number(position))
         )
-        return recovered(overThis(ask), settle)
-      })
+      )
 
     return {
       write: (name, argsOf) =>
-        Effect.catchTag(writeOnce(name, argsOf), "CallFailed", ({ cause }) => Effect.fail(refusedOr(cause))),
+        Effect.suspend(() => {
+          const id = crypto.randomUUID()
+          const args = argsOf(id)
+          const asked = overThis<number>((session) =>
+            Effect.map(
+              session.call((db) => db.write(name, args)),
+              () => Number(session.headAfter(args)?.position ?? heard)
+            )
+          )
+          return recovered(asked, (lost) => settled(id, lost))
+        }).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
 
       send: (name, args) => {
         const ask: Ask<void> = (session) => session.call((db) => db.write(name, args))
-        return Effect.catchTag(recovered(overThis(ask), overTheNext(ask)), "CallFailed", ({ cause }) =>
-          Effect.fail(refusedOr(cause))
+        return Effect.catchTag(
+          recovered(overThis(ask), () => overTheNext(ask)),
+          "CallFailed",
+          ({ cause }) => Effect.fail(refusedOr(cause))
         )
       },
 
       read: <Name extends ReadName>(name: Name, args: ReadArguments<Name>) => {
         const asked = overThis<ReadAnswer<Name>>((session) => session.call((db) => db.read(name, args)))
-        return recovered(asked, asked).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause))))
+        return recovered(asked, () => asked).pipe(
+          Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
+        )
       },
 
       heard: () => heard,
