@@ -11,6 +11,7 @@ import { type Decision, decide, mayBePassed, mayPass, recordedAt } from "../lock
 import type { LockCommand } from "../lock/LockCommand.ts"
 import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "../lock/LockError.ts"
 import { fromStored, type LockEvent, toStored } from "../lock/LockEvent.ts"
+import { notUnderstood } from "../streams/Category.ts"
 import { EventStore, type NewEvent, type StoreUnavailable, type Written } from "../streams/EventStore.ts"
 import { earlierTry, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
 import {
@@ -114,7 +115,8 @@ export class Locks extends Context.Service<
               if (earlier !== undefined) return earlier
             }
             // Once, as one value: a question or a report may read on while this is decided.
-            const { lock, version } = loaded.latest
+            const { lock, version, unknown } = loaded.latest
+            if (unknown !== undefined && !takesAway.has(command._tag)) return yield* Effect.fail(notUnderstood(unknown))
             const decided = judge(lock, command)
             if (Result.isFailure(decided) || decided.success.events.length === 0) {
               // A "no" and an "already so" rest on the whole stream, as an append does: another process may be ahead.
@@ -282,6 +284,14 @@ const judge = (
   const behind = lock === undefined || !needsClock.has(command._tag) ? 0 : lock.changedAt - command.at
   return behind > MOST_BEHIND ? Result.fail(new ClockBehind({ lockId: command.lockId, behind })) : decide(lock, command)
 }
+
+/** What gives nobody anything: it is also done at a lock of which not everything is understood. */
+const takesAway: ReadonlySet<LockCommand["_tag"]> = new Set([
+  "RemoveKey",
+  "RemoveResident",
+  "DeleteTempKey",
+  "RecordOutcome"
+])
 
 /** What depends on what time it is: windows of temp keys, and device commands that end. */
 const needsClock: ReadonlySet<LockCommand["_tag"]> = new Set([
