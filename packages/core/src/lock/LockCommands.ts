@@ -42,6 +42,8 @@ interface Asked {
   /** The fields of the request. */
   readonly request: Schema.Struct.Fields
   readonly who: Right
+  /** Gives nobody anything: it is also done at a lock of which not everything is understood. */
+  readonly takesAway?: true
 }
 
 /** A command that the log alone is told of. */
@@ -117,7 +119,7 @@ export const requests = {
     event: "KeyAdded",
     device: "AddKey"
   },
-  RemoveKey: {
+  RemoveKey: { takesAway: true,
     request: { keyUuid: Schema.optionalKey(NonEmptyText), keyIndexNumber: Slot },
     who: "owner",
     event: "KeyRemoved",
@@ -160,7 +162,7 @@ export const requests = {
     event: "ResidentAdded",
     passes: true
   },
-  RemoveResident: {
+  RemoveResident: { takesAway: true,
     request: { email: Email, phoneNumber: PhoneNumber, userId: Schema.optionalKey(NonEmptyText) },
     who: "owner",
     event: "ResidentRemoved",
@@ -196,7 +198,7 @@ export const requests = {
     event: "TempKeyUpdated",
     passes: true
   },
-  DeleteTempKey: { request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true },
+  DeleteTempKey: { takesAway: true, request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true },
   UseTempKey: { request: use, who: "organization", event: "TempKeyUsed", passes: true, byClock: true },
   /** Uses a temp key and opens the lock, in one append. Whoever holds a temp key may try. */
   OpenWithTempKey: {
@@ -226,7 +228,7 @@ const ownCommands = {
     byGuest: true
   },
   /** What `DeviceReports` records when a device has answered a command. */
-  RecordOutcome: {
+  RecordOutcome: { takesAway: true,
     request: { answered: AnsweredCommand },
     who: "device",
     event: "CommandOutcomeReported",
