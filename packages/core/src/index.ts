@@ -31,6 +31,10 @@ export { OnReplay, ReceiptReused, RequestReceipt } from "./streams/Receipts.ts"
 export * from "./device/DeviceShadow.ts"
 export * from "./read-model/ReadModel.ts"
 export * from "./locks/CommandsInShadow.ts"
+// Who may ask: API keys and the secrets of devices.
+export * from "./access/ApiKeys.ts"
+export { type DeviceSecret, DeviceSecretNotFound, DeviceSecrets, DeviceSecretsChanged } from "./access/DeviceSecrets.ts"
+export { Secrets } from "./access/Secrets.ts"
 // The services over the ports.
 export * from "./locks/LockRepository.ts"
 export * from "./locks/Locks.ts"

@@ -107,14 +107,14 @@ const GROWTH = 1.5
  * @param options.prefix what the streams' ids begin with, up to and with a hyphen
  * @param options.events stored forever: add cases and optional fields, never rename or remove one; plain JSON
  * @param options.personal the fields of each event that tell of a person
- * @param options.evolve total: nothing is refused here. `stored` is the event in its envelope
+ * @param options.evolve total: nothing is refused here. `stored` is the event in its envelope, `id` that of its stream
  */
 export const Category = <Event extends { readonly _tag: string }, State>(options: {
   readonly prefix: string
   readonly events: Schema.ConstraintDecoder<Event>
   readonly personal: Personal<NoInfer<Event>>
   readonly initial: State
-  readonly evolve: (state: State, event: NoInfer<Event>, stored: StoredEvent) => State
+  readonly evolve: (state: State, event: NoInfer<Event>, stored: StoredEvent, id: string) => State
 }): Category<Event, State> => {
   const { prefix, personal } = options
   const decodeOption = Schema.decodeUnknownOption(options.events)
@@ -131,7 +131,7 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
     if (version !== before.version + 1) return before
     const event = decode(stored)
     return event !== undefined
-      ? { ...before, version, at, state: options.evolve(before.state, event, stored) }
+      ? { ...before, version, at, state: options.evolve(before.state, event, stored, streamId.slice(prefix.length)) }
       : { ...before, version, at, unknown: before.unknown ?? (isIgnorable(stored) ? undefined : { streamId, type }) }
   }
 
