@@ -172,17 +172,16 @@ describe("two processes", () => {
 
   it.effect("wait for each other's device commands, and give up after some seconds", () =>
     Effect.gen(function* () {
-      const { store, process, log } = yield* makeWorld
+      const { prepare, discard, process, log } = yield* makeWorld
       const execute = yield* process()
       yield* execute(create)
-      const reservation = { commandId: "elsewhere", attempt: 1, streamId: "lock-7", thing: lockUuid, deadline: 60_000 }
-      yield* store.prepare(1, [], reservation)
+      yield* prepare(1, [], { commandId: "elsewhere", deadline: 60_000 })
       const waiting = yield* Effect.forkChild(Effect.flip(execute({ _tag: "SetOwner", userId: "ada" })))
       yield* TestClock.adjust("10 seconds")
       expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "LockBusy" })
       const patient = yield* Effect.forkChild(execute({ _tag: "SetOwner", userId: "bob" }))
       yield* TestClock.adjust("1 second")
-      yield* store.discard({ commandId: "elsewhere", attempt: 1 })
+      yield* discard("elsewhere")
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(patient)).version).toBe(2)
       expect(yield* log).toEqual(["LockCreated", "OwnerSet"])

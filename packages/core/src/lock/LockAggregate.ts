@@ -1,7 +1,7 @@
 /** The lock as an aggregate: `initial`, `evolve`, `decide`. Pure: time, ids and caller come in with the command. */
 import { HashMap, HashSet, Option, Result } from "effect"
 import { type DeviceCommand, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"

@@ -4,7 +4,7 @@
  */
 import { Schema } from "effect"
 import { type DeviceCommandType, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import type { LockEvent } from "./LockEvent.ts"
 

@@ -6,7 +6,8 @@ import { type SentCommand, sentWith } from "../lock/SentCommand.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
-import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { commit, find } from "../streams/Reservations.ts"
 import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
@@ -47,13 +48,17 @@ export class DeviceReports extends Context.Service<
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
-        const settlement = yield* store.commit(commandId, thing)
+        const known = yield* find(store, commandId)
+        // Whichever attempt is open: no earlier one can have reached the device. Other things prove nothing.
+        if (known._tag === "Prepared" && known.reservation.thing !== thing) return undefined
+        const settlement = known._tag === "Prepared" ? yield* commit(store, known.reservation) : known
         if (settlement._tag === "Discarded") return undefined
         // The event that the device carries out is the last of its append.
-        const [event] = yield* store.readAll(settlement.position - 1, 1)
-        const lockId = event && lockOfStream(event.streamId)
+        const { streamId, version } = settlement
+        const [event] = yield* store.read(streamId, version - 1, 1)
+        const lockId = lockOfStream(streamId)
         const sent = event && sentWith(event)
-        return lockId === undefined || sent === undefined ? undefined : { lockId, sent }
+        return lockId === undefined || sent?.thing !== thing ? undefined : { lockId, sent }
       })
 
       /** By the lock: for a device that answers days later, when the store has forgotten how its command was settled. */

@@ -3,8 +3,9 @@ import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect
 import { Lock, streamOfLock } from "../lock/Lock.ts"
 import { evolve, evolveStored, initial } from "../lock/LockAggregate.ts"
 import type { LockEvent } from "../lock/LockEvent.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
+import { findSnapshot, saveSnapshot } from "../streams/Snapshots.ts"
 import { makeTurns, type Turns } from "./LockTurns.ts"
 
 /** A lock and the version of its stream that it was read at: a decision on the one is written at the other. */
@@ -45,8 +46,10 @@ export class LockRepository extends Context.Service<
     ) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
     /** Catches up with the stream; whether there was anything new. */
     readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
-    /** Takes over events that this process has just appended; what was committed is read back with `refresh`. */
+    /** Takes over events that this process has just appended. */
     readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
+    /** Takes over what was committed, as it is stored; what is between it and the lock, and cannot be read now, stays behind. */
+    readonly follow: (loaded: LoadedLock, stored: ReadonlyArray<StoredEvent>) => Effect.Effect<unknown>
   }
 >()("@latchkey/core/LockRepository") {
   static readonly layer = (options: { readonly cachedLocks: number }) =>
@@ -79,7 +82,7 @@ export class LockRepository extends Context.Service<
           const { lock, version } = loaded.latest
           if (lock === undefined || version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
           loaded.snapshotVersion = version
-          return store.saveSnapshot(loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
+          return saveSnapshot(store, loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
             Effect.catchTag("StoreUnavailable", (error) =>
               logSeldom(Effect.logWarning, "A snapshot was not saved; the next cold load takes longer", error.message)
             ),
@@ -103,7 +106,7 @@ export class LockRepository extends Context.Service<
 
         const readFromStore = Effect.fnUntraced(function* (lockId: number) {
           const streamId = streamOfLock(lockId)
-          const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ version, state }) =>
+          const snapshot = Option.flatMap(yield* findSnapshot(store, streamId), ({ version, state }) =>
             Option.map(decodeSnapshot(state), (lock): LockAt => ({ version, lock }))
           )
           const latest = Option.getOrElse(snapshot, (): LockAt => ({ version: 0, lock: initial }))
@@ -133,6 +136,11 @@ export class LockRepository extends Context.Service<
             if (loaded.latest.version !== version - events.length) return Effect.void
             loaded.latest = { lock: events.reduce(evolve, loaded.latest.lock), version }
             return saveSnapshotWhenDue(loaded)
+          },
+          follow: (loaded, stored) => {
+            loaded.latest = stored.reduce(following, loaded.latest)
+            const isBehind = loaded.latest.version < (stored.at(-1)?.version ?? Number.POSITIVE_INFINITY)
+            return isBehind ? Effect.ignore(refresh(loaded)) : saveSnapshotWhenDue(loaded)
           }
         }
       })

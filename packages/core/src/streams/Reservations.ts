@@ -241,8 +241,14 @@ export const commit = Effect.fnUntraced(function* (
   const acceptedAt = yield* Clock.currentTimeMillis
   let { value, receipt, version = 0 } = reservation
   let notBefore = Number.NEGATIVE_INFINITY
+  let again = ""
   while (true) {
-    const events = reservation.events.map((event) => ({ ...event, at: Math.max(event.at, notBefore), acceptedAt }))
+    const events = reservation.events.map((event) => ({
+      ...event,
+      eventId: event.eventId + again,
+      at: Math.max(event.at, notBefore),
+      acceptedAt
+    }))
     const last = version + events.length
     const committed = settled({ streamId, attempt, state: "committed", version: last }, commandId, acceptedAt)
     const batch = {
@@ -261,7 +267,10 @@ export const commit = Effect.fnUntraced(function* (
       const [passed] = version === 0 ? [] : yield* store.read(streamId, version - 1, 1)
       notBefore = passed?.at ?? notBefore
     } else if (answer._tag === "EventExists") {
-      return yield* committedBefore(store, { ...reservation, value }, answer.eventId)
+      const before = yield* committedBefore(store, { ...reservation, value }, answer.eventId)
+      if (before !== undefined) return before
+      // Another use of the id came in between. The log holds what the shadow took, whatever its events are called.
+      again += "-again"
     } else if (receipt !== undefined && answer.key === receiptKey(receipt.id)) {
       receipt = undefined
     } else {
@@ -296,22 +305,24 @@ export const discard = Effect.fnUntraced(function* (
   return done ? discarded : yield* settlementOf(store, reservation)
 })
 
-/** Settles a reservation whose events the log has: its writer stopped before it could see that its id was used. */
+/**
+ * Settles a reservation whose events its stream has: its writer stopped before it could see that its id was used. None
+ * when they are somebody else's.
+ */
 const committedBefore = Effect.fnUntraced(function* (
   store: EventStore["Service"],
   reservation: Reservation,
   eventId: string
-) {
-  const { commandId, attempt } = reservation
+): Effect.fn.Return<Settlement | undefined, StoreUnavailable> {
+  const { streamId, commandId, attempt, events } = reservation
   const event = Option.getOrUndefined(yield* store.event(eventId))
   if (event === undefined)
-    return yield* Effect.die(new Error(`The store says that it has event ${eventId}, and has not.`))
-  const { streamId } = event
-  const { events } = reservation
+    return yield* Effect.die(new Error(`The store says that it has event ${eventId}, and does not give it.`))
+  if (event.streamId !== streamId) return undefined
   const version = event.version + events.length - 1 - events.findIndex((prepared) => prepared.eventId === eventId)
   const now = yield* Clock.currentTimeMillis
   yield* settle(store, reservation, settled({ streamId, attempt, state: "committed", version }, commandId, now))
-  return { _tag: "Committed", streamId, version } satisfies Settlement as Settlement
+  return { _tag: "Committed", streamId, version }
 })
 
 /** Takes a reservation away and says how it ended; `false` when it was settled before. */
