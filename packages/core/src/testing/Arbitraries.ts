@@ -9,7 +9,7 @@ import type { LockCommand, LockRequest } from "../lock/LockCommand.ts"
 import { type LockEvent, toStored } from "../lock/LockEvent.ts"
 import { CommandOutcome } from "../lock/SentCommand.ts"
 import type { TempKey } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 
