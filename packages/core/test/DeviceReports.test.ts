@@ -6,7 +6,7 @@ import { DeviceReports, LONGEST_DETAIL } from "../src/locks/DeviceReports.ts"
 import { Locks } from "../src/locks/Locks.ts"
 import { Projector } from "../src/read-model/Projector.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { asked, clock, lockUuid, millis } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
