@@ -8,7 +8,7 @@ import { lockTables } from "../src/read-model/LockTables.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { Projector, rebuild } from "../src/read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
-import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { makeWorld } from "./world.ts"
 
 const owners = [
