@@ -69,6 +69,8 @@ export type StartError = AskError | ReceiptReused | CommandExists
 
 /** How long after its request a key is still tried when the process was down in between. */
 const RESUME_WITHIN = Duration.hours(24)
+/** How long requests are found by a start: those that are tried, also by the clock of another server. */
+const FOUND_WITHIN = Duration.times(RESUME_WITHIN, 2)
 /** How long a key is tried while its device cannot be told, before it has failed: about eight seconds. */
 const PATIENCE = Schedule.max([Schedule.exponential(Duration.millis(250)), Schedule.recurs(5)])
 /** How soon it is looked again whether a command that may still be carried out is settled. */
@@ -104,9 +106,7 @@ export class BulkAddKeys extends Context.Service<
         Effect.provideService(Requests.fold(id, from), EventStore, store)
 
       /** Where the requests begin whose keys are still tried. */
-      const earliestTried = Effect.map(Clock.currentTimeMillis, (now) =>
-        earliestUuid(now - Duration.toMillis(RESUME_WITHIN))
-      )
+      const earliestTried = earliestWithin(RESUME_WITHIN)
 
       /** `isTried`: whether keys without an outcome are still added, or have failed unless they were added before. */
       const run = Effect.fnUntraced(function* (id: string, isTried: boolean) {
@@ -221,11 +221,10 @@ export class BulkAddKeys extends Context.Service<
           )
         })
 
-      /** Position after which a start reads the feed: before the first request whose keys are still tried. */
-      const cursor = Option.getOrUndefined(yield* store.record(CURSOR))
-      let kept = cursor
-      let reached = Number(cursor ?? 0)
-      /** Requests, in the order of the feed, of which the first is still tried. */
+      /** The position that a start reads the feed from: before the first request that it must find. */
+      let kept = Option.getOrElse(yield* store.record(CURSOR), () => "0")
+      let reached = Number(kept)
+      /** Requests in the order of the feed, from that one on. */
       const recent: Array<{ readonly id: string; readonly position: number }> = []
 
       /** Reads on, and hands over the requests that have come. */
@@ -242,25 +241,27 @@ export class BulkAddKeys extends Context.Service<
           },
           reached
         )
-        const earliest = yield* earliestTried
-        const first = recent.findIndex(({ id }) => id > earliest)
-        recent.splice(0, first < 0 ? recent.length : first)
-        const next = String(recent[0] === undefined ? reached : recent[0].position - 1)
-        if (next !== (kept ?? "0")) yield* putRecord(store, { key: CURSOR, value: next })
-        kept = next
         return found
       })
 
+      const keepCursor = Effect.fnUntraced(function* () {
+        const earliest = yield* earliestWithin(FOUND_WITHIN)
+        const first = recent.findIndex(({ id }) => id > earliest)
+        recent.splice(0, first < 0 ? recent.length : first)
+        const next = String(recent[0] === undefined ? reached : recent[0].position - 1)
+        if (next !== kept) yield* putRecord(store, { key: CURSOR, value: next })
+        kept = next
+      })
+
       const earliest = yield* earliestTried
-      const left = (yield* readOn()).filter((id) => id > earliest)
-      yield* Effect.forEach(left, (id) => runInBackground(id), { discard: true })
+      for (const id of yield* readOn()) if (id > earliest) yield* runInBackground(id)
 
       /** Requests that other processes take on from now on: whoever of them falls silent leaves its share here. */
-      const standBy = Effect.flatMap(
-        Effect.suspend(() => readOn()),
-        Effect.forEach((id) => runInBackground(id), { discard: true })
-      )
-      yield* Effect.repeat(standBy, Schedule.spaced(LEASE)).pipe(
+      const standBy = Effect.fnUntraced(function* () {
+        for (const id of yield* readOn()) yield* runInBackground(id)
+        yield* keepCursor()
+      })
+      yield* Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE)).pipe(
         keepGoing("BulkAddKeys requests of other servers are not looked for"),
         Effect.forkScoped
       )
@@ -370,6 +371,10 @@ const mayPass = (error: ExecuteError): boolean =>
   error._tag === "DeviceUnreachable" || error._tag === "LockBusy" || error._tag === "StoreUnavailable"
 
 const isInDoubt = (error: ExecuteError): boolean => error._tag === "DeviceUnreachable" && error.inDoubt
+
+/** The least id of requests that are as old at most. */
+const earliestWithin = (age: Duration.Duration) =>
+  Effect.map(Clock.currentTimeMillis, (now) => earliestUuid(now - Duration.toMillis(age)))
 
 /** Sorts before every UUID of version 7 made from `millis` on (RFC 9562, section 5.7: the first 48 bits are the time). */
 const earliestUuid = (millis: number): string => {

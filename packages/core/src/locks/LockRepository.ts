@@ -2,7 +2,8 @@
 import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { Lock, streamOfLock } from "../lock/Lock.ts"
 import { evolve, evolveStored, initial } from "../lock/LockAggregate.ts"
-import type { LockEvent } from "../lock/LockEvent.ts"
+import { fromStored, type LockEvent } from "../lock/LockEvent.ts"
+import { isIgnorable } from "../streams/Category.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { findSnapshot, saveSnapshot } from "../streams/Snapshots.ts"
@@ -13,6 +14,8 @@ export interface LockAt {
   /** `undefined` while the lock does not exist. */
   readonly lock: Lock | undefined
   readonly version: number
+  /** The first event that this Latchkey does not understand: nothing is granted by such a lock. */
+  readonly unknown?: Pick<StoredEvent, "streamId" | "type">
 }
 
 /**
@@ -79,7 +82,9 @@ export class LockRepository extends Context.Service<
         }
 
         const saveSnapshotWhenDue = (loaded: LoadedLock): Effect.Effect<unknown> => {
-          const { lock, version } = loaded.latest
+          const { lock, version, unknown } = loaded.latest
+          // Whoever understands the event folds it.
+          if (unknown !== undefined) return Effect.void
           if (lock === undefined || version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
           loaded.snapshotVersion = version
           return saveSnapshot(store, loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
@@ -134,7 +139,7 @@ export class LockRepository extends Context.Service<
           advance: (loaded, events, version) => {
             // A query may have refreshed the lock between the append and here.
             if (loaded.latest.version !== version - events.length) return Effect.void
-            loaded.latest = { lock: events.reduce(evolve, loaded.latest.lock), version }
+            loaded.latest = { ...loaded.latest, lock: events.reduce(evolve, loaded.latest.lock), version }
             return saveSnapshotWhenDue(loaded)
           },
           follow: (loaded, stored) => {
@@ -148,8 +153,14 @@ export class LockRepository extends Context.Service<
 }
 
 /** The lock after the next event of its stream; as it is, when the event is another. */
-const following = (before: LockAt, stored: StoredEvent): LockAt =>
-  stored.version === before.version + 1 ? { lock: evolveStored(before.lock, stored), version: stored.version } : before
+const following = (before: LockAt, stored: StoredEvent): LockAt => {
+  const { version, streamId, type } = stored
+  if (version !== before.version + 1) return before
+  const event = fromStored(stored)
+  const after = { ...before, lock: evolveStored(before.lock, stored, event), version }
+  const isUnknown = before.unknown === undefined && Option.isNone(event) && !isIgnorable(stored)
+  return isUnknown ? { ...after, unknown: { streamId, type } } : after
+}
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
 const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(2), lock: Lock })))
