@@ -1,5 +1,5 @@
 /** Everything that the kit runs suites against: the right adapters, and the broken ones. */
-import { MemoryDeviceShadow, MemoryStreams } from "@latchkey/core/memory"
+import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
 import { storeSuite } from "@latchkey/core/testing"
 import { Effect } from "effect"
 import { groupedStore } from "./groupedStore.ts"
@@ -15,7 +15,7 @@ interface Subject {
 }
 
 const memoryPlace = Effect.sync(() => {
-  const open = MemoryStreams.layerOf(MemoryStreams.make())
+  const open = MemoryEventStore.layerOf(MemoryEventStore.make())
   return { open, reopen: open }
 })
 

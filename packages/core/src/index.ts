@@ -29,7 +29,7 @@ export * from "./why/Explanation.ts"
 export * from "./why/Explain.ts"
 export * from "./why/Simulate.ts"
 // The ports: what an adapter implements.
-export * from "./streams/OldEventStore.ts"
+export * from "./streams/EventStore.ts"
 export { OnReplay, ReceiptReused, RequestReceipt } from "./streams/Receipts.ts"
 export * from "./device/DeviceShadow.ts"
 export * from "./device/Presence.ts"

@@ -1,5 +1,5 @@
 /** A world in memory: one store, read model, presence and device shadow, and any number of processes over them. */
-import { MemoryDeviceShadow, MemoryPresence, MemoryReadModel, MemoryStreams } from "@latchkey/core/testing"
+import { MemoryDeviceShadow, MemoryPresence, MemoryReadModel, MemoryEventStore } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Presence } from "../src/device/Presence.ts"
 import { layer } from "../src/latchkey/Latchkey.ts"
@@ -9,7 +9,7 @@ import { presence } from "../src/locks/Presence.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
 import { type Batch, EventStore, type NewEvent, type WriteError, type Written } from "../src/streams/EventStore.ts"
-import * as Old from "../src/streams/OldEventStore.ts"
+import * as Old from "../src/streams/EventStore.ts"
 import { discard, find, type Preparing, prepare, unsettled } from "../src/streams/Reservations.ts"
 import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
 
@@ -48,7 +48,7 @@ const bridge = Layer.effect(
 )
 
 const memory = Layer.mergeAll(
-  Layer.provideMerge(bridge, MemoryStreams.layer),
+  Layer.provideMerge(bridge, MemoryEventStore.layer),
   MemoryDeviceShadow.layer,
   MemoryReadModel.layer,
   MemoryPresence.layer

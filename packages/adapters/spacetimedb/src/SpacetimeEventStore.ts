@@ -10,7 +10,7 @@ import {
   StoreUnavailable,
   VersionConflict,
   type WriteError
-} from "@latchkey/core/streams"
+} from "@latchkey/core"
 import { Effect, Option, Stream } from "effect"
 import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
 import { type Connection, type Refused, Unavailable } from "./Connection.ts"

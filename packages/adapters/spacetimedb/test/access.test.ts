@@ -1,5 +1,5 @@
 /** Who is not an allowed writer reads nothing private and writes nothing, whichever way they come. */
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { identityOf } from "@latchkey/spacetimedb-testhost"
 import { Effect } from "effect"

@@ -1,6 +1,5 @@
 export * from "./Arbitraries.ts"
 export * from "./deviceShadowSuite.ts"
-export * from "./eventStoreSuite.ts"
 export * from "../memory/memory.ts"
 export type { PortCase, PortPlace, PortSuiteOptions } from "./portCase.ts"
 export * from "./presenceSuite.ts"
