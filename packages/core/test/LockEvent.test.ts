@@ -5,7 +5,7 @@ import { Option, Schema } from "effect"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/lock/LockEvent.ts"
 import { BulkEvent } from "../src/locks/BulkAddKeys.ts"
 import { RefusedUseEvent } from "../src/locks/RefusedUses.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { PinEvent } from "../src/temp-key/PinAttempts.ts"
 import { SharedCredentialEvent } from "../src/temp-key/SharedCredential.ts"
 import { Principal } from "../src/values/Principal.ts"
@@ -61,8 +61,7 @@ describe("a stored event", () => {
       ...BulkEvent.cases,
       ...SharedCredentialEvent.cases,
       ...PinEvent.cases,
-      ...RefusedUseEvent.cases,
-      ...LeaseEvent.cases
+      ...RefusedUseEvent.cases
     })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))
