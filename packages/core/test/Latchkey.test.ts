@@ -4,7 +4,7 @@ import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/Latchkey.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
 const store = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)

@@ -1,7 +1,7 @@
 /** Refused PINs are counted exactly, by however many processes, and every refusal takes the same work. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Result } from "effect"
-import { EventStore, type NewEvent } from "../src/streams/OldEventStore.ts"
+import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
 import { BUDGETS } from "../src/temp-key/Budgets.ts"
 import { knownCallersOf, MOST_KNOWN } from "../src/temp-key/PinAttempts.ts"
 import type { Principal } from "../src/values/Principal.ts"

@@ -5,7 +5,7 @@ import { Arbitrary, Context, Effect, Fiber, Layer, Option, Stream } from "effect
 import { TestClock } from "effect/testing"
 import { Projector, rebuild } from "../src/read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
-import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { makeWorld } from "./world.ts"
 
 const owners = [

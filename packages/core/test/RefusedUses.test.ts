@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { KEPT_OF_KEY, KEPT_OF_LOCK, makeLackOf, type RefusedUse, streamOfRefused } from "../src/locks/RefusedUses.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"

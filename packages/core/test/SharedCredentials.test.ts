@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Option, Result } from "effect"
 import fc from "fast-check"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import type { PinKey } from "../src/temp-key/Pins.ts"
 import { clock, millis, operator } from "./scenario.ts"
 import { guest, makeSharedWorld, organization, otherOrganization, pinKey, sharing, thingOf, uuidOf } from "./shared.ts"

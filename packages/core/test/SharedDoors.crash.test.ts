@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { makeSharedWorld, sharing, thingOf, uuidOf } from "./shared.ts"
 
 type Stop = "before" | "after"
