@@ -1,6 +1,14 @@
 /** The in-memory ports pass the suites that every adapter passes; and the shadow does what a test tells it. */
 import { describe, expect, it } from "@effect/vitest"
-import { type DeviceCommand, type DeviceReport, DeviceShadow, EventStore, Presence, ReadModel, StoreUnavailable } from "@latchkey/core"
+import {
+  type DeviceCommand,
+  type DeviceReport,
+  DeviceShadow,
+  EventStore,
+  Presence,
+  ReadModel,
+  StoreUnavailable
+} from "@latchkey/core"
 import {
   deviceShadowSuite,
   eventStoreSuite,

@@ -2,8 +2,8 @@
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-import type { EventStore, ReadModel } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import type { EventStore, Presence, ReadModel } from "@latchkey/core"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
@@ -33,7 +33,7 @@ const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: 
   spacetimedb !== undefined
     ? spacetimeStore(spacetimedb)
     : store === "memory"
-      ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+      ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
       : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
 const storeAdapters: StoreAdapters = {
@@ -57,7 +57,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
     Effect.map(({ Spacetime }) =>
       Layer.catch(
         Spacetime.layer(config),
-        ({ option, message }): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+        ({ option, message }): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
           Layer.unwrap(
             Effect.fail(
               new InvalidConfig({ variable: `LATCHKEY_SPACETIMEDB_${option.toUpperCase()}`, expected: message })

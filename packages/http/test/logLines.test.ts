@@ -27,10 +27,12 @@ it.each([{ readModel: "down" }, { store: "down" }] as const)("with %j, lines com
     await asUser("POST", `${lock.path}/OpenLock`, { body: {} })
     await asGuest("POST", `${lock.path}/open-with-pin`, { body: { pin: "12345678" } })
   }
+  // What goes on in the background tries again after pauses of its own, whoever asks.
+  const lines = () => server.log.filter((line) => !line.includes("; trying again"))
   Object.assign(server.faults, faults)
   await round()
-  const lines = server.log.length
-  expect(lines).toBeGreaterThan(0)
+  const first = lines()
+  expect(first.length).toBeGreaterThan(0)
   for (let n = 0; n < ROUNDS; n++) await round()
-  expect(server.log.slice(lines)).toEqual([])
+  expect(lines()).toEqual(first)
 })

@@ -22,7 +22,7 @@ import {
 import type { Witness } from "./Witness.ts"
 
 /** A step may drop what the one before it made, and everything is then made again. */
-const migrations = [
+export const migrations = [
   `
   CREATE TABLE device_state (
     lock_id INTEGER PRIMARY KEY,

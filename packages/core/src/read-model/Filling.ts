@@ -40,7 +40,7 @@ const NEWER =
 
 /** One at a time: it remembers what it has written. */
 export const filling = <Fact>(
-  store: EventStore["Service"],
+  store: Pick<EventStore["Service"], "readAll">,
   readModel: ReadModel["Service"],
   declared: Tables<Fact>
 ): Filling => {

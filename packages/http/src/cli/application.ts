@@ -5,6 +5,7 @@ import {
   type DeviceShadow,
   type EventStore,
   Latchkey,
+  type Presence,
   type ReadModel,
   SharedCredentials
 } from "@latchkey/core"
@@ -23,7 +24,7 @@ import { warnOfUnknownVariables } from "./unknownVariables.ts"
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
 export type Adapters = (
   config: ServerConfig
-) => Layer.Layer<EventStore | ReadModel | DeviceShadow, { readonly message: string }>
+) => Layer.Layer<EventStore | ReadModel | Presence | DeviceShadow, { readonly message: string }>
 
 /** Fails with one sentence that says what to mend. */
 export const application = Effect.fnUntraced(function* (adapters: Adapters) {

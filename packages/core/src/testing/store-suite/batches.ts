@@ -2,7 +2,7 @@
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import type { Batch } from "../../streams/EventStore.ts"
-import { append, asStored, casesOf, feedOf, idsOf, keysOf, refuses, valueOf } from "./fixture.ts"
+import { append, asStored, casesOf, feedOf, idsOf, keysOf, refuses, upTo, valueOf } from "./fixture.ts"
 
 const check = casesOf("a batch")
 
@@ -230,6 +230,22 @@ export const batchCases = [
     expect(yield* keysOf(store, name("k/"))).toEqual([])
   }),
 
+  check("is one of many: as much is read at once as is asked for", function* ({ store, start, name, events }) {
+    const keys = Array.from({ length: 1_000 }, (_, index) => name(`k/${String(index).padStart(4, "0")}`))
+    for (const [index, part] of [0, 1, 2].entries()) {
+      yield* store.write({
+        ...append(name("a-1"), events(1_000), index * 1_000),
+        put: keys.map((key) => ({ key: `${key}/${part}`, value: "1" }))
+      })
+    }
+    expect((yield* store.read(name("a-1"), 0, 3_001)).map(({ version }) => version)).toEqual(upTo(3_000))
+    for (const filter of [undefined, { category: name("a") }, { category: name("a"), orgId: "org-1" }]) {
+      const positions = (yield* store.feed(start, 3_001, filter)).map(({ position }) => position - start)
+      expect(positions).toEqual(upTo(3_000))
+    }
+    expect(yield* keysOf(store, name("k/"), "", 3_001)).toHaveLength(3_000)
+  }),
+
   check("holds events, values, keys and ids as long as they may be", function* ({ store, start, name, event }) {
     const MOST = 16 * 1_024 * 1_024
     const long = (text: string, length: number) => text.repeat(Math.ceil(length / text.length)).slice(0, length)
@@ -241,6 +257,9 @@ export const batchCases = [
     const large = event({ data: { text: "x".repeat(MOST - 11) } })
     const value = "y".repeat(MOST)
     yield* store.write(append(streamId, [large]))
+    const sibling = `${streamId.slice(0, -1)}x`
+    yield* store.write(append(sibling, [event()]))
+    expect(yield* store.read(sibling, 0, 10)).toHaveLength(1)
     const [stored] = yield* store.read(streamId, 0, 10)
     expect(JSON.stringify(stored?.data) === JSON.stringify(large.data)).toBe(true)
     yield* store.write({
@@ -257,7 +276,7 @@ export const batchCases = [
     expect(
       (yield* store.read(streamId, 1, 10)).map(({ data }) => JSON.stringify(data) === JSON.stringify(unicode.data))
     ).toEqual([true])
-    expect(yield* store.head).toBe(start + 2)
+    expect(yield* store.head).toBe(start + 3)
   }),
 
   check("may be imported with event ids that are in the log, or twice in it; the first is found", function* (fixture) {
@@ -339,7 +358,11 @@ export const batchCases = [
       batches,
       (batch, index) =>
         Effect.exit(
-          Effect.raceFirst(store.write(batch), Effect.repeat(Effect.yieldNow, { times: index }).pipe(Effect.asVoid))
+          Effect.raceFirst(
+            store.write(batch),
+            // The first ones at once, the others after so many turns.
+            index < 10 ? Effect.void : Effect.asVoid(Effect.repeat(Effect.yieldNow, { times: index - 10 }))
+          )
         ),
       { concurrency: "unbounded" }
     )

@@ -93,17 +93,19 @@ export const changesCases = [
       yield* Stream.runHead(store.changes)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const leaving = yield* another
-          yield* heads(leaving)
-          yield* leaving.write(append(name("a-1"), events(1)))
+          for (const opener of [yield* another, store]) {
+            yield* hears(yield* heads(opener), start)
+            // So that it waits for the next one when it goes.
+            yield* Effect.repeat(Effect.andThen(opener.head, Effect.yieldNow), { times: 10 })
+          }
         })
       )
-      yield* store.write(append(name("a-1"), events(1), 1))
-      yield* Effect.forEach(staying, (heard) => hears(heard, start + 2), { discard: true })
+      yield* store.write(append(name("a-1"), events(1)))
+      yield* Effect.forEach(staying, (heard) => hears(heard, start + 1), { discard: true })
       const late = yield* heads(store)
-      yield* hears(late, start + 2)
-      yield* store.write(append(name("a-1"), events(1), 2))
-      yield* Effect.forEach([...staying, late], (heard) => hears(heard, start + 3), { discard: true })
+      yield* hears(late, start + 1)
+      yield* store.write(append(name("a-1"), events(1), 1))
+      yield* Effect.forEach([...staying, late], (heard) => hears(heard, start + 2), { discard: true })
     }
   )
 ]

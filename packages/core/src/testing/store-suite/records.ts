@@ -241,7 +241,8 @@ export const recordCases = [
       "kä"
     ]
     const keys = prefixes.flatMap((prefix) => [prefix, `${prefix}1`, `${prefix}\uffff`, `${prefix}🔑`].map(name))
-    const distinct = [...new Set([...keys, name("kxa"), name("l")])]
+    const inside = prefixes.map((prefix) => `${name("l")}${name(prefix)}`)
+    const distinct = [...new Set([...keys, name("kxa"), ...inside])]
     yield* putAll(store, distinct)
     for (const prefix of prefixes.map(name)) {
       const expected = distinct.filter((key) => key.startsWith(prefix)).toSorted()
@@ -290,14 +291,18 @@ export const recordCases = [
   check("go when their time comes, while the store is open", function* ({ store, another, name }) {
     const second = yield* another
     const soon = (yield* Clock.currentTimeMillis) + 2 * APART
-    const [short, long, renewed, freed] = ["s", "l", "r", "f"].map((key) => name(`k/${key}`)) as [
+    const [short, long, renewed, freed] = ["a", "l", "r", "f"].map((key) => name(`k/${key}`)) as [
       string,
       string,
       string,
       string
     ]
     yield* store.write({ put: [short, long, renewed, freed].map((key) => ({ key, value: "1", until: soon })) })
-    for (const opener of [store, second]) expect(yield* keysOf(opener, name("k/"))).toHaveLength(4)
+    for (const opener of [store, second]) {
+      const found = yield* keysOf(opener, name("k/"))
+      // On a machine that is busy their time may have come already.
+      if ((yield* Clock.currentTimeMillis) < soon - APART) expect(found).toHaveLength(4)
+    }
     yield* second.write({
       put: [
         { key: long, value: "2", until: soon + HOUR },
@@ -307,7 +312,7 @@ export const recordCases = [
     })
     yield* clockPast(soon + APART)
     for (const opener of [store, second]) {
-      expect(yield* keysOf(opener, name("k/"))).toEqual([freed, long, renewed])
+      expect(yield* keysOf(opener, name("k/"), "", 3)).toEqual([freed, long, renewed])
       expect(yield* valueOf(opener, short)).toBe(undefined)
       yield* refuses(opener, { expect: [{ key: short, value: "1" }] }, { _tag: "RecordConflict", actual: undefined })
       yield* opener.write({
@@ -318,7 +323,7 @@ export const recordCases = [
       })
       // Deleting what has expired deletes nothing else, and nothing that has come since.
       yield* opener.write({ put: [{ key: short, value: "3" }] })
-      expect(yield* keysOf(opener, name("k/"))).toEqual([freed, long, renewed, short])
+      expect(yield* keysOf(opener, name("k/"))).toEqual([short, freed, long, renewed])
       yield* opener.write({ put: [{ key: short, value: "4", until: soon }] })
     }
   }),

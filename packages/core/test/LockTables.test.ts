@@ -5,7 +5,16 @@ import { Option } from "effect"
 import { type Lock, lockOfStream, streamOfLock } from "../src/lock/Lock.ts"
 import { evolve } from "../src/lock/LockAggregate.ts"
 import { fromStored, toStored } from "../src/lock/LockEvent.ts"
-import { type DeviceState, project } from "../src/read-model/DeviceState.ts"
+import {
+  type DeviceState,
+  devices,
+  type LockFact,
+  lockKey,
+  lockTables,
+  tempKeys,
+  users,
+  usersInOrganizations
+} from "../src/read-model/LockTables.ts"
 import type { StoredEvent } from "../src/streams/OldEventStore.ts"
 import { clock, type Fact, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
@@ -21,6 +30,13 @@ const stored = (fact: Fact, envelope: Partial<StoredEvent> = {}): StoredEvent =>
   commandId: "command-1",
   ...envelope
 })
+
+const factOf = (event: StoredEvent): LockFact => {
+  const fact = lockTables.factOf(event)
+  if (fact === undefined) throw new Error("It is not about a lock")
+  return fact
+}
+const factFrom = (fact: Fact, envelope?: Partial<StoredEvent>) => factOf(stored(fact, envelope))
 
 const row: DeviceState = {
   lockId,
@@ -44,12 +60,12 @@ describe("the row of a lock", () => {
       orgId: "org-1",
       keys: [{ uuid: "1" }, { uuid: "2" }]
     }
-    expect(project(stored(created))?.row(undefined)).toStrictEqual({
+    expect(devices.fold(undefined, factFrom(created))).toStrictEqual({
       ...row,
       residentCount: 0,
       lastUpdated: millis("09:00")
     })
-    expect(project(stored({ _tag: "LockCreated" }))?.row(undefined)).toStrictEqual({
+    expect(devices.fold(undefined, factFrom({ _tag: "LockCreated" }))).toStrictEqual({
       ...row,
       serialNumber: null,
       ownerId: null,
@@ -61,7 +77,7 @@ describe("the row of a lock", () => {
   })
 
   it("does not begin with anything else", () => {
-    expect(project(stored({ _tag: "OwnerSet", userId: "ada" }))?.row(undefined)).toBeUndefined()
+    expect(devices.fold(undefined, factFrom({ _tag: "OwnerSet", userId: "ada" }))).toBeUndefined()
   })
 
   it.each<[Fact, Partial<DeviceState>]>([
@@ -78,7 +94,7 @@ describe("the row of a lock", () => {
     [{ _tag: "ResidentRemoved", userId: "ada" }, { residentCount: 0 }],
     [{ _tag: "LockOpenRequested" }, {}]
   ])("after %o shows %o, the event and its time", (fact, changed) => {
-    expect(project(stored(fact))?.row(row)).toStrictEqual({
+    expect(devices.fold(row, factFrom(fact))).toStrictEqual({
       ...row,
       ...changed,
       lastEvent: fact._tag,
@@ -87,18 +103,17 @@ describe("the row of a lock", () => {
   })
 
   it("shows an event of a later version of Latchkey by its name", () => {
-    const later = project(stored({ _tag: "LockOpenRequested" }, { type: "LockPainted" }))
-    expect(later?.row(row)).toStrictEqual({ ...row, lastEvent: "LockPainted", lastUpdated: millis("09:00") })
-    expect(later).toMatchObject({ users: [], tempKeyUuid: undefined })
+    const later = factFrom({ _tag: "LockOpenRequested" }, { type: "LockPainted" })
+    expect(devices.fold(row, later)).toStrictEqual({ ...row, lastEvent: "LockPainted", lastUpdated: millis("09:00") })
+    for (const table of [tempKeys, users, usersInOrganizations]) expect(table.keysOf(later)).toEqual([])
   })
 
   it.prop("agrees with the state of the lock, whatever happened", [lockFeed], ([feed]) => {
     const rows = new Map<number, DeviceState | undefined>()
     const locks = new Map<number, Lock | undefined>()
     for (const event of feed) {
-      const projected = project(event)
       const lock = lockOfStream(event.streamId) ?? 0
-      rows.set(lock, projected?.row(rows.get(lock)))
+      rows.set(lock, devices.fold(rows.get(lock), factOf(event)))
       locks.set(
         lock,
         Option.match(fromStored(event), { onNone: () => undefined, onSome: (fact) => evolve(locks.get(lock), fact) })
@@ -119,8 +134,17 @@ describe("users that are known", () => {
     [{ _tag: "KeyAdded", keyUuid: "1", userId: "ada" }, ["ada"]],
     [{ _tag: "KeyAdded", keyUuid: "1" }, []],
     [{ _tag: "TempKeyUsed", tempKeyUuid: lockUuid, userId: "ada", usedCount: 1 }, []]
-  ])("from %o: %o", (fact, users) => {
-    expect(project(stored(fact))?.users).toEqual(users)
+  ])("from %o: %o", (fact, known) => {
+    expect(users.keysOf(factFrom(fact))).toEqual(known)
+    const ofOrganization = known.map((userId) => `5:org-1${userId}`)
+    expect(usersInOrganizations.keysOf(factFrom(fact, { orgId: "org-1" }))).toEqual(ofOrganization)
+  })
+
+  it("are not written again when they are named again", () => {
+    const named = factFrom({ _tag: "OwnerSet", userId: "ada" })
+    const once = users.fold(undefined, named)
+    expect(once).toBeDefined()
+    expect(users.fold(once, named)).toBe(once)
   })
 })
 
@@ -134,21 +158,31 @@ describe("a temp key", () => {
       maxUses: null
     } as const
     const created: Fact = { _tag: "TempKeyCreated", tempKeyUuid: lockUuid.toUpperCase(), ...terms, createdBy: "ada" }
-    expect(project(stored(created))).toMatchObject({ lockId, tempKeyUuid: lockUuid })
-    expect(
-      project(stored({ _tag: "TempKeyDeleted", tempKeyUuid: lockUuid, deletedBy: "ada" }))?.tempKeyUuid
-    ).toBeUndefined()
+    expect(tempKeys.keysOf(factFrom(created))).toEqual([lockUuid])
+    expect(tempKeys.fold(undefined, factFrom(created))).toEqual({ lockId })
+    const deleted: Fact = { _tag: "TempKeyDeleted", tempKeyUuid: lockUuid, deletedBy: "ada" }
+    expect(tempKeys.keysOf(factFrom(deleted))).toEqual([])
+  })
+
+  it("stays with the first lock that created it", () => {
+    const first = { lockId: 3 }
+    expect(tempKeys.fold(first, factFrom({ _tag: "LockOpenRequested" }))).toBe(first)
   })
 })
 
 describe("a stream", () => {
   it("of something else than a lock means nothing to the read model", () => {
-    expect(project(stored({ _tag: "LockCreated" }, { streamId: "organization-org-1" }))).toBeUndefined()
+    expect(lockTables.factOf(stored({ _tag: "LockCreated" }, { streamId: "organization-org-1" }))).toBeUndefined()
   })
 
   it("is named after its lock", () => {
     expect(streamOfLock(7)).toBe("lock-7")
     expect(lockOfStream("lock-7")).toBe(7)
     expect(lockOfStream("bulk-7")).toBeUndefined()
+  })
+
+  it("has keys that sort as the locks do by number", () => {
+    const numbers = [1, 9, 10, 99, 100, 1_000_000, Number.MAX_SAFE_INTEGER]
+    expect(numbers.map(lockKey).toSorted()).toEqual(numbers.map(lockKey))
   })
 })
