@@ -184,12 +184,13 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
           exits.push(Exit.succeed({ position: before }))
         } else exits.push(early !== undefined && Exit.isFailure(early) ? early : commit(batch))
         const after = Effect.runSync(database.head)
-        const isLate = has("events are seen a moment after their write is answered")
-        if (isLate || (has("positions are given before they are committed") && after % 2 === 0)) {
-          for (let position = before + 1; position <= after; position++) hidden.add(position)
-          setTimeout(() => {
-            for (let position = before + 1; position <= after; position++) hidden.delete(position)
-          }, 2)
+        for (let position = before + 1; position <= after; position++) {
+          if (has("events are seen a moment after their write is answered")) {
+            hidden.add(position)
+            setTimeout(() => hidden.delete(position), 2)
+          }
+          // It then is its answer that makes it seen: others, with later positions, may be faster.
+          if (has("positions are given before they are committed")) hidden.add(position)
         }
       }
       return exits
@@ -205,11 +206,20 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
         answers = exits.map((exit) => (Exit.isSuccess(exit) ? Exit.succeed({ position: head }) : exit))
       }
       ownHead = Effect.runSync(database.head)
-      setImmediate(() => {
+      const answerAll = () => {
         inFlight = []
-        for (const [index, { answer }] of group.entries()) answer(answers[index] ?? Exit.fail(lost))
+        for (const [index, { batch, answer }] of group.entries()) {
+          const exit = answers[index] ?? Exit.fail(lost)
+          const size = (batch.append ?? []).flatMap(({ events }) => events).length
+          if (Exit.isSuccess(exit))
+            for (let n = 0; n < size; n++)
+              if (!has("events are seen a moment after their write is answered")) hidden.delete(exit.value.position - n)
+          answer(exit)
+        }
         for (const wake of wakers) wake()
-      })
+      }
+      if (has("positions are given before they are committed") && ownHead % 2 === 1) setTimeout(answerAll, 3)
+      else setImmediate(answerAll)
     }
 
     const connection = {

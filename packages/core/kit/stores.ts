@@ -469,6 +469,15 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
     "slice(afterVersion, afterVersion + limit)",
     "slice(afterVersion, limit === 0 ? undefined : afterVersion + limit)"
   ),
+  view("a stream is read with a thousand events at most", (store) => ({
+    read: (streamId, after, limit) => store.read(streamId, after, Math.min(limit, 1_000))
+  })),
+  view("the feed is read with a thousand events at most", (store) => ({
+    feed: (after, limit, filter) => store.feed(after, Math.min(limit, 1_000), filter)
+  })),
+  view("records are listed with a thousand at most", (store) => ({
+    records: (prefix, after, limit) => store.records(prefix, after, Math.min(limit, 1_000))
+  })),
   source(
     "a stream is read newest first",
     "slice(afterVersion, afterVersion + limit)",
@@ -620,7 +629,11 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
     event: (event) => ({ ...event, at: event.at > 4_000_000_000_000 ? event.at % 4_294_967_296 : event.at })
   }),
   passing("times before 1970 are 0", { event: (event) => ({ ...event, at: Math.max(0, event.at) }) }),
-  passing("times are kept in order", { stored: (event) => ({ ...event, at: Math.max(event.at, 0) }) }),
+  source(
+    "the times of a stream are kept in order",
+    "const stored = { ...event, streamId,",
+    "const stored = { ...event, at: Math.max(event.at, streams.get(streamId)?.at(-1)?.at ?? event.at), streamId,"
+  ),
   passing("a principal loses its user", {
     event: (event) => (event.principal._tag === "Super" ? { ...event, principal: { _tag: "Super" } } : event)
   }),

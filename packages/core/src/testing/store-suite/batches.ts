@@ -2,7 +2,7 @@
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import type { Batch } from "../../streams/EventStore.ts"
-import { append, asStored, casesOf, feedOf, idsOf, keysOf, refuses, valueOf } from "./fixture.ts"
+import { append, asStored, casesOf, feedOf, idsOf, keysOf, refuses, upTo, valueOf } from "./fixture.ts"
 
 const check = casesOf("a batch")
 
@@ -228,6 +228,22 @@ export const batchCases = [
     expect(yield* store.records(name("k/"), "", 1_000)).toEqual(keys.map((key) => ({ key, value: key })))
     yield* store.write({ remove: keys, expect: keys.map((key) => ({ key, value: key })) })
     expect(yield* keysOf(store, name("k/"))).toEqual([])
+  }),
+
+  check("is one of many: as much is read at once as is asked for", function* ({ store, start, name, events }) {
+    const keys = Array.from({ length: 1_000 }, (_, index) => name(`k/${String(index).padStart(4, "0")}`))
+    for (const [index, part] of [0, 1, 2].entries()) {
+      yield* store.write({
+        ...append(name("a-1"), events(1_000), index * 1_000),
+        put: keys.map((key) => ({ key: `${key}/${part}`, value: "1" }))
+      })
+    }
+    expect((yield* store.read(name("a-1"), 0, 3_001)).map(({ version }) => version)).toEqual(upTo(3_000))
+    for (const filter of [undefined, { category: name("a") }, { category: name("a"), orgId: "org-1" }]) {
+      const positions = (yield* store.feed(start, 3_001, filter)).map(({ position }) => position - start)
+      expect(positions).toEqual(upTo(3_000))
+    }
+    expect(yield* keysOf(store, name("k/"), "", 3_001)).toHaveLength(3_000)
   }),
 
   check("holds events, values, keys and ids as long as they may be", function* ({ store, start, name, event }) {

@@ -28,7 +28,14 @@ const again = <A, E extends { readonly _tag: string }>(asked: Effect.Effect<A, E
   Effect.retry(asked, { while: ({ _tag }) => _tag === "StoreUnavailable", schedule: Schedule.spaced(10), times: 1_000 })
 
 const outcome = (store: Store, batch: Batch) =>
-  Effect.match(store.write(batch), { onSuccess: () => "Written", onFailure: ({ _tag }) => _tag })
+  Effect.match(store.write(batch), {
+    onSuccess: () => "Written",
+    onFailure: (error) => {
+      // It is the operator who reads it.
+      if (error._tag === "StoreUnavailable") expect(error.message).not.toBe("")
+      return error._tag
+    }
+  })
 
 export const faultCases = [
   failing("before a write was carried out leaves nothing of it", function* (fixture) {

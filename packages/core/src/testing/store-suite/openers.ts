@@ -2,11 +2,23 @@
 import { expect } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Batch } from "../../streams/EventStore.ts"
-import { append, asStored, casesOf, feedOf, idsOf, keysOf, opened, refuses, upTo, valueOf } from "./fixture.ts"
+import {
+  append,
+  asStored,
+  casesOf,
+  feedOf,
+  idsOf,
+  keysOf,
+  opened,
+  refuses,
+  type StoreCase,
+  upTo,
+  valueOf
+} from "./fixture.ts"
 
 const check = casesOf("several openers")
 
-export const openerCases = [
+export const openerCases: ReadonlyArray<StoreCase> = [
   check("see at once what any of them has written, whatever they had seen before", function* (fixture) {
     const { store, another, start, name, events } = fixture
     const openers = [store, yield* another, yield* another]
@@ -79,7 +91,7 @@ export const openerCases = [
     expect((yield* feedOf(store, start)).map(({ position }) => position - start)).toEqual(upTo(32))
   }),
 
-  check("see a batch whole: events and records of it together", function* ({ store, another, name, events }) {
+  check("see a batch whole: events and records of it together", function* ({ store, another, start, name, events }) {
     const reader = yield* another
     const [stream, other, key] = [name("a-1"), name("b-1"), name("k")]
     const [BATCHES, SIZE] = [8, 20]
@@ -91,7 +103,7 @@ export const openerCases = [
             { streamId: stream, expectedVersion: SIZE * (n - 1), events: events(SIZE) },
             { streamId: other, expectedVersion: n - 1, events: events(1) }
           ],
-          put: [{ key, value: String(n) }]
+          put: ["", "/1", "/2"].map((more) => ({ key: `${key}${more}`, value: String(n) }))
         }),
       { discard: true }
     )
@@ -104,6 +116,8 @@ export const openerCases = [
         expect(length % SIZE).toBe(0)
         expect(others).toBeGreaterThanOrEqual(value)
         expect(length).toBeGreaterThanOrEqual(SIZE * others)
+        expect((yield* reader.feed(start, 1_000)).length % (SIZE + 1)).toBe(0)
+        expect(new Set((yield* reader.records(key, "", 10)).map((record) => record.value)).size).toBeLessThanOrEqual(1)
         seen = Number(yield* valueOf(reader, key)) || 0
         expect(SIZE * seen).toBeGreaterThanOrEqual(length)
         yield* Effect.yieldNow
@@ -128,6 +142,18 @@ export const openerCases = [
       expect(yield* keysOf(store, name("k/"))).toHaveLength(5)
     }
   ),
+
+  {
+    name: "several openers may open a new store at once",
+    run: (place) =>
+      Effect.gen(function* () {
+        const openers = yield* Effect.all([opened(place.open), opened(place.open), opened(place.open)], {
+          concurrency: "unbounded"
+        })
+        const heads = yield* Effect.forEach(openers, ({ head }) => head)
+        expect(new Set(heads).size).toBe(1)
+      })
+  },
 
   {
     name: "a store holds everything that was answered after all have closed it, and goes on from there",
@@ -187,5 +213,5 @@ export const openerCases = [
           )
         }
       })
-  } satisfies import("./fixture.ts").StoreCase
+  }
 ]
