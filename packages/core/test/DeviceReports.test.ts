@@ -7,7 +7,7 @@ import { Locks } from "../src/locks/Locks.ts"
 import { Projector } from "../src/read-model/Projector.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
-import { asked, clock, lockUuid, millis } from "./scenario.ts"
+import { asked, clock, lockUuid, millis, requestFor } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
 const makeDevice = Effect.gen(function* () {
@@ -205,7 +205,7 @@ describe("the outcome of a command", () => {
       const { execute, done, outcomes, readModel } = yield* makeTaker
       const newUuid = "7e3b0000-0000-4000-8000-00000000000b"
       yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
-      yield* execute(asked({ _tag: "ChangeLockUuid", newUuid }, { commandId: "change" }))
+      yield* execute(asked(requestFor("LockUuidChanged", { newUuid }), { commandId: "change" }))
       yield* eventually(readModel.lockOfThing(newUuid), Option.isSome)
       yield* done("add", { thing: newUuid })
       yield* done("add", { thing: "elsewhere" })

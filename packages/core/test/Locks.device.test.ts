@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { fromStored } from "../src/lock/LockEvent.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
-import { clock, lockUuid, millis } from "./scenario.ts"
+import { clock, lockUuid, millis, requestFor } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 
 const open = { _tag: "OpenLock" } as const
@@ -44,7 +44,7 @@ describe("a device command", () => {
   it.effect("goes to the thing of the lock's present uuid", () =>
     Effect.gen(function* () {
       const { execute, shadow } = yield* makeLock
-      yield* execute({ _tag: "ChangeLockUuid", newUuid: tempKeyUuid })
+      yield* execute(requestFor("LockUuidChanged", { newUuid: tempKeyUuid }))
       yield* execute(open, { commandId: "open-it" })
       expect(Object.keys(yield* shadow.held(tempKeyUuid))).toEqual(["open-it"])
       expect(yield* shadow.held(lockUuid)).toEqual({})
@@ -139,7 +139,7 @@ describe("while the shadow hangs", () => {
   it.effect.each([
     { _tag: "SetOwner", userId: "ada" },
     { _tag: "SetOrganization", orgId: "other" },
-    { _tag: "ChangeLockUuid", newUuid: "5d0c3a5e-6a0f-4f0e-9a63-2f8d7d1f7c11" }
+    requestFor("LockUuidChanged", { newUuid: "5d0c3a5e-6a0f-4f0e-9a63-2f8d7d1f7c11" })
   ] as const)("$_tag waits until it is known what became of a device command in doubt", (change) =>
     Effect.gen(function* () {
       const { execute, shadow, log } = yield* makeLock

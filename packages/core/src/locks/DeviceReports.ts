@@ -1,8 +1,9 @@
 /** What devices say, taken in: presence into the read model, outcomes of commands into the history of their lock. */
 import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
+import { sentWith } from "../lock/DeviceEvents.ts"
 import { lockOfStream } from "../lock/Lock.ts"
-import { type SentCommand, sentWith } from "../lock/SentCommand.ts"
+import type { SentCommand } from "../lock/SentCommand.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"

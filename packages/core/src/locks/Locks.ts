@@ -9,6 +9,7 @@ import { permit, permitCreate } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
 import { type Decision, decide, mayBePassed, mayPass, recordedAt } from "../lock/LockAggregate.ts"
 import type { LockCommand } from "../lock/LockCommand.ts"
+import { isByClock, rowOf } from "../lock/LockCommands.ts"
 import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "../lock/LockError.ts"
 import { fromStored, type LockEvent, toStored } from "../lock/LockEvent.ts"
 import {
@@ -292,22 +293,11 @@ const judge = (
   const permitted =
     lock === undefined
       ? permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
-      : command._tag === "OpenDoor"
-        ? permit(command.grantedBy, lock, "CreateTempKey")
-        : permit(command.principal, lock, command._tag)
+      : permit(command._tag === "OpenDoor" ? command.grantedBy : command.principal, lock, command._tag)
   if (Result.isFailure(permitted)) return Result.fail(permitted.failure)
-  const behind = lock === undefined || !needsClock.has(command._tag) ? 0 : lock.changedAt - command.at
+  const behind = lock === undefined || !isByClock(command._tag) ? 0 : lock.changedAt - command.at
   return behind > MOST_BEHIND ? Result.fail(new ClockBehind({ lockId: command.lockId, behind })) : decide(lock, command)
 }
-
-/** What depends on what time it is: windows of temp keys, and device commands that end. */
-const needsClock: ReadonlySet<LockCommand["_tag"]> = new Set([
-  "OpenLock",
-  "OpenDoor",
-  "OpenWithTempKey",
-  "UseTempKey",
-  "WriteKey"
-])
 
 const sendTimeoutOf = ({ sendTimeout }: LocksOptions) => Duration.fromInputUnsafe(sendTimeout ?? Duration.seconds(3))
 
@@ -318,8 +308,10 @@ const patienceOf = (options: LocksOptions): number =>
 const eventIdOf = (commandId: string, index: number): string => `${commandId}-${index + 1}`
 
 /** A removal of a key is next at its lock; guests come after everybody else. */
-const standingOf = ({ _tag }: LockCommand): Standing =>
-  _tag === "RemoveKey" ? "removal" : _tag === "OpenWithTempKey" || _tag === "OpenDoor" ? "guest" : "other"
+const standingOf = ({ _tag }: LockCommand): Standing => {
+  const { device, byGuest } = rowOf(_tag)
+  return device === "RemoveKey" ? "removal" : byGuest === true ? "guest" : "other"
+}
 
 const isByGuest = (device: DeviceCommand): boolean => device._tag === "OpenLock" && device.byGuest === true
 

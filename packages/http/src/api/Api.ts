@@ -6,29 +6,19 @@ import {
   AccessMode,
   CommandOutcome,
   Key,
-  type LockEventType,
   LockId,
-  LockRequest,
   MaxUses,
   Schedule,
   SentCommand,
   TempKeyStatus,
   Text,
-  UuidText,
-  wireEvent
+  UuidText
 } from "@latchkey/core"
 import { Context, Schema } from "effect"
-import {
-  HttpApi,
-  HttpApiEndpoint,
-  HttpApiGroup,
-  HttpApiMiddleware,
-  HttpApiSchema,
-  HttpApiSecurity,
-  OpenApi
-} from "effect/http-api"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
+import { bulkAddKeys, commandRoutes } from "./commandRoutes.ts"
 import { guests } from "./GuestApi.ts"
-import { headers, lock, positive } from "./Parts.ts"
+import { lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 import { pins, sharedKeys } from "./SharedApi.ts"
 import { why } from "./WhyApi.ts"
@@ -40,13 +30,7 @@ export class Authentication extends HttpApiMiddleware.Service<Authentication>()(
 }) {}
 
 const text = Schema.optionalKey(Schema.String)
-const anyErrors = [problem(400), problem(403), problem(500), problem(503)] as const
-const questionErrors = [...anyErrors, problem(404)] as const
-const bodyErrors = [problem(413), problem(415), problem(422)] as const
-const createErrors = [...anyErrors, ...bodyErrors] as const
-const commandErrors = [...questionErrors, ...bodyErrors] as const
-const uuidErrors = [...commandErrors, problem(409)] as const
-const deviceErrors = [...commandErrors, problem(502)] as const
+const questionErrors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
 
 const basicInfo = {
   id: Schema.String,
@@ -93,25 +77,6 @@ const sentCommand = {
   expiresAt: text
 }
 
-const executed = <Type extends LockEventType>(type: Type) => ({
-  success: Schema.Literal(true),
-  aggregateId: Schema.String,
-  version: Schema.Int,
-  /** `null`: it was so already. */
-  event: Schema.NullOr(wireEvent(type))
-})
-
-const request = LockRequest.cases
-const untagged = <Fields extends { readonly _tag: unknown }>({ _tag: _, ...fields }: Fields) => fields
-
-/** A command on one lock: its body is the core's request without the tag, which the path has already said. */
-const command = <Payload extends Schema.Top, Type extends LockEventType>(payload: Payload, type: Type) => ({
-  params: lock,
-  headers,
-  payload,
-  success: Schema.Struct(executed(type))
-})
-
 /** On endpoints whose published errors are a list: their errors then carry both the list and the usual fields. */
 export const PublishesErrorList = Context.Reference<boolean>("@latchkey/http/PublishesErrorList", {
   defaultValue: () => false
@@ -120,85 +85,11 @@ export const PublishesErrorList = Context.Reference<boolean>("@latchkey/http/Pub
 const question = <const Path extends string, Success extends Schema.Top>(path: Path, success: Success) =>
   HttpApiEndpoint.get(path, `/locks/:id/${path}`, { params: lock, success, error: questionErrors })
 
-const locks = HttpApiGroup.make("locks").add(
-  HttpApiEndpoint.post("CreateLock", "/locks/:id/CreateLock", {
-    params: lock,
-    headers,
-    payload: request.CreateLock.mapFields(untagged),
-    success: [
-      Schema.Struct(executed("LockCreated")).pipe(HttpApiSchema.status(201)),
-      Schema.Struct(executed("LockCreated"))
-    ],
-    error: createErrors
-  }),
-  HttpApiEndpoint.post("AddKey", "/locks/:id/AddKey", {
-    ...command(request.AddKey.mapFields(untagged), "KeyAdded"),
-    error: deviceErrors
-  }),
-  HttpApiEndpoint.post("RemoveKey", "/locks/:id/RemoveKey", {
-    ...command(request.RemoveKey.mapFields(untagged), "KeyRemoved"),
-    error: deviceErrors
-  }),
-  HttpApiEndpoint.post("WriteKey", "/locks/:id/WriteKey", {
-    ...command(request.WriteKey.mapFields(untagged), "KeyWriteRequested"),
-    error: deviceErrors
-  }),
-  HttpApiEndpoint.post("BulkAddKeys", "/locks/:id/BulkAddKeys", {
-    params: lock,
-    headers,
-    payload: request.BulkAddKeys.mapFields(untagged),
-    success: Schema.Struct({ success: Schema.Literal(true), lockId: Schema.Int, instanceId: Schema.String }),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("OpenLock", "/locks/:id/OpenLock", {
-    ...command(request.OpenLock.mapFields(untagged), "LockOpenRequested"),
-    error: deviceErrors
-  }),
-  HttpApiEndpoint.post("SetOwner", "/locks/:id/SetOwner", {
-    ...command(request.SetOwner.mapFields(untagged), "OwnerSet"),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("SetOrganization", "/locks/:id/SetOrganization", {
-    ...command(request.SetOrganization.mapFields(untagged), "OrganizationSet"),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("ChangeLockUuid", "/locks/:id/ChangeLockUuid", {
-    ...command(request.ChangeLockUuid.mapFields(untagged), "LockUuidChanged"),
-    error: uuidErrors
-  }),
-  HttpApiEndpoint.post("AddResident", "/locks/:id/AddResident", {
-    params: lock,
-    headers,
-    payload: request.AddResident.mapFields(untagged),
-    success: Schema.Struct({ ...executed("ResidentAdded"), email: text }),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("RemoveResident", "/locks/:id/RemoveResident", {
-    params: lock,
-    headers,
-    payload: request.RemoveResident.mapFields(untagged),
-    success: Schema.Struct({ ...executed("ResidentRemoved"), email: text }),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("create-temp-key", "/locks/:id/create-temp-key", {
-    params: lock,
-    headers,
-    payload: request.CreateTempKey.mapFields(untagged),
-    success: Schema.Struct({ ...executed("TempKeyCreated"), tempKeyUuid: Schema.String }),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("update-temp-key", "/locks/:id/update-temp-key", {
-    ...command(request.UpdateTempKey.mapFields(untagged), "TempKeyUpdated"),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("delete-temp-key", "/locks/:id/delete-temp-key", {
-    ...command(request.DeleteTempKey.mapFields(untagged), "TempKeyDeleted"),
-    error: commandErrors
-  }),
-  HttpApiEndpoint.post("use-temp-key", "/locks/:id/use-temp-key", {
-    ...command(request.UseTempKey.mapFields(untagged), "TempKeyUsed"),
-    error: commandErrors
-  }),
+const endpointsOf = ({ CreateLock, ...others }: typeof commandRoutes) =>
+  HttpApiGroup.make("locks").add(CreateLock.endpoint, ...Object.values(others).map(({ endpoint }) => endpoint))
+
+const locks = endpointsOf(commandRoutes).add(
+  bulkAddKeys,
   question(
     "temp-keys",
     Schema.Struct({

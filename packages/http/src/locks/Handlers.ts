@@ -2,34 +2,32 @@
 import {
   BulkAddKeys,
   type CommandContext,
+  commandOf,
+  commandTable,
   type Executed,
+  type ExecuteError,
+  eventsAskedFor,
   instantOf,
   type Lock,
-  type LockCommand,
-  type LockEventType,
+  type LockCommandType,
   LockQueries,
   Locks,
   type Resident,
+  type Said,
   type SentCommand,
   streamOfLock,
-  toWire,
-  type WireEvent
+  toWire
 } from "@latchkey/core"
-import { Effect } from "effect"
+import { Effect, Struct } from "effect"
+import type { HttpApiEndpoint } from "effect/http-api"
 import type { Api } from "../api/Api.ts"
+import { type CommandRoute, commandRoutes } from "../api/commandRoutes.ts"
 import type { Quota } from "../server/Quota.ts"
-import type { Call, Handlers, Reply } from "../server/Routes.ts"
+import type { Call, Handler, Handlers, Reply } from "../server/Routes.ts"
 import { tempKeyList } from "./TempKeyList.ts"
 
 /** Events on a page of a lock's history. */
 const PAGE_SIZE = 100
-
-type CommandTag = LockCommand["_tag"]
-type Request<Tag extends CommandTag> = {
-  readonly params: { readonly id: number }
-  readonly payload: Omit<Extract<LockCommand, { readonly _tag: Tag }>, keyof CommandContext | "_tag">
-  readonly call: Call
-}
 
 export const makeHandlers = (
   quota: Quota
@@ -39,42 +37,26 @@ export const makeHandlers = (
     const queries = yield* LockQueries
     const bulk = yield* BulkAddKeys
 
-    const execute = <Tag extends CommandTag>(tag: Tag, { params, payload, call }: Request<Tag>) =>
-      // The payload is what the request of this tag has beside its context: together they are the command.
-      locks.execute({ ...payload, ...call, _tag: tag, lockId: params.id } as LockCommand)
-
-    const command =
-      <Tag extends CommandTag, Type extends LockEventType>(tag: Tag, type: Type) =>
-      (request: Request<Tag>) =>
-        Effect.map(execute(tag, request), (executed) => ok(executedBody(executed, type)))
+    const commands = Struct.map(
+      commandRoutes,
+      Struct.lambda<CommandHandler>(
+        (route) =>
+          ({ params, payload, call }) =>
+            Effect.map(locks.execute(commandOf(route.tag, payload, contextOf(call, params.id))), (executed) =>
+              replyOf(route, executed)
+            )
+      )
+    )
 
     return {
       locks: {
-        CreateLock: (request) =>
-          Effect.map(execute("CreateLock", request), (executed) => ({
-            status: executed.events.length > 0 ? 201 : 200,
-            body: executedBody(executed, "LockCreated")
-          })),
-        AddKey: command("AddKey", "KeyAdded"),
-        RemoveKey: command("RemoveKey", "KeyRemoved"),
-        WriteKey: command("WriteKey", "KeyWriteRequested"),
-        OpenLock: command("OpenLock", "LockOpenRequested"),
-        SetOwner: command("SetOwner", "OwnerSet"),
-        SetOrganization: command("SetOrganization", "OrganizationSet"),
-        ChangeLockUuid: command("ChangeLockUuid", "LockUuidChanged"),
-        AddResident: (request) =>
-          Effect.map(execute("AddResident", request), (executed) =>
-            ok(withEmail(executedBody(executed, "ResidentAdded")))
-          ),
-        RemoveResident: (request) =>
-          Effect.map(execute("RemoveResident", request), (executed) =>
-            ok(withEmail(executedBody(executed, "ResidentRemoved")))
-          ),
+        ...commands,
         BulkAddKeys: ({ params, payload, call }) => {
-          // Each key is an event, and the request itself was counted as one.
-          const tooMany = quota.admit(call.principal, { events: payload.keys.length - 1, bytes: 0 }, call.at)
+          // The request itself was counted as one.
+          const events = eventsAskedFor("BulkAddKeys", payload) - 1
+          const tooMany = quota.admit(call.principal, { events, bytes: 0 }, call.at)
           if (tooMany !== undefined) return Effect.fail(tooMany)
-          return Effect.map(bulk.start({ ...call, lockId: params.id, keys: payload.keys }), (instanceId) =>
+          return Effect.map(bulk.start({ ...contextOf(call, params.id), keys: payload.keys }), (instanceId) =>
             ok({ success: true, lockId: params.id, instanceId })
           )
         },
@@ -82,14 +64,6 @@ export const makeHandlers = (
           Effect.map(bulk.progress(call.principal, params.id, params.instanceId), (progress) =>
             ok({ success: true, ...progress })
           ),
-        "create-temp-key": (request) =>
-          Effect.map(execute("CreateTempKey", request), (executed) => {
-            const body = executedBody(executed, "TempKeyCreated")
-            return ok({ ...body, tempKeyUuid: body.event?.data.tempKeyUuid ?? request.payload.tempKeyUuid })
-          }),
-        "update-temp-key": command("UpdateTempKey", "TempKeyUpdated"),
-        "delete-temp-key": command("DeleteTempKey", "TempKeyDeleted"),
-        "use-temp-key": command("UseTempKey", "TempKeyUsed"),
         "temp-keys": ({ params, call }) =>
           Effect.map(queries.tempKeys(call.principal, params.id, call.at), ({ lock, tempKeys }) =>
             tempKeyList(lock, tempKeys)
@@ -159,18 +133,36 @@ export const makeHandlers = (
 
 const ok = <Body>(body: Body): Reply<Body> => ({ status: 200, body })
 
-const executedBody = <Type extends LockEventType>({ lockId, version, events }: Executed, type: Type) => {
-  const event =
-    events.map(toWire).find((event): event is Extract<WireEvent, { readonly type: Type }> => event.type === type) ??
-    null
-  return { success: true as const, aggregateId: String(lockId), version, event }
+/** A command's handler, by its row. */
+interface CommandHandler extends Struct.Lambda {
+  (route: CommandRoute): (request: CommandAsked) => Effect.Effect<Reply<unknown>, ExecuteError>
+  readonly "~lambda.out": this["~lambda.in"] extends { readonly endpoint: infer Endpoint }
+    ? Endpoint extends HttpApiEndpoint.Constraint
+      ? Handler<Endpoint>
+      : never
+    : never
+}
+interface CommandAsked {
+  readonly params: { readonly id: number }
+  readonly payload: Said<LockCommandType>
+  readonly call: Call
 }
 
-const withEmail = <Body extends { readonly event: { readonly data: { readonly email?: string } } | null }>(
-  body: Body
-) => {
-  const email = body.event?.data.email
-  return email === undefined ? body : { ...body, email }
+/** What the core is told of a request. */
+const contextOf = ({ principal, commandId, at, receipt }: Call, lockId: number): CommandContext => ({
+  lockId,
+  principal,
+  commandId,
+  at,
+  ...(receipt === undefined ? {} : { receipt })
+})
+
+const replyOf = ({ tag, adds, status }: CommandRoute, { lockId, version, events }: Executed): Reply<unknown> => {
+  const event = events.map(toWire).find(({ type }) => type === commandTable[tag].event) ?? null
+  const data = Object.entries(event?.data ?? {})
+  const added = Object.fromEntries(data.filter(([field]) => adds.includes(field)))
+  const body = { success: true, aggregateId: String(lockId), version, event, ...added }
+  return { status: event === null ? 200 : status, body }
 }
 
 const basicInfo = ({ lockId, uuid, version, serialNumber, ownerId, orgId }: Lock) => ({
