@@ -23,7 +23,7 @@ import {
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
-import { type CommandExists, EventStore, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { type CommandExists, EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { growth } from "../streams/StreamFollower.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import type { PinKey } from "../temp-key/Pins.ts"

@@ -1,6 +1,7 @@
+export * from "../memory/memory.ts"
 export * from "./Arbitraries.ts"
 export * from "./deviceShadowSuite.ts"
-export * from "../memory/memory.ts"
+export * from "./killSuite.ts"
 export type { PortCase, PortPlace, PortSuiteOptions } from "./portCase.ts"
 export * from "./presenceSuite.ts"
 export * from "./readModelSuite.ts"
