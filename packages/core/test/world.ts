@@ -6,49 +6,10 @@ import type { CommandContext } from "../src/lock/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/locks/Locks.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
 import { type Batch, EventStore, type NewEvent, type WriteError, type Written } from "../src/streams/EventStore.ts"
-import * as Old from "../src/streams/EventStore.ts"
 import { discard, find, type Preparing, prepare, unsettled } from "../src/streams/Reservations.ts"
 import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
 
-// TEMPORARY: what is not moved yet reads the same log.
-const bridge = Layer.effect(
-  Old.EventStore,
-  Effect.map(EventStore, (store) => {
-    const all = store.feed(0, 100_000)
-    return {
-      ...store,
-      readAll: (after: number, limit: number, prefix = "", lockId?: number) =>
-        Effect.map(all, (events) =>
-          events
-            .filter(
-              (e) =>
-                e.position > after &&
-                e.streamId.startsWith(prefix) &&
-                (lockId === undefined || e.data["lockId"] === lockId)
-            )
-            .slice(0, limit)
-        ),
-      streams: (prefix: string, after: string, limit: number) =>
-        Effect.map(all, (events) =>
-          [...new Set(events.map((e) => e.streamId))]
-            .filter((id) => id.startsWith(prefix) && id > after)
-            .sort()
-            .slice(0, limit)
-        ),
-      append: (streamId: string, expectedVersion: number, events: ReadonlyArray<NewEvent>) =>
-        Effect.map(store.write({ append: [{ streamId, expectedVersion, events }] }), ({ position }) => ({
-          position,
-          version: expectedVersion + events.length
-        }))
-    } as unknown as Old.EventStore["Service"]
-  })
-)
-
-const memory = Layer.mergeAll(
-  Layer.provideMerge(bridge, MemoryStreams.layer),
-  MemoryDeviceShadow.layer,
-  MemoryReadModel.layer
-)
+const memory = Layer.mergeAll(MemoryStreams.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer)
 
 export const makeWorld = Effect.gen(function* () {
   const ports = yield* Layer.build(Layer.fresh(memory))
