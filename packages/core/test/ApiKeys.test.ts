@@ -141,7 +141,7 @@ describe("several processes at the keys of one organization", () => {
       const { store, controlled } = yield* controlledStore
       let tries = 0
       const busy = ({
-        append: [{ streamId, expectedVersion: expected } = { streamId: "", expectedVersion: 0 }] = []
+        append: [{ streamId, expectedVersion: expected } = { streamId: "", expectedVersion: 0, events: [] }] = []
       }: Batch) =>
         Effect.suspend(() => {
           tries++

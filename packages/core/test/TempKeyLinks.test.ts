@@ -217,9 +217,9 @@ describe("while the read model is away", () => {
       const reads: Array<number> = []
       const counting = {
         ...store,
-        readAll: (...args: Parameters<typeof store.readAll>) => {
-          reads.push(args[0])
-          return store.readAll(...args)
+        feed: (...args: Parameters<typeof store.feed>) => {
+          if (args[2]?.category === "lock") reads.push(args[0])
+          return store.feed(...args)
         }
       }
       const over = ports.pipe(Context.add(ReadModel, noReadModel), Context.add(EventStore, counting))

@@ -1,9 +1,10 @@
 /** The API for programs without Effect: a function of web requests over a Latchkey that is there already. */
+import { apiKeysLayer, deviceSecretsLayer } from "./auth/Secrets.ts"
 import type { EmbeddedLatchkey, ErrorStyle } from "@latchkey/core"
 import { Layer, ManagedRuntime, Scope } from "effect"
-import { type ApiKey, ApiKeys } from "./auth/ApiKeys.ts"
+import { type ApiKey, ApiKeys } from "@latchkey/core"
 import { Authenticator } from "./auth/Authentication.ts"
-import { type DeviceSecret, DeviceSecrets } from "./auth/DeviceSecrets.ts"
+import { type DeviceSecret, DeviceSecrets } from "@latchkey/core"
 import { Jwt, type JwtOptions } from "./auth/Jwt.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
 import { type FetchOptions, makeFetch } from "./serve.ts"
@@ -56,9 +57,9 @@ export const createFetch = async <Style extends ErrorStyle>(
   const { pinKey, services } = latchkey
   const pins = pinKey === undefined ? PinSecret.layerPassing : Layer.succeed(PinSecret, pinKey)
   const jwt = Jwt.layer(options.jwt ?? { key: { _tag: "None" }, issuer: "", audience: "" })
-  const signIn = Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(options.apiKeys)), Layer.provide(jwt))
+  const signIn = Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(options.apiKeys)), Layer.provide(jwt))
   const runtime = ManagedRuntime.make(
-    Layer.mergeAll(signIn, pins, DeviceSecrets.layer).pipe(Layer.provideMerge(Layer.succeedContext(services)))
+    Layer.mergeAll(signIn, pins, deviceSecretsLayer).pipe(Layer.provideMerge(Layer.succeedContext(services)))
   )
   const dispose = () => runtime.dispose()
   try {

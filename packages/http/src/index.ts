@@ -1,6 +1,6 @@
 /** The HTTP API as a library: serve it from a program of your own, with adapters and sign-in of your choice. */
 export { Api } from "./api/Api.ts"
-export * from "./auth/ApiKeys.ts"
+export { apiKeysLayer, deviceSecretsLayer, nodeSecrets } from "./auth/Secrets.ts"
 export * from "./auth/Authentication.ts"
 export * from "./auth/Jwt.ts"
 export { PinSecret, PinSecretUnusable, pinKeyOf } from "./auth/PinSecret.ts"

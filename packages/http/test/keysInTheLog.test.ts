@@ -11,7 +11,7 @@ import { nodeSecrets } from "../src/auth/Secrets.ts"
 /** Secrets as one more process has them. */
 const over = (store: EventStore["Service"]) =>
   Effect.map(
-    Layer.build(Layer.fresh(DeviceSecrets.layer).pipe(Layer.provide([Layer.succeed(EventStore, store), nodeSecrets]))),
+    Layer.build(Layer.fresh(deviceSecretsLayer).pipe(Layer.provide([Layer.succeed(EventStore, store), nodeSecrets]))),
     Context.get(DeviceSecrets)
   )
 

@@ -2,7 +2,7 @@
  * Refused uses of temp keys. They change nothing, so they are no events of the lock: they are kept beside its stream, in
  * one stream for each lock and day, and only so many of them. Whoever hammers at a door with an old link fills no store.
  */
-import { Effect, HashSet, Schema } from "effect"
+import { Effect, HashSet, Schema, Semaphore } from "effect"
 import type { Lock } from "../lock/Lock.ts"
 import type { LockCommand } from "../lock/LockCommand.ts"
 import type { AccessDenied, ClockBehind, LockRefused } from "../lock/LockError.ts"
@@ -111,28 +111,41 @@ const REMEMBERED = 1_000
  */
 export const makeRefusedUses = Effect.gen(function* () {
   const store = yield* EventStore
-  const remembered = new Map<string, At<Kept>>()
+  /** What is known of a stream; one at a time writes to it. */
+  const remembered = new Map<string, { readonly writing: Semaphore.Semaphore; latest: At<Kept> | undefined }>()
 
-  const keep = Effect.fnUntraced(
-    function* (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) {
-      const id = idOf(lock.lockId, dayOf(command.at))
-      const record = recordOfRefused({ streamId: RefusedDays.streamOf(id) })
-      const { after } = yield* RefusedDays.transact(
+  const rememberedAt = (id: string) => {
+    const there = remembered.get(id)
+    if (there !== undefined) return there
+    if (remembered.size >= REMEMBERED) remembered.clear()
+    const made = { writing: Semaphore.makeUnsafe(1), latest: undefined }
+    remembered.set(id, made)
+    return made
+  }
+
+  const keep = (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) => {
+    const id = idOf(lock.lockId, dayOf(command.at))
+    const stream = rememberedAt(id)
+    const record = recordOfRefused({ streamId: RefusedDays.streamOf(id) })
+    const context = { ...command, orgId: lock.orgId ?? "" }
+    const write = Effect.suspend(() =>
+      RefusedDays.transact(
         id,
-        { ...command, orgId: lock.orgId ?? "" },
+        context,
         ({ state, version }) =>
           isFull(state, use.tempKeyUuid)
             ? []
             : { events: [use], suffixes: ["refused"], put: version === 0 && record !== undefined ? [record] : [] },
-        remembered.get(id)
+        stream.latest
       )
-      if (remembered.size >= REMEMBERED) remembered.clear()
-      remembered.set(id, after)
-    },
-    // The same command once more.
-    Effect.catchTag("EventExists", () => Effect.void),
-    Effect.provideService(EventStore, store)
-  )
+    )
+    return stream.writing.withPermit(Effect.tap(write, ({ after }) => Effect.sync(() => (stream.latest = after)))).pipe(
+      // The same command once more.
+      Effect.catchTag("EventExists", () => Effect.void),
+      Effect.asVoid,
+      Effect.provideService(EventStore, store)
+    )
+  }
 
   return (
     command: LockCommand,

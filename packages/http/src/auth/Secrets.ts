@@ -1,6 +1,6 @@
-/** Secrets with node's cryptography. */
+/** API keys and secrets of devices with node's cryptography. */
 import { hash, randomBytes } from "node:crypto"
-import { Secrets } from "@latchkey/core"
+import { ApiKeys, DeviceSecrets, Secrets } from "@latchkey/core"
 import { Layer } from "effect"
 import { v7 } from "uuid"
 
@@ -9,3 +9,9 @@ export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
   hash: (text) => hash("sha256", text, "base64url"),
   newId: () => v7()
 })
+
+/** The API keys in the log, and those beside them that are `configured`. */
+export const apiKeysLayer = (configured?: Parameters<typeof ApiKeys.layer>[0]) =>
+  Layer.provide(ApiKeys.layer(configured), nodeSecrets)
+
+export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, nodeSecrets)
