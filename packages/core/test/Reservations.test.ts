@@ -83,7 +83,8 @@ const preparing = (
 const test = <A, E>(
   sentence: string,
   body: (streams: Effect.Success<typeof makeStreams>) => Effect.Effect<A, E, never>
-) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeStreams, body), MemoryEventStore.layer, { local: true }))
+) =>
+  it.effect(sentence, () => Effect.provide(Effect.flatMap(makeStreams, body), MemoryEventStore.layer, { local: true }))
 
 const receipt = { id: "r", fingerprint: "of r" }
 

@@ -1,6 +1,7 @@
 /** Latchkey for programs without Effect: plain data in, Promises out. Everything that the HTTP API can do. */
 import { type Context, Deferred, Effect, Layer, ManagedRuntime, Option, Result, Schema, Stream } from "effect"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
+import type { Presence } from "../device/Presence.ts"
 import type { GuestKey } from "../guest/GuestKey.ts"
 import { type LinkNotFound, type OpenError, type Opened, TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
@@ -23,8 +24,9 @@ import {
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
-import { type CommandExists, EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
-import { growth } from "../streams/StreamFollower.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { growth } from "../streams/Feed.ts"
+import type { CommandExists } from "../streams/Reservations.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
 import { ShareRequest } from "../temp-key/SharedCredential.ts"
@@ -192,7 +194,7 @@ export type LatchkeyServices = Layer.Success<ReturnType<typeof layer>> | EventSt
  */
 export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
   options: LocksOptions & {
-    readonly store: Layer.Layer<EventStore | ReadModel, StoreError>
+    readonly store: Layer.Layer<EventStore | ReadModel | Presence, StoreError>
     readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly pinKey?: PinKey
     readonly budgets?: Partial<Budgets>
@@ -410,7 +412,7 @@ const eventsAfter = (store: EventStore["Service"], after: number): Stream.Stream
   Stream.suspend(() => {
     let reached = after
     const page = Effect.map(
-      Effect.suspend(() => store.readAll(reached, PAGE)),
+      Effect.suspend(() => store.feed(reached, PAGE)),
       (events) => {
         reached = events.at(-1)?.position ?? reached
         return events
