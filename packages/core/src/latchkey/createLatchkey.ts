@@ -24,8 +24,8 @@ import {
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
-import { growth } from "../streams/Feed.ts"
+import type { EventStore, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
+import { Feed } from "../streams/Feed.ts"
 import type { CommandExists } from "../streams/Reservations.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
@@ -212,7 +212,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const shared = await runtime.runPromise(SharedCredentials)
   const doors = await runtime.runPromise(SharedDoors)
   const links = await runtime.runPromise(TempKeyLinks)
-  const store = await runtime.runPromise(EventStore)
+  const feed = await runtime.runPromise(Feed)
   const asValues = options.errors === "return"
 
   const underWay = new Set<Promise<unknown>>()
@@ -334,7 +334,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
         answer(asked({ uuid, version }, () => Effect.map(links.use(uuid, version), Option.getOrUndefined)))
     },
     subscribe: (after) =>
-      Stream.toAsyncIterableWith(Stream.interruptWhen(eventsAfter(store, after), Deferred.await(ended)), services),
+      Stream.toAsyncIterableWith(Stream.interruptWhen(feed.events(after), Deferred.await(ended)), services),
     services,
     pinKey,
     dispose,
@@ -404,23 +404,3 @@ const NO_KEY: PinKey = { id: "", digest: () => "" }
 const noPinKey = Effect.suspend(() =>
   Effect.fail(new InvalidCommand({ message: "PINs need a key: give createLatchkey a pinKey." }))
 )
-
-const PAGE = 1_000
-
-/** All events after a position, a page at a time, and then whatever comes. */
-const eventsAfter = (store: EventStore["Service"], after: number): Stream.Stream<StoredEvent, StoreUnavailable> =>
-  Stream.suspend(() => {
-    let reached = after
-    const page = Effect.map(
-      Effect.suspend(() => store.feed(reached, PAGE)),
-      (events) => {
-        reached = events.at(-1)?.position ?? reached
-        return events
-      }
-    )
-    const pages = Stream.takeUntil(Stream.fromEffectRepeat(page), (events) => events.length < PAGE)
-    return growth(store).pipe(
-      Stream.flatMap(() => pages),
-      Stream.flattenIterable
-    )
-  })
