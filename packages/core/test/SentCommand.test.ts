@@ -2,17 +2,15 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
+import { answeredIn, outcomeOf, sentWith } from "../src/lock/DeviceEvents.ts"
 import { evolve, evolveStored, initial } from "../src/lock/LockAggregate.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
 import {
   type AnsweredCommand,
-  answeredIn,
   MOST_LATE,
   MOST_PENDING,
-  outcomeOf,
   RECENT_OUTCOMES,
   type SentCommand,
-  sentWith,
   withPending
 } from "../src/lock/SentCommand.ts"
 import type { StoredEvent } from "../src/streams/OldEventStore.ts"

@@ -2,12 +2,14 @@
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-import type { EventStore, ReadModel } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import type { EventStore, Presence, ReadModel } from "@latchkey/core"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { DeviceSecrets } from "./auth/DeviceSecrets.ts"
+import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
   InvalidConfig,
@@ -16,8 +18,7 @@ import {
   type ServerConfig,
   type SpacetimeConfig,
   type StoreConfig
-} from "./Config.ts"
-import { backup } from "./cli/backup.ts"
+} from "./cli/Config.ts"
 import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { explain } from "./cli/explain.ts"
@@ -26,15 +27,17 @@ import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
+import { storePackage } from "./cli/storePackage.ts"
 import type { StoreAdapters } from "./cli/withStore.ts"
-import { DeviceSecrets } from "./DeviceSecrets.ts"
 
 const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: boolean) =>
   spacetimedb !== undefined
     ? spacetimeStore(spacetimedb)
-    : store === "memory"
-      ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
-      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+    : typeof store === "object"
+      ? storePackage(store.package)
+      : store === "memory"
+        ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
+        : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
 const storeAdapters: StoreAdapters = {
   open: openStore,
@@ -57,7 +60,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
     Effect.map(({ Spacetime }) =>
       Layer.catch(
         Spacetime.layer(config),
-        ({ option, message }): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+        ({ option, message }): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
           Layer.unwrap(
             Effect.fail(
               new InvalidConfig({ variable: `LATCHKEY_SPACETIMEDB_${option.toUpperCase()}`, expected: message })

@@ -1,12 +1,14 @@
-/** The embedded default: event store and read model in two SQLite files of one folder. */
+/** The embedded default: event store, read model and presence in two SQLite files of one folder. */
 
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { ReadModel, type ReadModelUnavailable } from "@latchkey/core"
+import { Presence, ReadModel, type ReadModelUnavailable } from "@latchkey/core"
 import { EventStore, StoreUnavailable } from "@latchkey/core/streams"
 import { Context, Effect, Layer, Option, Schedule } from "effect"
 import { makeFolder } from "./Database.ts"
+import * as ReadModelFile from "./ReadModelFile.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
+import * as SqlitePresence from "./SqlitePresence.ts"
 import * as SqliteReadModel from "./SqliteReadModel.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
 import { keepWitness, readWitness, type Witness } from "./Witness.ts"
@@ -37,7 +39,7 @@ export const layer = ({
   folder,
   create = true,
   restored = false
-}: SqliteOptions): Layer.Layer<EventStore | ReadModel, StoreUnavailable | ReadModelUnavailable> =>
+}: SqliteOptions): Layer.Layer<EventStore | ReadModel | Presence, StoreUnavailable | ReadModelUnavailable> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const durable = folder !== ":memory:"
@@ -46,7 +48,7 @@ export const layer = ({
       const path = yield* durable ? keptFolder(folder) : temporaryFolder
       const file = join(path, LOG)
       const store = yield* SqliteEventStore.make({ file, durable })
-      const readModel = yield* SqliteReadModel.make(
+      const rows = yield* ReadModelFile.make(
         join(path, "read-model.db"),
         (position) => {
           if (position > (readWitness(file)?.position ?? 0)) keepWitness(file, { position })
@@ -54,8 +56,12 @@ export const layer = ({
         // The log is read without waiting. While it cannot be, nothing is known to be wrong.
         (seen) => Option.getOrElse(Effect.runSync(Effect.option(holds(store, seen))), () => true)
       )
-      if (durable) yield* witnessed(file, store, readModel, restored)
-      return Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
+      const readModel = SqliteReadModel.make(rows)
+      if (durable) yield* witnessed(file, store, { ...rows, reset: readModel.reset }, restored)
+      return Context.make(EventStore, store).pipe(
+        Context.add(ReadModel, readModel),
+        Context.add(Presence, SqlitePresence.make(rows))
+      )
     })
   )
 
@@ -82,7 +88,7 @@ const aFile = (folder: string): string => `${folder} is a file, or lies below on
 const witnessed = Effect.fnUntraced(function* (
   file: string,
   store: EventStore["Service"],
-  readModel: SqliteReadModel.Witnessing,
+  readModel: Pick<ReadModelFile.ReadModelFile, "seen"> & Pick<ReadModel["Service"], "reset">,
   restored: boolean
 ) {
   // What was seen is read before the log: a server beside this process moves all of them on.

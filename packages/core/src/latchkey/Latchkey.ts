@@ -1,6 +1,7 @@
 /** Everything of Latchkey over one event store, read model and device shadow: as a layer, and as Promises. */
 import { Effect, Layer, ManagedRuntime, Result, Schema } from "effect"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
+import type { Presence } from "../device/Presence.ts"
 import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
 import { CommandContext, LockRequest } from "../lock/LockCommand.ts"
@@ -105,13 +106,13 @@ export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
 /**
  * Latchkey for backends that do not use Effect. Rejects with the adapter's error when an adapter cannot start.
  *
- * @param options.store the layer of the event store and the read model, e.g. `Sqlite.layer({ folder })`
+ * @param options.store the layer of the event store, the read model and presence, e.g. `Sqlite.layer({ folder })`
  * @param options.shadow the layer of the device shadow, e.g. `LocalShadow.layer({ folder })`
  * @param options.errors `throw` (unless given): answers reject with typed errors; `return`: they are `Outcome`s
  */
 export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
   options: LocksOptions & {
-    readonly store: Layer.Layer<EventStore | ReadModel, StoreError>
+    readonly store: Layer.Layer<EventStore | ReadModel | Presence, StoreError>
     readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly errors?: Style
   }

@@ -1,12 +1,12 @@
-/** Carries the feed into the read model, from its checkpoint on, for as long as the layer lives. */
+/** Carries the feed into the read model, from its cursor on, for as long as the layer lives. */
 import { Context, Duration, Effect, Latch, Layer, Option, Stream, SubscriptionRef } from "effect"
 import { keepGoing } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
 import { growth } from "../streams/StreamFollower.ts"
+import { filling, standing } from "./Filling.ts"
+import { lockTables } from "./LockTables.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ReadModel.ts"
 
-/** Events that are applied in one turn of the event loop: whoever asks something meanwhile waits for no more. */
-const BATCH = 250
 /** How long events of a busy feed may gather, to be applied together, while nobody asks for them. */
 const GATHER = Duration.millis(50)
 /** How soon it shows, at the latest, that the read model was emptied: nothing in the feed tells. */
@@ -24,37 +24,38 @@ export class Projector extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const readModel = yield* ReadModel
-      const checkpoint = yield* SubscriptionRef.make(0)
+      const reached = yield* SubscriptionRef.make(0)
       /** Open while somebody waits for the read model. */
       const wanted = yield* Latch.make(false)
+      const { fill } = filling(store, readModel, lockTables)
 
-      const follow = Effect.fnUntraced(function* () {
-        let position = yield* readModel.checkpoint
-        const apply = Effect.fnUntraced(function* () {
-          position = Math.min(position, yield* readModel.checkpoint)
-          position = yield* applyAfter(store, readModel, position, (reached) =>
-            SubscriptionRef.set(checkpoint, reached)
-          )
-          yield* Effect.timeoutOption(wanted.await, GATHER)
-          yield* wanted.close
-        })
-        yield* SubscriptionRef.set(checkpoint, position)
-        yield* Stream.runForEach(Stream.merge(growth(store), Stream.tick(LOOK_EVERY)), apply)
+      const follow = Effect.gen(function* () {
+        yield* fill((position) => SubscriptionRef.set(reached, position))
+        yield* Effect.timeoutOption(wanted.await, GATHER)
+        yield* wanted.close
       })
-      yield* follow().pipe(keepGoing("The read model is not filled"), Effect.forkScoped)
+      yield* Stream.merge(growth(store), Stream.tick(LOOK_EVERY)).pipe(
+        Stream.runForEach(() => follow),
+        keepGoing("The read model is not filled"),
+        Effect.forkScoped
+      )
 
+      // The read model's own word: another process may have filled it, or emptied it.
+      const hasReached = Effect.fnUntraced(function* (head: number) {
+        const { position } = yield* standing(yield* readModel.cursor, lockTables)
+        return position >= head
+      })
       return {
         catchUp: Effect.fnUntraced(function* (timeout) {
           const head = yield* store.head
-          // The read model's own word: another process may have filled it, or emptied it.
-          if ((yield* readModel.checkpoint) >= head) return true
+          if (yield* hasReached(head)) return true
           yield* wanted.open
-          const reached = yield* SubscriptionRef.changes(checkpoint).pipe(
-            Stream.filterEffect(() => Effect.map(readModel.checkpoint, (position) => position >= head)),
+          const first = yield* SubscriptionRef.changes(reached).pipe(
+            Stream.filterEffect(() => hasReached(head)),
             Stream.runHead,
             Effect.timeoutOption(timeout)
           )
-          return Option.isSome(Option.flatten(reached))
+          return Option.isSome(Option.flatten(first))
         })
       }
     })
@@ -67,24 +68,5 @@ export const rebuild: Effect.Effect<number, StoreUnavailable | ReadModelUnavaila
     const store = yield* EventStore
     const readModel = yield* ReadModel
     yield* readModel.reset
-    return yield* applyAfter(store, readModel, 0, () => Effect.void)
+    return yield* filling(store, readModel, lockTables).fill()
   })
-
-/** Applies what the feed holds after a position; answers the checkpoint that then stands. */
-const applyAfter = Effect.fnUntraced(function* (
-  store: EventStore["Service"],
-  readModel: ReadModel["Service"],
-  from: number,
-  onProgress: (checkpoint: number) => Effect.Effect<void>
-) {
-  let position = from
-  while (true) {
-    const events = yield* store.readAll(position, BATCH)
-    if (events.length === 0) return position
-    position = yield* readModel.apply(events)
-    yield* onProgress(position)
-    // Short of the last event: the read model was emptied by somebody else, and is filled from its beginning.
-    if (events.length < BATCH && position === events.at(-1)?.position) return position
-    yield* Effect.yieldNow
-  }
-})

@@ -4,8 +4,9 @@
  */
 import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
 import type { Lock } from "../lock/Lock.ts"
-import { BOUNDS, type CommandContext } from "../lock/LockCommand.ts"
+import type { CommandContext } from "../lock/LockCommand.ts"
 import { AccessDenied, LockFull, TempKeyExists } from "../lock/LockError.ts"
+import { BOUNDS } from "../lock/RequestFields.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
 import { CommandExists, EventStore, type NewEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
