@@ -4,7 +4,7 @@
  * to have a flaw.
  */
 
-import { MemoryStreams } from "@latchkey/core/memory"
+import { MemoryEventStore } from "@latchkey/core/memory"
 import {
   type Batch,
   EventExists,
@@ -12,7 +12,7 @@ import {
   StoreUnavailable,
   type WriteError,
   type Written
-} from "@latchkey/core/streams"
+} from "@latchkey/core"
 import type { StorePlace } from "@latchkey/core/testing"
 import { Cause, Effect, Exit, Layer, Queue, Stream } from "effect"
 
@@ -76,7 +76,7 @@ const turn = Effect.callback<void>((resume) => {
 
 /** A place with a store of its own. */
 export const groupedStore = (flaw?: Flaw): StorePlace => {
-  let database = MemoryStreams.make()
+  let database = MemoryEventStore.make()
   let fault: "before" | "after" | undefined
   const connections = new Set<{ readonly drop: () => void }>()
   let isClosed = false
@@ -155,7 +155,7 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
         else if (has("a lost answer is reported as a conflict"))
           exits = carryOut(group).map((exit) => (Exit.isFailure(exit) ? exit : Exit.fail(lost)))
         else {
-          if (has("a write whose answer is lost is sent again later")) setTimeout(() => carryOut(group), 1)
+          if (has("a write whose answer is lost is sent again later")) setTimeout(() => carryOut(group), 20)
           exits = group.map(() => Exit.fail(lost))
         }
       }
@@ -391,7 +391,7 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
     const events = yield* old.feed(0, 100_000)
     const records = yield* old.records("", "", 100_000)
     const left = has("what was written last is lost when all have closed it") ? events.slice(0, -1) : events
-    const fresh = MemoryStreams.make()
+    const fresh = MemoryEventStore.make()
     for (const { streamId, version, position: _, ...event } of left) {
       const forgotten = has("event ids are forgotten when all have closed it") ? { eventId: `${event.eventId}'` } : {}
       yield* fresh.write({

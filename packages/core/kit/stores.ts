@@ -1,6 +1,6 @@
 /** Broken event stores: each keeps all promises of the port but one. */
 
-import { MemoryStreams } from "@latchkey/core/memory"
+import { MemoryEventStore } from "@latchkey/core/memory"
 import {
   type Batch,
   EventExists,
@@ -11,7 +11,7 @@ import {
   RecordConflict,
   type StoredEvent,
   VersionConflict
-} from "@latchkey/core/streams"
+} from "@latchkey/core"
 import type { StorePlace } from "@latchkey/core/testing"
 import { Clock, Effect, Layer, Option, Stream } from "effect"
 import { brokenCopy } from "./broken.ts"
@@ -30,7 +30,7 @@ const source = (name: string, find: string, replace: string, file?: string): Bro
   return {
     name,
     place: async () => {
-      const { make, layerOf }: typeof MemoryStreams = await import(url)
+      const { make, layerOf }: typeof MemoryEventStore = await import(url)
       const open = layerOf(make())
       return { open, reopen: open }
     }
@@ -41,7 +41,7 @@ const source = (name: string, find: string, replace: string, file?: string): Bro
 const view = (name: string, change: (store: Store) => Partial<Store>): BrokenStore => ({
   name,
   place: async () => {
-    const store = MemoryStreams.make()
+    const store = MemoryEventStore.make()
     const open = Layer.sync(EventStore, () => ({ ...store, ...change(store) }))
     return { open, reopen: open }
   }

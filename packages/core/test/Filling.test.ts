@@ -7,7 +7,7 @@ import { lockTables } from "../src/read-model/LockTables.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { type Changes, nowhere, ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
 import type { AnyTable, Tables } from "../src/read-model/Table.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { about, created, emptyModel, feedOf, fill, storeOf } from "./lockFeeds.ts"
 
 type Model = ReadModel["Service"]

@@ -3,8 +3,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/Latchkey.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/createLatchkey.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
 const store = Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)

@@ -15,7 +15,7 @@ import {
   users,
   usersInOrganizations
 } from "../src/read-model/LockTables.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { clock, type Fact, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
 const stored = (fact: Fact, envelope: Partial<StoredEvent> = {}): StoredEvent => ({

@@ -3,12 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { lockFeed, MemoryReadModel } from "@latchkey/core/testing"
 import { Arbitrary, Context, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { filling } from "../src/read-model/Filling.ts"
-import { lockTables } from "../src/read-model/LockTables.ts"
+import { fill } from "./fill.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { Projector, rebuild } from "../src/read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
-import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { makeWorld } from "./world.ts"
 
 const owners = [
@@ -30,15 +29,8 @@ const contents = (readModel: ReadModel["Service"]) => {
 
 const positionOf = (readModel: ReadModel["Service"]) => Effect.map(readModel.cursor, ({ position }) => position)
 
-/** The store as it was when its feed had come so far. */
-const until = (store: EventStore["Service"], position: number) =>
-  EventStore.of({ ...store, readAll: (after, limit) => store.readAll(after, Math.min(limit, position - after)) })
-
-const fillFrom = (store: EventStore["Service"], readModel: ReadModel["Service"]) =>
-  filling(store, readModel, lockTables).fill()
-
 const append = (store: EventStore["Service"], { streamId, version, position: _, ...event }: StoredEvent) =>
-  store.append(streamId, version - 1, [event])
+  store.write({ append: [{ streamId, expectedVersion: version - 1, events: [event] }] })
 
 const running = (store: EventStore["Service"], readModel: ReadModel["Service"]) => {
   const ports = Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
@@ -47,7 +39,7 @@ const running = (store: EventStore["Service"], readModel: ReadModel["Service"]) 
   )
 }
 
-const longFeed = Effect.map(Arbitrary.sampleEffect(lockFeed, { count: 40, seed: "latchkey" }), (feeds) =>
+const longFeed = Effect.map(Arbitrary.sampleEffect(lockFeed, { count: 200, seed: "latchkey" }), (feeds) =>
   feeds.reduce((longest, feed) => (feed.length > longest.length ? feed : longest))
 )
 
@@ -78,7 +70,7 @@ describe("the projector", () => {
       const feed = yield* longFeed
       const half = Math.floor(feed.length / 2)
       for (const event of feed.slice(0, half)) yield* append(store, event)
-      yield* fillFrom(until(store, 3), readModel)
+      yield* fill(store, readModel, 3)
       expect(yield* positionOf(readModel)).toBe(3)
       const projector = yield* running(store, readModel)
       yield* projector.catchUp("10 seconds")
@@ -116,7 +108,7 @@ describe("the projector", () => {
       yield* projector.catchUp("10 seconds")
       expect(failures).toBeLessThan(0)
       const fresh = yield* Effect.map(Layer.build(Layer.fresh(MemoryReadModel.layer)), Context.get(ReadModel))
-      yield* fillFrom(store, fresh)
+      yield* fill(store, fresh)
       expect(yield* contents(readModel)).toEqual(yield* contents(fresh))
     })
   )

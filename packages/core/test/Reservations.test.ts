@@ -1,6 +1,6 @@
 /** The two-step append: durable but invisible, in nobody's way longer than it must be, and settled once. */
 import { describe, expect, it } from "@effect/vitest"
-import { MemoryStreams } from "@latchkey/core/testing"
+import { MemoryEventStore } from "@latchkey/core/testing"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
@@ -83,7 +83,7 @@ const preparing = (
 const test = <A, E>(
   sentence: string,
   body: (streams: Effect.Success<typeof makeStreams>) => Effect.Effect<A, E, never>
-) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeStreams, body), MemoryStreams.layer, { local: true }))
+) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeStreams, body), MemoryEventStore.layer, { local: true }))
 
 const receipt = { id: "r", fingerprint: "of r" }
 
@@ -392,6 +392,6 @@ it("is one call of the store for an append, and two writes for a device command"
       expect(calls.splice(0)).toEqual(["write"])
       yield* streams.commit(yield* streams.prepare("lock-1", 1, "b"))
       expect(calls.splice(0)).toEqual(["write with records", "write with records"])
-    }).pipe(Effect.provide(MemoryStreams.layer))
+    }).pipe(Effect.provide(MemoryEventStore.layer))
   )
 })

@@ -6,7 +6,7 @@ import { type LockEvent, toStored } from "../src/lock/LockEvent.ts"
 import { filling } from "../src/read-model/Filling.ts"
 import { lockTables } from "../src/read-model/LockTables.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
-import type { EventStore, StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { EventStore, StoredEvent } from "../src/streams/EventStore.ts"
 import { millisOf } from "../src/values/Text.ts"
 
 const TIME = "2026-01-01T00:00:00.000Z"

@@ -1,5 +1,5 @@
 /** A world in memory: one store, read model, presence and device shadow, and any number of processes over them. */
-import { MemoryDeviceShadow, MemoryPresence, MemoryReadModel, MemoryStreams } from "@latchkey/core/testing"
+import { MemoryDeviceShadow, MemoryPresence, MemoryReadModel, MemoryEventStore } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Presence } from "../src/device/Presence.ts"
 import { layer } from "../src/latchkey/Latchkey.ts"
@@ -9,46 +9,11 @@ import { presence } from "../src/locks/Presence.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
 import { type Batch, EventStore, type NewEvent, type WriteError, type Written } from "../src/streams/EventStore.ts"
-import * as Old from "../src/streams/OldEventStore.ts"
 import { discard, find, type Preparing, prepare, unsettled } from "../src/streams/Reservations.ts"
 import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
 
-// TEMPORARY: what is not moved yet reads the same log.
-const bridge = Layer.effect(
-  Old.EventStore,
-  Effect.map(EventStore, (store) => {
-    const all = store.feed(0, 100_000)
-    return {
-      ...store,
-      readAll: (after: number, limit: number, prefix = "", lockId?: number) =>
-        Effect.map(all, (events) =>
-          events
-            .filter(
-              (e) =>
-                e.position > after &&
-                e.streamId.startsWith(prefix) &&
-                (lockId === undefined || e.data["lockId"] === lockId)
-            )
-            .slice(0, limit)
-        ),
-      streams: (prefix: string, after: string, limit: number) =>
-        Effect.map(all, (events) =>
-          [...new Set(events.map((e) => e.streamId))]
-            .filter((id) => id.startsWith(prefix) && id > after)
-            .sort()
-            .slice(0, limit)
-        ),
-      append: (streamId: string, expectedVersion: number, events: ReadonlyArray<NewEvent>) =>
-        Effect.map(store.write({ append: [{ streamId, expectedVersion, events }] }), ({ position }) => ({
-          position,
-          version: expectedVersion + events.length
-        }))
-    } as unknown as Old.EventStore["Service"]
-  })
-)
-
 const memory = Layer.mergeAll(
-  Layer.provideMerge(bridge, MemoryStreams.layer),
+  MemoryEventStore.layer,
   MemoryDeviceShadow.layer,
   MemoryReadModel.layer,
   MemoryPresence.layer

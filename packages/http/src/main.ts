@@ -1,5 +1,6 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring --no-parallel-scavenge
 /** The `latchkey` command. The only file that knows which adapters there are. */
+import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
 import type { EventStore, Presence, ReadModel } from "@latchkey/core"
@@ -8,7 +9,7 @@ import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { DeviceSecrets } from "./auth/DeviceSecrets.ts"
+import { DeviceSecrets } from "@latchkey/core"
 import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
@@ -95,7 +96,7 @@ const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt
         mqtt._tag === "Own"
           ? Layer.provide(
               named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
-              DeviceSecrets.layer
+              deviceSecretsLayer
             )
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))

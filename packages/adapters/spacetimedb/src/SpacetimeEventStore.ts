@@ -10,7 +10,7 @@ import {
   StoreUnavailable,
   VersionConflict,
   type WriteError
-} from "@latchkey/core/streams"
+} from "@latchkey/core"
 import { Effect, Option, Stream } from "effect"
 import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
 import { type Connection, type Refused, Unavailable } from "./Connection.ts"
@@ -49,9 +49,9 @@ export const make = ({ write, read, heads }: Connection): EventStore["Service"] 
       pages(
         limit,
         afterVersion,
-        (after, limit) =>
+        (after, most) =>
           Effect.flatMap(
-            read("read_stream", { stream, after: BigInt(after), limit }),
+            read("read_stream", { stream, after: BigInt(after), most }),
             pageBy(({ version }) => version)
           ),
         unavailable
@@ -61,9 +61,9 @@ export const make = ({ write, read, heads }: Connection): EventStore["Service"] 
       pages(
         limit,
         afterPosition,
-        (after, limit) =>
+        (after, most) =>
           Effect.flatMap(
-            read("read_feed", { after: BigInt(after), limit, category, orgId }),
+            read("read_feed", { after: BigInt(after), most, category, orgId }),
             pageBy(({ position }) => position)
           ),
         unavailable
@@ -86,8 +86,8 @@ export const make = ({ write, read, heads }: Connection): EventStore["Service"] 
       pages(
         limit,
         toKept(after),
-        (after, limit) =>
-          Effect.map(read("list_records", { prefix: toKept(prefix), after, limit }), ({ records, more }) => ({
+        (after, most) =>
+          Effect.map(read("list_records", { prefix: toKept(prefix), after, most }), ({ records, more }) => ({
             rows: records.map(({ key, value }): StoredRecord => ({ key: fromKept(key), value })),
             next: more ? records.at(-1)?.key : undefined
           })),

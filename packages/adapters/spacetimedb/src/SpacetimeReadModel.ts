@@ -62,11 +62,14 @@ export const make = ({ write, send, read }: Connection): ReadModel["Service"] =>
     pages(
       limit,
       after,
-      (after, limit) =>
-        Effect.map(read("find_rows", { table, list: listOf(table, index, value), after, limit }), ({ rows, more }) => {
-          const found = rows.map((row) => toFound(table, row))
-          return { rows: found, next: more ? found.at(-1)?.key : undefined }
-        }),
+      (after, most) =>
+        Effect.map(
+          read("find_rows", { prefix: nameOf(table, ""), list: listOf(table, index, value), after, most }),
+          ({ rows, more }) => {
+            const found = rows.map((row) => toFound(table, row))
+            return { rows: found, next: more ? found.at(-1)?.key : undefined }
+          }
+        ),
       unavailable
     ),
 

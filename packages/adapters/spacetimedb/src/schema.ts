@@ -112,18 +112,18 @@ export const declare = (t: typeof Types) => {
     /** Reads that take arguments, and one that decides: `settle_write`. */
     procedures: {
       read_stream: {
-        params: { stream: t.string(), after: t.u64(), limit: t.u32() },
+        params: { stream: t.string(), after: t.u64(), most: t.u32() },
         returns: EventPage
       },
       read_feed: {
-        params: { after: t.u64(), limit: t.u32(), category: t.option(t.string()), orgId: t.option(t.string()) },
+        params: { after: t.u64(), most: t.u32(), category: t.option(t.string()), orgId: t.option(t.string()) },
         returns: EventPage
       },
       feed_head: { params: {}, returns: t.u64() },
       find_event: { params: { eventId: t.string() }, returns: t.option(StoredEvent) },
       find_record: { params: { key: t.string() }, returns: t.option(t.string()) },
       list_records: {
-        params: { prefix: t.string(), after: t.string(), limit: t.u32() },
+        params: { prefix: t.string(), after: t.string(), most: t.u32() },
         returns: t.object("RecordPage", { records: t.array(t.object("Record", record)), more: t.bool() })
       },
       /** The feed's position after this write, or nothing: then it was not carried out, and never will be. */
@@ -135,9 +135,9 @@ export const declare = (t: typeof Types) => {
         params: { names: t.array(t.string()) },
         returns: t.object("Rows", { rows: t.array(Row), looked: t.u32() })
       },
-      /** Rows of a table whose keys are in a list, by key. */
+      /** Rows whose keys are in a list, by key; `prefix` and key make a row's name. */
       find_rows: {
-        params: { table: t.string(), list: t.string(), after: t.string(), limit: t.u32() },
+        params: { prefix: t.string(), list: t.string(), after: t.string(), most: t.u32() },
         returns: t.object("RowPage", { rows: t.array(Row), more: t.bool() })
       },
       /** What is known of these of the things. */

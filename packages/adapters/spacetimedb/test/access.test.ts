@@ -1,5 +1,5 @@
 /** Who is not an allowed writer reads nothing private and writes nothing, whichever way they come. */
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { identityOf } from "@latchkey/spacetimedb-testhost"
 import { Effect } from "effect"
@@ -88,16 +88,16 @@ const sample = {
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
   dismiss_writer: { identity: mallory },
-  read_stream: { stream: "lock-1", after: 0n, limit: 10 },
-  read_feed: { after: 0n, limit: 10, category: undefined, orgId: undefined },
+  read_stream: { stream: "lock-1", after: 0n, most: 10 },
+  read_feed: { after: 0n, most: 10, category: undefined, orgId: undefined },
   feed_head: {},
   find_event: { eventId: "event" },
   find_record: { key: "key" },
-  list_records: { prefix: "", after: "", limit: 10 },
+  list_records: { prefix: "", after: "", most: 10 },
   settle_write: { id: "write" },
   read_cursor: {},
   get_rows: { names: ["table/key"] },
-  find_rows: { table: "table", list: "table/index/value", after: "", limit: 10 },
+  find_rows: { prefix: "table/", list: "table/index/value", after: "", most: 10 },
   heard_of: { things: ["thing"] }
 } satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
   readonly [Name in ReadName]: ReadArguments<Name>

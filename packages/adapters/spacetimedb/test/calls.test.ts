@@ -15,7 +15,7 @@ it("a page ends before it grows too big, and the client asks on", async () => {
   await using client = await connected(options)
   const events = newEvents(5).map((event) => ({ ...event, data: { text: "x".repeat(400_000) } }))
   await Effect.runPromise(append(client, "big", 0, events))
-  const all = { category: undefined, orgId: undefined, limit: 100 }
+  const all = { category: undefined, orgId: undefined, most: 100 }
   for (const filter of [
     all,
     { ...all, category: "big" },
@@ -31,7 +31,7 @@ it("a page ends before it grows too big, and the client asks on", async () => {
       events: [{ position: 4n }, { position: 5n }]
     })
   }
-  expect(await connection.read("read_stream", { stream: "big", after: 1n, limit: 100 })).toMatchObject({
+  expect(await connection.read("read_stream", { stream: "big", after: 1n, most: 100 })).toMatchObject({
     more: true,
     events: [{ version: 2n }, { version: 3n }, { version: 4n }]
   })
@@ -40,7 +40,7 @@ it("a page ends before it grows too big, and the client asks on", async () => {
 
   const records = ["1", "2", "3", "4", "5"].map((digit) => ({ key: `big/${digit}`, value: digit.repeat(400_000) }))
   await Effect.runPromise(client.store.write({ put: records }))
-  expect(await connection.read("list_records", { prefix: "big/", after: "big/1", limit: 100 })).toMatchObject({
+  expect(await connection.read("list_records", { prefix: "big/", after: "big/1", most: 100 })).toMatchObject({
     more: true,
     records: [{ key: "big/2" }, { key: "big/3" }, { key: "big/4" }]
   })

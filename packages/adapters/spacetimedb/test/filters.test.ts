@@ -1,6 +1,6 @@
 /** Reading in parts: everything, in order, however it lies in the database. */
 import { randomUUID } from "node:crypto"
-import { categoryOf, type FeedFilter, type NewEvent } from "@latchkey/core/streams"
+import { categoryOf, type FeedFilter, type NewEvent } from "@latchkey/core"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { levelOf, rowsAfter } from "../src/module/milestones.ts"

@@ -2,7 +2,7 @@
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
 import { Effect, Fiber, Stream } from "effect"

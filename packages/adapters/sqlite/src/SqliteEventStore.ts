@@ -17,7 +17,7 @@ import {
   VersionConflict,
   type WriteError,
   type Written
-} from "@latchkey/core/streams"
+} from "@latchkey/core"
 import { Effect, Option, type Scope } from "effect"
 import { copyOlder, explain, isDamage, openToRead } from "./Database.ts"
 import type { EventColumns, Refusal, WriteRequest } from "./EventLog.ts"

@@ -4,7 +4,7 @@
  */
 
 import { Worker } from "node:worker_threads"
-import { StoreUnavailable } from "@latchkey/core/streams"
+import { StoreUnavailable } from "@latchkey/core"
 import { Effect, type Scope } from "effect"
 import type { WriteAnswer, WriteRequest } from "./EventLog.ts"
 import type { FromWriter, ToWriter, WriterData } from "./worker.ts"

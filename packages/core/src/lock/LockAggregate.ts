@@ -98,10 +98,14 @@ export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefin
  * The lock after an event as it is stored: with the command that the shadow accepted, if it tells of one. An event of a
  * later Latchkey means nothing to this one, but it is a version of the stream, and has its time.
  */
-export const evolveStored = (
+export const evolveStored = (lock: Lock | undefined, stored: StoredEvent): Lock | undefined =>
+  evolveDecoded(lock, stored, fromStored(stored))
+
+/** The same, of an event that was decoded, or was found not to be understood. */
+export const evolveDecoded = (
   lock: Lock | undefined,
   stored: StoredEvent,
-  event = fromStored(stored)
+  event: Option.Option<LockEvent>
 ): Lock | undefined => {
   const next = Option.isSome(event)
     ? evolve(lock, event.value)

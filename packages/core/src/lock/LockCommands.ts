@@ -42,8 +42,8 @@ interface Asked {
   /** The fields of the request. */
   readonly request: Schema.Struct.Fields
   readonly who: Right
-  /** Gives nobody anything: it is also done at a lock of which not everything is understood. */
-  readonly takesAway?: true
+  /** Gives nobody anything: it is also done at a lock that holds what only a newer version of Latchkey understands. */
+  readonly revokes?: true
 }
 
 /** A command that the log alone is told of. */
@@ -119,11 +119,12 @@ export const requests = {
     event: "KeyAdded",
     device: "AddKey"
   },
-  RemoveKey: { takesAway: true,
+  RemoveKey: {
     request: { keyUuid: Schema.optionalKey(NonEmptyText), keyIndexNumber: Slot },
     who: "owner",
     event: "KeyRemoved",
-    device: "RemoveKey"
+    device: "RemoveKey",
+    revokes: true
   },
   WriteKey: {
     request: { keyUuid: NonEmptyText, keyIndexNumber: Slot },
@@ -162,11 +163,12 @@ export const requests = {
     event: "ResidentAdded",
     passes: true
   },
-  RemoveResident: { takesAway: true,
+  RemoveResident: {
     request: { email: Email, phoneNumber: PhoneNumber, userId: Schema.optionalKey(NonEmptyText) },
     who: "owner",
     event: "ResidentRemoved",
-    passes: true
+    passes: true,
+    revokes: true
   },
   CreateTempKey: {
     request: {
@@ -198,7 +200,7 @@ export const requests = {
     event: "TempKeyUpdated",
     passes: true
   },
-  DeleteTempKey: { takesAway: true, request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true },
+  DeleteTempKey: { request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true, revokes: true },
   UseTempKey: { request: use, who: "organization", event: "TempKeyUsed", passes: true, byClock: true },
   /** Uses a temp key and opens the lock, in one append. Whoever holds a temp key may try. */
   OpenWithTempKey: {
@@ -228,11 +230,12 @@ const ownCommands = {
     byGuest: true
   },
   /** What `DeviceReports` records when a device has answered a command. */
-  RecordOutcome: { takesAway: true,
+  RecordOutcome: {
     request: { answered: AnsweredCommand },
     who: "device",
     event: "CommandOutcomeReported",
-    passes: true
+    passes: true,
+    revokes: true
   }
 } as const satisfies { readonly [tag: string]: CommandRow }
 

@@ -1,7 +1,7 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
 import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { Lock, streamOfLock } from "../lock/Lock.ts"
-import { evolve, evolveStored, initial } from "../lock/LockAggregate.ts"
+import { evolve, evolveDecoded, initial } from "../lock/LockAggregate.ts"
 import { fromStored, type LockEvent } from "../lock/LockEvent.ts"
 import { isIgnorable } from "../streams/Category.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
@@ -157,7 +157,7 @@ const following = (before: LockAt, stored: StoredEvent): LockAt => {
   const { version, streamId, type } = stored
   if (version !== before.version + 1) return before
   const event = fromStored(stored)
-  const after = { ...before, lock: evolveStored(before.lock, stored, event), version }
+  const after = { ...before, lock: evolveDecoded(before.lock, stored, event), version }
   const isUnknown = before.unknown === undefined && Option.isNone(event) && !isIgnorable(stored)
   return isUnknown ? { ...after, unknown: { streamId, type } } : after
 }

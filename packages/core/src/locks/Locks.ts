@@ -117,7 +117,8 @@ export class Locks extends Context.Service<
             }
             // Once, as one value: a question or a report may read on while this is decided.
             const { lock, version, unknown } = loaded.latest
-            if (unknown !== undefined && rowOf(command._tag).takesAway !== true) return yield* Effect.fail(notUnderstood(unknown))
+            if (unknown !== undefined && rowOf(command._tag).revokes !== true)
+              return yield* Effect.fail(notUnderstood(unknown))
             const decided = judge(lock, command)
             if (Result.isFailure(decided) || decided.success.events.length === 0) {
               // A "no" and an "already so" rest on the whole stream, as an append does: another process may be ahead.

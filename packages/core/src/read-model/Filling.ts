@@ -1,7 +1,6 @@
 /** Takes the feed into a read model, a piece at a time: rows that are known need not be read, and unchanged ones not written. */
 import { Effect } from "effect"
 import type { StoredEvent } from "../streams/EventStore.ts"
-import type { EventStore, StoreUnavailable } from "../streams/OldEventStore.ts"
 import {
   type Changes,
   type Cursor,
@@ -16,21 +15,24 @@ import {
 import { type AnyTable, listedAs, type Tables } from "./Table.ts"
 
 /** Events that are taken in in one turn of the event loop: whoever asks something meanwhile waits for no more. */
-const BATCH = 250
+export const PAGE = 250
 /** Keys that these may name before the rest of them waits for the next turn. */
 const MOST_KEYS = 1_000
 /** Rows of one table that are remembered: some megabytes. */
 const REMEMBERED = 10_000
 
 export interface Filling {
-  /** Takes in what the feed holds now; `onProgress` hears where the cursor stands, at first and after each piece. Answers where it then stands. */
-  readonly fill: (
-    onProgress?: (position: number) => Effect.Effect<void>
-  ) => Effect.Effect<number, StoreUnavailable | ReadModelUnavailable>
+  /** Position up to which the read model has seen the feed; 0 when its rows were made in an older way. */
+  readonly cursor: Effect.Effect<number, ReadModelUnavailable>
+  /**
+   * Takes in consecutive events of the feed, at least one, or the first of them; answers where the cursor then stands.
+   * One at a time: it remembers what it has written.
+   */
+  readonly take: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
 }
 
 /** Where rows of this format stand: `nowhere` if those that are there were made in an older way. */
-export const standing = (cursor: Cursor, { format }: { readonly format: number }) => {
+const standing = (cursor: Cursor, { format }: { readonly format: number }) => {
   if (cursor.format > format) return Effect.fail(new ReadModelUnavailable({ message: NEWER }))
   return Effect.succeed(cursor.format === format ? cursor : nowhere)
 }
@@ -38,12 +40,7 @@ export const standing = (cursor: Cursor, { format }: { readonly format: number }
 const NEWER =
   "It was filled by a newer Latchkey. Run that one here too, or go back with `latchkey projections rebuild`."
 
-/** One at a time: it remembers what it has written. */
-export const filling = <Fact>(
-  store: Pick<EventStore["Service"], "readAll">,
-  readModel: ReadModel["Service"],
-  declared: Tables<Fact>
-): Filling => {
+export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<Fact>): Filling => {
   const tables = declared.tables.map((table) => new KnownRows(table))
   /** Where the rows stand that are remembered; `undefined` when nobody knows. */
   let known: Cursor | undefined
@@ -83,16 +80,16 @@ export const filling = <Fact>(
   })
 
   return {
-    fill: Effect.fnUntraced(function* (onProgress) {
-      let cursor = yield* look()
-      while (true) {
-        if (onProgress !== undefined) yield* onProgress(cursor.position)
-        const events = yield* store.readAll(cursor.position, BATCH)
-        if (events.length === 0) return cursor.position
-        const end = events.at(-1)?.position
-        cursor = yield* takeIn(cursor, events)
-        if (events.length === BATCH || cursor.position !== end) yield* Effect.yieldNow
-      }
+    cursor: Effect.map(
+      Effect.flatMap(readModel.cursor, (cursor) => standing(cursor, declared)),
+      ({ position }) => position
+    ),
+    take: Effect.fnUntraced(function* (events) {
+      const after = known ?? (yield* look())
+      const next = events.filter(({ position }) => position > after.position)
+      if (next[0]?.position === after.position + 1) return (yield* takeIn(after, next)).position
+      // Others have moved it on, or emptied it.
+      return (yield* look()).position
     })
   }
 }

@@ -9,9 +9,6 @@ export const backoff = Schedule.min([Schedule.exponential(Duration.millis(100)),
 /** A few times within some seconds: for what mostly passes at once. */
 export const soon = Schedule.max([Schedule.exponential(Duration.millis(50)), Schedule.recurs(6)])
 
-/** For a decision that another writer was quicker than: made anew a dozen times, within a second or so. */
-export const contended = Schedule.max([Schedule.exponential(Duration.millis(5), 1.5), Schedule.recurs(12)])
-
 /**
  * Begins again whenever the effect fails or breaks, and says so in the log, once a minute at most: `what` has stopped,
  * and why. What went on for longer than the longest pause had recovered: it begins again at once, and the pauses anew.

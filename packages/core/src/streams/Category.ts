@@ -7,12 +7,13 @@ import type { Principal } from "../values/Principal.ts"
 import {
   type Batch,
   categoryOf,
-  type EventExists,
+  EventExists,
   EventStore,
   type NewEvent,
   type StoredEvent,
   StoreUnavailable
 } from "./EventStore.ts"
+import { CommandExists } from "./Reservations.ts"
 import { forEachPaged } from "./Turns.ts"
 
 /** A state, and the version of the stream that makes it so: what is decided on the one is written at the other. */
@@ -42,6 +43,8 @@ export interface WriteContext {
 /** What a decision comes to: the events, and what is written with them. Nothing at all means "already so". */
 export interface Decision<Event> extends Pick<Batch, "expect" | "put" | "remove"> {
   readonly events: ReadonlyArray<Event>
+  /** The organization it happens for; that of the context unless given. */
+  readonly orgId?: string
   /** What the ids of the events end with, after the command's id and a hyphen: 1, 2, 3 … unless given. */
   readonly suffixes?: ReadonlyArray<string>
 }
@@ -59,6 +62,19 @@ export class Contended extends Schema.TaggedError<Contended>()("Contended", { st
     return "Others keep changing this at the same moment. Nothing was done; try again."
   }
 }
+
+/** What the writes of a command come to for whoever gave it. */
+export const asOfCommand =
+  ({ commandId }: Pick<WriteContext, "commandId">) =>
+  <A, E, R>(write: Effect.Effect<A, E, R>) =>
+    Effect.catch(
+      write,
+      (error): Effect.Effect<never, Exclude<E, EventExists | Contended> | CommandExists | StoreUnavailable> => {
+        if (error instanceof EventExists) return Effect.fail(new CommandExists({ commandId }))
+        if (error instanceof Contended) return Effect.fail(new StoreUnavailable({ message: error.message }))
+        return Effect.fail(error as Exclude<E, EventExists | Contended>)
+      }
+    )
 
 /** Fields of events that tell of a person, by event: whoever shows or seals events goes by it. */
 export type Personal<Event extends { readonly _tag: string }> = {
@@ -91,11 +107,15 @@ export interface Category<Event extends { readonly _tag: string }, State> {
   readonly transact: <E = never, R = never>(
     id: string,
     context: WriteContext,
-    decide: (at: At<State>) => Decided<Event> | Effect.Effect<Decided<Event>, E, R>,
+    decide: Decide<Event, State, E, R>,
     from?: At<State>
   ) => Effect.Effect<Transacted<Event, State>, E | EventExists | Contended | StoreUnavailable, EventStore | R>
 }
 
+/** What the state comes to: at once, or once more was asked. */
+export type Decide<Event, State, E = never, R = never> = (
+  at: At<State>
+) => Decided<Event> | Effect.Effect<Decided<Event>, E, R>
 type Decided<Event> = ReadonlyArray<Event> | Decision<Event>
 
 /** Tries of a decision that other writers keep overtaking. */
@@ -107,14 +127,14 @@ const GROWTH = 1.5
  * @param options.prefix what the streams' ids begin with, up to and with a hyphen
  * @param options.events stored forever: add cases and optional fields, never rename or remove one; plain JSON
  * @param options.personal the fields of each event that tell of a person
- * @param options.evolve total: nothing is refused here. `stored` is the event in its envelope
+ * @param options.evolve total: nothing is refused here. `stored` is the event in its envelope, `id` that of its stream
  */
 export const Category = <Event extends { readonly _tag: string }, State>(options: {
   readonly prefix: string
   readonly events: Schema.ConstraintDecoder<Event>
   readonly personal: Personal<NoInfer<Event>>
   readonly initial: State
-  readonly evolve: (state: State, event: NoInfer<Event>, stored: StoredEvent) => State
+  readonly evolve: (state: State, event: NoInfer<Event>, stored: StoredEvent, id: string) => State
 }): Category<Event, State> => {
   const { prefix, personal } = options
   const decodeOption = Schema.decodeUnknownOption(options.events)
@@ -131,7 +151,7 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
     if (version !== before.version + 1) return before
     const event = decode(stored)
     return event !== undefined
-      ? { ...before, version, at, state: options.evolve(before.state, event, stored) }
+      ? { ...before, version, at, state: options.evolve(before.state, event, stored, streamId.slice(prefix.length)) }
       : { ...before, version, at, unknown: before.unknown ?? (isIgnorable(stored) ? undefined : { streamId, type }) }
   }
 
@@ -152,7 +172,7 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
   const transact = Effect.fnUntraced(function* <E = never, R = never>(
     id: string,
     context: WriteContext,
-    decide: (at: At<State>) => Decided<Event> | Effect.Effect<Decided<Event>, E, R>,
+    decide: Decide<Event, State, E, R>,
     from?: At<State>
   ): Effect.fn.Return<Transacted<Event, State>, E | EventExists | Contended | StoreUnavailable, EventStore | R> {
     const store = yield* EventStore
@@ -162,22 +182,20 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
       if (context.revokes !== true) yield* granting(before)
       const answer = decide(before)
       const decided = Effect.isEffect(answer) ? yield* answer : answer
-      const { events, suffixes, ...together }: Decision<Event> = "events" in decided ? decided : { events: decided }
+      const {
+        events,
+        suffixes,
+        orgId = context.orgId ?? "",
+        ...together
+      }: Decision<Event> = "events" in decided ? decided : { events: decided }
       if (events.length + (together.put?.length ?? 0) + (together.remove?.length ?? 0) === 0)
         return { events, before, after: before }
-      const written = yield* Effect.result(
-        store.write({
-          ...together,
-          ...(events.length > 0 && {
-            append: [
-              { streamId, expectedVersion: before.version, events: enveloped(before, context, events, suffixes) }
-            ]
-          })
-        })
-      )
+      const envelopes = enveloped(before, { ...context, orgId }, events, suffixes)
+      const append = [{ streamId, expectedVersion: before.version, events: envelopes }]
+      const written = yield* Effect.result(store.write({ ...together, ...(events.length > 0 && { append }) }))
       if (Result.isSuccess(written)) {
         const first = written.success.position - events.length + 1
-        const after = enveloped(before, context, events, suffixes).reduce(
+        const after = envelopes.reduce(
           (at, event, index) => next(at, { ...event, streamId, version: at.version + 1, position: first + index }),
           before
         )

@@ -61,8 +61,9 @@ const LOOK_EVERY = Duration.seconds(1)
 const CURRENT_FOR = Duration.seconds(2)
 const CURRENT_MILLIS = Duration.toMillis(CURRENT_FOR)
 const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
-/** How long the store may take to answer one look. */
+/** How long the store may take to answer one look, and one page of what a register is filled with. */
 const LOOK_TIMEOUT = Duration.seconds(1)
+const PAGE_TIMEOUT = Duration.seconds(5)
 
 export class Feed extends Context.Service<
   Feed,
@@ -143,7 +144,7 @@ const make = Effect.gen(function* () {
         looked = at
       })
     })
-    return inTime(looking.withPermit(own))
+    return inTime(looking.withPermit(own), LOOK_TIMEOUT)
   })
 
   const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
@@ -239,7 +240,7 @@ const make = Effect.gen(function* () {
 
   const fill = Effect.fnUntraced(function* (register: Registered) {
     while (true) {
-      const events = yield* store.feed(register.position, PAGE, register.filter)
+      const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
       hand(register, events)
       if (events.length < PAGE) return
     }
@@ -343,8 +344,8 @@ const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
   Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
 
 /** A store that hangs is one that does not answer. */
-const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>) =>
+const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>, duration: Duration.Duration) =>
   Effect.timeoutOrElse(look, {
-    duration: LOOK_TIMEOUT,
+    duration,
     orElse: () => Effect.fail(new StoreUnavailable({ message: "The event store does not answer." }))
   })

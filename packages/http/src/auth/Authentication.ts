@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from "node:http"
 import type { Principal, StoreUnavailable } from "@latchkey/core"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
-import { ApiKeys } from "./ApiKeys.ts"
+import { ApiKeys } from "@latchkey/core"
 import type { KeysUnavailable } from "./IssuerKeys.ts"
 import { Jwt, type TokenRefused } from "./Jwt.ts"
 

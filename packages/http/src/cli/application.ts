@@ -1,4 +1,5 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
+import { apiKeysLayer } from "../auth/Secrets.ts"
 import { createServer } from "node:net"
 import {
   CurrentBudgets,
@@ -12,7 +13,7 @@ import {
 import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
-import { ApiKeys } from "../auth/ApiKeys.ts"
+import { ApiKeys } from "@latchkey/core"
 import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
@@ -64,7 +65,7 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 )
 
 const authentication = (config: ServerConfig) =>
-  Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
+  Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
 /** In the folder of the data, unless it is given, or nothing is kept there: then nobody knows what it was before. */
 const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) => {

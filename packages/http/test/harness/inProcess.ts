@@ -1,4 +1,5 @@
 /** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
+import { apiKeysLayer } from "../../src/auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import {
   BUDGETS,
@@ -17,7 +18,7 @@ import {
 import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { ApiKeys } from "../../src/auth/ApiKeys.ts"
+import { ApiKeys } from "@latchkey/core"
 import { Authenticator } from "../../src/auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "../../src/auth/Jwt.ts"
 import { PinSecret } from "../../src/auth/PinSecret.ts"
@@ -83,7 +84,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const application = Layer.mergeAll(
     Latchkey.layer(options),
     PinSecret.layerOf(PIN_KEY),
-    Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
+    Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
     Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),

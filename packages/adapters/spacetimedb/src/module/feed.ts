@@ -15,21 +15,21 @@ type Event = ReturnType<Transaction["db"]["events"]["insert"]>
 /** Numbered events that are looked at in one go. */
 const PART = 64n
 
-export const readStream = (tx: Transaction, { stream, after, limit }: ReadArguments["read_stream"]): EventPage => {
+export const readStream = (tx: Transaction, { stream, after, most }: ReadArguments["read_stream"]): EventPage => {
   const head = tx.db.streams.stream.find(stream)?.version ?? 0n
   const part = (from: bigint, to: bigint) => tx.db.events.by_stream.filter([stream, between(from, to)])
   return eventPage(
     tx,
-    limit,
+    most,
     numbered(after, head, part, ({ version }) => version)
   )
 }
 
-export const readFeed = (tx: Transaction, { after, limit, category, orgId }: ReadArguments["read_feed"]): EventPage => {
+export const readFeed = (tx: Transaction, { after, most, category, orgId }: ReadArguments["read_feed"]): EventPage => {
   const { events } = tx.db
   if (category === undefined && orgId === undefined) {
     const part = (from: bigint, to: bigint) => events.position.filter(between(from, to))
-    return eventPage(tx, limit, numbered(after, head(tx), part, positionOf))
+    return eventPage(tx, most, numbered(after, head(tx), part, positionOf))
   }
   const scan: Scan<bigint, Event> = (level, after, to) => {
     const range = behind(after, to)
@@ -37,7 +37,7 @@ export const readFeed = (tx: Transaction, { after, limit, category, orgId }: Rea
     if (category === undefined) return events.by_organization.filter([orgId, level, range])
     return events.by_both.filter([orgId, category, level, range])
   }
-  return eventPage(tx, limit, sparse(after, limit, scan, positionOf))
+  return eventPage(tx, most, sparse(after, most, scan, positionOf))
 }
 
 export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_event"]) => {
@@ -45,26 +45,26 @@ export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_even
   return first && withText(tx, first)
 }
 
-export const listRecords = (tx: Transaction, { prefix, after, limit }: ReadArguments["list_records"]): RecordPage => {
+export const listRecords = (tx: Transaction, { prefix, after, most }: ReadArguments["list_records"]): RecordPage => {
   // No key holds two of these: see `recordKeys.ts` of the client.
   const last = `${prefix}\u{10ffff}\u{10ffff}`
   const scan: Scan<string, { readonly key: string }> = (level, from, to = last) =>
     tx.db.record_keys.by_key.filter([level, behind(from, to)])
-  const page = new Page<RecordPage["records"][number]>(limit)
+  const page = new Page<RecordPage["records"][number]>(most)
   const take = (key: string): void => {
     const value = findRecord(tx, { key })
     if (value !== undefined) page.add({ key, value }, value.length)
   }
   if (prefix > after) take(prefix)
-  for (const { key } of sparse(prefix > after ? prefix : after, limit, scan, ({ key }) => key)) {
+  for (const { key } of sparse(prefix > after ? prefix : after, most, scan, ({ key }) => key)) {
     if (!page.hasRoom) return { records: page.rows, more: true }
     take(key)
   }
   return { records: page.rows, more: false }
 }
 
-const eventPage = (tx: Transaction, limit: number, events: Iterable<Event>): EventPage => {
-  const page = new Page<EventPage["events"][number]>(limit)
+const eventPage = (tx: Transaction, most: number, events: Iterable<Event>): EventPage => {
+  const page = new Page<EventPage["events"][number]>(most)
   for (const event of events) {
     if (!page.hasRoom) return { events: page.rows, more: true }
     const whole = withText(tx, event)

@@ -27,15 +27,15 @@ export function* sparse<Place, Row>(
 /** Rows until there is no room for more. */
 export class Page<Row> {
   readonly rows: Array<Row> = []
-  readonly #limit: number
+  readonly #most: number
   #size = 0
 
-  constructor(limit: number) {
-    this.#limit = limit
+  constructor(most: number) {
+    this.#most = most
   }
 
   get hasRoom(): boolean {
-    return this.rows.length < this.#limit && this.#size < PAGE_SIZE
+    return this.rows.length < this.#most && this.#size < PAGE_SIZE
   }
 
   add(row: Row, size: number): void {

@@ -43,13 +43,13 @@ export const getRows = (tx: Transaction, { names }: ReadArguments["get_rows"]) =
   return { rows: page.rows, looked }
 }
 
-export const findRows = (tx: Transaction, { table, list, after, limit }: ReadArguments["find_rows"]) => {
+export const findRows = (tx: Transaction, { prefix, list, after, most }: ReadArguments["find_rows"]) => {
   const scan: Scan<string, { readonly key: string }> = (level, from, to) =>
     tx.db.listings.by_list.filter([list, level, behind(from, to)])
-  const page = new Page<Row>(limit)
-  for (const { key } of sparse(after, limit, scan, ({ key }) => key)) {
+  const page = new Page<Row>(most)
+  for (const { key } of sparse(after, most, scan, ({ key }) => key)) {
     if (!page.hasRoom) return { rows: page.rows, more: true }
-    addRow(tx, page, `${table}/${key}`)
+    addRow(tx, page, prefix + key)
   }
   return { rows: page.rows, more: false }
 }
