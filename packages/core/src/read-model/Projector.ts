@@ -12,6 +12,7 @@ const GATHER = Duration.millis(50)
 /** How soon it shows, at the latest, that the read model was emptied: nothing in the feed tells. */
 const LOOK_EVERY = Duration.seconds(1)
 
+/** Keeps the read model up with the log. */
 export class Projector extends Context.Service<
   Projector,
   {

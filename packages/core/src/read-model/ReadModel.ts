@@ -20,6 +20,7 @@ export interface OwnedLock extends DeviceState {
   readonly lastSeen: number | null
 }
 
+/** The port of what is looked up across locks. */
 export class ReadModel extends Context.Service<
   ReadModel,
   {

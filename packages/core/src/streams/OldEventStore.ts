@@ -154,6 +154,7 @@ export type AppendError = ReceiptExists | StreamReserved | EventExists | Version
 /** As for an append; CommandExists and AttemptExists come before EventExists. */
 export type PrepareError = AppendError | CommandExists | AttemptExists
 
+/** The port of the log: see the top of this module. */
 export class EventStore extends Context.Service<
   EventStore,
   {

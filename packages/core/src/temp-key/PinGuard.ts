@@ -55,6 +55,7 @@ interface Known {
   version: number | undefined
 }
 
+/** Counts refused PINs, and locks out who guesses. */
 export class PinGuard extends Context.Service<
   PinGuard,
   {

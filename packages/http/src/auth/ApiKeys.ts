@@ -15,7 +15,7 @@ import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { v7 as uuid } from "uuid"
 
 /** What happened to an organization. Stored for ever: add cases and optional fields, never rename or remove one. */
-export const OrganizationEvent = Schema.TaggedUnion({
+const OrganizationEvent = Schema.TaggedUnion({
   ApiKeyCreated: {
     keyId: Schema.String,
     /** SHA-256 of the key, base64url. Keys are random, so a plain hash gives nothing away. */
@@ -26,11 +26,12 @@ export const OrganizationEvent = Schema.TaggedUnion({
   },
   ApiKeyRevoked: { keyId: Schema.String }
 })
-export type OrganizationEvent = typeof OrganizationEvent.Type
+type OrganizationEvent = typeof OrganizationEvent.Type
 
 /** The organization of super keys: the operator. */
-export const OPERATOR = "*"
+const OPERATOR = "*"
 
+/** A key of an organization, without its secret. */
 export interface ApiKey {
   readonly keyId: string
   readonly orgId: string
@@ -59,6 +60,7 @@ const PREFIX = "organization-"
 /** The id of keys that are not in the log. */
 const CONFIGURED = ""
 
+/** The keys with which organizations sign in. */
 export class ApiKeys extends Context.Service<
   ApiKeys,
   {

@@ -26,6 +26,7 @@ const DeviceEvent = Schema.TaggedUnion({
 })
 type DeviceEvent = typeof DeviceEvent.Type
 
+/** A secret of a device, without the secret itself. */
 export interface DeviceSecret {
   readonly secretId: string
   readonly thing: string
@@ -54,6 +55,7 @@ export class DeviceSecretsChanged extends Schema.TaggedError<DeviceSecretsChange
 const PREFIX = "device-"
 const PAGE = 1_000
 
+/** The secrets with which devices sign in. */
 export class DeviceSecrets extends Context.Service<
   DeviceSecrets,
   {
