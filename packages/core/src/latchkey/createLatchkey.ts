@@ -50,6 +50,7 @@ export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequ
 
 /** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
 export type ErrorStyle = "throw" | "return"
+/** An answer, or the failure in its place. */
 export type Outcome<A, E> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly error: E }
 type Answer<Style extends ErrorStyle, A, E> = Promise<Style extends "return" ? Outcome<A, E> : A>
 
@@ -122,6 +123,7 @@ export interface GuestLinks<Style extends ErrorStyle> {
 /** A lock as it is now; its temp keys are asked for with `tempKeys`. */
 export type LockDetails = Omit<Lock, "tempKeys" | "deletedTempKeys">
 
+/** Latchkey for programs without Effect; `Style` says how failures reach them. */
 export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposable {
   /** Carries out a command; see `Locks.execute`. BulkAddKeys goes to `bulkAddKeys`. */
   readonly execute: (command: CommandInput) => Answer<Style, Executed, ExecuteError | InvalidCommand>

@@ -17,6 +17,7 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
 /** Of these, `KeysUnavailable` and `StoreUnavailable` say that it cannot be told who asks. */
 export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | StoreUnavailable
 
+/** Tells from the headers of a request who asks. */
 export class Authenticator extends Context.Service<
   Authenticator,
   {
