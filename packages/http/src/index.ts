@@ -17,14 +17,13 @@ export { CannotListen, type Deadlines, type SocketOptions, urlOf } from "./serve
 export type { ConnectionLimits } from "./server/Connections.ts"
 export { parseProxies, type TrustedProxies } from "./server/CallerAddress.ts"
 
-// Who asks: API keys of organizations, and users' tokens.
-export { type ApiKey, ApiKeyNotFound, ApiKeys, ApiKeysChanged } from "./auth/ApiKeys.ts"
+// Who asks: API keys of organizations, users' tokens, and secrets of devices.
+export { apiKeysLayer, deviceSecretsLayer, nodeSecrets } from "./auth/Secrets.ts"
 export { Authenticator, type SignInError, Unauthenticated } from "./auth/Authentication.ts"
 export { KeysUnavailable } from "./auth/IssuerKeys.ts"
 export { Jwt, type JwtOptions, TokenRefused } from "./auth/Jwt.ts"
 
-// With what devices sign in, and the key for PINs.
-export { type DeviceSecret, DeviceSecretNotFound, DeviceSecrets, DeviceSecretsChanged } from "./auth/DeviceSecrets.ts"
+// The key for PINs.
 export { pinKeyOf, PinSecret, PinSecretUnusable } from "./auth/PinSecret.ts"
 
 // A package for LATCHKEY_STORE.
