@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs"
 import { join } from "node:path"
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect } from "effect"
 import { openDatabase } from "../src/Database.ts"
