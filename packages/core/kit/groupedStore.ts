@@ -4,15 +4,8 @@
  * to have a flaw.
  */
 
+import { type Batch, EventExists, EventStore, StoreUnavailable, type WriteError, type Written } from "@latchkey/core"
 import { MemoryEventStore } from "@latchkey/core/memory"
-import {
-  type Batch,
-  EventExists,
-  EventStore,
-  StoreUnavailable,
-  type WriteError,
-  type Written
-} from "@latchkey/core"
 import type { StorePlace } from "@latchkey/core/testing"
 import { Cause, Effect, Exit, Layer, Queue, Stream } from "effect"
 

@@ -1,6 +1,5 @@
 /** Broken event stores: each keeps all promises of the port but one. */
 
-import { MemoryEventStore } from "@latchkey/core/memory"
 import {
   type Batch,
   EventExists,
@@ -12,6 +11,7 @@ import {
   type StoredEvent,
   VersionConflict
 } from "@latchkey/core"
+import { MemoryEventStore } from "@latchkey/core/memory"
 import type { StorePlace } from "@latchkey/core/testing"
 import { Clock, Effect, Layer, Option, Stream } from "effect"
 import { brokenCopy } from "./broken.ts"

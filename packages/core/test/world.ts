@@ -1,5 +1,5 @@
 /** A world in memory: one store, read model, presence and device shadow, and any number of processes over them. */
-import { MemoryDeviceShadow, MemoryPresence, MemoryReadModel, MemoryEventStore } from "@latchkey/core/testing"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Presence } from "../src/device/Presence.ts"
 import { layer } from "../src/latchkey/Latchkey.ts"
