@@ -64,24 +64,20 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
     })
   ),
 
-  /** Brings the log up to date, and never gets to the end of the transaction. */
-  upgrade: Effect.sync(() => {
-    const stop = () => {
-      writeSync(1, `${JSON.stringify({ upgraded: true })}\n`)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-    }
-    openDatabase(join(folder, "latchkey.db"), {
-      synchronous: "FULL",
-      migrations: [...migrations, stop],
-      busyTimeout: 0
-    })
-  }),
-
   open: EventStore.use((store) => Effect.flatMap(store.head, (head) => print({ head })))
 }
 
-const program = programs[what] ?? Effect.die(`unknown: ${what}`)
-await (what === "upgrade" ? program : Effect.provide(program, Sqlite.layer({ folder }))).pipe(
+/** Brings the log up to date, and never gets to the end of the transaction. */
+const upgrade = Effect.sync(() => {
+  const stop = () => {
+    writeSync(1, `${JSON.stringify({ upgraded: true })}\n`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+  openDatabase(join(folder, "latchkey.db"), { synchronous: "FULL", migrations: [...migrations, stop], busyTimeout: 0 })
+})
+
+const asked = Effect.provide(programs[what] ?? Effect.die(`unknown: ${what}`), Sqlite.layer({ folder }))
+await (what === "upgrade" ? upgrade : asked).pipe(
   Effect.catch((error) => print({ error: error instanceof Error ? error.message : String(error) })),
   Effect.runPromise
 )
