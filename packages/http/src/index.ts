@@ -1,6 +1,7 @@
 /** The HTTP API as a library: serve it from a program of your own, with adapters and sign-in of your choice. */
 export { Api } from "./api/Api.ts"
-export * from "./auth/ApiKeys.ts"
+export { type ApiKey, ApiKeyNotFound, ApiKeys, ApiKeysChanged, OPERATOR, OrganizationEvent } from "@latchkey/core"
+export { apiKeys, deviceSecrets } from "./auth/Secrets.ts"
 export * from "./auth/Authentication.ts"
 export * from "./auth/Jwt.ts"
 export { PinSecret, PinSecretUnusable, pinKeyOf } from "./auth/PinSecret.ts"
