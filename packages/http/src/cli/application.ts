@@ -17,7 +17,9 @@ import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
+
 import { apiKeysLayer } from "../auth/Secrets.ts"
+
 import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
@@ -91,9 +93,9 @@ const besideLog = (folder: string, restored: boolean, given?: Uint8Array) =>
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
-  const apiKeys = yield* ApiKeys
-  if ((yield* apiKeys.list).length > 0) return
-  const made = yield* apiKeys.createFirst("first start")
+  const keys = yield* ApiKeys
+  if ((yield* keys.list).length > 0) return
+  const made = yield* keys.createFirst("first start")
   yield* Console.log(
     Option.match(made, {
       onSome: ({ secret }) => `Made a super key. It is shown this once: ${secret}`,
