@@ -38,9 +38,11 @@ const work = Effect.fnUntraced(function* ({ what, locks, ...calling }: PortWork)
   const { devicesOwnedBy } = lookups(yield* ReadModel)
   const versions = new Map<number, number>()
   const append = (lockId: number) => {
-    const expectedVersion = versions.get(lockId) ?? 0
-    versions.set(lockId, expectedVersion + 1)
-    return store.write({ append: [{ streamId: streamOfLock(lockId), expectedVersion, events: [created(lockId)] }] })
+    const version = versions.get(lockId) ?? 0
+    versions.set(lockId, version + 1)
+    return store.write({
+      append: [{ streamId: streamOfLock(lockId), expectedVersion: version, events: [created(lockId)] }]
+    })
   }
   yield* Effect.forEach(lockIds(locks), append, { concurrency: 32, discard: true })
   yield* rebuild

@@ -168,8 +168,8 @@ const attempt = <A>(body: () => A): Effect.Effect<A, StoreUnavailable> =>
   })
 
 const toEvent = (row: Record<string, unknown>): StoredEvent => {
-  const { streamId, version, position, eventId, orgId } = row as unknown as StoredEvent
-  return { ...JSON.parse(String(row["body"])), streamId, version, position, eventId, orgId }
+  const { streamId, version, position, eventId, orgId, body } = row
+  return { ...JSON.parse(String(body)), streamId, version, position, eventId, orgId }
 }
 
 /** UTF-16, highest byte first: its bytes compare as the code units do. */
