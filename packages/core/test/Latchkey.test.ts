@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { MemoryDeviceShadow, MemoryReadModel, MemoryStreams } from "@latchkey/core/testing"
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/Latchkey.ts"
+import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/createLatchkey.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
