@@ -22,14 +22,51 @@ const COUNTERPARTS: Record<string, ReadonlyArray<string>> = {
   "packages/adapters/aws-iot": ["packages/adapters/local-shadow"]
 }
 const MAIN = "packages/http/src/main.ts"
-/** Who imports what it is told at run time: a store to be killed, and broken copies of modules. */
+/** Who imports what it is told at run time: a store that its operator names or that is killed, and broken copies of modules. */
 const COMPUTED = [
+  "packages/http/src/cli/storePackage.ts",
   "packages/core/src/testing/killSuite.ts",
   "packages/core/src/testing/kill-suite/writer.ts",
-  "packages/core/kit/shadows.ts",
-  "packages/core/kit/stores.ts"
+  "packages/core/kit/memory.ts"
 ]
-const BROWSER_ENTRIES = ["packages/http/src/Api.ts", "packages/http/src/client.ts"]
+const BROWSER_ENTRIES = ["packages/http/src/api/Api.ts", "packages/http/src/client.ts"]
+
+/** The folders and files of a package's source, each of which may import those below it, types too. */
+const ORDER: Record<string, ReadonlyArray<string>> = {
+  "packages/core": [
+    "index.ts",
+    "latchkey",
+    "testing",
+    "memory",
+    "why",
+    "guest",
+    "temp-key",
+    "locks",
+    "read-model",
+    "lock",
+    "device",
+    "access",
+    "streams",
+    "values"
+  ],
+  "packages/http": [
+    "latchkey.ts",
+    "main.ts",
+    "cli",
+    "index.ts",
+    "createFetch.ts",
+    "serve.ts",
+    "client.ts",
+    "operations",
+    "locks",
+    "temp-keys",
+    "guests",
+    "why",
+    "server",
+    "auth",
+    "api"
+  ]
+}
 
 interface Import {
   readonly file: string
@@ -54,10 +91,9 @@ const imports = files.flatMap(importsOf)
 const fromSource = (workspace: string) => imports.filter(({ file }) => file.startsWith(`${workspace}/src/`))
 
 describe("imports", () => {
-  it("are written out", () => {
-    expect(show(imports.filter(({ file, specifier }) => specifier === undefined && !COMPUTED.includes(file)))).toEqual(
-      []
-    )
+  it("are written out, but where it is told what to import", () => {
+    const computed = imports.filter(({ specifier }) => specifier === undefined).map(({ file }) => file)
+    expect(computed.toSorted()).toEqual(COMPUTED.toSorted())
   })
 
   it("of core are effect alone; its testing entry also brings the test libraries", () => {
@@ -115,6 +151,33 @@ describe("imports", () => {
         )
       )
     ).toEqual([])
+  })
+
+  it.each(Object.entries(ORDER))("of the folders of %s go downwards", (workspace, order) => {
+    const placeOf = (path: string) => order.indexOf(path.slice(`${workspace}/src/`.length).split("/")[0] ?? "")
+    const own = fromSource(workspace)
+    expect([...new Set(own.map(({ file }) => file))].filter((file) => placeOf(file) === -1)).toEqual([])
+    expect(
+      show(own.filter(({ file, target }) => target?.startsWith(`${workspace}/src/`) && placeOf(target) < placeOf(file)))
+    ).toEqual([])
+  })
+
+  it("never lead back to where they began, types neither", () => {
+    const targets = new Map<string, Set<string>>()
+    for (const { file, target } of imports.filter(({ file }) => file.includes("/src/"))) {
+      const known = targets.get(file) ?? new Set()
+      targets.set(file, target === undefined ? known : known.add(target))
+    }
+    const cycles: Array<string> = []
+    const done = new Set<string>()
+    const visit = (file: string, path: ReadonlyArray<string>): void => {
+      if (path.includes(file)) return void cycles.push([...path.slice(path.indexOf(file)), file].join(" -> "))
+      if (done.has(file)) return
+      for (const target of targets.get(file) ?? []) visit(target, [...path, file])
+      done.add(file)
+    }
+    for (const file of targets.keys()) visit(file, [])
+    expect(cycles).toEqual([])
   })
 
   it.each(BROWSER_ENTRIES)("of %s can be followed by a browser", (entry) => {

@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { MemoryDeviceShadow, MemoryStreams } from "@latchkey/core/memory"
+import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
 import { killSuite, storeSuite } from "@latchkey/core/testing"
 import { Effect } from "effect"
 import { groupedStore } from "./groupedStore.ts"
 import { flaws } from "./killed.ts"
+import { presences } from "./presences.ts"
+import { readModels } from "./readModels.ts"
 import { brokenShadows, shadowSuite } from "./shadows.ts"
 import { brokenStores } from "./stores.ts"
 
@@ -43,7 +45,7 @@ const killed = (flaw?: string): Subject => {
 }
 
 const memoryPlace = Effect.sync(() => {
-  const open = MemoryStreams.layerOf(MemoryStreams.make())
+  const open = MemoryEventStore.layerOf(MemoryEventStore.make())
   return { open, reopen: open }
 })
 
@@ -60,12 +62,14 @@ export const subjects: ReadonlyArray<Subject> = [
       )
   },
   { port: "device shadow", name: "memory", isRight: true, suite: () => shadowSuite(MemoryDeviceShadow) },
+  ...readModels,
+  ...presences,
   killed(),
   ...brokenStores.map(({ name, place }) => ({
     port: "store",
     name,
     isRight: false,
-    suite: () => storeSuite(name, Effect.promise(place))
+    suite: () => storeSuite(name, place)
   })),
   ...brokenShadows,
   ...flaws.map(killed)

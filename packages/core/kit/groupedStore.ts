@@ -4,15 +4,8 @@
  * to have a flaw.
  */
 
-import { MemoryStreams } from "@latchkey/core/memory"
-import {
-  type Batch,
-  EventExists,
-  EventStore,
-  StoreUnavailable,
-  type WriteError,
-  type Written
-} from "@latchkey/core/streams"
+import { type Batch, EventExists, EventStore, StoreUnavailable, type WriteError, type Written } from "@latchkey/core"
+import { MemoryEventStore } from "@latchkey/core/memory"
 import type { StorePlace } from "@latchkey/core/testing"
 import { Cause, Effect, Exit, Layer, Queue, Stream } from "effect"
 
@@ -76,7 +69,7 @@ const turn = Effect.callback<void>((resume) => {
 
 /** A place with a store of its own. */
 export const groupedStore = (flaw?: Flaw): StorePlace => {
-  let database = MemoryStreams.make()
+  let database = MemoryEventStore.make()
   let fault: "before" | "after" | undefined
   const connections = new Set<{ readonly drop: () => void }>()
   let isClosed = false
@@ -391,7 +384,7 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
     const events = yield* old.feed(0, 100_000)
     const records = yield* old.records("", "", 100_000)
     const left = has("what was written last is lost when all have closed it") ? events.slice(0, -1) : events
-    const fresh = MemoryStreams.make()
+    const fresh = MemoryEventStore.make()
     for (const { streamId, version, position: _, ...event } of left) {
       const forgotten = has("event ids are forgotten when all have closed it") ? { eventId: `${event.eventId}'` } : {}
       yield* fresh.write({

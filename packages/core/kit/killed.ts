@@ -1,5 +1,5 @@
 /** The store over a file, for processes that are killed; `?flaw=…` in its URL says what is wrong with it. */
-import { type Batch, EventStore } from "@latchkey/core/streams"
+import { type Batch, EventStore } from "@latchkey/core"
 import { Effect, Layer } from "effect"
 import * as FileStore from "../test/write-a-store/FileStore.ts"
 

@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
+import { OrganizationEvent } from "../src/access/ApiKeys.ts"
+import { DeviceEvent } from "../src/access/DeviceSecrets.ts"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/lock/LockEvent.ts"
 import { BulkEvent } from "../src/locks/BulkAddKeys.ts"
 import { RefusedUseEvent } from "../src/locks/RefusedUses.ts"
-import { LeaseEvent } from "../src/streams/Lease.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { PinEvent } from "../src/temp-key/PinAttempts.ts"
 import { SharedCredentialEvent } from "../src/temp-key/SharedCredential.ts"
 import { Principal } from "../src/values/Principal.ts"
@@ -24,7 +25,14 @@ const golden = readdirSync(new URL("golden/", import.meta.url)).map(
 const isLockEvent = ({ type }: StoredEvent): boolean => type in LockEvent.cases
 
 /** Events of other streams than those of locks. */
-const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent, LeaseEvent])
+const OtherEvent = Schema.Union([
+  BulkEvent,
+  SharedCredentialEvent,
+  PinEvent,
+  RefusedUseEvent,
+  OrganizationEvent,
+  DeviceEvent
+])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)
 
@@ -63,7 +71,8 @@ describe("a stored event", () => {
       ...SharedCredentialEvent.cases,
       ...PinEvent.cases,
       ...RefusedUseEvent.cases,
-      ...LeaseEvent.cases
+      ...OrganizationEvent.cases,
+      ...DeviceEvent.cases
     })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))

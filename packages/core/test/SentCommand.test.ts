@@ -2,20 +2,18 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
+import { answeredIn, outcomeOf, sentWith } from "../src/lock/DeviceEvents.ts"
 import { evolve, evolveStored, initial } from "../src/lock/LockAggregate.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
 import {
   type AnsweredCommand,
-  answeredIn,
   MOST_LATE,
   MOST_PENDING,
-  outcomeOf,
   RECENT_OUTCOMES,
   type SentCommand,
-  sentWith,
   withPending
 } from "../src/lock/SentCommand.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { created, type Fact, happened, lockUuid, millis } from "./scenario.ts"
 
 const stored = (fact: Fact, version: number, fields: Partial<StoredEvent> = {}): StoredEvent => ({

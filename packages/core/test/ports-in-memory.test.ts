@@ -1,15 +1,25 @@
 /** The in-memory ports pass the suites that every adapter passes; and the shadow does what a test tells it. */
 import { describe, expect, it } from "@effect/vitest"
-import { type DeviceCommand, type DeviceReport, DeviceShadow, EventStore, StoreUnavailable } from "@latchkey/core"
+import {
+  type DeviceCommand,
+  type DeviceReport,
+  DeviceShadow,
+  EventStore,
+  Presence,
+  ReadModel,
+  StoreUnavailable
+} from "@latchkey/core"
 import {
   deviceShadowSuite,
   eventStoreSuite,
   MemoryDeviceShadow,
   MemoryEventStore,
+  MemoryPresence,
   MemoryReadModel,
+  presenceSuite,
   readModelSuite
 } from "@latchkey/core/testing"
-import { Effect, Fiber, Layer, Stream } from "effect"
+import { type Context, Effect, Fiber, Layer, Stream } from "effect"
 
 eventStoreSuite("memory", MemoryEventStore.layer, {
   // Nothing outlives the process; this lets the suite's own part about reopening run.
@@ -27,7 +37,15 @@ eventStoreSuite("memory", MemoryEventStore.layer, {
     )
   })
 })
-readModelSuite("memory", MemoryReadModel.layer)
+/** Nothing outlives the process: whoever opens it has the same. */
+const placeOf = <Id, Port>(port: Context.Key<Id, Port>, layer: Layer.Layer<Id>) =>
+  Effect.map(Effect.provide(Effect.service(port), layer, { local: true }), (service) => {
+    const open = Layer.succeed(port, service)
+    return { open, reopen: open }
+  })
+
+readModelSuite("memory", placeOf(ReadModel, MemoryReadModel.layer))
+presenceSuite("memory", placeOf(Presence, MemoryPresence.layer))
 deviceShadowSuite("memory", MemoryDeviceShadow.layer, {
   acknowledge: (thing, commandId, outcome) =>
     MemoryDeviceShadow.ShadowControl.use((control) =>

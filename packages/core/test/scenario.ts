@@ -1,12 +1,13 @@
 /** Given what happened to a lock, when somebody asks, then this follows: how the tests of the rules are told. */
 import { expect } from "@effect/vitest"
-import { Result } from "effect"
+import { Result, Schema } from "effect"
 import type { DeviceCommand } from "../src/device/DeviceCommand.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import { decide, evolve, initial } from "../src/lock/LockAggregate.ts"
-import type { CommandContext, LockCommand, LockRequest, OpenDoor } from "../src/lock/LockCommand.ts"
+import { type CommandContext, type LockCommand, LockRequest, type Said } from "../src/lock/LockCommand.ts"
+import { type CommandRow, requests } from "../src/lock/LockCommands.ts"
 import type { LockRefused } from "../src/lock/LockError.ts"
-import type { LockEvent } from "../src/lock/LockEvent.ts"
+import type { LockEvent, LockEventType } from "../src/lock/LockEvent.ts"
 import type { TempKey } from "../src/lock/TempKey.ts"
 import type { Principal } from "../src/values/Principal.ts"
 
@@ -35,7 +36,16 @@ export const officeKey: TempKey = {
 type Without<A, K extends PropertyKey> = A extends unknown ? Omit<A, K> : never
 /** An event without what every event of the lock says. */
 export type Fact = Without<LockEvent, "lockId" | "uuid" | "lockUuid" | "timestamp">
-export type Request = Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }> | OpenDoor
+export type Request =
+  | Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>
+  | ({ readonly _tag: "OpenDoor" } & Said<"OpenDoor">)
+
+/** The request that leads to an event of this type, for tests in which it matters what happens and not how it is asked. */
+export const requestFor = (event: LockEventType, fields: object): Request => {
+  const [tag] = Object.entries<CommandRow>(requests).find(([_, row]) => row.event === event) ?? []
+  const request = Schema.decodeUnknownSync(LockRequest)({ ...fields, _tag: tag })
+  return request._tag === "BulkAddKeys" ? expect.fail(`No request leads to ${event}`) : request
+}
 
 /** The event of the lock that the fact is about. */
 export const happened = (fact: Fact, time = "08:00", uuid = lockUuid): LockEvent => {

@@ -1,13 +1,16 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring --no-parallel-scavenge
 /** The `latchkey` command. The only file that knows which adapters there are. */
+import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-import type { EventStore, ReadModel } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import type { EventStore, Presence, ReadModel } from "@latchkey/core"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { DeviceSecrets } from "@latchkey/core"
+import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
   InvalidConfig,
@@ -16,8 +19,7 @@ import {
   type ServerConfig,
   type SpacetimeConfig,
   type StoreConfig
-} from "./Config.ts"
-import { backup } from "./cli/backup.ts"
+} from "./cli/Config.ts"
 import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { explain } from "./cli/explain.ts"
@@ -26,15 +28,17 @@ import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
+import { storePackage } from "./cli/storePackage.ts"
 import type { StoreAdapters } from "./cli/withStore.ts"
-import { DeviceSecrets } from "./DeviceSecrets.ts"
 
 const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: boolean) =>
   spacetimedb !== undefined
     ? spacetimeStore(spacetimedb)
-    : store === "memory"
-      ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
-      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+    : typeof store === "object"
+      ? storePackage(store.package)
+      : store === "memory"
+        ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
+        : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
 const storeAdapters: StoreAdapters = {
   open: openStore,
@@ -57,7 +61,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
     Effect.map(({ Spacetime }) =>
       Layer.catch(
         Spacetime.layer(config),
-        ({ option, message }): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+        ({ option, message }): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
           Layer.unwrap(
             Effect.fail(
               new InvalidConfig({ variable: `LATCHKEY_SPACETIMEDB_${option.toUpperCase()}`, expected: message })
@@ -92,7 +96,7 @@ const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt
         mqtt._tag === "Own"
           ? Layer.provide(
               named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
-              DeviceSecrets.layer
+              deviceSecretsLayer
             )
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))

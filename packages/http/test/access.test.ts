@@ -2,7 +2,7 @@
 import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
 import { Effect, Layer } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { makeOperations } from "../src/Operations.ts"
+import { makeOperations } from "../src/operations/Operations.ts"
 import * as callers from "./harness/callers.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { furnishedLock, newLockId, stateOf, tempKey } from "./harness/locks.ts"

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import type { NewEvent } from "@latchkey/core"
+import type { NewEvent, ReadModel, StoredEvent } from "@latchkey/core"
 import { Effect } from "effect"
 
 /** A folder that goes with the scope. */
@@ -59,3 +59,24 @@ export const runChild = (
     child.on("close", () => resume(Effect.succeed(facts)))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
+
+type Model = ReadModel["Service"]
+
+/** How far a read model has come. */
+export const positionOf = (model: Model) => Effect.map(model.cursor, ({ position }) => position)
+
+/** Tells a read model of events that follow each other, a row for each; answers how far it has then come. */
+export const takeIn = Effect.fnUntraced(function* (model: Model, events: ReadonlyArray<StoredEvent>) {
+  const last = events.at(-1)
+  if (last !== undefined) {
+    yield* model.apply({
+      after: yield* model.cursor,
+      cursor: { format: 1, position: last.position, eventId: last.eventId },
+      put: events.map(({ position, type }) => ({ table: "events", key: `${position}`, value: type })),
+      remove: [],
+      list: [],
+      unlist: []
+    })
+  }
+  return yield* positionOf(model)
+})

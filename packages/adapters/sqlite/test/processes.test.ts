@@ -6,7 +6,7 @@ import { expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
-import { event, runChild, temporaryFolder } from "./fixture.ts"
+import { event, positionOf, runChild, takeIn, temporaryFolder } from "./fixture.ts"
 
 const TIMEOUT = 60_000
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
@@ -44,7 +44,7 @@ it.live(
         setTimeout(() => process.exit(), 1000)`
       const holder = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "-e", program])
       yield* Effect.promise(() => once(holder.stdout, "data"))
-      expect(yield* ReadModel.use((model) => model.checkpoint).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(0)
+      expect(yield* ReadModel.use(positionOf).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(0)
     }).pipe(Effect.scoped),
   TIMEOUT
 )
@@ -63,7 +63,7 @@ it.live(
       const { stored, shown } = yield* Effect.gen(function* () {
         const [store, readModel] = [yield* EventStore, yield* ReadModel]
         const stored = yield* store.readAll(0, 1_000_000)
-        return { stored, shown: yield* readModel.apply(stored) }
+        return { stored, shown: yield* takeIn(readModel, stored) }
       }).pipe(Effect.provide(Sqlite.layer({ folder })))
       expect(stored.map(({ position }) => position)).toEqual(oneTo(stored.length))
       expect(shown).toBe(stored.length)

@@ -23,7 +23,7 @@ import { explain, openDatabase, openToRead, WAL_BYTES } from "../src/Database.ts
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
 import { makeScrub } from "../src/Scrub.ts"
-import { event, runChild, temporaryFolder } from "./fixture.ts"
+import { event, positionOf, runChild, takeIn, temporaryFolder } from "./fixture.ts"
 
 const openStore = (folder: string) =>
   Effect.provide(
@@ -365,13 +365,13 @@ test(
 
 describe("the read model is made anew when", () => {
   const checkpoint = (folder: string) =>
-    ReadModel.use((model) => model.checkpoint).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
+    ReadModel.use(positionOf).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
 
   const projected = Effect.gen(function* () {
     const { folder } = yield* usedFolder
     yield* Effect.gen(function* () {
       const [store, model] = [yield* EventStore, yield* ReadModel]
-      expect(yield* model.apply(yield* store.readAll(0, 100))).toBe(50)
+      expect(yield* takeIn(model, yield* store.readAll(0, 100))).toBe(50)
     }).pipe(Effect.provide(Sqlite.layer({ folder })))
     expect(yield* checkpoint(folder)).toBe(50)
     return { folder, file: join(folder, "read-model.db") }
@@ -389,7 +389,7 @@ describe("the read model is made anew when", () => {
   test(
     "a newer Latchkey wrote it, or somebody took a table away",
     Effect.gen(function* () {
-      for (const sql of ["PRAGMA user_version = 99", "DROP TABLE known_users", "DELETE FROM checkpoint"]) {
+      for (const sql of ["PRAGMA user_version = 99", "DROP TABLE rows", "DELETE FROM cursor"]) {
         const { folder, file } = yield* projected
         const db = new DatabaseSync(file)
         db.exec(sql)
@@ -405,17 +405,15 @@ describe("the read model is made anew when", () => {
       const { folder, file } = yield* projected
       yield* Effect.gen(function* () {
         const [store, model] = [yield* EventStore, yield* ReadModel]
-        // Behind the page with the schema and the checkpoint, which are read already.
+        // Behind the page with the schema and the cursor, which are read already.
         const db = new DatabaseSync(file)
-        const page = Number(
-          db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_known_users_1'").get()?.rootpage
-        )
+        const page = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'rows'").get()?.rootpage)
         db.close()
         writeSync(openSync(file, "r+"), Buffer.alloc(4096, 0xff), 0, undefined, (page - 1) * 4096)
-        expect(yield* Effect.flip(model.isKnownUser("ann"))).toMatchObject({ _tag: "ReadModelUnavailable" })
-        expect(yield* model.checkpoint).toBe(0)
-        expect(yield* model.apply(yield* store.readAll(0, 100))).toBe(50)
-        expect(yield* model.isKnownUser("ann")).toBe(false)
+        expect(yield* Effect.flip(model.get("users", ["ann"]))).toMatchObject({ _tag: "ReadModelUnavailable" })
+        expect(yield* positionOf(model)).toBe(0)
+        expect(yield* takeIn(model, yield* store.readAll(0, 100))).toBe(50)
+        expect(yield* model.get("users", ["ann"])).toEqual([])
       }).pipe(Effect.provide(Sqlite.layer({ folder })))
     })
   )
@@ -426,10 +424,10 @@ describe("the read model is made anew when", () => {
       const { folder, file } = yield* projected
       yield* Effect.gen(function* () {
         const model = yield* ReadModel
-        expect(yield* model.checkpoint).toBe(50)
+        expect(yield* positionOf(model)).toBe(50)
         for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
         expect(yield* checkpoint(folder)).toBe(0)
-        while ((yield* model.checkpoint) > 0) yield* Effect.sleep(20)
+        while ((yield* positionOf(model)) > 0) yield* Effect.sleep(20)
       }).pipe(Effect.provide(Sqlite.layer({ folder })))
     })
   )
@@ -442,7 +440,7 @@ test(
     const file = join(folder, "read-model.db")
     const fill = Effect.gen(function* () {
       const [store, model] = [yield* EventStore, yield* ReadModel]
-      yield* model.apply(yield* store.readAll(0, 100))
+      yield* takeIn(model, yield* store.readAll(0, 100))
     }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
     yield* fill
     yield* Effect.gen(function* () {
@@ -452,8 +450,8 @@ test(
       for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true })
       yield* fill
       writeSync(handle, Buffer.alloc(size - 4096, 0xff), 0, undefined, 4096)
-      yield* Effect.exit(model.isKnownUser("ann"))
-      expect(yield* model.checkpoint).toBe(50)
+      yield* Effect.exit(model.get("users", ["ann"]))
+      expect(yield* positionOf(model)).toBe(50)
     }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
   })
 )
@@ -462,10 +460,10 @@ describe("a read model that was made from another log is made anew", () => {
   const project = (folder: string, events: number) =>
     Effect.gen(function* () {
       const [store, model] = [yield* EventStore, yield* ReadModel]
-      expect(yield* model.apply(yield* store.readAll(0, events))).toBe(events)
+      expect(yield* takeIn(model, yield* store.readAll(0, events))).toBe(events)
     }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
   const fileOf = (folder: string) => join(folder, "read-model.db")
-  const checkpointOf = Effect.flatMap(ReadModel, (model) => model.checkpoint)
+  const checkpointOf = Effect.flatMap(ReadModel, positionOf)
 
   test(
     "when the server starts",
@@ -566,12 +564,12 @@ describe("a log that is not the one that was there", () => {
         const { folder, file } = yield* usedFolder
         yield* Effect.gen(function* () {
           const [store, model] = [yield* EventStore, yield* ReadModel]
-          yield* model.apply(yield* store.readAll(0, 100))
+          yield* takeIn(model, yield* store.readAll(0, 100))
         }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
         rmSync(join(folder, "latchkey.witness"))
         if (spoilt) {
           const db = new DatabaseSync(join(folder, "read-model.db"))
-          db.exec("DROP TABLE known_users")
+          db.exec("DROP TABLE rows")
           db.close()
         }
         put("none", file)
@@ -586,13 +584,11 @@ describe("a log that is not the one that was there", () => {
       const { folder, file } = yield* usedFolder
       yield* Effect.gen(function* () {
         const [store, model] = [yield* EventStore, yield* ReadModel]
-        yield* model.apply(yield* store.readAll(0, 100))
+        yield* takeIn(model, yield* store.readAll(0, 100))
       }).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
       put(yield* other, file)
       expect(
-        yield* ReadModel.use((model) => model.checkpoint).pipe(
-          Effect.provide(Sqlite.layer({ folder, restored: true }), { local: true })
-        )
+        yield* ReadModel.use(positionOf).pipe(Effect.provide(Sqlite.layer({ folder, restored: true }), { local: true }))
       ).toBe(0)
     })
   )
@@ -647,18 +643,16 @@ test(
     const { folder } = yield* usedFolder
     yield* Effect.gen(function* () {
       const [store, model] = [yield* EventStore, yield* ReadModel]
-      yield* model.apply(yield* store.readAll(0, 100))
+      yield* takeIn(model, yield* store.readAll(0, 100))
       let last = 50
       const busy = Effect.gen(function* () {
         yield* store.append("busy", last - 50, [event()])
-        last = yield* model.apply(yield* store.readAll(last, 100))
+        last = yield* takeIn(model, yield* store.readAll(last, 100))
       }).pipe(Effect.forever, Effect.forkScoped)
       yield* busy
       for (let times = 0; times < 20; times++) {
         const before = last
-        const seen = yield* ReadModel.use((beside) => beside.checkpoint).pipe(
-          Effect.provide(Sqlite.layer({ folder }), { local: true })
-        )
+        const seen = yield* ReadModel.use(positionOf).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
         expect(seen).toBeGreaterThanOrEqual(before)
       }
     }).pipe(Effect.provide(Sqlite.layer({ folder })), Effect.scoped)

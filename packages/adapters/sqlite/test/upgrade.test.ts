@@ -1,13 +1,14 @@
 /** Files of former versions are opened, and go on. */
-import { readFileSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it } from "@effect/vitest"
-import { EventStore, ReadModel } from "@latchkey/core"
-import { Effect, Option } from "effect"
+import { EventStore, lookups, Presence, ReadModel, rebuild } from "@latchkey/core"
+import { Effect, Layer, Option } from "effect"
 import { openDatabase } from "../src/Database.ts"
 import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
+import { migrations as readModelMigrations } from "../src/ReadModelFile.ts"
 import * as Sqlite from "../src/Sqlite.ts"
 import { event, temporaryFolder } from "./fixture.ts"
 
@@ -59,15 +60,60 @@ it.live("a log and a read model of the first version keep what they hold, what w
       expect(before).not.toHaveProperty("acceptedAt")
       expect(after).toMatchObject({ eventId, data, principal, commandId, acceptedAt: expect.any(Number) })
       // Rows are made from the log again; what was heard of devices is nowhere else.
-      expect(yield* readModel.checkpoint).toBe(0)
-      const created = { lockId: 7, uuid: "thing", ownerId: "ada", timestamp: "2026-01-01T00:00:00.000Z" }
-      yield* readModel.apply([
-        { ...event(), type: "LockCreated", data: created, streamId: "lock-7", version: 1, position: 1 }
-      ])
-      expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true, lastSeen: 1_700_000_000_000 }])
-      yield* readModel.reportDevice("thing", false, 1_600_000_000_000)
-      expect(yield* readModel.devicesOwnedBy("ada")).toMatchObject([{ online: true }])
+      expect(yield* readModel.cursor).toEqual({ format: 0, position: 0, eventId: "" })
+      const presence = yield* Presence
+      const connected = new Map([["thing", { online: true, since: 1_700_000_000_000, lastSeen: 1_700_000_000_000 }]])
+      expect(yield* presence.of(["thing"])).toEqual(connected)
+      yield* presence.report({ thing: "thing", online: false, at: 1_600_000_000_000 })
+      expect(yield* presence.of(["thing"])).toEqual(connected)
     }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)
+
+const ofFirstEdition = (folder: string, position: number, eventId: string) => {
+  const rows = openDatabase(join(folder, "read-model.db"), {
+    synchronous: "OFF",
+    migrations: readModelMigrations.slice(0, 4),
+    busyTimeout: 0
+  })
+  rows.exec("INSERT INTO device_state VALUES (7, 'thing', 'thing', NULL, 'ada', 'org', 0, 0, 'LockCreated', 1)")
+  rows.exec("INSERT INTO temp_keys VALUES ('key', 7); INSERT INTO known_users VALUES ('ada')")
+  rows.exec("INSERT INTO devices VALUES ('silent', NULL, NULL, 5), ('thing', 1, 10, 20)")
+  rows.prepare("UPDATE checkpoint SET position = ?, event_id = ?").run(position, eventId)
+  rows.close()
+}
+
+it.live("a read model of the first edition is made again; what was heard of devices stays", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const created = { lockId: 7, uuid: "thing", ownerId: "ada", timestamp: "2026-01-01T00:00:00.000Z" }
+    const first = { ...event(created), type: "LockCreated" }
+    yield* EventStore.use((store) => store.append("lock-7", 0, [first])).pipe(
+      Effect.provide(Sqlite.layer({ folder }), { local: true })
+    )
+    rmSync(join(folder, "read-model.db"))
+    ofFirstEdition(folder, 1, first.eventId)
+    yield* Effect.gen(function* () {
+      const [readModel, presence] = [yield* ReadModel, yield* Presence]
+      // Core empties it, because no rows that it knows have this format.
+      expect(yield* readModel.cursor).toEqual({ format: 0, position: 1, eventId: first.eventId })
+      expect(yield* rebuild).toBe(1)
+      expect(yield* lookups(readModel).devicesOwnedBy("ada")).toMatchObject([{ lockId: 7, orgId: null }])
+      expect(yield* presence.of(["thing", "silent", "nobody"])).toEqual(
+        new Map([
+          ["silent", { online: false, since: undefined, lastSeen: 5 }],
+          ["thing", { online: true, since: 10, lastSeen: 20 }]
+        ])
+      )
+    }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)
+
+it.live("a read model of the first edition still tells that its log is not this one", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    ofFirstEdition(folder, 3, "event-3")
+    expect((yield* Effect.flip(Layer.build(Sqlite.layer({ folder })))).message).toContain("event 3 at least")
   }).pipe(Effect.scoped)
 )
 

@@ -31,10 +31,21 @@ export type DeviceCommand = typeof DeviceCommand.Type
 
 export type DeviceCommandType = DeviceCommand["_tag"]
 
+/** How a command ended: `expired` is one that the device saw too late to run it. */
+export const CommandOutcome = Schema.Literals(["done", "failed", "expired"])
+export type CommandOutcome = typeof CommandOutcome.Type
+
 /** How long a device may still open after it was asked to, in milliseconds. */
 export const OPEN_EXPIRES_AFTER = 10_000
 /** How long a device may still write a key after it was asked to, in milliseconds. */
 export const WRITE_EXPIRES_AFTER = 60_000
+/** How long a device may carry a command out after it was asked for, in milliseconds; without a limit, as long as it takes. */
+export const LIFETIMES: { readonly [Type in DeviceCommandType]: number | undefined } = {
+  AddKey: undefined,
+  RemoveKey: undefined,
+  WriteKey: WRITE_EXPIRES_AFTER,
+  OpenLock: OPEN_EXPIRES_AFTER
+}
 /** Most bytes that `desired` and `reported` of a shadow may hold together, as AWS limits it. */
 export const SHADOW_LIMIT = 8192
 

@@ -2,45 +2,60 @@
 import { Result } from "effect"
 import { isOrganization, isUser, type Principal } from "../values/Principal.ts"
 import type { Lock } from "./Lock.ts"
-import type { LockCommand, LockRequest } from "./LockCommand.ts"
+import { type commandTable, type Right, rowOf } from "./LockCommands.ts"
 import { AccessDenied } from "./LockError.ts"
 
-/** Questions about one lock. */
-export type LockQuestion =
-  | "basic-info"
-  | "details"
-  | "residents"
-  | "events"
-  | "temp-keys"
-  | "bulk-add-keys"
-  | "explain"
-  | "simulate-update-temp-key"
+/** Questions about one lock, and who may ask them. */
+const questions = {
+  "basic-info": "holder",
+  details: "owner",
+  residents: "owner",
+  events: "owner",
+  "temp-keys": "owner",
+  "bulk-add-keys": "owner",
+  explain: "owner",
+  "simulate-update-temp-key": "owner"
+} as const satisfies { readonly [question: string]: Right }
+export type LockQuestion = keyof typeof questions
 
 /** Whether the principal may ask this of the lock. The lock is there: what is asked of no lock is refused as not found. */
 export const permit = (
   principal: Principal,
   lock: Lock,
-  action: LockRequest["_tag"] | LockCommand["_tag"] | LockQuestion
+  action: keyof typeof commandTable | LockQuestion
 ): Result.Result<void, AccessDenied> => {
-  if (action === "RecordOutcome") return principal._tag === "System" ? allowed : denied(action, "a device's own report")
-  // Whoever holds a temp key may try to open with it; the key's own rules decide.
-  if (principal._tag === "Super" || principal._tag === "System" || action === "OpenWithTempKey") return allowed
-  const isItsOrganization = isOrganization(principal, lock.orgId)
-  const isOwner = isUser(principal, lock.ownerId)
-  switch (action) {
-    case "ChangeLockUuid":
-      return denied(action, "a super key")
-    case "SetOrganization":
-    case "UseTempKey":
-      return isItsOrganization ? allowed : denied(action, "an API key of the lock's organization")
-    case "OpenLock":
-    case "basic-info":
-      return isItsOrganization || isOwner || holdsKey(principal, lock)
-        ? allowed
-        : denied(action, "the owner, a key holder or the organization of the lock")
-    default:
-      return isItsOrganization || isOwner ? allowed : denied(action, "the owner or the organization of the lock")
+  const right = isQuestion(action) ? questions[action] : rowOf(action).who
+  return isGranted(right, principal, lock) ? allowed : denied(action, needed[right])
+}
+
+const isQuestion = (action: string): action is LockQuestion => Object.hasOwn(questions, action)
+
+const isGranted = (right: Right, principal: Principal, lock: Lock): boolean => {
+  if (principal._tag === "System") return true
+  switch (right) {
+    case "anyone":
+      return true
+    case "device":
+      return false
+    case "operator":
+      return principal._tag === "Super"
+    case "organization":
+      return principal._tag === "Super" || isOrganization(principal, lock.orgId)
+    case "owner":
+      return isGranted("organization", principal, lock) || isUser(principal, lock.ownerId)
+    case "holder":
+      return isGranted("owner", principal, lock) || lock.keys.some((key) => isUser(principal, key.userId))
   }
+}
+
+/** What each right takes, in the words of a refusal. */
+const needed: { readonly [Granted in Right]: string } = {
+  owner: "the owner or the organization of the lock",
+  holder: "the owner, a key holder or the organization of the lock",
+  organization: "an API key of the lock's organization",
+  operator: "a super key",
+  anyone: "nothing",
+  device: "a device's own report"
 }
 
 /** Whether the principal may create a lock for this owner: users only for themselves, guests and nobody not at all. */
@@ -72,5 +87,3 @@ const allowed: Result.Result<void, never> = Result.succeed(undefined)
 
 const denied = (action: string, needed: string): Result.Result<never, AccessDenied> =>
   Result.fail(new AccessDenied({ action, needed }))
-
-const holdsKey = (principal: Principal, lock: Lock): boolean => lock.keys.some((key) => isUser(principal, key.userId))

@@ -1,11 +1,13 @@
 /** The lock as an aggregate: `initial`, `evolve`, `decide`. Pure: time, ids and caller come in with the command. */
 import { HashMap, HashSet, Option, Result } from "effect"
 import { type DeviceCommand, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
+import { answeredIn, outcomeOf, sentWith } from "./DeviceEvents.ts"
 import { type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"
-import { BOUNDS, type LockCommand } from "./LockCommand.ts"
+import type { CommandOf, LockCommand } from "./LockCommand.ts"
+import { type CommandRow, commandTable } from "./LockCommands.ts"
 import {
   EmptyWhitelist,
   EmptyWindow,
@@ -26,7 +28,8 @@ import {
   UuidUnchanged
 } from "./LockError.ts"
 import { fromStored, type LockEvent } from "./LockEvent.ts"
-import { answeredIn, outcomeOf, RECENT_OUTCOMES, sentWith, withPending } from "./SentCommand.ts"
+import { BOUNDS } from "./RequestFields.ts"
+import { RECENT_OUTCOMES, withPending } from "./SentCommand.ts"
 import { admits, canonical, changed, changesTo, flawOf, statusAt, type TempKey } from "./TempKey.ts"
 
 /** Before its first event a lock does not exist. */
@@ -93,11 +96,20 @@ export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefin
 
 /**
  * The lock after an event as it is stored: with the command that the shadow accepted, if it tells of one. An event of a
- * later Latchkey means nothing to this one, but it is a version of the stream.
+ * later Latchkey means nothing to this one, but it is a version of the stream, and has its time.
  */
-export const evolveStored = (lock: Lock | undefined, stored: StoredEvent): Lock | undefined => {
-  const event = fromStored(stored)
-  const next = Option.isSome(event) ? evolve(lock, event.value) : lock
+export const evolveStored = (lock: Lock | undefined, stored: StoredEvent): Lock | undefined =>
+  evolveDecoded(lock, stored, fromStored(stored))
+
+/** The same, of an event that was decoded, or was found not to be understood. */
+export const evolveDecoded = (
+  lock: Lock | undefined,
+  stored: StoredEvent,
+  event: Option.Option<LockEvent>
+): Lock | undefined => {
+  const next = Option.isSome(event)
+    ? evolve(lock, event.value)
+    : lock && { ...lock, changedAt: Math.max(lock.changedAt, stored.at) }
   if (next === undefined) return undefined
   const sent = sentWith(stored)
   if (sent === undefined) return next.version === stored.version ? next : { ...next, version: stored.version }
@@ -324,23 +336,19 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
 export const recordedAt = (lock: Lock | undefined, { at }: Pick<LockCommand, "at">): number =>
   lock === undefined ? at : Math.max(at, lock.changedAt)
 
-/** Whether events keep their meaning whatever is appended before them that may pass; a use does not: it counts. */
-export const mayBePassed = (events: ReadonlyArray<LockEvent>): boolean =>
-  events.every((event) => event._tag !== "TempKeyUsed")
-
-/** Events that change neither who may do what with the hardware, nor which hardware it is, nor what is on it. */
-const passing: ReadonlySet<LockEvent["_tag"]> = new Set([
-  "ResidentAdded",
-  "ResidentRemoved",
-  "TempKeyCreated",
-  "TempKeyUpdated",
-  "TempKeyUsed",
-  "TempKeyDeleted",
-  "CommandOutcomeReported"
-])
+/** Events of commands that may pass a device command of which it is not known what became. */
+const passing: ReadonlySet<string> = new Set(
+  Object.values<CommandRow>(commandTable).flatMap(({ event, passes }) => (passes === true ? event : []))
+)
 
 /** Whether events can change neither the permission nor the outcome of a device command that was decided before them. */
 export const mayPass = (events: ReadonlyArray<LockEvent>): boolean => events.every(({ _tag }) => passing.has(_tag))
+
+/**
+ * Whether events keep their meaning whatever is appended before them that may pass. Those that may pass do not: what
+ * passes them may be of their own kind, and uses count.
+ */
+export const mayBePassed = (events: ReadonlyArray<LockEvent>): boolean => events.every(({ _tag }) => !passing.has(_tag))
 
 /**
  * Who a command is put down to on the wire: the user if there is one, else the organization; `*` is the operator. It is a
@@ -361,7 +369,6 @@ export const actorOf = (principal: Principal): string => {
   }
 }
 
-type CommandOf<Tag extends LockCommand["_tag"]> = Extract<LockCommand, { readonly _tag: Tag }>
 type EventOf<Tag extends LockEvent["_tag"]> = Extract<LockEvent, { readonly _tag: Tag }>
 
 const accept = (event: LockEvent, device?: DeviceCommand): Result.Result<Decision, never> =>

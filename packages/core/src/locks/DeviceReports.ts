@@ -1,17 +1,26 @@
-/** What devices say, taken in: presence into the read model, outcomes of commands into the history of their lock. */
+/** What devices say, taken in: presence, and outcomes of commands into the history of their lock. */
 import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
+import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
+import { sentWith } from "../lock/DeviceEvents.ts"
 import { lockOfStream } from "../lock/Lock.ts"
-import { type SentCommand, sentWith } from "../lock/SentCommand.ts"
+import type { SentCommand } from "../lock/SentCommand.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
-import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { commit, find } from "../streams/Reservations.ts"
 import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
-export type ReportError = ExecuteError | StoreUnavailable | ShadowUnavailable | ReadModelUnavailable
+export type ReportError =
+  | ExecuteError
+  | StoreUnavailable
+  | ShadowUnavailable
+  | ReadModelUnavailable
+  | PresenceUnavailable
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
 
@@ -40,20 +49,25 @@ export class DeviceReports extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
-      const readModel = yield* ReadModel
+      const { lockOfThing } = lookups(yield* ReadModel)
+      const presence = yield* Presence
       const repository = yield* LockRepository
       const locks = yield* Locks
       const projector = yield* Projector
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
-        const settlement = yield* store.commit(commandId, thing)
+        const known = yield* find(store, commandId)
+        // Whichever attempt is open: no earlier one can have reached the device. Other things prove nothing.
+        if (known._tag === "Prepared" && known.reservation.thing !== thing) return undefined
+        const settlement = known._tag === "Prepared" ? yield* commit(store, known.reservation) : known
         if (settlement._tag === "Discarded") return undefined
         // The event that the device carries out is the last of its append.
-        const [event] = yield* store.readAll(settlement.position - 1, 1)
-        const lockId = event && lockOfStream(event.streamId)
+        const { streamId, version } = settlement
+        const [event] = yield* store.read(streamId, version - 1, 1)
+        const lockId = lockOfStream(streamId)
         const sent = event && sentWith(event)
-        return lockId === undefined || sent === undefined ? undefined : { lockId, sent }
+        return lockId === undefined || sent?.thing !== thing ? undefined : { lockId, sent }
       })
 
       /** By the lock: for a device that answers days later, when the store has forgotten how its command was settled. */
@@ -61,7 +75,7 @@ export class DeviceReports extends Context.Service<
         // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
         if (!(yield* projector.catchUp(CATCH_UP)))
           return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        const lockId = Option.getOrUndefined(yield* readModel.lockOfThing(thing))
+        const lockId = Option.getOrUndefined(yield* lockOfThing(thing))
         if (lockId === undefined) return undefined
         const { loaded, fresh } = yield* repository.load(lockId)
         if (!fresh) yield* repository.refresh(loaded)
@@ -104,9 +118,9 @@ export class DeviceReports extends Context.Service<
       const take = (report: DeviceReport): Effect.Effect<void, ReportError> => {
         switch (report._tag) {
           case "Presence":
-            return readModel.reportDevice(report.thing, report.online, report.at)
+            return presence.report(report)
           case "State":
-            return readModel.reportDevice(report.thing, undefined, report.at)
+            return presence.report({ thing: report.thing, at: report.at })
           case "CommandOutcome":
             return takeOutcome(report)
         }

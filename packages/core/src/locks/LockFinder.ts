@@ -2,9 +2,10 @@
 import { Duration, Effect, Option, Semaphore } from "effect"
 import { lockOfStream } from "../lock/Lock.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
-import { EventStore, type StoredEvent } from "../streams/OldEventStore.ts"
+import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 
@@ -13,12 +14,12 @@ const CATCH_UP = Duration.seconds(1)
 
 /** Looks up the lock by the uuid of a temp key; none when no lock ever had it. */
 export const lockFinder = Effect.gen(function* () {
-  const readModel = yield* ReadModel
+  const { lockOfTempKey } = lookups(yield* ReadModel)
   const projector = yield* Projector
   const searchLog = yield* logSearch
 
   return Effect.fnUntraced(function* (tempKeyUuid: string) {
-    const known = readModel.lockOfTempKey(tempKeyUuid)
+    const known = lockOfTempKey(tempKeyUuid)
     const answered = yield* known.pipe(
       // What it knows stays true. What it does not know may be on its way.
       Effect.flatMap((found) =>
@@ -39,7 +40,7 @@ export const lockFinder = Effect.gen(function* () {
   })
 })
 
-/** Reads every event of the log once, however many keys are asked for, and keeps only which lock had which key first. */
+/** Reads every event of locks once, however many keys are asked for, and keeps only which lock had which key first. */
 const logSearch = Effect.gen(function* () {
   const store = yield* EventStore
   const oneAtATime = yield* Semaphore.make(1)
@@ -55,7 +56,7 @@ const logSearch = Effect.gen(function* () {
   }
   const readOn = Effect.suspend(() =>
     forEachPaged(
-      (after, limit) => store.readAll(after, limit),
+      (after, limit) => store.feed(after, limit, { category: "lock" }),
       (event) => event.position,
       take,
       position

@@ -6,12 +6,12 @@
 import { Context, Effect, Layer, Option, Result } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
 import { streamOfLock } from "../lock/Lock.ts"
-import type { OpenDoor } from "../lock/LockCommand.ts"
+import type { CommandOf } from "../lock/LockCommand.ts"
 import type { LockNotFound, TempKeyNotValid, TooManyOpenings } from "../lock/LockError.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { type ExecuteError, Locks } from "../locks/Locks.ts"
 import { presence } from "../locks/Presence.ts"
-import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { earlierTry, type RequestReceipt } from "../streams/Receipts.ts"
 import type { Principal } from "../values/Principal.ts"
 import { GuestOpenings } from "./GuestOpenings.ts"
@@ -97,7 +97,7 @@ export class SharedDoors extends Context.Service<
         context: SharedContext,
         { uuid, grantedBy }: SharedCredential,
         { id: doorId, lockId }: Door,
-        by: OpenDoor["by"]
+        by: CommandOf<"OpenDoor">["by"]
       ) {
         const { commandId, at, principal, receipt } = context
         const open = locks.execute({

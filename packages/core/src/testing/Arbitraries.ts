@@ -2,14 +2,15 @@
  * Random commands, histories and temp keys for property tests. Users, keys and instants come from small pools, so that
  * they meet: slots are taken, limits are reached, and windows end at the very millisecond of a command.
  */
-import { Arbitrary, Result, Schema } from "effect"
+import { Arbitrary, Result, Schema, SchemaAST, Struct } from "effect"
+import { CommandOutcome } from "../device/DeviceCommand.ts"
 import { streamOfLock } from "../lock/Lock.ts"
 import { decide, evolve, initial } from "../lock/LockAggregate.ts"
-import type { LockCommand, LockRequest } from "../lock/LockCommand.ts"
+import { CommandBody, type LockCommand, LockRequest } from "../lock/LockCommand.ts"
+import { commandTable, type LockCommandType, requests } from "../lock/LockCommands.ts"
 import { type LockEvent, toStored } from "../lock/LockEvent.ts"
-import { CommandOutcome } from "../lock/SentCommand.ts"
 import type { TempKey } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 
@@ -30,20 +31,20 @@ const User = Schema.Literals([ALICE, BOB, CAROL])
 const UserInAnyCase = Schema.Literals([ALICE, BOB, CAROL, ALICE.toUpperCase()])
 const TempKeyUuid = Schema.Literals([FIRST_KEY, SECOND_KEY, FIRST_KEY.toUpperCase()])
 const KeyUuid = Schema.Literals(["key-1", "key-2", "key-🔑"])
-const Slot = Schema.optionalKey(Schema.Literals([1, 2, 3]))
+const Slot = Schema.Literals([1, 2, 3])
 const Hardware = Schema.Literals([
   "dddddddd-0000-4000-8000-000000000001",
   "dddddddd-0000-4000-8000-000000000002",
   "DDDDDDDD-0000-4000-8000-000000000001"
 ])
 const Organization = Schema.Literals(["org-1", "org-2"])
-const Email = Schema.optionalKey(Schema.Literals(["a@example.org", "b@example.org"]))
-const Phone = Schema.optionalKey(Schema.Literals(["+49 30 1", "+49 30 2"]))
+const Email = Schema.Literals(["a@example.org", "b@example.org"])
+const Phone = Schema.Literals(["+49 30 1", "+49 30 2"])
 const Begin = Schema.Literals([-HOUR, 0, MINUTE, 10 * MINUTE].map((offset) => instantOf(START + offset)))
 const End = Schema.Literals([MINUTE, 10 * MINUTE, HOUR, 24 * HOUR].map((offset) => instantOf(START + offset)))
 const Uses = Schema.NullOr(Schema.Literals([1, 2]))
 const Mode = Schema.Literals(["public", "user-whitelist"])
-const Guests = Schema.Array(UserInAnyCase).check(Schema.isMaxLength(2))
+const Guests = Schema.Array(UserInAnyCase).check(Schema.isMinLength(1), Schema.isMaxLength(2))
 
 const keyInSlot = <const N extends 1 | 2>(n: N) =>
   Schema.Struct({ uuid: Schema.Literal(`key-${n}`), indexNumber: Schema.Literal(n), userId: Schema.optionalKey(User) })
@@ -60,67 +61,35 @@ const Weekly = Schema.Struct({
   ])
 })
 
-const CreateLock = Schema.TaggedStruct("CreateLock", {
-  index: Schema.Literals([1, 2]),
-  uuid: Hardware,
-  serialNumber: Schema.optionalKey(Schema.Literal("SN-1")),
-  vendorName: Schema.optionalKey(Schema.Literal("Acme")),
-  ownerId: Schema.optionalKey(User),
-  keys: Schema.Union([Schema.Tuple([]), Schema.Tuple([keyInSlot(1)]), Schema.Tuple([keyInSlot(1), keyInSlot(2)])])
-})
-
-const keyTerms = {
-  tempKeyUuid: TempKeyUuid,
+/** What is asked of locks, by the name of the field: where a field is not here, anything that its schema allows. */
+const pools: { readonly [field: string]: Schema.Constraint } = {
   accessMode: Mode,
   allowedUserIds: Guests,
+  credentialUuid: Schema.Literal("eeeeeeee-0000-4000-8000-000000000003"),
+  description: Schema.Literal("for the plumber"),
+  doorId: Schema.Literals([1, 2]),
+  email: Email,
+  index: Schema.Literals([1, 2]),
+  keyIndexNumber: Slot,
+  keyUuid: KeyUuid,
+  keys: Schema.Union([Schema.Tuple([]), Schema.Tuple([keyInSlot(1)]), Schema.Tuple([keyInSlot(1), keyInSlot(2)])]),
+  maxUses: Schema.Literals([1, 2]),
+  name: Schema.Literal("Ada"),
+  newUuid: Hardware,
+  orgId: Organization,
+  ownerId: User,
+  phoneNumber: Phone,
+  reason: Schema.Literal("delivery"),
+  requestId: Schema.Literal("request-1"),
+  schedule: Weekly,
+  serialNumber: Schema.Literal("SN-1"),
+  tempKeyUuid: TempKeyUuid,
+  userId: UserInAnyCase,
+  uuid: Hardware,
   validFrom: Begin,
   validUntil: End,
-  maxUses: Schema.optionalKey(Uses),
-  description: Schema.optionalKey(Schema.Literal("for the plumber"))
-}
-const CreateTempKey = Schema.TaggedStruct("CreateTempKey", keyTerms)
-
-const Request = Schema.Union([
-  CreateLock,
-  Schema.TaggedStruct("AddKey", { keyUuid: KeyUuid, keyIndexNumber: Slot, userId: Schema.optionalKey(User) }),
-  Schema.TaggedStruct("RemoveKey", { keyUuid: Schema.optionalKey(KeyUuid), keyIndexNumber: Slot }),
-  Schema.TaggedStruct("WriteKey", { keyUuid: KeyUuid, keyIndexNumber: Slot }),
-  Schema.TaggedStruct("OpenLock", {
-    requestId: Schema.optionalKey(Schema.Literal("request-1")),
-    reason: Schema.optionalKey(Schema.Literal("delivery"))
-  }),
-  Schema.TaggedStruct("SetOwner", { userId: User }),
-  Schema.TaggedStruct("SetOrganization", { orgId: Organization }),
-  Schema.TaggedStruct("ChangeLockUuid", { newUuid: Hardware }),
-  Schema.TaggedStruct("AddResident", {
-    name: Schema.Literal("Ada"),
-    email: Email,
-    phoneNumber: Phone,
-    userId: Schema.optionalKey(User)
-  }),
-  Schema.TaggedStruct("RemoveResident", { email: Email, phoneNumber: Phone, userId: Schema.optionalKey(User) }),
-  CreateTempKey,
-  Schema.TaggedStruct("CreateTempKey", { ...keyTerms, schedule: Weekly }),
-  Schema.TaggedStruct("UpdateTempKey", {
-    tempKeyUuid: TempKeyUuid,
-    validFrom: Schema.optionalKey(Begin),
-    validUntil: Schema.optionalKey(End),
-    maxUses: Schema.optionalKey(Uses),
-    allowedUserIds: Schema.optionalKey(Guests),
-    accessMode: Schema.optionalKey(Mode),
-    schedule: Schema.optionalKey(Schema.NullOr(Weekly))
-  }),
-  Schema.TaggedStruct("DeleteTempKey", { tempKeyUuid: TempKeyUuid }),
-  Schema.TaggedStruct("UseTempKey", { tempKeyUuid: TempKeyUuid, userId: Schema.optionalKey(UserInAnyCase) }),
-  Schema.TaggedStruct("OpenWithTempKey", { tempKeyUuid: TempKeyUuid, userId: Schema.optionalKey(UserInAnyCase) })
-])
-
-/** Whatever may be asked of a lock in one command. */
-export const lockRequest: Arbitrary.Arbitrary<Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>> =
-  Arbitrary.schema(Request)
-
-/** What devices have recorded: also of commands that nobody sent. */
-const RecordOutcome = Schema.TaggedStruct("RecordOutcome", {
+  vendorName: Schema.Literal("Acme"),
+  /** What devices have recorded: also of commands that nobody sent. */
   answered: Schema.Struct({
     commandId: Schema.Literals(["command-2", "command-3"]),
     type: Schema.Literals(["AddKey", "OpenLock"]),
@@ -132,8 +101,33 @@ const RecordOutcome = Schema.TaggedStruct("RecordOutcome", {
     reportedAt: Schema.Literals([START - HOUR, START + SECOND]),
     detail: Schema.optionalKey(Schema.Literal("the bolt is 🔩"))
   })
-})
-const anything = Arbitrary.schema(Schema.Union([...Request.members, RecordOutcome]))
+}
+
+/** What commands of these types say. */
+const bodiesOf = (...tags: ReadonlyArray<LockCommandType>) =>
+  Arbitrary.filter(Arbitrary.schema(Schema.Union(tags.map(pooled))), isSingle)
+
+const pooled = (tag: LockCommandType): Schema.Constraint => {
+  const fields = Object.entries<Schema.Constraint>(commandTable[tag].request).map(([name, field]) => {
+    const pool = pools[name]
+    if (pool === undefined) return [name, field] as const
+    const nullable = Schema.is(field)(null) ? Schema.NullOr(pool) : pool
+    return [name, SchemaAST.isOptional(field.ast) ? Schema.optionalKey(nullable) : nullable] as const
+  })
+  return Schema.TaggedStruct(tag, Object.fromEntries(fields))
+}
+
+const isBody = Schema.is(CommandBody)
+const isSingle = (body: unknown) => isBody(body) && body._tag !== "BulkAddKeys"
+const singles = Struct.keys(commandTable).filter((tag) => tag !== "BulkAddKeys")
+
+/** Whatever may be asked of a lock in one command. */
+export const lockRequest = Arbitrary.filter(
+  bodiesOf(...singles.filter((tag) => tag in requests)),
+  Schema.is(LockRequest)
+)
+/** The same, and what only Latchkey itself asks. Temp keys are asked for, and used, more often than all else. */
+const anything = bodiesOf(...singles, "CreateTempKey", "OpenWithTempKey")
 
 /** Everybody who may ask. */
 export const principal: Arbitrary.Arbitrary<Principal> = Arbitrary.schema(
@@ -153,8 +147,8 @@ const commandsTo = (lockIds: readonly [number, ...Array<number>]): Arbitrary.Arb
   const anyLock = Arbitrary.schema(Schema.Literals(lockIds))
   const step = Arbitrary.all({ lockId: anyLock, request: anything, principal, pause })
   const creation = (lockId: number) =>
-    Arbitrary.all({ lockId: Arbitrary.Constant(lockId), request: Arbitrary.schema(CreateLock), principal, pause })
-  const sharing = Arbitrary.all({ lockId: anyLock, request: Arbitrary.schema(CreateTempKey), principal, pause })
+    Arbitrary.all({ lockId: Arbitrary.Constant(lockId), request: bodiesOf("CreateLock"), principal, pause })
+  const sharing = Arbitrary.all({ lockId: anyLock, request: bodiesOf("CreateTempKey"), principal, pause })
   return Arbitrary.all([
     Arbitrary.array(step, { maxLength: 2 }),
     Arbitrary.all(lockIds.map(creation)),

@@ -9,7 +9,7 @@ import {
   StoreUnavailable,
   VersionConflict,
   type WriteError
-} from "@latchkey/core/streams"
+} from "@latchkey/core"
 import { Clock, Effect, Layer, Option, Stream } from "effect"
 
 const SCHEMA = `

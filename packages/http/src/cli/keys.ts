@@ -1,8 +1,9 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
+import { apiKeysLayer } from "../auth/Secrets.ts"
 import { instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
+import { type ApiKey, ApiKeys } from "@latchkey/core"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
@@ -68,7 +69,7 @@ const create = (adapters: StoreAdapters) =>
         yield* Console.log(secret)
         yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown this once.`))
       },
-      Effect.provide(ApiKeys.layer()),
+      Effect.provide(apiKeysLayer()),
       withStore(adapters)
     )
   ).pipe(Command.withDescription("Make a key and show it, this once"))
@@ -83,7 +84,7 @@ const list = (adapters: StoreAdapters) =>
         const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
         yield* Console.log(table(HEADINGS, shown.map(row)))
       },
-      Effect.provide(ApiKeys.layer()),
+      Effect.provide(apiKeysLayer()),
       withLog(adapters)
     )
   ).pipe(Command.withDescription("Show every key that was made, without its secret"))
@@ -98,7 +99,7 @@ const revoke = (adapters: StoreAdapters) =>
         const { orgId } = yield* apiKeys.revoke(keyId)
         yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
       },
-      Effect.provide(ApiKeys.layer()),
+      Effect.provide(apiKeysLayer()),
       withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Make a key invalid, for ever"))

@@ -1,7 +1,7 @@
 /** The store for the commands that work on the data: the server's own, which may be in use by it at the same time. */
-import type { EventStore, ReadModel } from "@latchkey/core"
+import type { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Effect, type Layer } from "effect"
-import { InvalidConfig, type StoreConfig, storeConfig } from "../Config.ts"
+import { InvalidConfig, type StoreConfig, storeConfig } from "./Config.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log and the read model are; `main.ts` knows which adapters there are. */
@@ -10,7 +10,7 @@ export interface StoreAdapters {
   readonly open: (
     config: StoreConfig,
     create: boolean
-  ) => Layer.Layer<EventStore | ReadModel, { readonly message: string }>
+  ) => Layer.Layer<EventStore | ReadModel | Presence, { readonly message: string }>
   /** The log alone, to read it: creates nothing. */
   readonly read: (config: StoreConfig) => Layer.Layer<EventStore, { readonly message: string }>
 }

@@ -53,9 +53,7 @@ export const rejudge = (
 const mayDo = (lock: Lock | undefined, command: LockCommand) => {
   if (lock === undefined)
     return permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
-  return command._tag === "OpenDoor"
-    ? permit(command.grantedBy, lock, "CreateTempKey")
-    : permit(command.principal, lock, command._tag)
+  return permit(command._tag === "OpenDoor" ? command.grantedBy : command.principal, lock, command._tag)
 }
 
 const untimed = ({ timestamp: _, ...event }: LockEvent) => event

@@ -1,4 +1,5 @@
 /** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
+import { apiKeysLayer } from "../../src/auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import {
   BUDGETS,
@@ -8,19 +9,21 @@ import {
   EventStore,
   Latchkey,
   type LocksOptions,
+  Presence,
+  PresenceUnavailable,
   ReadModel,
   ReadModelUnavailable,
   StoreUnavailable
 } from "@latchkey/core"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { ApiKeys } from "../../src/ApiKeys.ts"
-import { Authenticator } from "../../src/Authentication.ts"
-import type { TrustedProxies } from "../../src/CallerAddress.ts"
-import { Jwt, type JwtOptions } from "../../src/Jwt.ts"
-import { PinSecret } from "../../src/PinSecret.ts"
-import { listen, type ServerOptions } from "../../src/Server.ts"
+import { ApiKeys } from "@latchkey/core"
+import { Authenticator } from "../../src/auth/Authentication.ts"
+import { Jwt, type JwtOptions } from "../../src/auth/Jwt.ts"
+import { PinSecret } from "../../src/auth/PinSecret.ts"
+import { listen, type ServerOptions } from "../../src/serve.ts"
+import type { TrustedProxies } from "../../src/server/CallerAddress.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
 
 /** `down`: the port fails as when its database is gone; `defect`: it breaks as no adapter should. */
@@ -59,7 +62,11 @@ export interface InProcess extends AsyncDisposable {
   readonly stop: () => Promise<void>
 }
 
-let stores: Layer.Layer<EventStore | ReadModel> = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+let stores: Layer.Layer<EventStore | ReadModel | Presence> = Layer.mergeAll(
+  MemoryEventStore.layer,
+  MemoryReadModel.layer,
+  MemoryPresence.layer
+)
 
 /** Instead of stores in memory, for every server that the test file then starts. */
 export const useStores = (others: typeof stores): void => void (stores = others)
@@ -68,7 +75,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const faults: Faults = { store: "ok", readModel: "ok" }
   const log: Array<string> = []
   const memory = Layer.mergeAll(
-    Layer.merge(storeWith(faults), readModelWith(faults)).pipe(Layer.provide(stores)),
+    Layer.mergeAll(storeWith(faults), readModelWith(faults), presenceWith(faults)).pipe(Layer.provide(stores)),
     MemoryDeviceShadow.layer
   )
   const ports = options.shadow === undefined ? memory : Layer.provideMerge(options.shadow, memory)
@@ -77,7 +84,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const application = Layer.mergeAll(
     Latchkey.layer(options),
     PinSecret.layerOf(PIN_KEY),
-    Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
+    Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
     Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),
@@ -162,12 +169,17 @@ const readModelWith = (faults: Faults) =>
       const gate = gateOf(() => faults.readModel, new ReadModelUnavailable({ message: INSIDE }))
       return {
         ...readModel,
-        lockOfTempKey: (uuid) => gate(readModel.lockOfTempKey(uuid)),
-        isOnline: (thing) => gate(readModel.isOnline(thing)),
-        isKnownUser: (userId, orgId) => gate(readModel.isKnownUser(userId, orgId)),
-        locksOfOrganization: (orgId) => gate(readModel.locksOfOrganization(orgId)),
-        devices: (lockIds) => gate(readModel.devices(lockIds)),
-        devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
+        get: (table, keys) => gate(readModel.get(table, keys)),
+        find: (...asked) => gate(readModel.find(...asked))
       }
+    })
+  )
+
+const presenceWith = (faults: Faults) =>
+  Layer.effect(
+    Presence,
+    Effect.map(Presence, (presence): Presence["Service"] => {
+      const gate = gateOf(() => faults.readModel, new PresenceUnavailable({ message: INSIDE }))
+      return { ...presence, of: (things) => gate(presence.of(things)) }
     })
   )

@@ -3,7 +3,7 @@
  * What guests call has tests of its own, in `guests/`, and so have keys to several doors, in `shared/`.
  */
 import { HttpApi } from "effect/http-api"
-import { Api } from "../../src/Api.ts"
+import { Api } from "../../src/api/Api.ts"
 import { OWNER, token } from "./callers.ts"
 import { FURNITURE, type FurnishedLock, newUuid, shared, tempKey } from "./locks.ts"
 

@@ -1,10 +1,12 @@
 /** The module that `spacetime publish` takes: its tables, and who may call what. Exports nothing else. */
 import * as access from "./access.ts"
-import { database, procedures, reducers, type Transaction } from "./database.ts"
-import * as eventLog from "./eventLog.ts"
+import { database, head, procedures, reducers, type Transaction } from "./database.ts"
+import * as attempts from "./attempts.ts"
 import * as feed from "./feed.ts"
+import * as log from "./log.ts"
+import * as presence from "./presence.ts"
 import * as readModel from "./readModel.ts"
-import { findReceipt } from "./receipts.ts"
+import * as records from "./records.ts"
 
 export default database
 
@@ -19,7 +21,7 @@ const guarded =
     write(tx, args)
   }
 
-/** A transaction that only reads, for writers. */
+/** A transaction that answers, for writers. */
 const reading =
   <Args, A>(read: (tx: Transaction, args: Args) => A) =>
   (ctx: { withTx: (body: (tx: Transaction) => A) => A }, args: Args): A =>
@@ -28,16 +30,10 @@ const reading =
       return read(tx, args)
     })
 
-export const append = database.reducer(reducers.append, guarded(eventLog.append))
-export const prepare = database.reducer(reducers.prepare, guarded(eventLog.prepare))
-export const commit = database.reducer(reducers.commit, guarded(eventLog.commit))
-export const discard = database.reducer(reducers.discard, guarded(eventLog.discard))
-export const release = database.reducer(reducers.release, guarded(eventLog.release))
-export const save_snapshot = database.reducer(reducers.save_snapshot, guarded(eventLog.saveSnapshot))
-export const import_feed = database.reducer(reducers.import_feed, guarded(eventLog.importFeed))
-export const apply_rows = database.reducer(reducers.apply_rows, guarded(readModel.applyRows))
+export const write = database.reducer(reducers.write, guarded(attempts.once(log.write)))
+export const apply_rows = database.reducer(reducers.apply_rows, guarded(attempts.once(readModel.applyRows)))
 export const forget_rows = database.reducer(reducers.forget_rows, guarded(readModel.forgetRows))
-export const report_device = database.reducer(reducers.report_device, guarded(readModel.reportDevice))
+export const report_device = database.reducer(reducers.report_device, guarded(presence.reportDevice))
 export const allow_writer = database.reducer(reducers.allow_writer, access.allowWriter)
 export const dismiss_writer = database.reducer(reducers.dismiss_writer, access.dismissWriter)
 
@@ -51,78 +47,44 @@ export const read_feed = database.procedure(
   procedures.read_feed.returns,
   reading(feed.readFeed)
 )
-export const feed_head = database.procedure(
-  procedures.feed_head.params,
-  procedures.feed_head.returns,
-  reading(feed.feedHead)
-)
-export const list_streams = database.procedure(
-  procedures.list_streams.params,
-  procedures.list_streams.returns,
-  reading(feed.listStreams)
-)
-export const unsettled = database.procedure(
-  procedures.unsettled.params,
-  procedures.unsettled.returns,
-  reading(feed.unsettled)
-)
+export const feed_head = database.procedure(procedures.feed_head.params, procedures.feed_head.returns, reading(head))
 export const find_event = database.procedure(
   procedures.find_event.params,
   procedures.find_event.returns,
   reading(feed.findEvent)
 )
-export const find_receipt = database.procedure(
-  procedures.find_receipt.params,
-  procedures.find_receipt.returns,
-  reading((tx, { id }: { readonly id: string }) => findReceipt(tx, id))
+export const find_record = database.procedure(
+  procedures.find_record.params,
+  procedures.find_record.returns,
+  reading(records.findRecord)
 )
-export const find_snapshot = database.procedure(
-  procedures.find_snapshot.params,
-  procedures.find_snapshot.returns,
-  reading(feed.findSnapshot)
+export const list_records = database.procedure(
+  procedures.list_records.params,
+  procedures.list_records.returns,
+  reading(feed.listRecords)
 )
-export const device_rows = database.procedure(
-  procedures.device_rows.params,
-  procedures.device_rows.returns,
-  reading(readModel.deviceRows)
+export const settle_write = database.procedure(
+  procedures.settle_write.params,
+  procedures.settle_write.returns,
+  reading(attempts.settleWrite)
 )
-export const owned_devices = database.procedure(
-  procedures.owned_devices.params,
-  procedures.owned_devices.returns,
-  reading(readModel.ownedDevices)
+export const read_cursor = database.procedure(
+  procedures.read_cursor.params,
+  procedures.read_cursor.returns,
+  reading(readModel.cursorOf)
 )
-export const devices = database.procedure(
-  procedures.devices.params,
-  procedures.devices.returns,
-  reading(readModel.devices)
+export const get_rows = database.procedure(
+  procedures.get_rows.params,
+  procedures.get_rows.returns,
+  reading(readModel.getRows)
 )
-export const locks_of_organization = database.procedure(
-  procedures.locks_of_organization.params,
-  procedures.locks_of_organization.returns,
-  reading(readModel.locksOfOrganization)
+export const find_rows = database.procedure(
+  procedures.find_rows.params,
+  procedures.find_rows.returns,
+  reading(readModel.findRows)
 )
-export const lock_of_thing = database.procedure(
-  procedures.lock_of_thing.params,
-  procedures.lock_of_thing.returns,
-  reading(readModel.lockOfThing)
-)
-export const lock_of_temp_key = database.procedure(
-  procedures.lock_of_temp_key.params,
-  procedures.lock_of_temp_key.returns,
-  reading(readModel.lockOfTempKey)
-)
-export const is_known_user = database.procedure(
-  procedures.is_known_user.params,
-  procedures.is_known_user.returns,
-  reading(readModel.isKnownUser)
-)
-export const is_user_of = database.procedure(
-  procedures.is_user_of.params,
-  procedures.is_user_of.returns,
-  reading(readModel.isUserOf)
-)
-export const is_online = database.procedure(
-  procedures.is_online.params,
-  procedures.is_online.returns,
-  reading(readModel.isOnline)
+export const heard_of = database.procedure(
+  procedures.heard_of.params,
+  procedures.heard_of.returns,
+  reading(presence.heardOf)
 )
