@@ -2,13 +2,12 @@
 import { expect, it } from "@effect/vitest"
 import { lockFeed } from "@latchkey/core/testing"
 import { Arbitrary, Effect, Schema } from "effect"
-import { filling } from "../src/read-model/Filling.ts"
 import { lockTables } from "../src/read-model/LockTables.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { type Changes, nowhere, ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
 import type { AnyTable, Tables } from "../src/read-model/Table.ts"
 import type { StoredEvent } from "../src/streams/EventStore.ts"
-import { about, created, emptyModel, feedOf, fill, storeOf } from "./lockFeeds.ts"
+import { about, created, emptyModel, feedOf, fill, filler, storeOf } from "./lockFeeds.ts"
 
 type Model = ReadModel["Service"]
 
@@ -60,8 +59,8 @@ it.effect.prop(
       const model = yield* emptyModel
       let reached = 0
       const store = storeOf(feed)
-      const going = filling(
-        { readAll: (after, limit) => store.readAll(after, Math.min(limit, reached - after)) },
+      const going = filler(
+        { feed: (after, limit) => store.feed(after, Math.min(limit, reached - after)) },
         model,
         lockTables
       )
@@ -84,7 +83,7 @@ it.effect("a row that is known is not read again, and nothing is read for events
   Effect.gen(function* () {
     const { model, read, told } = watched(yield* emptyModel)
     let feed = feedOf(created(1, { ownerId: "ada" }))
-    const going = filling({ readAll: (after, limit) => storeOf(feed).readAll(after, limit) }, model, lockTables)
+    const going = filler({ feed: (after, limit) => storeOf(feed).feed(after, limit) }, model, lockTables)
     yield* going.fill()
     expect(read).toEqual(["devices", "users", "users-in-organizations"])
     const events = [
@@ -140,7 +139,7 @@ it.effect("two that fill one read model take in each event once", () =>
     const slow = ReadModel.of({ ...model, apply: (changes) => Effect.andThen(Effect.yieldNow, model.apply(changes)) })
     const reached = yield* Effect.forEach(
       [slow, model, slow],
-      (model) => filling(storeOf(feed), model, lockTables).fill(),
+      (model) => filler(storeOf(feed), model, lockTables).fill(),
       { concurrency: "unbounded" }
     )
     expect(reached).toEqual([2_001, 2_001, 2_001])
@@ -154,8 +153,8 @@ it.effect("what another has filled or emptied meanwhile is not overwritten by wh
     const keyAdded = (n: number) => ({ _tag: "KeyAdded", ...about(1), keyUuid: `key-${n}` }) as const
     const feed = feedOf(created(1, { ownerId: "ada" }), keyAdded(1), keyAdded(2), keyAdded(3))
     let reached = 2
-    const one = filling(
-      { readAll: (after, limit) => storeOf(feed.slice(0, reached)).readAll(after, limit) },
+    const one = filler(
+      { feed: (after, limit) => storeOf(feed.slice(0, reached)).feed(after, limit) },
       model,
       lockTables
     )
@@ -186,7 +185,7 @@ it.effect("a piece whose answer was lost is taken in once", () =>
       { length: 600 },
       (_, n) => ({ _tag: "KeyAdded", ...about(1), keyUuid: `key-${n}` }) as const
     )
-    const { fill } = filling(storeOf(feedOf(created(1, { ownerId: "ada" }), ...keys)), lossy, lockTables)
+    const { fill } = filler(storeOf(feedOf(created(1, { ownerId: "ada" }), ...keys)), lossy, lockTables)
     expect(yield* Effect.flip(fill())).toMatchObject({ _tag: "ReadModelUnavailable" })
     expect(yield* Effect.flip(fill())).toMatchObject({ _tag: "ReadModelUnavailable" })
     expect(yield* fill()).toBe(601)
@@ -210,7 +209,7 @@ it.effect("rows that were made in an older way are made again; those of a newer 
   Effect.gen(function* () {
     const model = yield* emptyModel
     const feed = feedOf(created(1), opened(1))
-    const fillWith = (format: number) => filling(storeOf(feed), model, counted(format)).fill()
+    const fillWith = (format: number) => filler(storeOf(feed), model, counted(format)).fill()
     const found = Effect.map(model.get("counts", ["0000000000000001"]), (rows) => rows.map(({ value }) => value))
     yield* fillWith(1)
     expect(yield* found).toEqual(['{"count":"2"}'])
@@ -229,7 +228,7 @@ it.effect("a row that its table gives up is removed, with what it was listed und
   Effect.gen(function* () {
     const { model, told } = watched(yield* emptyModel)
     const feed = feedOf(created(1), created(2), opened(1), opened(1), opened(1))
-    const fillUntil = (n: number) => filling(storeOf(feed.slice(0, n)), model, counted(1)).fill()
+    const fillUntil = (n: number) => filler(storeOf(feed.slice(0, n)), model, counted(1)).fill()
     const listed = (count: string) =>
       Effect.map(model.find("counts", "count", count, "", 10), (rows) => rows.map(({ key }) => Number(key)))
     yield* fillUntil(3)

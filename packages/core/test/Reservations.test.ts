@@ -128,7 +128,7 @@ describe("a prepared append", () => {
   test("keeps other appends off its stream, and off no other", (streams) =>
     Effect.gen(function* () {
       const reservation = yield* streams.prepare("lock-1", 0, "a")
-      const others = [
+      const others: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         streams.append("lock-1", 0, "b"),
         streams.append("lock-1", 0, "b", { mayPass: true }),
         streams.append("lock-1", 0, "b", { count: 0, receipt }),
@@ -236,7 +236,11 @@ describe("a prepared append", () => {
   test("that cannot be read says so, and nobody passes it", (streams) =>
     Effect.gen(function* () {
       yield* streams.store.write({ put: [{ key: "reservation/lock-1", value: "from the future" }] })
-      for (const call of [streams.append("lock-1", 0, "a", { mayPass: true }), streams.unsettled])
+      const calls: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        streams.append("lock-1", 0, "a", { mayPass: true }),
+        streams.unsettled
+      ]
+      for (const call of calls)
         expect(yield* Effect.flip(call)).toMatchObject({
           _tag: "StoreUnavailable",
           message: expect.stringContaining("update this server")
@@ -329,7 +333,7 @@ describe("a receipt", () => {
       yield* streams.append("lock-1", 0, "a", { receipt })
       yield* streams.prepare("lock-2", 0, "b")
       const again = { receipt: { ...receipt, fingerprint: "another" } }
-      const refused = [
+      const refused: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         streams.append("lock-1", 7, "c", again),
         streams.append("lock-2", 0, "b", again),
         streams.append("lock-3", 0, "a", { ...again, count: 0 }),

@@ -3,9 +3,10 @@ import { MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer } from "effect"
 import { streamOfLock } from "../src/lock/Lock.ts"
 import { type LockEvent, toStored } from "../src/lock/LockEvent.ts"
-import { filling } from "../src/read-model/Filling.ts"
+import { filling, PAGE } from "../src/read-model/Filling.ts"
 import { lockTables } from "../src/read-model/LockTables.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
+import type { Tables } from "../src/read-model/Table.ts"
 import type { EventStore, StoredEvent } from "../src/streams/EventStore.ts"
 import { millisOf } from "../src/values/Text.ts"
 
@@ -64,17 +65,33 @@ export const feedOf = (...events: ReadonlyArray<LockEvent>): ReadonlyArray<Store
   })
 }
 
-type Reading = Pick<EventStore["Service"], "readAll">
+type Reading = Pick<EventStore["Service"], "feed">
 
 /** A store that holds this feed and no more. */
 export const storeOf = (feed: ReadonlyArray<StoredEvent>): Reading => ({
-  readAll: (after, limit) => Effect.succeed(feed.slice(after, after + limit))
+  feed: (after, limit) => Effect.succeed(feed.slice(after, after + limit))
 })
 
 export const emptyModel = Effect.map(Layer.build(Layer.fresh(MemoryReadModel.layer)), Context.get(ReadModel))
 
+/** Takes in, as the reader of the feed does, what a feed holds when it is asked to. */
+export const filler = <Fact>(store: Reading, readModel: ReadModel["Service"], tables: Tables<Fact>) => {
+  const { cursor, take } = filling(readModel, tables)
+  return {
+    /** Up to a position; answers where the cursor then stands. */
+    fill: Effect.fnUntraced(function* (upTo = Number.POSITIVE_INFINITY) {
+      let position = yield* cursor
+      while (true) {
+        const events = yield* store.feed(position, Math.min(PAGE, upTo - position))
+        if (events.length === 0) return position
+        position = yield* take(events)
+      }
+    })
+  }
+}
+
 export const fill = (readModel: ReadModel["Service"], feed: ReadonlyArray<StoredEvent>) =>
-  filling(storeOf(feed), readModel, lockTables).fill()
+  filler(storeOf(feed), readModel, lockTables).fill()
 
 /** A read model that has seen these events. */
 export const filledWith = Effect.fnUntraced(function* (...events: ReadonlyArray<LockEvent>) {

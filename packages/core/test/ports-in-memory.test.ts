@@ -1,19 +1,9 @@
 /** The in-memory ports pass the suites that every adapter passes; and the shadow does what a test tells it. */
 import { describe, expect, it } from "@effect/vitest"
-import {
-  type DeviceCommand,
-  type DeviceReport,
-  DeviceShadow,
-  EventStore,
-  Presence,
-  ReadModel,
-  StoreUnavailable
-} from "@latchkey/core"
+import { type DeviceCommand, type DeviceReport, DeviceShadow, Presence, ReadModel } from "@latchkey/core"
 import {
   deviceShadowSuite,
-  eventStoreSuite,
   MemoryDeviceShadow,
-  MemoryEventStore,
   MemoryPresence,
   MemoryReadModel,
   presenceSuite,
@@ -21,22 +11,6 @@ import {
 } from "@latchkey/core/testing"
 import { type Context, Effect, Fiber, Layer, Stream } from "effect"
 
-eventStoreSuite("memory", MemoryEventStore.layer, {
-  // Nothing outlives the process; this lets the suite's own part about reopening run.
-  reopen: Effect.map(Effect.provide(EventStore, MemoryEventStore.layer), (store) => {
-    let isHalf = false
-    const kept = EventStore.of({
-      ...store,
-      importFeed: (events, last) =>
-        Effect.tap(store.importFeed(events, last), () => Effect.sync(() => void (isHalf = !last)))
-    })
-    const half = new StoreUnavailable({ message: "It holds a part of an export." })
-    return Layer.effect(
-      EventStore,
-      Effect.suspend(() => (isHalf ? Effect.fail(half) : Effect.succeed(kept)))
-    )
-  })
-})
 /** Nothing outlives the process: whoever opens it has the same. */
 const placeOf = <Id, Port>(port: Context.Key<Id, Port>, layer: Layer.Layer<Id>) =>
   Effect.map(Effect.provide(Effect.service(port), layer, { local: true }), (service) => {

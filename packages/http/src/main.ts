@@ -4,12 +4,12 @@ import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
 import type { EventStore, Presence, ReadModel } from "@latchkey/core"
+import { DeviceSecrets } from "@latchkey/core"
 import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { DeviceSecrets } from "@latchkey/core"
 import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,

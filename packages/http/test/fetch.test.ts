@@ -1,9 +1,8 @@
 /** The API as a function of web requests answers what the same API on a socket does. */
-import { createLatchkey, type EmbeddedLatchkey } from "@latchkey/core"
+import { ApiKeys, createLatchkey, type EmbeddedLatchkey } from "@latchkey/core"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Layer, ManagedRuntime, Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { ApiKeys } from "@latchkey/core"
 import { Authenticator } from "../src/auth/Authentication.ts"
 import { Jwt } from "../src/auth/Jwt.ts"
 import { PinSecret, pinKeyOf } from "../src/auth/PinSecret.ts"

@@ -1,6 +1,5 @@
 /** Event store, read model and presence in one SpacetimeDB database, over one connection. */
-import { Presence, ReadModel } from "@latchkey/core"
-import { EventStore } from "@latchkey/core"
+import { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
 import { type Connection, type ConnectionOptions, make } from "./Connection.ts"
 import { CannotConnect } from "./Session.ts"

@@ -1,7 +1,7 @@
 /** A long feed, met by a client that has seen nothing of it. */
 import { randomUUID } from "node:crypto"
-import { streamOfLock, toStored } from "@latchkey/core"
 import type { NewEvent } from "@latchkey/core"
+import { streamOfLock, toStored } from "@latchkey/core"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { append, connected, publish, startHost } from "./fixture.ts"

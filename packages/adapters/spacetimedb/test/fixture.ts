@@ -1,7 +1,6 @@
 /** What the tests work with: the module as it is published, and databases of their own on a host in this process. */
 import { randomUUID } from "node:crypto"
-import { Presence, ReadModel } from "@latchkey/core"
-import { EventStore, type NewEvent, type WriteError, type Written } from "@latchkey/core"
+import { EventStore, type NewEvent, Presence, ReadModel, type WriteError, type Written } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { bundleModule } from "@latchkey/spacetimedb/bundle"
 import { TestHost } from "@latchkey/spacetimedb-testhost"

@@ -105,3 +105,14 @@ it("is named by what is wrong when the first connection cannot be made", async (
   await host.down()
   expect(await failure({})).toMatchObject({ option: "uri" })
 })
+
+it("is not opened while it holds a part of an export", async () => {
+  await using host = await TestHost.start()
+  const options = await publish(host)
+  await using importing = await connected(options)
+  await run(importing.store.write({ put: [{ key: "import", value: "part" }] }))
+  const opened = Effect.provide(EventStore, Spacetime.layer(options))
+  expect(await run(Effect.flip(opened))).toMatchObject({ option: "database", message: expect.stringContaining("part") })
+  await run(importing.store.write({ remove: ["import"] }))
+  await run(opened)
+})

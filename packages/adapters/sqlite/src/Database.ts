@@ -20,11 +20,8 @@ export interface DatabaseOptions {
 /** SQL, or what does the same. */
 export type Migration = string | ((db: DatabaseSync) => void)
 
-/** A file that must not be touched; `message` says why and what to do. */
-export class Unusable extends Error {}
-
-/** A newer Latchkey wrote the file. */
-export class WrongVersion extends Unusable {}
+/** A newer Latchkey wrote the file, so it must not be touched; `message` says what to do. */
+export class WrongVersion extends Error {}
 
 /** Content that no version of Latchkey writes, where SQLite itself sees no fault. */
 export class Damaged extends Error {}
@@ -164,7 +161,7 @@ const refuseNewer = (db: DatabaseSync, file: string, latest: number): void => {
 /** What is wrong with a file, and what to do about it; `remedy` is for one that is damaged. */
 export const explain = (error: unknown, file: string, remedy = "Restore it from a backup."): string => {
   const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof Unusable) return message
+  if (error instanceof WrongVersion) return message
   if (error instanceof Damaged) return damaged(file, message, remedy)
   switch (resultCode(error)) {
     case BUSY:

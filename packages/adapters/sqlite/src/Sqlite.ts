@@ -2,8 +2,7 @@
 
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { Presence, ReadModel, type ReadModelUnavailable } from "@latchkey/core"
-import { EventStore, StoreUnavailable } from "@latchkey/core"
+import { EventStore, Presence, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
 import { Context, Effect, Layer, Option, Schedule } from "effect"
 import { makeFolder } from "./Database.ts"
 import * as ReadModelFile from "./ReadModelFile.ts"

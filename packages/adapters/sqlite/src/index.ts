@@ -1,2 +1,1 @@
-export * as Sqlite from "./old/Sqlite.ts"
-export * as SqliteStreams from "./Sqlite.ts"
+export * as Sqlite from "./Sqlite.ts"

@@ -29,7 +29,7 @@ export const OF_ORGANIZATION = `
     SELECT (SELECT min(category) FROM events_of_organization WHERE org_id = ?2 AND category > name)
     FROM categories WHERE name IS NOT NULL
   )
-  SELECT indexed.position FROM categories JOIN events_of_organization AS indexed
+  SELECT indexed.position FROM categories CROSS JOIN events_of_organization AS indexed
     ON indexed.org_id = ?2 AND indexed.category = name AND indexed.position IN (
       SELECT position FROM events_of_organization
       WHERE org_id = ?2 AND category = name AND position > ?1 ORDER BY position LIMIT ?3

@@ -6,14 +6,33 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import type { NewEvent, ReadModel, StoredEvent } from "@latchkey/core"
+import type { ReadModel } from "@latchkey/core"
+import type { Batch, NewEvent, StoredEvent } from "@latchkey/core/streams"
 import { Effect } from "effect"
+import type { EventColumns } from "../src/EventLog.ts"
 
 /** A folder that goes with the scope. */
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "latchkey-test-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
+
+/** Events for the end of a stream. */
+export const batch = (streamId: string, expectedVersion: number, events: ReadonlyArray<NewEvent>): Batch => ({
+  append: [{ streamId, expectedVersion, events }]
+})
+
+/** An event as it crosses to the writer thread. */
+export const columns = (eventId: string = crypto.randomUUID(), data = "{}"): EventColumns => [
+  eventId,
+  "Tested",
+  data,
+  1,
+  "",
+  "{}",
+  "c",
+  null
+]
 
 export const event = (data: NewEvent["data"] = {}): NewEvent => ({
   eventId: crypto.randomUUID(),

@@ -6,6 +6,7 @@ import { DeviceReports } from "../locks/DeviceReports.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { Locks, type LocksOptions } from "../locks/Locks.ts"
 import { Projector } from "../read-model/Projector.ts"
+import { Feed } from "../streams/Feed.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
 import { PinGuard } from "../temp-key/PinGuard.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
@@ -20,5 +21,5 @@ export const layer = (options?: LocksOptions) =>
     Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(LockQueries.layer),
-    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
+    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer, Feed.layer))
   )

@@ -1,6 +1,7 @@
 /** Latchkey for programs without Effect: plain data in, Promises out. Everything that the HTTP API can do. */
 import { type Context, Deferred, Effect, Layer, ManagedRuntime, Option, Result, Schema, Stream } from "effect"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
+import type { Presence } from "../device/Presence.ts"
 import type { GuestKey } from "../guest/GuestKey.ts"
 import { type LinkNotFound, type OpenError, type Opened, TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
@@ -23,8 +24,9 @@ import {
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
-import { type CommandExists, EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
-import { growth } from "../streams/StreamFollower.ts"
+import type { EventStore, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
+import { Feed } from "../streams/Feed.ts"
+import type { CommandExists } from "../streams/Reservations.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
 import { ShareRequest } from "../temp-key/SharedCredential.ts"
@@ -48,6 +50,7 @@ export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequ
 
 /** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
 export type ErrorStyle = "throw" | "return"
+/** An answer, or the failure in its place. */
 export type Outcome<A, E> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly error: E }
 type Answer<Style extends ErrorStyle, A, E> = Promise<Style extends "return" ? Outcome<A, E> : A>
 
@@ -120,6 +123,7 @@ export interface GuestLinks<Style extends ErrorStyle> {
 /** A lock as it is now; its temp keys are asked for with `tempKeys`. */
 export type LockDetails = Omit<Lock, "tempKeys" | "deletedTempKeys">
 
+/** Latchkey for programs without Effect; `Style` says how failures reach them. */
 export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposable {
   /** Carries out a command; see `Locks.execute`. BulkAddKeys goes to `bulkAddKeys`. */
   readonly execute: (command: CommandInput) => Answer<Style, Executed, ExecuteError | InvalidCommand>
@@ -192,7 +196,7 @@ export type LatchkeyServices = Layer.Success<ReturnType<typeof layer>> | EventSt
  */
 export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
   options: LocksOptions & {
-    readonly store: Layer.Layer<EventStore | ReadModel, StoreError>
+    readonly store: Layer.Layer<EventStore | ReadModel | Presence, StoreError>
     readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly pinKey?: PinKey
     readonly budgets?: Partial<Budgets>
@@ -210,7 +214,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const shared = await runtime.runPromise(SharedCredentials)
   const doors = await runtime.runPromise(SharedDoors)
   const links = await runtime.runPromise(TempKeyLinks)
-  const store = await runtime.runPromise(EventStore)
+  const feed = await runtime.runPromise(Feed)
   const asValues = options.errors === "return"
 
   const underWay = new Set<Promise<unknown>>()
@@ -332,7 +336,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
         answer(asked({ uuid, version }, () => Effect.map(links.use(uuid, version), Option.getOrUndefined)))
     },
     subscribe: (after) =>
-      Stream.toAsyncIterableWith(Stream.interruptWhen(eventsAfter(store, after), Deferred.await(ended)), services),
+      Stream.toAsyncIterableWith(Stream.interruptWhen(feed.events(after), Deferred.await(ended)), services),
     services,
     pinKey,
     dispose,
@@ -402,23 +406,3 @@ const NO_KEY: PinKey = { id: "", digest: () => "" }
 const noPinKey = Effect.suspend(() =>
   Effect.fail(new InvalidCommand({ message: "PINs need a key: give createLatchkey a pinKey." }))
 )
-
-const PAGE = 1_000
-
-/** All events after a position, a page at a time, and then whatever comes. */
-const eventsAfter = (store: EventStore["Service"], after: number): Stream.Stream<StoredEvent, StoreUnavailable> =>
-  Stream.suspend(() => {
-    let reached = after
-    const page = Effect.map(
-      Effect.suspend(() => store.readAll(reached, PAGE)),
-      (events) => {
-        reached = events.at(-1)?.position ?? reached
-        return events
-      }
-    )
-    const pages = Stream.takeUntil(Stream.fromEffectRepeat(page), (events) => events.length < PAGE)
-    return growth(store).pipe(
-      Stream.flatMap(() => pages),
-      Stream.flattenIterable
-    )
-  })

@@ -33,6 +33,7 @@ export const LONGEST_DETAIL = 500
 /** The times that a `Date` can say, in milliseconds before and after 1970. */
 const END_OF_TIME = 8.64e15
 
+/** Records what devices report of their commands. */
 export class DeviceReports extends Context.Service<
   DeviceReports,
   {

@@ -21,6 +21,7 @@ export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFou
   }
 }
 
+/** Why a question is not answered. */
 export type AskError = AccessDenied | LockNotFound | StoreUnavailable
 
 /** One page of a lock's history, oldest event first. Pages count from 1; a page past the end is empty. */
@@ -38,6 +39,7 @@ export interface OwnedLocks {
 /** How long an answer waits for the read model to see what is in the log already. */
 const CATCH_UP = Duration.seconds(1)
 
+/** Answers questions about locks to those who may ask. */
 export class LockQueries extends Context.Service<
   LockQueries,
   {

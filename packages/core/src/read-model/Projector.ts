@@ -6,6 +6,7 @@ import { filling, PAGE } from "./Filling.ts"
 import { lockTables } from "./LockTables.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ReadModel.ts"
 
+/** Keeps the read model up with the log. */
 export class Projector extends Context.Service<
   Projector,
   {

@@ -77,6 +77,7 @@ export interface FoundRow {
   readonly value: string
 }
 
+/** The port of what is looked up across locks. */
 export class ReadModel extends Context.Service<
   ReadModel,
   {

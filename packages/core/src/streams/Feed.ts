@@ -70,6 +70,8 @@ export class Feed extends Context.Service<
   {
     /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
     readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
+    /** The events after a position, and then whatever comes. Whoever takes them slowly holds nobody up. */
+    readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
      * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they
      * come, for as long as the scope lives.
@@ -150,6 +152,13 @@ const make = Effect.gen(function* () {
   const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
   yield* Effect.forkScoped(Stream.runForEach(growth(store), () => follower))
 
+  /** Opens the latch whenever the feed has grown, for as long as the scope lives. */
+  const wakes = (grown: Latch.Latch) =>
+    Effect.acquireRelease(
+      Effect.sync(() => sleepers.add(grown)),
+      () => Effect.sync(() => sleepers.delete(grown))
+    )
+
   /** What a filter lets through after a position: a page of it, and how far that reaches. */
   const pageAfter = Effect.fnUntraced(function* (position: number, limit: number, filter: FeedFilter | undefined) {
     const oldest = recent[0]?.position
@@ -203,10 +212,7 @@ const make = Effect.gen(function* () {
         Effect.andThen(Effect.timeoutOption(grown.await, LOOK_EVERY))
       )
     )
-    yield* Effect.acquireRelease(
-      Effect.sync(() => sleepers.add(grown)),
-      () => Effect.sync(() => sleepers.delete(grown))
-    )
+    yield* wakes(grown)
     yield* Effect.forkScoped(
       lease
         ? keepGoing(`${name} does not follow the feed`)(underLease(store, name, Effect.succeed(false), rounds))
@@ -238,6 +244,24 @@ const make = Effect.gen(function* () {
     }
   })
 
+  const events = (after: number, filter?: FeedFilter): Stream.Stream<StoredEvent, StoreUnavailable> =>
+    Stream.unwrap(
+      Effect.sync(() => {
+        const grown = Latch.makeUnsafe(false)
+        let position = after
+        const next = Effect.gen(function* () {
+          while (true) {
+            yield* grown.close
+            const { events, upTo } = yield* pageAfter(position, PAGE, filter)
+            position = upTo
+            if (events.length > 0) return events
+            if (upTo >= reached) yield* Effect.timeoutOption(grown.await, LOOK_EVERY)
+          }
+        })
+        return Effect.as(wakes(grown), Stream.flattenIterable(Stream.fromEffectRepeat(next)))
+      }).pipe(Effect.flatten)
+    )
+
   const fill = Effect.fnUntraced(function* (register: Registered) {
     while (true) {
       const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
@@ -248,6 +272,7 @@ const make = Effect.gen(function* () {
 
   return {
     follow,
+    events,
     register: Effect.fnUntraced(function* (filter, take, after = 0) {
       const register: Registered = { filter, take, position: after, broken: undefined }
       yield* fill(register)
@@ -340,7 +365,7 @@ export const recorded = <E extends Failure>(
  * Whenever the feed may have grown: at the store's hint, and once a second whatever becomes of that. A hint promises
  * nothing: it may be silent, and it may fail while reads go on.
  */
-const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
+export const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
   Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
 
 /** A store that hangs is one that does not answer. */

@@ -1,7 +1,8 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
-import { apiKeysLayer } from "../auth/Secrets.ts"
+
 import { createServer } from "node:net"
 import {
+  ApiKeys,
   CurrentBudgets,
   type DeviceShadow,
   type EventStore,
@@ -13,10 +14,10 @@ import {
 import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
-import { ApiKeys } from "@latchkey/core"
 import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
+import { apiKeysLayer } from "../auth/Secrets.ts"
 import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"

@@ -1,9 +1,9 @@
 /** `latchkey devices`: the secrets with which devices sign in over MQTT. */
-import { deviceSecretsLayer } from "../auth/Secrets.ts"
-import { instantOf } from "@latchkey/core"
+
+import { type DeviceSecret, DeviceSecrets, instantOf } from "@latchkey/core"
 import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
-import { type DeviceSecret, DeviceSecrets } from "@latchkey/core"
+import { deviceSecretsLayer } from "../auth/Secrets.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"

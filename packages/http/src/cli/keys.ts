@@ -1,9 +1,9 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
-import { apiKeysLayer } from "../auth/Secrets.ts"
-import { instantOf } from "@latchkey/core"
+
+import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { type ApiKey, ApiKeys } from "@latchkey/core"
+import { apiKeysLayer } from "../auth/Secrets.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"

@@ -2,6 +2,7 @@
 import { apiKeysLayer } from "../../src/auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import {
+  ApiKeys,
   BUDGETS,
   type Budgets,
   CurrentBudgets,
@@ -18,7 +19,6 @@ import {
 import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { ApiKeys } from "@latchkey/core"
 import { Authenticator } from "../../src/auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "../../src/auth/Jwt.ts"
 import { PinSecret } from "../../src/auth/PinSecret.ts"
