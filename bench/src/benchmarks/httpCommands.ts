@@ -97,7 +97,7 @@ const checkLog = (folder: string, events: number): string => {
   const files = filesIn(folder)
   const rows = single(files.log, "SELECT count(*) AS n FROM events")
   if (rows !== events) throw new Error(`${events} commands were answered, but the log holds ${rows} events.`)
-  const behind = rows - single(files.readModel, "SELECT position AS n FROM checkpoint")
+  const behind = rows - single(files.readModel, "SELECT position AS n FROM cursor")
   return `All ${events} answered commands are in the log; when the server had stopped, the read model was ${behind} events behind.`
 }
 

@@ -1,7 +1,7 @@
 /** Latchkey inside another program: callers that each execute one command after the other, without HTTP. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { Latchkey, type LockCommand, Locks } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Layer } from "effect"
@@ -72,7 +72,9 @@ const work = Effect.fnUntraced(function* ({ locks, ...calling }: Work) {
 
 const adapters = ({ store, folder }: Work) =>
   Layer.merge(
-    store === "memory" ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer) : Sqlite.layer({ folder }),
+    store === "memory"
+      ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
+      : Sqlite.layer({ folder }),
     LocalShadow.layer({ folder: store === "memory" ? ":memory:" : folder })
   )
 

@@ -1,7 +1,7 @@
 /** Commands and cold loads on one long stream, and on many short ones beside it in the same store. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { EventStore, instantOf, Latchkey, LockQueries, Locks, type NewEvent, type Principal } from "@latchkey/core"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Layer, ManagedRuntime } from "effect"
 import { lockIds, lockUuid, newLock, newTempKey, tempKeyUuid } from "../locks.ts"
@@ -46,7 +46,9 @@ const used = (lockId: number, usedCount: number): NewEvent => {
 
 const adapters = (store: "sqlite" | "memory", folder: string) =>
   Layer.merge(
-    store === "memory" ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer) : Sqlite.layer({ folder }),
+    store === "memory"
+      ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
+      : Sqlite.layer({ folder }),
     MemoryDeviceShadow.layer
   )
 
@@ -64,7 +66,8 @@ const fill = Effect.fnUntraced(function* ({ short, long, tail }: Job<"open">) {
   const useUpTo = Effect.fnUntraced(function* (lockId: number, from: number, to: number) {
     for (let version = from; version < to; ) {
       const events = Array.from({ length: Math.min(1000, to - version) }, (_, n) => used(lockId, version + n - 1))
-      version = (yield* store.append(`lock-${lockId}`, version, events)).version
+      yield* store.write({ append: [{ streamId: `lock-${lockId}`, expectedVersion: version, events }] })
+      version += events.length
     }
   })
 

@@ -1,6 +1,6 @@
 /** The ports of a store without anything above them: callers that append, or ask for the locks of an owner. */
 import { randomUUID } from "node:crypto"
-import { EventStore, type NewEvent, ReadModel, rebuild, streamOfLock, toStored } from "@latchkey/core"
+import { EventStore, lookups, type NewEvent, ReadModel, rebuild, streamOfLock, toStored } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Layer } from "effect"
@@ -35,18 +35,20 @@ const created = (lockId: number): NewEvent => {
 
 const work = Effect.fnUntraced(function* ({ what, locks, ...calling }: PortWork) {
   const store = yield* EventStore
-  const readModel = yield* ReadModel
+  const { devicesOwnedBy } = lookups(yield* ReadModel)
   const versions = new Map<number, number>()
   const append = (lockId: number) => {
     const version = versions.get(lockId) ?? 0
     versions.set(lockId, version + 1)
-    return store.append(streamOfLock(lockId), version, [created(lockId)])
+    return store.write({
+      append: [{ streamId: streamOfLock(lockId), expectedVersion: version, events: [created(lockId)] }]
+    })
   }
   yield* Effect.forEach(lockIds(locks), append, { concurrency: 32, discard: true })
   yield* rebuild
   return yield* callAtOnce(calling, (n): Effect.Effect<unknown, unknown> => {
     const lockId = 1 + (n % locks)
-    return what === "append" ? append(lockId) : readModel.devicesOwnedBy(ownerOf(lockId))
+    return what === "append" ? append(lockId) : devicesOwnedBy(ownerOf(lockId))
   })
 })
 

@@ -70,7 +70,7 @@ const story = Effect.fnUntraced(function* (reports: ReadonlyArray<readonly [proc
   })
   yield* Context.get(processes[1], Projector).catchUp("10 seconds")
   const history = yield* world.store.read("lock-7", 0, 1_000)
-  const [row] = yield* world.readModel.devicesOwnedBy("ada")
+  const [row] = yield* world.ownedBy("ada")
   return { history, row, held: yield* world.shadow.held(lockUuid) }
 })
 

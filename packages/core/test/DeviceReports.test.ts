@@ -5,7 +5,7 @@ import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/devic
 import { DeviceReports, LONGEST_DETAIL } from "../src/locks/DeviceReports.ts"
 import { Locks } from "../src/locks/Locks.ts"
 import { Projector } from "../src/read-model/Projector.ts"
-import { ReadModel } from "../src/read-model/ReadModel.ts"
+import { nowhere, ReadModel } from "../src/read-model/ReadModel.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { asked, clock, lockUuid, millis, requestFor } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
@@ -16,7 +16,7 @@ const makeDevice = Effect.gen(function* () {
   const { execute } = Context.get(services, Locks)
   yield* execute(asked({ ...create, ownerId: "ada" }, { commandId: "create" }))
   yield* Context.get(services, Projector).catchUp("10 seconds")
-  const isOnline = Effect.map(world.readModel.devicesOwnedBy("ada"), ([device]) => device?.online)
+  const isOnline = Effect.map(world.ownedBy("ada"), ([device]) => device?.online)
   /** Says so until it is heard: the listener may not have begun to listen yet. */
   const present = (online: boolean, at: number) =>
     eventually(
@@ -197,11 +197,11 @@ describe("the outcome of a command", () => {
 
   it.live("is told by the device that the command went to, also when the lock has another by now", () =>
     Effect.gen(function* () {
-      const { execute, done, outcomes, readModel } = yield* makeTaker
+      const { execute, done, outcomes, rows } = yield* makeTaker
       const newUuid = "7e3b0000-0000-4000-8000-00000000000b"
       yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
       yield* execute(asked(requestFor("LockUuidChanged", { newUuid }), { commandId: "change" }))
-      yield* eventually(readModel.lockOfThing(newUuid), Option.isSome)
+      yield* eventually(rows.lockOfThing(newUuid), Option.isSome)
       yield* done("add", { thing: newUuid })
       yield* done("add", { thing: "elsewhere" })
       expect(yield* outcomes).toEqual([])
@@ -234,9 +234,9 @@ describe("the outcome of a command", () => {
       let isEmpty = true
       const emptied = ReadModel.of({
         ...readModel,
-        checkpoint: Effect.suspend(() => (isEmpty ? Effect.succeed(0) : readModel.checkpoint)),
-        lockOfThing: (thing) => (isEmpty ? Effect.succeedNone : readModel.lockOfThing(thing)),
-        apply: (events) => (isEmpty ? Effect.never : readModel.apply(events))
+        cursor: Effect.suspend(() => (isEmpty ? Effect.succeed(nowhere) : readModel.cursor)),
+        find: (...asked) => (isEmpty ? Effect.succeed([]) : readModel.find(...asked)),
+        apply: (changes) => (isEmpty ? Effect.never : readModel.apply(changes))
       })
       const over = ports.pipe(Context.add(EventStore, forgetful), Context.add(ReadModel, emptied))
       const { take } = Context.get(yield* latchkey(over), DeviceReports)

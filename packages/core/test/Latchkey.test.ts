@@ -1,13 +1,13 @@
 /** Latchkey for backends that do not use Effect. */
 import { describe, expect, it } from "@effect/vitest"
-import { MemoryDeviceShadow, MemoryReadModel, MemoryStreams } from "@latchkey/core/testing"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/createLatchkey.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
-const store = Layer.merge(MemoryStreams.layer, MemoryReadModel.layer)
+const store = Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
 const shadow = MemoryDeviceShadow.layer
 const inMemory = <Style extends ErrorStyle = "throw">(errors?: Style) =>
   createLatchkey({
@@ -166,9 +166,13 @@ describe("the end", () => {
 
 describe("adapters", () => {
   it("are used as they are given", async () => {
-    const kept = MemoryStreams.layer
+    const kept = MemoryEventStore.layer
     const shared = Effect.runSync(Effect.scoped(Layer.build(kept)))
-    const over = Layer.merge(Layer.succeed(EventStore, Context.get(shared, EventStore)), MemoryReadModel.layer)
+    const over = Layer.mergeAll(
+      Layer.succeed(EventStore, Context.get(shared, EventStore)),
+      MemoryReadModel.layer,
+      MemoryPresence.layer
+    )
     await using first = await createLatchkey({ store: over, shadow })
     await first.execute(create)
     await using second = await createLatchkey({ store: over, shadow })

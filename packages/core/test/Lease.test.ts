@@ -1,6 +1,6 @@
 /** Leases: one of many does the work, whatever their clocks say, and another when that one is gone. */
 import { describe, expect, it } from "@effect/vitest"
-import { MemoryStreams } from "@latchkey/core/testing"
+import { MemoryEventStore } from "@latchkey/core/testing"
 import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type Batch, EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
@@ -39,7 +39,7 @@ const makeWork = Effect.gen(function* () {
 const test = <A, E>(
   sentence: string,
   body: (work: Effect.Success<typeof makeWork>) => Effect.Effect<A, E, Scope.Scope>
-) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeWork, body), MemoryStreams.layer, { local: true }))
+) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeWork, body), MemoryEventStore.layer, { local: true }))
 
 describe("work under a lease", () => {
   test("is done by one of many, and ends for all when it is done; nothing is left of the lease", (work) =>

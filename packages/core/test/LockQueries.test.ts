@@ -163,10 +163,10 @@ describe("owned locks", () => {
       const down = Effect.fail(new ReadModelUnavailable({ message: "down" }))
       const broken = ReadModel.of({
         ...readModel,
-        checkpoint: down,
+        cursor: down,
         apply: () => down,
-        devicesOwnedBy: () => down,
-        isKnownUser: () => down
+        get: () => down,
+        find: () => down
       })
       const { latchkey } = yield* makeWorld
       const services = yield* latchkey(Context.add(ports, ReadModel, broken))

@@ -1,6 +1,6 @@
 /** Several writers over one store, call by call in whatever order: what is prepared is settled once, and for everybody alike. */
 import { expect, it } from "@effect/vitest"
-import { MemoryStreams } from "@latchkey/core/testing"
+import { MemoryEventStore } from "@latchkey/core/testing"
 import { Effect, Option, Result } from "effect"
 import fc from "fast-check"
 import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
@@ -130,7 +130,7 @@ it("a command counts once, a receipt names what it was given for, and only what 
               for (const { data } of events) given.set(id, [...(given.get(id) ?? []), String(data["step"])])
               expect(new Set(given.get(id))).toEqual(new Set([fingerprint]))
             }
-          }).pipe(Effect.provide(MemoryStreams.layer))
+          }).pipe(Effect.provide(MemoryEventStore.layer))
         )
       )
     ),

@@ -1,6 +1,6 @@
 /** The two-step append: durable but invisible, in nobody's way longer than it must be, and settled once. */
 import { describe, expect, it } from "@effect/vitest"
-import { MemoryStreams } from "@latchkey/core/testing"
+import { MemoryEventStore } from "@latchkey/core/testing"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
@@ -83,7 +83,8 @@ const preparing = (
 const test = <A, E>(
   sentence: string,
   body: (streams: Effect.Success<typeof makeStreams>) => Effect.Effect<A, E, never>
-) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeStreams, body), MemoryStreams.layer, { local: true }))
+) =>
+  it.effect(sentence, () => Effect.provide(Effect.flatMap(makeStreams, body), MemoryEventStore.layer, { local: true }))
 
 const receipt = { id: "r", fingerprint: "of r" }
 
@@ -127,7 +128,7 @@ describe("a prepared append", () => {
   test("keeps other appends off its stream, and off no other", (streams) =>
     Effect.gen(function* () {
       const reservation = yield* streams.prepare("lock-1", 0, "a")
-      const others = [
+      const others: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         streams.append("lock-1", 0, "b"),
         streams.append("lock-1", 0, "b", { mayPass: true }),
         streams.append("lock-1", 0, "b", { count: 0, receipt }),
@@ -235,7 +236,11 @@ describe("a prepared append", () => {
   test("that cannot be read says so, and nobody passes it", (streams) =>
     Effect.gen(function* () {
       yield* streams.store.write({ put: [{ key: "reservation/lock-1", value: "from the future" }] })
-      for (const call of [streams.append("lock-1", 0, "a", { mayPass: true }), streams.unsettled])
+      const calls: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        streams.append("lock-1", 0, "a", { mayPass: true }),
+        streams.unsettled
+      ]
+      for (const call of calls)
         expect(yield* Effect.flip(call)).toMatchObject({
           _tag: "StoreUnavailable",
           message: expect.stringContaining("update this server")
@@ -328,7 +333,7 @@ describe("a receipt", () => {
       yield* streams.append("lock-1", 0, "a", { receipt })
       yield* streams.prepare("lock-2", 0, "b")
       const again = { receipt: { ...receipt, fingerprint: "another" } }
-      const refused = [
+      const refused: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         streams.append("lock-1", 7, "c", again),
         streams.append("lock-2", 0, "b", again),
         streams.append("lock-3", 0, "a", { ...again, count: 0 }),
@@ -392,6 +397,6 @@ it("is one call of the store for an append, and two writes for a device command"
       expect(calls.splice(0)).toEqual(["write"])
       yield* streams.commit(yield* streams.prepare("lock-1", 1, "b"))
       expect(calls.splice(0)).toEqual(["write with records", "write with records"])
-    }).pipe(Effect.provide(MemoryStreams.layer))
+    }).pipe(Effect.provide(MemoryEventStore.layer))
   )
 })

@@ -1,6 +1,7 @@
 /** A guest with a link: what they learn of the key, and what happens when they open. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
+import { Presence, PresenceUnavailable } from "../src/device/Presence.ts"
 import { type OpenRequest, TempKeyLinks } from "../src/guest/TempKeyLinks.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
@@ -28,18 +29,15 @@ const noon = millis("12:00")
 const unavailable = Effect.fail(new ReadModelUnavailable({ message: "gone" }))
 const noReadModel: ReadModel["Service"] = {
   source: "none",
-  checkpoint: unavailable,
+  cursor: unavailable,
   apply: () => unavailable,
-  devicesOwnedBy: () => unavailable,
-  locksOfOrganization: () => unavailable,
-  devices: () => unavailable,
-  lockOfThing: () => unavailable,
-  lockOfTempKey: () => unavailable,
-  isKnownUser: () => unavailable,
-  reportDevice: () => unavailable,
-  isOnline: () => unavailable,
+  get: () => unavailable,
+  find: () => unavailable,
   reset: unavailable
 }
+
+const presenceUnavailable = Effect.fail(new PresenceUnavailable({ message: "gone" }))
+const noPresence: Presence["Service"] = { report: () => presenceUnavailable, of: () => presenceUnavailable }
 
 /** A lock, and a process that guests reach; the lock is changed by another one. */
 const makeLinks = Effect.fnUntraced(function* (...requests: ReadonlyArray<Request>) {
@@ -60,7 +58,7 @@ const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<
 describe("a link", () => {
   it.live("shows what its key allows", () =>
     Effect.gen(function* () {
-      const { links, execute, readModel } = yield* makeLinks(publicKey)
+      const { links, execute, presence } = yield* makeLinks(publicKey)
       const key = {
         admission: "admitted",
         validFrom: millis("09:00"),
@@ -73,7 +71,7 @@ describe("a link", () => {
       expect(yield* links.view(tempKeyUuid.toUpperCase(), ADA, noon)).toMatchObject({ status: "valid" })
       expect(yield* links.view(tempKeyUuid, undefined, millis("08:59"))).toMatchObject({ status: "not-yet-valid" })
       expect(yield* links.view(tempKeyUuid, undefined, millis("17:00"))).toMatchObject({ status: "expired" })
-      yield* readModel.reportDevice(lockUuid, true, 1)
+      yield* presence.report({ thing: lockUuid, online: true, at: 1 })
       yield* execute({ _tag: "UpdateTempKey", tempKeyUuid, maxUses: null })
       expect(yield* links.view(tempKeyUuid, undefined, noon)).toMatchObject({
         usesLeft: null,
@@ -114,7 +112,7 @@ describe("a link to several doors", () => {
         { lockId: "2", accessMethod: "code" }
       ] as const
       yield* world.process.share(sharing([], { doors }), uuidOf(1))
-      yield* world.readModel.reportDevice(thingOf(1), true, 1)
+      yield* world.presence.report({ thing: thingOf(1), online: true, at: 1 })
       const view = (at: string) => links.view(uuidOf(1), undefined, millis(at))
       expect(yield* view("12:00")).toStrictEqual({
         status: "valid",
@@ -196,7 +194,10 @@ describe("while the read model is away", () => {
   it.live("links are found in the log, also new ones; of two locks with one key, the first has it", () =>
     Effect.gen(function* () {
       const { ports, latchkey, execute } = yield* makeLinks(publicKey)
-      const links = Context.get(yield* latchkey(Context.add(ports, ReadModel, noReadModel)), TempKeyLinks)
+      const links = Context.get(
+        yield* latchkey(ports.pipe(Context.add(ReadModel, noReadModel), Context.add(Presence, noPresence))),
+        TempKeyLinks
+      )
       const open = (uuid: string, commandId: string) =>
         links.open({ tempKeyUuid: uuid, commandId, at: noon, principal: guest })
       expect(yield* open(tempKeyUuid, "first")).toStrictEqual({ version: 3, usedCount: 1, online: undefined })

@@ -1,10 +1,25 @@
 /** The in-memory ports pass the suites that every adapter passes; and the shadow does what a test tells it. */
 import { describe, expect, it } from "@effect/vitest"
-import { type DeviceCommand, type DeviceReport, DeviceShadow } from "@latchkey/core"
-import { deviceShadowSuite, MemoryDeviceShadow, MemoryReadModel, readModelSuite } from "@latchkey/core/testing"
-import { Effect, Fiber, Stream } from "effect"
+import { type DeviceCommand, type DeviceReport, DeviceShadow, Presence, ReadModel } from "@latchkey/core"
+import {
+  deviceShadowSuite,
+  MemoryDeviceShadow,
+  MemoryPresence,
+  MemoryReadModel,
+  presenceSuite,
+  readModelSuite
+} from "@latchkey/core/testing"
+import { type Context, Effect, Fiber, Layer, Stream } from "effect"
 
-readModelSuite("memory", MemoryReadModel.layer)
+/** Nothing outlives the process: whoever opens it has the same. */
+const placeOf = <Id, Port>(port: Context.Key<Id, Port>, layer: Layer.Layer<Id>) =>
+  Effect.map(Effect.provide(Effect.service(port), layer, { local: true }), (service) => {
+    const open = Layer.succeed(port, service)
+    return { open, reopen: open }
+  })
+
+readModelSuite("memory", placeOf(ReadModel, MemoryReadModel.layer))
+presenceSuite("memory", placeOf(Presence, MemoryPresence.layer))
 deviceShadowSuite("memory", MemoryDeviceShadow.layer, {
   acknowledge: (thing, commandId, outcome) =>
     MemoryDeviceShadow.ShadowControl.use((control) =>

@@ -1,6 +1,7 @@
 /** What one tenant asks costs what it costs without the others, tells nothing of them, and holds nobody up. */
 import { expect, it } from "@effect/vitest"
 import { Context, Effect, Stream } from "effect"
+import { Presence } from "../src/device/Presence.ts"
 import { TempKeyLinks } from "../src/guest/TempKeyLinks.ts"
 import { LockQueries } from "../src/locks/LockQueries.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
@@ -20,7 +21,7 @@ type Port = { readonly [member: string]: unknown }
 type World = Effect.Success<typeof makeSharedWorld>
 
 /** The ports, and how often they were asked for how many rows since the last look. */
-const counting = ({ ports, store, readModel }: World) => {
+const counting = ({ ports, store, readModel, presence }: World) => {
   let counted = { calls: 0, rows: 0 }
   const count = <A>(answer: A): A => {
     counted.calls++
@@ -46,7 +47,11 @@ const counting = ({ ports, store, readModel }: World) => {
   }
   return {
     look,
-    ports: Context.add(Context.add(ports, EventStore, watched(store)), ReadModel, watched(readModel))
+    ports: ports.pipe(
+      Context.add(EventStore, watched(store)),
+      Context.add(ReadModel, watched(readModel)),
+      Context.add(Presence, watched(presence))
+    )
   }
 }
 
@@ -189,7 +194,7 @@ it.live(
       const links = Context.get(services, TempKeyLinks)
       yield* process.share(sharing(doors), uuidOf(1))
       yield* links.view(uuidOf(1), undefined, millis("12:00"))
-      yield* world.readModel.reportDevice(thingOf(203), true, 1)
+      yield* world.presence.report({ thing: thingOf(203), online: true, at: 1 })
       look()
       const view = yield* links.view(uuidOf(1), undefined, millis("12:00"))
       expect(look().calls).toBeLessThan(10)

@@ -1,25 +1,38 @@
-/** A world in memory: one store, read model and device shadow, and any number of processes over them. */
-import { MemoryDeviceShadow, MemoryReadModel, MemoryStreams } from "@latchkey/core/testing"
+/** A world in memory: one store, read model, presence and device shadow, and any number of processes over them. */
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
+import { Presence } from "../src/device/Presence.ts"
 import { layer } from "../src/latchkey/Latchkey.ts"
 import type { CommandContext } from "../src/lock/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/locks/Locks.ts"
+import { presence } from "../src/locks/Presence.ts"
+import { lookups } from "../src/read-model/Lookups.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
 import { type Batch, EventStore, type NewEvent, type WriteError, type Written } from "../src/streams/EventStore.ts"
 import { discard, find, type Preparing, prepare, unsettled } from "../src/streams/Reservations.ts"
 import { asked, lockId, lockUuid, type Request } from "./scenario.ts"
 
-const memory = Layer.mergeAll(MemoryStreams.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer)
+const memory = Layer.mergeAll(
+  MemoryEventStore.layer,
+  MemoryDeviceShadow.layer,
+  MemoryReadModel.layer,
+  MemoryPresence.layer
+)
 
 export const makeWorld = Effect.gen(function* () {
   const ports = yield* Layer.build(Layer.fresh(memory))
   const store = Context.get(ports, EventStore)
+  const readModel = Context.get(ports, ReadModel)
+  const rows = lookups(readModel)
+  const { shown } = yield* Effect.provide(presence, ports)
   let commands = 0
 
   return {
     ports,
     store,
-    readModel: Context.get(ports, ReadModel),
+    readModel,
+    rows,
+    presence: Context.get(ports, Presence),
     shadow: Context.get(ports, MemoryDeviceShadow.ShadowControl),
 
     /** A process of its own, until the scope closes: it shares nothing with others but the ports. */
@@ -35,6 +48,9 @@ export const makeWorld = Effect.gen(function* () {
 
     /** Everything of Latchkey in a process of its own, over the same ports unless others are given. */
     latchkey: (over: typeof ports = ports) => Effect.provide(Layer.build(Layer.fresh(layer())), over),
+
+    /** The locks of an owner, as they are shown. */
+    ownedBy: (userId: string) => Effect.flatMap(rows.devicesOwnedBy(userId), shown),
 
     /** The commands that are prepared and not settled. */
     unsettled: Effect.map(unsettled(store), (reservations) => reservations.map(({ commandId }) => commandId)),

@@ -1,17 +1,12 @@
 /** The API for programs without Effect: a function of web requests over a Latchkey that is there already. */
-import {
-  type ApiKey,
-  ApiKeys,
-  type DeviceSecret,
-  DeviceSecrets,
-  type EmbeddedLatchkey,
-  type ErrorStyle
-} from "@latchkey/core"
+
+import type { EmbeddedLatchkey, ErrorStyle } from "@latchkey/core"
+import { type ApiKey, ApiKeys, type DeviceSecret, DeviceSecrets } from "@latchkey/core"
 import { Layer, ManagedRuntime, Scope } from "effect"
 import { Authenticator } from "./auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "./auth/Jwt.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
-import { apiKeys, deviceSecrets } from "./auth/Secrets.ts"
+import { apiKeysLayer, deviceSecretsLayer } from "./auth/Secrets.ts"
 import { type FetchOptions, makeFetch } from "./serve.ts"
 import type { Fetch } from "./server/Fetch.ts"
 
@@ -62,9 +57,9 @@ export const createFetch = async <Style extends ErrorStyle>(
   const { pinKey, services } = latchkey
   const pins = pinKey === undefined ? PinSecret.layerPassing : Layer.succeed(PinSecret, pinKey)
   const jwt = Jwt.layer(options.jwt ?? { key: { _tag: "None" }, issuer: "", audience: "" })
-  const signIn = Authenticator.layer.pipe(Layer.provideMerge(apiKeys(options.apiKeys)), Layer.provide(jwt))
+  const signIn = Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(options.apiKeys)), Layer.provide(jwt))
   const runtime = ManagedRuntime.make(
-    Layer.mergeAll(signIn, pins, deviceSecrets).pipe(Layer.provideMerge(Layer.succeedContext(services)))
+    Layer.mergeAll(signIn, pins, deviceSecretsLayer).pipe(Layer.provideMerge(Layer.succeedContext(services)))
   )
   const dispose = () => runtime.dispose()
   try {

@@ -2,13 +2,13 @@
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-import { DeviceSecrets, EventStore, type ReadModel, refusePart } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { DeviceSecrets, EventStore, type Presence, type ReadModel, refusePart } from "@latchkey/core"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Context, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { deviceSecrets } from "./auth/Secrets.ts"
+import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
@@ -36,7 +36,7 @@ const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: 
     : typeof store === "object"
       ? storePackage(store.package)
       : store === "memory"
-        ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+        ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
         : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
 /** Nothing but an import begins on a store that holds a part of an export. */
@@ -74,7 +74,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
     Effect.map(({ Spacetime }) =>
       Layer.catch(
         Spacetime.layer(config),
-        ({ option, message }): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+        ({ option, message }): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
           Layer.unwrap(
             Effect.fail(
               new InvalidConfig({ variable: `LATCHKEY_SPACETIMEDB_${option.toUpperCase()}`, expected: message })
@@ -107,7 +107,10 @@ const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt
       const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder, ...witness }))
       const met =
         mqtt._tag === "Own"
-          ? Layer.provide(named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)), deviceSecrets)
+          ? Layer.provide(
+              named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
+              deviceSecretsLayer
+            )
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
             : Layer.empty

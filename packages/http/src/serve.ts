@@ -24,6 +24,7 @@ export interface ApiOptions {
   readonly docs?: boolean
 }
 
+/** The API, and where it listens. */
 export interface ServerOptions extends ApiOptions, SocketOptions {
   /** How the API is reached from outside, without a slash at the end; unless given, as it listens. */
   readonly publicUrl?: string | undefined

@@ -1,12 +1,12 @@
 /** The API as a function of web requests answers what the same API on a socket does. */
 import { createLatchkey, type EmbeddedLatchkey } from "@latchkey/core"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Layer, ManagedRuntime, Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Authenticator } from "../src/auth/Authentication.ts"
 import { Jwt } from "../src/auth/Jwt.ts"
 import { PinSecret, pinKeyOf } from "../src/auth/PinSecret.ts"
-import { apiKeys } from "../src/auth/Secrets.ts"
+import { apiKeysLayer } from "../src/auth/Secrets.ts"
 import { createFetch, type LatchkeyFetch } from "../src/createFetch.ts"
 import { listen } from "../src/serve.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, OWNER, PIN_KEY, superKey, user } from "./harness/callers.ts"
@@ -26,7 +26,7 @@ let close: () => Promise<void>
 
 beforeAll(async () => {
   latchkey = await createLatchkey({
-    store: Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer),
+    store: Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer),
     shadow: MemoryDeviceShadow.layer,
     pinKey: pinKeyOf(PIN_KEY)
   })
@@ -34,7 +34,7 @@ beforeAll(async () => {
   const runtime = ManagedRuntime.make(
     Layer.mergeAll(
       PinSecret.layerOf(PIN_KEY),
-      Authenticator.layer.pipe(Layer.provideMerge(apiKeys(API_KEYS)), Layer.provide(Jwt.layer(jwt)))
+      Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(API_KEYS)), Layer.provide(Jwt.layer(jwt)))
     ).pipe(Layer.provideMerge(Layer.succeedContext(latchkey.services)))
   )
   const options = { host: "127.0.0.1", port: 0, publicUrl: PUBLIC_URL }

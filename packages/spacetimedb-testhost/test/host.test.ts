@@ -120,7 +120,7 @@ describe("a reducer that throws", () => {
       await expect(client.reducers.failAfterWriting({ as_sender })).rejects.toThrow()
     }
     expect([...client.db.note.iter()].map(({ text }) => text)).toEqual(["stays"])
-    expect(await client.procedures.textsBetween({ shelf: "a", from: 0, to: 9 })).toEqual(["stays"])
+    expect(await client.procedures.textsBetween({ shelf: "a", low: 0, high: 9 })).toEqual(["stays"])
     expect(await client.procedures.countNotes({})).toBe(1n)
     expect(await client.procedures.countSecrets({})).toBe(1n)
   })
@@ -172,8 +172,8 @@ describe("tables", () => {
     using client = await connect()
     for (const rank of [2, -3, 10, 0, -1]) await client.reducers.addNote({ shelf: "a", rank, text: String(rank) })
     await client.reducers.addNote({ shelf: "aa", rank: 1, text: "another shelf" })
-    expect(await client.procedures.textsBetween({ shelf: "a", from: -3, to: 10 })).toEqual(["-3", "-1", "0", "2"])
-    expect(await client.procedures.textsBetween({ shelf: "a", from: -2, to: 0 })).toEqual(["-1"])
+    expect(await client.procedures.textsBetween({ shelf: "a", low: -3, high: 10 })).toEqual(["-3", "-1", "0", "2"])
+    expect(await client.procedures.textsBetween({ shelf: "a", low: -2, high: 0 })).toEqual(["-1"])
   })
 
   it("hold rows of a megabyte, and thousands of rows", async () => {
@@ -181,11 +181,11 @@ describe("tables", () => {
     const large = "ü".repeat(500_000)
     await client.reducers.addNote({ shelf: "large", rank: 1, text: large })
     await client.reducers.addNote({ shelf: "large", rank: 2, text: "small" })
-    expect(await client.procedures.textsBetween({ shelf: "large", from: 0, to: 9 })).toEqual([large, "small"])
+    expect(await client.procedures.textsBetween({ shelf: "large", low: 0, high: 9 })).toEqual([large, "small"])
     await Promise.all(
       Array.from({ length: 3000 }, (_, rank) => client.reducers.addNote({ shelf: "many", rank, text: String(rank) }))
     )
-    const texts = await client.procedures.textsBetween({ shelf: "many", from: 0, to: 3000 })
+    const texts = await client.procedures.textsBetween({ shelf: "many", low: 0, high: 3000 })
     expect(texts).toEqual(Array.from({ length: 3000 }, (_, rank) => String(rank)))
   })
 })

@@ -69,6 +69,13 @@ describe("what is no module is refused with the reason:", () => {
     await expect(Client.connect({ uri: host.uri, database: "broken" })).rejects.toThrow()
   })
 
+  it("a name that the server reserves", async () => {
+    for (const name of ["limit", "Table"]) {
+      const named = module.replaceAll(/\brank\b/g, name)
+      await expect(host.publish("broken", named)).rejects.toThrow(`reserves the name ${name.toLowerCase()}`)
+    }
+  })
+
   it("an init that fails, and what was published before stays", async () => {
     const failing = module.replace('"made by"', "missing.key")
     expect(failing).not.toBe(module)

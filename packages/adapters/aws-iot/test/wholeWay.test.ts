@@ -2,7 +2,7 @@
 
 import { expect, it } from "@effect/vitest"
 import { createLatchkey, DeviceShadow } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Context, Effect, Layer } from "effect"
 import { Aws, awsIot } from "./aws.ts"
@@ -18,7 +18,7 @@ it.live("an open is in the history with what the device says of it, and then nei
     const latchkey = yield* Effect.acquireRelease(
       Effect.promise(() =>
         createLatchkey({
-          store: Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer),
+          store: Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer),
           shadow: Layer.succeed(DeviceShadow, Context.get(services, DeviceShadow))
         })
       ),

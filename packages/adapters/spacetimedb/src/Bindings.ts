@@ -25,7 +25,7 @@ export type ReadName = keyof Procedures
 export type ReadArguments<Name extends ReadName> = InferTypeOfRow<Procedures[Name]["params"]>
 export type ReadAnswer<Name extends ReadName> = Infer<Procedures[Name]["returns"]>
 
-/** Where the feed stands, and the version that its newest event has in its stream. */
+/** Where the feed stands. */
 export type Head = InferTypeOfRow<typeof declared.rows.head>
 
 /** Of the tables, only the one that is subscribed to: all others are read by procedures. */

@@ -9,14 +9,15 @@ import {
   type CallFailed,
   type CannotConnect,
   type DatabaseOptions,
+  type NotAsked,
   open,
   type Session
 } from "./Session.ts"
 
 export interface ConnectionOptions extends DatabaseOptions {
   /**
-   * How long connecting, and a call, may take before the connection counts as dead; 5 seconds unless given. A call whose
-   * connection is lost is repeated over the next ones, for twice as long.
+   * How long connecting, and a call, may take before the connection counts as dead; 5 seconds unless given. What became
+   * of a call whose connection is lost is asked over the next ones, for twice as long.
    */
   readonly deadline?: Duration.Input
 }
@@ -35,12 +36,23 @@ export class Unavailable extends Schema.TaggedError<Unavailable>()("Unavailable"
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
+/** Writes of which the module remembers under their ids that it has carried them out. */
+type Once = "write" | "apply_rows"
+
 export interface Connection {
-  /** Answers the head row that the write left; `undefined` when it appended nothing. */
-  readonly write: <Name extends WriteName>(
+  /**
+   * Carries a write out once, and answers the feed's position after it. One whose answer is lost is not sent again: the
+   * module is asked what became of it, and from then on refuses it, should it still be under way.
+   */
+  readonly write: <Name extends Once>(
+    name: Name,
+    args: (id: string) => WriteArguments<Name>
+  ) => Effect.Effect<number, Refused | Unavailable>
+  /** For what leaves the same when it is done twice: asks again when an answer is lost. */
+  readonly send: <Name extends Exclude<WriteName, Once>>(
     name: Name,
     args: WriteArguments<Name>
-  ) => Effect.Effect<Head | undefined, Refused | Unavailable>
+  ) => Effect.Effect<void, Refused | Unavailable>
   readonly read: <Name extends ReadName>(
     name: Name,
     args: ReadArguments<Name>
@@ -127,7 +139,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
       Effect.suspend(() => {
         switch (state._tag) {
           case "Open":
-            return ask(state.session)
+            return Effect.catchTag(ask(state.session), "NotAsked", () => overThis(ask))
           case "Opening":
             return Effect.andThen(Deferred.await(state.next), overThis(ask))
           case "Down":
@@ -138,36 +150,65 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     /** Over whichever connection comes: for what may have been done already. */
     const overTheNext = <A>(ask: Ask<A>): Call<A> =>
       Effect.suspend(() =>
-        state._tag === "Open" ? ask(state.session) : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
+        state._tag === "Open"
+          ? Effect.catchTag(ask(state.session), "NotAsked", () => overTheNext(ask))
+          : Effect.andThen(Deferred.await(state.next), overTheNext(ask))
       )
 
-    /** Asks, and when the answer is lost, asks again for a while. */
-    const call = <A>(ask: Ask<A>, again: (ask: Ask<A>) => Call<A>): Effect.Effect<A, CallFailed | Unavailable> =>
-      Effect.catchTag(overThis(ask), "AnswerLost", ({ message }) =>
-        repeated(again(ask)).pipe(
+    /** When its answer is lost, `next` is asked over the next connections, for a while. */
+    const recovered = <A>(
+      first: Call<A>,
+      next: (lost: AnswerLost) => Call<A>
+    ): Effect.Effect<A, CallFailed | Unavailable> =>
+      Effect.catchTag(first, "AnswerLost", (lost) =>
+        repeated(next(lost)).pipe(
           Effect.timeoutOrElse({
             duration: 2 * deadline,
-            orElse: () => Effect.fail(new Unavailable({ message: `${message}, and no other brought one in time.` }))
+            orElse: () =>
+              Effect.fail(new Unavailable({ message: `${lost.message}, and no other brought one in time.` }))
           })
         )
       )
 
+    /** What became of a write. */
+    const settled = (id: string, { message }: AnswerLost): Call<number> =>
+      overTheNext((session) => session.call((db) => db.read("settle_write", { id }))).pipe(
+        Effect.flatMap((position) =>
+          position === undefined
+            ? Effect.fail(new Unavailable({ message: `${message}: nothing was written.` }))
+            : Effect.succeed(Number(position))
+        )
+      )
+
     return {
-      // May have been carried out, so the caller waits to know. The module knows its own work again.
-      write: (name, args) =>
-        call(
-          (session) =>
+      write: (name, argsOf) =>
+        Effect.suspend(() => {
+          const id = crypto.randomUUID()
+          const args = argsOf(id)
+          const asked = overThis<number>((session) =>
             Effect.map(
               session.call((db) => db.write(name, args)),
-              () => session.headAfter(args)
-            ),
-          overTheNext
-        ).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
+              () => Number(session.headAfter(args)?.position ?? heard)
+            )
+          )
+          return recovered(asked, (lost) => settled(id, lost))
+        }).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
 
-      read: (name, args) =>
-        call((session) => session.call((db) => db.read(name, args)), overThis).pipe(
+      send: (name, args) => {
+        const ask: Ask<void> = (session) => session.call((db) => db.write(name, args))
+        return Effect.catchTag(
+          recovered(overThis(ask), () => overTheNext(ask)),
+          "CallFailed",
+          ({ cause }) => Effect.fail(refusedOr(cause))
+        )
+      },
+
+      read: <Name extends ReadName>(name: Name, args: ReadArguments<Name>) => {
+        const asked = overThis<ReadAnswer<Name>>((session) => session.call((db) => db.read(name, args)))
+        return recovered(asked, () => asked).pipe(
           Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
-        ),
+        )
+      },
 
       heard: () => heard,
 
@@ -189,7 +230,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     }
   })
 
-type Ask<A> = (session: Session) => Effect.Effect<A, AnswerLost | CallFailed>
+type Ask<A> = (session: Session) => Effect.Effect<A, NotAsked | AnswerLost | CallFailed>
 type Call<A> = Effect.Effect<A, AnswerLost | CallFailed | Unavailable>
 
 /** Again, for as long as connections are lost. */

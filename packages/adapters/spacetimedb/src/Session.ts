@@ -21,6 +21,9 @@ export class CannotConnect extends Schema.TaggedError<CannotConnect>()("CannotCo
 /** The connection ended before the answer came: what was asked may have been done, or not. */
 export class AnswerLost extends Schema.TaggedError<AnswerLost>()("AnswerLost", { message: Schema.String }) {}
 
+/** The connection had ended before anything was asked. */
+export class NotAsked extends Schema.TaggedError<NotAsked>()("NotAsked", {}) {}
+
 /** The module, or the server in its place, answered with an error. */
 export class CallFailed extends Schema.TaggedError<CallFailed>()("CallFailed", { cause: Schema.Defect() }) {}
 
@@ -83,9 +86,9 @@ export class Session {
   }
 
   /** What one call answers. It is sent before this returns to its caller, so calls keep their order. */
-  call<A>(send: (db: DbConnection) => Promise<A>): Effect.Effect<A, AnswerLost | CallFailed> {
-    return Effect.callback<A, AnswerLost | CallFailed>((resume) => {
-      if (this.#lost !== undefined) return resume(Effect.fail(this.#lost))
+  call<A>(send: (db: DbConnection) => Promise<A>): Effect.Effect<A, NotAsked | AnswerLost | CallFailed> {
+    return Effect.callback<A, NotAsked | AnswerLost | CallFailed>((resume) => {
+      if (this.#lost !== undefined) return resume(Effect.fail(new NotAsked()))
       const lose = (lost: AnswerLost) => settle(Effect.fail(lost))
       const settle = (outcome: Effect.Effect<A, AnswerLost | CallFailed>) => {
         clearTimeout(deadline)

@@ -1,11 +1,11 @@
-/** Event store and read model in one SpacetimeDB database, over one connection. */
-import { EventStore, ReadModel } from "@latchkey/core"
+/** Event store, read model and presence in one SpacetimeDB database, over one connection. */
+import { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
 import { type Connection, type ConnectionOptions, make } from "./Connection.ts"
 import { CannotConnect } from "./Session.ts"
 import * as SpacetimeEventStore from "./SpacetimeEventStore.ts"
+import * as SpacetimePresence from "./SpacetimePresence.ts"
 import * as SpacetimeReadModel from "./SpacetimeReadModel.ts"
-import { HALF_IMPORTED } from "./schema.ts"
 
 export type SpacetimeOptions = ConnectionOptions
 export { CannotConnect } from "./Session.ts"
@@ -14,23 +14,24 @@ export { CannotConnect } from "./Session.ts"
  * Several processes may use a database at the same time. Fails when the first attempt to connect does, and says what to
  * mend; whatever is lost later is connected again.
  */
-export const layer = (options: SpacetimeOptions): Layer.Layer<EventStore | ReadModel, CannotConnect> =>
+export const layer = (options: SpacetimeOptions): Layer.Layer<EventStore | ReadModel | Presence, CannotConnect> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const connection = yield* make(options)
       yield* refuseHalfImported(connection, options.database)
       return Context.make(EventStore, SpacetimeEventStore.make(connection)).pipe(
-        Context.add(ReadModel, SpacetimeReadModel.make(connection))
+        Context.add(ReadModel, SpacetimeReadModel.make(connection)),
+        Context.add(Presence, SpacetimePresence.make(connection))
       )
     })
   )
 
 const refuseHalfImported = Effect.fnUntraced(function* ({ read }: Connection, database: string) {
-  const pending = yield* Effect.mapError(
-    read("unsettled", {}),
+  const importing = yield* Effect.mapError(
+    read("find_record", { key: "import" }),
     ({ message }) => new CannotConnect({ option: "uri", message })
   )
-  if (!pending.some(({ commandId }) => commandId === HALF_IMPORTED)) return
+  if (importing === undefined) return
   const message = `The database ${database} holds a part of an export: an import into it is under way, or was interrupted. Wait for its end, or delete the database and import again.`
   return yield* new CannotConnect({ option: "database", message })
 })

@@ -1,276 +1,155 @@
-/** The event store: writes are reducers, reads are procedures that are asked for page after page. */
+/** The event store: a write is a reducer, reads are procedures that are asked for page after page. */
 import {
-  AttemptExists,
-  CommandExists,
+  type Append,
   EventExists,
   type EventStore,
   type NewEvent,
-  type PrepareError,
-  type Receipt,
-  ReceiptExists,
-  type Settlement,
+  RecordConflict,
   type StoredEvent,
+  type StoredRecord,
   StoreUnavailable,
-  StreamReserved,
-  VersionConflict
+  VersionConflict,
+  type WriteError
 } from "@latchkey/core"
-import { Clock, Effect, Option, Stream } from "effect"
-import type { Head, ReadAnswer, WriteArguments } from "./Bindings.ts"
+import { Effect, Option, Stream } from "effect"
+import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
 import { type Connection, type Refused, Unavailable } from "./Connection.ts"
-import { HALF_IMPORTED } from "./schema.ts"
+import { type Page, pages } from "./pages.ts"
+import { fromKept, toKept } from "./recordKeys.ts"
+import { isTooLarge, TOO_LARGE } from "./size.ts"
 
-/** The largest number that the module takes for a version or a limit. */
-const MAX = 2 ** 32 - 1
-/**
- * Characters of event data in one append. SpacetimeDB ends a connection that sends more than 32 MB at once, and with it
- * everything else that is under way there.
- */
-const LARGEST_APPEND = 10_000_000
-/** Names of streams that are asked for at once. */
-const STREAMS = 1_000
-const limited = (count: number): number => Math.min(count, MAX)
+/** How the text of an event is to be read. */
+const FORMAT = 1
 
-export const make = ({ write, read, heard, heads }: Connection): EventStore["Service"] => {
-  const settle = (settling: ReturnType<typeof write>): Effect.Effect<Settlement, StoreUnavailable> =>
-    settling.pipe(
-      Effect.map((head) => (head === undefined ? DISCARDED : committed(head))),
-      Effect.catchTag("Refused", (refused) =>
-        refused.refusal.code === "Committed" ? Effect.succeed(committed(refused.refusal)) : unexpected(refused)
-      ),
-      Effect.mapError(unavailable)
-    )
-
-  const readStream = (stream: string, afterVersion: number, limit: number) =>
-    pages(limit, afterVersion, (after, limit) => (after >= MAX ? EMPTY : read("read_stream", { stream, after, limit })))
-
-  /** Everything in the streams that start so: the feed has no index of them, their names have one. */
-  const streamsOf = Effect.fnUntraced(function* (prefix: string) {
-    const events: Array<StoredEvent> = []
-    let after = ""
-    while (true) {
-      const streams = yield* Effect.mapError(read("list_streams", { prefix, after, limit: STREAMS }), unavailable)
-      for (const stream of streams) events.push(...(yield* readStream(stream, 0, MAX)))
-      if (streams.length < STREAMS) return events
-      after = streams.at(-1) ?? after
-    }
-  })
+export const make = ({ write, read, heads }: Connection): EventStore["Service"] => {
+  const head = Effect.mapBoth(read("feed_head", {}), { onSuccess: Number, onFailure: unavailable })
 
   return {
-    read: readStream,
+    write: ({ expect = [], append = [], put = [], remove = [], imported = false }) =>
+      Effect.suspend((): Effect.Effect<{ readonly position: number }, WriteError> => {
+        if (expect.length + append.length + put.length + remove.length === 0) {
+          return Effect.map(head, (position) => ({ position }))
+        }
+        const batch: Batch = {
+          expect: expect.map(({ key, value }) => ({ key: toKept(key), value })),
+          append: append.map(toWire),
+          put: put.map(({ key, value, until }) => ({ key: toKept(key), value, until })),
+          remove: remove.map(toKept),
+          imported,
+          format: FORMAT
+        }
+        if (isBatchTooLarge(batch)) return Effect.fail(new StoreUnavailable({ message: TOO_LARGE }))
+        return Effect.mapBoth(
+          write("write", (id) => ({ ...batch, id })),
+          { onSuccess: (position) => ({ position }), onFailure: refused }
+        )
+      }),
 
-    readAll: (afterPosition, limit, prefix = "", lockId) =>
-      lockId === undefined
-        ? pages(limit, afterPosition, (after, limit) => read("read_feed", { after: BigInt(after), limit, prefix }))
-        : Effect.map(streamsOf(prefix), (events) =>
-            events
-              .filter(({ position, data }) => position > afterPosition && data["lockId"] === lockId)
-              .sort((a, b) => a.position - b.position)
-              .slice(0, limit)
+    read: (stream, afterVersion, limit) =>
+      pages(
+        limit,
+        afterVersion,
+        (after, most) =>
+          Effect.flatMap(
+            read("read_stream", { stream, after: BigInt(after), most }),
+            pageBy(({ version }) => version)
           ),
+        unavailable
+      ),
+
+    feed: (afterPosition, limit, { category, orgId } = {}) =>
+      pages(
+        limit,
+        afterPosition,
+        (after, most) =>
+          Effect.flatMap(
+            read("read_feed", { after: BigInt(after), most, category, orgId }),
+            pageBy(({ position }) => position)
+          ),
+        unavailable
+      ),
+
+    head,
 
     event: (eventId) =>
-      Effect.mapBoth(read("find_event", { eventId }), {
-        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), toStored),
+      Effect.flatMap(read("find_event", { eventId }), (found) => stored(found === undefined ? [] : [found])).pipe(
+        Effect.mapBoth({ onSuccess: ([event]) => Option.fromUndefinedOr(event), onFailure: unavailable })
+      ),
+
+    record: (key) =>
+      Effect.mapBoth(read("find_record", { key: toKept(key) }), {
+        onSuccess: Option.fromUndefinedOr,
         onFailure: unavailable
       }),
 
-    head: Effect.mapBoth(read("feed_head", {}), { onSuccess: Number, onFailure: unavailable }),
-
-    streams: (prefix, after, limit) =>
-      Effect.mapError(read("list_streams", { prefix, after, limit: limited(limit) }), unavailable),
-
-    append: (stream, expected, events, receipt, mayPass = false) =>
-      Effect.flatMap(toWire(events), (events) =>
-        write("append", { stream, expected, events, mayPass, ...receiptOf(receipt) })
-      ).pipe(
-        Effect.map((head) =>
-          head === undefined
-            ? { version: expected, position: heard() }
-            : { version: head.version, position: Number(head.position) }
-        ),
-        Effect.catchTag("Refused", (refused) =>
-          refused.refusal.code === "Appended"
-            ? Effect.succeed({ version: refused.refusal.version, position: refused.refusal.position })
-            : refusedAppend(refused)
-        ),
-        Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error)))
-      ),
-
-    prepare: (expected, events, { streamId, commandId, attempt, thing, deadline }, receipt) =>
-      Effect.flatMap(toWire(events), (events) =>
-        write("prepare", {
-          stream: streamId,
-          expected,
-          events,
-          commandId,
-          attempt,
-          thing,
-          deadline,
-          ...receiptOf(receipt)
-        })
-      ).pipe(
-        Effect.catchTag("Refused", (refused): Effect.Effect<undefined, PrepareError> => {
-          switch (refused.refusal.code) {
-            case "CommandExists":
-              return Effect.fail(new CommandExists(refused.refusal))
-            case "AttemptExists":
-              return Effect.fail(new AttemptExists(refused.refusal))
-            default:
-              return refusedAppend(refused)
-          }
-        }),
-        Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error))),
-        Effect.asVoid
-      ),
-
-    commit: (commandId, thing, attempt) =>
-      Effect.flatMap(Clock.currentTimeMillis, (at) => settle(write("commit", { commandId, attempt, thing, at }))),
-
-    discard: ({ commandId, attempt }) => settle(write("discard", { commandId, attempt })),
-
-    release: (commandId, attempt) => done(write("release", { commandId, attempt })),
-
-    unsettled: Effect.mapBoth(read("unsettled", {}), {
-      onSuccess: (reservations) =>
-        reservations
-          .filter(({ commandId }) => commandId !== HALF_IMPORTED)
-          .map(({ stream: streamId, ...rest }) => ({ ...rest, streamId })),
-      onFailure: unavailable
-    }),
-
-    receipt: (id) =>
-      Effect.mapBoth(read("find_receipt", { id }), {
-        onSuccess: (found) =>
-          Option.map(Option.fromUndefinedOr(found), ({ stream: streamId, expiresAt, ...rest }) => ({
-            ...rest,
-            streamId,
-            ...(expiresAt === 0n ? {} : { expiresAt: Number(expiresAt) })
+    records: (prefix, after, limit) =>
+      pages(
+        limit,
+        toKept(after),
+        (after, most) =>
+          Effect.map(read("list_records", { prefix: toKept(prefix), after, most }), ({ records, more }) => ({
+            rows: records.map(({ key, value }): StoredRecord => ({ key: fromKept(key), value })),
+            next: more ? records.at(-1)?.key : undefined
           })),
-        onFailure: unavailable
-      }),
-
-    snapshot: (stream) =>
-      Effect.mapBoth(read("find_snapshot", { stream }), {
-        onSuccess: (found) => Option.map(Option.fromUndefinedOr(found), ({ version, state }) => ({ version, state })),
-        onFailure: unavailable
-      }),
-
-    saveSnapshot: (stream, { version, state }) => done(write("save_snapshot", { stream, version, state })),
-
-    importFeed: (events, last) =>
-      Effect.flatMap(toWire(events), (wire) =>
-        write("import_feed", {
-          events: wire.map((event, index) => {
-            const { streamId: stream = "", position = 0, version = 0 } = events[index] ?? {}
-            return { ...event, stream, position: BigInt(position), version }
-          }),
-          last
-        })
-      ).pipe(
-        Effect.catchTag("Refused", (refused) =>
-          refused.refusal.code === "VersionConflict"
-            ? Effect.fail(new VersionConflict(refused.refusal))
-            : unexpected(refused)
-        ),
-        Effect.catchTag("Unavailable", (error) => Effect.fail(unavailable(error))),
-        Effect.asVoid
+        unavailable
       ),
 
     changes: Stream.mapError(heads, unavailable)
   }
 }
 
-const receiptOf = (receipt: Receipt | undefined) => ({
-  receipt: receipt && { id: receipt.id, fingerprint: receipt.fingerprint },
-  expiresAt: receipt?.expiresAt
+type Batch = Omit<WriteArguments<"write">, "id">
+type Event = ReadAnswer<"read_feed">["events"][number]
+
+/** All that no index needs is in the text, so that an event can have more without another table. */
+const toWire = ({ streamId: stream, expectedVersion: expected, events }: Append): Batch["append"][number] => ({
+  stream,
+  expected,
+  events: events.map(({ eventId, orgId, ...rest }) => ({ eventId, orgId, text: JSON.stringify(rest) }))
 })
 
-type Page = ReadAnswer<"read_feed">
-type Append = WriteArguments<"append">
+const stored = (events: ReadonlyArray<Event>): Effect.Effect<ReadonlyArray<StoredEvent>, Unavailable> =>
+  Effect.suspend(() => {
+    const unknown = events.find(({ format }) => format !== FORMAT)
+    return unknown === undefined
+      ? Effect.succeed(events.map(toStored))
+      : Effect.fail(new Unavailable({ message: `A newer release wrote event ${unknown.eventId}: upgrade to it.` }))
+  })
 
-/** Pages end where they would grow too big to send: asks on until there are `limit` events, or no more. */
-const pages = Effect.fnUntraced(function* (
-  limit: number,
-  from: number,
-  read: (after: number, limit: number) => Effect.Effect<Page, Unavailable>
-) {
-  const events: Array<StoredEvent> = []
-  let after = from
-  while (events.length < limit) {
-    const page = yield* Effect.mapError(read(after, limited(limit - events.length)), unavailable)
-    for (const event of page.events) events.push(toStored(event))
-    if (!page.more) break
-    after = Number(page.reached)
-  }
-  return events
-})
+const toStored = ({ position, stream, version, eventId, orgId, text }: Event): StoredEvent => {
+  const rest: Omit<NewEvent, "eventId" | "orgId"> = JSON.parse(text)
+  return { ...rest, eventId, orgId, streamId: stream, version: Number(version), position: Number(position) }
+}
 
-const EMPTY = Effect.succeed<Page>({ events: [], reached: 0n, more: false })
-const DISCARDED: Settlement = { _tag: "Discarded" }
+const pageBy =
+  (placeOf: (event: StoredEvent) => number) =>
+  ({ events, more }: ReadAnswer<"read_feed">): Effect.Effect<Page<StoredEvent, number>, Unavailable> =>
+    Effect.map(stored(events), (rows) => {
+      const last = rows.at(-1)
+      return { rows, next: more && last !== undefined ? placeOf(last) : undefined }
+    })
 
-const committed = ({
-  version,
-  position
-}: Pick<Head, "version"> & { readonly position: bigint | number }): Settlement => ({
-  _tag: "Committed",
-  version,
-  position: Number(position)
-})
+const isBatchTooLarge = ({ expect, append, put, remove }: Batch): boolean =>
+  isTooLarge(
+    expect.map(({ key, value = "" }) => key + value),
+    put.map(({ key, value }) => key + value),
+    append.flatMap(({ events }) => events.map(({ text }) => text)),
+    remove
+  )
 
-const done = (writing: Effect.Effect<unknown, Refused | Unavailable>): Effect.Effect<void, StoreUnavailable> =>
-  writing.pipe(Effect.catchTag("Refused", unexpected), Effect.mapError(unavailable), Effect.asVoid)
-
-const refusedAppend = (
-  refused: Refused
-): Effect.Effect<never, VersionConflict | StreamReserved | ReceiptExists | EventExists> => {
-  const { refusal } = refused
+const refused = (error: Refused | Unavailable): WriteError => {
+  if (error._tag === "Unavailable") return unavailable(error)
+  const { refusal } = error
   switch (refusal.code) {
+    case "RecordConflict":
+      return new RecordConflict({ key: fromKept(refusal.key), actual: refusal.actual })
     case "EventExists":
-      return Effect.fail(new EventExists(refusal))
+      return new EventExists(refusal)
     case "VersionConflict":
-      return Effect.fail(new VersionConflict(refusal))
-    case "StreamReserved":
-      return Effect.fail(new StreamReserved(refusal))
-    case "ReceiptExists":
-      return Effect.fail(new ReceiptExists(refusal))
+      return new VersionConflict(refusal)
     default:
-      return unexpected(refused)
+      return new StoreUnavailable({ message: `SpacetimeDB answered ${refusal.code} to another question.` })
   }
 }
 
-const unexpected = ({ refusal }: Refused) =>
-  Effect.die(new Error(`SpacetimeDB answered ${refusal.code} to another question`))
-
 const unavailable = ({ message, cause }: Unavailable): StoreUnavailable => new StoreUnavailable({ message, cause })
-
-const toWire = (events: ReadonlyArray<NewEvent>): Effect.Effect<Append["events"], Unavailable> =>
-  Effect.suspend(() => {
-    const wire = events.map((event) => ({
-      ...event,
-      data: JSON.stringify(event.data),
-      principal: JSON.stringify(event.principal),
-      acceptedAt: event.acceptedAt
-    }))
-    const size = wire.reduce((sum, { data }) => sum + data.length, 0)
-    return size > LARGEST_APPEND ? Effect.fail(TOO_LARGE) : Effect.succeed(wire)
-  })
-
-const TOO_LARGE = new Unavailable({
-  message: `One append to SpacetimeDB holds at most ${LARGEST_APPEND} characters of event data: append it in parts.`
-})
-
-const toStored = ({
-  stream,
-  position,
-  data,
-  principal,
-  acceptedAt,
-  ...event
-}: Page["events"][number]): StoredEvent => ({
-  ...event,
-  streamId: stream,
-  position: Number(position),
-  data: JSON.parse(data),
-  principal: JSON.parse(principal),
-  ...(acceptedAt === undefined ? {} : { acceptedAt })
-})

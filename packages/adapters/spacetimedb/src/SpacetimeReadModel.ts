@@ -1,133 +1,96 @@
-/**
- * The read model. Its rows are derived here, by the rules of the core, and applied there: a batch that was derived from
- * rows that somebody else has changed since is refused, and derived again.
- */
-import {
-  canonical,
-  type DeviceState,
-  type OwnedLock,
-  project,
-  type ReadModel,
-  ReadModelUnavailable,
-  type StoredEvent
-} from "@latchkey/core"
-import { Effect, Option } from "effect"
-import type { ReadAnswer, WriteArguments } from "./Bindings.ts"
+/** The read model: what core makes from the feed is kept there, and found again page after page. */
+import { type Cursor, type FoundRow, nowhere, type ReadModel, ReadModelUnavailable } from "@latchkey/core"
+import { Effect } from "effect"
 import type { Connection, Unavailable } from "./Connection.ts"
+import { pages } from "./pages.ts"
+import { isTooLarge, TOO_LARGE } from "./size.ts"
 
-export const make = ({ write, read }: Connection): ReadModel["Service"] => {
-  const checkpoint = Effect.map(read("device_rows", { lockIds: [] }), (rows) => Number(rows.checkpoint))
+/** Rows that are asked for at once. */
+const PART = 1_000
 
-  const apply = (events: ReadonlyArray<StoredEvent>): Effect.Effect<number, Unavailable> =>
-    Effect.gen(function* () {
-      const lockIds = new Set(events.flatMap((event) => project(event)?.lockId ?? []))
-      const before = yield* read("device_rows", { lockIds: Array.from(lockIds, BigInt) })
-      const from = Number(before.checkpoint)
-      const news = events.filter(({ position }) => position > from)
-      const last = news.at(-1)
-      if (last === undefined || news[0]?.position !== from + 1) return from
-      yield* write("apply_rows", { ...rowsAfter(before, news), from: before.checkpoint, to: BigInt(last.position) })
-      return last.position
-    }).pipe(Effect.catchTag("Refused", () => apply(events)))
+export const make = ({ write, send, read }: Connection): ReadModel["Service"] => ({
+  source: "spacetimedb",
 
-  return {
-    source: "spacetimedb",
+  cursor: Effect.mapBoth(read("read_cursor", {}), {
+    onSuccess: (cursor) => (cursor === undefined ? nowhere : { ...cursor, position: Number(cursor.position) }),
+    onFailure: unavailable
+  }),
 
-    checkpoint: Effect.mapError(checkpoint, unavailable),
+  apply: ({ after, cursor, put, remove, list, unlist }) =>
+    Effect.suspend(() => {
+      const rows = put.map(({ table, key, value }) => ({ name: nameOf(table, key), value }))
+      const [listed, unlisted] = [list.map(toListing), unlist.map(toListing)]
+      const listings = [...listed, ...unlisted].map(({ list, key }) => list + key)
+      if (
+        isTooLarge(
+          rows.map(({ name, value }) => name + value),
+          listings
+        )
+      ) {
+        return Effect.fail(new ReadModelUnavailable({ message: TOO_LARGE }))
+      }
+      const changes = {
+        after: toWire(after),
+        cursor: toWire(cursor),
+        put: rows,
+        remove: remove.map(({ table, key }) => nameOf(table, key)),
+        list: listed,
+        unlist: unlisted
+      }
+      return write("apply_rows", (id) => ({ ...changes, id })).pipe(
+        Effect.as(true),
+        Effect.catchTag("Refused", () => Effect.succeed(false)),
+        Effect.mapError(unavailable)
+      )
+    }),
 
-    apply: (events) => Effect.mapError(apply(events), unavailable),
+  get: (table, keys) =>
+    pages<FoundRow, number, ReadModelUnavailable>(
+      keys.length,
+      0,
+      (after) => {
+        const names = keys.slice(after, after + PART).map((key) => nameOf(table, key))
+        return Effect.map(read("get_rows", { names }), ({ rows, looked }) => ({
+          rows: rows.map((row) => toFound(table, row)),
+          next: after + looked < keys.length ? after + looked : undefined
+        }))
+      },
+      unavailable
+    ),
 
-    devicesOwnedBy: (ownerId, orgId) =>
-      Effect.mapBoth(read("owned_devices", { ownerId, orgId }), {
-        onSuccess: (rows) => rows.map(toOwned),
-        onFailure: unavailable
-      }),
+  find: (table, index, value, after, limit) =>
+    pages(
+      limit,
+      after,
+      (after, most) =>
+        Effect.map(
+          read("find_rows", { prefix: nameOf(table, ""), list: listOf(table, index, value), after, most }),
+          ({ rows, more }) => {
+            const found = rows.map((row) => toFound(table, row))
+            return { rows: found, next: more ? found.at(-1)?.key : undefined }
+          }
+        ),
+      unavailable
+    ),
 
-    locksOfOrganization: (orgId) =>
-      Effect.mapBoth(read("locks_of_organization", { orgId }), {
-        onSuccess: (lockIds) => lockIds.map(Number),
-        onFailure: unavailable
-      }),
-
-    devices: (lockIds) =>
-      Effect.mapBoth(read("devices", { lockIds: lockIds.map(BigInt) }), {
-        onSuccess: (rows) => rows.map(toOwned),
-        onFailure: unavailable
-      }),
-
-    lockOfThing: (thing) => Effect.mapBoth(read("lock_of_thing", { thing }), toLock),
-
-    lockOfTempKey: (uuid) => Effect.mapBoth(read("lock_of_temp_key", { uuid: canonical(uuid) }), toLock),
-
-    isKnownUser: (userId, orgId) =>
-      Effect.mapError(
-        orgId === undefined ? read("is_known_user", { userId }) : read("is_user_of", { key: userOf(orgId, userId) }),
-        unavailable
-      ),
-
-    reportDevice: (thing, online, at) => done(write("report_device", { thing, online, at })),
-
-    isOnline: (thing) => Effect.mapError(read("is_online", { thing }), unavailable),
-
-    reset: done(write("forget_rows", {}))
-  }
-}
-
-type Device = WriteArguments<"apply_rows">["devices"][number]
-
-/** What the events make of the rows before them. */
-const rowsAfter = ({ devices }: ReadAnswer<"device_rows">, events: ReadonlyArray<StoredEvent>) => {
-  const rows = new Map(devices.map((row) => [Number(row.lockId), toState(row)]))
-  const users = new Set<string>()
-  const usersOf = new Set<string>()
-  const tempKeys: WriteArguments<"apply_rows">["tempKeys"] = []
-  for (const event of events) {
-    const projected = project(event)
-    if (projected === undefined) continue
-    const { lockId, tempKeyUuid } = projected
-    const row = projected.row(rows.get(lockId))
-    if (row !== undefined) rows.set(lockId, row)
-    for (const user of projected.users) {
-      users.add(user)
-      usersOf.add(userOf(event.orgId, user))
-    }
-    if (tempKeyUuid !== undefined) tempKeys.push({ uuid: tempKeyUuid, lockId: BigInt(lockId) })
-  }
-  return { devices: Array.from(rows.values(), toDevice), users: [...users], tempKeys, usersOf: [...usersOf] }
-}
-
-const toDevice = ({ lockId, serialNumber, ownerId, orgId, ...row }: DeviceState): Device => ({
-  ...row,
-  lockId: BigInt(lockId),
-  serialNumber: serialNumber ?? undefined,
-  ownerId: ownerId ?? undefined,
-  orgId: orgId ?? undefined
+  reset: send("forget_rows", {}).pipe(Effect.catchTag("Refused", Effect.die), Effect.mapError(unavailable))
 })
 
-const toState = ({ lockId, serialNumber, ownerId, orgId, ...row }: Device): DeviceState => ({
-  ...row,
-  lockId: Number(lockId),
-  serialNumber: serialNumber ?? null,
-  ownerId: ownerId ?? null,
-  orgId: orgId ?? null
+/** Names of tables and indexes hold no slash. */
+const nameOf = (table: string, key: string): string => `${table}/${key}`
+const listOf = (table: string, index: string, value: string): string => `${table}/${index}/${value}`
+
+const toListing = (listing: { readonly table: string; index: string; value: string; key: string }) => ({
+  list: listOf(listing.table, listing.index, listing.value),
+  key: listing.key
 })
 
-const toOwned = ({ online, lastSeen, ...row }: ReadAnswer<"devices">[number]): OwnedLock => ({
-  ...toState(row),
-  online,
-  lastSeen: lastSeen ?? null
+const toFound = (table: string, { name, value }: { readonly name: string; readonly value: string }): FoundRow => ({
+  key: name.slice(table.length + 1),
+  value
 })
 
-const userOf = (orgId: string, userId: string): string => JSON.stringify([orgId, userId])
+const toWire = ({ position, ...rest }: Cursor) => ({ ...rest, position: BigInt(position) })
 
 const unavailable = ({ message, cause }: Unavailable): ReadModelUnavailable =>
   new ReadModelUnavailable({ message, cause })
-
-const toLock = {
-  onSuccess: (lockId: bigint | undefined) => Option.map(Option.fromUndefinedOr(lockId), Number),
-  onFailure: unavailable
-}
-
-/** The module refuses none of these. */
-const done = (writing: ReturnType<Connection["write"]>): Effect.Effect<void, ReadModelUnavailable> =>
-  writing.pipe(Effect.catchTag("Refused", Effect.die), Effect.mapError(unavailable), Effect.asVoid)

@@ -1,107 +1,65 @@
 /**
  * What the module keeps and how it is called, declared once: the module hands in the server's builders, the client the
- * SDK's. Order and types of fields are the wire format, and tables outlive upgrades of the module: add at the end, with
- * a default, and never reorder.
+ * SDK's. Order and types of fields are the wire format, and tables outlive upgrades of the module: add columns at the end,
+ * with a default, and never reorder. The engine never changes a type that is nested in a column, so no column has one:
+ * what may grow is text, with its format beside it.
  *
- * Times are epoch milliseconds. Versions and positions count from 1. `data` and `principal` are JSON.
+ * Times are epoch milliseconds. Versions and positions count from 1.
  */
 import type { t as Types } from "spacetimedb"
 
-/** The reservation that marks a database which an import has begun to fill: no stream has it, and it is never due. */
-export const HALF_IMPORTED = "latchkey-import"
-
 export const declare = (t: typeof Types) => {
-  const event = {
-    eventId: t.string(),
-    type: t.string(),
-    data: t.string(),
-    at: t.f64(),
-    orgId: t.string(),
-    principal: t.string(),
-    commandId: t.string(),
-    acceptedAt: t.option(t.f64())
-  }
-  const NewEvent = t.object("NewEvent", event)
-  const StoredEvent = t.object("StoredEvent", { position: t.u64(), stream: t.string(), version: t.u32(), ...event })
+  /** `text` is the rest of the event as JSON, and only the client reads it. */
+  const event = { eventId: t.string(), orgId: t.string(), text: t.string() }
+  const StoredEvent = t.object("StoredEvent", {
+    position: t.u64(),
+    stream: t.string(),
+    version: t.u64(),
+    format: t.u8(),
+    ...event
+  })
   const EventPage = t.object("EventPage", {
     events: t.array(StoredEvent),
-    /** How far the page has looked: a position, or a version of the stream. */
-    reached: t.u64(),
-    /** Whether there may be more behind it. */
+    /** Whether there may be more behind the last of them. */
     more: t.bool()
   })
-  const Receipt = t.object("Receipt", { id: t.string(), fingerprint: t.string() })
-  const reservation = {
-    commandId: t.string(),
-    stream: t.string(),
-    thing: t.string(),
-    deadline: t.f64(),
-    released: t.bool(),
-    attempt: t.u32()
-  }
-  const receipt = {
-    id: t.string(),
-    fingerprint: t.string(),
-    stream: t.string(),
-    firstVersion: t.u32(),
-    version: t.u32()
-  }
-  const snapshot = { stream: t.string(), version: t.u32(), state: t.string() }
-  const device = {
-    lockId: t.u64(),
-    lockUuid: t.string(),
-    thingName: t.string(),
-    serialNumber: t.option(t.string()),
-    ownerId: t.option(t.string()),
-    orgId: t.option(t.string()),
-    keysCount: t.i32(),
-    residentCount: t.i32(),
-    lastEvent: t.string(),
-    lastUpdated: t.f64()
-  }
-  const Device = t.object("Device", device)
-  const OwnedDevice = t.object("OwnedDevice", { ...device, online: t.bool(), lastSeen: t.option(t.f64()) })
-  const TempKey = t.object("TempKey", { uuid: t.string(), lockId: t.u64() })
-  const append = {
-    stream: t.string(),
-    expected: t.u32(),
-    events: t.array(NewEvent),
-    receipt: t.option(Receipt)
-  }
-  /** Of the receipt; kept for ever if there is none. In rows it is 0 then: an option cannot be indexed. */
-  const expiresAt = t.option(t.f64())
+  const record = { key: t.string(), value: t.string() }
+  /** How far a read model has come. */
+  const cursor = { format: t.u32(), position: t.u64(), eventId: t.string() }
+  const Cursor = t.object("Cursor", cursor)
+  /** A row of the read model: `name` is its table and its key. */
+  const row = { name: t.string(), value: t.string() }
+  const Row = t.object("Row", row)
+  /** That a row is found by its key in a list: those of one value of an index of its table. */
+  const listing = { list: t.string(), key: t.string() }
+  const Listing = t.object("Listing", listing)
+  const heard = { thing: t.string(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
 
   return {
     rows: {
-      /** Where the feed stands, and the version that its newest event has in its stream. */
-      head: { id: t.u8().primaryKey(), position: t.u64(), version: t.u32() },
-      events: { position: t.u64().index("btree"), stream: t.string(), version: t.u32(), ...event },
-      /** `reservedBy` is the command that holds the stream, or empty; a stream that is only reserved has version 0. */
-      stream_heads: { stream: t.string().primaryKey(), version: t.u32(), reservedBy: t.string() },
-      reservations: {
-        ...reservation,
-        commandId: t.string().primaryKey(),
-        events: t.array(NewEvent),
-        receipt: t.option(Receipt),
-        attempt: t.u32().default(1),
-        /** Of the receipt. */
-        expiresAt: t.u64().default(0n)
+      /** Where the feed stands. */
+      head: { id: t.u8().primaryKey(), position: t.u64() },
+      /** What an event is found by. `level` is its place among the milestones, see `milestones.ts`. */
+      events: {
+        position: t.u64().index("btree"),
+        stream: t.string(),
+        version: t.u64(),
+        eventId: t.string().index("btree"),
+        orgId: t.string(),
+        category: t.string(),
+        level: t.u8()
       },
-      /** Ids of events that are prepared: nobody else may use them. */
-      prepared_ids: { eventId: t.string().primaryKey() },
-      /** How commands ended; `position` is 0 for one that was discarded. `settledAt` is in microseconds. */
-      settlements: {
-        commandId: t.string().primaryKey(),
-        thing: t.string(),
-        version: t.u32(),
-        position: t.u64(),
-        settledAt: t.u64().index("btree"),
-        attempt: t.u32().default(1)
-      },
-      receipts: { ...receipt, id: t.string().primaryKey(), expiresAt: t.u64().default(0n).index("btree") },
-      snapshots: { ...snapshot, stream: t.string().primaryKey() },
-      /** How far a read model has come. */
-      checkpoints: { name: t.string().primaryKey(), position: t.u64() },
+      /** What an event says, apart, so that a search reads none of it. */
+      event_texts: { position: t.u64().primaryKey(), format: t.u8(), text: t.string() },
+      streams: { stream: t.string().primaryKey(), version: t.u64() },
+      /** `until` is 0 for what is kept forever: an option cannot be indexed. */
+      records: { ...record, key: t.string().primaryKey(), until: t.u64().index("btree") },
+      /** The keys of all records, to be listed in order. */
+      record_keys: { key: t.string(), level: t.u8() },
+      /** Batches that were carried out, or given up by who asked for them, while somebody may still ask which. */
+      writes: { id: t.string().primaryKey(), carriedOut: t.bool(), position: t.u64(), until: t.u64().index("btree") },
+      /** Up to which time everything has been deleted that was kept until then. */
+      sweeps: { id: t.u8().primaryKey(), time: t.u64() },
       /** Who may connect, with a token of this issuer for this audience. The owner may allow and dismiss others. */
       writers: {
         identity: t.identity().primaryKey(),
@@ -109,86 +67,81 @@ export const declare = (t: typeof Types) => {
         audience: t.string(),
         owner: t.bool()
       },
-      /** `owner` is `ownerId`, or empty: an option cannot be indexed. */
-      device_state: {
-        ...device,
-        lockId: t.u64().primaryKey(),
-        thingName: t.string().index("btree"),
-        owner: t.string().index("btree")
-      },
-      known_users: { userId: t.string().primaryKey() },
-      /** Who was named by events of which organization; `key` is JSON of both. */
-      users_of: { key: t.string().primaryKey() },
-      /** The organization of a lock that has one. */
-      organizations: { lockId: t.u64().primaryKey(), orgId: t.string().index("btree") },
-      temp_keys: { uuid: t.string().primaryKey(), lockId: t.u64() },
+      /** Where the read model stands; without a row, nowhere. */
+      cursors: { id: t.u8().primaryKey(), ...cursor },
+      rows: { ...row, name: t.string().primaryKey() },
+      listings: { ...listing, level: t.u8() },
       /** What was heard of devices; `since` is minus infinity until one has said whether it is there. */
-      presence: { thing: t.string().primaryKey(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
+      presence: { ...heard, thing: t.string().primaryKey() }
     },
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
     reducers: {
-      append: { ...append, mayPass: t.bool(), expiresAt },
-      prepare: { ...append, commandId: t.string(), attempt: t.u32(), thing: t.string(), deadline: t.f64(), expiresAt },
-      commit: { commandId: t.string(), attempt: t.option(t.u32()), thing: t.string(), at: t.f64() },
-      discard: { commandId: t.string(), attempt: t.u32() },
-      release: { commandId: t.string(), attempt: t.u32() },
-      save_snapshot: snapshot,
-      /** Rows of the read model after the events `from + 1 … to` of the feed. */
+      /** `id` is this attempt's own: under it, `settle_write` tells what became of it. */
+      write: {
+        id: t.string(),
+        expect: t.array(t.object("Expectation", { key: t.string(), value: t.option(t.string()) })),
+        append: t.array(
+          t.object("Append", {
+            stream: t.string(),
+            expected: t.f64(),
+            events: t.array(t.object("NewEvent", event))
+          })
+        ),
+        put: t.array(t.object("Put", { ...record, until: t.option(t.f64()) })),
+        remove: t.array(t.string()),
+        imported: t.bool(),
+        format: t.u8()
+      },
+      /** What a piece of the feed changes in the read model, which stands at `after`. `id` as in `write`. */
       apply_rows: {
-        from: t.u64(),
-        to: t.u64(),
-        devices: t.array(Device),
-        users: t.array(t.string()),
-        tempKeys: t.array(TempKey),
-        usersOf: t.array(t.string())
+        id: t.string(),
+        after: Cursor,
+        cursor: Cursor,
+        put: t.array(Row),
+        remove: t.array(t.string()),
+        list: t.array(Listing),
+        unlist: t.array(Listing)
       },
       forget_rows: {},
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
       allow_writer: { identity: t.identity(), issuer: t.string(), audience: t.string() },
-      dismiss_writer: { identity: t.identity() },
-      /** A page of another feed, as it was; the database holds a part of that feed until a page was the last. */
-      import_feed: { events: t.array(StoredEvent), last: t.bool() }
+      dismiss_writer: { identity: t.identity() }
     },
 
-    /** Reads that take arguments. */
+    /** Reads that take arguments, and one that decides: `settle_write`. */
     procedures: {
       read_stream: {
-        params: { stream: t.string(), after: t.u32(), limit: t.u32() },
+        params: { stream: t.string(), after: t.u64(), most: t.u32() },
         returns: EventPage
       },
       read_feed: {
-        params: { after: t.u64(), limit: t.u32(), prefix: t.string() },
+        params: { after: t.u64(), most: t.u32(), category: t.option(t.string()), orgId: t.option(t.string()) },
         returns: EventPage
       },
       feed_head: { params: {}, returns: t.u64() },
-      list_streams: {
-        params: { prefix: t.string(), after: t.string(), limit: t.u32() },
-        returns: t.array(t.string())
-      },
-      unsettled: { params: {}, returns: t.array(t.object("Reservation", reservation)) },
       find_event: { params: { eventId: t.string() }, returns: t.option(StoredEvent) },
-      find_receipt: {
-        params: { id: t.string() },
-        returns: t.option(t.object("StoredReceipt", { ...receipt, expiresAt: t.u64() }))
+      find_record: { params: { key: t.string() }, returns: t.option(t.string()) },
+      list_records: {
+        params: { prefix: t.string(), after: t.string(), most: t.u32() },
+        returns: t.object("RecordPage", { records: t.array(t.object("Record", record)), more: t.bool() })
       },
-      find_snapshot: { params: { stream: t.string() }, returns: t.option(t.object("Snapshot", snapshot)) },
-      /** The checkpoint, and the rows of these locks. */
-      device_rows: {
-        params: { lockIds: t.array(t.u64()) },
-        returns: t.object("DeviceRows", { checkpoint: t.u64(), devices: t.array(Device) })
+      /** The feed's position after this write, or nothing: then it was not carried out, and never will be. */
+      settle_write: { params: { id: t.string() }, returns: t.option(t.u64()) },
+      /** Where the read model stands. */
+      read_cursor: { params: {}, returns: t.option(Cursor) },
+      /** Those of the rows that there are, of the first `looked` of these names. */
+      get_rows: {
+        params: { names: t.array(t.string()) },
+        returns: t.object("Rows", { rows: t.array(Row), looked: t.u32() })
       },
-      owned_devices: {
-        params: { ownerId: t.string(), orgId: t.option(t.string()) },
-        returns: t.array(OwnedDevice)
+      /** Rows whose keys are in a list, by key; `prefix` and key make a row's name. */
+      find_rows: {
+        params: { prefix: t.string(), list: t.string(), after: t.string(), most: t.u32() },
+        returns: t.object("RowPage", { rows: t.array(Row), more: t.bool() })
       },
-      devices: { params: { lockIds: t.array(t.u64()) }, returns: t.array(OwnedDevice) },
-      locks_of_organization: { params: { orgId: t.string() }, returns: t.array(t.u64()) },
-      lock_of_thing: { params: { thing: t.string() }, returns: t.option(t.u64()) },
-      lock_of_temp_key: { params: { uuid: t.string() }, returns: t.option(t.u64()) },
-      is_known_user: { params: { userId: t.string() }, returns: t.bool() },
-      is_user_of: { params: { key: t.string() }, returns: t.bool() },
-      is_online: { params: { thing: t.string() }, returns: t.bool() }
+      /** What is known of these of the things. */
+      heard_of: { params: { things: t.array(t.string()) }, returns: t.array(t.object("Heard", heard)) }
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   type WriteName
 } from "../src/Bindings.ts"
 import { declare } from "../src/schema.ts"
-import { AUDIENCE, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
+import { AUDIENCE, append, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
 
 const host = await startHost()
 const run = Effect.runPromise
@@ -34,6 +34,7 @@ const call = async (options: Spacetime.SpacetimeOptions, name: string, args: obj
 const toJson = (value: unknown): unknown => {
   if (value === undefined) return { none: [] }
   if (typeof value === "bigint") return Number(value)
+  if (value === nowhere) return [0, 0, ""]
   return value instanceof Identity ? [`0x${value.toHexString()}`] : value
 }
 
@@ -77,54 +78,27 @@ const subscribe = ({ uri, database, token }: Spacetime.SpacetimeOptions, query: 
 
 const mallory = new Identity(identityOf("localhost", "mallory"))
 
+const nowhere = { format: 0, position: 0n, eventId: "" }
+
 /** Good arguments of everything that can be called. */
 const sample = {
-  append: {
-    stream: "lock-1",
-    expected: 0,
-    events: [],
-    receipt: undefined,
-    mayPass: false,
-    expiresAt: undefined
-  },
-  prepare: {
-    stream: "lock-1",
-    expected: 0,
-    events: [],
-    receipt: undefined,
-    commandId: "command",
-    attempt: 1,
-    thing: "thing",
-    deadline: 0,
-    expiresAt: undefined
-  },
-  commit: { commandId: "command", attempt: undefined, thing: "thing", at: 0 },
-  discard: { commandId: "command", attempt: 1 },
-  release: { commandId: "command", attempt: 1 },
-  save_snapshot: { stream: "lock-1", version: 1, state: "{}" },
-  apply_rows: { from: 0n, to: 0n, devices: [], users: [], tempKeys: [], usersOf: [] },
+  write: { id: "write", expect: [], append: [], put: [], remove: [], imported: false, format: 1 },
+  apply_rows: { id: "rows", after: nowhere, cursor: nowhere, put: [], remove: [], list: [], unlist: [] },
   forget_rows: {},
   report_device: { thing: "thing", online: undefined, at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
   dismiss_writer: { identity: mallory },
-  import_feed: { events: [], last: false },
-  read_stream: { stream: "lock-1", after: 0, limit: 10 },
-  read_feed: { after: 0n, limit: 10, prefix: "" },
+  read_stream: { stream: "lock-1", after: 0n, most: 10 },
+  read_feed: { after: 0n, most: 10, category: undefined, orgId: undefined },
   feed_head: {},
-  list_streams: { prefix: "", after: "", limit: 10 },
-  unsettled: {},
   find_event: { eventId: "event" },
-  find_receipt: { id: "receipt" },
-  find_snapshot: { stream: "lock-1" },
-  device_rows: { lockIds: [] },
-  owned_devices: { ownerId: "ann", orgId: undefined },
-  lock_of_thing: { thing: "thing" },
-  lock_of_temp_key: { uuid: "uuid" },
-  devices: { lockIds: [] },
-  locks_of_organization: { orgId: "org-1" },
-  is_known_user: { userId: "ann" },
-  is_user_of: { key: "key" },
-  is_online: { thing: "thing" }
+  find_record: { key: "key" },
+  list_records: { prefix: "", after: "", most: 10 },
+  settle_write: { id: "write" },
+  read_cursor: {},
+  get_rows: { names: ["table/key"] },
+  find_rows: { prefix: "table/", list: "table/index/value", after: "", most: 10 },
+  heard_of: { things: ["thing"] }
 } satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
   readonly [Name in ReadName]: ReadArguments<Name>
 }
@@ -134,7 +108,7 @@ describe("a stranger", async () => {
   const stranger = { ...options, token: await host.token({ subject: "mallory", audience: AUDIENCE }) }
   await using owner = await connected(options)
   const events = newEvents(2)
-  await run(owner.store.append("lock-1", 0, events))
+  await run(append(owner, "lock-1", 0, events))
 
   it("is not let in", async () => {
     expect(await failure(stranger)).toMatchObject(notLetIn)
@@ -171,7 +145,7 @@ describe("a writer", () => {
     expect(await failure(writer)).toMatchObject(notLetIn)
     expect(await allow(options)).toMatchObject({ ok: true })
     await using client = await connected(writer)
-    expect(await run(client.store.append("a", 0, newEvents(1)))).toEqual({ version: 1, position: 1 })
+    expect(await run(append(client, "a", 0, newEvents(1)))).toEqual({ position: 1 })
   })
 
   it("allows and dismisses nobody; and nobody dismisses the owner", async () => {
@@ -207,7 +181,7 @@ describe("a writer", () => {
       await expect(connection.read(name, sample[name]), name).rejects.toBeDefined()
     }
     connection.disconnect()
-    expect(await run(Effect.flip(client.store.append("a", 0, newEvents(1))))).toMatchObject({
+    expect(await run(Effect.flip(append(client, "a", 0, newEvents(1))))).toMatchObject({
       _tag: "StoreUnavailable",
       message: expect.stringContaining("no allowed writer")
     })

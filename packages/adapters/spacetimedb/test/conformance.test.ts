@@ -1,14 +1,25 @@
 /** The suites that every adapter passes, over the module as it is published. */
-import { eventStoreSuite, readModelSuite } from "@latchkey/core/testing"
+import { presenceSuite, readModelSuite, storeSuite } from "@latchkey/core/testing"
 import { Spacetime } from "@latchkey/spacetimedb"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { publish, startHost } from "./fixture.ts"
 
 const host = await startHost()
 const place = Effect.map(
   Effect.promise(() => publish(host)),
-  Spacetime.layer
+  (options) => {
+    const open = Spacetime.layer(options)
+    return {
+      open,
+      reopen: open,
+      faults: {
+        dropConnections: Effect.sync(() => host.disconnectAll()),
+        failNextWrite: (when: "before" | "after") => Effect.sync(() => void host.interrupt({ when, call: "write" }))
+      }
+    }
+  }
 )
 
-eventStoreSuite("spacetimedb", Layer.unwrap(place), { reopen: place })
-readModelSuite("spacetimedb", Spacetime.layer(await publish(host)))
+storeSuite("spacetimedb", place)
+readModelSuite("spacetimedb", place)
+presenceSuite("spacetimedb", place)

@@ -1,137 +1,164 @@
 /** The connection breaks at every point of a call: nothing is lost, nothing is done twice, and the answer is the right one. */
+import { nowhere } from "@latchkey/core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { type Client, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
+import { append, type Client, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
 
 const host = await startHost()
 const run = Effect.runPromise
 
 /** Over a client that has one event already, on the stream `a`. */
-const furnished = async () => {
-  const client = await connected({ ...(await publish(host)), deadline: "2 seconds" })
-  await run(client.store.append("a", 0, newEvents(1)))
+const furnished = async (deadline: "2 seconds" | "20 seconds" = "2 seconds") => {
+  const client = await connected({ ...(await publish(host)), deadline })
+  await run(append(client, "a", 0, newEvents(1)))
   return client
 }
 
-const receipt = { id: "receipt", fingerprint: "of this request" }
-const reservation = { commandId: "command", attempt: 1, streamId: "a", thing: "thing", deadline: 1_000 }
-const prepared = newEvents(2)
 const events = newEvents(3)
-const prepare = ({ store }: Client) => run(store.prepare(1, prepared, reservation, receipt))
+const cursor = { format: 1, position: 1, eventId: "event" }
+const unchanged = { after: nowhere, cursor, put: [], remove: [], list: [], unlist: [] }
+const record = { key: "record", value: "1" }
 
 interface Case {
   readonly call: string
-  readonly before?: (client: Client) => Promise<unknown>
+  readonly what: string
   readonly ask: (client: Client) => Promise<unknown>
   readonly answer: unknown
-  /** What is in the feed behind the first event. */
+  /** What is in the feed behind the first event, if it was carried out. */
   readonly feed?: ReadonlyArray<{ readonly eventId: string }>
+  /** A write that was not carried out is not sent again. */
+  readonly isWrite?: true
 }
 
 const cases: ReadonlyArray<Case> = [
   {
-    call: "append",
-    ask: ({ store }) => run(store.append("a", 1, events)),
-    answer: { version: 4, position: 4 },
+    call: "write",
+    what: "events",
+    ask: (client) => run(append(client, "a", 1, events)),
+    answer: { position: 4 },
+    isWrite: true,
     feed: events
   },
   {
-    call: "append",
-    ask: ({ store }) => run(store.append("a", 1, events, receipt)),
-    answer: { version: 4, position: 4 },
-    feed: events
+    call: "write",
+    what: "a record that shall be new",
+    ask: ({ store }) => run(store.write({ expect: [{ key: "record", value: undefined }], put: [record] })),
+    answer: { position: 1 },
+    isWrite: true
   },
   {
-    call: "append",
-    ask: ({ store }) => run(store.append("a", 1, [], receipt)),
-    answer: { version: 1, position: 1 }
+    call: "write",
+    what: "the end of a record",
+    ask: ({ store }) => run(store.write({ remove: ["record"] })),
+    answer: { position: 1 },
+    isWrite: true
   },
-  { call: "prepare", ask: prepare, answer: undefined },
-  {
-    call: "commit",
-    before: prepare,
-    ask: ({ store }) => run(store.commit("command", "thing")),
-    answer: { _tag: "Committed", version: 3, position: 3 },
-    feed: prepared
-  },
-  {
-    call: "discard",
-    before: prepare,
-    ask: ({ store }) => run(store.discard({ commandId: "command", attempt: 1 })),
-    answer: { _tag: "Discarded" }
-  },
-  { call: "read_feed", ask: async (client) => (await idsOf(client)).length, answer: 1 },
+  { call: "read_feed", what: "the feed", ask: async (client) => (await idsOf(client)).length, answer: 1 },
   {
     call: "apply_rows",
-    ask: ({ store, readModel }) => run(Effect.flatMap(store.readAll(0, 10), readModel.apply)),
-    answer: 1
+    what: "rows",
+    ask: ({ readModel }) =>
+      run(
+        Effect.gen(function* () {
+          const applied = yield* readModel.apply({ ...unchanged, put: [{ table: "t", key: "1", value: "row" }] })
+          return [applied, yield* readModel.get("t", ["1"]), yield* readModel.cursor]
+        })
+      ),
+    answer: [true, [{ key: "1", value: "row" }], unchanged.cursor],
+    isWrite: true
+  },
+  {
+    call: "report_device",
+    what: "a device",
+    ask: ({ presence }) =>
+      run(Effect.andThen(presence.report({ thing: "thing", online: true, at: 1 }), presence.of(["thing"]))),
+    answer: new Map([["thing", { online: true, since: 1, lastSeen: 1 }]])
   }
 ]
 
+const interruptions = [
+  ["ends before it is carried out", { when: "before", how: "drop" }],
+  ["ends before its answer comes", { when: "after", how: "drop" }],
+  ["says nothing more before it is carried out", { when: "before", how: "silence" }],
+  ["says nothing more before its answer comes", { when: "after", how: "silence" }]
+] as const
+
 describe("a call whose connection", () => {
-  for (const { call, before, ask, answer, feed = [] } of cases) {
-    it.each([
-      ["ends before it is carried out", { when: "before", how: "drop" }],
-      ["ends before its answer comes", { when: "after", how: "drop" }],
-      ["says nothing more before it is carried out", { when: "before", how: "silence" }],
-      ["says nothing more before its answer comes", { when: "after", how: "silence" }]
-    ] as const)(`%s is done once: ${call}`, async (_, interruption) => {
-      await using client = await furnished()
-      await before?.(client)
-      const interrupted = host.interrupt({ ...interruption, call })
-      expect(await ask(client)).toEqual(answer)
-      await interrupted
-      expect((await idsOf(client)).slice(1)).toEqual(feed.map(({ eventId }) => eventId))
-    })
+  for (const { call, what, ask, answer, feed = [], isWrite } of cases) {
+    it.each(interruptions)(
+      `%s is done once, or not at all and says so: ${call} of ${what}`,
+      async (_, interruption) => {
+        await using client = await furnished()
+        const interrupted = host.interrupt({ ...interruption, call })
+        const isLost = isWrite && interruption.when === "before"
+        if (isLost) await expect(ask(client)).rejects.toThrow("nothing was written")
+        else expect(await ask(client)).toEqual(answer)
+        await interrupted
+        expect((await idsOf(client)).slice(1)).toEqual(isLost ? [] : feed.map(({ eventId }) => eventId))
+        if (isLost) expect(await ask(client)).toEqual(answer)
+      }
+    )
   }
 
-  it("has ended already is made over another one", async () => {
+  it("is known to have ended is made over another one", async () => {
     await using client = await furnished()
     host.disconnectAll()
-    expect(await run(client.store.append("a", 1, events))).toEqual({ version: 4, position: 4 })
+    expect(await run(client.store.head)).toBe(1)
+    expect(await run(append(client, "a", 1, events))).toEqual({ position: 4 })
     expect(await idsOf(client)).toHaveLength(4)
   })
 
-  it("ends again and again, as long as one lasts, is done once", async () => {
+  it("ends again and again, while it is asked what became of a write, is done once", async () => {
     await using client = await furnished()
-    const interrupted = [1, 2, 3].map(() => host.interrupt({ when: "after", call: "append" }))
-    expect(await run(client.store.append("a", 1, events))).toEqual({ version: 4, position: 4 })
+    const interrupted = (
+      [
+        ["after", "write"],
+        ["before", "settle_write"],
+        ["after", "settle_write"],
+        ["before", "settle_write"]
+      ] as const
+    ).map(([when, call]) => host.interrupt({ when, call }))
+    expect(await run(append(client, "a", 1, events))).toEqual({ position: 4 })
     await Promise.all(interrupted)
     expect(await idsOf(client)).toHaveLength(4)
   })
 
-  it("is lost together with others keeps its place among them", async () => {
+  it("is lost together with others leaves those before it, and nothing of those behind it", async () => {
     await using client = await furnished()
-    const interrupted = host.interrupt({ when: "before", call: "append" })
-    const appends = Array.from({ length: 20 }, (_, version) => client.store.append("b", version, newEvents(1)))
-    const answers = await run(Effect.all(appends, { concurrency: "unbounded" }))
+    const before = Array.from({ length: 5 }, (_, version) => append(client, "b", version, newEvents(1)))
+    const behind = Array.from({ length: 15 }, (_, version) => append(client, "c", version, newEvents(1)))
+    await run(Effect.all(before, { concurrency: "unbounded" }))
+    const interrupted = host.interrupt({ when: "before", call: "write" })
+    const errors = await run(Effect.forEach(behind, (write) => Effect.flip(write), { concurrency: "unbounded" }))
     await interrupted
-    expect(answers.map(({ version }) => version)).toEqual(appends.map((_, index) => index + 1))
+    for (const error of errors) expect(error).toMatchObject({ _tag: "StoreUnavailable" })
+    expect(await idsOf(client)).toHaveLength(6)
   })
 
-  it("is lost to a conflict is told of the conflict", async () => {
+  it("is lost after a conflict has written nothing", async () => {
     await using client = await furnished()
-    await run(client.store.append("a", 1, newEvents(1)))
-    const interrupted = host.interrupt({ when: "after", call: "append" })
-    expect(await run(Effect.flip(client.store.append("a", 1, events)))).toMatchObject({
-      _tag: "VersionConflict",
-      actual: 2
+    await run(append(client, "a", 1, newEvents(1)))
+    const interrupted = host.interrupt({ when: "after", call: "write" })
+    expect(await run(Effect.flip(append(client, "a", 1, events)))).toMatchObject({
+      _tag: "StoreUnavailable",
+      message: expect.stringContaining("nothing was written")
     })
     await interrupted
+    expect(await idsOf(client)).toHaveLength(2)
   })
 })
 
 it("an append that is too large to send is refused, and disturbs nobody", async () => {
-  await using client = await furnished()
-  const large = newEvents(11).map((event) => ({ ...event, data: { text: "x".repeat(1_000_000) } }))
+  await using client = await furnished("20 seconds")
+  const large = newEvents(31).map((event) => ({ ...event, data: { text: "x".repeat(1_000_000) } }))
   const [refused, other] = await run(
-    Effect.all([Effect.flip(client.store.append("b", 0, large)), client.store.append("a", 1, events)], {
+    Effect.all([Effect.flip(append(client, "b", 0, large)), append(client, "a", 1, events)], {
       concurrency: "unbounded"
     })
   )
   expect(refused).toMatchObject({ _tag: "StoreUnavailable", message: expect.stringContaining("in parts") })
-  expect(other).toEqual({ version: 4, position: 4 })
-  expect(await run(client.store.append("b", 0, large.slice(0, 9)))).toEqual({ version: 9, position: 13 })
+  expect(other).toEqual({ position: 4 })
+  expect(await run(append(client, "b", 0, large.slice(0, 29)))).toEqual({ position: 33 })
 })
 
 it("twenty writers of one stream, over four connections that break all the time, append everything once", {
@@ -141,14 +168,17 @@ it("twenty writers of one stream, over four connections that break all the time,
   const clients = await Promise.all([1, 2, 3, 4].map(() => connected(options)))
   const batches = Array.from({ length: 60 }, () => newEvents(2))
   let done = 0
-  const append = ({ store }: Client, batch: (typeof batches)[number]) =>
+  const add = (client: Client, batch: (typeof batches)[number]) =>
     Effect.gen(function* () {
-      const version = (yield* store.read("a", 0, 1_000)).length
-      yield* store.append("a", version, batch)
+      const version = (yield* client.store.read("a", 0, 1_000)).length
+      yield* append(client, "a", version, batch)
       if (++done % 5 === 0) host.disconnectAll()
-    }).pipe(Effect.retry({ while: ({ _tag }) => _tag === "VersionConflict" }))
+    }).pipe(
+      // Nothing was written: none of these outages is so long that a write stays in doubt.
+      Effect.retry({ while: ({ _tag }) => _tag === "VersionConflict" || _tag === "StoreUnavailable" })
+    )
   await run(
-    Effect.forEach(batches, (batch, index) => append(clients[index % 4] ?? expect.fail(), batch), { concurrency: 20 })
+    Effect.forEach(batches, (batch, index) => add(clients[index % 4] ?? expect.fail(), batch), { concurrency: 20 })
   )
   const [client = expect.fail()] = clients
   const ids = await idsOf(client)

@@ -1,6 +1,6 @@
 /** What the tests work with: the module as it is published, and databases of their own on a host in this process. */
 import { randomUUID } from "node:crypto"
-import { EventStore, type NewEvent, ReadModel } from "@latchkey/core"
+import { EventStore, type NewEvent, Presence, ReadModel, type WriteError, type Written } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { bundleModule } from "@latchkey/spacetimedb/bundle"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
@@ -30,6 +30,7 @@ export const publish = async (host: TestHost): Promise<Spacetime.SpacetimeOption
 export interface Client extends AsyncDisposable {
   readonly store: EventStore["Service"]
   readonly readModel: ReadModel["Service"]
+  readonly presence: Presence["Service"]
 }
 
 /** A client of its own, connected until it is disposed of. */
@@ -39,6 +40,7 @@ export const connected = async (options: Spacetime.SpacetimeOptions): Promise<Cl
   return {
     store: Context.get(services, EventStore),
     readModel: Context.get(services, ReadModel),
+    presence: Context.get(services, Presence),
     [Symbol.asyncDispose]: () => runtime.dispose()
   }
 }
@@ -55,6 +57,14 @@ export const newEvents = (count: number): ReadonlyArray<NewEvent> =>
     commandId: randomUUID()
   }))
 
+/** Writes events to one stream. */
+export const append = (
+  { store }: Pick<Client, "store">,
+  streamId: string,
+  expectedVersion: number,
+  events: ReadonlyArray<NewEvent>
+): Effect.Effect<Written, WriteError> => store.write({ append: [{ streamId, expectedVersion, events }] })
+
 /** Ids of a feed from its beginning, at most 10,000. */
 export const idsOf = async ({ store }: Client): Promise<ReadonlyArray<string>> =>
-  (await Effect.runPromise(store.readAll(0, 10_000))).map(({ eventId }) => eventId)
+  (await Effect.runPromise(store.feed(0, 10_000))).map(({ eventId }) => eventId)

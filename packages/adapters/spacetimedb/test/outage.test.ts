@@ -7,7 +7,7 @@ import { Spacetime } from "@latchkey/spacetimedb"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
 import { Effect, Fiber, Stream } from "effect"
 import { expect, it } from "vitest"
-import { connected, newEvents, publish } from "./fixture.ts"
+import { append, connected, newEvents, publish } from "./fixture.ts"
 
 const run = Effect.runPromise
 
@@ -15,18 +15,21 @@ it("fails at once what is asked while it is away, and goes on when it is back", 
   await using host = await TestHost.start()
   // Nobody who waits for the deadline sees the end of this test.
   await using client = await connected({ ...(await publish(host)), deadline: "1 hour" })
-  const { store, readModel } = client
-  await run(store.append("a", 0, newEvents(1)))
+  const { store, readModel, presence } = client
+  await run(append(client, "a", 0, newEvents(1)))
   await host.down()
   // The first to ask after the loss waits for one attempt to connect, no longer; then it is known.
   const away = { _tag: "StoreUnavailable", message: expect.stringContaining("cannot be reached") }
   expect(await run(Effect.flip(store.head))).toMatchObject(away)
-  expect(await run(Effect.flip(store.append("a", 1, newEvents(1))))).toMatchObject(away)
-  expect(await run(Effect.flip(readModel.devicesOwnedBy("ann")))).toMatchObject({ _tag: "ReadModelUnavailable" })
+  expect(await run(Effect.flip(append(client, "a", 1, newEvents(1))))).toMatchObject(away)
+  expect(await run(Effect.flip(readModel.find("devices", "owner", "ann", "", 1)))).toMatchObject({
+    _tag: "ReadModelUnavailable"
+  })
+  expect(await run(Effect.flip(presence.of(["thing"])))).toMatchObject({ _tag: "PresenceUnavailable" })
   await host.up()
-  await run(Effect.retry(store.append("a", 1, newEvents(1)), { while: ({ _tag }) => _tag === "StoreUnavailable" }))
+  await run(Effect.retry(append(client, "a", 1, newEvents(1)), { while: ({ _tag }) => _tag === "StoreUnavailable" }))
   expect(await run(store.head)).toBe(2)
-  expect(await run(readModel.devicesOwnedBy("ann"))).toEqual([])
+  expect(await run(readModel.find("devices", "owner", "ann", "", 1))).toEqual([])
 })
 
 it("tells who follows the feed what was appended meanwhile", async () => {
@@ -45,7 +48,7 @@ it("tells who follows the feed what was appended meanwhile", async () => {
   await run(Effect.flip(client.store.head))
   await host.up()
   await using other = await connected(options)
-  await run(other.store.append("a", 0, newEvents(3)))
+  await run(append(other, "a", 0, newEvents(3)))
   await run(Fiber.join(following))
   expect(heads.at(-1)).toBe(3)
   expect(heads).toEqual(heads.toSorted((a, b) => a - b))
@@ -54,30 +57,30 @@ it("tells who follows the feed what was appended meanwhile", async () => {
 it("waits out what is shorter than a call may take", async () => {
   await using host = await TestHost.start()
   await using client = await connected(await publish(host))
-  const interrupted = host.interrupt({ when: "after", call: "append" })
-  const appending = run(client.store.append("a", 0, newEvents(2)))
+  const interrupted = host.interrupt({ when: "after", call: "write" })
+  const appending = run(append(client, "a", 0, newEvents(2)))
   await interrupted
   await host.down()
   await host.up()
-  expect(await appending).toEqual({ version: 2, position: 2 })
+  expect(await appending).toEqual({ position: 2 })
   expect(await run(client.store.head)).toBe(2)
 })
 
 it("fails what is asked after it was closed", async () => {
   await using host = await TestHost.start()
   const client = await connected(await publish(host))
-  await run(client.store.append("a", 0, newEvents(1)))
+  await run(append(client, "a", 0, newEvents(1)))
   await client[Symbol.asyncDispose]()
   const closed = { _tag: "StoreUnavailable", message: expect.stringContaining("closed") }
   expect(await run(Effect.flip(client.store.head))).toMatchObject(closed)
-  expect(await run(Effect.flip(client.store.append("a", 1, newEvents(1))))).toMatchObject(closed)
+  expect(await run(Effect.flip(append(client, "a", 1, newEvents(1))))).toMatchObject(closed)
 })
 
 it("says that the answer was lost, when it stays away", async () => {
   await using host = await TestHost.start()
   await using client = await connected({ ...(await publish(host)), deadline: "1 second" })
-  const interrupted = host.interrupt({ when: "after", call: "append" })
-  const appending = run(Effect.flip(client.store.append("a", 0, newEvents(2))))
+  const interrupted = host.interrupt({ when: "after", call: "write" })
+  const appending = run(Effect.flip(append(client, "a", 0, newEvents(2))))
   await interrupted
   await host.down()
   expect(await appending).toMatchObject({
@@ -101,4 +104,15 @@ it("is named by what is wrong when the first connection cannot be made", async (
   elsewhere.close()
   await host.down()
   expect(await failure({})).toMatchObject({ option: "uri" })
+})
+
+it("is not opened while it holds a part of an export", async () => {
+  await using host = await TestHost.start()
+  const options = await publish(host)
+  await using importing = await connected(options)
+  await run(importing.store.write({ put: [{ key: "import", value: "part" }] }))
+  const opened = Effect.provide(EventStore, Spacetime.layer(options))
+  expect(await run(Effect.flip(opened))).toMatchObject({ option: "database", message: expect.stringContaining("part") })
+  await run(importing.store.write({ remove: ["import"] }))
+  await run(opened)
 })

@@ -1,10 +1,10 @@
 /** The same suites against a SpacetimeDB server, with databases of their own that are deleted afterwards. */
 import { randomUUID } from "node:crypto"
-import { eventStoreSuite, readModelSuite } from "@latchkey/core/testing"
+import { presenceSuite, readModelSuite, storeSuite } from "@latchkey/core/testing"
 import { Spacetime } from "@latchkey/spacetimedb"
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { afterAll, describe, expect, it } from "vitest"
-import { bundle, connected, newEvents } from "./fixture.ts"
+import { append, bundle, connected, newEvents } from "./fixture.ts"
 
 const NEEDED =
   "These tests need a SpacetimeDB 2.x server that lets anybody publish, such as that of `spacetime start`: set SPACETIMEDB_URI to its URL, http://127.0.0.1:3000."
@@ -45,22 +45,28 @@ it.skipIf(uri === "")("there is a server", async () => {
 })
 
 if (URL.canParse(uri)) {
-  const place = Effect.map(Effect.promise(publish), Spacetime.layer)
-  eventStoreSuite("spacetimedb server", Layer.unwrap(place), { reopen: place, timeout: 120_000 })
-  readModelSuite("spacetimedb server", Spacetime.layer(await publish()))
+  const place = Effect.map(Effect.promise(publish), (options) => {
+    const open = Spacetime.layer(options)
+    return { open, reopen: open }
+  })
+  storeSuite("spacetimedb server", place, { timeout: 120_000 })
+  readModelSuite("spacetimedb server", place, { timeout: 120_000 })
+  presenceSuite("spacetimedb server", place, { timeout: 120_000 })
 
   describe("a stranger", () => {
     it("reads nothing and appends nothing", async () => {
       const options = await publish()
       await using owner = await connected(options)
-      await Effect.runPromise(owner.store.append("a", 0, newEvents(1)))
+      await Effect.runPromise(append(owner, "a", 0, newEvents(1)))
       const token = await newToken()
       const refused = Effect.flip(Effect.provide(Effect.void, Spacetime.layer({ ...options, token })))
       expect(await Effect.runPromise(refused)).toMatchObject({ _tag: "CannotConnect" })
       const base = `/v1/database/${options.database}`
-      const append = JSON.stringify(["a", 1, [], { none: [] }])
-      expect(await request("POST", `${base}/call/append`, token, append)).toMatchObject({ ok: false })
-      expect(await request("POST", `${base}/call/read_feed`, token, '[0,10,""]')).toMatchObject({ ok: false })
+      const batch = JSON.stringify(["id", [], [], [], [], false, 1])
+      expect(await request("POST", `${base}/call/write`, token, batch)).toMatchObject({ ok: false })
+      expect(await request("POST", `${base}/call/read_feed`, token, '[0,10,{"none":[]},{"none":[]}]')).toMatchObject({
+        ok: false
+      })
       expect(await request("POST", `${base}/sql`, token, "SELECT * FROM events")).toMatchObject({ ok: false })
       expect(await Effect.runPromise(owner.store.head)).toBe(1)
     })

@@ -11,17 +11,17 @@ export const WAL_BYTES = 16 * 1024 * 1024
 export interface DatabaseOptions {
   /** `FULL`: a commit survives loss of power. `NORMAL`: it survives the process. `OFF`: for files that nobody keeps. */
   readonly synchronous: "FULL" | "NORMAL" | "OFF"
-  /** SQL that takes the schema from each version to the next, oldest first. Append only: files out there have run it. */
-  readonly migrations: ReadonlyArray<string>
+  /** Takes the schema from each version to the next, oldest first. Append only: files out there have run it. */
+  readonly migrations: ReadonlyArray<Migration>
   /** Milliseconds to wait for another process that holds the file. */
   readonly busyTimeout: number
 }
 
-/** A file that must not be touched; `message` says why and what to do. */
-export class Unusable extends Error {}
+/** SQL, or what does the same. */
+export type Migration = string | ((db: DatabaseSync) => void)
 
-/** A newer Latchkey wrote the file. */
-export class WrongVersion extends Unusable {}
+/** A newer Latchkey wrote the file, so it must not be touched; `message` says what to do. */
+export class WrongVersion extends Error {}
 
 /** Content that no version of Latchkey writes, where SQLite itself sees no fault. */
 export class Damaged extends Error {}
@@ -53,6 +53,19 @@ export const openToRead = (file: string, latest: number, timeout: number): Datab
     db.close()
     throw error
   }
+}
+
+/** Writes what an older Latchkey left into a new file, as this one keeps it; answers whether there was need. Throws; see `explain`. */
+export const copyOlder = (file: string, target: string, { migrations, ...options }: DatabaseOptions): boolean => {
+  const db = openToRead(file, migrations.length, options.busyTimeout)
+  try {
+    if (versionOf(db) === migrations.length) return false
+    db.prepare("VACUUM INTO ?").run(target)
+  } finally {
+    db.close()
+  }
+  openDatabase(target, { ...options, migrations }).close()
+  return true
 }
 
 /**
@@ -112,15 +125,18 @@ export const whileBusy = <A>(timeout: number, run: () => A): A => {
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<string>): void => {
+/** In one transaction, however many versions lie between: whoever is cut off meanwhile leaves the file as it was. */
+const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<Migration>): void => {
   const latest = migrations.length
-  const current = () => versionOf(db)
-  // Read again inside each transaction: another process may be doing the same.
-  while (current() < latest) {
+  if (versionOf(db) < latest) {
     db.exec("BEGIN IMMEDIATE")
     try {
-      const version = current()
-      if (version < latest) db.exec(`${migrations[version]}; PRAGMA user_version = ${version + 1}`)
+      // Read again: another process may have done the same.
+      for (const migration of migrations.slice(versionOf(db))) {
+        if (typeof migration === "string") db.exec(migration)
+        else migration(db)
+      }
+      if (versionOf(db) < latest) db.exec(`PRAGMA user_version = ${latest}`)
       db.exec("COMMIT")
     } catch (error) {
       if (db.isTransaction) db.exec("ROLLBACK")
@@ -145,7 +161,7 @@ const refuseNewer = (db: DatabaseSync, file: string, latest: number): void => {
 /** What is wrong with a file, and what to do about it; `remedy` is for one that is damaged. */
 export const explain = (error: unknown, file: string, remedy = "Restore it from a backup."): string => {
   const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof Unusable) return message
+  if (error instanceof WrongVersion) return message
   if (error instanceof Damaged) return damaged(file, message, remedy)
   switch (resultCode(error)) {
     case BUSY:

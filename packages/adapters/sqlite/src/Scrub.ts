@@ -3,7 +3,7 @@
  * a slice at a time, so that whoever writes meanwhile waits for a slice at most.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
-import { Damaged, isOtherSchema } from "./Database.ts"
+import { Damaged } from "./Database.ts"
 
 /** Rows of a slice: a millisecond or two. */
 const SLICE = 2000
@@ -30,7 +30,7 @@ export const makeScrub = (db: DatabaseSync): (() => boolean) => {
     if (walk === undefined) return true
     db.exec("PRAGMA shrink_memory")
     // What the statement selects is what SQLite stores.
-    const found: ReadonlyArray<unknown> = readOf(walk.statement, [...key, SLICE])
+    const found: ReadonlyArray<unknown> = walk.statement.all(...key, SLICE)
     const rows = found as ReadonlyArray<Row>
     walk.check?.(rows, key)
     const last = rows.at(-1)
@@ -41,16 +41,6 @@ export const makeScrub = (db: DatabaseSync): (() => boolean) => {
     at = (at + 1) % walks.length
     key = walks[at]?.first ?? []
     return at === 0
-  }
-}
-
-/** JSON that is none makes an index on what is in it unreadable: which event that is, the walk over all of them tells. */
-const readOf = (statement: StatementSync, parameters: ReadonlyArray<SQLInputValue>): ReadonlyArray<unknown> => {
-  try {
-    return statement.all(...parameters)
-  } catch (error) {
-    if (isOtherSchema(error)) return []
-    throw error
   }
 }
 
@@ -65,23 +55,13 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
     first,
     ...(check && { check })
   })
-  /** An index of its own, in which a key may be there any number of times; `where` is the one that the index has. */
-  const walkIndex = (
-    table: string,
-    index: string,
-    key: string,
-    where: string,
-    first: SQLInputValue
-  ): ReadonlyArray<Walk> => {
-    if (hasIndex.get(index) === undefined) return []
+  /** An index in which a key may be there any number of times, but never as NULL. */
+  const walkIndex = (table: string, index: string, key: string, first: SQLInputValue): Walk => {
     const rows = (after: string) =>
-      `SELECT * FROM (SELECT ${key}, rowid FROM ${table} INDEXED BY ${index} WHERE ${where} AND ${after} LIMIT ?3)`
+      `SELECT * FROM (SELECT ${key}, rowid FROM ${table} INDEXED BY ${index} WHERE ${after} LIMIT ?3)`
     const [same, next] = [rows(`${key} = ?1 AND rowid > ?2 ORDER BY rowid`), rows(`${key} > ?1 ORDER BY ${key}, rowid`)]
-    return [{ statement: prepared(`${same} UNION ALL ${next} LIMIT ?3`), first: [first, 0] }]
+    return { statement: prepared(`${same} UNION ALL ${next} LIMIT ?3`), first: [first, 0] }
   }
-  const hasIndex = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?")
-  const notOfLock = "substr(stream, 1, 5) <> 'lock-'"
-  const [kind, lockId] = ["substr(stream, 1, instr(stream, '-'))", "data ->> '$.lockId'"]
   const content = db.prepare("SELECT data, principal FROM events WHERE position = ?")
   return [
     walk(
@@ -96,20 +76,15 @@ const walksOf = (db: DatabaseSync): ReadonlyArray<Walk> => {
         })
     ),
     walk("SELECT stream, version FROM events WHERE (stream, version) > (?, ?) ORDER BY stream, version", ["", 0]),
-    walk("SELECT event_id, position FROM events WHERE (event_id, position) > (?, ?) ORDER BY event_id, position", [
-      "",
-      0
-    ]),
-    walk("SELECT id, length(fingerprint) FROM receipts WHERE id > ? ORDER BY id", [""]),
-    walk("SELECT command_id, length(events) FROM reservations WHERE command_id > ? ORDER BY command_id", [""]),
-    walk("SELECT stream, length(state) FROM snapshots WHERE stream > ? ORDER BY stream", [""]),
-    walk("SELECT event_id, length(command_id) FROM prepared_ids WHERE event_id > ? ORDER BY event_id", [""]),
-    ...walkIndex("prepared_ids", "prepared_ids_of", "command_id", "TRUE", ""),
-    ...walkIndex("events", "events_of_kind", kind, notOfLock, ""),
-    ...walkIndex("events", "events_about_lock", lockId, `${notOfLock} AND ${lockId} IS NOT NULL`, -Infinity),
-    ...walkIndex("receipts", "receipts_expiring", "expires_at", "expires_at IS NOT NULL", -Infinity),
-    ...walkIndex("reservations", "reservations_settled", "settled_at", "settled_at IS NOT NULL", -Infinity),
-    ...walkIndex("reservations", "reservations_pending", "stream", "settled_at IS NULL", "")
+    walkIndex("events", "events_by_id", "event_id", ""),
+    walkIndex("events", "events_of_category", "category", ""),
+    walk(
+      `SELECT org_id, category, position FROM events_of_organization
+       WHERE (org_id, category, position) > (?, ?, ?) ORDER BY org_id, category, position`,
+      ["", "", 0]
+    ),
+    walk("SELECT key, length(value) FROM records WHERE key > ? ORDER BY key", [""]),
+    walkIndex("records", "records_expiring", "until", -Infinity)
   ]
 }
 

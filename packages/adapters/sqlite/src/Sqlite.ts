@@ -1,13 +1,15 @@
-/** The embedded default: event store and read model in two SQLite files of one folder. */
+/** The embedded default: event store, read model and presence in two SQLite files of one folder. */
 
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { EventStore, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
+import { EventStore, Presence, ReadModel, type ReadModelUnavailable, StoreUnavailable } from "@latchkey/core"
 import { Context, Effect, Layer, Option, Schedule } from "effect"
 import { makeFolder } from "./Database.ts"
+import * as ReadModelFile from "./ReadModelFile.ts"
 import * as SqliteEventStore from "./SqliteEventStore.ts"
+import * as SqlitePresence from "./SqlitePresence.ts"
 import * as SqliteReadModel from "./SqliteReadModel.ts"
+import { temporaryFolder } from "./temporaryFolder.ts"
 import { keepWitness, readWitness, type Witness } from "./Witness.ts"
 
 export { type BackupFailed, backup } from "./Backup.ts"
@@ -36,15 +38,16 @@ export const layer = ({
   folder,
   create = true,
   restored = false
-}: SqliteOptions): Layer.Layer<EventStore | ReadModel, StoreUnavailable | ReadModelUnavailable> =>
+}: SqliteOptions): Layer.Layer<EventStore | ReadModel | Presence, StoreUnavailable | ReadModelUnavailable> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const durable = folder !== ":memory:"
       if (durable && !create) yield* requireLog(folder)
+      // Reads and writes come from different threads, which cannot share a database in memory without waiting on each other.
       const path = yield* durable ? keptFolder(folder) : temporaryFolder
       const file = join(path, LOG)
       const store = yield* SqliteEventStore.make({ file, durable })
-      const readModel = yield* SqliteReadModel.make(
+      const rows = yield* ReadModelFile.make(
         join(path, "read-model.db"),
         (position) => {
           if (position > (readWitness(file)?.position ?? 0)) keepWitness(file, { position })
@@ -52,12 +55,19 @@ export const layer = ({
         // The log is read without waiting. While it cannot be, nothing is known to be wrong.
         (seen) => Option.getOrElse(Effect.runSync(Effect.option(holds(store, seen))), () => true)
       )
-      if (durable) yield* witnessed(file, store, readModel, restored)
-      return Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
+      const readModel = SqliteReadModel.make(rows)
+      if (durable) yield* witnessed(file, store, { ...rows, reset: readModel.reset }, restored)
+      return Context.make(EventStore, store).pipe(
+        Context.add(ReadModel, readModel),
+        Context.add(Presence, SqlitePresence.make(rows))
+      )
     })
   )
 
-/** The log alone, to read it: nothing is created or changed, whoever writes it meanwhile. */
+/**
+ * The log alone, to read it: nothing is created or changed, whoever writes it meanwhile. Of a log that an older Latchkey
+ * wrote, what it holds now.
+ */
 export const reader = ({ folder }: Pick<SqliteOptions, "folder">): Layer.Layer<EventStore, StoreUnavailable> =>
   Layer.effect(EventStore, Effect.andThen(requireLog(folder), SqliteEventStore.makeReader(join(folder, LOG))))
 
@@ -77,7 +87,7 @@ const aFile = (folder: string): string => `${folder} is a file, or lies below on
 const witnessed = Effect.fnUntraced(function* (
   file: string,
   store: EventStore["Service"],
-  readModel: SqliteReadModel.Witnessing,
+  readModel: Pick<ReadModelFile.ReadModelFile, "seen"> & Pick<ReadModel["Service"], "reset">,
   restored: boolean
 ) {
   // What was seen is read before the log: a server beside this process moves all of them on.
@@ -96,7 +106,7 @@ const witnessed = Effect.fnUntraced(function* (
   const keep = Effect.gen(function* () {
     const head = yield* store.head
     if (head === kept) return
-    const [newest] = yield* store.readAll(head - 1, 1)
+    const [newest] = yield* store.feed(head - 1, 1)
     keepWitness(file, { position: head, ...(newest && { eventId: newest.eventId }) })
     kept = head
     // Who uses the store is told what is wrong with it.
@@ -124,7 +134,7 @@ const holds = (store: EventStore["Service"], { position, eventId }: Witness) =>
   position === 0
     ? Effect.succeed(true)
     : Effect.map(
-        store.readAll(position - 1, 1),
+        store.feed(position - 1, 1),
         ([event]) => event !== undefined && (eventId === undefined || event.eventId === eventId)
       )
 
@@ -145,9 +155,3 @@ const keptFolder = (folder: string) =>
       })
     }
   })
-
-/** Reads and writes come from different threads, which cannot share a database in memory without waiting on each other. */
-const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "latchkey-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-)

@@ -92,7 +92,11 @@ export class Writer {
   #receive({ answers, head }: Extract<FromWriter, { _tag: "Answered" }>) {
     const callers = this.#waiting.splice(0, answers.length)
     answers.forEach((answer, index) =>
-      callers[index]?.(answer._tag === "Failed" ? new StoreUnavailable({ message: answer.message }) : answer)
+      callers[index]?.(
+        typeof answer === "object" && answer._tag === "Failed"
+          ? new StoreUnavailable({ message: answer.message })
+          : answer
+      )
     )
     this.onCommit(head)
     // Most callers have their next request ready by now: the writer need not wait for it.

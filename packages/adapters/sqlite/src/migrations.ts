@@ -3,7 +3,11 @@
  *
  * Plain rowid tables throughout: WITHOUT ROWID halves the speed of batched inserts.
  */
-export const migrations: ReadonlyArray<string> = [
+import type { Migration } from "./Database.ts"
+import { INDEX_ALL_ORGANIZATIONS } from "./organizationFeed.ts"
+import { toRecords } from "./toRecords.ts"
+
+export const migrations: ReadonlyArray<Migration> = [
   `
   CREATE TABLE events (
     position INTEGER PRIMARY KEY,
@@ -84,5 +88,29 @@ export const migrations: ReadonlyArray<string> = [
   UPDATE receipts SET expires_at = (unixepoch() + 30 * 24 * 60 * 60) * 1000
     WHERE length(id) = 43 AND fingerprint <> '' AND fingerprint <> id;
   CREATE INDEX receipts_expiring ON receipts (expires_at) WHERE expires_at IS NOT NULL;
-  `
+  `,
+  // Everything beside the streams becomes a record. The feed is found by category and by organization.
+  (db) => {
+    db.exec(`
+      CREATE TABLE records (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL,
+        until INTEGER
+      ) STRICT;
+      CREATE INDEX records_expiring ON records (until) WHERE until IS NOT NULL;
+
+      DROP INDEX events_of_kind;
+      DROP INDEX events_about_lock;
+      ALTER TABLE events ADD COLUMN category TEXT AS (substr(stream, 1, instr(stream || '-', '-') - 1)) VIRTUAL;
+      CREATE INDEX events_of_category ON events (category);
+      CREATE TABLE events_of_organization (
+        org_id TEXT NOT NULL,
+        category TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (org_id, category, position)
+      ) STRICT, WITHOUT ROWID;
+      ${INDEX_ALL_ORGANIZATIONS};
+    `)
+    toRecords(db)
+  }
 ]

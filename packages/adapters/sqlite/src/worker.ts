@@ -2,7 +2,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import { explain, isDamage, isOfTheRequest, openDatabase, openToRead, shrinkWal } from "./Database.ts"
 import { BUSY_TIMEOUT, EventLog, type WriteAnswer, type WriteRequest } from "./EventLog.ts"
-import { halfImported } from "./HalfImport.ts"
 import { migrations } from "./migrations.ts"
 import { makeScrub } from "./Scrub.ts"
 
@@ -38,11 +37,6 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
   const answer = (message: FromWriter) => port.postMessage(message)
   try {
     const db = openDatabase(file, { synchronous: durable ? "FULL" : "OFF", migrations, busyTimeout: BUSY_TIMEOUT })
-    const half = halfImported(db, file)
-    if (half !== undefined) {
-      db.close()
-      return answer({ _tag: "OpenFailed", message: half })
-    }
     const log = new EventLog(db)
     const reader = durable ? openToRead(file, migrations.length, BUSY_TIMEOUT) : undefined
     const scrub = reader === undefined ? () => true : makeScrub(reader)

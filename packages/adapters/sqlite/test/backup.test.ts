@@ -8,7 +8,7 @@ import { expect, it } from "@effect/vitest"
 import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Fiber } from "effect"
-import { event, temporaryFolder } from "./fixture.ts"
+import { batch, event, temporaryFolder } from "./fixture.ts"
 
 const headIn = (folder: string) =>
   EventStore.use((store) => store.head).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
@@ -40,7 +40,7 @@ it.live("holds all files as of one instant while they are written, on the second
       Effect.gen(function* () {
         const write = Effect.gen(function* () {
           for (let version = 0; ; version++) {
-            yield* store.append("busy", version, [event({ text: "x".repeat(2_000) })])
+            yield* store.write(batch("busy", version, [event({ text: "x".repeat(2_000) })]))
             save.run(version + 1)
           }
         })
@@ -73,7 +73,7 @@ it.live("holds all files as of one instant while they are written, on the second
 const used = Effect.gen(function* () {
   const folder = yield* temporaryFolder
   yield* EventStore.use((store) =>
-    Effect.forEach([0, 1, 2], (version) => store.append("s", version, [event({ text: "x".repeat(9_000) })]))
+    Effect.forEach([0, 1, 2], (version) => store.write(batch("s", version, [event({ text: "x".repeat(9_000) })])))
   ).pipe(Effect.provide(Sqlite.layer({ folder }), { local: true }))
   return folder
 })

@@ -2,10 +2,14 @@
  * A process that uses the store, for tests that need more than one process or that kill one:
  * `node child.ts <what> <folder>`. It prints one line of JSON a fact.
  */
+import { writeSync } from "node:fs"
+import { join } from "node:path"
 import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect } from "effect"
-import { event } from "./fixture.ts"
+import { openDatabase } from "../src/Database.ts"
+import { migrations } from "../src/migrations.ts"
+import { batch, event } from "./fixture.ts"
 
 const [what = "", folder = ""] = process.argv.slice(2)
 const print = (fact: object) => Effect.sync(() => process.stdout.write(`${JSON.stringify(fact)}\n`))
@@ -17,39 +21,28 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
     const append = Effect.gen(function* () {
       version = (yield* store.read("shared", version, 1_000)).at(-1)?.version ?? version
       const mine = event()
-      yield* store.append("shared", version, [mine])
+      yield* store.write(batch("shared", version, [mine]))
       yield* print({ eventId: mine.eventId })
     }).pipe(Effect.retry({ while: (error) => error._tag === "VersionConflict" }))
     const writer = Effect.repeat(append, { times: 24 })
     return Effect.all([writer, writer, writer, writer], { concurrency: "unbounded" })
   }),
 
-  /** Appends to many streams for ever, batches of one to three events. */
+  /** Appends to many streams forever, batches of one to three events and a record. */
   load: EventStore.use((store) =>
     Effect.forEach(
       Array.from({ length: 32 }, (_, index) => index),
       Effect.fnUntraced(function* (index) {
         const stream = `${process.pid}-${index}`
         for (let version = 0; ; ) {
-          const batch = Array.from({ length: 1 + (version % 3) }, () => event())
-          version = (yield* store.append(stream, version, batch)).version
-          yield* print({ stream, version, eventId: batch.at(-1)?.eventId })
+          const events = Array.from({ length: 1 + (version % 3) }, () => event())
+          yield* store.write({ ...batch(stream, version, events), put: [{ key: stream, value: String(version) }] })
+          version += events.length
+          yield* print({ stream, version, eventId: events.at(-1)?.eventId })
         }
       }),
       { concurrency: "unbounded" }
     )
-  ),
-
-  /** Prepares an append and is never heard of again. */
-  prepare: EventStore.use((store) =>
-    store
-      .prepare(
-        0,
-        [event(), event()],
-        { commandId: "left", attempt: 1, streamId: "prepared", thing: "thing", deadline: 1 },
-        { id: "r", fingerprint: "f" }
-      )
-      .pipe(Effect.andThen(print({ prepared: true })), Effect.andThen(Effect.never))
   ),
 
   /** Appends large events, eight at a time, until the store refuses; then asks what it holds. */
@@ -59,7 +52,7 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
       let answered = 0
       while (failures.length === 0) {
         const round = Array.from({ length: 8 }, (_, index) =>
-          store.append(`s-${index}`, answered / 8, [event({ text: "x".repeat(20_000) })])
+          store.write(batch(`s-${index}`, answered / 8, [event({ text: "x".repeat(20_000) })]))
         )
         const outcomes = yield* Effect.forEach(round, Effect.result, { concurrency: "unbounded" })
         for (const outcome of outcomes) {
@@ -74,8 +67,17 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
   open: EventStore.use((store) => Effect.flatMap(store.head, (head) => print({ head })))
 }
 
-await (programs[what] ?? Effect.die(`unknown: ${what}`)).pipe(
-  Effect.provide(Sqlite.layer({ folder })),
+/** Brings the log up to date, and never gets to the end of the transaction. */
+const upgrade = Effect.sync(() => {
+  const stop = () => {
+    writeSync(1, `${JSON.stringify({ upgraded: true })}\n`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+  openDatabase(join(folder, "latchkey.db"), { synchronous: "FULL", migrations: [...migrations, stop], busyTimeout: 0 })
+})
+
+const asked = Effect.provide(programs[what] ?? Effect.die(`unknown: ${what}`), Sqlite.layer({ folder }))
+await (what === "upgrade" ? upgrade : asked).pipe(
   Effect.catch((error) => print({ error: error instanceof Error ? error.message : String(error) })),
   Effect.runPromise
 )

@@ -1,11 +1,50 @@
 /** The suites that every adapter passes. */
-import { eventStoreSuite, readModelSuite } from "@latchkey/core/testing"
+import { join } from "node:path"
+import { vi } from "@effect/vitest"
+import { Presence, ReadModel, StoreUnavailable } from "@latchkey/core"
+import { presenceSuite, readModelSuite, type StoreFaults, storeSuite } from "@latchkey/core/testing"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
+import * as ReadModelFile from "../src/ReadModelFile.ts"
+import * as SqlitePresence from "../src/SqlitePresence.ts"
+import * as SqliteReadModel from "../src/SqliteReadModel.ts"
+import { Writer } from "../src/Writer.ts"
 import { temporaryFolder } from "./fixture.ts"
 
-const reopen = Effect.map(temporaryFolder, (folder) => Sqlite.layer({ folder }))
-const layer = Sqlite.layer({ folder: ":memory:" })
+/** Once: what is handed to a writer is not carried out, or its answers are lost. */
+const failNextWrite: NonNullable<StoreFaults["failNextWrite"]> = (when) =>
+  Effect.sync(() => {
+    const lost = new StoreUnavailable({ message: "The answer was lost." })
+    const submit = vi.spyOn(Writer.prototype, "submit")
+    submit.mockImplementationOnce(function (this: Writer, request, answer) {
+      submit.mockRestore()
+      if (when === "before") answer(lost)
+      else this.submit(request, () => answer(lost))
+    })
+  })
 
-eventStoreSuite("sqlite", layer, { reopen })
-readModelSuite("sqlite", layer)
+storeSuite(
+  "sqlite",
+  Effect.map(temporaryFolder, (folder) => {
+    const open = Sqlite.layer({ folder })
+    return { open, reopen: open, faults: { failNextWrite } }
+  })
+)
+
+/** Without the log, which would tell that these rows are not of it. */
+const rowsAlone = Effect.map(temporaryFolder, (folder) => {
+  const file = ReadModelFile.make(
+    join(folder, "read-model.db"),
+    () => undefined,
+    () => true
+  )
+  const open = Layer.effectContext(
+    Effect.map(file, (file) =>
+      Context.make(ReadModel, SqliteReadModel.make(file)).pipe(Context.add(Presence, SqlitePresence.make(file)))
+    )
+  )
+  return { open, reopen: open }
+})
+
+readModelSuite("sqlite", rowsAlone)
+presenceSuite("sqlite", rowsAlone)

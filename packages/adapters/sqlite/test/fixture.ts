@@ -6,14 +6,32 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import type { NewEvent } from "@latchkey/core"
+import type { Batch, NewEvent, ReadModel, StoredEvent } from "@latchkey/core"
 import { Effect } from "effect"
+import type { EventColumns } from "../src/EventLog.ts"
 
 /** A folder that goes with the scope. */
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "latchkey-test-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
+
+/** Events for the end of a stream. */
+export const batch = (streamId: string, expectedVersion: number, events: ReadonlyArray<NewEvent>): Batch => ({
+  append: [{ streamId, expectedVersion, events }]
+})
+
+/** An event as it crosses to the writer thread. */
+export const columns = (eventId: string = crypto.randomUUID(), data = "{}"): EventColumns => [
+  eventId,
+  "Tested",
+  data,
+  1,
+  "",
+  "{}",
+  "c",
+  null
+]
 
 export const event = (data: NewEvent["data"] = {}): NewEvent => ({
   eventId: crypto.randomUUID(),
@@ -59,3 +77,24 @@ export const runChild = (
     child.on("close", () => resume(Effect.succeed(facts)))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
+
+type Model = ReadModel["Service"]
+
+/** How far a read model has come. */
+export const positionOf = (model: Model) => Effect.map(model.cursor, ({ position }) => position)
+
+/** Tells a read model of events that follow each other, a row for each; answers how far it has then come. */
+export const takeIn = Effect.fnUntraced(function* (model: Model, events: ReadonlyArray<StoredEvent>) {
+  const last = events.at(-1)
+  if (last !== undefined) {
+    yield* model.apply({
+      after: yield* model.cursor,
+      cursor: { format: 1, position: last.position, eventId: last.eventId },
+      put: events.map(({ position, type }) => ({ table: "events", key: `${position}`, value: type })),
+      remove: [],
+      list: [],
+      unlist: []
+    })
+  }
+  return yield* positionOf(model)
+})

@@ -6,7 +6,7 @@ import { expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
-import { event, runChild, temporaryFolder } from "./fixture.ts"
+import { batch, event, positionOf, runChild, takeIn, temporaryFolder } from "./fixture.ts"
 
 const TIMEOUT = 60_000
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
@@ -21,7 +21,7 @@ it.live(
         { concurrency: "unbounded" }
       )).flat()
       expect(facts.filter(({ error }) => error !== undefined)).toEqual([])
-      const stored = yield* EventStore.use((store) => store.readAll(0, 10_000)).pipe(
+      const stored = yield* EventStore.use((store) => store.feed(0, 10_000)).pipe(
         Effect.provide(Sqlite.layer({ folder }))
       )
       expect(stored.map(({ version }) => version)).toEqual(oneTo(600))
@@ -44,7 +44,7 @@ it.live(
         setTimeout(() => process.exit(), 1000)`
       const holder = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "-e", program])
       yield* Effect.promise(() => once(holder.stdout, "data"))
-      expect(yield* ReadModel.use((model) => model.checkpoint).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(0)
+      expect(yield* ReadModel.use(positionOf).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(0)
     }).pipe(Effect.scoped),
   TIMEOUT
 )
@@ -62,8 +62,8 @@ it.live(
 
       const { stored, shown } = yield* Effect.gen(function* () {
         const [store, readModel] = [yield* EventStore, yield* ReadModel]
-        const stored = yield* store.readAll(0, 1_000_000)
-        return { stored, shown: yield* readModel.apply(stored) }
+        const stored = yield* store.feed(0, 1_000_000)
+        return { stored, shown: yield* takeIn(readModel, stored) }
       }).pipe(Effect.provide(Sqlite.layer({ folder })))
       expect(stored.map(({ position }) => position)).toEqual(oneTo(stored.length))
       expect(shown).toBe(stored.length)
@@ -72,38 +72,6 @@ it.live(
       for (const { stream, version, eventId } of answered) {
         expect(streams.get(String(stream))?.[Number(version) - 1]?.eventId).toBe(eventId)
       }
-    }).pipe(Effect.scoped),
-  TIMEOUT
-)
-
-it.live(
-  "keeps what a killed process had prepared, for others to settle",
-  () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      yield* runChild("prepare", folder, (facts) => facts.length > 0)
-      yield* Effect.gen(function* () {
-        const store = yield* EventStore
-        const reservation = {
-          commandId: "left",
-          attempt: 1,
-          streamId: "prepared",
-          thing: "thing",
-          deadline: 1,
-          released: false
-        }
-        expect(yield* store.unsettled).toEqual([reservation])
-        expect(yield* store.read("prepared", 0, 10)).toEqual([])
-        expect(yield* Effect.flip(store.append("prepared", 0, [event()]))).toMatchObject({
-          _tag: "StreamReserved",
-          ...reservation
-        })
-        expect(yield* store.commit("left", "thing")).toEqual({ _tag: "Committed", version: 2, position: 2 })
-        expect(yield* store.read("prepared", 0, 10)).toHaveLength(2)
-        expect(yield* store.receipt("r")).toMatchObject({
-          value: { firstVersion: 1, version: 2, streamId: "prepared" }
-        })
-      }).pipe(Effect.provide(Sqlite.layer({ folder })))
     }).pipe(Effect.scoped),
   TIMEOUT
 )
@@ -136,17 +104,21 @@ it.live(
       const open = Effect.map(Layer.build(Layer.fresh(Sqlite.layer({ folder }))), Context.get(EventStore))
       const [one, two] = [yield* open, yield* open]
       for (const version of oneTo(10)) {
-        yield* (version % 2 === 0 ? one : two).append("a", version - 1, [event()])
+        yield* (version % 2 === 0 ? one : two).write(batch("a", version - 1, [event()]))
       }
-      expect(yield* Effect.flip(one.append("a", 9, [event()]))).toMatchObject({ _tag: "VersionConflict", actual: 10 })
-      yield* two.prepare(10, [event()], { commandId: "c", attempt: 1, streamId: "a", thing: "thing", deadline: 1 })
-      expect(yield* Effect.flip(one.append("a", 10, [event()]))).toMatchObject({
-        _tag: "StreamReserved",
-        commandId: "c"
+      expect(yield* Effect.flip(one.write(batch("a", 9, [event()])))).toMatchObject({
+        _tag: "VersionConflict",
+        actual: 10
       })
-      yield* one.release("c", 1)
-      expect(yield* two.append("a", 10, [event()], undefined, true)).toEqual({ version: 11, position: 11 })
-      expect(yield* one.commit("c", "thing")).toEqual({ _tag: "Committed", version: 12, position: 12 })
+      yield* two.write({ put: [{ key: "k", value: "1" }] })
+      expect(yield* Effect.flip(one.write({ expect: [{ key: "k", value: undefined }] }))).toMatchObject({
+        _tag: "RecordConflict",
+        actual: "1"
+      })
+      yield* one.write({ remove: ["k"] })
+      expect(yield* two.write({ expect: [{ key: "k", value: undefined }], ...batch("a", 10, [event()]) })).toEqual({
+        position: 11
+      })
     }).pipe(Effect.scoped),
   TIMEOUT
 )

@@ -10,7 +10,7 @@ import { vi } from "vitest"
 import { openDatabase } from "../src/Database.ts"
 import { EventLog, type WriteRequest } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
-import { event, temporaryFolder } from "./fixture.ts"
+import { batch, columns, event, temporaryFolder } from "./fixture.ts"
 
 it.live("answers each request of a group by itself", () =>
   Effect.gen(function* () {
@@ -20,38 +20,37 @@ it.live("answers each request of a group by itself", () =>
       busyTimeout: 0
     })
     const log = new EventLog(db)
-    const write = (streamId: string, expected: number, id?: string) => ({
-      streamId,
-      expected,
-      events: [[crypto.randomUUID(), "Tested", "{}", 1, "", "{}", "c", null]] as const,
-      receipt: id === undefined ? undefined : { id, fingerprint: "f" }
-    })
-    const reservation = (streamId: string) => ({
-      commandId: `command-${streamId}`,
-      attempt: 1,
-      streamId,
-      thing: "thing",
-      deadline: 1
-    })
+    const append = (streamId: string, expected: number, id?: string) =>
+      [[streamId, expected, [columns(id)]]] satisfies WriteRequest["append"]
+    const now = 1_000
     const group: Array<WriteRequest> = [
-      { op: "append", mayPass: false, ...write("a", 0, "r") },
-      { op: "append", mayPass: false, ...write("a", 0) },
-      { op: "append", mayPass: false, ...write("a", 1, "r") },
-      { op: "prepare", ...write("b", 0), reservation: reservation("b") },
-      { op: "append", mayPass: false, ...write("b", 0) },
-      { op: "commit", commandId: "command-b", attempt: 1, thing: "thing", at: 1 },
-      { op: "append", mayPass: false, ...write("b", 1) },
-      { op: "append", mayPass: false, ...write("a", 1) }
+      { now, append: append("a", 0, "e-1"), expect: ["r", undefined], put: ["r", "1", null] },
+      { now, append: append("a", 0) },
+      { now, append: append("a", 1), expect: ["r", undefined] },
+      { now, append: [...append("b", 0, "e-2"), ...append("c", 0, "e-2")] },
+      { now, append: append("b", 0, "e-1") },
+      { now, append: append("b", 0, "e-1"), imported: true },
+      {
+        now,
+        append: [...append("a", 1), ...append("b", 1), ...append("a", 2)],
+        expect: ["r", "1"],
+        put: ["r", "2", 1_001]
+      },
+      { now, append: [...append("a", 3), ...append("b", 3)] },
+      { now: 1_001, expect: ["r", undefined], remove: ["r"] },
+      { now }
     ]
     expect(log.commit(group)).toEqual([
-      { _tag: "Appended", version: 1, position: 1 },
+      1,
       { _tag: "VersionConflict", streamId: "a", expected: 0, actual: 1 },
-      { _tag: "ReceiptExists", id: "r" },
-      { _tag: "Done" },
-      { _tag: "StreamReserved", ...reservation("b"), released: false },
-      { _tag: "Committed", version: 1, position: 2 },
-      { _tag: "Appended", version: 2, position: 3 },
-      { _tag: "Appended", version: 2, position: 4 }
+      { _tag: "RecordConflict", key: "r", actual: "1" },
+      { _tag: "EventExists", eventId: "e-2" },
+      { _tag: "EventExists", eventId: "e-1" },
+      2,
+      5,
+      { _tag: "VersionConflict", streamId: "b", expected: 3, actual: 2 },
+      5,
+      5
     ])
     db.close()
   }).pipe(Effect.scoped)
@@ -66,7 +65,7 @@ it.live("stores and answers what was handed over before the layer closes; refuse
     yield* Effect.all(
       [
         ...Array.from({ length: 200 }, (_, index) =>
-          Effect.tap(Effect.exit(store.append(`s-${index}`, 0, [event()])), (exit) =>
+          Effect.tap(Effect.exit(store.write(batch(`s-${index}`, 0, [event()]))), (exit) =>
             Effect.sync(() => exits.push(exit))
           )
         ),
@@ -75,7 +74,7 @@ it.live("stores and answers what was handed over before the layer closes; refuse
       { concurrency: "unbounded" }
     )
     expect(exits.map(Exit.isSuccess)).toEqual(Array(200).fill(true))
-    expect(yield* Effect.flip(store.append("late", 0, [event()]))).toMatchObject({
+    expect(yield* Effect.flip(store.write(batch("late", 0, [event()])))).toMatchObject({
       message: expect.stringContaining("closed")
     })
     expect(yield* EventStore.use((again) => again.head).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(200)
@@ -85,20 +84,20 @@ it.live("stores and answers what was handed over before the layer closes; refuse
 it.live("fails only the caller whose request cannot be stored, not those who share its commit", () =>
   EventStore.use((store) =>
     Effect.gen(function* () {
-      yield* store.append("before", 0, [event()])
+      yield* store.write(batch("before", 0, [event()]))
       const bad = { ...event(), acceptedAt: 1.5 }
       // One turn of the event loop, so one group; the position of what went before the bad one is taken back.
       const exits = yield* Effect.forEach(
         [[event()], [event(), bad], [event()], [bad]],
-        (events, index) => Effect.exit(store.append(`s-${index}`, 0, events)),
+        (events, index) => Effect.exit(store.write(batch(`s-${index}`, 0, events))),
         { concurrency: "unbounded" }
       )
-      expect(exits[0]).toEqual(Exit.succeed({ version: 1, position: 2 }))
-      expect(exits[2]).toEqual(Exit.succeed({ version: 1, position: 3 }))
+      expect(exits[0]).toEqual(Exit.succeed({ position: 2 }))
+      expect(exits[2]).toEqual(Exit.succeed({ position: 3 }))
       for (const index of [1, 3]) {
         expect(yield* Effect.flip(exits[index] ?? Exit.void)).toMatchObject({ _tag: "StoreUnavailable" })
       }
-      expect(yield* store.streams("s-", "", 10)).toEqual(["s-0", "s-2"])
+      expect((yield* store.feed(1, 10)).map(({ streamId }) => streamId)).toEqual(["s-0", "s-2"])
       expect(yield* store.head).toBe(3)
       expect(yield* store.changes.pipe(Stream.runHead)).toMatchObject({ value: 3 })
     })
@@ -110,8 +109,8 @@ it.live("fails whoever waits, and whoever comes later, when the writer thread di
     const post = vi.spyOn(Worker.prototype, "postMessage")
     yield* EventStore.use((store) =>
       Effect.gen(function* () {
-        yield* store.append("a", 0, [event()])
-        const waiting = yield* Effect.forkChild(Effect.flip(store.append("a", 1, [event()])), {
+        yield* store.write(batch("a", 0, [event()]))
+        const waiting = yield* Effect.forkChild(Effect.flip(store.write(batch("a", 1, [event()]))), {
           startImmediately: true
         })
         const following = yield* Effect.forkChild(Effect.flip(Stream.runDrain(store.changes)), {
@@ -122,7 +121,7 @@ it.live("fails whoever waits, and whoever comes later, when the writer thread di
         const errors = [
           yield* Fiber.join(waiting),
           yield* Fiber.join(following),
-          yield* Effect.flip(store.append("b", 0, [event()])),
+          yield* Effect.flip(store.write(batch("b", 0, [event()]))),
           yield* Effect.flip(store.head),
           yield* Effect.flip(Stream.runDrain(store.changes))
         ]

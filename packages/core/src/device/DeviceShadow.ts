@@ -37,6 +37,7 @@ export type DeviceReport =
       readonly detail?: string
     }
 
+/** The port of the shadows: see the top of this module. */
 export class DeviceShadow extends Context.Service<
   DeviceShadow,
   {

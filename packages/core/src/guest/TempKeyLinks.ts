@@ -52,6 +52,7 @@ export interface OpenRequest extends Omit<CommandContext, "lockId"> {
   readonly userId?: string
 }
 
+/** Why the link did not open the door. */
 export type OpenError =
   | Exclude<ExecuteError, LockNotFound>
   | LinkNotFound
@@ -59,6 +60,7 @@ export type OpenError =
   | SignInNeeded
   | TooManyOpenings
 
+/** What who has a link sees, and opens. */
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
   {

@@ -1,6 +1,7 @@
 /** Latchkey for programs without Effect: plain data in, Promises out. Everything that the HTTP API can do. */
 import { type Context, Deferred, Effect, Layer, ManagedRuntime, Option, Result, Schema, Stream } from "effect"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
+import type { Presence } from "../device/Presence.ts"
 import type { GuestKey } from "../guest/GuestKey.ts"
 import { type LinkNotFound, type OpenError, type Opened, TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
@@ -49,6 +50,7 @@ export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequ
 
 /** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
 export type ErrorStyle = "throw" | "return"
+/** An answer, or the failure in its place. */
 export type Outcome<A, E> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly error: E }
 type Answer<Style extends ErrorStyle, A, E> = Promise<Style extends "return" ? Outcome<A, E> : A>
 
@@ -121,6 +123,7 @@ export interface GuestLinks<Style extends ErrorStyle> {
 /** A lock as it is now; its temp keys are asked for with `tempKeys`. */
 export type LockDetails = Omit<Lock, "tempKeys" | "deletedTempKeys">
 
+/** Latchkey for programs without Effect; `Style` says how failures reach them. */
 export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposable {
   /** Carries out a command; see `Locks.execute`. BulkAddKeys goes to `bulkAddKeys`. */
   readonly execute: (command: CommandInput) => Answer<Style, Executed, ExecuteError | InvalidCommand>
@@ -193,7 +196,7 @@ export type LatchkeyServices = Layer.Success<ReturnType<typeof layer>> | EventSt
  */
 export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
   options: LocksOptions & {
-    readonly store: Layer.Layer<EventStore | ReadModel, StoreError>
+    readonly store: Layer.Layer<EventStore | ReadModel | Presence, StoreError>
     readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly pinKey?: PinKey
     readonly budgets?: Partial<Budgets>

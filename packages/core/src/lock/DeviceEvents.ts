@@ -43,6 +43,7 @@ export const outcomeOf = (answered: AnsweredCommand): Outcome => {
   }
 }
 
+/** The command that a device has answered, from the event that says so. */
 export const answeredIn = (said: Outcome): AnsweredCommand => {
   const { uuid, commandId, commandType, outcome, requestedAt, acceptedAt, expiresAt, reportedAt, detail } = said
   return {

@@ -15,7 +15,6 @@ const fieldsOf = Struct.lambda<FieldsOf>(({ request }) => request)
 /** What may be asked of a lock. The bodies of requests are these, without the tag. */
 export const LockRequest = Schema.TaggedUnion(Struct.map(requests, fieldsOf))
 export type LockRequest = typeof LockRequest.Type
-export type LockRequestType = LockRequest["_tag"]
 
 /** What any command says beside its context. */
 export const CommandBody = Schema.TaggedUnion(Struct.map(commandTable, fieldsOf))
@@ -35,12 +34,14 @@ export type CommandContext = typeof CommandContext.Type
 
 /** What a command of each type says beside its context. */
 type SaidBy = { readonly [Tag in LockCommandType]: Schema.Struct.Type<(typeof commandTable)[Tag]["request"]> }
+/** What a command of this kind says of itself. */
 export type Said<Tag extends LockCommandType> = SaidBy[Tag]
 
 /** A command of one of these types. */
 export type CommandOf<Tags extends LockCommandType> = {
   readonly [Tag in Tags]: CommandContext & { readonly _tag: Tag } & SaidBy[Tag]
 }[Tags]
+/** Everything that is asked of one lock, with who asks, when and under which id. */
 export type LockCommand = CommandOf<LockCommandType>
 
 /** The command that says this in this context. */

@@ -4,12 +4,14 @@ import { Schema } from "effect"
 const about = { lockId: Schema.Number }
 const aboutTempKey = { ...about, tempKeyUuid: Schema.String }
 
+/** No lock has this id. */
 export class LockNotFound extends Schema.TaggedError<LockNotFound>()("LockNotFound", about) {
   override get message() {
     return `There is no lock ${this.lockId}. Create it with CreateLock first.`
   }
 }
 
+/** The principal may not do that with the lock. */
 export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
   action: Schema.String,
   /** What it would take. */
@@ -20,6 +22,7 @@ export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDeni
   }
 }
 
+/** A key with this uuid is on the lock already. */
 export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ...about, keyUuid: Schema.String }) {
   readonly field = "keyUuid"
   override get message() {
@@ -27,6 +30,7 @@ export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ..
   }
 }
 
+/** Another key is in the slot. */
 export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
   ...about,
   keyIndexNumber: Schema.Number,
@@ -38,6 +42,7 @@ export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
   }
 }
 
+/** Neither a uuid nor a slot names the key. */
 export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed", about) {
   readonly field = "keyUuid"
   override get message() {
@@ -45,12 +50,14 @@ export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed"
   }
 }
 
+/** No such key is on the lock. */
 export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", about) {
   override get message() {
     return `Lock ${this.lockId} holds no such key. GET /locks/${this.lockId}/details lists its keys.`
   }
 }
 
+/** The lock has this uuid already. */
 export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnchanged", {
   ...about,
   uuid: Schema.String
@@ -61,6 +68,7 @@ export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnch
   }
 }
 
+/** The resident is there already. */
 export class ResidentExists extends Schema.TaggedError<ResidentExists>()("ResidentExists", {
   ...about,
   userId: Schema.String
@@ -70,12 +78,14 @@ export class ResidentExists extends Schema.TaggedError<ResidentExists>()("Reside
   }
 }
 
+/** No such resident is there. */
 export class ResidentNotFound extends Schema.TaggedError<ResidentNotFound>()("ResidentNotFound", about) {
   override get message() {
     return `Lock ${this.lockId} has no such resident. GET /locks/${this.lockId}/residents lists them; name one by userId.`
   }
 }
 
+/** What was given names no resident, or several. */
 export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("ResidentNotNamed", {
   ...about,
   matches: Schema.Number
@@ -88,12 +98,14 @@ export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("Re
   }
 }
 
+/** The lock has no such temp key. */
 export class TempKeyNotFound extends Schema.TaggedError<TempKeyNotFound>()("TempKeyNotFound", aboutTempKey) {
   override get message() {
     return `Lock ${this.lockId} has no such temp key. GET /locks/${this.lockId}/temp-keys lists them.`
   }
 }
 
+/** The uuid is that of another temp key. */
 export class TempKeyExists extends Schema.TaggedError<TempKeyExists>()("TempKeyExists", aboutTempKey) {
   readonly field = "tempKeyUuid"
   override get message() {
@@ -101,6 +113,7 @@ export class TempKeyExists extends Schema.TaggedError<TempKeyExists>()("TempKeyE
   }
 }
 
+/** The temp key would end before it begins. */
 export class EmptyWindow extends Schema.TaggedError<EmptyWindow>()("EmptyWindow", aboutTempKey) {
   readonly field = "validUntil"
   override get message() {
@@ -108,6 +121,7 @@ export class EmptyWindow extends Schema.TaggedError<EmptyWindow>()("EmptyWindow"
   }
 }
 
+/** The temp key is for named users, and names none. */
 export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyWhitelist", aboutTempKey) {
   readonly field = "allowedUserIds"
   override get message() {
@@ -122,6 +136,7 @@ const hindrance = {
   deleted: "has been deleted"
 }
 
+/** The temp key does not open now; `status` says why. */
 export class TempKeyNotValid extends Schema.TaggedError<TempKeyNotValid>()("TempKeyNotValid", {
   ...aboutTempKey,
   status: Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted"])
@@ -131,6 +146,7 @@ export class TempKeyNotValid extends Schema.TaggedError<TempKeyNotValid>()("Temp
   }
 }
 
+/** The temp key is for other users. */
 export class NotOnWhitelist extends Schema.TaggedError<NotOnWhitelist>()("NotOnWhitelist", aboutTempKey) {
   readonly field = "userId"
   override get message() {

@@ -15,12 +15,14 @@ export type AccessMode = typeof AccessMode.Type
 /** How often a key may be used; `null` is without limit. */
 export const MaxUses = Schema.NullOr(Schema.Int.check(Schema.isGreaterThan(0)))
 
+/** What a temp key is at an instant. */
 export const TempKeyStatus = Schema.Literals(["valid", "expired", "used-up", "not-yet-valid"])
 export type TempKeyStatus = typeof TempKeyStatus.Type
 
 /** Ids of temp keys and of whitelisted users are compared without regard to case (RFC 9562, section 4). */
 export const canonical = (uuid: string): string => uuid.toLowerCase()
 
+/** A lock's own temp key: its terms, and how often it was used. */
 export const TempKey = Schema.Struct({
   uuid: UuidText,
   accessMode: AccessMode,

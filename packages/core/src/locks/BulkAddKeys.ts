@@ -65,6 +65,7 @@ export const isInstanceId = (id: string): boolean =>
 /** A request of the size of one HTTP body; the command id, a UUID of version 7, names it. */
 export type BulkCommand = CommandContext & Pick<Extract<LockRequest, { readonly _tag: "BulkAddKeys" }>, "keys">
 
+/** Why the request was not begun. */
 export type StartError = AskError | ReceiptReused | CommandExists
 
 /** How long after its request a key is still tried when the process was down in between. */
@@ -78,6 +79,7 @@ const SETTLED_EVERY = Duration.millis(100)
 /** Where the feed is read from after a start: storage. */
 const CURSOR = "cursor/bulk-add-keys"
 
+/** Adds many keys to a lock, one after the other, in the background. */
 export class BulkAddKeys extends Context.Service<
   BulkAddKeys,
   {

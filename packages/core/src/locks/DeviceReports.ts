@@ -1,9 +1,11 @@
-/** What devices say, taken in: presence into the read model, outcomes of commands into the history of their lock. */
+/** What devices say, taken in: presence, and outcomes of commands into the history of their lock. */
 import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
+import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
 import { sentWith } from "../lock/DeviceEvents.ts"
 import { lockOfStream } from "../lock/Lock.ts"
 import type { SentCommand } from "../lock/SentCommand.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
@@ -13,7 +15,12 @@ import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
-export type ReportError = ExecuteError | StoreUnavailable | ShadowUnavailable | ReadModelUnavailable
+export type ReportError =
+  | ExecuteError
+  | StoreUnavailable
+  | ShadowUnavailable
+  | ReadModelUnavailable
+  | PresenceUnavailable
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
 
@@ -26,6 +33,7 @@ export const LONGEST_DETAIL = 500
 /** The times that a `Date` can say, in milliseconds before and after 1970. */
 const END_OF_TIME = 8.64e15
 
+/** Records what devices report of their commands. */
 export class DeviceReports extends Context.Service<
   DeviceReports,
   {
@@ -42,7 +50,8 @@ export class DeviceReports extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
-      const readModel = yield* ReadModel
+      const { lockOfThing } = lookups(yield* ReadModel)
+      const presence = yield* Presence
       const repository = yield* LockRepository
       const locks = yield* Locks
       const projector = yield* Projector
@@ -67,7 +76,7 @@ export class DeviceReports extends Context.Service<
         // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
         if (!(yield* projector.catchUp(CATCH_UP)))
           return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        const lockId = Option.getOrUndefined(yield* readModel.lockOfThing(thing))
+        const lockId = Option.getOrUndefined(yield* lockOfThing(thing))
         if (lockId === undefined) return undefined
         const { loaded, fresh } = yield* repository.load(lockId)
         if (!fresh) yield* repository.refresh(loaded)
@@ -110,9 +119,9 @@ export class DeviceReports extends Context.Service<
       const take = (report: DeviceReport): Effect.Effect<void, ReportError> => {
         switch (report._tag) {
           case "Presence":
-            return readModel.reportDevice(report.thing, report.online, report.at)
+            return presence.report(report)
           case "State":
-            return readModel.reportDevice(report.thing, undefined, report.at)
+            return presence.report({ thing: report.thing, at: report.at })
           case "CommandOutcome":
             return takeOutcome(report)
         }

@@ -2,6 +2,7 @@
 import { Duration, Effect, Option, Semaphore } from "effect"
 import { lockOfStream } from "../lock/Lock.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
 import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
@@ -13,12 +14,12 @@ const CATCH_UP = Duration.seconds(1)
 
 /** Looks up the lock by the uuid of a temp key; none when no lock ever had it. */
 export const lockFinder = Effect.gen(function* () {
-  const readModel = yield* ReadModel
+  const { lockOfTempKey } = lookups(yield* ReadModel)
   const projector = yield* Projector
   const searchLog = yield* logSearch
 
   return Effect.fnUntraced(function* (tempKeyUuid: string) {
-    const known = readModel.lockOfTempKey(tempKeyUuid)
+    const known = lockOfTempKey(tempKeyUuid)
     const answered = yield* known.pipe(
       // What it knows stays true. What it does not know may be on its way.
       Effect.flatMap((found) =>

@@ -4,13 +4,14 @@ import { type LockQuestion, permit, permitUser } from "../lock/AccessPolicy.ts"
 import { type Lock, tempKeysOf } from "../lock/Lock.ts"
 import { type AccessDenied, LockNotFound } from "../lock/LockError.ts"
 import { fromStored, toWire, type WireEvent } from "../lock/LockEvent.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
-import { type OwnedLock, ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
+import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import type { Principal } from "../values/Principal.ts"
 import { LockRepository } from "./LockRepository.ts"
-import { presence } from "./Presence.ts"
+import { type OwnedLock, presence } from "./Presence.ts"
 import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 
 /** This id was never an owner, a key holder or a resident: for an organization, at no lock of its own. */
@@ -20,6 +21,7 @@ export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFou
   }
 }
 
+/** Why a question is not answered. */
 export type AskError = AccessDenied | LockNotFound | StoreUnavailable
 
 /** One page of a lock's history, oldest event first. Pages count from 1; a page past the end is empty. */
@@ -37,6 +39,7 @@ export interface OwnedLocks {
 /** How long an answer waits for the read model to see what is in the log already. */
 const CATCH_UP = Duration.seconds(1)
 
+/** Answers questions about locks to those who may ask. */
 export class LockQueries extends Context.Service<
   LockQueries,
   {
@@ -69,6 +72,7 @@ export class LockQueries extends Context.Service<
       const store = yield* EventStore
       const repository = yield* LockRepository
       const readModel = yield* ReadModel
+      const { devicesOwnedBy, locksOfOrganization, isKnownUser } = lookups(readModel)
       const projector = yield* Projector
       const { shown } = yield* presence
 
@@ -93,9 +97,9 @@ export class LockQueries extends Context.Service<
       const idsOf = (principal: Principal): Effect.Effect<ReadonlyArray<number>, ReadModelUnavailable> => {
         switch (principal._tag) {
           case "User":
-            return Effect.map(readModel.devicesOwnedBy(principal.userId), (locks) => locks.map(({ lockId }) => lockId))
+            return Effect.map(devicesOwnedBy(principal.userId), (locks) => locks.map(({ lockId }) => lockId))
           case "Organization":
-            return readModel.locksOfOrganization(principal.orgId)
+            return locksOfOrganization(principal.orgId)
           default:
             return Effect.succeed([])
         }
@@ -104,11 +108,11 @@ export class LockQueries extends Context.Service<
       const fromReadModel = Effect.fnUntraced(function* (principal: Principal, userId: string) {
         yield* caughtUp
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined
-        const locks = yield* readModel.devicesOwnedBy(userId, orgId)
+        const locks = yield* devicesOwnedBy(userId, orgId)
         // An organization knows whom its own events name, and owners of locks that it got with them. Others are nobody to it.
-        if (principal._tag !== "User" && locks.length === 0 && !(yield* readModel.isKnownUser(userId, orgId)))
+        if (principal._tag !== "User" && locks.length === 0 && !(yield* isKnownUser(userId, orgId)))
           return yield* Effect.fail(new UserNotFound())
-        return { locks: locks.map(shown), source: readModel.source }
+        return { locks: yield* shown(locks), source: readModel.source }
       })
 
       return {

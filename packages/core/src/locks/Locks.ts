@@ -59,6 +59,7 @@ export class LockBusy extends Schema.TaggedError<LockBusy>()("LockBusy", { lockI
   }
 }
 
+/** Why a command was not carried out. */
 export type ExecuteError =
   | AccessDenied
   | LockRefused
@@ -69,6 +70,7 @@ export type ExecuteError =
   | CommandExists
   | StoreUnavailable
 
+/** How many locks are kept in memory, and how long a shadow may take. */
 export interface LocksOptions {
   /** How many locks are kept in memory; 10,000 unless given. */
   readonly cachedLocks?: number
@@ -83,6 +85,7 @@ const MAX_PAUSE = 20
 /** How far, in milliseconds, the clock may be behind a lock's last event where the time decides: servers differ a little. */
 const MOST_BEHIND = 60_000
 
+/** Carries out commands: the one way to change a lock. */
 export class Locks extends Context.Service<
   Locks,
   {

@@ -1,50 +1,69 @@
 /** Whether devices are connected: as the device shadow says, where it holds their connections, else as was reported last. */
 import { Effect, Option } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
-import { type OwnedLock, ReadModel } from "../read-model/ReadModel.ts"
+import { Presence } from "../device/Presence.ts"
+import type { DeviceState } from "../read-model/LockTables.ts"
+import { lookups } from "../read-model/Lookups.ts"
+import { ReadModel } from "../read-model/ReadModel.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 
+/** A lock as its owner's list shows it. */
+export interface OwnedLock extends DeviceState {
+  /** Whether the device is connected; in doubt it is not. */
+  readonly online: boolean
+  /** When it was last heard of, epoch milliseconds; `null` before its first report, and while nobody can tell. */
+  readonly lastSeen: number | null
+}
+
 /** What answers tell of presence; `undefined` while nobody can tell: they go on without knowing. */
-export interface Presence {
+interface Connections {
   readonly of: (thing: string) => Effect.Effect<boolean | undefined>
   /** Of the devices of these locks, by one question for all of them. */
   readonly at: (lockIds: ReadonlySet<number>) => Effect.Effect<(lockId: number) => boolean | undefined>
-  /** The lock as it is shown, with the presence of its device. */
-  readonly shown: (lock: OwnedLock) => OwnedLock
+  /** The locks as they are shown, with the presence of their devices. */
+  readonly shown: (locks: ReadonlyArray<DeviceState>) => Effect.Effect<ReadonlyArray<OwnedLock>>
 }
 
 /** What only asks about locks needs no device shadow. */
-export const presence: Effect.Effect<Presence, never, ReadModel> = Effect.gen(function* () {
-  const readModel = yield* ReadModel
+export const presence: Effect.Effect<Connections, never, ReadModel | Presence> = Effect.gen(function* () {
+  const { devices } = lookups(yield* ReadModel)
+  const reported = yield* Presence
   const isOnline = Option.getOrUndefined(yield* Effect.serviceOption(DeviceShadow))?.isOnline
-  const shown = (lock: OwnedLock): OwnedLock =>
-    isOnline === undefined ? lock : { ...lock, online: isOnline(lock.thingName) }
+
+  const known = (locks: ReadonlyArray<DeviceState>) => reported.of(locks.map(({ thingName }) => thingName))
+  const onlineOf = (things: ReadonlyArray<string>) =>
+    isOnline === undefined
+      ? Effect.map(reported.of(things), (known) => (thing: string) => known.get(thing)?.online ?? false)
+      : Effect.succeed(isOnline)
+
   return {
     of: (thing) =>
-      isOnline === undefined ? orUnknown(readModel.isOnline(thing), undefined) : Effect.sync(() => isOnline(thing)),
-    at: (lockIds) => {
-      const online = Effect.map(
-        readModel.devices([...lockIds]),
-        (devices) => new Map(devices.map((device) => [device.lockId, shown(device).online]))
-      )
-      return orUnknown(
-        Effect.map(
-          online,
-          (known) =>
-            (lockId: number): boolean | undefined =>
-              known.get(lockId) ?? false
+      orElse(
+        Effect.map(onlineOf([thing]), (online) => online(thing)),
+        undefined
+      ),
+    at: (lockIds) =>
+      devices([...lockIds]).pipe(
+        Effect.flatMap((locks) =>
+          Effect.map(onlineOf(locks.map(({ thingName }) => thingName)), (online) => {
+            const connected = new Map(locks.map(({ lockId, thingName }) => [lockId, online(thingName)]))
+            return (lockId: number): boolean | undefined => connected.get(lockId) ?? false
+          })
         ),
-        () => undefined
+        (asked) => orElse(asked, () => undefined)
+      ),
+    shown: (locks) =>
+      Effect.map(orElse(known(locks), undefined), (known) =>
+        locks.map((lock) => ({
+          ...lock,
+          online: isOnline === undefined ? (known?.get(lock.thingName)?.online ?? false) : isOnline(lock.thingName),
+          lastSeen: known?.get(lock.thingName)?.lastSeen ?? null
+        }))
       )
-    },
-    shown
   }
 })
 
-const orUnknown = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
+const orElse = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
   Effect.catch(ask, (error) =>
-    Effect.as(
-      logSeldom(Effect.logWarning, "Nobody can tell whether a device is connected: no read model", error.message),
-      unknown
-    )
+    Effect.as(logSeldom(Effect.logWarning, "Nobody can tell whether a device is connected", error.message), unknown)
   )

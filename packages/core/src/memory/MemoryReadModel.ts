@@ -1,117 +1,87 @@
-/** A read model that keeps its rows in this process's memory: it begins empty and replays the feed. */
-import { Effect, Layer, Option } from "effect"
-import { canonical } from "../lock/TempKey.ts"
-import { type DeviceState, project } from "../read-model/DeviceState.ts"
-import { type OwnedLock, ReadModel } from "../read-model/ReadModel.ts"
-import type { StoredEvent } from "../streams/EventStore.ts"
+/** A read model that keeps its rows in this process's memory: it begins empty, and is filled from the feed. */
+import { Effect, Layer } from "effect"
+import { type Changes, type FoundRow, type Listing, nowhere, ReadModel, sameCursor } from "../read-model/ReadModel.ts"
 
 const make = (): ReadModel["Service"] => {
-  let checkpoint = 0
-  const rows = new Map<number, DeviceState>()
-  const locksOfOwner = index()
-  const locksOfOrganization = index()
-  const locksOfThing = index()
-  const lockOfTempKey = new Map<string, number>()
-  const users = new Set<string>()
-  /** By organization: who was named by its events. */
-  const usersOf = new Map<string, Set<string>>()
-  const devices = new Map<string, { readonly online: boolean; readonly since: number; readonly lastSeen: number }>()
+  let cursor = nowhere
+  /** Rows by key, table by table. */
+  const tables = new Map<string, Map<string, string>>()
+  /** By table, index and value: the keys, sorted. */
+  const listed = new Map<string, Array<string>>()
 
-  const applyOne = (event: StoredEvent): void => {
-    checkpoint = event.position
-    const projected = project(event)
-    if (projected === undefined) return
-    const { lockId, tempKeyUuid } = projected
-    for (const user of projected.users) {
-      users.add(user)
-      const there = usersOf.get(event.orgId)
-      if (there === undefined) usersOf.set(event.orgId, new Set([user]))
-      else there.add(user)
-    }
-    if (tempKeyUuid !== undefined && !lockOfTempKey.has(tempKeyUuid)) lockOfTempKey.set(tempKeyUuid, lockId)
-    const before = rows.get(lockId)
-    const row = projected.row(before)
-    if (row === undefined) return
-    rows.set(lockId, row)
-    locksOfOwner.move(lockId, before?.ownerId, row.ownerId)
-    locksOfOrganization.move(lockId, before?.orgId, row.orgId)
-    locksOfThing.move(lockId, before?.thingName, row.thingName)
+  const rowsOf = (table: string) => getOrMake(tables, table, () => new Map<string, string>())
+
+  const list = (listing: Listing): void => {
+    const keys = getOrMake(listed, placeOf(listing), () => [])
+    keys.splice(firstAfter(keys, listing.key), 0, listing.key)
   }
-
-  const isOnline = (thing: string): boolean => devices.get(thing)?.online ?? false
-
-  const owned = (lockId: number): ReadonlyArray<OwnedLock> => {
-    const row = rows.get(lockId)
-    if (row === undefined) return []
-    return [{ ...row, online: isOnline(row.thingName), lastSeen: devices.get(row.thingName)?.lastSeen ?? null }]
+  const unlist = (listing: Listing): void => {
+    const place = placeOf(listing)
+    const keys = listed.get(place) ?? []
+    const end = firstAfter(keys, listing.key)
+    if (keys[end - 1] === listing.key) keys.splice(end - 1, 1)
+    if (keys.length === 0) listed.delete(place)
   }
 
   return {
     source: "memory",
 
-    checkpoint: Effect.sync(() => checkpoint),
+    cursor: Effect.sync(() => cursor),
 
-    apply: (events) =>
+    apply: (changes: Changes) =>
       Effect.sync(() => {
-        for (const event of events) {
-          if (event.position === checkpoint + 1) applyOne(event)
-        }
-        return checkpoint
+        if (!sameCursor(changes.after, cursor)) return false
+        cursor = changes.cursor
+        for (const { table, key, value } of changes.put) rowsOf(table).set(key, value)
+        for (const { table, key } of changes.remove) rowsOf(table).delete(key)
+        changes.unlist.forEach(unlist)
+        changes.list.forEach(list)
+        return true
       }),
 
-    devicesOwnedBy: (userId, orgId) =>
-      Effect.sync(() =>
-        locksOfOwner
-          .of(userId)
-          .flatMap(owned)
-          .filter((row) => orgId === undefined || row.orgId === orgId)
-      ),
+    get: (table, keys) => Effect.sync(() => keys.flatMap((key) => found(rowsOf(table), key))),
 
-    locksOfOrganization: (orgId) => Effect.sync(() => locksOfOrganization.of(orgId)),
-
-    devices: (lockIds) => Effect.sync(() => lockIds.flatMap(owned)),
-
-    lockOfThing: (thing) => Effect.sync(() => Option.fromUndefinedOr(locksOfThing.of(thing)[0])),
-
-    lockOfTempKey: (tempKeyUuid) =>
-      Effect.sync(() => Option.fromUndefinedOr(lockOfTempKey.get(canonical(tempKeyUuid)))),
-
-    isKnownUser: (userId, orgId) =>
-      Effect.sync(() => (orgId === undefined ? users.has(userId) : usersOf.get(orgId)?.has(userId) === true)),
-
-    reportDevice: (thing, online, at) =>
+    find: (table, index, value, after, limit) =>
       Effect.sync(() => {
-        const before = devices.get(thing) ?? { online: false, since: Number.NEGATIVE_INFINITY, lastSeen: at }
-        const lastSeen = Math.max(at, before.lastSeen)
-        const counts = online !== undefined && (at > before.since || (at === before.since && online))
-        devices.set(thing, counts ? { online, since: at, lastSeen } : { ...before, lastSeen })
+        const keys = listed.get(placeOf({ table, index, value })) ?? []
+        const from = after === "" ? 0 : firstAfter(keys, after)
+        return keys.slice(from, from + limit).flatMap((key) => found(rowsOf(table), key))
       }),
-
-    isOnline: (thing) => Effect.sync(() => isOnline(thing)),
 
     reset: Effect.sync(() => {
-      checkpoint = 0
-      for (const table of [rows, locksOfOwner, locksOfOrganization, locksOfThing, lockOfTempKey, users, usersOf])
-        table.clear()
+      cursor = nowhere
+      tables.clear()
+      listed.clear()
     })
   }
 }
 
-/** Which locks belong to a name. */
-const index = () => {
-  const locks = new Map<string, Set<number>>()
-  return {
-    of: (name: string): ReadonlyArray<number> => [...(locks.get(name) ?? [])].sort((a, b) => a - b),
-    move: (lockId: number, from: string | null | undefined, to: string | null): void => {
-      if (from === to) return
-      if (typeof from === "string") locks.get(from)?.delete(lockId)
-      if (to === null) return
-      const there = locks.get(to)
-      if (there === undefined) locks.set(to, new Set([lockId]))
-      else there.add(lockId)
-    },
-    clear: (): void => locks.clear()
+const found = (rows: ReadonlyMap<string, string>, key: string): ReadonlyArray<FoundRow> => {
+  const value = rows.get(key)
+  return value === undefined ? [] : [{ key, value }]
+}
+
+/** Names of tables and indexes hold no spaces. */
+const placeOf = ({ table, index, value }: Omit<Listing, "key">): string => `${table} ${index} ${value}`
+
+/** Where the first key is that sorts after this one. */
+const firstAfter = (keys: ReadonlyArray<string>, key: string): number => {
+  let [from, to] = [0, keys.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if ((keys[middle] as string) > key) to = middle
+    else from = middle + 1
   }
+  return from
+}
+
+const getOrMake = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
 }
 
 /** Every build of the layer is an empty read model. */

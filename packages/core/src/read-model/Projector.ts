@@ -1,12 +1,12 @@
-/** Carries the feed into the read model, from its checkpoint on, for as long as the layer lives. */
+/** Carries the feed into the read model, from its cursor on, for as long as the layer lives. */
 import { Context, type Duration, Effect, Layer } from "effect"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
+import { filling, PAGE } from "./Filling.ts"
+import { lockTables } from "./LockTables.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ReadModel.ts"
 
-/** Events that are applied in one turn of the event loop: whoever asks something meanwhile waits for no more. */
-const BATCH = 250
-
+/** Keeps the read model up with the log. */
 export class Projector extends Context.Service<
   Projector,
   {
@@ -17,14 +17,8 @@ export class Projector extends Context.Service<
   static readonly layer = Layer.effect(
     Projector,
     Effect.gen(function* () {
-      const readModel = yield* ReadModel
       const feed = yield* Feed
-      return yield* feed.follow({
-        name: "The read model",
-        cursor: readModel.checkpoint,
-        take: readModel.apply,
-        page: BATCH
-      })
+      return yield* feed.follow({ name: "The read model", page: PAGE, ...filling(yield* ReadModel, lockTables) })
     })
   ).pipe(Layer.provide(Feed.layer))
 }
@@ -35,11 +29,12 @@ export const rebuild: Effect.Effect<number, StoreUnavailable | ReadModelUnavaila
     const store = yield* EventStore
     const readModel = yield* ReadModel
     yield* readModel.reset
+    const { take } = filling(readModel, lockTables)
     let position = 0
     while (true) {
-      const events = yield* store.feed(position, BATCH)
+      const events = yield* store.feed(position, PAGE)
       if (events.length === 0) return position
-      position = yield* readModel.apply(events)
+      position = yield* take(events)
       yield* Effect.yieldNow
     }
   })

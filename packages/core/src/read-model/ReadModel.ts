@@ -1,10 +1,20 @@
 /**
- * Tables derived from the feed, for questions that no single lock can answer. Disposable: `reset` and a replay of the
- * feed give the same rows again. Never asked whether a command is allowed.
+ * Rows that are made from the feed, for questions that no single stream can answer. A store keeps them, finds them again,
+ * and knows nothing else about them: what they hold and how events change them is declared in core (`Table.ts`).
+ * Disposable: emptied, it is filled again from the beginning of the feed. Never asked whether a command is allowed.
+ *
+ * What every store guarantees, and `readModelSuite` checks:
+ * - changes are applied whole or not at all, together with the cursor, and only where the cursor still stands where they
+ *   begin: of two processes that fill at the same time, one is told `false`, and begins again where the other came to;
+ * - what was applied is seen at once by everybody who then asks, through whichever opener of the same store. It may be
+ *   lost with the power, rows and cursor together;
+ * - a row is found by its key, and under its listings, for as long as it is there.
+ *
+ * What it may rely on: every string is well-formed Unicode without NUL (`Text`), of at most 2,048 bytes in UTF-8, but for
+ * a row's value: 65,536. Names of tables and indexes are lower-case ASCII letters and hyphens. Keys of rows that are
+ * listed are ASCII digits, so that every way of comparing text sorts them alike. Changes hold at most 4,000 of each kind.
  */
-import { Context, type Effect, type Option, Schema } from "effect"
-import type { StoredEvent } from "../streams/EventStore.ts"
-import type { DeviceState } from "./DeviceState.ts"
+import { Context, type Effect, Schema } from "effect"
 
 /** The read model does not answer; commands go on without it. */
 export class ReadModelUnavailable extends Schema.TaggedError<ReadModelUnavailable>()("ReadModelUnavailable", {
@@ -12,68 +22,90 @@ export class ReadModelUnavailable extends Schema.TaggedError<ReadModelUnavailabl
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-/** A lock as its owner's list shows it. */
-export interface OwnedLock extends DeviceState {
-  /** Whether the device last reported itself as connected. */
-  readonly online: boolean
-  /** When it was last heard of, epoch milliseconds; `null` before its first report. */
-  readonly lastSeen: number | null
+/** How far the feed has been taken in. */
+export interface Cursor {
+  /** Number of the way in which the rows were made: after another one, core empties the store and fills it again. */
+  readonly format: number
+  /** Place in the feed of the last event that was taken in; 0 when there is none. */
+  readonly position: number
+  /** Its id: so that rows made from another log are told apart. */
+  readonly eventId: string
 }
 
+/** Where an empty read model stands. */
+export const nowhere: Cursor = { format: 0, position: 0, eventId: "" }
+
+export const sameCursor = (a: Cursor, b: Cursor): boolean =>
+  a.position === b.position && a.format === b.format && a.eventId === b.eventId
+
+/** Names a row: keys are unique in their table. */
+export interface RowKey {
+  readonly table: string
+  readonly key: string
+}
+
+/** `value` is text that only core understands. */
+export interface Row extends RowKey {
+  readonly value: string
+}
+
+/** That a row is found under a value of an index. */
+export interface Listing extends RowKey {
+  readonly index: string
+  readonly value: string
+}
+
+/** What a piece of the feed changes. A row is named once, in `put` or `remove`; a listing once, in `list` or `unlist`. */
+export interface Changes {
+  /** Where the cursor must stand, in all its fields; else nothing is changed. */
+  readonly after: Cursor
+  /** Where it stands then. */
+  readonly cursor: Cursor
+  /** Rows with their new values, whether they were there or not. Their listings stay as they are. */
+  readonly put: ReadonlyArray<Row>
+  /** Rows that go. Their listings are in `unlist`. */
+  readonly remove: ReadonlyArray<RowKey>
+  /** Listings that come; none of them is there. */
+  readonly list: ReadonlyArray<Listing>
+  /** Listings that go; all of them are there. */
+  readonly unlist: ReadonlyArray<Listing>
+}
+
+/** A row as it is found. */
+export interface FoundRow {
+  readonly key: string
+  readonly value: string
+}
+
+/** The port of what is looked up across locks. */
 export class ReadModel extends Context.Service<
   ReadModel,
   {
     /** Names the adapter in answers: `sqlite`, `memory`, `spacetimedb`, … */
     readonly source: string
 
-    /** Position of the last event applied; 0 when there is none. */
-    readonly checkpoint: Effect.Effect<number, ReadModelUnavailable>
+    /** Where it stands; `nowhere` at first and after `reset`. */
+    readonly cursor: Effect.Effect<Cursor, ReadModelUnavailable>
 
-    /**
-     * Applies consecutive events of the feed together with the new checkpoint, or nothing; answers the checkpoint that
-     * then stands. Events at or below the checkpoint are skipped, so a batch may be applied twice; a batch that begins
-     * after the next position changes nothing, so nothing is left out. Rows come from the rules in `DeviceState.ts`.
-     */
-    readonly apply: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
+    /** Changes rows, listings and cursor, or nothing: then the answer is `false`, and the cursor stands elsewhere. */
+    readonly apply: (changes: Changes) => Effect.Effect<boolean, ReadModelUnavailable>
 
-    /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
-    readonly devicesOwnedBy: (
-      userId: string,
-      orgId?: string
-    ) => Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
+    /** Those of the rows that there are, in any order. At most 4,000 keys, each once. */
+    readonly get: (
+      table: string,
+      keys: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<FoundRow>, ReadModelUnavailable>
 
-    /** Which locks an organization has, by lockId. */
-    readonly locksOfOrganization: (orgId: string) => Effect.Effect<ReadonlyArray<number>, ReadModelUnavailable>
+    /** Rows listed under a value of an index whose keys sort after `after`, by key, at most `limit` of them. */
+    readonly find: (
+      table: string,
+      index: string,
+      value: string,
+      after: string,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<FoundRow>, ReadModelUnavailable>
 
-    /** These of the locks that there are, in any order: one question, however many. */
-    readonly devices: (lockIds: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<OwnedLock>, ReadModelUnavailable>
-
-    readonly lockOfThing: (thing: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
-
-    /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
-    readonly lockOfTempKey: (tempKeyUuid: string) => Effect.Effect<Option.Option<number>, ReadModelUnavailable>
-
-    /**
-     * Whether this id was ever an owner, a key holder or a resident; with `orgId`, whether an event of that organization
-     * made it one.
-     */
-    readonly isKnownUser: (userId: string, orgId?: string) => Effect.Effect<boolean, ReadModelUnavailable>
-
-    /**
-     * A device was heard of; `online` when it said whether it is there. Reports come duplicated and unordered, and leave
-     * the same rows in every order: of two, the one with the newer `at` (epoch milliseconds) counts, and of two at the
-     * same time the one that says online, since a device that reconnects is told from its lost connection so.
-     */
-    readonly reportDevice: (
-      thing: string,
-      online: boolean | undefined,
-      at: number
-    ) => Effect.Effect<void, ReadModelUnavailable>
-
-    /** Whether the device last reported itself as connected; one that never did is not. */
-    readonly isOnline: (thing: string) => Effect.Effect<boolean, ReadModelUnavailable>
-
-    /** Forgets every row and the checkpoint; presence, which is not in the feed, stays. */
+    /** Forgets rows, listings and cursor, together. */
     readonly reset: Effect.Effect<void, ReadModelUnavailable>
   }
 >()("@latchkey/core/ReadModel") {}

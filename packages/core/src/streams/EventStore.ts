@@ -143,14 +143,14 @@ export class EventStore extends Context.Service<
     /** Writes the batch, or nothing of it. An empty batch does nothing, and tells the position. */
     readonly write: (batch: Batch) => Effect.Effect<Written, WriteError>
 
-    /** Events of a stream after a version, oldest first, at most `limit` of them. An unknown stream is empty. */
+    /** Events of a stream after a version, oldest first: `limit` of them, or all if they are fewer. An unknown stream is empty. */
     readonly read: (
       streamId: string,
       afterVersion: number,
       limit: number
     ) => Effect.Effect<ReadonlyArray<StoredEvent>, StoreUnavailable>
 
-    /** Events of all streams after a position, in commit order, at most `limit` of them; with a filter, only those. */
+    /** Events of all streams after a position, in commit order: `limit` of them, or all if they are fewer; with a filter, only those. */
     readonly feed: (
       afterPosition: number,
       limit: number,
@@ -166,7 +166,7 @@ export class EventStore extends Context.Service<
     /** A record's value. */
     readonly record: (key: string) => Effect.Effect<Option.Option<string>, StoreUnavailable>
 
-    /** Records whose keys start with `prefix` and sort after `after`, in code-unit order of their keys, at most `limit`. */
+    /** Records whose keys start with `prefix` and sort after `after`, in code-unit order of their keys: `limit`, or all if they are fewer. */
     readonly records: (
       prefix: string,
       after: string,

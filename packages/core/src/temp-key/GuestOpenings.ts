@@ -16,6 +16,7 @@ export interface GuestOpening {
   readonly at: number
 }
 
+/** Counts how often guests open, by link and by lock. */
 export class GuestOpenings extends Context.Service<
   GuestOpenings,
   {

@@ -73,6 +73,7 @@ export const KnownCallers = Category({
     event._tag === "PinCallerKnown" ? [...callers, event.caller].slice(-MOST_KNOWN) : callers
 })
 
+/** Counts refused PINs, and locks out who guesses. */
 export class PinGuard extends Context.Service<
   PinGuard,
   {

@@ -18,6 +18,7 @@ export class NoSuchLock extends Schema.TaggedError<NoSuchLock>()("NoSuchLock", {
   }
 }
 
+/** The key would end before it begins. */
 export class EmptySharedWindow extends Schema.TaggedError<EmptySharedWindow>()("EmptySharedWindow", {}) {
   readonly field = "validUntil"
   override get message() {
@@ -25,6 +26,7 @@ export class EmptySharedWindow extends Schema.TaggedError<EmptySharedWindow>()("
   }
 }
 
+/** The key has no such door. */
 export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFound", { doorId: Schema.Number }) {
   override get message() {
     return `This temp key has no door ${this.doorId}. Its page lists its doors.`
@@ -38,6 +40,7 @@ export class DoorNotNamed extends Schema.TaggedError<DoorNotNamed>()("DoorNotNam
   }
 }
 
+/** The door opens by PIN alone. */
 export class DoorNeedsPin extends Schema.TaggedError<DoorNeedsPin>()("DoorNeedsPin", { doorId: Schema.Number }) {
   override get message() {
     return `Door ${this.doorId} opens with the PIN only: enter it at the door.`
@@ -68,6 +71,7 @@ export class PinLockedOut extends Schema.TaggedError<PinLockedOut>()("PinLockedO
   }
 }
 
+/** Why a key to several doors is refused. */
 export type SharedError =
   | SharedCredentialNotFound
   | NoSuchLock

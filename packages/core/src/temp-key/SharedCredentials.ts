@@ -44,6 +44,7 @@ export interface Shared {
   readonly doors: ReadonlyArray<Door & { readonly lockUuid: string }>
 }
 
+/** Why no such key was made. */
 export type ShareError =
   | NoSuchLock
   | AccessDenied
@@ -54,6 +55,7 @@ export type ShareError =
   | CommandExists
   | StoreUnavailable
 
+/** Temp keys with doors at one or more locks: made, listed and ended. */
 export class SharedCredentials extends Context.Service<
   SharedCredentials,
   {

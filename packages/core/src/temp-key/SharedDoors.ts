@@ -54,8 +54,10 @@ export interface OpenByPin extends SharedContext {
   readonly apiKey?: string | undefined
 }
 
+/** Why a door was not opened. */
 export type OpenDoorError = Exclude<ExecuteError, LockNotFound> | TooManyOpenings
 
+/** Opens doors of shared keys, by link or by PIN. */
 export class SharedDoors extends Context.Service<
   SharedDoors,
   {

@@ -1,6 +1,7 @@
 /** Who asks. Comes in with every command and question, and is kept with every event. */
 import { Schema } from "effect"
 
+/** Who asks; kept with every event. */
 export const Principal = Schema.TaggedUnion({
   /** A signed-in user; `userId` is the subject of their token. */
   User: { userId: Schema.String },

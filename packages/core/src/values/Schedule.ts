@@ -12,7 +12,7 @@ export const Weekday = Schema.Literals(DAYS)
 export type Weekday = typeof Weekday.Type
 
 /** A time of day on the wall clock, `00:00` to `23:59`. */
-export const WallTime = Schema.String.check(
+const WallTime = Schema.String.check(
   Schema.isPattern(/^(?:[01]\d|2[0-3]):[0-5]\d$/, { expected: "a time of day such as 09:00" })
 )
 

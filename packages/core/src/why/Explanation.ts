@@ -74,6 +74,7 @@ export interface Recorded {
   readonly principal: Principal
 }
 
+/** Whether, and why, a lock opens; or opened. */
 export interface Explanation {
   /** `Withheld`: an attempt with a shared key whose link is not for whoever asks; it opens other people's doors too. */
   readonly subject: Subject | { readonly _tag: "Withheld" }

@@ -41,6 +41,7 @@ export class AttemptNotFound extends Schema.TaggedError<AttemptNotFound>()("Atte
 /** The update that a simulation thinks of: as `update-temp-key` takes it. */
 export type UpdateTempKey = Omit<Extract<LockRequest, { readonly _tag: "UpdateTempKey" }>, "_tag">
 
+/** Explains and simulates, for those who may ask. */
 export class Explanations extends Context.Service<
   Explanations,
   {

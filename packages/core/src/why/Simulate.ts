@@ -22,6 +22,7 @@ export interface TriedUse {
   readonly userId: string | undefined
 }
 
+/** What an update of a temp key would have changed. */
 export interface Simulation {
   /** How many uses there were: accepted ones, and refused ones that were kept. */
   readonly accepted: number

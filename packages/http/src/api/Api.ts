@@ -181,6 +181,7 @@ const users = HttpApiGroup.make("users").add(
   }).annotate(PublishesErrorList, true)
 )
 
+/** The whole API: what is served, described and called. */
 export class Api extends HttpApi.make("latchkey")
   .add(locks.middleware(Authentication))
   .add(users.middleware(Authentication))

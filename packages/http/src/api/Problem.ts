@@ -24,6 +24,7 @@ export const problem = <Status extends ErrorStatus>(status: Status) =>
     errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.Number, message: Schema.String })))
   }).pipe(HttpApiSchema.status(status))
 
+/** An error as it is answered. */
 export interface Problem {
   readonly success: false
   readonly error: string

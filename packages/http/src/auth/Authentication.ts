@@ -3,7 +3,8 @@
  * first, since its issuer may have to be asked; the key, which can be revoked meanwhile, is looked at last.
  */
 import type { IncomingHttpHeaders } from "node:http"
-import { ApiKeys, type Principal, type StoreUnavailable } from "@latchkey/core"
+import type { Principal, StoreUnavailable } from "@latchkey/core"
+import { ApiKeys } from "@latchkey/core"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import type { KeysUnavailable } from "./IssuerKeys.ts"
 import { Jwt, type TokenRefused } from "./Jwt.ts"
@@ -16,6 +17,7 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
 /** Of these, `KeysUnavailable` and `StoreUnavailable` say that it cannot be told who asks. */
 export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | StoreUnavailable
 
+/** Tells from the headers of a request who asks. */
 export class Authenticator extends Context.Service<
   Authenticator,
   {

@@ -8,6 +8,7 @@ import { KeysUnavailable, type Verify, verifyWithIssuerKeys } from "./IssuerKeys
 /** The token does not sign anybody in; `message` says why, and names nothing of the token. */
 export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", { message: Schema.String }) {}
 
+/** Whose tokens are good, and with which key they are checked. */
 export interface JwtOptions {
   /** A shared secret of at least 32 bytes, a public key (RSA, P-256 or Ed25519), or the URL of a JWKS. */
   readonly key:
@@ -37,6 +38,7 @@ const REMEMBERED_FOR = 60_000
 /** In seconds: how far the issuer's clock may be ahead of this one. The end of a token is exact. */
 const LEEWAY = 60
 
+/** Checks users' tokens. */
 export class Jwt extends Context.Service<
   Jwt,
   {

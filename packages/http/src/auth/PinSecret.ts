@@ -33,6 +33,7 @@ export class PinSecretUnusable extends Schema.TaggedError<PinSecretUnusable>()("
   message: Schema.String
 }) {}
 
+/** The key for PINs: see the top of this module. */
 export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/http/PinSecret") {
   /** A key that the operator keeps. */
   static readonly layerOf = (secret: string | Uint8Array) => Layer.succeed(PinSecret, pinKeyOf(secret))

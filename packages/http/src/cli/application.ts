@@ -1,4 +1,5 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
+
 import { createServer } from "node:net"
 import {
   ApiKeys,
@@ -6,6 +7,7 @@ import {
   type DeviceShadow,
   type EventStore,
   Latchkey,
+  type Presence,
   type ReadModel,
   SharedCredentials
 } from "@latchkey/core"
@@ -15,7 +17,7 @@ import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
-import { apiKeys } from "../auth/Secrets.ts"
+import { apiKeysLayer } from "../auth/Secrets.ts"
 import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
@@ -25,7 +27,7 @@ import { warnOfUnknownVariables } from "./unknownVariables.ts"
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
 export type Adapters = (
   config: ServerConfig
-) => Layer.Layer<EventStore | ReadModel | DeviceShadow, { readonly message: string }>
+) => Layer.Layer<EventStore | ReadModel | Presence | DeviceShadow, { readonly message: string }>
 
 /** Fails with one sentence that says what to mend. */
 export const application = Effect.fnUntraced(function* (adapters: Adapters) {
@@ -64,7 +66,7 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 )
 
 const authentication = (config: ServerConfig) =>
-  Authenticator.layer.pipe(Layer.provideMerge(apiKeys(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
+  Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
 /** In the folder of the data, unless it is given, or nothing is kept there: then nobody knows what it was before. */
 const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) => {
@@ -89,9 +91,9 @@ const besideLog = (folder: string, restored: boolean, given?: Uint8Array) =>
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
-  const keys = yield* ApiKeys
-  if ((yield* keys.list).length > 0) return
-  const made = yield* keys.createFirst("first start")
+  const apiKeys = yield* ApiKeys
+  if ((yield* apiKeys.list).length > 0) return
+  const made = yield* apiKeys.createFirst("first start")
   yield* Console.log(
     Option.match(made, {
       onSome: ({ secret }) => `Made a super key. It is shown this once: ${secret}`,

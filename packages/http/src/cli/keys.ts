@@ -1,8 +1,9 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
+
 import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { apiKeys } from "../auth/Secrets.ts"
+import { apiKeysLayer } from "../auth/Secrets.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
@@ -59,8 +60,8 @@ const create = (adapters: StoreAdapters) =>
     },
     Effect.fnUntraced(
       function* ({ org, name, expiresAt }) {
-        const keys = yield* ApiKeys
-        const { keyId, secret } = yield* keys.create(org, {
+        const apiKeys = yield* ApiKeys
+        const { keyId, secret } = yield* apiKeys.create(org, {
           ...(Option.isSome(name) && { name: name.value }),
           ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
         })
@@ -68,7 +69,7 @@ const create = (adapters: StoreAdapters) =>
         yield* Console.log(secret)
         yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown this once.`))
       },
-      Effect.provide(apiKeys()),
+      Effect.provide(apiKeysLayer()),
       withStore(adapters)
     )
   ).pipe(Command.withDescription("Make a key and show it, this once"))
@@ -79,11 +80,11 @@ const list = (adapters: StoreAdapters) =>
     { org: org.pipe(Flag.withDescription("Show the keys of this organization alone"), Flag.optional) },
     Effect.fnUntraced(
       function* ({ org }) {
-        const keys = yield* ApiKeys
-        const shown = (yield* keys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
+        const apiKeys = yield* ApiKeys
+        const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
         yield* Console.log(table(HEADINGS, shown.map(row)))
       },
-      Effect.provide(apiKeys()),
+      Effect.provide(apiKeysLayer()),
       withLog(adapters)
     )
   ).pipe(Command.withDescription("Show every key that was made, without its secret"))
@@ -94,11 +95,11 @@ const revoke = (adapters: StoreAdapters) =>
     { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as the list shows it")) },
     Effect.fnUntraced(
       function* ({ keyId }) {
-        const keys = yield* ApiKeys
-        const { orgId } = yield* keys.revoke(keyId)
+        const apiKeys = yield* ApiKeys
+        const { orgId } = yield* apiKeys.revoke(keyId)
         yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
       },
-      Effect.provide(apiKeys()),
+      Effect.provide(apiKeysLayer()),
       withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Make a key invalid, for ever"))

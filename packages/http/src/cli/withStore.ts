@@ -1,5 +1,5 @@
 /** The store for the commands that work on the data: the server's own, which may be in use by it at the same time. */
-import type { EventStore, ReadModel } from "@latchkey/core"
+import type { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Effect, type Layer } from "effect"
 import { InvalidConfig, type StoreConfig, storeConfig } from "./Config.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
@@ -10,7 +10,7 @@ export interface StoreAdapters {
   readonly open: (
     config: StoreConfig,
     create: boolean
-  ) => Layer.Layer<EventStore | ReadModel, { readonly message: string }>
+  ) => Layer.Layer<EventStore | ReadModel | Presence, { readonly message: string }>
   /** The same for an import, whatever there is of an earlier one. */
   readonly fill: (config: StoreConfig) => Layer.Layer<EventStore, { readonly message: string }>
   /** The log alone, to read it: creates nothing. */

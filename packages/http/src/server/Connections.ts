@@ -8,6 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { callerAddress, networksOf, noProxies, type TrustedProxies } from "./CallerAddress.ts"
 
+/** How many connections may be open at once. */
 export interface ConnectionLimits {
   /** Connections in all. */
   readonly total: number

@@ -1,4 +1,5 @@
 /** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
+import { apiKeysLayer } from "../../src/auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import {
   ApiKeys,
@@ -9,17 +10,18 @@ import {
   EventStore,
   Latchkey,
   type LocksOptions,
+  Presence,
+  PresenceUnavailable,
   ReadModel,
   ReadModelUnavailable,
   StoreUnavailable
 } from "@latchkey/core"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Authenticator } from "../../src/auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "../../src/auth/Jwt.ts"
 import { PinSecret } from "../../src/auth/PinSecret.ts"
-import { apiKeys } from "../../src/auth/Secrets.ts"
 import { listen, type ServerOptions } from "../../src/serve.ts"
 import type { TrustedProxies } from "../../src/server/CallerAddress.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
@@ -60,7 +62,11 @@ export interface InProcess extends AsyncDisposable {
   readonly stop: () => Promise<void>
 }
 
-let stores: Layer.Layer<EventStore | ReadModel> = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+let stores: Layer.Layer<EventStore | ReadModel | Presence> = Layer.mergeAll(
+  MemoryEventStore.layer,
+  MemoryReadModel.layer,
+  MemoryPresence.layer
+)
 
 /** Instead of stores in memory, for every server that the test file then starts. */
 export const useStores = (others: typeof stores): void => void (stores = others)
@@ -69,7 +75,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const faults: Faults = { store: "ok", readModel: "ok" }
   const log: Array<string> = []
   const memory = Layer.mergeAll(
-    Layer.merge(storeWith(faults), readModelWith(faults)).pipe(Layer.provide(stores)),
+    Layer.mergeAll(storeWith(faults), readModelWith(faults), presenceWith(faults)).pipe(Layer.provide(stores)),
     MemoryDeviceShadow.layer
   )
   const ports = options.shadow === undefined ? memory : Layer.provideMerge(options.shadow, memory)
@@ -78,7 +84,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const application = Layer.mergeAll(
     Latchkey.layer(options),
     PinSecret.layerOf(PIN_KEY),
-    Authenticator.layer.pipe(Layer.provideMerge(apiKeys(API_KEYS)), Layer.provide(jwt))
+    Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
     Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),
@@ -124,6 +130,9 @@ const stillClock = Layer.effectDiscard(Effect.suspend(() => TestClock.setTime(Da
   Layer.provideMerge(TestClock.layer({ warningDelay: "1 hour" }))
 )
 
+/** The commands whose outcome is open, by lock: what is prepared and not settled. */
+export const unsettledIn = ({ store }: InProcess) => Effect.runPromise(store.records("reservation/", "", 1_000))
+
 const gateOf =
   <Down>(fault: () => "ok" | "down" | "defect", down: Down) =>
   <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Down> =>
@@ -147,10 +156,11 @@ const storeWith = (faults: Faults) =>
         ...store,
         read: (...args) => gate(store.read(...args)),
         event: (...args) => gate(store.event(...args)),
-        append: (...args) => gate(store.append(...args)),
-        prepare: (...args) => gate(store.prepare(...args)),
-        receipt: (...args) => gate(store.receipt(...args)),
+        write: (...args) => gate(store.write(...args)),
+        record: (...args) => gate(store.record(...args)),
         // What runs in the background would not survive a defect, and has none to fear.
+        feed: (...args) =>
+          Effect.suspend(() => (faults.store === "down" ? gate(store.feed(...args)) : store.feed(...args))),
         head: Effect.suspend(() => (faults.store === "down" ? gate(store.head) : store.head))
       }
     })
@@ -163,12 +173,17 @@ const readModelWith = (faults: Faults) =>
       const gate = gateOf(() => faults.readModel, new ReadModelUnavailable({ message: INSIDE }))
       return {
         ...readModel,
-        lockOfTempKey: (uuid) => gate(readModel.lockOfTempKey(uuid)),
-        isOnline: (thing) => gate(readModel.isOnline(thing)),
-        isKnownUser: (userId, orgId) => gate(readModel.isKnownUser(userId, orgId)),
-        locksOfOrganization: (orgId) => gate(readModel.locksOfOrganization(orgId)),
-        devices: (lockIds) => gate(readModel.devices(lockIds)),
-        devicesOwnedBy: (userId, orgId) => gate(readModel.devicesOwnedBy(userId, orgId))
+        get: (table, keys) => gate(readModel.get(table, keys)),
+        find: (...asked) => gate(readModel.find(...asked))
       }
+    })
+  )
+
+const presenceWith = (faults: Faults) =>
+  Layer.effect(
+    Presence,
+    Effect.map(Presence, (presence): Presence["Service"] => {
+      const gate = gateOf(() => faults.readModel, new PresenceUnavailable({ message: INSIDE }))
+      return { ...presence, of: (things) => gate(presence.of(things)) }
     })
   )

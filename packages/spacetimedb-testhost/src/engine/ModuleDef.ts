@@ -1,6 +1,7 @@
 /** The tables and functions of a module, under the names by which the server knows them. */
 import { type AlgebraicType, BinaryReader, toSnakeCase } from "spacetimedb"
 import { RawModuleDef, type RawSection, type RawTable } from "../protocol/RawModuleDef.ts"
+import { isReserved } from "./reserved.ts"
 
 export interface ModuleDef {
   readonly types: ReadonlyArray<AlgebraicType>
@@ -58,10 +59,11 @@ export function readModuleDef(bytes: Uint8Array): ModuleDef {
     explicit[tag].set(value.sourceName, value.canonicalName)
   }
   const converted = sections.CaseConversionPolicy?.tag === "None" ? (name: string) => name : snakeCase
-  const named = (sourceName: string, kind?: keyof typeof explicit): Named => ({
-    sourceName,
-    name: (kind && explicit[kind].get(sourceName)) ?? converted(sourceName)
-  })
+  const named = (sourceName: string, kind?: keyof typeof explicit): Named => {
+    const name = (kind && explicit[kind].get(sourceName)) ?? converted(sourceName)
+    if (isReserved(name)) throw new Error(`The server reserves the name ${name}: choose another`)
+    return { sourceName, name }
+  }
 
   const types = sections.Typespace?.types ?? []
   const schedules = sections.Schedules ?? []
@@ -70,13 +72,16 @@ export function readModuleDef(bytes: Uint8Array): ModuleDef {
   const functions = (
     defs: ReadonlyArray<{ sourceName: string; params: ProductType; returnType?: AlgebraicType }>
   ): ReadonlyArray<FunctionDef> =>
-    defs.map(({ sourceName, params, returnType }, id) => ({
-      ...named(sourceName, "Function"),
-      id,
-      params,
-      returns: returnType,
-      isCallable: !internal.has(sourceName)
-    }))
+    defs.map(({ sourceName, params, returnType }, id) => {
+      for (const { name } of params.elements) named(name ?? "")
+      return {
+        ...named(sourceName, "Function"),
+        id,
+        params,
+        returns: returnType,
+        isCallable: !internal.has(sourceName)
+      }
+    })
   const reducers = functions(sections.Reducers ?? [])
 
   return {

@@ -2,11 +2,12 @@
  * Who may do what. Everything but the head row is private; who is not on the list cannot connect, and every function
  * looks again: a writer may be dismissed while it is connected, and calls come by other ways than a connection.
  */
-import { refuse, type Transaction, type WriteArguments } from "./database.ts"
+import { millisecondsOf, refuse, type Transaction, type WriteArguments } from "./database.ts"
 
 /** Whoever publishes the module owns it. Publishing tells no token: the first that the owner connects with counts. */
 export const init = (tx: Transaction): void => {
-  tx.db.head.insert({ id: 0, position: 0n, version: 0 })
+  tx.db.head.insert({ id: 0, position: 0n })
+  tx.db.sweeps.insert({ id: 0, time: millisecondsOf(tx) })
   tx.db.writers.insert({ identity: tx.sender, issuer: "", audience: "", owner: true })
 }
 

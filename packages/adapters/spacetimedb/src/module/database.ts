@@ -10,33 +10,34 @@ export { procedures, reducers }
 /** All but `head` is private. */
 export const database = schema({
   head: table({ public: true }, rows.head),
-  // A unique constraint takes one column, so none can hold (stream, version): what counts on is in `stream_heads`.
+  // A unique constraint takes one column, so none can hold (stream, version): what counts on is in `streams`.
   events: table(
     {
       indexes: [
         { accessor: "by_stream", algorithm: "btree", columns: ["stream", "version"] },
-        { accessor: "by_event_id", algorithm: "btree", columns: ["eventId"] }
+        { accessor: "by_category", algorithm: "btree", columns: ["category", "level", "position"] },
+        { accessor: "by_organization", algorithm: "btree", columns: ["orgId", "level", "position"] },
+        { accessor: "by_both", algorithm: "btree", columns: ["orgId", "category", "level", "position"] }
       ]
     },
     rows.events
   ),
-  stream_heads: table(
-    // An index on the key alone would be a unique one, and those answer no ranges.
-    { indexes: [{ accessor: "by_name", algorithm: "btree", columns: ["stream", "version"] }] },
-    rows.stream_heads
+  event_texts: table({}, rows.event_texts),
+  streams: table({}, rows.streams),
+  records: table({}, rows.records),
+  record_keys: table(
+    { indexes: [{ accessor: "by_key", algorithm: "btree", columns: ["level", "key"] }] },
+    rows.record_keys
   ),
-  reservations: table({}, rows.reservations),
-  prepared_ids: table({}, rows.prepared_ids),
-  settlements: table({}, rows.settlements),
-  receipts: table({}, rows.receipts),
-  snapshots: table({}, rows.snapshots),
-  checkpoints: table({}, rows.checkpoints),
+  writes: table({}, rows.writes),
+  sweeps: table({}, rows.sweeps),
   writers: table({}, rows.writers),
-  device_state: table({}, rows.device_state),
-  known_users: table({}, rows.known_users),
-  users_of: table({}, rows.users_of),
-  organizations: table({}, rows.organizations),
-  temp_keys: table({}, rows.temp_keys),
+  cursors: table({}, rows.cursors),
+  rows: table({}, rows.rows),
+  listings: table(
+    { indexes: [{ accessor: "by_list", algorithm: "btree", columns: ["list", "level", "key"] }] },
+    rows.listings
+  ),
   presence: table({}, rows.presence)
 })
 
@@ -53,3 +54,9 @@ export type ReadArguments = {
 export const refuse = (refusal: Refusal): never => {
   throw new SenderError(JSON.stringify(refusal))
 }
+
+/** The position of the feed. */
+export const head = (tx: Transaction): bigint => tx.db.head.id.find(0)?.position ?? 0n
+
+/** Now, in milliseconds. */
+export const millisecondsOf = (tx: Transaction): bigint => tx.timestamp.microsSinceUnixEpoch / 1000n

@@ -1,98 +1,94 @@
 /**
- * The reads of the event store, page by page. A page asks for exact ranges of numbers that have no gaps, a few at a
- * time, so it rests on no order in which the database gives out rows; and it ends before it grows too big to send.
+ * The reads of the event store, page by page: each asks for rows between two near places, rests on no order in which the
+ * database gives them out, and ends before it grows too big to send.
  */
-import { type Infer, Range } from "spacetimedb/server"
-import type { procedures, ReadArguments, Transaction } from "./database.ts"
+import type { Infer } from "spacetimedb/server"
+import { head, type procedures, type ReadArguments, type Transaction } from "./database.ts"
+import type { Scan } from "./milestones.ts"
+import { behind, between, Page, sparse } from "./pages.ts"
+import { findRecord } from "./records.ts"
 
-type Page = Infer<typeof procedures.read_feed.returns>
-type Event = Page["events"][number]
+type EventPage = Infer<typeof procedures.read_feed.returns>
+type RecordPage = Infer<typeof procedures.list_records.returns>
+type Event = ReturnType<Transaction["db"]["events"]["insert"]>
 
-/** Rows that are asked for at once. */
-const RANGE = 32
-/** Characters of event data after which a page ends. */
-const PAGE_SIZE = 1_000_000
-/** Positions that one page looks at, when it is for few of the streams. */
-const LOOK_AT = 5_000n
+/** Numbered events that are looked at in one go. */
+const PART = 64n
 
-export const readStream = (tx: Transaction, { stream, after, limit }: ReadArguments["read_stream"]): Page => {
-  const head = tx.db.stream_heads.stream.find(stream)?.version ?? 0
-  const last = Math.min(head, after + limit)
-  const page = new PageOfEvents(limit)
-  let reached = Math.min(after, last)
-  while (reached < last && page.hasRoom) {
-    const to = Math.min(reached + RANGE, last)
-    const rows = [...tx.db.events.by_stream.filter([stream, between(reached + 1, to)])]
-    for (const event of rows.sort((a, b) => a.version - b.version)) {
-      if (!page.hasRoom) break
-      page.add(event)
-      reached = event.version
-    }
-  }
-  return { events: page.events, reached: BigInt(reached), more: reached < last }
+export const readStream = (tx: Transaction, { stream, after, most }: ReadArguments["read_stream"]): EventPage => {
+  const head = tx.db.streams.stream.find(stream)?.version ?? 0n
+  const part = (from: bigint, to: bigint) => tx.db.events.by_stream.filter([stream, between(from, to)])
+  return eventPage(
+    tx,
+    most,
+    numbered(after, head, part, ({ version }) => version)
+  )
 }
 
-export const readFeed = (tx: Transaction, { after, limit, prefix }: ReadArguments["read_feed"]): Page => {
-  const head = feedHead(tx)
-  const wanted = prefix === "" ? BigInt(limit) : LOOK_AT
-  const last = head < after + wanted ? head : after + wanted
-  const page = new PageOfEvents(limit)
-  let reached = after < last ? after : last
-  while (reached < last && page.hasRoom) {
-    const next = reached + BigInt(RANGE)
-    const to = next < last ? next : last
-    const rows = [...tx.db.events.position.filter(between(reached + 1n, to))]
-    for (const event of rows.sort((a, b) => (a.position < b.position ? -1 : 1))) {
-      if (!page.hasRoom) break
-      if (event.stream.startsWith(prefix)) page.add(event)
-      reached = event.position
-    }
+export const readFeed = (tx: Transaction, { after, most, category, orgId }: ReadArguments["read_feed"]): EventPage => {
+  const { events } = tx.db
+  if (category === undefined && orgId === undefined) {
+    const part = (from: bigint, to: bigint) => events.position.filter(between(from, to))
+    return eventPage(tx, most, numbered(after, head(tx), part, positionOf))
   }
-  return { events: page.events, reached, more: reached < head }
+  const scan: Scan<bigint, Event> = (level, after, to) => {
+    const range = behind(after, to)
+    if (orgId === undefined) return events.by_category.filter([category ?? "", level, range])
+    if (category === undefined) return events.by_organization.filter([orgId, level, range])
+    return events.by_both.filter([orgId, category, level, range])
+  }
+  return eventPage(tx, most, sparse(after, most, scan, positionOf))
 }
 
-export const feedHead = (tx: Transaction): bigint => tx.db.head.id.find(0)?.position ?? 0n
-
-/** Names have no such order as numbers; here the order of the index is what counts. */
-export const listStreams = (
-  tx: Transaction,
-  { prefix, after, limit }: ReadArguments["list_streams"]
-): Array<string> => {
-  const from = prefix > after ? { tag: "included" as const, value: prefix } : { tag: "excluded" as const, value: after }
-  const names: Array<string> = []
-  for (const { stream, version } of tx.db.stream_heads.by_name.filter(new Range(from, null))) {
-    if (names.length === limit || !stream.startsWith(prefix)) break
-    if (version > 0) names.push(stream)
-  }
-  return names
+export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_event"]) => {
+  const [first] = [...tx.db.events.eventId.filter(eventId)].sort((a, b) => (a.position < b.position ? -1 : 1))
+  return first && withText(tx, first)
 }
 
-class PageOfEvents {
-  readonly events: Array<Event> = []
-  readonly #limit: number
-  #size = 0
-
-  constructor(limit: number) {
-    this.#limit = limit
+export const listRecords = (tx: Transaction, { prefix, after, most }: ReadArguments["list_records"]): RecordPage => {
+  // No key holds two of these: see `recordKeys.ts` of the client.
+  const last = `${prefix}\u{10ffff}\u{10ffff}`
+  const scan: Scan<string, { readonly key: string }> = (level, from, to = last) =>
+    tx.db.record_keys.by_key.filter([level, behind(from, to)])
+  const page = new Page<RecordPage["records"][number]>(most)
+  const take = (key: string): void => {
+    const value = findRecord(tx, { key })
+    if (value !== undefined) page.add({ key, value }, value.length)
   }
-
-  get hasRoom(): boolean {
-    return this.events.length < this.#limit && this.#size < PAGE_SIZE
+  if (prefix > after) take(prefix)
+  for (const { key } of sparse(prefix > after ? prefix : after, most, scan, ({ key }) => key)) {
+    if (!page.hasRoom) return { records: page.rows, more: true }
+    take(key)
   }
+  return { records: page.rows, more: false }
+}
 
-  add(event: Event): void {
-    this.events.push(event)
-    this.#size += event.data.length
+const eventPage = (tx: Transaction, most: number, events: Iterable<Event>): EventPage => {
+  const page = new Page<EventPage["events"][number]>(most)
+  for (const event of events) {
+    if (!page.hasRoom) return { events: page.rows, more: true }
+    const whole = withText(tx, event)
+    page.add(whole, whole.text.length)
+  }
+  return { events: page.rows, more: false }
+}
+
+const withText = (tx: Transaction, { position, stream, version, eventId, orgId }: Event) => {
+  const { format, text } = tx.db.event_texts.position.find(position) ?? { format: 0, text: "" }
+  return { position, stream, version, eventId, orgId, format, text }
+}
+
+/** Events behind a number, of which there is none without. */
+function* numbered(
+  after: bigint,
+  head: bigint,
+  part: (from: bigint, to: bigint) => Iterable<Event>,
+  numberOf: (event: Event) => bigint
+): Iterable<Event> {
+  for (let from = after + 1n; from <= head; from += PART) {
+    const to = from + PART - 1n
+    yield* [...part(from, to < head ? to : head)].sort((a, b) => (numberOf(a) < numberOf(b) ? -1 : 1))
   }
 }
 
-const between = <A>(from: A, to: A): Range<A> =>
-  new Range({ tag: "included", value: from }, { tag: "included", value: to })
-
-export const unsettled = (tx: Transaction) => [...tx.db.reservations.iter()]
-
-export const findEvent = (tx: Transaction, { eventId }: ReadArguments["find_event"]) =>
-  [...tx.db.events.by_event_id.filter(eventId)].sort((a, b) => (a.position < b.position ? -1 : 1))[0]
-
-export const findSnapshot = (tx: Transaction, { stream }: ReadArguments["find_snapshot"]) =>
-  tx.db.snapshots.stream.find(stream) ?? undefined
+const positionOf = ({ position }: Event): bigint => position

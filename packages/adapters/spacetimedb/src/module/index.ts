@@ -1,10 +1,13 @@
 /** The module that `spacetime publish` takes: its tables, and who may call what. Exports nothing else. */
+import type { Infer, InferTypeOfRow, t } from "spacetimedb/server"
 import * as access from "./access.ts"
-import { database, procedures, reducers, type Transaction } from "./database.ts"
-import * as eventLog from "./eventLog.ts"
+import * as attempts from "./attempts.ts"
+import { database, head, procedures, reducers, type Transaction } from "./database.ts"
 import * as feed from "./feed.ts"
+import * as log from "./log.ts"
+import * as presence from "./presence.ts"
 import * as readModel from "./readModel.ts"
-import { findReceipt } from "./receipts.ts"
+import * as records from "./records.ts"
 
 export default database
 
@@ -19,110 +22,33 @@ const guarded =
     write(tx, args)
   }
 
-/** A transaction that only reads, for writers. */
-const reading =
-  <Args, A>(read: (tx: Transaction, args: Args) => A) =>
-  (ctx: { withTx: (body: (tx: Transaction) => A) => A }, args: Args): A =>
+/** A transaction that answers, for writers. */
+const answering = <Params extends Parameters<typeof t.object>[1], Returns extends Parameters<typeof t.array>[0]>(
+  { params, returns }: { readonly params: Params; readonly returns: Returns },
+  answer: (tx: Transaction, args: InferTypeOfRow<Params>) => Infer<Returns>
+) =>
+  database.procedure(params, returns, (ctx, args) =>
     ctx.withTx((tx) => {
       access.requireWriter(tx)
-      return read(tx, args)
+      return answer(tx, args)
     })
+  )
 
-export const append = database.reducer(reducers.append, guarded(eventLog.append))
-export const prepare = database.reducer(reducers.prepare, guarded(eventLog.prepare))
-export const commit = database.reducer(reducers.commit, guarded(eventLog.commit))
-export const discard = database.reducer(reducers.discard, guarded(eventLog.discard))
-export const release = database.reducer(reducers.release, guarded(eventLog.release))
-export const save_snapshot = database.reducer(reducers.save_snapshot, guarded(eventLog.saveSnapshot))
-export const import_feed = database.reducer(reducers.import_feed, guarded(eventLog.importFeed))
-export const apply_rows = database.reducer(reducers.apply_rows, guarded(readModel.applyRows))
+export const write = database.reducer(reducers.write, guarded(attempts.once(log.write)))
+export const apply_rows = database.reducer(reducers.apply_rows, guarded(attempts.once(readModel.applyRows)))
 export const forget_rows = database.reducer(reducers.forget_rows, guarded(readModel.forgetRows))
-export const report_device = database.reducer(reducers.report_device, guarded(readModel.reportDevice))
+export const report_device = database.reducer(reducers.report_device, guarded(presence.reportDevice))
 export const allow_writer = database.reducer(reducers.allow_writer, access.allowWriter)
 export const dismiss_writer = database.reducer(reducers.dismiss_writer, access.dismissWriter)
 
-export const read_stream = database.procedure(
-  procedures.read_stream.params,
-  procedures.read_stream.returns,
-  reading(feed.readStream)
-)
-export const read_feed = database.procedure(
-  procedures.read_feed.params,
-  procedures.read_feed.returns,
-  reading(feed.readFeed)
-)
-export const feed_head = database.procedure(
-  procedures.feed_head.params,
-  procedures.feed_head.returns,
-  reading(feed.feedHead)
-)
-export const list_streams = database.procedure(
-  procedures.list_streams.params,
-  procedures.list_streams.returns,
-  reading(feed.listStreams)
-)
-export const unsettled = database.procedure(
-  procedures.unsettled.params,
-  procedures.unsettled.returns,
-  reading(feed.unsettled)
-)
-export const find_event = database.procedure(
-  procedures.find_event.params,
-  procedures.find_event.returns,
-  reading(feed.findEvent)
-)
-export const find_receipt = database.procedure(
-  procedures.find_receipt.params,
-  procedures.find_receipt.returns,
-  reading((tx, { id }: { readonly id: string }) => findReceipt(tx, id))
-)
-export const find_snapshot = database.procedure(
-  procedures.find_snapshot.params,
-  procedures.find_snapshot.returns,
-  reading(feed.findSnapshot)
-)
-export const device_rows = database.procedure(
-  procedures.device_rows.params,
-  procedures.device_rows.returns,
-  reading(readModel.deviceRows)
-)
-export const owned_devices = database.procedure(
-  procedures.owned_devices.params,
-  procedures.owned_devices.returns,
-  reading(readModel.ownedDevices)
-)
-export const devices = database.procedure(
-  procedures.devices.params,
-  procedures.devices.returns,
-  reading(readModel.devices)
-)
-export const locks_of_organization = database.procedure(
-  procedures.locks_of_organization.params,
-  procedures.locks_of_organization.returns,
-  reading(readModel.locksOfOrganization)
-)
-export const lock_of_thing = database.procedure(
-  procedures.lock_of_thing.params,
-  procedures.lock_of_thing.returns,
-  reading(readModel.lockOfThing)
-)
-export const lock_of_temp_key = database.procedure(
-  procedures.lock_of_temp_key.params,
-  procedures.lock_of_temp_key.returns,
-  reading(readModel.lockOfTempKey)
-)
-export const is_known_user = database.procedure(
-  procedures.is_known_user.params,
-  procedures.is_known_user.returns,
-  reading(readModel.isKnownUser)
-)
-export const is_user_of = database.procedure(
-  procedures.is_user_of.params,
-  procedures.is_user_of.returns,
-  reading(readModel.isUserOf)
-)
-export const is_online = database.procedure(
-  procedures.is_online.params,
-  procedures.is_online.returns,
-  reading(readModel.isOnline)
-)
+export const read_stream = answering(procedures.read_stream, feed.readStream)
+export const read_feed = answering(procedures.read_feed, feed.readFeed)
+export const feed_head = answering(procedures.feed_head, head)
+export const find_event = answering(procedures.find_event, feed.findEvent)
+export const find_record = answering(procedures.find_record, records.findRecord)
+export const list_records = answering(procedures.list_records, feed.listRecords)
+export const settle_write = answering(procedures.settle_write, attempts.settleWrite)
+export const read_cursor = answering(procedures.read_cursor, readModel.cursorOf)
+export const get_rows = answering(procedures.get_rows, readModel.getRows)
+export const find_rows = answering(procedures.find_rows, readModel.findRows)
+export const heard_of = answering(procedures.heard_of, presence.heardOf)

@@ -1,88 +1,67 @@
-/** Feeds for the read model suite, and what a read model says about them. */
-import { Effect, Random } from "effect"
-import { lockOfStream, streamOfLock } from "../../lock/Lock.ts"
-import { type LockEvent, toStored } from "../../lock/LockEvent.ts"
-import type { ReadModel } from "../../read-model/ReadModel.ts"
-import type { StoredEvent } from "../../streams/EventStore.ts"
-import { millisOf } from "../../values/Text.ts"
+/** What each case of the read model suite works with: a read model that is empty, and changes that follow each other. */
+import { Effect, type Scope } from "effect"
+import { type Changes, type Cursor, type Listing, nowhere, ReadModel } from "../../read-model/ReadModel.ts"
+import { opened, type PortCase, type PortPlace } from "../portCase.ts"
 
-/** The instant of every event that the suite makes. */
-const TIME = "2026-01-01T00:00:00.000Z"
+type Model = ReadModel["Service"]
 
-/** The fields that every event has about its lock. */
-export const about = (lockId: number) => ({ lockId, uuid: `thing-${lockId}`, timestamp: TIME })
-
-type Created = Extract<LockEvent, { readonly _tag: "LockCreated" }>
-export const created = (lockId: number, fields: Partial<Created> = {}): Created => ({
-  _tag: "LockCreated",
-  ...about(lockId),
-  ...fields
-})
-
-/** The fields that every event has about a temp key. */
-export const aboutTempKey = (lockId: number, tempKeyUuid: string) => ({
-  tempKeyUuid,
-  lockId,
-  lockUuid: `thing-${lockId}`,
-  timestamp: TIME
-})
-
-export const tempKeyCreated = (lockId: number, tempKeyUuid: string): LockEvent => ({
-  _tag: "TempKeyCreated",
-  ...aboutTempKey(lockId, tempKeyUuid),
-  accessMode: "public",
-  allowedUserIds: [],
-  validFrom: TIME,
-  validUntil: TIME,
-  maxUses: null,
-  createdBy: "somebody"
-})
-
-/** The events as a feed from its beginning, a second apart. */
-export const feedOf = (...events: ReadonlyArray<LockEvent>): ReadonlyArray<StoredEvent> => {
-  const versions = new Map<number, number>()
-  const organizations = new Map<number, string>()
-  return events.map((event, index) => {
-    const { lockId } = event
-    if ((event._tag === "LockCreated" || event._tag === "OrganizationSet") && event.orgId !== undefined)
-      organizations.set(lockId, event.orgId)
-    const version = (versions.get(lockId) ?? 0) + 1
-    versions.set(lockId, version)
-    return {
-      eventId: `event-${index + 1}`,
-      ...toStored(event),
-      streamId: streamOfLock(lockId),
-      version,
-      position: index + 1,
-      at: millisOf(TIME) + index * 1_000,
-      orgId: organizations.get(lockId) ?? "",
-      principal: { _tag: "System" },
-      commandId: `command-${index + 1}`
-    }
-  })
+export interface Fixture {
+  /** Empty at first. */
+  readonly model: Model
+  /** One more opener of the same store. */
+  readonly another: Effect.Effect<Model, unknown, Scope.Scope>
+  readonly place: PortPlace<ReadModel>
+  readonly seed: number
 }
 
-/** A name that no earlier run over the same database has used: presence outlives `reset`. */
-export const newThing = Effect.map(Random.nextInt, (random) => `thing-${random}`)
+export const casesOf =
+  (part: string) =>
+  (
+    sentence: string,
+    body: (fixture: Fixture) => Generator<Effect.Effect<unknown, unknown, Scope.Scope>, unknown, never>
+  ): PortCase<ReadModel> => ({
+    name: `${part} ${sentence}`,
+    run: Effect.fnUntraced(function* (place: PortPlace<ReadModel>, seed: number) {
+      const another = opened(ReadModel, place.open)
+      const model = yield* another
+      yield* model.reset
+      yield* Effect.gen(() => body({ model, another, place, seed }))
+    })
+  })
 
-/** Everything that the read model says about what occurs in a feed. */
-export const rowsOf = Effect.fnUntraced(function* (model: ReadModel["Service"], feed: ReadonlyArray<StoredEvent>) {
-  const texts = new Set(feed.flatMap(({ data }) => Object.values(data).filter((value) => typeof value === "string")))
-  const organizations = new Set(feed.map(({ orgId }) => orgId))
-  const lockIds = new Set(feed.flatMap(({ streamId }) => lockOfStream(streamId) ?? []))
-  const rows = yield* Effect.forEach(texts, (text) =>
-    Effect.all([
-      model.devicesOwnedBy(text),
-      model.isKnownUser(text),
-      Effect.forEach(organizations, (orgId) => model.isKnownUser(text, orgId)),
-      model.locksOfOrganization(text),
-      model.lockOfThing(text),
-      model.lockOfTempKey(text)
-    ])
-  )
-  return {
-    checkpoint: yield* model.checkpoint,
-    devices: (yield* model.devices([...lockIds])).toSorted((a, b) => a.lockId - b.lockId),
-    rows: Object.fromEntries([...texts].map((text, index) => [text, rows[index]]))
-  }
+/** Where a read model stands that has seen so many events. */
+export const at = (position: number): Cursor =>
+  position === 0 ? nowhere : { format: 1, position, eventId: `event-${position}` }
+
+/** From one place of the feed to another. */
+export const changes = (from: number, to: number, change: Partial<Changes> = {}): Changes => ({
+  after: at(from),
+  cursor: at(to),
+  put: [],
+  remove: [],
+  list: [],
+  unlist: [],
+  ...change
 })
+
+/** A key such as those of rows that are listed. */
+export const keyOf = (n: number): string => String(n).padStart(16, "0")
+
+export const row = (n: number, value = `row ${n}`, table = "birds") => ({ table, key: keyOf(n), value })
+
+export const listing = (n: number, value: string, index = "colour", table = "birds"): Listing => ({
+  table,
+  key: keyOf(n),
+  index,
+  value
+})
+
+/** 1, 2, 3, … */
+export const upTo = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index + 1)
+
+/** Of birds, as numbers. */
+export const numbersOf = (rows: ReadonlyArray<{ readonly key: string }>): ReadonlyArray<number> =>
+  rows.map(({ key }) => Number(key))
+
+export const sorted = <R extends { readonly key: string }>(rows: ReadonlyArray<R>): ReadonlyArray<R> =>
+  rows.toSorted((a, b) => (a.key < b.key ? -1 : 1))

@@ -1,0 +1,76 @@
+/** Keys and ids, whatever they are written in. */
+import { join } from "node:path"
+import { expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import fc from "fast-check"
+import { openDatabase } from "../src/Database.ts"
+import { EventLog, type WriteRequest } from "../src/EventLog.ts"
+import { migrations } from "../src/migrations.ts"
+import { afterAll, fromStoredKey, toStoredKey } from "../src/StoredKey.ts"
+import { columns, temporaryFolder } from "./fixture.ts"
+
+const text = fc
+  .array(
+    fc.constantFrom(
+      "a",
+      "b",
+      "/",
+      "\u{d7ff}",
+      "\ue000",
+      "\uffff",
+      "\u{10000}",
+      "\u{10fffd}",
+      "\u{10fffe}",
+      "\u{10ffff}"
+    ),
+    { maxLength: 4 }
+  )
+  .map((characters) => characters.join(""))
+
+const inSQLite = (one: string, other: string) => Buffer.compare(Buffer.from(one), Buffer.from(other))
+
+it("stored keys sort in SQLite as keys do in code units, and come back as they were", () => {
+  fc.assert(
+    fc.property(text, text, (one, other) => {
+      const order = one < other ? -1 : one > other ? 1 : 0
+      expect(inSQLite(toStoredKey(one), toStoredKey(other))).toBe(order)
+      expect(fromStoredKey(toStoredKey(one))).toBe(one)
+      expect(
+        inSQLite(toStoredKey(other), toStoredKey(one)) >= 0 && inSQLite(toStoredKey(other), afterAll(one)) < 0
+      ).toBe(other.startsWith(one))
+    }),
+    { numRuns: 2_000 }
+  )
+})
+
+it.live("what the writer knows of gaps is what the database would tell", () =>
+  Effect.gen(function* () {
+    const file = join(yield* temporaryFolder, "latchkey.db")
+    let run = 0
+    const step = fc.record({ key: text, id: text, kind: fc.constantFrom("put", "remove", "expect", "append") })
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 100, maxLength: 200 }), (steps) => {
+        const db = openDatabase(`${file}-${run++}`, { synchronous: "OFF", migrations, busyTimeout: 0 })
+        const log = new EventLog(db)
+        const [keys, ids] = [new Set<string>(), new Set<string>()]
+        for (const { key, id, kind } of steps) {
+          const request: WriteRequest =
+            kind === "put"
+              ? { now: 1, put: [key, "", null] }
+              : kind === "remove"
+                ? { now: 1, remove: [key] }
+                : kind === "append"
+                  ? { now: 1, append: [["s", ids.size, [columns(id)]]] }
+                  : { now: 1, expect: [key, undefined] }
+          const isRefused = kind === "expect" ? keys.has(key) : kind === "append" && ids.has(id)
+          expect(typeof log.commit([request])[0]).toBe(isRefused ? "object" : "number")
+          if (kind === "put") keys.add(key)
+          else if (kind === "remove") keys.delete(key)
+          else if (kind === "append") ids.add(id)
+        }
+        db.close()
+      }),
+      { numRuns: 20 }
+    )
+  }).pipe(Effect.scoped)
+)

@@ -1,0 +1,195 @@
+/** Takes the feed into a read model, a piece at a time: rows that are known need not be read, and unchanged ones not written. */
+import { Effect } from "effect"
+import type { StoredEvent } from "../streams/EventStore.ts"
+import {
+  type Changes,
+  type Cursor,
+  type Listing,
+  nowhere,
+  type ReadModel,
+  ReadModelUnavailable,
+  type Row,
+  type RowKey,
+  sameCursor
+} from "./ReadModel.ts"
+import { type AnyTable, isListedAlike, listedAs, type Tables } from "./Table.ts"
+
+/** Events that are taken in in one turn of the event loop: whoever asks something meanwhile waits for no more. */
+export const PAGE = 250
+/** Keys that these may name before the rest of them waits for the next turn. */
+const MOST_KEYS = 1_000
+/** Rows of one table that are remembered: some megabytes. */
+const REMEMBERED = 10_000
+
+export interface Filling {
+  /** Position up to which the read model has seen the feed; 0 when its rows were made in an older way. */
+  readonly cursor: Effect.Effect<number, ReadModelUnavailable>
+  /**
+   * Takes in consecutive events of the feed, at least one, or the first of them; answers where the cursor then stands.
+   * One at a time: it remembers what it has written.
+   */
+  readonly take: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
+}
+
+/** Where rows of this format stand: `nowhere` if those that are there were made in an older way. */
+const standing = (cursor: Cursor, { format }: { readonly format: number }) => {
+  if (cursor.format > format) return Effect.fail(new ReadModelUnavailable({ message: NEWER }))
+  return Effect.succeed(cursor.format === format ? cursor : nowhere)
+}
+
+const NEWER =
+  "It was filled by a newer Latchkey. Run that one here too, or go back with `latchkey projections rebuild`."
+
+export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<Fact>): Filling => {
+  const tables = declared.tables.map((table) => new KnownRows(table))
+  /** Where the rows stand that are remembered; `undefined` when nobody knows. */
+  let known: Cursor | undefined
+
+  /** What stands there may be the work of other processes, or gone. */
+  const look = Effect.fnUntraced(function* () {
+    const found = yield* readModel.cursor
+    const cursor = yield* standing(found, declared)
+    if (cursor !== found && found.position > 0) yield* readModel.reset
+    if (known === undefined || !sameCursor(cursor, known)) for (const table of tables) table.forget()
+    known = cursor
+    return cursor
+  })
+
+  const takeIn = Effect.fnUntraced(function* (after: Cursor, events: ReadonlyArray<StoredEvent>) {
+    const { steps, last } = stepsOf(declared, events)
+    for (const [index, table] of tables.entries()) {
+      const missing = table.missing(steps, index)
+      if (missing.length > 0) table.learn(missing, yield* readModel.get(table.name, missing))
+    }
+    for (const { table, key, fact } of steps) tables[table]?.fold(key, fact)
+    const changes = {
+      after,
+      cursor: { format: declared.format, position: last.position, eventId: last.eventId },
+      put: [] as Array<Row>,
+      remove: [] as Array<RowKey>,
+      list: [] as Array<Listing>,
+      unlist: [] as Array<Listing>
+    } satisfies Changes
+    for (const table of tables) table.tell(changes)
+    // Until it answers, nobody knows.
+    known = undefined
+    if (!(yield* readModel.apply(changes))) return yield* look()
+    for (const table of tables) table.remember()
+    known = changes.cursor
+    return changes.cursor
+  })
+
+  return {
+    cursor: Effect.map(
+      Effect.flatMap(readModel.cursor, (cursor) => standing(cursor, declared)),
+      ({ position }) => position
+    ),
+    take: Effect.fnUntraced(function* (events) {
+      const after = known ?? (yield* look())
+      const next = events.filter(({ position }) => position > after.position)
+      if (next[0]?.position === after.position + 1) return (yield* takeIn(after, next)).position
+      // Others have moved it on, or emptied it.
+      return (yield* look()).position
+    })
+  }
+}
+
+/** That a fact concerns a row of the table with this number. */
+interface Step<Fact> {
+  readonly table: number
+  readonly key: string
+  readonly fact: Fact
+}
+
+/** What events concern, up to the last of them that has room. */
+const stepsOf = <Fact>({ factOf, tables }: Tables<Fact>, events: ReadonlyArray<StoredEvent>) => {
+  const steps: Array<Step<Fact>> = []
+  let last = events[0] as StoredEvent
+  for (const event of events) {
+    if (steps.length > MOST_KEYS) break
+    last = event
+    const fact = factOf(event)
+    if (fact === undefined) continue
+    for (let table = 0; table < tables.length; table++) {
+      for (const key of tables[table]?.keysOf(fact) ?? []) steps.push({ table, key, fact })
+    }
+  }
+  return { steps, last }
+}
+
+/** The rows of a table that were needed lately, and what becomes of them. */
+class KnownRows<Fact> {
+  readonly name: string
+  readonly #table: AnyTable<Fact>
+  readonly #indexes: ReadonlyArray<readonly [name: string, fields: ReadonlyArray<string>]>
+  /** As they are stored, least lately used first. A row that is not there is not here, or `undefined`. */
+  readonly #stored = new Map<string, unknown>()
+  /** As they are to be. */
+  readonly #changed = new Map<string, unknown>()
+
+  constructor(table: AnyTable<Fact>) {
+    this.#table = table
+    this.name = table.name
+    this.#indexes = Object.entries(table.indexes)
+  }
+
+  forget(): void {
+    this.#stored.clear()
+    this.#changed.clear()
+  }
+
+  missing(steps: ReadonlyArray<Step<Fact>>, index: number): ReadonlyArray<string> {
+    this.#changed.clear()
+    if (this.#table.overwrites === true) return []
+    const keys = new Set<string>()
+    for (const { table, key } of steps) if (table === index && !this.#stored.has(key)) keys.add(key)
+    return [...keys]
+  }
+
+  learn(keys: ReadonlyArray<string>, found: ReadonlyArray<{ readonly key: string; readonly value: string }>): void {
+    for (const key of keys) this.#stored.set(key, undefined)
+    for (const { key, value } of found) this.#stored.set(key, JSON.parse(value))
+  }
+
+  fold(key: string, fact: Fact): void {
+    const before = this.#changed.has(key) ? this.#changed.get(key) : this.#stored.get(key)
+    this.#changed.set(key, this.#table.fold(before, fact))
+  }
+
+  /** Adds what is to be changed in the store. */
+  tell({ put, remove, list, unlist }: Told): void {
+    const table = this.name
+    for (const [key, row] of this.#changed) {
+      const before = this.#stored.get(key)
+      if (row === before) continue
+      if (row === undefined) remove.push({ table, key })
+      else put.push({ table, key, value: JSON.stringify(row) })
+      for (const [index, fields] of this.#indexes) {
+        if (isListedAlike(before, row, fields)) continue
+        const [from, to] = [listedAs(before, fields), listedAs(row, fields)]
+        if (from !== undefined) unlist.push({ table, key, index, value: from })
+        if (to !== undefined) list.push({ table, key, index, value: to })
+      }
+    }
+  }
+
+  /** The store has taken it. */
+  remember(): void {
+    if (this.#table.overwrites === true) return
+    for (const [key, row] of this.#changed) {
+      this.#stored.delete(key)
+      this.#stored.set(key, row)
+    }
+    for (const key of this.#stored.keys()) {
+      if (this.#stored.size <= REMEMBERED) break
+      this.#stored.delete(key)
+    }
+  }
+}
+
+interface Told {
+  readonly put: Array<Row>
+  readonly remove: Array<RowKey>
+  readonly list: Array<Listing>
+  readonly unlist: Array<Listing>
+}

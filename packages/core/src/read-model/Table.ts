@@ -1,0 +1,92 @@
+/** Tables of the read model as pure folds: what an event changes, which rows that concerns, and how they are found. */
+import { Effect } from "effect"
+import type { StoredEvent } from "../streams/EventStore.ts"
+import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
+
+/** A table of rows, each folded from the facts that concern it. Rows are plain JSON, and never changed in place. */
+export interface Table<Fact, Row> extends AnyTable<Fact> {
+  /** The row after the fact, or none. The very row that was given: nothing has changed. */
+  fold(row: Row | undefined, fact: Fact): Row | undefined
+  /** Fields by whose values rows are found; those with `null` in one of them are not. */
+  readonly indexes: { readonly [index: string]: ReadonlyArray<string & keyof Row> }
+}
+
+/** A table, whatever its rows are. */
+export interface AnyTable<Fact> {
+  readonly name: string
+  /** Which rows a fact may change: decided by the fact alone, so that nothing is read for those that change none. */
+  readonly keysOf: (fact: Fact) => ReadonlyArray<string>
+  /** That the row after a fact is the fact's alone: then none is read, `fold` gets none, and there are no indexes. */
+  readonly overwrites?: boolean
+  fold(row: unknown, fact: Fact): unknown
+  readonly indexes: { readonly [index: string]: ReadonlyArray<string> }
+}
+
+/** Everything that one read model holds. */
+export interface Tables<Fact> {
+  /** Counts up with every change of what is below: rows that were made in another way are then made again. */
+  readonly format: number
+  /** What an event says that any table may want to know, read once for all of them. */
+  readonly factOf: (event: StoredEvent) => Fact | undefined
+  readonly tables: ReadonlyArray<AnyTable<Fact>>
+}
+
+/** What the fields of an index say of a row, as it is listed; `undefined` when it is not. */
+export const listedAs = (row: unknown, fields: ReadonlyArray<string>): string | undefined => {
+  const values: Array<string> = []
+  for (const field of fields) {
+    const value = fieldOf(row, field)
+    if (value === null || value === undefined) return undefined
+    values.push(value)
+  }
+  return compound(values)
+}
+
+/** Whether two rows say the same in the fields of an index. */
+export const isListedAlike = (a: unknown, b: unknown, fields: ReadonlyArray<string>): boolean =>
+  fields.every((field) => fieldOf(a, field) === fieldOf(b, field))
+
+const fieldOf = (row: unknown, field: string): string | null | undefined =>
+  (row as Readonly<Record<string, string | null>> | undefined)?.[field]
+
+/** Several texts as one, which no other texts of that number give. */
+export const compound = (values: ReadonlyArray<string>): string =>
+  values.map((value, n) => (n === values.length - 1 ? value : `${value.length}:${value}`)).join("")
+
+/** Rows that are asked for at once: some milliseconds of work at most. */
+const PAGE = 500
+
+/** The rows of a table, as they are asked for. */
+export const rowsIn = <Fact, Row>(readModel: ReadModel["Service"], { name }: Table<Fact, Row>) => {
+  const find = (index: string, values: ReadonlyArray<string>, after: string, limit: number) =>
+    readModel.find(name, index, compound(values), after, limit)
+  const byKey = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
+    const rows = new Map<string, Row>()
+    for (let from = 0; from < keys.length; from += PAGE) {
+      const page = keys.length <= PAGE ? keys : keys.slice(from, from + PAGE)
+      for (const row of yield* readModel.get(name, page)) rows.set(row.key, toRow(row))
+    }
+    return rows
+  })
+  return {
+    /** Those of the rows that there are, in any order. */
+    get: (keys: ReadonlyArray<string>) => Effect.map(byKey(keys), (rows) => [...rows.values()]),
+    byKey,
+    /** The row with the lowest key among those whose fields of an index have these values. */
+    first: (index: string, ...values: ReadonlyArray<string>): Effect.Effect<Row | undefined, ReadModelUnavailable> =>
+      Effect.map(find(index, values, "", 1), ([row]) => (row === undefined ? undefined : toRow(row))),
+    /** All of them, by key: a page a turn of the event loop. */
+    all: Effect.fnUntraced(function* (index: string, ...values: ReadonlyArray<string>) {
+      const rows: Array<Row> = []
+      let page = yield* find(index, values, "", PAGE)
+      while (true) {
+        for (const row of page) rows.push(toRow(row))
+        if (page.length < PAGE) return rows
+        yield* Effect.yieldNow
+        page = yield* find(index, values, page.at(-1)?.key ?? "", PAGE)
+      }
+    })
+  }
+}
+
+const toRow = <Row>({ value }: { readonly value: string }): Row => JSON.parse(value)

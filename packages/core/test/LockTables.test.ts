@@ -1,0 +1,188 @@
+/** What the read model keeps of a lock. */
+import { describe, expect, it } from "@effect/vitest"
+import { lockFeed } from "@latchkey/core/testing"
+import { Option } from "effect"
+import { type Lock, lockOfStream, streamOfLock } from "../src/lock/Lock.ts"
+import { evolve } from "../src/lock/LockAggregate.ts"
+import { fromStored, toStored } from "../src/lock/LockEvent.ts"
+import {
+  type DeviceState,
+  devices,
+  type LockFact,
+  lockKey,
+  lockTables,
+  tempKeys,
+  users,
+  usersInOrganizations
+} from "../src/read-model/LockTables.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
+import { clock, type Fact, happened, lockId, lockUuid, millis } from "./scenario.ts"
+
+const stored = (fact: Fact, envelope: Partial<StoredEvent> = {}): StoredEvent => ({
+  ...toStored(happened(fact)),
+  streamId: streamOfLock(lockId),
+  version: 1,
+  position: 1,
+  eventId: "event-1",
+  at: millis("09:00"),
+  orgId: "",
+  principal: { _tag: "System" },
+  commandId: "command-1",
+  ...envelope
+})
+
+const factOf = (event: StoredEvent): LockFact => {
+  const fact = lockTables.factOf(event)
+  if (fact === undefined) throw new Error("It is not about a lock")
+  return fact
+}
+const factFrom = (fact: Fact, envelope?: Partial<StoredEvent>) => factOf(stored(fact, envelope))
+
+const row: DeviceState = {
+  lockId,
+  lockUuid,
+  thingName: lockUuid,
+  serialNumber: "SN-1",
+  ownerId: "ada",
+  orgId: "org-1",
+  keysCount: 2,
+  residentCount: 1,
+  lastEvent: "LockCreated",
+  lastUpdated: 0
+}
+
+describe("the row of a lock", () => {
+  it("begins with its creation", () => {
+    const created: Fact = {
+      _tag: "LockCreated",
+      serialNumber: "SN-1",
+      ownerId: "ada",
+      orgId: "org-1",
+      keys: [{ uuid: "1" }, { uuid: "2" }]
+    }
+    expect(devices.fold(undefined, factFrom(created))).toStrictEqual({
+      ...row,
+      residentCount: 0,
+      lastUpdated: millis("09:00")
+    })
+    expect(devices.fold(undefined, factFrom({ _tag: "LockCreated" }))).toStrictEqual({
+      ...row,
+      serialNumber: null,
+      ownerId: null,
+      orgId: null,
+      keysCount: 0,
+      residentCount: 0,
+      lastUpdated: millis("09:00")
+    })
+  })
+
+  it("does not begin with anything else", () => {
+    expect(devices.fold(undefined, factFrom({ _tag: "OwnerSet", userId: "ada" }))).toBeUndefined()
+  })
+
+  it.each<[Fact, Partial<DeviceState>]>([
+    [{ _tag: "LockCreated", ownerId: "bob" }, {}],
+    [{ _tag: "OwnerSet", userId: "bob" }, { ownerId: "bob" }],
+    [{ _tag: "OrganizationSet", orgId: "org-2" }, { orgId: "org-2" }],
+    [
+      { _tag: "LockUuidChanged", newUuid: "new", previousUuid: lockUuid },
+      { lockUuid: "new", thingName: "new" }
+    ],
+    [{ _tag: "KeyAdded", keyUuid: "3" }, { keysCount: 3 }],
+    [{ _tag: "KeyRemoved", keyUuid: "1" }, { keysCount: 1 }],
+    [{ _tag: "ResidentAdded", userId: "bob", name: "Bob" }, { residentCount: 2 }],
+    [{ _tag: "ResidentRemoved", userId: "ada" }, { residentCount: 0 }],
+    [{ _tag: "LockOpenRequested" }, {}]
+  ])("after %o shows %o, the event and its time", (fact, changed) => {
+    expect(devices.fold(row, factFrom(fact))).toStrictEqual({
+      ...row,
+      ...changed,
+      lastEvent: fact._tag,
+      lastUpdated: millis("09:00")
+    })
+  })
+
+  it("shows an event of a later version of Latchkey by its name", () => {
+    const later = factFrom({ _tag: "LockOpenRequested" }, { type: "LockPainted" })
+    expect(devices.fold(row, later)).toStrictEqual({ ...row, lastEvent: "LockPainted", lastUpdated: millis("09:00") })
+    for (const table of [tempKeys, users, usersInOrganizations]) expect(table.keysOf(later)).toEqual([])
+  })
+
+  it.prop("agrees with the state of the lock, whatever happened", [lockFeed], ([feed]) => {
+    const rows = new Map<number, DeviceState | undefined>()
+    const locks = new Map<number, Lock | undefined>()
+    for (const event of feed) {
+      const lock = lockOfStream(event.streamId) ?? 0
+      rows.set(lock, devices.fold(rows.get(lock), factOf(event)))
+      locks.set(
+        lock,
+        Option.match(fromStored(event), { onNone: () => undefined, onSome: (fact) => evolve(locks.get(lock), fact) })
+      )
+      const { keys = [], residents = [], ownerId = null, orgId = null, uuid } = locks.get(lock) ?? {}
+      const counts = { keysCount: keys.length, residentCount: residents.length }
+      expect(rows.get(lock)).toMatchObject({ ...counts, ownerId, orgId, lockUuid: uuid, lastEvent: event.type })
+    }
+  })
+})
+
+describe("users that are known", () => {
+  it.each<[Fact, ReadonlyArray<string>]>([
+    [{ _tag: "LockCreated", ownerId: "ada", keys: [{ uuid: "1", userId: "bob" }, { uuid: "2" }] }, ["ada", "bob"]],
+    [{ _tag: "LockCreated" }, []],
+    [{ _tag: "OwnerSet", userId: "ada" }, ["ada"]],
+    [{ _tag: "ResidentAdded", userId: "ada", name: "Ada" }, ["ada"]],
+    [{ _tag: "KeyAdded", keyUuid: "1", userId: "ada" }, ["ada"]],
+    [{ _tag: "KeyAdded", keyUuid: "1" }, []],
+    [{ _tag: "TempKeyUsed", tempKeyUuid: lockUuid, userId: "ada", usedCount: 1 }, []]
+  ])("from %o: %o", (fact, known) => {
+    expect(users.keysOf(factFrom(fact))).toEqual(known)
+    const ofOrganization = known.map((userId) => `5:org-1${userId}`)
+    expect(usersInOrganizations.keysOf(factFrom(fact, { orgId: "org-1" }))).toEqual(ofOrganization)
+  })
+
+  it("are not written again when they are named again", () => {
+    const named = factFrom({ _tag: "OwnerSet", userId: "ada" })
+    const once = users.fold(undefined, named)
+    expect(once).toBeDefined()
+    expect(users.fold(once, named)).toBe(once)
+  })
+})
+
+describe("a temp key", () => {
+  it("belongs to the lock that created it, in lower case", () => {
+    const terms = {
+      accessMode: "public",
+      allowedUserIds: [],
+      validFrom: clock("09:00"),
+      validUntil: clock("10:00"),
+      maxUses: null
+    } as const
+    const created: Fact = { _tag: "TempKeyCreated", tempKeyUuid: lockUuid.toUpperCase(), ...terms, createdBy: "ada" }
+    expect(tempKeys.keysOf(factFrom(created))).toEqual([lockUuid])
+    expect(tempKeys.fold(undefined, factFrom(created))).toEqual({ lockId })
+    const deleted: Fact = { _tag: "TempKeyDeleted", tempKeyUuid: lockUuid, deletedBy: "ada" }
+    expect(tempKeys.keysOf(factFrom(deleted))).toEqual([])
+  })
+
+  it("stays with the first lock that created it", () => {
+    const first = { lockId: 3 }
+    expect(tempKeys.fold(first, factFrom({ _tag: "LockOpenRequested" }))).toBe(first)
+  })
+})
+
+describe("a stream", () => {
+  it("of something else than a lock means nothing to the read model", () => {
+    expect(lockTables.factOf(stored({ _tag: "LockCreated" }, { streamId: "organization-org-1" }))).toBeUndefined()
+  })
+
+  it("is named after its lock", () => {
+    expect(streamOfLock(7)).toBe("lock-7")
+    expect(lockOfStream("lock-7")).toBe(7)
+    expect(lockOfStream("bulk-7")).toBeUndefined()
+  })
+
+  it("has keys that sort as the locks do by number", () => {
+    const numbers = [1, 9, 10, 99, 100, 1_000_000, Number.MAX_SAFE_INTEGER]
+    expect(numbers.map(lockKey).toSorted()).toEqual(numbers.map(lockKey))
+  })
+})

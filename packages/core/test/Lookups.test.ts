@@ -1,0 +1,205 @@
+/** What the rows of locks answer. */
+import { expect, it } from "@effect/vitest"
+import { Effect, Option } from "effect"
+import type { LockEvent } from "../src/lock/LockEvent.ts"
+import { type Lookups, lookups } from "../src/read-model/Lookups.ts"
+import { about, aboutTempKey, created, feedOf, filledWith, tempKeyCreated } from "./lockFeeds.ts"
+
+const ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
+const BOB = "bbbbbbbb-0000-4000-8000-000000000002"
+const CAROL = "cccccccc-0000-4000-8000-000000000003"
+const TEMP_KEY = "eeeeeeee-0000-4000-8000-000000000001"
+
+const check = (
+  sentence: string,
+  events: ReadonlyArray<LockEvent>,
+  body: (asked: Lookups) => Generator<Effect.Effect<unknown, unknown>, unknown, never>
+) =>
+  it.effect(sentence, () =>
+    Effect.flatMap(filledWith(...events), (readModel) => Effect.gen(() => body(lookups(readModel))))
+  )
+
+const lockIdsOf = (rows: ReadonlyArray<{ readonly lockId: number }>) => rows.map(({ lockId }) => lockId)
+
+const lived = [
+  created(1, {
+    ownerId: ALICE,
+    orgId: "org-1",
+    serialNumber: "SN 🔑 'ä'",
+    keys: [{ uuid: "key-1" }, { uuid: "key-2" }]
+  }),
+  { _tag: "KeyAdded", ...about(1), keyUuid: "key-3" },
+  { _tag: "KeyRemoved", ...about(1), keyUuid: "key-1" },
+  { _tag: "KeyRemoved", ...about(1), keyUuid: "key-2" },
+  { _tag: "ResidentAdded", ...about(1), userId: BOB, name: "Bob" },
+  { _tag: "ResidentAdded", ...about(1), userId: CAROL, name: "Carol" },
+  { _tag: "ResidentRemoved", ...about(1), userId: BOB }
+] as const satisfies ReadonlyArray<LockEvent>
+
+check("a lock is shown as its events leave it", lived, function* ({ devicesOwnedBy }) {
+  expect(yield* devicesOwnedBy(ALICE)).toEqual([
+    {
+      lockId: 1,
+      lockUuid: "thing-1",
+      thingName: "thing-1",
+      serialNumber: "SN 🔑 'ä'",
+      ownerId: ALICE,
+      orgId: "org-1",
+      keysCount: 1,
+      residentCount: 1,
+      lastEvent: "ResidentRemoved",
+      lastUpdated: feedOf(...lived)[6]?.at
+    }
+  ])
+})
+
+check(
+  "what a lock does not have is left empty",
+  [created(1), { _tag: "OwnerSet", ...about(1), userId: ALICE }],
+  function* ({ devicesOwnedBy }) {
+    expect(yield* devicesOwnedBy(ALICE)).toMatchObject([
+      { serialNumber: null, orgId: null, keysCount: 0, residentCount: 0, lastEvent: "OwnerSet" }
+    ])
+  }
+)
+
+check(
+  "the locks of an owner are listed by lockId, of one organization if asked",
+  [
+    created(10, { ownerId: ALICE, orgId: "org-1" }),
+    created(9, { ownerId: ALICE, orgId: "org-2" }),
+    created(2, { ownerId: BOB, orgId: "org-1" }),
+    created(100, { ownerId: ALICE }),
+    { _tag: "OwnerSet", ...about(2), userId: ALICE },
+    created(3, { ownerId: ALICE }),
+    { _tag: "OwnerSet", ...about(3), userId: BOB },
+    { _tag: "OrganizationSet", ...about(9), orgId: "org-1" }
+  ],
+  function* ({ devicesOwnedBy }) {
+    const owned = (userId: string, orgId?: string) => Effect.map(devicesOwnedBy(userId, orgId), lockIdsOf)
+    expect(yield* owned(ALICE)).toEqual([2, 9, 10, 100])
+    expect(yield* owned(ALICE, "org-1")).toEqual([2, 9, 10])
+    expect(yield* owned(ALICE, "org-2")).toEqual([])
+    expect(yield* owned(BOB)).toEqual([3])
+    expect(yield* owned(CAROL)).toEqual([])
+  }
+)
+
+check(
+  "more locks than a page holds are all listed, in order",
+  Array.from({ length: 1_234 }, (_, n) => created(1_234 - n, { ownerId: ALICE, orgId: "org-1" })),
+  function* ({ devicesOwnedBy, locksOfOrganization, devices }) {
+    const all = Array.from({ length: 1_234 }, (_, n) => n + 1)
+    expect(lockIdsOf(yield* devicesOwnedBy(ALICE))).toEqual(all)
+    expect(lockIdsOf(yield* devicesOwnedBy(ALICE, "org-1"))).toEqual(all)
+    expect(yield* locksOfOrganization("org-1")).toEqual(all)
+    expect(lockIdsOf(yield* devices(all)).toSorted((a, b) => a - b)).toEqual(all)
+  }
+)
+
+check(
+  "the locks of an organization are listed by lockId",
+  [
+    created(10, { orgId: "org-1" }),
+    created(9, { orgId: "org-2" }),
+    created(2, { orgId: "org-1" }),
+    created(3),
+    { _tag: "OrganizationSet", ...about(9), orgId: "org-1" },
+    { _tag: "OrganizationSet", ...about(2), orgId: "org-3" }
+  ],
+  function* ({ locksOfOrganization }) {
+    expect(yield* locksOfOrganization("org-1")).toEqual([9, 10])
+    expect(yield* locksOfOrganization("org-2")).toEqual([])
+    expect(yield* locksOfOrganization("org-3")).toEqual([2])
+  }
+)
+
+check(
+  "an owner and an organization are not taken for others whose names run together alike",
+  [
+    created(1, { ownerId: "b", orgId: "a1:" }),
+    created(2, { ownerId: "1:b", orgId: "a" }),
+    created(3, { ownerId: "ab", orgId: "" })
+  ],
+  function* ({ devicesOwnedBy, isKnownUser }) {
+    expect(lockIdsOf(yield* devicesOwnedBy("b", "a1:"))).toEqual([1])
+    expect(lockIdsOf(yield* devicesOwnedBy("1:b", "a"))).toEqual([2])
+    expect(lockIdsOf(yield* devicesOwnedBy("b", "a"))).toEqual([])
+    expect([yield* isKnownUser("b", "a1:"), yield* isKnownUser("b", "a")]).toEqual([true, false])
+  }
+)
+
+check("any number of locks is told of at once", [created(1), created(2), created(3)], function* ({ devices }) {
+  const rows = yield* devices([3, 1, 99])
+  expect(rows.toSorted((a, b) => a.lockId - b.lockId)).toMatchObject([
+    { lockId: 1, thingName: "thing-1" },
+    { lockId: 3, thingName: "thing-3" }
+  ])
+  expect(yield* devices([])).toEqual([])
+})
+
+check(
+  "an organization knows the users whom its events name",
+  [
+    created(1, { ownerId: ALICE, orgId: "org-1" }),
+    created(2, { orgId: "org-2", keys: [{ uuid: "key-1", userId: BOB }] }),
+    { _tag: "OrganizationSet", ...about(1), orgId: "org-2" },
+    { _tag: "ResidentAdded", ...about(1), userId: CAROL, name: "Carol" }
+  ],
+  function* ({ isKnownUser }) {
+    const knownTo = (orgId: string) => Effect.forEach([ALICE, BOB, CAROL], (userId) => isKnownUser(userId, orgId))
+    expect(yield* knownTo("org-1")).toEqual([true, false, false])
+    expect(yield* knownTo("org-2")).toEqual([false, true, true])
+    expect(yield* knownTo("org-3")).toEqual([false, false, false])
+    expect(yield* isKnownUser(CAROL)).toBe(true)
+  }
+)
+
+check(
+  "owners, key holders and residents are known, also former ones",
+  [
+    created(1, { ownerId: "first owner", keys: [{ uuid: "key-1", userId: "first holder" }, { uuid: "key-2" }] }),
+    { _tag: "OwnerSet", ...about(1), userId: "owner" },
+    { _tag: "KeyAdded", ...about(1), keyUuid: "key-3", userId: "holder" },
+    { _tag: "KeyRemoved", ...about(1), keyUuid: "key-3" },
+    { _tag: "ResidentAdded", ...about(1), userId: "resident", name: "Ada" },
+    { _tag: "ResidentRemoved", ...about(1), userId: "resident" }
+  ],
+  function* ({ isKnownUser }) {
+    for (const user of ["first owner", "owner", "first holder", "holder", "resident"])
+      expect([user, yield* isKnownUser(user)]).toEqual([user, true])
+    for (const user of ["nobody", "Owner", ""]) expect([user, yield* isKnownUser(user)]).toEqual([user, false])
+  }
+)
+
+check(
+  "a lock is found by its present thing; of two locks with one thing, the one with the lower id",
+  [
+    created(2),
+    created(1),
+    created(3),
+    { _tag: "LockUuidChanged", ...about(2), newUuid: "thing-new", previousUuid: "thing-2" },
+    { _tag: "LockUuidChanged", ...about(1), newUuid: "thing-new", previousUuid: "thing-1" }
+  ],
+  function* ({ lockOfThing }) {
+    expect(yield* lockOfThing("thing-3")).toEqual(Option.some(3))
+    expect(yield* lockOfThing("thing-2")).toEqual(Option.none())
+    expect(yield* lockOfThing("thing-new")).toEqual(Option.some(1))
+    expect(yield* lockOfThing("THING-NEW")).toEqual(Option.none())
+  }
+)
+
+check(
+  "the first lock that a temp key was created on is found, however its uuid is written, also once it is gone",
+  [
+    created(1),
+    created(2),
+    tempKeyCreated(2, TEMP_KEY.toUpperCase()),
+    tempKeyCreated(1, TEMP_KEY),
+    { _tag: "TempKeyDeleted", ...aboutTempKey(2, TEMP_KEY), deletedBy: ALICE }
+  ],
+  function* ({ lockOfTempKey }) {
+    expect(yield* lockOfTempKey(TEMP_KEY)).toEqual(Option.some(2))
+    expect(yield* lockOfTempKey(TEMP_KEY.toUpperCase())).toEqual(Option.some(2))
+  }
+)
