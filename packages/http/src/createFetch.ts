@@ -1,15 +1,11 @@
 /** The API for programs without Effect: a function of web requests over a Latchkey that is there already. */
-
 import type { EmbeddedLatchkey, ErrorStyle } from "@latchkey/core"
 import { type ApiKey, ApiKeys, type DeviceSecret, DeviceSecrets } from "@latchkey/core"
-
 import { Layer, ManagedRuntime, Scope } from "effect"
 import { Authenticator } from "./auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "./auth/Jwt.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
-
 import { apiKeysLayer, deviceSecretsLayer } from "./auth/Secrets.ts"
-
 import { type FetchOptions, makeFetch } from "./serve.ts"
 import type { Fetch } from "./server/Fetch.ts"
 

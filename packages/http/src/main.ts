@@ -2,17 +2,13 @@
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-
 import { DeviceSecrets, EventStore, type Presence, type ReadModel, refusePart } from "@latchkey/core"
 import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
-
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Context, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-
 import { deviceSecretsLayer } from "./auth/Secrets.ts"
-
 import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,

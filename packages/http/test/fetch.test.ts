@@ -6,9 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Authenticator } from "../src/auth/Authentication.ts"
 import { Jwt } from "../src/auth/Jwt.ts"
 import { PinSecret, pinKeyOf } from "../src/auth/PinSecret.ts"
-
 import { apiKeysLayer } from "../src/auth/Secrets.ts"
-
 import { createFetch, type LatchkeyFetch } from "../src/createFetch.ts"
 import { listen } from "../src/serve.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, OWNER, PIN_KEY, superKey, user } from "./harness/callers.ts"

@@ -6,7 +6,6 @@ import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
 import { Context, Effect, Exit, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { connectAsync } from "mqtt"
-
 import { deviceSecretsLayer } from "../src/auth/Secrets.ts"
 
 /** Secrets as one more process has them. */

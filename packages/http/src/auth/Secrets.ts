@@ -1,11 +1,10 @@
 /** API keys and secrets of devices with node's cryptography. */
-
 import { hash, randomBytes } from "node:crypto"
 import { ApiKeys, DeviceSecrets, Secrets } from "@latchkey/core"
 import { Layer } from "effect"
 import { v7 } from "uuid"
 
-const secrets = Layer.succeed(Secrets, {
+export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
   draw: () => randomBytes(32).toString("base64url"),
   hash: (text) => hash("sha256", text, "base64url"),
   newId: () => v7()

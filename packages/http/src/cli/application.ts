@@ -1,5 +1,4 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
-
 import { createServer } from "node:net"
 import {
   ApiKeys,
@@ -17,9 +16,7 @@ import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
-
 import { apiKeysLayer } from "../auth/Secrets.ts"
-
 import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
@@ -93,9 +90,9 @@ const besideLog = (folder: string, restored: boolean, given?: Uint8Array) =>
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
-  const keys = yield* ApiKeys
-  if ((yield* keys.list).length > 0) return
-  const made = yield* keys.createFirst("first start")
+  const apiKeys = yield* ApiKeys
+  if ((yield* apiKeys.list).length > 0) return
+  const made = yield* apiKeys.createFirst("first start")
   yield* Console.log(
     Option.match(made, {
       onSome: ({ secret }) => `Made a super key. It is shown this once: ${secret}`,

@@ -1,10 +1,8 @@
 /** `latchkey devices`: the secrets with which devices sign in over MQTT. */
-
 import { type DeviceSecret, DeviceSecrets, instantOf } from "@latchkey/core"
 import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { deviceSecretsLayer } from "../auth/Secrets.ts"
-
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"

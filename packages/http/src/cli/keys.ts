@@ -1,10 +1,8 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
-
 import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { apiKeysLayer } from "../auth/Secrets.ts"
-
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
@@ -61,8 +59,8 @@ const create = (adapters: StoreAdapters) =>
     },
     Effect.fnUntraced(
       function* ({ org, name, expiresAt }) {
-        const keys = yield* ApiKeys
-        const { keyId, secret } = yield* keys.create(org, {
+        const apiKeys = yield* ApiKeys
+        const { keyId, secret } = yield* apiKeys.create(org, {
           ...(Option.isSome(name) && { name: name.value }),
           ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
         })
@@ -81,8 +79,8 @@ const list = (adapters: StoreAdapters) =>
     { org: org.pipe(Flag.withDescription("Show the keys of this organization alone"), Flag.optional) },
     Effect.fnUntraced(
       function* ({ org }) {
-        const keys = yield* ApiKeys
-        const shown = (yield* keys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
+        const apiKeys = yield* ApiKeys
+        const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
         yield* Console.log(table(HEADINGS, shown.map(row)))
       },
       Effect.provide(apiKeysLayer()),
@@ -96,8 +94,8 @@ const revoke = (adapters: StoreAdapters) =>
     { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as the list shows it")) },
     Effect.fnUntraced(
       function* ({ keyId }) {
-        const keys = yield* ApiKeys
-        const { orgId } = yield* keys.revoke(keyId)
+        const apiKeys = yield* ApiKeys
+        const { orgId } = yield* apiKeys.revoke(keyId)
         yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
       },
       Effect.provide(apiKeysLayer()),
