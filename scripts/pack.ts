@@ -26,7 +26,7 @@ function pack(folder: string): void {
   )
   const staged = join("dist", folder)
   mkdirSync(staged, { recursive: true })
-  for (const name of ["src", "dist", "README.md"]) {
+  for (const name of ["src", "dist", "docs", "README.md"]) {
     if (existsSync(join(folder, name))) cpSync(join(folder, name), join(staged, name), { recursive: true })
   }
   // What the source reads at run time, such as a page, lies beside the built modules too.
@@ -36,7 +36,7 @@ function pack(folder: string): void {
     ...manifest,
     ...(bin && { bin: mapValues(bin, (path) => built(path, ".js")) }),
     exports: mapValues(exports, (path) => ({ types: built(path, ".d.ts"), default: built(path, ".js") })),
-    files: ["dist", "src", "!**/.tsbuildinfo"]
+    files: ["dist", "src", "docs", "!**/.tsbuildinfo"]
   }
   writeFileSync(join(staged, "package.json"), `${JSON.stringify(published, null, 2)}\n`)
   execFileSync("npm", ["pack", "--silent", "--pack-destination", "dist", `./${staged}`], { stdio: "inherit" })

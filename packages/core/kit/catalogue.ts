@@ -1,17 +1,45 @@
 /** Everything that the kit runs suites against: the right adapters, and the broken ones. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { MemoryDeviceShadow, MemoryStreams } from "@latchkey/core/memory"
-import { storeSuite } from "@latchkey/core/testing"
+import { killSuite, storeSuite } from "@latchkey/core/testing"
 import { Effect } from "effect"
 import { groupedStore } from "./groupedStore.ts"
+import { flaws } from "./killed.ts"
 import { brokenShadows, shadowSuite } from "./shadows.ts"
 import { brokenStores } from "./stores.ts"
 
-interface Subject {
+export interface Subject {
   readonly port: string
   readonly name: string
   readonly isRight: boolean
   /** Registers the suite's tests for it. */
   readonly suite: () => void
+  /** Milliseconds that a test of it may take, where that is more than of others. */
+  readonly limit?: number
+}
+
+const temporaryFile = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "latchkey-kit-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  ),
+  (folder) => join(folder, "store.db")
+)
+
+const killed = (flaw?: string): Subject => {
+  const module = new URL(
+    flaw === undefined ? "./killed.ts" : `./killed.ts?flaw=${encodeURIComponent(flaw)}`,
+    import.meta.url
+  )
+  return {
+    port: "killed store",
+    name: flaw ?? "file",
+    isRight: flaw === undefined,
+    suite: () => killSuite("file", { module: module.href, place: temporaryFile, kills: [40] }),
+    limit: 60_000
+  }
 }
 
 const memoryPlace = Effect.sync(() => {
@@ -32,11 +60,13 @@ export const subjects: ReadonlyArray<Subject> = [
       )
   },
   { port: "device shadow", name: "memory", isRight: true, suite: () => shadowSuite(MemoryDeviceShadow) },
+  killed(),
   ...brokenStores.map(({ name, place }) => ({
     port: "store",
     name,
     isRight: false,
     suite: () => storeSuite(name, Effect.promise(place))
   })),
-  ...brokenShadows
+  ...brokenShadows,
+  ...flaws.map(killed)
 ]

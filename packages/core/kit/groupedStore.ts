@@ -155,7 +155,7 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
         else if (has("a lost answer is reported as a conflict"))
           exits = carryOut(group).map((exit) => (Exit.isFailure(exit) ? exit : Exit.fail(lost)))
         else {
-          if (has("a write whose answer is lost is sent again later")) setTimeout(() => carryOut(group), 1)
+          if (has("a write whose answer is lost is sent again later")) setTimeout(() => carryOut(group), 20)
           exits = group.map(() => Exit.fail(lost))
         }
       }

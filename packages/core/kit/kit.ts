@@ -6,7 +6,7 @@ import { fork } from "node:child_process"
 import { once } from "node:events"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
-import { subjects } from "./catalogue.ts"
+import { type Subject, subjects } from "./catalogue.ts"
 import { type Outcome, runSuite } from "./runner.ts"
 
 /** The least share of broken adapters that the suites must catch. */
@@ -22,6 +22,10 @@ const part = process.env["KIT_PART"]
 if (part === undefined) await lead()
 else await work(Number(part), Number(process.env["KIT_PARTS"]))
 
+function limitOf({ limit, isRight }: Subject): number {
+  return limit ?? (isRight ? PATIENCE : IMPATIENCE)
+}
+
 /** Runs every nth subject, and tells the leading process. */
 async function work(first: number, step: number): Promise<void> {
   // What a broken adapter makes Effect log is expected.
@@ -29,7 +33,7 @@ async function work(first: number, step: number): Promise<void> {
   for (let index = first; index < subjects.length; index += step) {
     const subject = subjects[index]
     if (subject === undefined) break
-    const outcome = await runSuite(subject.suite, subject.isRight ? PATIENCE : IMPATIENCE)
+    const outcome = await runSuite(subject.suite, limitOf(subject))
     process.send?.({ index, ...outcome } satisfies Report)
   }
   process.disconnect()
@@ -41,8 +45,8 @@ async function lead(): Promise<void> {
   const only = process.argv[2]
   const reports: Array<Report | undefined> = []
   if (only !== undefined) {
-    for (const [index, { name, suite, isRight }] of subjects.entries()) {
-      if (name.includes(only)) reports[index] = { index, ...(await runSuite(suite, isRight ? PATIENCE : IMPATIENCE)) }
+    for (const [index, subject] of subjects.entries()) {
+      if (subject.name.includes(only)) reports[index] = { index, ...(await runSuite(subject.suite, limitOf(subject))) }
     }
   } else {
     // Most of the time they wait for what hangs.

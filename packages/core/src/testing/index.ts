@@ -1,6 +1,7 @@
 export * from "./Arbitraries.ts"
 export * from "./deviceShadowSuite.ts"
 export * from "./eventStoreSuite.ts"
+export * from "./killSuite.ts"
 export * from "../memory/memory.ts"
 export type { PortCase, PortPlace, PortSuiteOptions } from "./portCase.ts"
 export * from "./presenceSuite.ts"

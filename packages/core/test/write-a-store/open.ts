@@ -1,0 +1,1 @@
+export { layer as open } from "./FileStore.ts"
