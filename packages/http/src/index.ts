@@ -28,4 +28,4 @@ export { type DeviceSecret, DeviceSecretNotFound, DeviceSecrets, DeviceSecretsCh
 export { pinKeyOf, PinSecret, PinSecretUnusable } from "./auth/PinSecret.ts"
 
 // A package for LATCHKEY_STORE.
-export type { LatchkeyStore } from "./cli/storePackage.ts"
+export type { LatchkeyStore } from "./LatchkeyStore.ts"

@@ -60,6 +60,12 @@ const EMPTY_LOCKS = 16
 const streamOf = (lock: string): string => `${PIN_ATTEMPTS}-lock-${lock}`
 const emptyLock = (lockId: number): string => `empty-${lockId % EMPTY_LOCKS}`
 
+/** The streams in which a PIN that was refused at a lock may be, whether the lock had PINs then or not. */
+export const pinStreamsOf = (lockId: number): ReadonlyArray<string> => [
+  streamOf(String(lockId)),
+  streamOf(emptyLock(lockId))
+]
+
 /** Where a refused PIN counts. Accounts and streams hold no address and no name that could be read without the key. */
 export const accountsOf = (
   key: PinKey,

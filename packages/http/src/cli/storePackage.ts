@@ -7,15 +7,8 @@ import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Cause, Effect, Layer } from "effect"
+import type { LatchkeyStore } from "../LatchkeyStore.ts"
 import { InvalidConfig } from "./Config.ts"
-
-/**
- * What the module exports as `latchkeyStore`: from the environment variables, a layer of the event store and the read
- * model. It creates what is not there, and fails with an error whose message says what to mend.
- */
-export type LatchkeyStore = (
-  environment: Readonly<Record<string, string | undefined>>
-) => Layer.Layer<EventStore | ReadModel, unknown> | Promise<Layer.Layer<EventStore | ReadModel, unknown>>
 
 export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
   Layer.unwrap(
