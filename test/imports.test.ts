@@ -22,7 +22,44 @@ const COUNTERPARTS: Record<string, ReadonlyArray<string>> = {
   "packages/adapters/aws-iot": ["packages/adapters/local-shadow"]
 }
 const MAIN = "packages/http/src/main.ts"
-const BROWSER_ENTRIES = ["packages/http/src/Api.ts", "packages/http/src/client.ts"]
+const STORE_PACKAGE = "packages/http/src/cli/storePackage.ts"
+const BROWSER_ENTRIES = ["packages/http/src/api/Api.ts", "packages/http/src/client.ts"]
+
+/** The folders and files of a package's source, each of which may import those below it, types too. */
+const ORDER: Record<string, ReadonlyArray<string>> = {
+  "packages/core": [
+    "index.ts",
+    "latchkey",
+    "testing",
+    "memory",
+    "why",
+    "guest",
+    "temp-key",
+    "locks",
+    "read-model",
+    "lock",
+    "device",
+    "access",
+    "streams",
+    "values"
+  ],
+  "packages/http": [
+    "latchkey.ts",
+    "main.ts",
+    "cli",
+    "index.ts",
+    "serve.ts",
+    "client.ts",
+    "operations",
+    "locks",
+    "temp-keys",
+    "guests",
+    "why",
+    "server",
+    "auth",
+    "api"
+  ]
+}
 
 interface Import {
   readonly file: string
@@ -47,8 +84,10 @@ const imports = files.flatMap(importsOf)
 const fromSource = (workspace: string) => imports.filter(({ file }) => file.startsWith(`${workspace}/src/`))
 
 describe("imports", () => {
-  it("are written out", () => {
-    expect(show(imports.filter(({ specifier }) => specifier === undefined))).toEqual([])
+  it("are written out, but for the store that its operator names", () => {
+    expect(show(imports.filter(({ specifier }) => specifier === undefined))).toEqual([
+      `${STORE_PACKAGE} imports a computed path`
+    ])
   })
 
   it("of core are effect alone; its testing entry also brings the test libraries", () => {
@@ -101,6 +140,33 @@ describe("imports", () => {
         )
       )
     ).toEqual([])
+  })
+
+  it.each(Object.entries(ORDER))("of the folders of %s go downwards", (workspace, order) => {
+    const placeOf = (path: string) => order.indexOf(path.slice(`${workspace}/src/`.length).split("/")[0] ?? "")
+    const own = fromSource(workspace)
+    expect([...new Set(own.map(({ file }) => file))].filter((file) => placeOf(file) === -1)).toEqual([])
+    expect(
+      show(own.filter(({ file, target }) => target?.startsWith(`${workspace}/src/`) && placeOf(target) < placeOf(file)))
+    ).toEqual([])
+  })
+
+  it("never lead back to where they began, types neither", () => {
+    const targets = new Map<string, Set<string>>()
+    for (const { file, target } of imports.filter(({ file }) => file.includes("/src/"))) {
+      const known = targets.get(file) ?? new Set()
+      targets.set(file, target === undefined ? known : known.add(target))
+    }
+    const cycles: Array<string> = []
+    const done = new Set<string>()
+    const visit = (file: string, path: ReadonlyArray<string>): void => {
+      if (path.includes(file)) return void cycles.push([...path.slice(path.indexOf(file)), file].join(" -> "))
+      if (done.has(file)) return
+      for (const target of targets.get(file) ?? []) visit(target, [...path, file])
+      done.add(file)
+    }
+    for (const file of targets.keys()) visit(file, [])
+    expect(cycles).toEqual([])
   })
 
   it.each(BROWSER_ENTRIES)("of %s can be followed by a browser", (entry) => {

@@ -28,11 +28,15 @@ export interface Outcome {
   readonly notes: ReadonlyArray<string>
 }
 
-/** One subject: a sample a round, and how long the machine took for the same fixed work before each of them. */
+/**
+ * One subject: a sample a round, and how long the machine took before each of them for the same fixed work, and for a
+ * write of 4 KB to the disk, in milliseconds.
+ */
 export interface Figure {
   readonly subject: string
   readonly samples: ReadonlyArray<Sample>
   readonly machine: ReadonlyArray<number>
+  readonly syncs: ReadonlyArray<number>
 }
 
 /** Something that must hold: `values` has one entry a round, and their median is judged. */

@@ -1,7 +1,13 @@
 /** The locks that load is put on, and what is asked of them, as bodies and as core's commands. */
 
-/** Temp keys that are valid now and for a long time, with no limit on uses. */
-const WINDOW = { validFrom: "2020-01-01T00:00:00Z", validUntil: "2099-01-01T00:00:00Z" }
+/** Valid now and for a long time; every temp key has instants of its own, as they have where people give them. */
+const windowOf = (lockId: number, n: number) => {
+  const own = (lockId * 101 + n) * 60_000
+  return {
+    validFrom: new Date(Date.UTC(2020, 0, 1) + own).toISOString(),
+    validUntil: new Date(Date.UTC(2090, 0, 1) + own).toISOString()
+  }
+}
 
 /** A UUID that says what it is of; `group` keeps locks, temp keys and owners apart. */
 export const uuidOf = (group: number, n: number, of = 0): string =>
@@ -13,10 +19,11 @@ export const ownerUuid = (n: number): string => uuidOf(3, n)
 
 export const newLock = (lockId: number) => ({ index: 1, uuid: lockUuid(lockId), ownerId: ownerUuid(0) })
 
+/** With no limit on uses. */
 export const newTempKey = (lockId: number, n = 0) => ({
   tempKeyUuid: tempKeyUuid(lockId, n),
   accessMode: "public" as const,
-  ...WINDOW
+  ...windowOf(lockId, n)
 })
 
 /** `1` to `count`. */

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util"
 import type { Benchmark } from "./benchmark.ts"
 import { cachedLocks } from "./benchmarks/cachedLocks.ts"
 import { devices } from "./benchmarks/devices.ts"
+import { flags } from "./benchmarks/flags.ts"
 import { hangingEndpoint } from "./benchmarks/hangingEndpoint.ts"
 import { hotLock } from "./benchmarks/hotLock.ts"
 import { httpCommands } from "./benchmarks/httpCommands.ts"
@@ -34,7 +35,8 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   devices,
   hangingEndpoint,
   noisyTenant,
-  spacetimedb
+  spacetimedb,
+  flags
 ]
 
 const {
@@ -67,7 +69,7 @@ try {
       .join("\n")
   )
   console.log(
-    `- ${pace.rounds === 1 ? "one round" : `${pace.rounds} rounds`} of ${pace.seconds} s in random order; medians; "rounds": how far they lie apart; "noise": how far the machine's own time for the same fixed work does\n`
+    `- ${pace.rounds === 1 ? "one round" : `${pace.rounds} rounds`} of ${pace.seconds} s in random order; medians; "rounds": how far they lie apart; "noise": how far the machine's own time for the same fixed work does; "fsync": what the disk took just before\n`
   )
   for (const { name, title, run } of chosen) {
     const own = join(folder, name)

@@ -7,6 +7,13 @@ import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 
+/** As `npm start` and the command's first line have them. Every process that is measured has the same, ours and others. */
+export const FLAGS: ReadonlyArray<string> = [
+  "--max-semi-space-size=32",
+  "--no-allocation-site-pretenuring",
+  "--no-parallel-scavenge"
+]
+
 interface StartOptions {
   readonly flags?: ReadonlyArray<string>
   readonly args?: ReadonlyArray<string>
@@ -22,7 +29,7 @@ class NodeProcess implements AsyncDisposable {
   readonly stdout: Readable
   readonly #name: string
 
-  constructor(module: URL, { flags = [], args = [], env = {}, quiet = false }: StartOptions) {
+  constructor(module: URL, { flags = FLAGS, args = [], env = {}, quiet = false }: StartOptions) {
     this.#name = basename(module.pathname)
     const child = spawn(process.execPath, [...flags, fileURLToPath(module), ...args], {
       env: { ...process.env, ...env },
@@ -103,9 +110,7 @@ export class Server implements AsyncDisposable {
   /** The real `latchkey serve`, which prints where it listens. */
   static async startLatchkey(options: StartOptions): Promise<Server> {
     const main = new URL("./main.ts", import.meta.resolve("@latchkey/http/client"))
-    // As `npm start` and the command's first line have it.
-    const flags = ["--max-semi-space-size=32", "--no-allocation-site-pretenuring", "--no-parallel-scavenge"]
-    const process = new NodeProcess(main, { flags, ...options, args: ["serve"] })
+    const process = new NodeProcess(main, { ...options, args: ["serve"] })
     const port = await process.beforeItEnds(
       () =>
         new Promise<number>((resolve) => {

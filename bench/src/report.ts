@@ -10,7 +10,7 @@ export const holds = ({ values, required }: Bound): boolean =>
 export const render = (title: string, { figures, bounds, notes }: Outcome, judge: boolean): string =>
   [
     `## ${title}`,
-    table(["", "per second", "p50 ms", "p99 ms", "rounds", "noise"], figures.map(figureRow)),
+    table(["", "per second", "p50 ms", "p99 ms", "rounds", "noise", "fsync ms"], figures.map(figureRow)),
     ...(bounds.length === 0
       ? []
       : [
@@ -22,7 +22,7 @@ export const render = (title: string, { figures, bounds, notes }: Outcome, judge
     ...notes
   ].join("\n\n")
 
-const figureRow = ({ subject, samples, machine }: Figure) => {
+const figureRow = ({ subject, samples, machine, syncs }: Figure) => {
   const of = (field: keyof Sample) => samples.map((sample) => sample[field])
   return [
     subject,
@@ -30,7 +30,8 @@ const figureRow = ({ subject, samples, machine }: Figure) => {
     number(median(of("p50"))),
     number(median(of("p99"))),
     distance(of("perSecond")),
-    distance(machine)
+    distance(machine),
+    number(median(syncs))
   ]
 }
 

@@ -1,6 +1,8 @@
 /** Rounds: each measures every subject once, in an order drawn anew, so that what drifts favours none of them. */
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
 import type { Figure, Run } from "./benchmark.ts"
-import { timeFixedWork } from "./machine.ts"
+import { timeFixedWork, timeSync } from "./machine.ts"
 import type { Sample } from "./statistics.ts"
 
 export interface Subject {
@@ -10,27 +12,60 @@ export interface Subject {
   readonly measure: (seconds: number) => Promise<Sample>
 }
 
-/** The figures of the subjects, in their order. */
+/** The figures of subjects that live as long as the run, in their order. */
 export const measure = async <const Subjects extends ReadonlyArray<Subject>>(
-  { rounds, seconds, warmUp }: Run,
+  { rounds, seconds, warmUp, folder }: Run,
   subjects: Subjects
-): Promise<{ readonly [I in keyof Subjects]: Figure }> => {
+): Promise<FiguresOf<Subjects>> => {
   const figures = subjects.map(({ name }) => ({
     subject: name,
     samples: [] as Array<Sample>,
-    machine: [] as Array<number>
+    machine: [] as Array<number>,
+    syncs: [] as Array<number>
   }))
   for (const subject of subjects) await subject.warmUp?.(warmUp)
   for (let round = 0; round < rounds; round++) {
     for (const index of shuffled(subjects.length)) {
       const machine = timeFixedWork()
+      const sync = timeSync(folder)
       const sample = await subjects[index]?.measure(seconds)
       if (sample !== undefined) figures[index]?.samples.push(sample)
       figures[index]?.machine.push(machine)
+      figures[index]?.syncs.push(sync)
     }
   }
-  return figures as { readonly [I in keyof Subjects]: Figure }
+  return figures as FiguresOf<Subjects>
 }
+
+/**
+ * The figures of subjects that `open` starts anew for every round, in a folder of the round's own: of four equal servers
+ * one was faster than another by a third for as long as they lived.
+ */
+export const measureFresh = async <const Subjects extends ReadonlyArray<Subject>>(
+  run: Run,
+  open: (round: Run, started: AsyncDisposableStack) => Promise<Subjects>
+): Promise<FiguresOf<Subjects>> => {
+  const rounds: Array<ReadonlyArray<Figure>> = []
+  for (let round = 1; round <= run.rounds; round++) {
+    await using started = new AsyncDisposableStack()
+    const folder = join(run.folder, `round-${round}`)
+    mkdirSync(folder)
+    const own = { ...run, folder, rounds: 1 }
+    rounds.push(await measure(own, await open(own, started)))
+  }
+  const together = (rounds[0] ?? []).map(({ subject }, index): Figure => {
+    const of = rounds.flatMap((figures) => figures[index] ?? [])
+    return {
+      subject,
+      samples: of.flatMap(({ samples }) => samples),
+      machine: of.flatMap(({ machine }) => machine),
+      syncs: of.flatMap(({ syncs }) => syncs)
+    }
+  })
+  return together as FiguresOf<Subjects>
+}
+
+type FiguresOf<Subjects> = { readonly [I in keyof Subjects]: Figure }
 
 const shuffled = (length: number): ReadonlyArray<number> => {
   const order = Array.from({ length }, (_, index) => index)

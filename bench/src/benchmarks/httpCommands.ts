@@ -7,43 +7,52 @@ import { filesIn, fillServer, startLatchkey } from "../latchkeyServer.ts"
 import { deal, post, startGenerator, underLoad } from "../load.ts"
 import { lockIds, ownerUuid, tempKeyUuid } from "../locks.ts"
 import { Server } from "../processes.ts"
-import { measure, type Subject } from "../rounds.ts"
+import { measureFresh, type Subject } from "../rounds.ts"
 
 export const httpCommands: Benchmark = {
   name: "http-commands",
   title: "Durable commands over HTTP: 50 connections, 1,000 locks",
   run: async (run) => {
     const count = run.smoke ? 100 : 1000
-    const data = join(run.folder, "latchkey")
-    await using generator = await startGenerator()
-    await using latchkey = await startLatchkey(data)
-    await using floor = await Server.start(new URL("../children/commandFloor.ts", import.meta.url), {
-      args: [join(run.folder, "floor.db")]
-    })
-    await using ceiling = await Server.start(new URL("../children/ceiling.ts", import.meta.url))
-    await using emmett = await startEmmett()
-    await using logOnly = await startEmmett(["--no-read-model"])
-    let events = await fillServer(generator, latchkey, count, 1)
-    for (const { server } of [emmett, logOnly]) if (server !== undefined) await fillServer(generator, server, count, 1)
-
-    const subjects = (name: string, server: Server, onAnswered?: (answered: number) => void) =>
-      COMMANDS.map(
-        ({ command, cycles }): Subject =>
-          underLoad(`${name}: ${command}`, generator, server, cycles(count), ({ answered }) => onAnswered?.(answered))
+    const answered: Array<{ readonly folder: string; events: number }> = []
+    let missing: string | undefined
+    const figures = await measureFresh(run, async ({ folder }, started) => {
+      const generator = started.use(await startGenerator())
+      const own = { folder: join(folder, "latchkey"), events: 0 }
+      answered.push(own)
+      const latchkey = started.use(await startLatchkey(own.folder))
+      const floor = started.use(
+        await Server.start(new URL("../children/commandFloor.ts", import.meta.url), {
+          args: [join(folder, "floor.db")]
+        })
       )
-    const figures = await measure(run, [
-      ...subjects("latchkey", latchkey, (answered) => void (events += answered)),
-      ...subjects("floor", floor),
-      ...(emmett.server === undefined ? [] : subjects("emmett", emmett.server)),
-      ...(logOnly.server === undefined ? [] : subjects("emmett without a read model", logOnly.server)),
-      underLoad("load generator alone", generator, ceiling, COMMANDS[0].cycles(count))
-    ])
+      const ceiling = started.use(await Server.start(new URL("../children/ceiling.ts", import.meta.url)))
+      const emmett = started.use(await startEmmett())
+      const logOnly = started.use(await startEmmett(["--no-read-model"]))
+      missing = emmett.missing
+      own.events += await fillServer(generator, latchkey, count, 1)
+      for (const { server } of [emmett, logOnly])
+        if (server !== undefined) await fillServer(generator, server, count, 1)
+
+      const subjects = (name: string, server: Server, onAnswered?: (answered: number) => void) =>
+        COMMANDS.map(
+          ({ command, cycles }): Subject =>
+            underLoad(`${name}: ${command}`, generator, server, cycles(count), ({ answered }) => onAnswered?.(answered))
+        )
+      return [
+        ...subjects("latchkey", latchkey, (answered) => void (own.events += answered)),
+        ...subjects("floor", floor),
+        ...(emmett.server === undefined ? [] : subjects("emmett", emmett.server)),
+        ...(logOnly.server === undefined ? [] : subjects("emmett without a read model", logOnly.server)),
+        underLoad("load generator alone", generator, ceiling, COMMANDS[0].cycles(count))
+      ]
+    })
     return {
       figures,
       bounds: COMMANDS.flatMap(({ command }) => boundsOf(command, figures)),
       notes: [
-        checkLog(data, events),
-        ...(emmett.missing === undefined ? [] : [`Not measured beside emmett: ${emmett.missing}`])
+        ...answered.map(({ folder, events }) => checkLog(folder, events)).slice(-1),
+        ...(missing === undefined ? [] : [`Not measured beside emmett: ${missing}`])
       ]
     }
   }
@@ -89,7 +98,7 @@ const checkLog = (folder: string, events: number): string => {
   const rows = single(files.log, "SELECT count(*) AS n FROM events")
   if (rows !== events) throw new Error(`${events} commands were answered, but the log holds ${rows} events.`)
   const behind = rows - single(files.readModel, "SELECT position AS n FROM checkpoint")
-  return `All ${events} answered commands are in the log; right after the last, the read model was ${behind} events behind.`
+  return `All ${events} answered commands are in the log; when the server had stopped, the read model was ${behind} events behind.`
 }
 
 const single = (file: string, sql: string): number => {

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import type { Benchmark, Bound, Figure, Run } from "../benchmark.ts"
 import { QUESTIONS, type TenantsJob } from "../children/tenants.ts"
-import { timeFixedWork } from "../machine.ts"
+import { timeFixedWork, timeSync } from "../machine.ts"
 import { Child } from "../processes.ts"
 import type { Sample } from "../statistics.ts"
 
@@ -32,8 +32,8 @@ export const tenants: Benchmark = {
     const turns = figure("a turn of the loop while a history of 100,000 events is explained")
     for (const question of QUESTIONS) await ask({ op: "ask", question, count })
     for (let round = 0; round < rounds; round++) {
-      for (const [question, figures] of pairs) add(figures, await ask({ op: "ask", question, count }))
-      add([turns], await ask({ op: "stall" }))
+      for (const [question, figures] of pairs) add(run.folder, figures, await ask({ op: "ask", question, count }))
+      add(run.folder, [turns], await ask({ op: "stall" }))
     }
     return {
       figures: [...Array.from(pairs.values()).flat(), turns],
@@ -62,16 +62,23 @@ const open = async (child: Child<TenantsJob, unknown>, { folder, smoke }: Run, t
 const figure = (what: string, where?: string) => ({
   subject: where === undefined ? what : `${what}: ${where}`,
   samples: [] as Array<Sample>,
-  machine: [] as Array<number>
+  machine: [] as Array<number>,
+  syncs: [] as Array<number>
 })
 
-const add = (figures: ReadonlyArray<ReturnType<typeof figure>>, samples: ReadonlyArray<Sample>): void => {
+const add = (
+  folder: string,
+  figures: ReadonlyArray<ReturnType<typeof figure>>,
+  samples: ReadonlyArray<Sample>
+): void => {
   const machine = timeFixedWork()
+  const sync = timeSync(folder)
   figures.forEach((figure, index) => {
     const sample = samples[index]
     if (sample === undefined) return
     figure.samples.push(sample)
     figure.machine.push(machine)
+    figure.syncs.push(sync)
   })
 }
 

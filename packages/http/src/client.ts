@@ -2,10 +2,10 @@
 import { Effect, identity } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { Api } from "./Api.ts"
+import { Api } from "./api/Api.ts"
 
-export { Api } from "./Api.ts"
-export type { Detail, Problem } from "./Problem.ts"
+export { Api } from "./api/Api.ts"
+export type { Detail, Problem } from "./api/Problem.ts"
 
 /** How the client signs in: an organization's API key, a user's token, or both. */
 export interface Credentials {

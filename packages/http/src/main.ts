@@ -8,6 +8,8 @@ import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { DeviceSecrets } from "./auth/DeviceSecrets.ts"
+import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
   InvalidConfig,
@@ -16,8 +18,7 @@ import {
   type ServerConfig,
   type SpacetimeConfig,
   type StoreConfig
-} from "./Config.ts"
-import { backup } from "./cli/backup.ts"
+} from "./cli/Config.ts"
 import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { explain } from "./cli/explain.ts"
@@ -26,15 +27,17 @@ import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
+import { storePackage } from "./cli/storePackage.ts"
 import type { StoreAdapters } from "./cli/withStore.ts"
-import { DeviceSecrets } from "./DeviceSecrets.ts"
 
 const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: boolean) =>
   spacetimedb !== undefined
     ? spacetimeStore(spacetimedb)
-    : store === "memory"
-      ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
-      : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+    : typeof store === "object"
+      ? storePackage(store.package)
+      : store === "memory"
+        ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+        : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
 const storeAdapters: StoreAdapters = {
   open: openStore,

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { BUDGETS, UNLIMITED } from "@latchkey/core"
 import { ConfigProvider, Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { serverConfig } from "../src/Config.ts"
+import { serverConfig } from "../src/cli/Config.ts"
 import { apiKey, OWNER, user } from "./harness/callers.ts"
 import { newLockId, newUuid } from "./harness/locks.ts"
 import { configured, type Environment, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
@@ -18,7 +18,7 @@ const longEnough = "thirty-two-bytes-are-just-enough"
 /** A bad value of every variable that is checked before the start, with others where it is bad only beside them. */
 const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Environment]> = [
   ["PORT", "http"],
-  ["LATCHKEY_STORE", "paper"],
+  ["LATCHKEY_STORE", "Paper"],
   ["LATCHKEY_SHADOW", "tall"],
   ["LATCHKEY_SHADOW_PORT", "on"],
   ["LATCHKEY_SHADOW_KEYS", "secret-without-an-id"],

@@ -2,7 +2,7 @@
 import { type linkSync, readdirSync } from "node:fs"
 import { Context, Effect, Layer } from "effect"
 import { afterEach, describe, expect, it, vi } from "vitest"
-import { PinSecret } from "../src/PinSecret.ts"
+import { PinSecret } from "../src/auth/PinSecret.ts"
 import { feedIn } from "./harness/dataFolder.ts"
 import { configured, startServer, temporaryFolder } from "./harness/process.ts"
 

@@ -1,9 +1,8 @@
 /** `Idempotency-Key`: a retried POST is answered as the first try was, and happens once. */
 import { createHash } from "node:crypto"
-import type { IncomingMessage } from "node:http"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
-import { receiptOf } from "../src/Idempotency.ts"
+import { receiptOf } from "../src/server/Idempotency.ts"
 import * as callers from "./harness/callers.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import {
@@ -303,7 +302,7 @@ it("what is nested deeper than any request is told apart by its bytes: to write 
     )
   const receipt = (payload: unknown, body: string) =>
     receiptOf({
-      request: { method: "POST", url: "/x", headers: { "idempotency-key": "once" } } as unknown as IncomingMessage,
+      request: { method: "POST", url: "/x", headers: { "idempotency-key": "once" } },
       route: { path: "/x" },
       params: {},
       principal: { _tag: "Guest" },

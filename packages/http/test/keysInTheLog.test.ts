@@ -5,8 +5,8 @@ import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
 import { Clock, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { connectAsync } from "mqtt"
-import { ApiKeys } from "../src/ApiKeys.ts"
-import { DeviceSecrets } from "../src/DeviceSecrets.ts"
+import { ApiKeys } from "../src/auth/ApiKeys.ts"
+import { DeviceSecrets } from "../src/auth/DeviceSecrets.ts"
 import { controlledStore, over } from "./harness/controlledStore.ts"
 
 const acme = { _tag: "Organization", orgId: "acme" }

@@ -8,7 +8,7 @@ import { callsOf } from "./harness/request.ts"
 const ROUNDS = 5
 
 it.each([{ readModel: "down" }, { store: "down" }] as const)("with %j, lines come once a minute", async (faults) => {
-  await using server = await startInProcess()
+  await using server = await startInProcess({ timeStandsStill: true })
   const lock = await createLock(server.url)
   await lock.post("SetOwner", { userId: "ann" })
   const { tempKeyUuid } = (await lock.post("create-temp-key", tempKey({ validUntil: "2026-01-02T00:00:00Z" }))).body
@@ -28,9 +28,12 @@ it.each([{ readModel: "down" }, { store: "down" }] as const)("with %j, lines com
     await asGuest("POST", `${lock.path}/open-with-pin`, { body: { pin: "12345678" } })
   }
   Object.assign(server.faults, faults)
-  await round()
-  const lines = server.log.length
-  expect(lines).toBeGreaterThan(0)
-  for (let n = 0; n < ROUNDS; n++) await round()
-  expect(server.log.slice(lines)).toEqual([])
+  for (let n = 0; n < ROUNDS; n++) {
+    await round()
+    // What goes on in the background fails, and tries again.
+    await server.pass(5_000)
+  }
+  const lines = server.log.map((line) => /message=.*/.exec(line)?.[0])
+  expect(lines.length).toBeGreaterThan(0)
+  expect(lines).toEqual([...new Set(lines)])
 })

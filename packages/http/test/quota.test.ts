@@ -2,7 +2,7 @@
 import { BUDGETS, UNLIMITED } from "@latchkey/core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { makeQuota } from "../src/Quota.ts"
+import { makeQuota } from "../src/server/Quota.ts"
 import {
   type Credentials,
   HOLDER,

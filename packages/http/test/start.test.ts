@@ -5,14 +5,14 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { ConfigProvider, Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { declaredVariables, serverConfig } from "../src/Config.ts"
+import { declaredVariables, serverConfig } from "../src/cli/Config.ts"
 import { exposedFiles } from "../src/cli/exposedFiles.ts"
 import { unknownVariables } from "../src/cli/unknownVariables.ts"
 import { latchkey, succeed } from "./harness/command.ts"
 import { configured, type Environment, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
 
 describe("a variable", () => {
-  const source = readFileSync(new URL("../src/Config.ts", import.meta.url), "utf8")
+  const source = readFileSync(new URL("../src/cli/Config.ts", import.meta.url), "utf8")
   const written = [...source.matchAll(/\bvariable\(\s*"(\w+)"/g)].map(([, name = ""]) => name)
   const known = declaredVariables().map(({ name }) => name)
 

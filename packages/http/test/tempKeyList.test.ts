@@ -1,7 +1,7 @@
 /** Lists of temp keys, long ones too, say how the keys are now. */
 import { evolve, initial, type Lock, nextChangeAt, statusAt, type TempKeyNow, tempKeysOf } from "@latchkey/core"
 import { expect, it } from "vitest"
-import { tempKeyList } from "../src/TempKeyList.ts"
+import { tempKeyList } from "../src/locks/TempKeyList.ts"
 
 const uuid = "0b0e8400-e29b-41d4-a716-446655440000"
 const about = { lockId: 7, lockUuid: uuid, timestamp: "2026-08-31T08:00:00.000Z" }

@@ -31,6 +31,10 @@ export type DeviceCommand = typeof DeviceCommand.Type
 
 export type DeviceCommandType = DeviceCommand["_tag"]
 
+/** How a command ended: `expired` is one that the device saw too late to run it. */
+export const CommandOutcome = Schema.Literals(["done", "failed", "expired"])
+export type CommandOutcome = typeof CommandOutcome.Type
+
 /** How long a device may still open after it was asked to, in milliseconds. */
 export const OPEN_EXPIRES_AFTER = 10_000
 /** How long a device may still write a key after it was asked to, in milliseconds. */

@@ -3,8 +3,7 @@
  * Semantics are those of the AWS IoT Device Shadow service.
  */
 import { Context, type Effect, Schema, type Stream } from "effect"
-import type { CommandOutcome } from "../lock/SentCommand.ts"
-import type { DeviceCommand } from "./DeviceCommand.ts"
+import type { CommandOutcome, DeviceCommand } from "./DeviceCommand.ts"
 
 /** The shadow did certainly not take the command, and will not: it is gone, refused it, or has no room for it. */
 export class ShadowRejected extends Schema.TaggedError<ShadowRejected>()("ShadowRejected", {

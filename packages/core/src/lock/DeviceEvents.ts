@@ -3,8 +3,7 @@ import { type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
 import type { StoredEvent } from "../streams/OldEventStore.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { type CommandRow, commandTable } from "./LockCommands.ts"
-import type { LockEvent } from "./LockEvent.ts"
-import type { AnsweredCommand, SentCommand } from "./SentCommand.ts"
+import type { AnsweredCommand, ReportedOutcome, SentCommand } from "./SentCommand.ts"
 
 /** The device command that comes with an event, by the event's type. */
 const carriedOut: ReadonlyMap<string, DeviceCommandType> = new Map(
@@ -25,10 +24,7 @@ export const sentWith = ({ type, data, commandId, acceptedAt }: StoredEvent): Se
   return lifetime === undefined ? sent : { ...sent, expiresAt: requestedAt + lifetime }
 }
 
-/** What an event says of an answered command; `uuid` is the device that answered. */
-type Outcome = Omit<Extract<LockEvent, { readonly _tag: "CommandOutcomeReported" }>, "_tag" | "lockId" | "timestamp">
-
-export const outcomeOf = (answered: AnsweredCommand): Outcome => {
+export const outcomeOf = (answered: AnsweredCommand): ReportedOutcome => {
   const { commandId, type, thing, outcome, requestedAt, acceptedAt, expiresAt, reportedAt, detail } = answered
   return {
     uuid: thing,
@@ -43,7 +39,7 @@ export const outcomeOf = (answered: AnsweredCommand): Outcome => {
   }
 }
 
-export const answeredIn = (said: Outcome): AnsweredCommand => {
+export const answeredIn = (said: ReportedOutcome): AnsweredCommand => {
   const { uuid, commandId, commandType, outcome, requestedAt, acceptedAt, expiresAt, reportedAt, detail } = said
   return {
     commandId,

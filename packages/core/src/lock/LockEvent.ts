@@ -7,7 +7,7 @@ import type { StoredEvent } from "../streams/OldEventStore.ts"
 import { Schedule } from "../values/Schedule.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { Key, LockId } from "./Lock.ts"
-import { CommandOutcome, SentCommand } from "./SentCommand.ts"
+import { ReportedOutcome } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 
 const aboutLock = { lockId: LockId, uuid: Schema.String, timestamp: Schema.String }
@@ -57,15 +57,7 @@ const published = {
   /** What a device said of a command, and when that was requested, accepted by the shadow and done. `uuid` is the device's. */
   CommandOutcomeReported: {
     ...aboutLock,
-    commandId: Schema.String,
-    commandType: SentCommand.fields.type,
-    outcome: CommandOutcome,
-    requestedAt: Schema.String,
-    acceptedAt: Schema.String,
-    /** By the device's own clock. */
-    reportedAt: Schema.String,
-    expiresAt: text,
-    detail: text
+    ...ReportedOutcome.fields
   }
 }
 

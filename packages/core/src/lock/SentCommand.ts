@@ -3,7 +3,7 @@
  * three facts, each with its time. Pure.
  */
 import { Schema, Struct } from "effect"
-import { DeviceCommand } from "../device/DeviceCommand.ts"
+import { CommandOutcome, DeviceCommand } from "../device/DeviceCommand.ts"
 
 /** A command that the shadow accepted. Instants are epoch milliseconds. */
 export const SentCommand = Schema.Struct({
@@ -18,10 +18,6 @@ export const SentCommand = Schema.Struct({
   expiresAt: Schema.optionalKey(Schema.Int)
 })
 export type SentCommand = typeof SentCommand.Type
-
-/** How a command ended: `expired` is one that the device saw too late to run it. */
-export const CommandOutcome = Schema.Literals(["done", "failed", "expired"])
-export type CommandOutcome = typeof CommandOutcome.Type
 
 /** A command whose device has answered. */
 export const AnsweredCommand = Schema.Struct({
@@ -46,3 +42,18 @@ export const withPending = (pending: ReadonlyArray<SentCommand>, sent: SentComma
   const dropped = new Set(late.slice(0, -MOST_LATE))
   return [...pending.filter((command) => !dropped.has(command)), sent].slice(-MOST_PENDING)
 }
+
+/** What an event says of an answered command. Stored: add optional fields, never rename or remove one. */
+export const ReportedOutcome = Schema.Struct({
+  commandId: Schema.String,
+  commandType: SentCommand.fields.type,
+  outcome: CommandOutcome,
+  requestedAt: Schema.String,
+  acceptedAt: Schema.String,
+  /** By the device's own clock. */
+  reportedAt: Schema.String,
+  expiresAt: Schema.optionalKey(Schema.String),
+  detail: Schema.optionalKey(Schema.String)
+})
+/** `uuid` is the device that answered. */
+export type ReportedOutcome = typeof ReportedOutcome.Type & { readonly uuid: string }

@@ -3,12 +3,12 @@
  * they meet: slots are taken, limits are reached, and windows end at the very millisecond of a command.
  */
 import { Arbitrary, Result, Schema, SchemaAST, Struct } from "effect"
+import { CommandOutcome } from "../device/DeviceCommand.ts"
 import { streamOfLock } from "../lock/Lock.ts"
 import { decide, evolve, initial } from "../lock/LockAggregate.ts"
 import { CommandBody, type LockCommand, LockRequest } from "../lock/LockCommand.ts"
 import { commandTable, type LockCommandType, requests } from "../lock/LockCommands.ts"
 import { type LockEvent, toStored } from "../lock/LockEvent.ts"
-import { CommandOutcome } from "../lock/SentCommand.ts"
 import type { TempKey } from "../lock/TempKey.ts"
 import type { StoredEvent } from "../streams/OldEventStore.ts"
 import type { Principal } from "../values/Principal.ts"

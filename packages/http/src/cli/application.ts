@@ -11,12 +11,13 @@ import {
 import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
-import { ApiKeys } from "../ApiKeys.ts"
-import { Authenticator } from "../Authentication.ts"
-import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "../Config.ts"
-import { Jwt } from "../Jwt.ts"
-import { PinSecret } from "../PinSecret.ts"
-import { listen, urlOf } from "../Server.ts"
+import { ApiKeys } from "../auth/ApiKeys.ts"
+import { Authenticator } from "../auth/Authentication.ts"
+import { Jwt } from "../auth/Jwt.ts"
+import { PinSecret } from "../auth/PinSecret.ts"
+import { listen } from "../serve.ts"
+import { urlOf } from "../server/Server.ts"
+import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
 import { exposedFiles } from "./exposedFiles.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
@@ -66,10 +67,24 @@ const authentication = (config: ServerConfig) =>
 
 /** In the folder of the data, unless it is given, or nothing is kept there: then nobody knows what it was before. */
 const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) => {
-  if (store === "sqlite" && data !== ":memory:") return PinSecret.layerBesideLog(data, restored, pinKey)
+  if (store === "sqlite" && data !== ":memory:") return besideLog(data, restored, pinKey)
   if (pinKey !== undefined) return PinSecret.layerOf(pinKey)
-  return store === "spacetimedb" ? PinSecret.layerBesideLog(data, restored) : PinSecret.layerPassing
+  return store === "memory" || data === ":memory:" ? PinSecret.layerPassing : besideLog(data, restored)
 }
+
+const besideLog = (folder: string, restored: boolean, given?: Uint8Array) =>
+  Layer.catch(
+    PinSecret.layerBesideLog(folder, restored, given),
+    ({ source, message }): Layer.Layer<PinSecret, InvalidConfig> =>
+      Layer.unwrap(
+        Effect.fail(
+          new InvalidConfig({
+            variable: source === "folder" ? "LATCHKEY_DATA" : "LATCHKEY_PIN_KEY",
+            expected: message
+          })
+        )
+      )
+  )
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
@@ -83,6 +98,8 @@ const firstKey = Effect.gen(function* () {
     })
   )
 }).pipe(Effect.uninterruptible)
+
+const nameOf = (store: ServerConfig["store"]): string => (typeof store === "string" ? store : store.package)
 
 /** Listens before all else: a start that fails has made no key that nobody then looks for. */
 const announce = Effect.fnUntraced(function* (config: ServerConfig) {
@@ -106,6 +123,6 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
   const exposed = exposedFiles(config.data)
   if (exposed !== undefined) yield* Effect.logWarning(exposed)
   yield* Console.log(
-    `Latchkey listens on ${url} (store: ${config.store}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
+    `Latchkey listens on ${url} (store: ${nameOf(config.store)}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
   )
 })

@@ -1,7 +1,7 @@
 /** `latchkey backup`: a copy of the data folder as of one instant, while a server may use it. */
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { InvalidConfig } from "../Config.ts"
+import { InvalidConfig } from "./Config.ts"
 import { keptConfig } from "./withStore.ts"
 
 /** Copies a data folder; answers how many events the copy holds. */

@@ -2,7 +2,7 @@
 import { instantOf } from "@latchkey/core"
 import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
-import { type DeviceSecret, DeviceSecrets } from "../DeviceSecrets.ts"
+import { type DeviceSecret, DeviceSecrets } from "../auth/DeviceSecrets.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"

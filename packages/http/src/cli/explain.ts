@@ -2,7 +2,7 @@
 import { type Explanation, explainFromLog, type Fact, instantOf, LockId, type Principal } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { Asked } from "../why/WhyApi.ts"
+import { Asked } from "../api/WhyApi.ts"
 import { requestOf } from "../why/WhyHandlers.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withLog } from "./withStore.ts"

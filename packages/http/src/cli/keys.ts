@@ -2,7 +2,7 @@
 import { instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { type ApiKey, ApiKeys } from "../ApiKeys.ts"
+import { type ApiKey, ApiKeys } from "../auth/ApiKeys.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"

@@ -1,8 +1,8 @@
 /** `latchkey serve`: the API over the configured adapters, until a signal ends it. */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { declaredVariables } from "../Config.ts"
 import type { Adapters } from "./application.ts"
+import { declaredVariables } from "./Config.ts"
 import { table } from "./table.ts"
 
 export const serve = (adapters: Adapters) =>

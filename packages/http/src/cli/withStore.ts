@@ -1,7 +1,7 @@
 /** The store for the commands that work on the data: the server's own, which may be in use by it at the same time. */
 import type { EventStore, ReadModel } from "@latchkey/core"
 import { Effect, type Layer } from "effect"
-import { InvalidConfig, type StoreConfig, storeConfig } from "../Config.ts"
+import { InvalidConfig, type StoreConfig, storeConfig } from "./Config.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log and the read model are; `main.ts` knows which adapters there are. */

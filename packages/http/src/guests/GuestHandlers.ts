@@ -1,12 +1,12 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
 import { type Opened, type OpenedDoor, type Principal, SharedDoors, TempKeyLinks } from "@latchkey/core"
 import { Clock, Effect, Option } from "effect"
-import type { Answer } from "../Answer.ts"
-import type { Api } from "../Api.ts"
-import { Authenticator, bearerOf } from "../Authentication.ts"
-import { boundTo } from "../Idempotency.ts"
-import { type ApiError, problemOf } from "../Problem.ts"
-import type { Call, Handlers } from "../Routes.ts"
+import type { Api } from "../api/Api.ts"
+import { Authenticator, bearerOf } from "../auth/Authentication.ts"
+import type { Answer } from "../server/Answer.ts"
+import { type ApiError, problemOf, withRetryAfter } from "../server/Errors.ts"
+import { boundTo } from "../server/Idempotency.ts"
+import type { Call, Handlers } from "../server/Routes.ts"
 import { makePages, type PageProblem } from "./GuestPage.ts"
 import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
 import { prefersPage } from "./prefersPage.ts"
@@ -213,11 +213,6 @@ const seeOther = (location: string): Answer => ({
   body: "",
   headers: { location }
 })
-
-const withRetryAfter = (answer: Answer, error: ApiError): Answer =>
-  "retryAfter" in error
-    ? { ...answer, headers: { ...answer.headers, "retry-after": String(error.retryAfter) } }
-    : answer
 
 const withCookie = (answer: Answer, cookie: string): Answer => ({
   ...answer,

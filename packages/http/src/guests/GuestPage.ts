@@ -1,10 +1,12 @@
 /** The pages that guests see: of a key, of its opening, and of what went wrong. They work without scripts. */
 import type { GuestDoor, GuestKey } from "@latchkey/core"
-import type { Answer } from "../Answer.ts"
+import type { Answer } from "../server/Answer.ts"
+import type { Manner } from "../server/Routes.ts"
 import { favicon, script, style } from "./assets.ts"
 import { pathOfKey } from "./GuestSession.ts"
 import { type Html, html } from "./Html.ts"
 import { icons } from "./icons.ts"
+import { prefersPage } from "./prefersPage.ts"
 import { en } from "./texts/en.ts"
 
 const texts = en
@@ -30,6 +32,17 @@ export interface Confirmation {
   readonly at: number
   /** Whether the key may still open. */
   readonly again: boolean
+}
+
+/** Browsers are shown pages of what went wrong, and may send forms. */
+export const guestManner = (signInUrl: string | undefined): Manner => {
+  const pages = makePages(signInUrl)
+  return {
+    takesForms: true,
+    headers: { vary: "Accept" },
+    problem: ({ code }, { method, headers, params }) =>
+      method !== "POST" || prefersPage(headers) ? pages.problem(code, params["uuid"]) : undefined
+  }
 }
 
 /** The pages of one installation; `signInUrl` is where guests sign in, if there is such a place. */

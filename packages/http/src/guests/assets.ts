@@ -1,7 +1,7 @@
 /** The style, script and icon of the guest pages. Their addresses change with their content, so that browsers may keep them. */
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
-import { type StaticFile, staticFile } from "../StaticFile.ts"
+import { type StaticFile, staticFile } from "../server/StaticFile.ts"
 
 const TYPES = {
   "guest.css": "text/css; charset=utf-8",

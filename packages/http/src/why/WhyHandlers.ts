@@ -10,9 +10,9 @@ import {
   type Subject
 } from "@latchkey/core"
 import { Effect } from "effect"
-import type { Api } from "../Api.ts"
-import type { Handlers } from "../Routes.ts"
-import type { Asked } from "./WhyApi.ts"
+import type { Api } from "../api/Api.ts"
+import type { Asked } from "../api/WhyApi.ts"
+import type { Handlers } from "../server/Routes.ts"
 
 /** Most uses of each kind that a simulation lists. */
 const MOST_LISTED = 1_000

@@ -15,9 +15,11 @@ export interface Outcome {
 export const latchkey = async (
   environment: Environment,
   args: ReadonlyArray<string>,
-  stdin: string | Buffer = ""
+  stdin: string | Buffer = "",
+  cwd?: string
 ): Promise<Outcome> => {
   const child = spawn(MAIN, args, {
+    cwd,
     env: { ...inherited(`${dirname(process.execPath)}:${process.env["PATH"]}`), ...NO_DEVICES, ...environment }
   })
   child.stdin.on("error", () => {}) // A command that refuses need not read what it is given.

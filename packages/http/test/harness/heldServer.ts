@@ -10,7 +10,7 @@ import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import type { ServerConfig } from "../../src/Config.ts"
+import type { ServerConfig } from "../../src/cli/Config.ts"
 import { run } from "../../src/cli/run.ts"
 import { serve } from "../../src/cli/serve.ts"
 

@@ -15,12 +15,12 @@ import {
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { ApiKeys } from "../../src/ApiKeys.ts"
-import { Authenticator } from "../../src/Authentication.ts"
-import type { TrustedProxies } from "../../src/CallerAddress.ts"
-import { Jwt, type JwtOptions } from "../../src/Jwt.ts"
-import { PinSecret } from "../../src/PinSecret.ts"
-import { listen, type ServerOptions } from "../../src/Server.ts"
+import { ApiKeys } from "../../src/auth/ApiKeys.ts"
+import { Authenticator } from "../../src/auth/Authentication.ts"
+import { Jwt, type JwtOptions } from "../../src/auth/Jwt.ts"
+import { PinSecret } from "../../src/auth/PinSecret.ts"
+import { listen, type ServerOptions } from "../../src/serve.ts"
+import type { TrustedProxies } from "../../src/server/CallerAddress.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
 
 /** `down`: the port fails as when its database is gone; `defect`: it breaks as no adapter should. */

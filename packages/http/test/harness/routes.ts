@@ -5,8 +5,8 @@
 import { commandTable, type LockCommandType, type LockEventType } from "@latchkey/core"
 import { Arbitrary, Effect, type Schema, SchemaAST } from "effect"
 import { HttpApi } from "effect/http-api"
-import { Api } from "../../src/Api.ts"
-import { type CommandRoute, commandRoutes } from "../../src/locks/commands.ts"
+import { Api } from "../../src/api/Api.ts"
+import { type CommandRoute, commandRoutes } from "../../src/api/commands.ts"
 import { OWNER, token } from "./callers.ts"
 import { FURNITURE, type FurnishedLock, newUuid, shared, tempKey } from "./locks.ts"
 

@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { createServer, get, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "vitest"
-import { callerAddress, networksOf, noProxies, parseProxies } from "../../src/CallerAddress.ts"
+import { callerAddress, networksOf, noProxies, parseProxies } from "../../src/server/CallerAddress.ts"
 
 const from = (remoteAddress: string, forwarded?: string) =>
   ({ socket: { remoteAddress }, headers: { "x-forwarded-for": forwarded } }) as unknown as IncomingMessage

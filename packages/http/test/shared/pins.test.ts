@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:
 import { join } from "node:path"
 import { Effect } from "effect"
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
-import { parseProxies } from "../../src/CallerAddress.ts"
+import { parseProxies } from "../../src/server/CallerAddress.ts"
 import { apiKey, type Credentials, nobody, organization, otherOrganization, owner } from "../harness/callers.ts"
 import { expectAsPublished, publishedStatuses } from "../harness/contract.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"

@@ -1,0 +1,94 @@
+/** What guests meet: pages and forms for browsers, JSON for apps. No sign-in is asked for beforehand: a key's link is one. */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { problem } from "./Problem.ts"
+
+const link = { uuid: Schema.String }
+
+const page = <const Status extends number>(status: Status) =>
+  Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/html" }), HttpApiSchema.status(status))
+
+const seeOther = HttpApiSchema.Empty(303)
+
+const positive = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,14}$/, { expected: "a positive integer" })).pipe(
+  Schema.decodeTo(Schema.NumberFromString)
+)
+
+/** Of a page that was shown before: the same one again opens nothing again. */
+const Ticket = Schema.String.check(
+  Schema.isPattern(/^[\w-]{22}(\.[\w-]{43})?$/, { expected: "the ticket of a key's page" })
+)
+const opening = Schema.Struct({ ticket: Schema.optionalKey(Ticket) })
+/** A JSON Web Token, as long as a cookie may be. */
+const signingIn = Schema.Struct({
+  token: Schema.String.check(
+    Schema.isPattern(/^[\w-]+\.[\w-]+\.[\w-]+$/, { expected: "a JSON Web Token" }),
+    Schema.isMaxLength(3_800)
+  )
+})
+
+const errors = [problem(400), problem(401), problem(404), problem(500), problem(503)] as const
+
+/**
+ * A browser that has lost the page which answered a form, as phones do with those in the background, asks for the form's
+ * own address: it is shown the key again, and nothing happens.
+ */
+const backToKey = { success: seeOther, error: [problem(400), problem(500)] } as const
+
+const formErrors = [...errors, problem(413), problem(415)] as const
+
+export const guests = HttpApiGroup.make("guests").add(
+  HttpApiEndpoint.get("page", "/temp-keys/:uuid", { params: link, success: page(200), error: errors }),
+  HttpApiEndpoint.post("open", "/temp-keys/:uuid/open", {
+    params: link,
+    headers: { "idempotency-key": Schema.optionalKey(Schema.String) },
+    payload: [opening.pipe(HttpApiSchema.asFormUrlEncoded()), opening],
+    success: [
+      seeOther,
+      Schema.Struct({
+        success: Schema.Literal(true),
+        /** Whether the lock is disconnected: then it opens only if it comes back within seconds. */
+        offline: Schema.Boolean,
+        usedCount: Schema.Int
+      })
+    ],
+    error: [...formErrors, problem(403), problem(422), problem(429), problem(502)]
+  }),
+  HttpApiEndpoint.post("open-door", "/temp-keys/:uuid/doors/:doorId/open", {
+    params: { ...link, doorId: positive },
+    headers: { "idempotency-key": Schema.optionalKey(Schema.String) },
+    payload: [opening.pipe(HttpApiSchema.asFormUrlEncoded()), opening],
+    success: [
+      seeOther,
+      Schema.Struct({
+        success: Schema.Literal(true),
+        /** Whether the lock is disconnected: then it opens only if it comes back within seconds. */
+        offline: Schema.Boolean
+      })
+    ],
+    error: [...formErrors, problem(403), problem(422), problem(429), problem(502)]
+  }),
+  HttpApiEndpoint.get("confirmation", "/temp-keys/:uuid/confirmation", {
+    params: link,
+    query: {
+      door: Schema.optionalKey(positive),
+      offline: Schema.optionalKey(Schema.String),
+      /** The use that is confirmed: its version on the stream of its lock. */
+      opened: Schema.optionalKey(positive)
+    },
+    success: page(200),
+    error: errors
+  }),
+  HttpApiEndpoint.get("back-from-open", "/temp-keys/:uuid/open", { params: link, ...backToKey }),
+  HttpApiEndpoint.get("back-from-door", "/temp-keys/:uuid/doors/:doorId/open", {
+    params: { ...link, doorId: Schema.String },
+    ...backToKey
+  }),
+  HttpApiEndpoint.get("back-from-sign-in", "/temp-keys/:uuid/sign-in", { params: link, ...backToKey }),
+  HttpApiEndpoint.post("sign-in", "/temp-keys/:uuid/sign-in", {
+    params: link,
+    payload: [signingIn.pipe(HttpApiSchema.asFormUrlEncoded()), signingIn],
+    success: seeOther,
+    error: formErrors
+  })
+)

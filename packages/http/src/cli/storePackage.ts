@@ -1,0 +1,104 @@
+/**
+ * `LATCHKEY_STORE=<package>`: a store that somebody else wrote, without a fork. The module is found from the folder in
+ * which the command runs, and exports `latchkeyStore`.
+ */
+import { registerHooks } from "node:module"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { EventStore, ReadModel } from "@latchkey/core"
+import { Cause, Effect, Layer } from "effect"
+import { InvalidConfig } from "./Config.ts"
+
+/**
+ * What the module exports as `latchkeyStore`: from the environment variables, a layer of the event store and the read
+ * model. It creates what is not there, and fails with an error whose message says what to mend.
+ */
+export type LatchkeyStore = (
+  environment: Readonly<Record<string, string | undefined>>
+) => Layer.Layer<EventStore | ReadModel, unknown> | Promise<Layer.Layer<EventStore | ReadModel, unknown>>
+
+export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { latchkeyStore } = yield* attempt(
+        () => load(name),
+        (error) => (isMissing(error, name) ? notInstalled(name) : `${name} cannot be loaded (${messageOf(error)})`)
+      )
+      if (!isStoreFunction(latchkeyStore)) {
+        return yield* wrong(`${name} is no store: it exports no function latchkeyStore`)
+      }
+      const layer: unknown = yield* attempt(
+        async () => latchkeyStore(process.env),
+        (error) => failed(name, error)
+      )
+      if (!isStoreLayer(layer)) return yield* wrong(`latchkeyStore of ${name} did not return a Layer of Effect`)
+      return checked(name, layer)
+    })
+  )
+
+/** Whatever it breaks with is one line; and a store without a read model is none. */
+const checked = (name: string, layer: Layer.Layer<EventStore | ReadModel, unknown>) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const services = yield* Layer.build(layer).pipe(
+        Effect.catchCause((cause) =>
+          Cause.hasInterruptsOnly(cause) ? Effect.interrupt : wrong(failed(name, Cause.squash(cause)))
+        )
+      )
+      for (const [service, { key }] of Object.entries({ EventStore, ReadModel })) {
+        if (!services.mapUnsafe.has(key)) return yield* wrong(`the Layer of ${name} has no ${service}`)
+      }
+      return services
+    })
+  )
+
+const attempt = <A>(load: () => Promise<A>, describe: (error: unknown) => string) =>
+  Effect.tryPromise({
+    try: load,
+    catch: (error) => new InvalidConfig({ variable: VARIABLE, expected: describe(error) })
+  })
+
+const wrong = (expected: string) => Effect.fail(new InvalidConfig({ variable: VARIABLE, expected }))
+
+const VARIABLE = "LATCHKEY_STORE"
+
+const failed = (name: string, error: unknown): string => `${name} cannot open its store (${messageOf(error)})`
+
+const notInstalled = (name: string): string =>
+  name.startsWith(".") || name.startsWith("/")
+    ? `there is no module ${name}`
+    : `${name} is not installed here: npm install ${name}, or choose sqlite, memory or spacetimedb`
+
+/** As if a module in the working directory imported it; failing that, as this one does. */
+const load = async (name: string): Promise<Record<string, unknown>> => {
+  const here = pathToFileURL(join(process.cwd(), "latchkey")).href
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) => {
+      if (specifier !== name) return next(specifier, context)
+      try {
+        return next(specifier, { ...context, parentURL: here })
+      } catch (error) {
+        if (!isMissing(error, name)) throw error
+        return next(specifier, context)
+      }
+    }
+  })
+  try {
+    return await import(name)
+  } finally {
+    hooks.deregister()
+  }
+}
+
+/** Not when what is missing is something that the package itself imports. */
+const isMissing = (error: unknown, name: string): boolean =>
+  error instanceof Error &&
+  "code" in error &&
+  error.code === "ERR_MODULE_NOT_FOUND" &&
+  (error.message.includes(`'${name}'`) || error.message.includes(`${join(process.cwd(), name)}'`))
+
+const isStoreFunction = (value: unknown): value is LatchkeyStore => typeof value === "function"
+const isStoreLayer = (value: unknown): value is Layer.Layer<EventStore | ReadModel, unknown> => Layer.isLayer(value)
+
+const messageOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error)

@@ -1,0 +1,73 @@
+/**
+ * What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used; and the files of the
+ * guest pages. No sign-in needed.
+ */
+import { DeviceShadow, EventStore } from "@latchkey/core"
+import { Clock, Effect, Semaphore } from "effect"
+import { OpenApi } from "effect/http-api"
+import { Api } from "../api/Api.ts"
+import { favicon, script, style } from "../guests/assets.ts"
+import { type Answer, json } from "../server/Answer.ts"
+import type { Operation } from "../server/Dispatcher.ts"
+import { staticFile } from "../server/StaticFile.ts"
+import { docsPage } from "./Docs.ts"
+import { metricsText } from "./Metrics.ts"
+
+/** The operational endpoints by path. */
+export const makeOperations = Effect.gen(function* () {
+  const store = yield* EventStore
+  const openApi = staticFile("application/json", JSON.stringify(OpenApi.fromApi(Api)), REVALIDATED)
+  const page = yield* Effect.cached(docsPage)
+  const shadows = yield* DeviceShadow
+  const ready = Effect.andThen(store.head, yield* canWrite(store, shadows))
+
+  const operations: { readonly [path: string]: Operation } = {
+    /** The process runs. */
+    "/health": () => Effect.succeed(json(200, { status: "ok" })),
+    /** The process can serve: its store answers and takes what it is given, and so do the shadows where they are its own. */
+    "/ready": () =>
+      Effect.match(ready, {
+        onSuccess: () => json(200, { status: "ready" }),
+        onFailure: ({ _tag }) => json(503, { status: "unavailable", reason: REASONS[_tag] })
+      }),
+    "/metrics": () =>
+      Effect.map(metricsText, (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })),
+    "/openapi.json": (headers) => Effect.sync(() => openApi(headers)),
+    ...Object.fromEntries(
+      [style, script, favicon].map(({ path, answer }): [string, Operation] => [
+        path,
+        (headers) => Effect.sync(() => answer(headers))
+      ])
+    ),
+    "/docs": (headers) => Effect.map(page, (answer) => answer(headers))
+  }
+  return operations
+})
+
+/** Characters that are written to prove that there is room: as many pages as a command needs. */
+const PROOF = 16_384
+/** Milliseconds that a proof holds: however many ask, so often is something written. */
+const PROVEN_FOR = 250
+
+const REASONS = {
+  StoreUnavailable: "The event store does not answer.",
+  ShadowUnavailable: "The device shadows do not answer."
+}
+
+/** Writes what nobody misses: the snapshot of a stream that does not exist, and what the shadows think of. */
+const canWrite = Effect.fnUntraced(function* (store: EventStore["Service"], shadows: DeviceShadow["Service"]) {
+  const one = yield* Semaphore.make(1)
+  let writes = yield* Clock.currentTimeMillis
+  let provenAt = Number.NEGATIVE_INFINITY
+  return Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    if (Math.abs(now - provenAt) < PROVEN_FOR) return
+    // A page whose content does not change would not be written.
+    writes += 1
+    yield* store.saveSnapshot("ready", { version: 0, state: String(writes % 10).repeat(PROOF) })
+    if (shadows.ready !== undefined) yield* shadows.ready
+    provenAt = now
+  }).pipe(one.withPermits(1))
+})
+
+const REVALIDATED = { "cache-control": "no-cache" }

@@ -1,0 +1,60 @@
+/** The whole API, put together: the declaration, what its endpoints do, and how they are reached. */
+import { Effect } from "effect"
+import { Api } from "./api/Api.ts"
+import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
+import { guestManner } from "./guests/GuestPage.ts"
+import { makeHandlers } from "./locks/Handlers.ts"
+import { recordRequests } from "./operations/Metrics.ts"
+import { makeOperations } from "./operations/Operations.ts"
+import { makeDispatcher } from "./server/Dispatcher.ts"
+import { makeQuota } from "./server/Quota.ts"
+import { compile, type Handlers } from "./server/Routes.ts"
+import { listenOn, type SocketOptions, urlOf } from "./server/Server.ts"
+import { makeSharedHandlers } from "./temp-keys/SharedHandlers.ts"
+import { makeWhyHandlers } from "./why/WhyHandlers.ts"
+
+/** What the API says of itself, and where it sends people. */
+export interface ApiOptions {
+  /** Where guests are sent to sign in, if there is such a place. */
+  readonly signInUrl?: string | undefined
+  /** Whether every request is a span. */
+  readonly traced?: boolean
+  /** Whether the page of the API's description is served at `/docs`; it is, unless this says no. */
+  readonly docs?: boolean
+}
+
+export interface ServerOptions extends ApiOptions, SocketOptions {
+  /** How the API is reached from outside, without a slash at the end; unless given, as it listens. */
+  readonly publicUrl?: string | undefined
+}
+
+/** Serves the API while its scope is open, and answers the bound address once it listens. */
+export const listen = Effect.fnUntraced(function* ({ publicUrl, ...options }: ServerOptions) {
+  let listensOn = ""
+  const dispatcher = yield* apiDispatcher(options, () => publicUrl ?? listensOn)
+  const bound = yield* listenOn(dispatcher, options, recordRequests)
+  listensOn = urlOf(bound)
+  return bound
+})
+
+/** @param publicUrl links to temp keys begin with it */
+const apiDispatcher = Effect.fnUntraced(function* (
+  { signInUrl, docs = true, traced = false }: ApiOptions,
+  publicUrl: () => string
+) {
+  const quota = yield* makeQuota
+  const operations = yield* makeOperations
+  const { "/docs": _, ...withoutDocs } = operations
+  const handlers: Handlers<typeof Api> = {
+    ...(yield* makeHandlers(quota)),
+    ...(yield* makeSharedHandlers(publicUrl)),
+    guests: yield* makeGuestHandlers(signInUrl),
+    why: yield* makeWhyHandlers
+  }
+  return yield* makeDispatcher({
+    router: compile(Api, handlers, { guests: guestManner(signInUrl) }),
+    operations: docs ? operations : withoutDocs,
+    quota,
+    traced
+  })
+})

@@ -1,0 +1,129 @@
+/** Which status and words each error of a handler has on the wire. */
+import type {
+  AskError,
+  AttemptNotFound,
+  BulkNotFound,
+  ExecuteError,
+  OpenError,
+  SharedError,
+  UserNotFound
+} from "@latchkey/core"
+import { Data } from "effect"
+import { type ErrorStatus, makeProblem, type Problem } from "../api/Problem.ts"
+import type { SignInError } from "../auth/Authentication.ts"
+import { type Answer, withHeaders } from "./Answer.ts"
+import type { TooManyRequests } from "./Quota.ts"
+
+/** What a handler may fail with. */
+export type ApiError =
+  | ExecuteError
+  | AskError
+  | OpenError
+  | SharedError
+  | BulkNotFound
+  | UserNotFound
+  | AttemptNotFound
+  | TooManyRequests
+
+const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
+  AccessDenied: [403, "Access denied"],
+  LockNotFound: [404, "Lock not found"],
+  KeyExists: [400, "Key already on the lock"],
+  SlotTaken: [400, "Slot taken"],
+  KeyNotNamed: [400, "No key named"],
+  KeyNotFound: [404, "Key not found"],
+  UuidUnchanged: [409, "Uuid unchanged"],
+  ResidentExists: [400, "Resident already there"],
+  ResidentNotFound: [400, "Resident not there"],
+  ResidentNotNamed: [400, "No single resident named"],
+  TempKeyNotFound: [404, "Temp key not found"],
+  TempKeyExists: [400, "Temp key uuid already used"],
+  LockFull: [400, "Lock full"],
+  TooManyOpenings: [429, "Too many openings"],
+  EmptyWindow: [400, "Empty validity window"],
+  EmptyWhitelist: [400, "Empty whitelist"],
+  TempKeyNotValid: [400, "Temp key not valid"],
+  NotOnWhitelist: [400, "Not on the whitelist"],
+  LinkNotFound: [404, "Temp key not found"],
+  SignInNeeded: [401, "Sign-in needed"],
+  SharedCredentialNotFound: [404, "Temp key not found"],
+  NoSuchLock: [404, "Lock not found"],
+  EmptySharedWindow: [400, "Empty validity window"],
+  DoorNotFound: [404, "Door not found"],
+  DoorNotNamed: [404, "Door not named"],
+  DoorNeedsPin: [403, "PIN needed"],
+  DoorWithdrawn: [403, "Door withdrawn"],
+  PinRefused: [401, "Invalid PIN"],
+  PinLockedOut: [429, "Too many attempts"],
+  TooManyRequests: [429, "Too many requests"],
+  AttemptNotFound: [404, "Attempt not found"],
+  BulkNotFound: [404, "Request not found"],
+  UserNotFound: [404, "User not found"],
+  ReceiptReused: [422, "Idempotency key reused"],
+  DeviceUnreachable: [502, "Failed to update device shadow"],
+  LockBusy: [503, "Lock busy"],
+  ClockBehind: [503, "Clock behind"],
+  CommandExists: [409, "Command already carried out"],
+  StoreUnavailable: [503, "Store unavailable"]
+}
+
+/** An error of the core on the wire. */
+export const problemOf = (error: ApiError): Problem => {
+  const [code, kind] = kinds[error._tag]
+  switch (error._tag) {
+    case "StoreUnavailable":
+      // Its message is for the operator, and names files and hosts.
+      return makeProblem(
+        code,
+        kind,
+        "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice."
+      )
+    case "DeviceUnreachable":
+      // The message is published as it is.
+      return {
+        ...makeProblem(code, kind, error.message),
+        advice: error.inDoubt
+          ? "The shadow does not say whether it took the command. If it did, the command will be recorded. Try again with the same Idempotency-Key to learn it."
+          : "Nothing was recorded; try again when the device is back."
+      }
+    default: {
+      const details = "field" in error ? [{ field: error.field, message: error.message }] : undefined
+      return makeProblem(code, kind, error.message, details)
+    }
+  }
+}
+
+/** The request was refused before its handler. */
+export class Refused extends Data.TaggedError("Refused")<{ readonly problem: Problem }> {}
+
+/** Why a request has no success. */
+export type Failure = ApiError | Refused | SignInError
+
+/** What went wrong, in words for the caller: of a defect (`undefined`) nothing is told. */
+export const problemOfFailure = (failure: Failure | undefined, unauthorized: string): Problem => {
+  if (failure === undefined) return internal
+  switch (failure._tag) {
+    case "Refused":
+      return failure.problem
+    case "Unauthenticated":
+    case "TokenRefused":
+      return makeProblem(401, unauthorized, failure.message)
+    case "KeysUnavailable":
+      return makeProblem(503, "Sign-in unavailable", "Tokens cannot be checked right now. Try again in a moment.")
+    default:
+      return problemOf(failure)
+  }
+}
+
+/** Something in the program is broken. */
+export const internal = makeProblem(
+  500,
+  "Internal error",
+  "Something went wrong on our side. It has been logged; try again."
+)
+
+/** When to ask again, where that is known. */
+export const withRetryAfter = (answer: Answer, failure: Failure | undefined): Answer =>
+  failure !== undefined && "retryAfter" in failure
+    ? withHeaders(answer, { "retry-after": String(failure.retryAfter) })
+    : answer

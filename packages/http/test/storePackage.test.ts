@@ -1,0 +1,100 @@
+/** `LATCHKEY_STORE=<package>`: a store that somebody else wrote is one for every command, or is refused in one line. */
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, describe, expect, it } from "vitest"
+import { superKey } from "./harness/callers.ts"
+import { latchkey, succeed } from "./harness/command.ts"
+import { createLock } from "./harness/locks.ts"
+import { configured, startServer, temporaryFolder } from "./harness/process.ts"
+import { callsOf } from "./harness/request.ts"
+
+const kept = fileURLToPath(new URL("stores/kept.ts", import.meta.url))
+const folder = temporaryFolder()
+afterAll(() => folder[Symbol.dispose]())
+
+/** A package that is installed in the folder, with this source. */
+const install = (name: string, source: string): void => {
+  const at = join(folder.path, "node_modules", name)
+  mkdirSync(at, { recursive: true })
+  writeFileSync(join(at, "package.json"), JSON.stringify({ name, type: "module", exports: { import: "./index.js" } }))
+  writeFileSync(join(at, "index.js"), source)
+}
+
+const effect = new URL(import.meta.resolve("effect")).href
+
+it("serves, and works for the other commands, over its store", async () => {
+  install("@acme/store", `export { latchkeyStore } from ${JSON.stringify(kept)}`)
+  const data = join(folder.path, "data")
+  const environment = {
+    ...configured(data),
+    LATCHKEY_STORE: "@acme/store",
+    ACME_FOLDER: join(folder.path, "acme"),
+    LATCHKEY_ACME_FLAVOUR: "mild"
+  }
+  const run = (...args: ReadonlyArray<string>) => succeed(environment, args, "", folder.path)
+  const made = await latchkey(environment, ["keys", "create", "--org", "acme", "--name", "kiosk"], "", folder.path)
+  expect(made.stderr).toMatch(/^Made key [^\n]*\n$/)
+  expect(await run("keys", "list")).toContain("kiosk")
+  {
+    await using server = await startServer({ ...environment, LATCHKEY_STORE: kept })
+    const lock = await createLock(server.url)
+    const { status } = await callsOf(server.url, superKey)("GET", `${lock.path}/details`)
+    expect(status).toBe(200)
+    expect(server.output()).toContain(`store: ${kept}`)
+  }
+  expect(await run("projections", "rebuild")).toContain("2")
+  expect(await run("events", "export")).toContain("LockCreated")
+  expect(readdirSync(environment.ACME_FOLDER)).toContain("latchkey.db")
+  const { stderr } = await latchkey(environment, ["backup", join(folder.path, "copy")], "", folder.path)
+  expect(stderr).toMatch(/^latchkey: LATCHKEY_STORE: this command copies a data folder.*\n$/)
+}, 60_000)
+
+describe("is refused in one line", () => {
+  const refused: ReadonlyArray<readonly [why: string, store: string, source: string | undefined, said: RegExp]> = [
+    ["it is not installed", "acme-none", undefined, /acme-none is not installed here: npm install acme-none/],
+    ["its path leads nowhere", "./none.js", undefined, /there is no module \.\/none\.js/],
+    [
+      "it cannot be loaded",
+      "acme-broken",
+      `throw new Error("out of\\nink")`,
+      /acme-broken cannot be loaded \(out of ink\)/
+    ],
+    [
+      "something that it needs is not there",
+      "acme-needy",
+      `import "acme-pen"`,
+      /acme-needy cannot be loaded \(Cannot find package 'acme-pen'/
+    ],
+    ["it exports something else", "acme-other", `export const store = 1`, /exports no function latchkeyStore/],
+    ["what it exports is no function", "acme-object", `export const latchkeyStore = {}`, /exports no function/],
+    [
+      "it throws",
+      "acme-throws",
+      `export const latchkeyStore = () => { throw new Error("set ACME_URL") }`,
+      /acme-throws cannot open its store \(set ACME_URL\)/
+    ],
+    ["it returns nothing", "acme-nothing", `export const latchkeyStore = () => {}`, /did not return a Layer/],
+    [
+      "its layer fails",
+      "acme-fails",
+      `import { Effect, Layer } from ${JSON.stringify(effect)}
+export const latchkeyStore = async () => Layer.effectDiscard(Effect.fail({ message: "no paper" }))`,
+      /acme-fails cannot open its store \(no paper\)/
+    ],
+    [
+      "its layer has no store in it",
+      "acme-empty",
+      `import { Layer } from ${JSON.stringify(effect)}
+export const latchkeyStore = () => Layer.empty`,
+      /the Layer of acme-empty has no EventStore/
+    ]
+  ]
+  it.concurrent.each(refused)("when %s", async (_, store, source, said) => {
+    if (source !== undefined) install(store, source)
+    const environment = { ...configured(folder.path), LATCHKEY_STORE: store }
+    const { code, stdout, stderr } = await latchkey(environment, ["keys", "list"], "", folder.path)
+    expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^latchkey: LATCHKEY_STORE: [^\n]*\n$/)])
+    expect(stderr).toMatch(said)
+  })
+})
