@@ -216,7 +216,7 @@ const ownCommands = {
     request: {
       credentialUuid: Schema.String,
       doorId: Schema.Int,
-      by: Schema.Literals(["temp key", "PIN"]),
+      via: Schema.Literals(["link", "PIN"]),
       /** Whose right it is that lets the guest in. */
       grantedBy: Principal
     },

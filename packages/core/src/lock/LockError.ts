@@ -47,7 +47,7 @@ export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed"
 
 export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", about) {
   override get message() {
-    return `Lock ${this.lockId} holds no such key. GET /locks/${this.lockId}/details lists its keys.`
+    return `Lock ${this.lockId} holds no such key. Look up its keys and name one of them.`
   }
 }
 
@@ -72,7 +72,7 @@ export class ResidentExists extends Schema.TaggedError<ResidentExists>()("Reside
 
 export class ResidentNotFound extends Schema.TaggedError<ResidentNotFound>()("ResidentNotFound", about) {
   override get message() {
-    return `Lock ${this.lockId} has no such resident. GET /locks/${this.lockId}/residents lists them; name one by userId.`
+    return `Lock ${this.lockId} has no such resident. Look up its residents and name one by userId.`
   }
 }
 
@@ -90,7 +90,7 @@ export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("Re
 
 export class TempKeyNotFound extends Schema.TaggedError<TempKeyNotFound>()("TempKeyNotFound", aboutTempKey) {
   override get message() {
-    return `Lock ${this.lockId} has no such temp key. GET /locks/${this.lockId}/temp-keys lists them.`
+    return `Lock ${this.lockId} has no such temp key. Look up its temp keys and name one of them.`
   }
 }
 

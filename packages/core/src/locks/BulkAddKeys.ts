@@ -59,7 +59,7 @@ export class BulkNotFound extends Schema.TaggedError<BulkNotFound>()("BulkNotFou
 export const isInstanceId = (id: string): boolean =>
   /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)
 
-/** A request of the size of one HTTP body; the command id, a UUID of version 7, names it. */
+/** A request for at most `BOUNDS.bulkKeys` keys; the command id, a UUID of version 7, names it. */
 export type BulkCommand = CommandContext & Pick<Extract<LockRequest, { readonly _tag: "BulkAddKeys" }>, "keys">
 
 export type StartError = AskError | ReceiptReused | CommandExists

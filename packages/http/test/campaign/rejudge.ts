@@ -9,6 +9,7 @@ import {
   type Lock,
   type LockCommand,
   type LockEvent,
+  openedVia,
   type Principal,
   permit,
   permitCreate,
@@ -118,8 +119,8 @@ const commandOf = (
         return { ...context, _tag: "OpenLock", ...said }
       }
       const granter = grantedBy(credentialUuid)
-      const by = reason?.startsWith("PIN") ? "PIN" : "temp key"
-      return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, by, grantedBy: granter }
+      const via = openedVia(event) === "PIN" ? "PIN" : "link"
+      return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, via, grantedBy: granter }
     }
     case "CommandOutcomeReported":
       return { ...context, _tag: "RecordOutcome", answered: answeredIn(event) }
