@@ -134,7 +134,10 @@ const fill = ({ folder, tenants, locks, uses, long }: Extract<TenantsJob, { op: 
 
 const runtimeOver = (folder: string) =>
   ManagedRuntime.make(
-    Layer.provideMerge(Latchkey.layer(), Layer.merge(Sqlite.layer({ folder }), MemoryDeviceShadow.layer))
+    Layer.provideMerge(
+      Layer.provideMerge(Latchkey.workers, Latchkey.layer()),
+      Layer.merge(Sqlite.layer({ folder }), MemoryDeviceShadow.layer)
+    )
   )
 
 const organization: Principal = { _tag: "Organization", orgId: orgOf(1) }

@@ -1,7 +1,7 @@
 /** A world in memory: one store, read model and device shadow, and any number of processes over them. */
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
-import { layer } from "../src/latchkey/Latchkey.ts"
+import { layer, workers } from "../src/latchkey/Latchkey.ts"
 import type { CommandContext } from "../src/lock/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/locks/Locks.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
@@ -33,7 +33,8 @@ export const makeWorld = Effect.gen(function* () {
     services: () => Layer.build(Layer.fresh(Locks.layer())),
 
     /** Everything of Latchkey in a process of its own, over the same ports unless others are given. */
-    latchkey: (over: typeof ports = ports) => Effect.provide(Layer.build(Layer.fresh(layer())), over),
+    latchkey: (over: typeof ports = ports) =>
+      Effect.provide(Layer.build(Layer.fresh(Layer.provideMerge(workers, layer()))), over),
 
     /** What happened to the lock, by name. */
     log: Effect.map(store.read(`lock-${lockId}`, 0, 10_000), (events) => events.map(({ type }) => type))

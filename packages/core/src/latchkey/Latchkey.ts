@@ -25,6 +25,7 @@ import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import { Projector } from "../read-model/Projector.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
 import type { EventStore } from "../streams/OldEventStore.ts"
+import { Workers } from "../streams/Workers.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
 import { PinGuard } from "../temp-key/PinGuard.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
@@ -34,7 +35,7 @@ import type { Explanation } from "../why/Explanation.ts"
 import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTempKey } from "../why/Explanations.ts"
 import type { Simulation } from "../why/Simulate.ts"
 
-/** Commands, questions, bulk requests, projection, recovery and device reports. */
+/** Everything that can be asked. Nothing of it runs in the background: that is for `workers`, here or elsewhere. */
 export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
@@ -42,8 +43,17 @@ export const layer = (options?: LocksOptions) =>
     Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(LockQueries.layer),
-    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer))
+    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer)),
+    Layer.provideMerge(Workers.layer)
   )
+
+/**
+ * What goes on by itself beside `layer`: it fills the read model, takes in what devices report, settles what writers left
+ * behind, and goes on with requests for many keys.
+ */
+export const workers: Layer.Layer<never, never, Workers> = Layer.effectDiscard(
+  Effect.flatMap(Workers, ({ run }) => run)
+)
 
 /** The command, or question, is none: `message` says which field is wrong, and how. */
 export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
@@ -107,6 +117,7 @@ export interface Latchkey<Style extends ErrorStyle> extends AsyncDisposable {
  *
  * @param options.store the layer of the event store and the read model, e.g. `Sqlite.layer({ folder })`
  * @param options.shadow the layer of the device shadow, e.g. `LocalShadow.layer({ folder })`
+ * @param options.workers `false` where nothing may run in the background: another process must then do that
  * @param options.errors `throw` (unless given): answers reject with typed errors; `return`: they are `Outcome`s
  */
 export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
@@ -114,9 +125,15 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
     readonly store: Layer.Layer<EventStore | ReadModel, StoreError>
     readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly errors?: Style
+    readonly workers?: boolean
   }
 ): Promise<Latchkey<Style>> => {
-  const runtime = ManagedRuntime.make(Layer.provideMerge(layer(options), Layer.merge(options.store, options.shadow)))
+  const runtime = ManagedRuntime.make(
+    (options.workers === false ? Layer.empty : workers).pipe(
+      Layer.provideMerge(layer(options)),
+      Layer.provideMerge(Layer.merge(options.store, options.shadow))
+    )
+  )
   const services = await runtime.context()
   const { execute } = await runtime.runPromise(Locks)
   const queries = await runtime.runPromise(LockQueries)

@@ -20,6 +20,7 @@ import {
 } from "../streams/OldEventStore.ts"
 import { earlierTry, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
 import { feedReader } from "../streams/StreamFollower.ts"
+import { CurrentBackground, inBackground } from "../streams/Workers.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
@@ -88,7 +89,7 @@ export class BulkAddKeys extends Context.Service<
     ) => Effect.Effect<BulkProgress, AskError | BulkNotFound>
   }
 >()("@latchkey/core/BulkAddKeys") {
-  /** Also goes on with what other processes leave unfinished: those that were there before, and those beside it. */
+  /** In the background it also goes on with what other processes leave unfinished: those that were there before, and those beside it. */
   static readonly layer = Layer.effect(
     BulkAddKeys,
     Effect.gen(function* () {
@@ -96,6 +97,7 @@ export class BulkAddKeys extends Context.Service<
       const locks = yield* Locks
       const queries = yield* LockQueries
       const scope = yield* Effect.scope
+      const background = yield* CurrentBackground
 
       const load = Effect.fnUntraced(function* (streamId: string) {
         const events: Array<StoredEvent> = []
@@ -198,7 +200,8 @@ export class BulkAddKeys extends Context.Service<
       /** What was just asked for is tried, whatever time its id has: only `progress` sets one going that is too old. */
       const runInBackground = (streamId: string, isTried = true) =>
         Effect.suspend(() => {
-          if (underWay.has(streamId)) return Effect.void
+          // Where nothing runs in the background, whoever does that elsewhere takes it on.
+          if (!background.isRunning() || underWay.has(streamId)) return Effect.void
           underWay.add(streamId)
           const untilStored = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
             effect.pipe(
@@ -229,7 +232,6 @@ export class BulkAddKeys extends Context.Service<
       })
 
       const readOn = feedReader(store, PREFIX, yield* store.head)
-      yield* resume()
 
       const requested: Array<string> = []
       const take = ({ type, streamId }: StoredEvent) => {
@@ -239,9 +241,9 @@ export class BulkAddKeys extends Context.Service<
       const standBy = Effect.andThen(readOn(take), () =>
         Effect.forEach(requested.splice(0), (streamId) => runInBackground(streamId), { discard: true })
       )
-      yield* Effect.repeat(standBy, Schedule.spaced(LEASE)).pipe(
+      yield* Effect.andThen(resume(), Effect.repeat(standBy, Schedule.spaced(LEASE))).pipe(
         keepGoing("BulkAddKeys requests of other servers are not looked for"),
-        Effect.forkScoped
+        inBackground
       )
 
       /** The instance that was answered to this request before. */

@@ -8,6 +8,7 @@ import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { inBackground } from "../streams/Workers.ts"
 import { LockRepository } from "./LockRepository.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
@@ -35,7 +36,7 @@ export class DeviceReports extends Context.Service<
     readonly take: (report: DeviceReport) => Effect.Effect<void, ReportError>
   }
 >()("@latchkey/core/DeviceReports") {
-  /** Also takes in what the shadow's own stream says, for as long as the layer lives. */
+  /** In the background it takes in what the shadow's own stream says. */
   static readonly layer = Layer.effect(
     DeviceReports,
     Effect.gen(function* () {
@@ -119,7 +120,7 @@ export class DeviceReports extends Context.Service<
         Stream.runDrain,
         // Listening begins again with what the shadow still holds, so nothing that failed here is lost.
         keepGoing("Device reports are not taken in"),
-        Effect.forkScoped
+        inBackground
       )
       return { take }
     })

@@ -1,8 +1,9 @@
-/** Carries the feed into the read model, from its checkpoint on, for as long as the layer lives. */
-import { Context, Duration, Effect, Latch, Layer, Option, Stream, SubscriptionRef } from "effect"
+/** Carries the feed into the read model, from its checkpoint on: in the background, or when somebody waits for it. */
+import { Context, Duration, Effect, Latch, Layer, Option, Semaphore, Stream, SubscriptionRef } from "effect"
 import { keepGoing } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
 import { growth } from "../streams/StreamFollower.ts"
+import { CurrentBackground, inBackground } from "../streams/Workers.ts"
 import { ReadModel, type ReadModelUnavailable } from "./ReadModel.ts"
 
 /** Events that are applied in one turn of the event loop: whoever asks something meanwhile waits for no more. */
@@ -27,6 +28,12 @@ export class Projector extends Context.Service<
       const checkpoint = yield* SubscriptionRef.make(0)
       /** Open while somebody waits for the read model. */
       const wanted = yield* Latch.make(false)
+      const background = yield* CurrentBackground
+      const oneAtATime = yield* Semaphore.make(1)
+      /** For whoever waits where nothing runs in the background. */
+      const applyAll = Effect.flatMap(readModel.checkpoint, (from) =>
+        applyAfter(store, readModel, from, () => Effect.void)
+      )
 
       const follow = Effect.fnUntraced(function* () {
         let position = yield* readModel.checkpoint
@@ -41,13 +48,15 @@ export class Projector extends Context.Service<
         yield* SubscriptionRef.set(checkpoint, position)
         yield* Stream.runForEach(Stream.merge(growth(store), Stream.tick(LOOK_EVERY)), apply)
       })
-      yield* follow().pipe(keepGoing("The read model is not filled"), Effect.forkScoped)
+      yield* follow().pipe(keepGoing("The read model is not filled"), inBackground)
 
       return {
         catchUp: Effect.fnUntraced(function* (timeout) {
           const head = yield* store.head
           // The read model's own word: another process may have filled it, or emptied it.
           if ((yield* readModel.checkpoint) >= head) return true
+          if (!background.isRunning())
+            return Option.isSome(yield* Effect.timeoutOption(oneAtATime.withPermit(applyAll), timeout))
           yield* wanted.open
           const reached = yield* SubscriptionRef.changes(checkpoint).pipe(
             Stream.filterEffect(() => Effect.map(readModel.checkpoint, (position) => position >= head)),

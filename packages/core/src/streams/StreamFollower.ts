@@ -2,6 +2,7 @@
 import { Clock, Duration, Effect, Schedule, type Scope, Stream } from "effect"
 import { keepGoing } from "./Backoff.ts"
 import { EventStore, type StoredEvent, StoreUnavailable } from "./OldEventStore.ts"
+import { inBackground } from "./Workers.ts"
 
 export interface StreamFollower {
   /** Learns at once what was appended, also by other processes; without being asked, that takes a moment. */
@@ -110,7 +111,7 @@ export const followStreams: (
       })
     yield* Stream.runForEach(growth(store), () => Effect.andThen(catchUp(), Effect.sleep(FOLLOW_EVERY))).pipe(
       keepGoing(`What happens to streams of ${prefix}… is not followed`),
-      Effect.forkScoped
+      inBackground
     )
     return { catchUp, isCurrent, versionOf }
   }
