@@ -37,9 +37,8 @@ import type { Simulation } from "../why/Simulate.ts"
 
 /** Everything that can be asked. Nothing of it runs in the background: that is for `workers`, here or elsewhere. */
 export const layer = (options?: LocksOptions) =>
-  Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
+  Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer, TempKeyLinks.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
-    Layer.provideMerge(TempKeyLinks.layer),
     Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(LockQueries.layer),

@@ -61,7 +61,7 @@ const Weekly = Schema.Struct({
   ])
 })
 
-/** What is asked of locks, by the name of the field: where a field is not here, anything that its schema allows. */
+/** What is asked of locks, by the name of the field, and of the command where it matters: where a field is not here, anything that its schema allows. */
 const pools: { readonly [field: string]: Schema.Constraint } = {
   accessMode: Mode,
   allowedUserIds: Guests,
@@ -84,7 +84,9 @@ const pools: { readonly [field: string]: Schema.Constraint } = {
   schedule: Weekly,
   serialNumber: Schema.Literal("SN-1"),
   tempKeyUuid: TempKeyUuid,
-  userId: UserInAnyCase,
+  userId: User,
+  "OpenWithTempKey.userId": UserInAnyCase,
+  "UseTempKey.userId": UserInAnyCase,
   uuid: Hardware,
   validFrom: Begin,
   validUntil: End,
@@ -109,7 +111,7 @@ const bodiesOf = (...tags: ReadonlyArray<LockCommandType>) =>
 
 const pooled = (tag: LockCommandType): Schema.Constraint => {
   const fields = Object.entries<Schema.Constraint>(commandTable[tag].request).map(([name, field]) => {
-    const pool = pools[name]
+    const pool = pools[`${tag}.${name}`] ?? pools[name]
     if (pool === undefined) return [name, field] as const
     const nullable = Schema.is(field)(null) ? Schema.NullOr(pool) : pool
     return [name, SchemaAST.isOptional(field.ast) ? Schema.optionalKey(nullable) : nullable] as const

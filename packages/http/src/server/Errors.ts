@@ -78,6 +78,8 @@ const messageOf = (error: ApiError): string => {
       return `Lock ${error.lockId} has no such temp key. GET /locks/${error.lockId}/temp-keys lists them.`
     case "ReceiptReused":
       return "This idempotency key was used for another request. Use a new key for a new request."
+    case "SignInNeeded":
+      return "This temp key is for named users: sign in as one of them, with Authorization: Bearer and a user's token."
     case "DoorNotNamed":
       return "This temp key opens doors that have numbers. Open one with /doors/{doorId}/open; the page of the key lists them."
     default:
