@@ -316,8 +316,13 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
         })
       )
 
-    case "RecordOutcome":
-      return accept({ _tag: "CommandOutcomeReported", ...head, ...outcomeOf(command.answered) })
+    case "RecordOutcome": {
+      const { answered, thing, outcome, reportedAt, detail } = command
+      const sent = lock.pendingCommands.find((pending) => pending.commandId === answered && pending.thing === thing)
+      if (sent === undefined) return Result.succeed(alreadySo)
+      const reported = outcomeOf({ ...sent, outcome, reportedAt, ...given({ detail }) })
+      return accept({ _tag: "CommandOutcomeReported", ...head, ...reported })
+    }
   }
 }
 

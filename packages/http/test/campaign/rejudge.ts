@@ -1,6 +1,7 @@
 /** Every decision in the log of a lock, judged again: it must follow from the state before it. */
 import { isDeepStrictEqual } from "node:util"
 import {
+  type AnsweredCommand,
   answeredIn,
   decide,
   evolveStored,
@@ -123,8 +124,16 @@ const commandOf = (
       return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, via, grantedBy: granter }
     }
     case "CommandOutcomeReported":
-      return { ...context, _tag: "RecordOutcome", answered: answeredIn(event) }
+      return { ...context, _tag: "RecordOutcome", answered: event.commandId, ...saidOf(answeredIn(event)) }
     default:
       return undefined
   }
 }
+
+/** What the device said. */
+const saidOf = ({ thing, outcome, reportedAt, detail }: AnsweredCommand) => ({
+  thing,
+  outcome,
+  reportedAt,
+  ...(detail !== undefined && { detail })
+})
