@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { type CommandRow, commandTable, type Right, requests } from "@latchkey/core"
 import { describe, expect, it } from "vitest"
-import { type CommandRoute, commandRoutes } from "../src/api/commands.ts"
+import { type CommandRoute, commandRoutes } from "../src/api/commandRoutes.ts"
 
 const routes = Object.entries<CommandRoute>(commandRoutes)
 

@@ -3,7 +3,8 @@ import { type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
 import type { StoredEvent } from "../streams/OldEventStore.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { type CommandRow, commandTable } from "./LockCommands.ts"
-import type { AnsweredCommand, ReportedOutcome, SentCommand } from "./SentCommand.ts"
+import type { LockEvent } from "./LockEvent.ts"
+import type { AnsweredCommand, SentCommand } from "./SentCommand.ts"
 
 /** The device command that comes with an event, by the event's type. */
 const carriedOut: ReadonlyMap<string, DeviceCommandType> = new Map(
@@ -24,7 +25,10 @@ export const sentWith = ({ type, data, commandId, acceptedAt }: StoredEvent): Se
   return lifetime === undefined ? sent : { ...sent, expiresAt: requestedAt + lifetime }
 }
 
-export const outcomeOf = (answered: AnsweredCommand): ReportedOutcome => {
+/** What an event says of an answered command; `uuid` is the device that answered. */
+type Outcome = Omit<Extract<LockEvent, { readonly _tag: "CommandOutcomeReported" }>, "_tag" | "lockId" | "timestamp">
+
+export const outcomeOf = (answered: AnsweredCommand): Outcome => {
   const { commandId, type, thing, outcome, requestedAt, acceptedAt, expiresAt, reportedAt, detail } = answered
   return {
     uuid: thing,
@@ -39,7 +43,7 @@ export const outcomeOf = (answered: AnsweredCommand): ReportedOutcome => {
   }
 }
 
-export const answeredIn = (said: ReportedOutcome): AnsweredCommand => {
+export const answeredIn = (said: Outcome): AnsweredCommand => {
   const { uuid, commandId, commandType, outcome, requestedAt, acceptedAt, expiresAt, reportedAt, detail } = said
   return {
     commandId,

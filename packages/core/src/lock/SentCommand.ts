@@ -55,5 +55,3 @@ export const ReportedOutcome = Schema.Struct({
   expiresAt: Schema.optionalKey(Schema.String),
   detail: Schema.optionalKey(Schema.String)
 })
-/** `uuid` is the device that answered. */
-export type ReportedOutcome = typeof ReportedOutcome.Type & { readonly uuid: string }

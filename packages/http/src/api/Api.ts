@@ -16,7 +16,7 @@ import {
 } from "@latchkey/core"
 import { Context, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
-import { bulkAddKeys, commandRoutes } from "./commands.ts"
+import { bulkAddKeys, commandRoutes } from "./commandRoutes.ts"
 import { guests } from "./GuestApi.ts"
 import { lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"

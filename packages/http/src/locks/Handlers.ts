@@ -21,7 +21,7 @@ import {
 import { Effect, Struct } from "effect"
 import type { HttpApiEndpoint } from "effect/http-api"
 import type { Api } from "../api/Api.ts"
-import { type CommandRoute, commandRoutes } from "../api/commands.ts"
+import { type CommandRoute, commandRoutes } from "../api/commandRoutes.ts"
 import type { Quota } from "../server/Quota.ts"
 import type { Call, Handler, Handlers, Reply } from "../server/Routes.ts"
 import { tempKeyList } from "./TempKeyList.ts"

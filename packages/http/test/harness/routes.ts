@@ -6,7 +6,7 @@ import { commandTable, type LockCommandType, type LockEventType } from "@latchke
 import { Arbitrary, Effect, type Schema, SchemaAST } from "effect"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
-import { type CommandRoute, commandRoutes } from "../../src/api/commands.ts"
+import { type CommandRoute, commandRoutes } from "../../src/api/commandRoutes.ts"
 import { OWNER, token } from "./callers.ts"
 import { FURNITURE, type FurnishedLock, newUuid, shared, tempKey } from "./locks.ts"
 
