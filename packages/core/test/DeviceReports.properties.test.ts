@@ -60,14 +60,7 @@ const story = Effect.fnUntraced(function* (reports: ReadonlyArray<readonly [proc
     eventId: "doubt-1",
     commandId: "in-doubt"
   }
-  const reservation = {
-    commandId: "in-doubt",
-    attempt: 1,
-    streamId: "lock-7",
-    thing: lockUuid,
-    deadline: Date.now() + 60_000
-  }
-  yield* world.store.prepare(4, [doubt], reservation)
+  yield* world.prepare(4, [doubt], { commandId: "in-doubt", deadline: Date.now() + 60_000 })
 
   const takers = processes.map((services) => Context.get(services, DeviceReports).take)
   yield* Effect.forEach(reports, ([second, report]) => (takers[second ? 1 : 0] as (typeof takers)[0])(report), {

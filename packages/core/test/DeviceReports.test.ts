@@ -6,7 +6,7 @@ import { DeviceReports, LONGEST_DETAIL } from "../src/locks/DeviceReports.ts"
 import { Locks } from "../src/locks/Locks.ts"
 import { Projector } from "../src/read-model/Projector.ts"
 import { ReadModel } from "../src/read-model/ReadModel.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { asked, clock, lockUuid, millis, requestFor } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
@@ -71,7 +71,7 @@ describe("a device", () => {
 
   it.live("that answers a command in doubt settles it", () =>
     Effect.gen(function* () {
-      const { shadow, store, log } = yield* makeDevice
+      const { shadow, store, log, prepare, unsettled } = yield* makeDevice
       const [created] = yield* store.read("lock-7", 0, 1)
       if (created === undefined) return yield* Effect.die("the lock was created")
       const event = {
@@ -82,39 +82,27 @@ describe("a device", () => {
         commandId: "doubt"
       }
       const deadline = Number.MAX_SAFE_INTEGER
-      yield* store.prepare(1, [event], {
-        commandId: "doubt",
-        attempt: 1,
-        streamId: "lock-7",
-        thing: lockUuid,
-        deadline
-      })
+      yield* prepare(1, [event], { commandId: "doubt", deadline })
       yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "doubt", outcome: "failed", at: 1 })
       yield* eventually(log, (types) => types.length === 3)
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested", "CommandOutcomeReported"])
-      expect(yield* store.unsettled).toEqual([])
+      expect(yield* unsettled).toEqual([])
     })
   )
 
   it.live("that answers another device's command settles nothing", () =>
     Effect.gen(function* () {
-      const { shadow, store, log, present } = yield* makeDevice
+      const { shadow, store, log, present, prepare, unsettled } = yield* makeDevice
       const [created] = yield* store.read("lock-7", 0, 1)
       if (created === undefined) return yield* Effect.die("the lock was created")
       const event = { ...created, type: "LockOpenRequested", eventId: "doubt-1", commandId: "doubt" }
       const deadline = Number.MAX_SAFE_INTEGER
-      yield* store.prepare(1, [event], {
-        commandId: "doubt",
-        attempt: 1,
-        streamId: "lock-7",
-        thing: lockUuid,
-        deadline: deadline - 1
-      })
+      yield* prepare(1, [event], { commandId: "doubt", deadline: deadline - 1 })
       yield* present(true, 1)
       yield* shadow.report({ _tag: "CommandOutcome", thing: "elsewhere", commandId: "doubt", outcome: "done", at: 1 })
       yield* present(false, 2)
       expect(yield* log).toEqual(["LockCreated"])
-      expect(yield* store.unsettled).toHaveLength(1)
+      expect(yield* unsettled).toHaveLength(1)
     })
   )
 
@@ -134,6 +122,13 @@ describe("a device", () => {
     })
   )
 })
+
+/** The store on the day after: how commands were settled is forgotten. */
+const forgetfulOf = (store: EventStore["Service"]) =>
+  EventStore.of({
+    ...store,
+    record: (key) => (key.startsWith("command/") ? Effect.succeedNone : store.record(key))
+  })
 
 describe("the outcome of a command", () => {
   /** Two processes, and what one of them is told. */
@@ -219,7 +214,7 @@ describe("the outcome of a command", () => {
     Effect.gen(function* () {
       const { execute, store, ports, latchkey, outcomes, shadow } = yield* makeTaker
       yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
-      const forgetful = EventStore.of({ ...store, commit: () => Effect.succeed({ _tag: "Discarded" }) })
+      const forgetful = forgetfulOf(store)
       const services = yield* latchkey(Context.add(ports, EventStore, forgetful))
       yield* Context.get(services, Projector).catchUp("10 seconds")
       const { take } = Context.get(services, DeviceReports)
@@ -235,7 +230,7 @@ describe("the outcome of a command", () => {
     Effect.gen(function* () {
       const { execute, store, ports, readModel, latchkey, outcomes, shadow } = yield* makeTaker
       yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
-      const forgetful = EventStore.of({ ...store, commit: () => Effect.succeed({ _tag: "Discarded" }) })
+      const forgetful = forgetfulOf(store)
       let isEmpty = true
       const emptied = ReadModel.of({
         ...readModel,
@@ -292,7 +287,7 @@ describe("the outcome of a command", () => {
       const unavailable = new StoreUnavailable({ message: "down" })
       const flaky = EventStore.of({
         ...store,
-        append: (...args) => Effect.suspend(() => (down ? Effect.fail(unavailable) : store.append(...args)))
+        write: (...args) => Effect.suspend(() => (down ? Effect.fail(unavailable) : store.write(...args)))
       })
       const { take } = Context.get(yield* latchkey(Context.add(ports, EventStore, flaky)), DeviceReports)
       const report = { _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 } as const

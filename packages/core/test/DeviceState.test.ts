@@ -6,7 +6,7 @@ import { type Lock, lockOfStream, streamOfLock } from "../src/lock/Lock.ts"
 import { evolve } from "../src/lock/LockAggregate.ts"
 import { fromStored, toStored } from "../src/lock/LockEvent.ts"
 import { type DeviceState, project } from "../src/read-model/DeviceState.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { clock, type Fact, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
 const stored = (fact: Fact, envelope: Partial<StoredEvent> = {}): StoredEvent => ({

@@ -1,14 +1,14 @@
 /** Latchkey for backends that do not use Effect. */
 import { describe, expect, it } from "@effect/vitest"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
+import { MemoryDeviceShadow, MemoryReadModel, MemoryStreams } from "@latchkey/core/testing"
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/Latchkey.ts"
 import type { ReadModel } from "../src/read-model/ReadModel.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
-const store = Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
+const store = Layer.merge(MemoryStreams.layer, MemoryReadModel.layer)
 const shadow = MemoryDeviceShadow.layer
 const inMemory = <Style extends ErrorStyle = "throw">(errors?: Style) =>
   createLatchkey({
@@ -167,7 +167,7 @@ describe("the end", () => {
 
 describe("adapters", () => {
   it("are used as they are given", async () => {
-    const kept = MemoryEventStore.layer
+    const kept = MemoryStreams.layer
     const shared = Effect.runSync(Effect.scoped(Layer.build(kept)))
     const over = Layer.merge(Layer.succeed(EventStore, Context.get(shared, EventStore)), MemoryReadModel.layer)
     await using first = await createLatchkey({ store: over, shadow })

@@ -5,8 +5,7 @@ import { Option, Schema } from "effect"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/lock/LockEvent.ts"
 import { BulkEvent } from "../src/locks/BulkAddKeys.ts"
 import { RefusedUseEvent } from "../src/locks/RefusedUses.ts"
-import { LeaseEvent } from "../src/streams/Lease.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { PinEvent } from "../src/temp-key/PinAttempts.ts"
 import { SharedCredentialEvent } from "../src/temp-key/SharedCredential.ts"
 import { Principal } from "../src/values/Principal.ts"
@@ -24,7 +23,7 @@ const golden = readdirSync(new URL("golden/", import.meta.url)).map(
 const isLockEvent = ({ type }: StoredEvent): boolean => type in LockEvent.cases
 
 /** Events of other streams than those of locks. */
-const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent, LeaseEvent])
+const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)
 
@@ -62,8 +61,7 @@ describe("a stored event", () => {
       ...BulkEvent.cases,
       ...SharedCredentialEvent.cases,
       ...PinEvent.cases,
-      ...RefusedUseEvent.cases,
-      ...LeaseEvent.cases
+      ...RefusedUseEvent.cases
     })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))

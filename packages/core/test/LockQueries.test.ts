@@ -6,7 +6,7 @@ import { Locks } from "../src/locks/Locks.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
 import type { Principal } from "../src/values/Principal.ts"
 import { asked, clock, lockId, lockUuid, millis, operator, type Request } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import { append, create, makeWorld } from "./world.ts"
 
 const ada: Principal = { _tag: "User", userId: "ada" }
 const bob: Principal = { _tag: "User", userId: "bob" }
@@ -105,7 +105,7 @@ describe("the history", () => {
       yield* execute({ _tag: "AddResident", userId: "eve", name: "Eve", phoneNumber: "+31 1" })
       const [created] = yield* store.read("lock-7", 0, 1)
       if (created !== undefined)
-        yield* store.append("lock-7", 2, [{ ...created, eventId: "later", type: "LockPainted" }])
+        yield* append(store, "lock-7", 2, [{ ...created, eventId: "later", type: "LockPainted" }])
       const { events } = yield* queries.history(operator, lockId, 1, 10)
       expect(events[1]?.wire).toEqual({
         type: "ResidentAdded",

@@ -6,9 +6,10 @@ import { type Lock, tempKeysOf } from "../src/lock/Lock.ts"
 import { decide, evolve, initial } from "../src/lock/LockAggregate.ts"
 import { type LockEvent, toStored } from "../src/lock/LockEvent.ts"
 import { LockRepository, SNAPSHOT_EVERY } from "../src/locks/LockRepository.ts"
-import { EventStore, type NewEvent } from "../src/streams/OldEventStore.ts"
+import { EventStore, type NewEvent } from "../src/streams/EventStore.ts"
+import { findSnapshot, saveSnapshot } from "../src/streams/Snapshots.ts"
 import { created, happened } from "./scenario.ts"
-import { eventually, makeWorld } from "./world.ts"
+import { append, eventually, makeWorld } from "./world.ts"
 
 const enveloped = (event: LockEvent, index: number): NewEvent => ({
   eventId: `event-${index}`,
@@ -60,13 +61,13 @@ describe("a lock that is not in memory", () => {
       const world = yield* makeWorld
       const { events, lock } = yield* longHistory
       expect(events.length).toBeGreaterThan(2 * SNAPSHOT_EVERY)
-      yield* world.store.append("lock-1", 0, events.map(enveloped))
+      yield* append(world.store, "lock-1", 0, events.map(enveloped))
 
       const first = yield* makeRepository(world)
       expect((yield* first.repository.load(1)).loaded.latest.lock).toEqual(lock)
       expect(first.reads.events).toBe(events.length)
 
-      const snapshot = yield* eventually(world.store.snapshot("lock-1"), Option.isSome).pipe(
+      const snapshot = yield* eventually(findSnapshot(world.store, "lock-1"), Option.isSome).pipe(
         Effect.provide(Layer.empty)
       )
       expect(Option.getOrThrow(snapshot).version).toBe(events.length)
@@ -81,8 +82,8 @@ describe("a lock that is not in memory", () => {
     Effect.gen(function* () {
       const world = yield* makeWorld
       const events = [happened(created), happened({ _tag: "OwnerSet", userId: "ada" })]
-      yield* world.store.append("lock-7", 0, events.map(enveloped))
-      yield* world.store.saveSnapshot("lock-7", { version: 2, state: '{"format":0,"owner":"bob"}' })
+      yield* append(world.store, "lock-7", 0, events.map(enveloped))
+      yield* saveSnapshot(world.store, "lock-7", { version: 2, state: '{"format":0,"owner":"bob"}' })
       const { repository } = yield* makeRepository(world)
       expect((yield* repository.load(7)).loaded.latest.lock).toMatchObject({ ownerId: "ada", version: 2 })
     })
@@ -102,13 +103,13 @@ describe("a lock that is not in memory", () => {
         createdBy: "ada"
       })
       const opened = Array.from({ length: SNAPSHOT_EVERY }, () => happened({ _tag: "LockOpenRequested" }))
-      yield* world.store.append("lock-7", 0, [happened(created), old, ...opened].map(enveloped))
+      yield* append(world.store, "lock-7", 0, [happened(created), old, ...opened].map(enveloped))
       for (const reads of [SNAPSHOT_EVERY + 2, 0]) {
         const process = yield* makeRepository(world)
         const { lock } = (yield* process.repository.load(7)).loaded.latest
         expect(lock && tempKeysOf(lock).map(({ uuid }) => uuid)).toEqual(["temp-key-1"])
         expect(process.reads.events).toBe(reads)
-        yield* eventually(world.store.snapshot("lock-7"), Option.isSome)
+        yield* eventually(findSnapshot(world.store, "lock-7"), Option.isSome)
       }
     })
   )
@@ -117,7 +118,7 @@ describe("a lock that is not in memory", () => {
     Effect.gen(function* () {
       const world = yield* makeWorld
       const later = { ...enveloped(happened({ _tag: "LockOpenRequested" }), 2), type: "LockPainted" }
-      yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1), later])
+      yield* append(world.store, "lock-7", 0, [enveloped(happened(created), 1), later])
       const { repository } = yield* makeRepository(world)
       expect((yield* repository.load(7)).loaded).toMatchObject({ latest: { version: 2, lock: { version: 2 } } })
     })
@@ -126,7 +127,7 @@ describe("a lock that is not in memory", () => {
   it.effect("is one and the same for all who ask at once", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
-      yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1)])
+      yield* append(world.store, "lock-7", 0, [enveloped(happened(created), 1)])
       const { repository } = yield* makeRepository(world)
       const asking = Array.from({ length: 10 }, () => repository.load(7))
       const answers = yield* Effect.all(asking, { concurrency: "unbounded" })
@@ -141,7 +142,7 @@ describe("memory", () => {
       const world = yield* makeWorld
       const { repository } = yield* makeRepository(world, 2)
       for (const lockId of [1, 2, 3]) {
-        yield* world.store.append(`lock-${lockId}`, 0, [enveloped(happened(created), lockId)])
+        yield* append(world.store, `lock-${lockId}`, 0, [enveloped(happened(created), lockId)])
       }
       const isFresh = (lockId: number) => Effect.map(repository.load(lockId), ({ fresh }) => fresh)
       expect([yield* isFresh(1), yield* isFresh(2), yield* isFresh(1)]).toEqual([true, true, false])
@@ -164,7 +165,7 @@ describe("memory", () => {
       const { repository } = yield* makeRepository(world)
       const { loaded } = yield* repository.load(7)
       expect(loaded.latest.lock).toBeUndefined()
-      yield* world.store.append("lock-7", 0, [enveloped(happened(created), 1)])
+      yield* append(world.store, "lock-7", 0, [enveloped(happened(created), 1)])
       expect([yield* repository.refresh(loaded), yield* repository.refresh(loaded)]).toEqual([true, false])
       expect(loaded.latest.lock?.version).toBe(1)
     })
@@ -176,7 +177,7 @@ describe("memory", () => {
       const { repository } = yield* makeRepository(world)
       const { loaded } = yield* repository.load(7)
       const event = happened(created)
-      yield* world.store.append("lock-7", 0, [enveloped(event, 1)])
+      yield* append(world.store, "lock-7", 0, [enveloped(event, 1)])
       yield* repository.refresh(loaded)
       yield* repository.advance(loaded, [event], 1)
       expect(loaded.latest.lock?.version).toBe(1)

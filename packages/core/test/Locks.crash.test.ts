@@ -3,9 +3,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { lockUuid } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import { create, makeWorld, withStep } from "./world.ts"
 
 type Stop = "before" | "after"
 
@@ -25,19 +25,17 @@ describe.each<"ok" | "reject" | "lose-answer" | "lose-request">(["ok", "reject",
       "a process may stop at this step: %o",
       ([step, stop]) =>
         Effect.gen(function* () {
-          const { ports, store, shadow, process, log } = yield* makeWorld
+          const { ports, store, shadow, process, log, unsettled } = yield* makeWorld
           yield* (yield* process())(create)
           yield* shadow.setMode(mode)
 
           const device = Context.get(ports, DeviceShadow)
           const stopped = stopAt(stop)
           const over = ports.pipe(
-            Context.add(EventStore, {
-              ...store,
-              prepare: step === "prepare" ? stopped(store.prepare) : store.prepare,
-              commit: step === "commit" ? stopped(store.commit) : store.commit,
-              discard: step === "discard" ? stopped(store.discard) : store.discard
-            }),
+            Context.add(
+              EventStore,
+              withStep(store, step, (write) => stopped(() => write)())
+            ),
             Context.add(DeviceShadow, {
               ...device,
               send: step === "send" ? stopped(device.send) : device.send,
@@ -55,7 +53,7 @@ describe.each<"ok" | "reject" | "lose-answer" | "lose-request">(["ok", "reject",
           const execute = yield* process()
           yield* TestClock.adjust("15 seconds")
           yield* shadow.deliver
-          expect(yield* store.unsettled).toEqual([])
+          expect(yield* unsettled).toEqual([])
           const recorded = (yield* store.read("lock-7", 1, 10)).map(({ commandId }) => commandId)
           expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(recorded)
           expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(recorded.length + 2)

@@ -4,9 +4,9 @@ import { Context, Effect, Fiber, Latch, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { fromStored } from "../src/lock/LockEvent.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { clock, lockUuid, millis, requestFor } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import { create, makeWorld, withStep } from "./world.ts"
 
 const open = { _tag: "OpenLock" } as const
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
@@ -53,12 +53,12 @@ describe("a device command", () => {
 
   it.effect("that the shadow refuses is not recorded, and the lock is free at once", () =>
     Effect.gen(function* () {
-      const { execute, shadow, log, held, store } = yield* makeLock
+      const { execute, shadow, log, held, unsettled } = yield* makeLock
       yield* shadow.setMode("reject")
       expect(yield* Effect.flip(execute(open))).toMatchObject(unreachable)
       expect(yield* Effect.flip(execute({ _tag: "AddKey", keyUuid: "key-1" }))).toMatchObject(unreachable)
       expect(yield* log).toEqual(["LockCreated"])
-      expect(yield* store.unsettled).toEqual([])
+      expect(yield* unsettled).toEqual([])
       yield* shadow.setMode("ok")
       yield* execute({ _tag: "AddKey", keyUuid: "key-1" })
       expect(yield* held).toEqual(["AddKey"])
@@ -91,15 +91,11 @@ describe("a device command", () => {
     Effect.gen(function* () {
       const { ports, process, store, log, held } = yield* makeLock
       let failures = 1
-      const flaky = EventStore.of({
-        ...store,
-        commit: (commandId, thing) =>
-          Effect.suspend(() =>
-            failures-- > 0
-              ? Effect.fail(new StoreUnavailable({ message: "down for a moment" }))
-              : store.commit(commandId, thing)
-          )
-      })
+      const flaky = withStep(store, "commit", (write) =>
+        Effect.suspend(() =>
+          failures-- > 0 ? Effect.fail(new StoreUnavailable({ message: "down for a moment" })) : write
+        )
+      )
       const execute = yield* process({ over: Context.add(ports, EventStore, flaky) })
       expect(yield* Effect.flip(execute({ _tag: "AddKey", keyUuid: "key-1" }))).toMatchObject({
         _tag: "StoreUnavailable"
@@ -156,13 +152,13 @@ describe("while the shadow hangs", () => {
 
   it.effect("what never arrived is dropped when the shadow answers again, and then cannot arrive", () =>
     Effect.gen(function* () {
-      const { execute, shadow, log, held, store } = yield* makeLock
+      const { execute, shadow, log, held, unsettled } = yield* makeLock
       yield* shadow.setMode("hang")
       yield* afterTimeouts(execute(open))
       yield* execute(resident("ada"))
       yield* shadow.setMode("ok")
       yield* TestClock.adjust("10 seconds")
-      expect(yield* store.unsettled).toEqual([])
+      expect(yield* unsettled).toEqual([])
       yield* shadow.deliver
       expect([yield* held, yield* log]).toEqual([[], ["LockCreated", "ResidentAdded"]])
     })
@@ -231,7 +227,7 @@ describe("while the shadow hangs", () => {
 describe("a caller who goes away", () => {
   it.effect("does not leave a command half done", () =>
     Effect.gen(function* () {
-      const { execute, shadow, log, held, store } = yield* makeLock
+      const { execute, shadow, log, held, unsettled } = yield* makeLock
       yield* shadow.setMode("hang")
       const caller = yield* Effect.forkChild(execute(open))
       yield* TestClock.adjust("1 second")
@@ -239,7 +235,7 @@ describe("a caller who goes away", () => {
       yield* shadow.deliver
       yield* shadow.setMode("ok")
       yield* TestClock.adjust("3 seconds")
-      expect(yield* store.unsettled).toEqual([])
+      expect(yield* unsettled).toEqual([])
       expect([yield* held, yield* log]).toEqual([["OpenLock"], ["LockCreated", "LockOpenRequested"]])
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
     })
@@ -249,7 +245,7 @@ describe("a caller who goes away", () => {
 describe("a writer that others gave up on", () => {
   it.effect("takes its command back out of the shadow", () =>
     Effect.gen(function* () {
-      const { ports, process, store, log, held } = yield* makeLock
+      const { ports, process, log, held, discard } = yield* makeLock
       const gate = yield* Latch.make()
       const inner = Context.get(ports, DeviceShadow)
       const slow = {
@@ -259,7 +255,7 @@ describe("a writer that others gave up on", () => {
       const execute = yield* process({ over: Context.add(ports, DeviceShadow, slow) })
       const writer = yield* Effect.forkChild(Effect.flip(execute(open, { commandId: "late" })))
       yield* TestClock.adjust("1 second")
-      yield* store.discard({ commandId: "late", attempt: 1 })
+      yield* discard("late")
       yield* gate.open
       expect(yield* Fiber.join(writer)).toMatchObject(unreachable)
       expect([yield* held, yield* log]).toEqual([[], ["LockCreated"]])
@@ -268,7 +264,7 @@ describe("a writer that others gave up on", () => {
 })
 
 describe("a process that died between the two steps", () => {
-  const reservation = { commandId: "orphan", attempt: 1, streamId: "lock-7", thing: lockUuid, deadline: 1_000 }
+  const reservation = { commandId: "orphan", deadline: 1_000 }
   const command = { _tag: "OpenLock", commandId: "orphan", seq: 2, issuedAt: 0, expiresAt: 10_000 } as const
   const event = {
     eventId: "orphan-1",
@@ -282,8 +278,8 @@ describe("a process that died between the two steps", () => {
 
   it.effect("before it sent has done nothing", () =>
     Effect.gen(function* () {
-      const { execute, store, log } = yield* makeLock
-      yield* store.prepare(1, [event], reservation)
+      const { execute, log, prepare } = yield* makeLock
+      yield* prepare(1, [event], reservation)
       yield* TestClock.adjust("12 seconds")
       expect(yield* log).toEqual(["LockCreated"])
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(2)
@@ -292,8 +288,8 @@ describe("a process that died between the two steps", () => {
 
   it.effect("after it sent has done it", () =>
     Effect.gen(function* () {
-      const { execute, ports, store, log } = yield* makeLock
-      yield* store.prepare(1, [event], reservation)
+      const { execute, ports, log, prepare } = yield* makeLock
+      yield* prepare(1, [event], reservation)
       yield* Context.get(ports, DeviceShadow).send(lockUuid, command, Number.POSITIVE_INFINITY)
       yield* TestClock.adjust("12 seconds")
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
@@ -303,9 +299,9 @@ describe("a process that died between the two steps", () => {
 
   it.effect("is settled by the next writer too, if that one comes before the sweep", () =>
     Effect.gen(function* () {
-      const { execute, ports, store, log } = yield* makeLock
+      const { execute, ports, log, prepare } = yield* makeLock
       yield* TestClock.adjust("2500 millis")
-      yield* store.prepare(1, [event], reservation)
+      yield* prepare(1, [event], reservation)
       yield* Context.get(ports, DeviceShadow).send(lockUuid, command, Number.POSITIVE_INFINITY)
       const first = yield* Effect.forkChild(Effect.flip(execute({ _tag: "SetOwner", userId: "bob" })))
       yield* TestClock.adjust("8 seconds")
@@ -317,12 +313,12 @@ describe("a process that died between the two steps", () => {
 
   it.effect("is settled as soon after another starts as a writer may need", () =>
     Effect.gen(function* () {
-      const { store, log, process } = yield* makeWorld
+      const { log, process, unsettled, prepare } = yield* makeWorld
       yield* TestClock.adjust("2 seconds")
-      yield* store.prepare(0, [event], reservation)
+      yield* prepare(0, [event], reservation)
       yield* process()
       yield* TestClock.adjust("8 seconds")
-      expect(yield* store.unsettled).toEqual([])
+      expect(yield* unsettled).toEqual([])
       expect(yield* log).toEqual([])
     })
   )
@@ -339,23 +335,23 @@ describe("a deadline of another clock", () => {
     principal: { _tag: "System" },
     commandId: "orphan"
   } as const
-  const reservation = { commandId: "orphan", attempt: 1, streamId: "lock-7", thing: lockUuid, deadline: HOUR }
+  const reservation = { commandId: "orphan", deadline: HOUR }
 
   it.effect.each([HOUR, -HOUR])("gives its writer as long as any other, and no longer: the sweep (%i)", (deadline) =>
     Effect.gen(function* () {
-      const { store, log } = yield* makeLock
-      yield* store.prepare(1, [event], { ...reservation, deadline })
+      const { log, unsettled, prepare } = yield* makeLock
+      yield* prepare(1, [event], { ...reservation, deadline })
       yield* TestClock.adjust("6 seconds")
-      expect(yield* store.unsettled).toHaveLength(1)
+      expect(yield* unsettled).toHaveLength(1)
       yield* TestClock.adjust("6 seconds")
-      expect([yield* store.unsettled, yield* log]).toEqual([[], ["LockCreated"]])
+      expect([yield* unsettled, yield* log]).toEqual([[], ["LockCreated"]])
     })
   )
 
   it.effect("keeps the next writer waiting no longer than that", () =>
     Effect.gen(function* () {
-      const { execute, store } = yield* makeLock
-      yield* store.prepare(1, [event], reservation)
+      const { execute, prepare } = yield* makeLock
+      yield* prepare(1, [event], reservation)
       const waiting = yield* Effect.forkChild(Effect.result(execute({ _tag: "AddResident", name: "Ada" })))
       // It gives up after some seconds, as at any busy lock, and is let through once the time is over.
       yield* TestClock.adjust("10 seconds")
@@ -366,8 +362,8 @@ describe("a deadline of another clock", () => {
 
   it.effect("keeps nobody waiting for longer when the clock is set back once more meanwhile", () =>
     Effect.gen(function* () {
-      const { execute, store } = yield* makeLock
-      yield* store.prepare(1, [event], { ...reservation, deadline: 10 * HOUR })
+      const { execute, prepare } = yield* makeLock
+      yield* prepare(1, [event], { ...reservation, deadline: 10 * HOUR })
       const waiting = yield* Effect.forkChild(Effect.result(execute({ _tag: "AddResident", name: "Ada" })))
       yield* TestClock.adjust("5 seconds")
       yield* Fiber.join(waiting)
@@ -387,8 +383,17 @@ describe("a deadline of another clock", () => {
       const over = ports.pipe(
         Context.add(EventStore, {
           ...store,
-          prepare: (version, events, { deadline, ...rest }, receipt) =>
-            store.prepare(version, events, { ...rest, deadline: deadline - HOUR }, receipt)
+          write: (batch) =>
+            store.write({
+              ...batch,
+              // Its clock is an hour behind.
+              ...(batch.put !== undefined && {
+                put: batch.put.map(({ value, ...put }) => ({
+                  ...put,
+                  value: value.replace(/"deadline":(\d+)/, (_, deadline) => `"deadline":${Number(deadline) - HOUR}`)
+                }))
+              })
+            })
         }),
         Context.add(DeviceShadow, {
           ...inner,
@@ -413,10 +418,10 @@ describe("a writer that others may have given up on", () => {
       const inner = Context.get(ports, DeviceShadow)
       let sent = 0
       const over = ports.pipe(
-        Context.add(EventStore, {
-          ...store,
-          prepare: (...append) => Effect.tap(store.prepare(...append), () => gate.await)
-        }),
+        Context.add(
+          EventStore,
+          withStep(store, "prepare", (write) => Effect.tap(write, () => gate.await))
+        ),
         Context.add(DeviceShadow, {
           ...inner,
           send: (...command) => Effect.tap(inner.send(...command), () => Effect.sync(() => sent++))

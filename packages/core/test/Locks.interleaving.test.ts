@@ -14,7 +14,7 @@ import type { LockCommand } from "../src/lock/LockCommand.ts"
 import { fromStored, type LockEvent } from "../src/lock/LockEvent.ts"
 import { LockRepository } from "../src/locks/LockRepository.ts"
 import { type Executed, type ExecuteError, Locks } from "../src/locks/Locks.ts"
-import { EventStore, type StoredEvent } from "../src/streams/OldEventStore.ts"
+import { EventStore, type StoredEvent } from "../src/streams/EventStore.ts"
 import type { Principal } from "../src/values/Principal.ts"
 import { asked, clock, lockId, lockUuid, type Request } from "./scenario.ts"
 import { makeWorld } from "./world.ts"
@@ -84,10 +84,9 @@ const history = Effect.fnUntraced(function* (seed: number) {
       Context.add(EventStore, {
         ...store,
         read: (...call) => gated(store.read(...call)),
-        append: (...call) => gated(store.append(...call)),
-        prepare: (...call) => gated(store.prepare(...call)),
-        commit: (...call) => gated(store.commit(...call)),
-        discard: (...call) => gated(store.discard(...call))
+        write: (...call) => gated(store.write(...call)),
+        record: (...call) => gated(store.record(...call)),
+        event: (...call) => gated(store.event(...call))
       }),
       Context.add(DeviceShadow, {
         ...shadow,
@@ -152,7 +151,7 @@ const history = Effect.fnUntraced(function* (seed: number) {
     if (gates.size === 0 || chance.in(40)) yield* TestClock.adjust(chance.of(["100 millis", "1 second", "9 seconds"]))
   }
   // What is in doubt is settled.
-  while ((yield* world.store.unsettled).length > 0) {
+  while ((yield* world.unsettled).length > 0) {
     if (gates.size === 0) yield* TestClock.adjust("1 second")
     yield* letGo(gates.size)
     yield* turn

@@ -1,10 +1,11 @@
 /** The command handler: what callers are answered, however many they are and wherever they ask. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Result } from "effect"
+import { Effect, Fiber, Result, type Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { Executed } from "../src/locks/Locks.ts"
-import { clock, happened, lockId, lockUuid, millis, type Request } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import type { NewEvent } from "../src/streams/EventStore.ts"
+import { clock, happened, lockId, lockUuid, millis, operator, type Request } from "./scenario.ts"
+import { append, create, makeWorld } from "./world.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
 const use = { _tag: "UseTempKey", tempKeyUuid } as const
@@ -172,17 +173,16 @@ describe("two processes", () => {
 
   it.effect("wait for each other's device commands, and give up after some seconds", () =>
     Effect.gen(function* () {
-      const { store, process, log } = yield* makeWorld
+      const { prepare, discard, process, log } = yield* makeWorld
       const execute = yield* process()
       yield* execute(create)
-      const reservation = { commandId: "elsewhere", attempt: 1, streamId: "lock-7", thing: lockUuid, deadline: 60_000 }
-      yield* store.prepare(1, [], reservation)
+      yield* prepare(1, [], { commandId: "elsewhere", deadline: 60_000 })
       const waiting = yield* Effect.forkChild(Effect.flip(execute({ _tag: "SetOwner", userId: "ada" })))
       yield* TestClock.adjust("10 seconds")
       expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "LockBusy" })
       const patient = yield* Effect.forkChild(execute({ _tag: "SetOwner", userId: "bob" }))
       yield* TestClock.adjust("1 second")
-      yield* store.discard({ commandId: "elsewhere", attempt: 1 })
+      yield* discard("elsewhere")
       yield* TestClock.adjust("1 second")
       expect((yield* Fiber.join(patient)).version).toBe(2)
       expect(yield* log).toEqual(["LockCreated", "OwnerSet"])
@@ -265,6 +265,52 @@ describe("a receipt", () => {
       const reused = execute({ _tag: "SetOwner", userId: "bob" }, { receipt: { ...receipt, fingerprint: "another" } })
       expect(yield* Effect.flip(reused)).toMatchObject({ _tag: "ReceiptReused", id: "receipt-1" })
       expect(yield* log).toEqual(["LockCreated", "OwnerSet"])
+    })
+  )
+})
+
+describe("a lock of which a newer version of Latchkey has written what this one does not understand", () => {
+  const painted = (data: Schema.JsonObject): NewEvent => ({
+    eventId: "painted",
+    type: "LockPainted",
+    data,
+    at: millis("10:00"),
+    orgId: "",
+    principal: operator,
+    commandId: "painted"
+  })
+
+  it.effect("gives nobody anything, here and where it is read anew, and takes away all the same", () =>
+    Effect.gen(function* () {
+      const { store, process, log } = yield* makeWorld
+      const execute = yield* process()
+      yield* execute(create)
+      yield* execute(sevenUses)
+      yield* execute({ _tag: "AddKey", keyUuid: "key-1" })
+      yield* append(store, "lock-7", 3, [painted({})])
+      const late = { at: millis("10:00") }
+      for (const ask of [execute, yield* process()]) {
+        for (const request of [use, { _tag: "OpenLock" }, { _tag: "SetOwner", userId: "ada" }] as const) {
+          expect(yield* Effect.flip(ask(request, late))).toMatchObject({
+            _tag: "StoreUnavailable",
+            message: expect.stringContaining("LockPainted in lock-7. Update this server.")
+          })
+        }
+      }
+      yield* execute({ _tag: "RemoveKey", keyUuid: "key-1" })
+      expect((yield* log).slice(3)).toEqual(["LockPainted", "KeyRemoved"])
+      const times = (yield* store.read("lock-7", 0, 10)).map(({ at }) => at)
+      expect(times).toEqual(times.toSorted((a, b) => a - b))
+    })
+  )
+
+  it.effect("goes on when that one has marked it as ignorable", () =>
+    Effect.gen(function* () {
+      const { store, process } = yield* makeWorld
+      const execute = yield* process()
+      yield* execute(create)
+      yield* append(store, "lock-7", 1, [painted({ ignorable: true })])
+      expect((yield* execute({ _tag: "OpenLock" }, { at: millis("10:00") })).version).toBe(3)
     })
   )
 })

@@ -1,7 +1,7 @@
 /** Budgets of refused PINs. */
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { BUDGETS } from "../src/temp-key/Budgets.ts"
 import {
   type Account,

@@ -5,7 +5,7 @@ import { Arbitrary, Context, Effect, Fiber, Layer, Option, Stream } from "effect
 import { TestClock } from "effect/testing"
 import { Projector, rebuild } from "../src/read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
-import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/OldEventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { makeWorld } from "./world.ts"
 
 const owners = [
@@ -24,7 +24,7 @@ const contents = (readModel: ReadModel["Service"]) =>
   })
 
 const append = (store: EventStore["Service"], { streamId, version, position: _, ...event }: StoredEvent) =>
-  store.append(streamId, version - 1, [event])
+  store.write({ append: [{ streamId, expectedVersion: version - 1, events: [event] }] })
 
 const running = (store: EventStore["Service"], readModel: ReadModel["Service"]) => {
   const ports = Context.make(EventStore, store).pipe(Context.add(ReadModel, readModel))
@@ -33,7 +33,7 @@ const running = (store: EventStore["Service"], readModel: ReadModel["Service"]) 
   )
 }
 
-const longFeed = Effect.map(Arbitrary.sampleEffect(lockFeed, { count: 40, seed: "latchkey" }), (feeds) =>
+const longFeed = Effect.map(Arbitrary.sampleEffect(lockFeed, { count: 200, seed: "latchkey" }), (feeds) =>
   feeds.reduce((longest, feed) => (feed.length > longest.length ? feed : longest))
 )
 
@@ -64,7 +64,7 @@ describe("the projector", () => {
       const feed = yield* longFeed
       const half = Math.floor(feed.length / 2)
       for (const event of feed.slice(0, half)) yield* append(store, event)
-      yield* readModel.apply(yield* store.readAll(0, 3))
+      yield* readModel.apply(yield* store.feed(0, 3))
       const projector = yield* running(store, readModel)
       yield* projector.catchUp("10 seconds")
       expect(yield* readModel.checkpoint).toBe(half)
@@ -101,7 +101,7 @@ describe("the projector", () => {
       yield* projector.catchUp("10 seconds")
       expect(failures).toBeLessThan(0)
       const fresh = yield* Effect.map(Layer.build(Layer.fresh(MemoryReadModel.layer)), Context.get(ReadModel))
-      yield* fresh.apply(yield* store.readAll(0, 10_000))
+      yield* fresh.apply(yield* store.feed(0, 10_000))
       expect(yield* contents(readModel)).toEqual(yield* contents(fresh))
     })
   )

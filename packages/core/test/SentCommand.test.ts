@@ -13,7 +13,7 @@ import {
   type SentCommand,
   withPending
 } from "../src/lock/SentCommand.ts"
-import type { StoredEvent } from "../src/streams/OldEventStore.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { created, type Fact, happened, lockUuid, millis } from "./scenario.ts"
 
 const stored = (fact: Fact, version: number, fields: Partial<StoredEvent> = {}): StoredEvent => ({

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Option, Result } from "effect"
 import fc from "fast-check"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import type { PinKey } from "../src/temp-key/Pins.ts"
 import { clock, millis, operator } from "./scenario.ts"
 import { guest, makeSharedWorld, organization, otherOrganization, pinKey, sharing, thingOf, uuidOf } from "./shared.ts"
@@ -142,7 +142,7 @@ describe("a window", () => {
       const { process, store } = yield* makeSharedWorld
       const none = sharing([[1, "key"]], { validUntil: clock("08:00") })
       expect((yield* failure(process.share(none, uuidOf(1))))._tag).toBe("EmptySharedWindow")
-      expect(yield* store.streams("credential-", "", 10)).toEqual([])
+      expect(yield* store.feed(0, 10, { category: "credential" })).toEqual([])
     })
   )
 })
@@ -179,11 +179,8 @@ describe("no two credentials have one PIN at one lock", () => {
       const atGate = yield* Deferred.make<void>()
       const held = EventStore.of({
         ...store,
-        append: (...args) =>
-          Effect.andThen(
-            Deferred.succeed(atGate, undefined),
-            Effect.andThen(Deferred.await(gate), store.append(...args))
-          )
+        write: (batch) =>
+          Effect.andThen(Deferred.succeed(atGate, undefined), Effect.andThen(Deferred.await(gate), store.write(batch)))
       })
       const quick = yield* another(undefined, colliding)
       const slow = yield* another(Context.add(ports, EventStore, held), colliding)

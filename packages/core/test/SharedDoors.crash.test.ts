@@ -3,8 +3,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { makeSharedWorld, sharing, thingOf, uuidOf } from "./shared.ts"
+import { stepOf } from "./world.ts"
 
 type Stop = "before" | "after"
 
@@ -23,7 +24,7 @@ describe.each(["link", "PIN"] as const)("opening by %s", (by) => {
     (["prepare", "send", "commit"] as const).flatMap((step) => stops.map((stop) => [step, stop] as const))
   )("a process may stop at this step: %o", ([step, stop]) =>
     Effect.gen(function* () {
-      const { process, another, ports, store, shadow, logOf } = yield* makeSharedWorld
+      const { process, another, ports, store, shadow, unsettled, logOf } = yield* makeSharedWorld
       const { pin } = yield* process.share(sharing([[1, "both"]]), uuidOf(1))
       const open = ({ open, enter }: typeof process): Effect.Effect<void, unknown> =>
         by === "link" ? Effect.asVoid(open(uuidOf(1), 1, { receipt })) : Effect.asVoid(enter(1, pin ?? "", { receipt }))
@@ -33,8 +34,7 @@ describe.each(["link", "PIN"] as const)("opening by %s", (by) => {
       const over = ports.pipe(
         Context.add(EventStore, {
           ...store,
-          prepare: step === "prepare" ? stopped(store.prepare) : store.prepare,
-          commit: step === "commit" ? stopped(store.commit) : store.commit
+          write: (batch) => (stepOf(batch) === step ? stopped(store.write)(batch) : store.write(batch))
         }),
         Context.add(DeviceShadow, { ...device, send: step === "send" ? stopped(device.send) : device.send })
       )
@@ -47,7 +47,7 @@ describe.each(["link", "PIN"] as const)("opening by %s", (by) => {
 
       const next = yield* another()
       yield* TestClock.adjust("15 seconds")
-      expect(yield* store.unsettled).toEqual([])
+      expect(yield* unsettled).toEqual([])
       const recorded = (yield* logOf(1)).slice(1).map(({ commandId }) => commandId)
       expect(Object.keys(yield* shadow.held(thingOf(1)))).toEqual(recorded)
       // Whoever asks again, with the same receipt, has opened once in all, and nothing counts against the PIN.
@@ -55,7 +55,7 @@ describe.each(["link", "PIN"] as const)("opening by %s", (by) => {
       yield* open(next)
       expect((yield* logOf(1)).filter(({ type }) => type === "LockOpenRequested")).toHaveLength(1)
       expect(Object.keys(yield* shadow.held(thingOf(1)))).toHaveLength(1)
-      expect((yield* store.readAll(0, 1_000, "pin-")).filter(({ type }) => type === "PinRefused")).toEqual([])
+      expect((yield* store.feed(0, 1_000, { category: "pin" })).filter(({ type }) => type === "PinRefused")).toEqual([])
     })
   )
 })
@@ -68,7 +68,7 @@ describe("making a key", () => {
         [1, "code"],
         [2, "both"]
       ])
-      const over = Context.add(ports, EventStore, { ...store, append: stopAt(stop)(store.append) })
+      const over = Context.add(ports, EventStore, { ...store, write: stopAt(stop)(store.write) })
       const life = yield* Scope.make()
       const dying = yield* Effect.provideService(another(over), Scope.Scope, life)
       const caller = yield* Effect.forkChild(Effect.exit(dying.share(request, uuidOf(1), { receipt })))
@@ -79,7 +79,8 @@ describe("making a key", () => {
       const next = yield* another()
       const made = yield* next.share(request, uuidOf(2), { receipt })
       expect(made.credential.uuid).toBe(uuidOf(stop === "before" ? 2 : 1))
-      expect(yield* store.streams("credential-", "", 10)).toEqual([`credential-${made.credential.uuid}`])
+      const streams = (yield* store.feed(0, 10, { category: "credential" })).map(({ streamId }) => streamId)
+      expect(new Set(streams)).toEqual(new Set([`credential-${made.credential.uuid}`]))
       expect(yield* next.share(request, uuidOf(3), { receipt })).toEqual(made)
       expect(yield* next.enter(2, made.pin ?? "")).toMatchObject({ doorId: 2 })
     })

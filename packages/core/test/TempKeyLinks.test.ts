@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
 import { type OpenRequest, TempKeyLinks } from "../src/guest/TempKeyLinks.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import type { Principal } from "../src/values/Principal.ts"
 import { clock, lockId, lockUuid, millis, type Request } from "./scenario.ts"
 import { makeSharedWorld, sharing, thingOf, uuidOf } from "./shared.ts"
@@ -217,9 +217,9 @@ describe("while the read model is away", () => {
       const reads: Array<number> = []
       const counting = {
         ...store,
-        readAll: (...args: Parameters<typeof store.readAll>) => {
-          reads.push(args[0])
-          return store.readAll(...args)
+        feed: (...args: Parameters<typeof store.feed>) => {
+          if (args[2]?.category === "lock") reads.push(args[0])
+          return store.feed(...args)
         }
       }
       const over = ports.pipe(Context.add(ReadModel, noReadModel), Context.add(EventStore, counting))

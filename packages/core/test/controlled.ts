@@ -1,8 +1,8 @@
 /** A process that stops, or is paused, at one of its writes: what it asks of store and shadow goes through here. */
 import { Context, Effect, Latch } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
-import { EventStore, StoreUnavailable } from "../src/streams/OldEventStore.ts"
-import type { makeWorld } from "./world.ts"
+import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
+import { type makeWorld, stepOf } from "./world.ts"
 
 type Ports = Effect.Success<typeof makeWorld>["ports"]
 
@@ -48,12 +48,8 @@ export const stoppingAt = (ports: Ports, point: Point | undefined) =>
       Context.add(EventStore, {
         ...store,
         read: (...args) => whileItGoes(store.read(...args)),
-        append: (streamId, ...args) =>
-          isDead ? Effect.fail(gone) : controlled(`append ${streamId}`)(store.append)(streamId, ...args),
-        prepare: controlled("prepare")(store.prepare),
-        commit: controlled("commit")(store.commit),
-        discard: controlled("discard")(store.discard),
-        release: controlled("release")(store.release)
+        record: (key) => whileItGoes(store.record(key)),
+        write: (batch) => (isDead ? Effect.fail(gone) : controlled(stepOf(batch))(store.write)(batch))
       }),
       Context.add(DeviceShadow, {
         ...shadow,

@@ -1,6 +1,6 @@
 /** Calls of several processes that wait until they are let through, one by one, in an order that a test draws. */
 import { Deferred, Effect, Fiber } from "effect"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 
 /** Turns of the event loop after which a process is at its next call, or has nothing more to do. */
 const SETTLED = 6
@@ -21,9 +21,11 @@ export const makeInterleaving = (store: EventStore["Service"]) => {
     ...store,
     head: gate(store.head),
     read: (...args) => gate(store.read(...args)),
-    readAll: (...args) => gate(store.readAll(...args)),
-    append: (...args) => gate(store.append(...args)),
-    receipt: (...args) => gate(store.receipt(...args))
+    feed: (...args) => gate(store.feed(...args)),
+    event: (...args) => gate(store.event(...args)),
+    record: (...args) => gate(store.record(...args)),
+    records: (...args) => gate(store.records(...args)),
+    write: (...args) => gate(store.write(...args))
   })
 
   /** Runs all of them at once; which call goes next is drawn from those that wait. */

@@ -3,9 +3,9 @@ import { expect, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { KEPT_OF_KEY, streamOfRefused } from "../src/locks/RefusedUses.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import type { PinKey } from "../src/temp-key/Pins.ts"
-import { streamOfShared } from "../src/temp-key/SharedCredential.ts"
+import { Credentials } from "../src/temp-key/SharedCredential.ts"
 import { makeInterleaving } from "./interleaved.ts"
 import { clock, lockId, millis } from "./scenario.ts"
 import { makeSharedWorld, pinKey, sharing, uuidOf } from "./shared.ts"
@@ -70,7 +70,7 @@ it("a credential ends once, a request makes one credential, and no two have one 
               const [uuid, pin = ""] = said.split(" ")
               expect((yield* late.credentials.findByPin(1, pin, colliding))?.uuid).toBe(uuid)
             }
-            const feed = yield* store.readAll(0, 1_000, "credential-")
+            const feed = yield* store.feed(0, 1_000, { category: "credential" })
             const ended = feed.filter(({ type }) => type === "SharedCredentialRevoked").map(({ streamId }) => streamId)
             expect(new Set(ended).size).toBe(ended.length)
           })
@@ -110,7 +110,7 @@ it.live("what was decided before another process ended the credential is not app
     yield* slow.credentials.find(uuidOf(1))
     yield* Deferred.succeed(answer, undefined)
     yield* Fiber.join(ending)
-    const types = (yield* store.read(streamOfShared(uuidOf(1)), 0, 10)).map(({ type }) => type)
+    const types = (yield* store.read(Credentials.streamOf(uuidOf(1)), 0, 10)).map(({ type }) => type)
     expect(types).toEqual(["SharedCredentialCreated", "SharedCredentialRevoked"])
   })
 )

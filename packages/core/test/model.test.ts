@@ -4,7 +4,7 @@ import { Context, Effect, Result } from "effect"
 import fc from "fast-check"
 import type { CommandContext } from "../src/lock/LockCommand.ts"
 import type { Executed, ExecuteError } from "../src/locks/Locks.ts"
-import { EventStore } from "../src/streams/OldEventStore.ts"
+import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockUuid, type Request } from "./scenario.ts"
 import { create, makeWorld } from "./world.ts"
 
@@ -227,9 +227,9 @@ const makeInterleaved = Effect.fnUntraced(function* (scheduler: fc.Scheduler) {
   const store = EventStore.of({
     ...world.store,
     read: inTurn(world.store.read),
-    append: inTurn(world.store.append),
-    prepare: inTurn(world.store.prepare),
-    commit: inTurn(world.store.commit)
+    record: inTurn(world.store.record),
+    event: inTurn(world.store.event),
+    write: inTurn(world.store.write)
   })
   return { ...world, process: () => world.process({ over: Context.add(world.ports, EventStore, store) }) }
 })

@@ -12,7 +12,7 @@ import { LockQueries } from "../locks/LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "../locks/Locks.ts"
 import { presence } from "../locks/Presence.ts"
 import { Projector } from "../read-model/Projector.ts"
-import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
 import type { SharedCredential } from "../temp-key/SharedCredential.ts"
 import {

@@ -24,7 +24,7 @@ import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../l
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import { Projector } from "../read-model/Projector.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
-import type { EventStore } from "../streams/OldEventStore.ts"
+import type { EventStore } from "../streams/EventStore.ts"
 import { Workers } from "../streams/Workers.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
 import { PinGuard } from "../temp-key/PinGuard.ts"

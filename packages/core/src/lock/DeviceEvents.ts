@@ -1,6 +1,6 @@
 /** What the events of a lock tell of the commands that its device was sent, and has answered. Pure. */
 import { type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { type CommandRow, commandTable } from "./LockCommands.ts"
 import type { LockEvent } from "./LockEvent.ts"

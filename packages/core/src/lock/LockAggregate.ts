@@ -1,7 +1,7 @@
 /** The lock as an aggregate: `initial`, `evolve`, `decide`. Pure: time, ids and caller come in with the command. */
 import { HashMap, HashSet, Option, Result } from "effect"
 import { type DeviceCommand, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { isUser, type Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { answeredIn, outcomeOf, sentWith } from "./DeviceEvents.ts"
@@ -96,11 +96,20 @@ export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefin
 
 /**
  * The lock after an event as it is stored: with the command that the shadow accepted, if it tells of one. An event of a
- * later Latchkey means nothing to this one, but it is a version of the stream.
+ * later Latchkey means nothing to this one, but it is a version of the stream, and has its time.
  */
-export const evolveStored = (lock: Lock | undefined, stored: StoredEvent): Lock | undefined => {
-  const event = fromStored(stored)
-  const next = Option.isSome(event) ? evolve(lock, event.value) : lock
+export const evolveStored = (lock: Lock | undefined, stored: StoredEvent): Lock | undefined =>
+  evolveDecoded(lock, stored, fromStored(stored))
+
+/** The same, of an event that was decoded, or was found not to be understood. */
+export const evolveDecoded = (
+  lock: Lock | undefined,
+  stored: StoredEvent,
+  event: Option.Option<LockEvent>
+): Lock | undefined => {
+  const next = Option.isSome(event)
+    ? evolve(lock, event.value)
+    : lock && { ...lock, changedAt: Math.max(lock.changedAt, stored.at) }
   if (next === undefined) return undefined
   const sent = sentWith(stored)
   if (sent === undefined) return next.version === stored.version ? next : { ...next, version: stored.version }

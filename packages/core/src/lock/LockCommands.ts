@@ -41,6 +41,8 @@ interface Asked {
   /** The fields of the request. */
   readonly request: Schema.Struct.Fields
   readonly who: Right
+  /** Gives nobody anything: it is also done at a lock that holds what only a newer version of Latchkey understands. */
+  readonly revokes?: true
 }
 
 /** A command that the log alone is told of. */
@@ -120,7 +122,8 @@ export const requests = {
     request: { keyUuid: Schema.optionalKey(NonEmptyText), keyIndexNumber: Slot },
     who: "owner",
     event: "KeyRemoved",
-    device: "RemoveKey"
+    device: "RemoveKey",
+    revokes: true
   },
   WriteKey: {
     request: { keyUuid: NonEmptyText, keyIndexNumber: Slot },
@@ -163,7 +166,8 @@ export const requests = {
     request: { email: Email, phoneNumber: PhoneNumber, userId: Schema.optionalKey(NonEmptyText) },
     who: "owner",
     event: "ResidentRemoved",
-    passes: true
+    passes: true,
+    revokes: true
   },
   CreateTempKey: {
     request: {
@@ -195,7 +199,7 @@ export const requests = {
     event: "TempKeyUpdated",
     passes: true
   },
-  DeleteTempKey: { request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true },
+  DeleteTempKey: { request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true, revokes: true },
   UseTempKey: { request: use, who: "organization", event: "TempKeyUsed", passes: true, byClock: true },
   /** Uses a temp key and opens the lock, in one append. Whoever holds a temp key may try. */
   OpenWithTempKey: {
@@ -238,7 +242,8 @@ const ownCommands = {
     },
     who: "device",
     event: "CommandOutcomeReported",
-    passes: true
+    passes: true,
+    revokes: true
   }
 } as const satisfies { readonly [tag: string]: CommandRow }
 

@@ -3,7 +3,7 @@
  * `test/golden/` holds one stored event of every kind.
  */
 import { Option, Schema } from "effect"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { Schedule } from "../values/Schedule.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { Key, LockId } from "./Lock.ts"

@@ -5,21 +5,24 @@
  *
  * What became of a key is what the lock's log says of the command that adds it. Two that work at once do no harm.
  */
-import { Clock, Context, Duration, Effect, Equal, Layer, Option, Result, Schedule, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Equal, HashMap, Layer, Option, Result, Schedule, Schema } from "effect"
 import { streamOfLock } from "../lock/Lock.ts"
 import type { CommandContext, LockRequest } from "../lock/LockCommand.ts"
 import { backoff, keepGoing } from "../streams/Backoff.ts"
+import { type At, Category } from "../streams/Category.ts"
+import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { LEASE, underLease } from "../streams/Lease.ts"
 import {
-  CommandExists,
-  EventStore,
-  type NewEvent,
+  earlierTry,
+  givenFor,
+  notGiven,
   type Receipt,
-  type StoredEvent,
-  type StoreUnavailable
-} from "../streams/OldEventStore.ts"
-import { earlierTry, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
-import { feedReader } from "../streams/StreamFollower.ts"
+  type ReceiptReused,
+  type RequestReceipt
+} from "../streams/Receipts.ts"
+import { putRecord } from "../streams/Records.ts"
+import { append, CommandExists, find } from "../streams/Reservations.ts"
+import { forEachPaged } from "../streams/Turns.ts"
 import { CurrentBackground, inBackground } from "../streams/Workers.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
@@ -31,7 +34,7 @@ const BulkKey = Schema.Struct({
   userId: Schema.optionalKey(Schema.String)
 })
 
-/** What happened to a request for many keys. Stored for ever: add cases and optional fields, never rename or remove one. */
+/** What happened to a request for many keys. Stored forever: add cases and optional fields, never rename or remove one. */
 export const BulkEvent = Schema.TaggedUnion({
   BulkAddKeysRequested: { lockId: Schema.Int, keys: Schema.Array(BulkKey) },
   BulkKeyAdded: { index: Schema.Int, lockVersion: Schema.Int },
@@ -67,12 +70,14 @@ export type StartError = AskError | ReceiptReused | CommandExists
 
 /** How long after its request a key is still tried when the process was down in between. */
 const RESUME_WITHIN = Duration.hours(24)
+/** How long requests are found by a start: those that are tried, also by the clock of another server. */
+const FOUND_WITHIN = Duration.times(RESUME_WITHIN, 2)
 /** How long a key is tried while its device cannot be told, before it has failed: about eight seconds. */
 const PATIENCE = Schedule.max([Schedule.exponential(Duration.millis(250)), Schedule.recurs(5)])
 /** How soon it is looked again whether a command that may still be carried out is settled. */
 const SETTLED_EVERY = Duration.millis(100)
-const PREFIX = "bulk-"
-const PAGE = 1_000
+/** Where the feed is read from after a start: storage. */
+const CURSOR = "cursor/bulk-add-keys"
 
 export class BulkAddKeys extends Context.Service<
   BulkAddKeys,
@@ -99,50 +104,50 @@ export class BulkAddKeys extends Context.Service<
       const scope = yield* Effect.scope
       const background = yield* CurrentBackground
 
-      const load = Effect.fnUntraced(function* (streamId: string) {
-        const events: Array<StoredEvent> = []
-        while (true) {
-          const page = yield* store.read(streamId, events.length, PAGE)
-          events.push(...page)
-          if (page.length < PAGE) return fold(events)
-        }
-      })
+      const load = (id: string, from?: At<Job | undefined>) =>
+        Effect.provideService(Requests.fold(id, from), EventStore, store)
 
       /** Where the requests begin whose keys are still tried. */
-      const earliestTried = Effect.map(
-        Clock.currentTimeMillis,
-        (now) => PREFIX + earliestUuid(now - Duration.toMillis(RESUME_WITHIN))
-      )
+      const earliestTried = earliestWithin(RESUME_WITHIN)
 
       /** `isTried`: whether keys without an outcome are still added, or have failed unless they were added before. */
-      const run = Effect.fnUntraced(function* (streamId: string, isTried: boolean) {
-        let job = yield* load(streamId)
+      const run = Effect.fnUntraced(function* (id: string, isTried: boolean) {
+        let reached = yield* load(id)
         let patient = true
-        while (job !== undefined && !isDone(job)) {
-          const index = job.outcomes.length
-          const outcome: Outcome | undefined = yield* isTried
-            ? addKey(job, index, patient)
-            : byTheLog(job, index, GIVEN_UP)
+        while (reached.state !== undefined && !isDone(reached.state)) {
+          const job = reached.state
+          const index = HashMap.size(job.outcomes)
+          const outcome: Outcome = yield* isTried ? addKey(job, index, patient) : byTheLog(job, index, GIVEN_UP)
           // What one key has waited for in vain, the next one need not wait for as long.
-          patient = outcome?._tag === "BulkKeyAdded"
-          job = outcome === undefined ? yield* load(streamId) : yield* withOutcome(job, outcome)
+          patient = outcome._tag === "BulkKeyAdded"
+          reached = yield* withOutcome(id, reached, job.request, outcome)
         }
       })
 
       /** The job with one more outcome; if another process was quicker, as that one left it. */
-      const withOutcome = Effect.fnUntraced(function* (job: Job, outcome: Outcome) {
-        const { streamId } = job.request
-        const written = yield* Effect.result(store.append(streamId, job.version, [yield* envelope(job, outcome)]))
-        if (Result.isSuccess(written))
-          return { ...job, version: written.success.version, outcomes: [...job.outcomes, outcome] }
-        if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
-        return yield* load(streamId)
+      const withOutcome = Effect.fnUntraced(function* (
+        id: string,
+        reached: At<Job | undefined>,
+        { commandId, principal, orgId }: StoredEvent,
+        outcome: Outcome
+      ) {
+        const context = { commandId, principal, orgId, at: yield* Clock.currentTimeMillis }
+        const isNext = (job: Job | undefined) => job !== undefined && HashMap.size(job.outcomes) === outcome.index
+        return yield* Requests.transact(
+          id,
+          context,
+          ({ state }) => (isNext(state) ? { events: [outcome], suffixes: [`${outcome.index}-outcome`] } : []),
+          reached
+        ).pipe(
+          Effect.provideService(EventStore, store),
+          Effect.map(({ after }) => after),
+          Effect.catchTags({ EventExists: () => load(id, reached), Contended: () => load(id, reached) })
+        )
       })
 
-      /** None when another process has decided meanwhile. */
       const addKey = Effect.fnUntraced(function* (job: Job, index: number, patient: boolean) {
         const { lockId, keys, request } = job
-        const id = commandIdOf(job, index)
+        const id = commandIdOf(request, index)
         const key = keys[index] ?? { keyUuid: "" }
         const once = Effect.flatMap(Clock.currentTimeMillis, (at) =>
           locks.execute({
@@ -170,21 +175,18 @@ export class BulkAddKeys extends Context.Service<
 
       /**
        * Whether the key was added after all: this attempt may have failed because another one, here or in another
-       * process, did not. None when another process has decided meanwhile.
+       * process, did not.
        */
-      const byTheLog = Effect.fnUntraced(function* (job: Job, index: number, reason: string) {
-        const id = commandIdOf(job, index)
+      const byTheLog = Effect.fnUntraced(function* ({ request, lockId }: Job, index: number, reason: string) {
+        const id = commandIdOf(request, index)
+        const receipt = receiptOf(id)
         // Whoever has the receipt has the last word: from here on no attempt at the command can begin.
-        const closed = yield* Effect.result(store.append(job.request.streamId, job.version, [], receiptOf(id)))
-        if (Result.isFailure(closed) && closed.failure._tag === "StoreUnavailable")
-          return yield* Effect.fail(closed.failure)
-        if (Result.isFailure(closed) && closed.failure._tag !== "ReceiptExists") return undefined
+        yield* store
+          .write({ expect: [notGiven(receipt)], put: [givenFor(receipt, request.streamId, 0, 0)] })
+          .pipe(Effect.catch((error) => (error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.void)))
         // One that began before may still be carried out.
-        const isOpen = Effect.map(store.unsettled, (reservations) =>
-          reservations.some(({ commandId }) => commandId === id)
-        )
-        while (yield* isOpen) yield* Effect.sleep(SETTLED_EVERY)
-        const lockVersion = yield* addedAt(job.lockId, id)
+        while ((yield* find(store, id))._tag === "Prepared") yield* Effect.sleep(SETTLED_EVERY)
+        const lockVersion = yield* addedAt(lockId, id)
         return lockVersion === undefined ? keyFailed(index, reason) : keyAdded(index, lockVersion)
       })
 
@@ -198,50 +200,73 @@ export class BulkAddKeys extends Context.Service<
       const underWay = new Set<string>()
 
       /** What was just asked for is tried, whatever time its id has: only `progress` sets one going that is too old. */
-      const runInBackground = (streamId: string, isTried = true) =>
+      const runInBackground = (id: string, isTried = true) =>
         Effect.suspend(() => {
           // Where nothing runs in the background, whoever does that elsewhere takes it on.
-          if (!background.isRunning() || underWay.has(streamId)) return Effect.void
-          underWay.add(streamId)
+          if (!background.isRunning() || underWay.has(id)) return Effect.void
+          underWay.add(id)
+          const about = { streamId: Requests.streamOf(id) }
           const untilStored = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
             effect.pipe(
               Effect.tapError((error) =>
-                Effect.logWarning("A BulkAddKeys request waits for the store", { streamId }, error.message)
+                Effect.logWarning("A BulkAddKeys request waits for the store", about, error.message)
               ),
               Effect.retry(backoff)
             )
-          const isFinished = Effect.map(load(streamId), (job) => job === undefined || isDone(job))
-          return untilStored(underLease(store, streamId, isFinished, untilStored(run(streamId, isTried)))).pipe(
+          const isFinished = Effect.map(load(id), ({ state }) => state === undefined || isDone(state))
+          return untilStored(underLease(store, about.streamId, isFinished, untilStored(run(id, isTried)))).pipe(
             Effect.catchCause((cause) =>
-              Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", { streamId }, cause)
+              Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", about, cause)
             ),
-            Effect.ensuring(Effect.sync(() => underWay.delete(streamId))),
+            Effect.ensuring(Effect.sync(() => underWay.delete(id))),
             Effect.forkIn(scope),
             Effect.asVoid
           )
         })
 
-      const resume = Effect.fnUntraced(function* () {
-        let after = yield* earliestTried
-        while (true) {
-          const streams = yield* store.streams(PREFIX, after, PAGE)
-          yield* Effect.forEach(streams, (streamId) => runInBackground(streamId), { discard: true })
-          if (streams.length < PAGE) return
-          after = streams.at(-1) ?? after
-        }
+      /** The position that a start reads the feed from: before the first request that it must find. */
+      let kept = Option.getOrElse(yield* store.record(CURSOR), () => "0")
+      let reached = Number(kept)
+      /** Requests in the order of the feed, from that one on. */
+      const recent: Array<{ readonly id: string; readonly position: number }> = []
+
+      /** Reads on, and hands over the requests that have come. */
+      const readOn = Effect.fnUntraced(function* () {
+        const found: Array<string> = []
+        reached = yield* forEachPaged(
+          (after, limit) => store.feed(after, limit, { category: Requests.category }),
+          ({ position }) => position,
+          ({ type, streamId, position }) => {
+            const id = type === "BulkAddKeysRequested" ? Requests.idOf(streamId) : undefined
+            if (id === undefined) return
+            found.push(id)
+            recent.push({ id, position })
+          },
+          reached
+        )
+        return found
       })
 
-      const readOn = feedReader(store, PREFIX, yield* store.head)
+      const keepCursor = Effect.fnUntraced(function* () {
+        const earliest = yield* earliestWithin(FOUND_WITHIN)
+        const first = recent.findIndex(({ id }) => id > earliest)
+        recent.splice(0, first < 0 ? recent.length : first)
+        const next = String(recent[0] === undefined ? reached : recent[0].position - 1)
+        if (next !== kept) yield* putRecord(store, { key: CURSOR, value: next })
+        kept = next
+      })
 
-      const requested: Array<string> = []
-      const take = ({ type, streamId }: StoredEvent) => {
-        if (type === "BulkAddKeysRequested") requested.push(streamId)
-      }
+      const resume = Effect.fnUntraced(function* () {
+        const earliest = yield* earliestTried
+        for (const id of yield* readOn()) if (id > earliest) yield* runInBackground(id)
+      })
+
       /** Requests that other processes take on from now on: whoever of them falls silent leaves its share here. */
-      const standBy = Effect.andThen(readOn(take), () =>
-        Effect.forEach(requested.splice(0), (streamId) => runInBackground(streamId), { discard: true })
-      )
-      yield* Effect.andThen(resume(), Effect.repeat(standBy, Schedule.spaced(LEASE))).pipe(
+      const standBy = Effect.fnUntraced(function* () {
+        for (const id of yield* readOn()) yield* runInBackground(id)
+        yield* keepCursor()
+      })
+      yield* Effect.andThen(resume(), Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE))).pipe(
         keepGoing("BulkAddKeys requests of other servers are not looked for"),
         inBackground
       )
@@ -249,7 +274,7 @@ export class BulkAddKeys extends Context.Service<
       /** The instance that was answered to this request before. */
       const started = (receipt: RequestReceipt | undefined) =>
         Effect.map(earlierTry(store, receipt), (found) =>
-          Option.isNone(found) ? undefined : found.value.streamId.slice(PREFIX.length)
+          Option.isNone(found) ? undefined : Requests.idOf(found.value.streamId)
         )
 
       return {
@@ -258,29 +283,31 @@ export class BulkAddKeys extends Context.Service<
           const lock = yield* queries.lock(principal, lockId, "bulk-add-keys")
           const earlier = yield* started(receipt)
           if (earlier !== undefined) return earlier
-          const { _tag: type, ...data } = BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys })
+          const requested = Requests.encode(BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys }))
           const orgId = lock.orgId ?? ""
-          const event: NewEvent = { eventId: `${commandId}-1`, type, data, at, orgId, principal, commandId }
-          const written = yield* Effect.result(store.append(PREFIX + commandId, 0, [event], receipt))
+          const event: NewEvent = { ...requested, eventId: `${commandId}-1`, at, orgId, principal, commandId }
+          const streamId = Requests.streamOf(commandId)
+          const written = yield* Effect.result(
+            append(store, { streamId, expectedVersion: 0, events: [event], commandId, receipt })
+          )
           if (Result.isSuccess(written)) {
-            yield* runInBackground(PREFIX + commandId)
+            yield* runInBackground(commandId)
             return commandId
           }
           if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
           // Sent twice at the same time, or again with its command id.
           const first = yield* started(receipt)
           if (first !== undefined) return first
-          const job = yield* load(PREFIX + commandId)
+          const { state: job } = yield* load(commandId)
           if (job !== undefined && isSameRequest(job, command)) return commandId
           return yield* Effect.fail(new CommandExists({ commandId }))
         }),
         progress: Effect.fnUntraced(function* (principal, lockId, instanceId) {
           yield* queries.lock(principal, lockId, "bulk-add-keys")
-          const job = yield* load(PREFIX + instanceId)
+          const { state: job } = yield* load(instanceId)
           if (job === undefined || job.lockId !== lockId) return yield* Effect.fail(new BulkNotFound({ instanceId }))
           // No start goes on with one that is so old: its keys were added, or have failed, and whoever asks is told.
-          const { streamId } = job.request
-          if (!isDone(job) && streamId <= (yield* earliestTried)) yield* runInBackground(streamId, false)
+          if (!isDone(job) && instanceId <= (yield* earliestTried)) yield* runInBackground(instanceId, false)
           return progressOf(job, instanceId)
         })
       }
@@ -290,16 +317,28 @@ export class BulkAddKeys extends Context.Service<
 
 type Outcome = Extract<BulkEvent, { readonly _tag: "BulkKeyAdded" | "BulkKeyFailed" }>
 
-/** A request and what became of its keys so far, in their order: its stream up to `version`. */
+/** A request and what became of its keys so far. */
 interface Job {
-  readonly version: number
   readonly lockId: number
   readonly keys: ReadonlyArray<typeof BulkKey.Type>
   readonly request: StoredEvent
-  readonly outcomes: ReadonlyArray<Outcome>
+  /** By index; they come in their order. */
+  readonly outcomes: HashMap.HashMap<number, Outcome>
 }
 
-const decode = Schema.decodeUnknownOption(BulkEvent)
+/** Requests for many keys, each a stream that its instance id names. */
+const Requests = Category({
+  prefix: "bulk-",
+  events: BulkEvent,
+  personal: { BulkAddKeysRequested: ["keys"] },
+  initial: undefined as Job | undefined,
+  evolve: (job, event, request) => {
+    if (event._tag !== "BulkAddKeysRequested")
+      return job && { ...job, outcomes: HashMap.set(job.outcomes, event.index, event) }
+    const { lockId, keys } = event
+    return job ?? { lockId, keys, request, outcomes: HashMap.empty() }
+  }
+})
 
 /** Why a key failed of which another process knew why, and ended before it could say so. */
 const GIVEN_UP = "It was given up when its server stopped. Nothing was changed; ask for it again."
@@ -307,57 +346,40 @@ const GIVEN_UP = "It was given up when its server stopped. Nothing was changed; 
 const keyAdded = (index: number, lockVersion: number): Outcome => ({ _tag: "BulkKeyAdded", index, lockVersion })
 const keyFailed = (index: number, reason: string): Outcome => ({ _tag: "BulkKeyFailed", index, reason })
 
-const isDone = ({ outcomes, keys }: Job): boolean => outcomes.length >= keys.length
+const isDone = ({ outcomes, keys }: Job): boolean => HashMap.size(outcomes) >= keys.length
 
-const commandIdOf = ({ request }: Job, index: number): string => `${request.commandId}-${index}`
+const commandIdOf = (request: StoredEvent, index: number): string => `${request.commandId}-${index}`
 /** Of the command that adds a key: whatever attempts there are, one of them counts. */
 const receiptOf = (id: string): Receipt => ({ id, fingerprint: id })
 
 const isSameRequest = (job: Job, { lockId, keys, principal }: BulkCommand): boolean =>
   job.lockId === lockId && Equal.equals(job.keys, keys) && Equal.equals(job.request.principal, principal)
 
-const fold = ([request, ...rest]: ReadonlyArray<StoredEvent>): Job | undefined => {
-  const requested =
-    request === undefined ? undefined : Option.getOrUndefined(decode({ ...request.data, _tag: request.type }))
-  if (request === undefined || requested?._tag !== "BulkAddKeysRequested") return undefined
-  const outcomes = rest.flatMap(({ type, data }) =>
-    Option.toArray(
-      Option.filter(decode({ ...data, _tag: type }), (event): event is Outcome => event._tag !== "BulkAddKeysRequested")
+const progressOf = (job: Job, instanceId: string): BulkProgress => {
+  const outcomes = job.keys.flatMap((_, index) => Option.toArray(HashMap.get(job.outcomes, index)))
+  return {
+    lockId: job.lockId,
+    instanceId,
+    status: isDone(job) ? "done" : "running",
+    total: job.keys.length,
+    added: outcomes.filter((outcome) => outcome._tag === "BulkKeyAdded").length,
+    failed: outcomes.flatMap((outcome) =>
+      outcome._tag === "BulkKeyFailed"
+        ? [{ keyUuid: job.keys[outcome.index]?.keyUuid ?? "", reason: outcome.reason }]
+        : []
     )
-  )
-  const { version } = rest.at(-1) ?? request
-  return { version, lockId: requested.lockId, keys: requested.keys, request, outcomes }
+  }
 }
-
-const envelope = ({ request }: Job, { _tag: type, ...data }: Outcome): Effect.Effect<NewEvent> =>
-  Effect.map(Clock.currentTimeMillis, (at) => ({
-    eventId: `${request.commandId}-${data.index}-outcome`,
-    type,
-    data,
-    at,
-    orgId: request.orgId,
-    principal: request.principal,
-    commandId: request.commandId
-  }))
-
-const progressOf = (job: Job, instanceId: string): BulkProgress => ({
-  lockId: job.lockId,
-  instanceId,
-  status: isDone(job) ? "done" : "running",
-  total: job.keys.length,
-  added: job.outcomes.filter((outcome) => outcome._tag === "BulkKeyAdded").length,
-  failed: job.outcomes.flatMap((outcome) =>
-    outcome._tag === "BulkKeyFailed"
-      ? [{ keyUuid: job.keys[outcome.index]?.keyUuid ?? "", reason: outcome.reason }]
-      : []
-  )
-})
 
 /** What may pass by itself: the device comes back, its backlog empties, the lock is less busy, the store answers again. */
 const mayPass = (error: ExecuteError): boolean =>
   error._tag === "DeviceUnreachable" || error._tag === "LockBusy" || error._tag === "StoreUnavailable"
 
 const isInDoubt = (error: ExecuteError): boolean => error._tag === "DeviceUnreachable" && error.inDoubt
+
+/** The least id of requests that are as old at most. */
+const earliestWithin = (age: Duration.Duration) =>
+  Effect.map(Clock.currentTimeMillis, (now) => earliestUuid(now - Duration.toMillis(age)))
 
 /** Sorts before every UUID of version 7 made from `millis` on (RFC 9562, section 5.7: the first 48 bits are the time). */
 const earliestUuid = (millis: number): string => {

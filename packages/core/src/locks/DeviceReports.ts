@@ -5,7 +5,8 @@ import { lockOfStream } from "../lock/Lock.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
-import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { commit, find } from "../streams/Reservations.ts"
 import { inBackground } from "../streams/Workers.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
@@ -45,10 +46,12 @@ export class DeviceReports extends Context.Service<
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
-        const settlement = yield* store.commit(commandId, thing)
+        const known = yield* find(store, commandId)
+        // Whichever attempt is open: no earlier one can have reached the device. Other things prove nothing.
+        if (known._tag === "Prepared" && known.reservation.thing !== thing) return undefined
+        const settlement = known._tag === "Prepared" ? yield* commit(store, known.reservation) : known
         if (settlement._tag === "Discarded") return undefined
-        const [event] = yield* store.readAll(settlement.position - 1, 1)
-        return event && lockOfStream(event.streamId)
+        return lockOfStream(settlement.streamId)
       })
 
       /** By the thing: for a device that answers days later, when the store has forgotten how its command was settled. */

@@ -4,7 +4,7 @@ import { lockOfStream } from "../lock/Lock.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
-import { EventStore, type StoredEvent } from "../streams/OldEventStore.ts"
+import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 
@@ -39,7 +39,7 @@ export const lockFinder = Effect.gen(function* () {
   })
 })
 
-/** Reads every event of the log once, however many keys are asked for, and keeps only which lock had which key first. */
+/** Reads every event of locks once, however many keys are asked for, and keeps only which lock had which key first. */
 const logSearch = Effect.gen(function* () {
   const store = yield* EventStore
   const oneAtATime = yield* Semaphore.make(1)
@@ -55,7 +55,7 @@ const logSearch = Effect.gen(function* () {
   }
   const readOn = Effect.suspend(() =>
     forEachPaged(
-      (after, limit) => store.readAll(after, limit),
+      (after, limit) => store.feed(after, limit, { category: "lock" }),
       (event) => event.position,
       take,
       position

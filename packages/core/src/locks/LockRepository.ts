@@ -1,10 +1,12 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
 import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { Lock, streamOfLock } from "../lock/Lock.ts"
-import { evolve, evolveStored, initial } from "../lock/LockAggregate.ts"
-import type { LockEvent } from "../lock/LockEvent.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { evolve, evolveDecoded, initial } from "../lock/LockAggregate.ts"
+import { fromStored, type LockEvent } from "../lock/LockEvent.ts"
+import { isIgnorable } from "../streams/Category.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
+import { findSnapshot, saveSnapshot } from "../streams/Snapshots.ts"
 import { makeTurns, type Turns } from "./LockTurns.ts"
 
 /** A lock and the version of its stream that it was read at: a decision on the one is written at the other. */
@@ -12,6 +14,8 @@ export interface LockAt {
   /** `undefined` while the lock does not exist. */
   readonly lock: Lock | undefined
   readonly version: number
+  /** The first event that this Latchkey does not understand: nothing is granted by such a lock. */
+  readonly unknown?: Pick<StoredEvent, "streamId" | "type">
 }
 
 /**
@@ -45,8 +49,10 @@ export class LockRepository extends Context.Service<
     ) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
     /** Catches up with the stream; whether there was anything new. */
     readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
-    /** Takes over events that this process has just appended; what was committed is read back with `refresh`. */
+    /** Takes over events that this process has just appended. */
     readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
+    /** Takes over what was committed, as it is stored; what is between it and the lock, and cannot be read now, stays behind. */
+    readonly follow: (loaded: LoadedLock, stored: ReadonlyArray<StoredEvent>) => Effect.Effect<unknown>
   }
 >()("@latchkey/core/LockRepository") {
   static readonly layer = (options: { readonly cachedLocks: number }) =>
@@ -76,10 +82,12 @@ export class LockRepository extends Context.Service<
         }
 
         const saveSnapshotWhenDue = (loaded: LoadedLock): Effect.Effect<unknown> => {
-          const { lock, version } = loaded.latest
+          const { lock, version, unknown } = loaded.latest
+          // Whoever understands the event folds it.
+          if (unknown !== undefined) return Effect.void
           if (lock === undefined || version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
           loaded.snapshotVersion = version
-          return store.saveSnapshot(loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
+          return saveSnapshot(store, loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
             Effect.catchTag("StoreUnavailable", (error) =>
               logSeldom(Effect.logWarning, "A snapshot was not saved; the next cold load takes longer", error.message)
             ),
@@ -103,7 +111,7 @@ export class LockRepository extends Context.Service<
 
         const readFromStore = Effect.fnUntraced(function* (lockId: number) {
           const streamId = streamOfLock(lockId)
-          const snapshot = Option.flatMap(yield* store.snapshot(streamId), ({ version, state }) =>
+          const snapshot = Option.flatMap(yield* findSnapshot(store, streamId), ({ version, state }) =>
             Option.map(decodeSnapshot(state), (lock): LockAt => ({ version, lock }))
           )
           const latest = Option.getOrElse(snapshot, (): LockAt => ({ version: 0, lock: initial }))
@@ -131,8 +139,13 @@ export class LockRepository extends Context.Service<
           advance: (loaded, events, version) => {
             // A query may have refreshed the lock between the append and here.
             if (loaded.latest.version !== version - events.length) return Effect.void
-            loaded.latest = { lock: events.reduce(evolve, loaded.latest.lock), version }
+            loaded.latest = { ...loaded.latest, lock: events.reduce(evolve, loaded.latest.lock), version }
             return saveSnapshotWhenDue(loaded)
+          },
+          follow: (loaded, stored) => {
+            loaded.latest = stored.reduce(following, loaded.latest)
+            const isBehind = loaded.latest.version < (stored.at(-1)?.version ?? Number.POSITIVE_INFINITY)
+            return isBehind ? Effect.ignore(refresh(loaded)) : saveSnapshotWhenDue(loaded)
           }
         }
       })
@@ -140,8 +153,14 @@ export class LockRepository extends Context.Service<
 }
 
 /** The lock after the next event of its stream; as it is, when the event is another. */
-const following = (before: LockAt, stored: StoredEvent): LockAt =>
-  stored.version === before.version + 1 ? { lock: evolveStored(before.lock, stored), version: stored.version } : before
+const following = (before: LockAt, stored: StoredEvent): LockAt => {
+  const { version, streamId, type } = stored
+  if (version !== before.version + 1) return before
+  const event = fromStored(stored)
+  const after = { ...before, lock: evolveDecoded(before.lock, stored, event), version }
+  const isUnknown = before.unknown === undefined && Option.isNone(event) && !isIgnorable(stored)
+  return isUnknown ? { ...after, unknown: { streamId, type } } : after
+}
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
 const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(2), lock: Lock })))

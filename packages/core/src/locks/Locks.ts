@@ -12,19 +12,20 @@ import type { LockCommand } from "../lock/LockCommand.ts"
 import { isByClock, rowOf } from "../lock/LockCommands.ts"
 import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "../lock/LockError.ts"
 import { fromStored, type LockEvent, toStored } from "../lock/LockEvent.ts"
-import {
-  type AttemptExists,
-  CommandExists,
-  EventStore,
-  type NewEvent,
-  type PrepareError,
-  type Receipt,
-  type Reservation,
-  type Settlement,
-  type StoreUnavailable,
-  type StreamReserved
-} from "../streams/OldEventStore.ts"
+import { notUnderstood } from "../streams/Category.ts"
+import { EventStore, type NewEvent, type StoreUnavailable, type Written } from "../streams/EventStore.ts"
 import { earlierTry, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
+import {
+  type Appending,
+  append,
+  CommandExists,
+  discard,
+  prepare,
+  type Reservation,
+  type ReservedError,
+  release,
+  type Settlement
+} from "../streams/Reservations.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
 import type { Standing, Turns } from "./LockTurns.ts"
 import { makeRefusedUses } from "./RefusedUses.ts"
@@ -115,7 +116,9 @@ export class Locks extends Context.Service<
               if (earlier !== undefined) return earlier
             }
             // Once, as one value: a question or a report may read on while this is decided.
-            const { lock, version } = loaded.latest
+            const { lock, version, unknown } = loaded.latest
+            if (unknown !== undefined && rowOf(command._tag).revokes !== true)
+              return yield* Effect.fail(notUnderstood(unknown))
             const decided = judge(lock, command)
             if (Result.isFailure(decided) || decided.success.events.length === 0) {
               // A "no" and an "already so" rest on the whole stream, as an append does: another process may be ahead.
@@ -131,24 +134,27 @@ export class Locks extends Context.Service<
               if (command.receipt === undefined) return { lockId: command.lockId, version, events: [] }
             }
             const { events, device } = decided.success
-            const stored = envelopes(command, lock, events)
-            const written = yield* Effect.result(
+            const appending: Appending = {
+              streamId: loaded.streamId,
+              expectedVersion: version,
+              events: envelopes(command, lock, events),
+              commandId: command.commandId,
+              receipt: command.receipt
+            }
+            const writing: Effect.Effect<Written | Committed, ReservedError | DeviceUnreachable> =
               device === undefined || lock === undefined
-                ? store.append(loaded.streamId, version, stored, command.receipt, mayPass(events))
-                : handOver(
-                    loaded.streamId,
-                    version,
-                    command,
-                    { device, thing: lock.uuid, turns: loaded.turns },
-                    events,
-                    stored
-                  )
-            )
+                ? append(store, appending, mayPass(events))
+                : handOver(appending, command, { device, thing: lock.uuid, turns: loaded.turns }, events)
+            const written = yield* Effect.result(writing)
             if (Result.isSuccess(written)) {
-              yield* device === undefined
-                ? repository.advance(loaded, events, written.success.version)
-                : readBack(loaded)
-              return { lockId: command.lockId, version: written.success.version, events }
+              if ("position" in written.success) {
+                const after = version + events.length
+                yield* repository.advance(loaded, events, after)
+                return { lockId: command.lockId, version: after, events }
+              }
+              const { version: after, stored = [] } = written.success
+              yield* repository.follow(loaded, stored)
+              return { lockId: command.lockId, version: after, events }
             }
             const error = written.failure
             switch (error._tag) {
@@ -159,10 +165,8 @@ export class Locks extends Context.Service<
                 if (n > 2) yield* Effect.sleep(Math.min(n, MAX_PAUSE))
                 break
               case "StreamReserved":
-                yield* waitOrSettle(error, device !== undefined, command)
+                yield* waitOrSettle(error.reservation, device !== undefined, command)
                 break
-              case "EventExists":
-                return yield* Effect.fail(new CommandExists({ commandId: command.commandId }))
               default:
                 return yield* Effect.fail(error)
             }
@@ -175,9 +179,6 @@ export class Locks extends Context.Service<
           Effect.flatMap(store.event(eventIdOf(commandId, 0)), (first) =>
             Option.isSome(first) ? Effect.fail(new CommandExists({ commandId })) : Effect.void
           )
-
-        /** What was committed carries the time of its acceptance. Who cannot read it now reads it before the next append. */
-        const readBack = (loaded: LoadedLock) => Effect.ignore(repository.refresh(loaded))
 
         /** The answer that a receipt was given for. */
         const replay = Effect.fnUntraced(function* (lockId: number, receipt: RequestReceipt) {
@@ -193,19 +194,17 @@ export class Locks extends Context.Service<
           prepareAndSend(...step).pipe(Effect.forkIn(scope), Effect.flatMap(Fiber.join))
 
         const prepareAndSend = Effect.fnUntraced(function* (
-          streamId: string,
-          version: number,
-          { lockId, commandId, receipt }: LockCommand,
+          appending: Appending,
+          { lockId }: LockCommand,
           { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns },
-          events: ReadonlyArray<LockEvent>,
-          stored: ReadonlyArray<NewEvent>
+          events: ReadonlyArray<LockEvent>
         ) {
           const begun = yield* Clock.monotonicTimeNanos
           const deadline = (yield* Clock.currentTimeMillis) + patience
-          const attempt = yield* prepare(version, stored, { commandId, streamId, thing, deadline }, receipt)
-          const sent = { thing, commandId, attempt }
+          const reservation = yield* prepare(store, { ...appending, thing, deadline })
+          const { attempt } = reservation
           // From now on whoever waits for it here counts.
-          yield* settling.isDue(sent)
+          yield* settling.isDue(reservation)
           const timeout = isByGuest(device) ? Duration.min(sendTimeout, GUEST_TIMEOUT) : sendTimeout
           // Others count from when they first met the reservation, so this much is surely left, whatever the clock says.
           const left = patience - Number(((yield* Clock.monotonicTimeNanos) - begun) / 1_000_000n)
@@ -217,29 +216,16 @@ export class Locks extends Context.Service<
             Effect.result
           )
           if (Result.isSuccess(told))
-            return yield* committed(lockId, yield* settling.accepted(sent), "discarded meanwhile")
+            return yield* committed(lockId, yield* settling.accepted(reservation), "discarded meanwhile")
           const reason = told.failure.message
           if (told.failure._tag === "ShadowRejected")
-            return yield* committed(lockId, yield* store.discard({ commandId, attempt }), reason)
-          const settlement = yield* settling.settle(sent)
+            return yield* committed(lockId, yield* discard(store, reservation), reason)
+          const settlement = yield* settling.settle(reservation)
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
           // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
-          if (mayBePassed(events)) yield* store.release(commandId, attempt)
+          if (mayBePassed(events)) yield* release(store, reservation)
           return yield* Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: true }))
         })
-
-        /** Answers which attempt at the command it is. */
-        const prepare = (
-          version: number,
-          stored: ReadonlyArray<NewEvent>,
-          reservation: Omit<Reservation, "attempt" | "released">,
-          receipt: Receipt | undefined,
-          attempt = 1
-        ): Effect.Effect<number, Exclude<PrepareError, AttemptExists>> =>
-          store.prepare(version, stored, { ...reservation, attempt }, receipt).pipe(
-            Effect.as(attempt),
-            Effect.catchTag("AttemptExists", (last) => prepare(version, stored, reservation, receipt, last.attempt + 1))
-          )
 
         const committed = (lockId: number, settlement: Settlement, reason: string) =>
           settlement._tag === "Committed"
@@ -247,7 +233,7 @@ export class Locks extends Context.Service<
             : Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: false }))
 
         const waitOrSettle = Effect.fnUntraced(function* (
-          reservation: StreamReserved,
+          reservation: Reservation,
           needsDevice: boolean,
           { lockId, commandId }: LockCommand
         ) {
@@ -306,6 +292,8 @@ const patienceOf = (options: LocksOptions): number =>
   2 * Duration.toMillis(Duration.sum(sendTimeoutOf(options), FIND_TIMEOUT))
 
 const eventIdOf = (commandId: string, index: number): string => `${commandId}-${index + 1}`
+
+type Committed = Extract<Settlement, { readonly _tag: "Committed" }>
 
 /** A removal of a key is next at its lock; guests come after everybody else. */
 const standingOf = ({ _tag }: LockCommand): Standing => {

@@ -2,21 +2,22 @@
  * Refused uses of temp keys. They change nothing, so they are no events of the lock: they are kept beside its stream, in
  * one stream for each lock and day, and only so many of them. Whoever hammers at a door with an old link fills no store.
  */
-import { Effect, HashSet, Option, Result, Schema } from "effect"
+import { Effect, HashSet, Schema, Semaphore } from "effect"
 import type { Lock } from "../lock/Lock.ts"
 import type { LockCommand } from "../lock/LockCommand.ts"
 import type { AccessDenied, ClockBehind, LockRefused } from "../lock/LockError.ts"
 import { canonical } from "../lock/TempKey.ts"
-import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { type At, Category } from "../streams/Category.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
-import { forEachPaged } from "../streams/Turns.ts"
+import { forEachPaged, PAGE } from "../streams/Turns.ts"
 import { instantOf } from "../values/Text.ts"
 
 /** Why a use was refused: the status of the key, or that it is not for this user. */
 export const RefusalReason = Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted", "not-on-whitelist"])
 export type RefusalReason = typeof RefusalReason.Type
 
-/** A refused use, stored for ever: add cases and optional fields, never rename or remove one. When and by whom is in the envelope. */
+/** A refused use, stored forever: add cases and optional fields, never rename or remove one. When and by whom is in the envelope. */
 export const RefusedUseEvent = Schema.TaggedUnion({
   TempKeyRefused: {
     tempKeyUuid: Schema.String,
@@ -69,18 +70,37 @@ export const reasonOf = (
   }
 }
 
-const prefixOf = (lockId: number): string => `attempts-${lockId}-`
+/** The day (UTC) of an instant. */
+const dayOf = (at: number): string => instantOf(at).slice(0, -14)
+const idOf = (lockId: number, day: string): string => `${lockId}-${day}`
 
 /** The stream that holds the refused uses at a lock on the day (UTC) of an instant. */
-export const streamOfRefused = (lockId: number, at: number): string => prefixOf(lockId) + instantOf(at).slice(0, -14)
+export const streamOfRefused = (lockId: number, at: number): string => RefusedDays.streamOf(idOf(lockId, dayOf(at)))
 
-/** What is known of one such stream: how long it is, and how much of that is of each key. */
-interface Kept {
-  readonly version: number
-  readonly ofKey: ReadonlyMap<string, number>
+/** Records that name the days of which a lock has a stream. */
+const daysOf = (lockId: number): string => `refused/${lockId}/`
+
+/** The record that says that a stream of refused uses exists, put with its first event; `undefined` for other streams. */
+export const recordOfRefused = ({ streamId }: Pick<StoredEvent, "streamId">) => {
+  const [, lockId, day] = /^attempts-([0-9]+)-(.+)$/.exec(streamId) ?? []
+  return lockId === undefined ? undefined : { key: `${daysOf(Number(lockId))}${day}`, value: "" }
 }
 
-const nothing: Kept = { version: 0, ofKey: new Map() }
+/** How many were kept of one day at a lock, and of each key. */
+interface Kept {
+  readonly count: number
+  readonly ofKey: ReadonlyMap<string, number>
+}
+const nothing: Kept = { count: 0, ofKey: new Map() }
+
+/** One stream for each lock and day. */
+export const RefusedDays = Category({
+  prefix: "attempts-",
+  events: RefusedUseEvent,
+  personal: { TempKeyRefused: ["userId"] },
+  initial: nothing,
+  evolve: (kept, { tempKeyUuid }) => plus(kept, tempKeyUuid)
+})
 
 /** Streams that a process remembers: older ones are read again. */
 const REMEMBERED = 1_000
@@ -91,38 +111,41 @@ const REMEMBERED = 1_000
  */
 export const makeRefusedUses = Effect.gen(function* () {
   const store = yield* EventStore
-  const remembered = new Map<string, Kept>()
+  /** What is known of a stream; one at a time writes to it. */
+  const remembered = new Map<string, { readonly writing: Semaphore.Semaphore; latest: At<Kept> | undefined }>()
 
-  const load = Effect.fnUntraced(function* (streamId: string) {
-    const stored = yield* store.read(streamId, 0, KEPT_OF_LOCK)
-    const uses = stored.flatMap(refusedUseOf)
-    const kept = { ...uses.reduce((kept, { tempKeyUuid }) => plus(kept, tempKeyUuid), nothing), version: stored.length }
-    return remember(streamId, kept)
-  })
-
-  const remember = (streamId: string, kept: Kept): Kept => {
+  const rememberedAt = (id: string) => {
+    const there = remembered.get(id)
+    if (there !== undefined) return there
     if (remembered.size >= REMEMBERED) remembered.clear()
-    remembered.set(streamId, kept)
-    return kept
+    const made = { writing: Semaphore.makeUnsafe(1), latest: undefined }
+    remembered.set(id, made)
+    return made
   }
 
-  const keep = Effect.fnUntraced(function* (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) {
-    const streamId = streamOfRefused(lock.lockId, command.at)
-    while (true) {
-      const kept = remembered.get(streamId) ?? (yield* load(streamId))
-      if (isFull(kept, use.tempKeyUuid)) return
-      const written = yield* Effect.result(store.append(streamId, kept.version, [envelope(command, lock, use)]))
-      if (Result.isSuccess(written)) {
-        remember(streamId, plus(kept, use.tempKeyUuid))
-        return
-      }
+  const keep = (command: LockCommand, lock: Lock, use: (typeof RefusedUseEvent)["Type"]) => {
+    const id = idOf(lock.lockId, dayOf(command.at))
+    const stream = rememberedAt(id)
+    const record = recordOfRefused({ streamId: RefusedDays.streamOf(id) })
+    const context = { ...command, orgId: lock.orgId ?? "" }
+    const write = Effect.suspend(() =>
+      RefusedDays.transact(
+        id,
+        context,
+        ({ state, version }) =>
+          isFull(state, use.tempKeyUuid)
+            ? []
+            : { events: [use], suffixes: ["refused"], put: version === 0 && record !== undefined ? [record] : [] },
+        stream.latest
+      )
+    )
+    return stream.writing.withPermit(Effect.tap(write, ({ after }) => Effect.sync(() => (stream.latest = after)))).pipe(
       // The same command once more.
-      if (written.failure._tag === "EventExists") return
-      // Another process kept one too: look again whether there is room.
-      remembered.delete(streamId)
-      if (written.failure._tag !== "VersionConflict") return yield* Effect.fail(written.failure)
-    }
-  })
+      Effect.catchTag("EventExists", () => Effect.void),
+      Effect.asVoid,
+      Effect.provideService(EventStore, store)
+    )
+  }
 
   return (
     command: LockCommand,
@@ -144,11 +167,20 @@ export const forEachRefusedUse = Effect.fnUntraced(function* (
   take: (use: RefusedUse) => void
 ): Effect.fn.Return<void, StoreUnavailable, EventStore> {
   const store = yield* EventStore
-  yield* forEachPaged(
-    (position, limit) => store.readAll(position, limit, prefixOf(lockId), lockId),
-    ({ position }) => position,
-    (stored) => refusedUseOf(stored).forEach(take)
-  )
+  let after = ""
+  while (true) {
+    const records = yield* store.records(daysOf(lockId), after, PAGE)
+    for (const { key } of records) {
+      yield* forEachPaged(
+        (version, limit) =>
+          store.read(RefusedDays.streamOf(idOf(lockId, key.slice(daysOf(lockId).length))), version, limit),
+        ({ version }) => version,
+        (stored) => refusedUseOf(stored).forEach(take)
+      )
+    }
+    if (records.length < PAGE) return
+    after = records.at(-1)?.key ?? after
+  }
 })
 
 /** What was kept of a lock on the day (UTC) of an instant, in the order in which it happened. */
@@ -162,7 +194,7 @@ export const refusedUsesOn = Effect.fnUntraced(function* (
 
 /** The refused use at the lock that an event tells of; `undefined` for any other event. */
 export const refusedUseIn = (lockId: number, stored: StoredEvent): RefusedUse | undefined =>
-  stored.streamId.startsWith(prefixOf(lockId)) ? refusedUseOf(stored)[0] : undefined
+  stored.streamId.startsWith(`attempts-${lockId}-`) ? refusedUseOf(stored)[0] : undefined
 
 /** Tells of refused uses, taken day after day, whether so many were kept of one day that some of this key may be missing. */
 export const makeLackOf = (tempKeyUuid: string) => {
@@ -179,24 +211,18 @@ export const makeLackOf = (tempKeyUuid: string) => {
   }
 }
 
-const isFull = ({ version, ofKey }: Kept, tempKeyUuid: string): boolean =>
-  version >= KEPT_OF_LOCK || (ofKey.get(canonical(tempKeyUuid)) ?? 0) >= KEPT_OF_KEY
+const isFull = ({ count, ofKey }: Kept, tempKeyUuid: string): boolean =>
+  count >= KEPT_OF_LOCK || (ofKey.get(canonical(tempKeyUuid)) ?? 0) >= KEPT_OF_KEY
 
-const plus = ({ version, ofKey }: Kept, tempKeyUuid: string): Kept => {
+const plus = ({ count, ofKey }: Kept, tempKeyUuid: string): Kept => {
   const uuid = canonical(tempKeyUuid)
-  return { version: version + 1, ofKey: new Map(ofKey).set(uuid, (ofKey.get(uuid) ?? 0) + 1) }
+  return { count: count + 1, ofKey: new Map(ofKey).set(uuid, (ofKey.get(uuid) ?? 0) + 1) }
 }
 
-const envelope = (
-  { commandId, at, principal }: LockCommand,
-  { orgId = "" }: Lock,
-  { _tag: type, ...data }: (typeof RefusedUseEvent)["Type"]
-): NewEvent => ({ eventId: `${commandId}-refused`, type, data, at, orgId, principal, commandId })
-
-const decode = Schema.decodeUnknownOption(RefusedUseEvent)
-
-const refusedUseOf = ({ type, data, eventId, at, principal }: StoredEvent): ReadonlyArray<RefusedUse> =>
-  Option.match(decode({ ...data, _tag: type }), {
-    onNone: () => [],
-    onSome: ({ _tag: _, ...use }) => [{ ...use, eventId, at, principal }]
-  })
+const refusedUseOf = (stored: StoredEvent): ReadonlyArray<RefusedUse> => {
+  const event = RefusedDays.decode(stored)
+  if (event === undefined) return []
+  const { _tag: _, ...use } = event
+  const { eventId, at, principal } = stored
+  return [{ ...use, eventId, at, principal }]
+}

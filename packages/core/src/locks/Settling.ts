@@ -5,13 +5,8 @@
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
 import { keepGoing } from "../streams/Backoff.ts"
-import {
-  type Attempt,
-  EventStore,
-  type Reservation,
-  type Settlement,
-  type StoreUnavailable
-} from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { commit, discard, type Reservation, type Settlement, unsettled } from "../streams/Reservations.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { inBackground } from "../streams/Workers.ts"
 
@@ -21,17 +16,15 @@ const SWEEP_EVERY = Duration.seconds(2)
 /** Reservations that are remembered where no sweep forgets them: to forget all is to wait for them once more. */
 const MOST_MET = 100_000
 
-type Sent = Pick<Reservation, "thing" | "commandId" | "attempt">
-
 export class Settling extends Context.Service<
   Settling,
   {
     /** How the reservation ended; none while the shadow gives no evidence. */
-    readonly settle: (sent: Sent) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
+    readonly settle: (reservation: Reservation) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
     /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
-    readonly accepted: (sent: Sent) => Effect.Effect<Settlement, StoreUnavailable>
+    readonly accepted: (reservation: Reservation) => Effect.Effect<Settlement, StoreUnavailable>
     /** Whether its writer has had its time since this process first asked, so that others may settle it. */
-    readonly isDue: (reservation: Attempt) => Effect.Effect<boolean>
+    readonly isDue: (reservation: Reservation) => Effect.Effect<boolean>
   }
 >()("@latchkey/core/Settling") {
   /**
@@ -49,7 +42,7 @@ export class Settling extends Context.Service<
         const firstMet = new Map<string, bigint>()
 
         // By no time that the writer wrote down: its clock may be another one, and clocks are set.
-        const isDue = Effect.fnUntraced(function* ({ commandId, attempt }: Attempt) {
+        const isDue = Effect.fnUntraced(function* ({ commandId, attempt }: Reservation) {
           const key = `${commandId} ${attempt}`
           const now = yield* Clock.monotonicTimeNanos
           const met = firstMet.get(key) ?? now
@@ -58,9 +51,10 @@ export class Settling extends Context.Service<
           return now - met >= BigInt(patience) * 1_000_000n
         })
 
-        const accepted = Effect.fnUntraced(function* ({ thing, commandId, attempt }: Sent) {
-          const settlement = yield* store.commit(commandId, thing, attempt)
+        const accepted = Effect.fnUntraced(function* (reservation: Reservation) {
+          const settlement = yield* commit(store, reservation)
           if (settlement._tag === "Discarded") {
+            const { thing, commandId, attempt } = reservation
             yield* Effect.catch(shadow.settle(thing, commandId, attempt), (error) =>
               Effect.logError("A device may carry out a command that is not in the log", error.message, { commandId })
             )
@@ -68,8 +62,8 @@ export class Settling extends Context.Service<
           return settlement
         })
 
-        const settle = Effect.fnUntraced(function* (sent: Sent) {
-          const { thing, commandId, attempt } = sent
+        const settle = Effect.fnUntraced(function* (reservation: Reservation) {
+          const { thing, commandId, attempt } = reservation
           const found = yield* shadow.find(thing, commandId, attempt).pipe(Effect.timeout(FIND_TIMEOUT), Effect.result)
           if (Result.isFailure(found)) {
             yield* logSeldom(
@@ -82,14 +76,14 @@ export class Settling extends Context.Service<
             )
             return Option.none<Settlement>()
           }
-          return Option.some(yield* found.success ? accepted(sent) : store.discard({ commandId, attempt }))
+          return Option.some(yield* found.success ? accepted(reservation) : discard(store, reservation))
         })
 
         const sweep = Effect.fnUntraced(function* () {
-          const unsettled = yield* store.unsettled
-          const open = new Set(unsettled.map(({ commandId, attempt }) => `${commandId} ${attempt}`))
+          const reservations = yield* unsettled(store)
+          const open = new Set(reservations.map(({ commandId, attempt }) => `${commandId} ${attempt}`))
           for (const key of firstMet.keys()) if (!open.has(key)) firstMet.delete(key)
-          for (const reservation of unsettled) {
+          for (const reservation of reservations) {
             if (!reservation.released && !(yield* isDue(reservation))) continue
             const settlement = yield* settle(reservation)
             const { streamId, commandId } = reservation

@@ -3,7 +3,7 @@ import { Effect, Layer, Option } from "effect"
 import { canonical } from "../lock/TempKey.ts"
 import { type DeviceState, project } from "../read-model/DeviceState.ts"
 import { type OwnedLock, ReadModel } from "../read-model/ReadModel.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 
 const make = (): ReadModel["Service"] => {
   let checkpoint = 0

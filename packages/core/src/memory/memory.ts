@@ -1,4 +1,5 @@
 /** The ports in this process's memory, without anything that needs a test runner. */
 export * as MemoryDeviceShadow from "./MemoryDeviceShadow.ts"
-export * as MemoryEventStore from "./MemoryEventStore.ts"
+export * as MemoryStreams from "./MemoryEventStore.ts"
 export * as MemoryReadModel from "./MemoryReadModel.ts"
+export * as MemoryEventStore from "./OldMemoryEventStore.ts"

@@ -3,7 +3,7 @@ import { Option } from "effect"
 import { lockOfStream } from "../lock/Lock.ts"
 import { fromStored, type LockEvent, type LockEventType } from "../lock/LockEvent.ts"
 import { canonical } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 
 /** One lock, as lists of locks show it. */
 export interface DeviceState {

@@ -3,7 +3,7 @@
  * feed give the same rows again. Never asked whether a command is allowed.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { DeviceState } from "./DeviceState.ts"
 
 /** The read model does not answer; commands go on without it. */

@@ -1,23 +1,12 @@
 /**
- * One process of many does a piece of work: the one that holds its lease, a stream of its own in the log.
+ * One process of many does a piece of work: the one that holds its lease, a record that it changes every few seconds.
  *
  * A lease spares others the work; it proves nothing. Whoever was paused for longer than it lasts goes on for a moment
- * beside the next holder: whatever is done under it must do no harm when two do it.
+ * beside the next holder: whatever is done under it must do no harm when two do it. The record may be lost for the same
+ * reason.
  */
-import { Clock, Duration, Effect, Exit, Result, Schema } from "effect"
-import type { AppendError, EventStore, StoreUnavailable } from "./OldEventStore.ts"
-
-/** What happened to a lease. Stored for ever: add cases and optional fields, never rename or remove one. */
-export const LeaseEvent = Schema.TaggedUnion({
-  /** Somebody took it, or keeps it. */
-  LeaseTaken: {},
-  /** Its holder stopped before the work was done. */
-  LeaseReleased: {}
-})
-export type LeaseEvent = typeof LeaseEvent.Type
-
-/** The stream of the lease of some work. */
-const streamOfLease = (work: string): string => `lease-${work}`
+import { Duration, Effect, Option, Random } from "effect"
+import type { EventStore, StoreUnavailable } from "./EventStore.ts"
 
 /** How often a holder is heard of. */
 const KEEP_EVERY = Duration.seconds(3)
@@ -27,9 +16,8 @@ const SILENT_LOOKS = 10
 /** How long, at most, a lease lasts whose holder is gone. */
 export const LEASE = Duration.times(LOOK_EVERY, SILENT_LOOKS)
 const RELEASE_TIMEOUT = Duration.seconds(1)
-const PAGE = 1_000
 
-type Store = Pick<EventStore["Service"], "read" | "append">
+type Store = Pick<EventStore["Service"], "record" | "write">
 
 /**
  * Does the work under its lease, and ends when it is done, by whomever. Waits while another process holds the lease; if
@@ -46,18 +34,19 @@ export const underLease = Effect.fnUntraced(function* <E, F>(
   isDone: Effect.Effect<boolean, E>,
   perform: Effect.Effect<void, F>
 ): Effect.fn.Return<void, E | F | StoreUnavailable> {
-  const streamId = streamOfLease(work)
+  const key = `lease/${work}`
+  const holder = String(yield* Random.nextInt)
   while (!(yield* isDone)) {
-    const version = yield* whenFree(store, streamId)
+    const seen = yield* whenFree(store, key)
     // A holder that has done the work falls silent too.
     if (yield* isDone) return
     const end = yield* Effect.acquireUseRelease(
-      take(store, streamId, version),
+      take(store, key, seen, holder),
       (held) =>
         held === undefined
           ? Effect.succeed<End>("lost")
-          : Effect.raceFirst(Effect.as(perform, "done" as End), keep(store, streamId, held)),
-      (held, exit) => (held === undefined || Exit.isSuccess(exit) ? Effect.void : release(store, streamId, held))
+          : Effect.raceFirst(Effect.as(perform, "done" as End), keep(store, key, held)),
+      (held) => (held === undefined ? Effect.void : release(store, key, held))
     )
     if (end === "done") return
   }
@@ -65,71 +54,60 @@ export const underLease = Effect.fnUntraced(function* <E, F>(
 
 type End = "done" | "lost"
 
-/** A lease that this process has, as far as it knows; `version` is that of its newest event. */
+/** A lease that this process has, as far as it knows. */
 interface Held {
-  version: number
+  readonly holder: string
+  /** How often it was taken or kept: no two values of the record are equal. */
+  count: number
 }
 
-/** Answers the version at which the lease is free: nobody ever had it, or it was given back, or its holder is silent. */
-const whenFree = Effect.fnUntraced(function* (store: Store, streamId: string) {
-  let seen = yield* newest(store, streamId, { version: 0, isFree: true })
-  for (let silent = 0; !seen.isFree && silent < SILENT_LOOKS; ) {
+const valueOf = ({ holder, count }: Held): string => `${holder} ${count}`
+
+/** Answers the record's value once the lease is free: there is none, or its holder is silent. */
+const whenFree = Effect.fnUntraced(function* (store: Store, key: string) {
+  let seen = Option.getOrUndefined(yield* store.record(key))
+  for (let silent = 0; seen !== undefined && silent < SILENT_LOOKS; ) {
     yield* Effect.sleep(LOOK_EVERY)
-    const now = yield* newest(store, streamId, seen)
-    silent = now.version === seen.version ? silent + 1 : 0
+    const now = Option.getOrUndefined(yield* store.record(key))
+    silent = now === seen ? silent + 1 : 0
     seen = now
   }
-  return seen.version
-})
-
-interface Seen {
-  readonly version: number
-  readonly isFree: boolean
-}
-
-const newest = Effect.fnUntraced(function* (store: Store, streamId: string, before: Seen) {
-  let seen = before
-  while (true) {
-    const events = yield* store.read(streamId, seen.version, PAGE)
-    const last = events.at(-1)
-    if (last !== undefined) seen = { version: last.version, isFree: last.type === "LeaseReleased" }
-    if (events.length < PAGE) return seen
-  }
+  return seen
 })
 
 /** The lease, unless somebody was quicker. */
-const take = (store: Store, streamId: string, version: number): Effect.Effect<Held | undefined, StoreUnavailable> =>
-  Effect.matchEffect(append(store, streamId, version, "LeaseTaken"), {
-    onSuccess: (held) => Effect.succeed<Held | undefined>(held),
-    onFailure: (error) => (error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.undefined)
-  })
+const take = (store: Store, key: string, seen: string | undefined, holder: string) => {
+  const held: Held = { holder, count: 1 }
+  return Effect.map(replace(store, key, seen, valueOf(held)), (taken) => (taken ? held : undefined))
+}
 
 /** Keeps a lease; answers when somebody else has it. While the store does not answer, nobody else can take it either. */
-const keep = Effect.fnUntraced(function* (store: Store, streamId: string, held: Held) {
+const keep = Effect.fnUntraced(function* (store: Store, key: string, held: Held) {
   while (true) {
     yield* Effect.sleep(KEEP_EVERY)
-    const kept = yield* append(store, streamId, held.version, "LeaseTaken").pipe(
-      Effect.tap(({ version }) => Effect.sync(() => (held.version = version))),
+    const next = { ...held, count: held.count + 1 }
+    const kept = yield* replace(store, key, valueOf(held), valueOf(next)).pipe(
+      Effect.tap((kept) => Effect.sync(() => kept && (held.count = next.count))),
       Effect.uninterruptible,
-      Effect.result
+      Effect.orElseSucceed(() => true)
     )
-    if (Result.isFailure(kept) && kept.failure._tag !== "StoreUnavailable") return "lost" satisfies End as End
+    if (!kept) return "lost" satisfies End as End
   }
 })
 
-/** So that the next one need not wait. Whom the store does not answer is found silent. */
-const release = (store: Store, streamId: string, { version }: Held) =>
-  append(store, streamId, version, "LeaseReleased").pipe(Effect.timeout(RELEASE_TIMEOUT), Effect.ignore)
+/** So that the next one need not wait, and nothing is left of work that is done. Whom the store does not answer is found silent. */
+const release = (store: Store, key: string, held: Held) =>
+  store
+    .write({ expect: [{ key, value: valueOf(held) }], remove: [key] })
+    .pipe(Effect.timeout(RELEASE_TIMEOUT), Effect.ignore)
 
-const append = (
+/** Whether the record was as it was seen, and is now another. */
+const replace = (
   store: Store,
-  streamId: string,
-  expected: number,
-  type: LeaseEvent["_tag"]
-): Effect.Effect<Held, AppendError> =>
-  Effect.flatMap(Clock.currentTimeMillis, (at) => {
-    const id = `${streamId}-${expected + 1}`
-    return store.append(streamId, expected, [
-      { eventId: id, type, data: {}, at, orgId: "", principal: { _tag: "System" }, commandId: id }
-    ])
-  })
+  key: string,
+  seen: string | undefined,
+  value: string
+): Effect.Effect<boolean, StoreUnavailable> =>
+  Effect.catch(Effect.as(store.write({ expect: [{ key, value: seen }], put: [{ key, value }] }), true), (error) =>
+    error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.succeed(false)
+  )

@@ -4,7 +4,7 @@
  * comes with the question.
  */
 import { Option, Schema } from "effect"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type Accounts, type Budget, note, spendableAt, spent } from "./Budget.ts"
 import type { Budgets } from "./Budgets.ts"
@@ -60,10 +60,14 @@ const EMPTY_LOCKS = 16
 const streamOf = (lock: string): string => `${PIN_ATTEMPTS}-lock-${lock}`
 const emptyLock = (lockId: number): string => `empty-${lockId % EMPTY_LOCKS}`
 
-/** The streams in which a PIN that was refused at a lock may be, whether the lock had PINs then or not. */
-export const pinStreamsOf = (lockId: number): ReadonlyArray<string> => [
+/**
+ * The streams in which a PIN that was refused at a lock may be: its own, and those that it shares with others, of when it
+ * had no PINs and of the first edition.
+ */
+export const pinStreamsOf = (lockId: number): readonly [own: string, ...shared: ReadonlyArray<string>] => [
   streamOf(String(lockId)),
-  streamOf(emptyLock(lockId))
+  streamOf(emptyLock(lockId)),
+  PIN_ATTEMPTS
 ]
 
 /** Where a refused PIN counts. Accounts and streams hold no address and no name that could be read without the key. */
@@ -115,7 +119,7 @@ export const MOST_KNOWN = 32
 /** The stream of callers who have opened a lock. */
 export const knownCallersOf = (lockId: number): string => `pin-callers-${lockId}`
 
-/** What happened when PINs were entered. Stored for ever: add cases and optional fields, never rename or remove one. */
+/** What happened when PINs were entered. Stored forever: add cases and optional fields, never rename or remove one. */
 export const PinEvent = Schema.TaggedUnion({
   PinRefused: {
     lockId: Schema.Int,

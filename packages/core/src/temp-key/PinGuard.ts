@@ -4,16 +4,12 @@
  * wrong, takes effect only by an event at the version that was judged; whoever was overtaken is judged again.
  */
 import { Context, Effect, Layer, Result, Semaphore } from "effect"
-import {
-  type AppendError,
-  CommandExists,
-  EventStore,
-  type NewEvent,
-  type StoredEvent,
-  type StoreUnavailable
-} from "../streams/OldEventStore.ts"
-import { type Accounts, secondsUntil } from "./Budget.ts"
-import { CurrentBudgets } from "./Budgets.ts"
+import { type At, asOfCommand, Category, type Decision, granting, type WriteContext } from "../streams/Category.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { lastVersion } from "../streams/LastVersion.ts"
+import type { CommandExists } from "../streams/Reservations.ts"
+import { secondsUntil } from "./Budget.ts"
+import { type Budgets, CurrentBudgets } from "./Budgets.ts"
 import {
   countPin,
   forgottenAfter,
@@ -22,8 +18,7 @@ import {
   lockedUntilAfter,
   MOST_KNOWN,
   type PinAccounts,
-  type PinEvent,
-  pinEventIn,
+  PinEvent,
   SKEW
 } from "./PinAttempts.ts"
 import { PinLockedOut, PinRefused } from "./SharedCredentialError.ts"
@@ -35,25 +30,48 @@ export interface PinAttempt extends SharedContext {
   readonly accounts: PinAccounts
 }
 
-const PAGE = 1_000
 /** Streams that a process remembers: those used longest ago are read again. */
 const REMEMBERED = 10_000
 
 /** What a process knows of a stream of counts. */
 interface Tally {
-  readonly streamId: string
-  readonly accounts: Accounts
-  /** One at a time appends; `undefined` until it was read. */
-  readonly appending: Semaphore.Semaphore
-  version: number | undefined
+  readonly id: string
+  /** One at a time writes. */
+  readonly writing: Semaphore.Semaphore
+  /** `undefined` until it was read. */
+  latest: At<ReadonlyMap<string, number>> | undefined
 }
 
-/** Who has opened a lock: accounts of callers, the latest last. */
+/** Who has opened a lock. */
 interface Known {
-  readonly streamId: string
-  callers: ReadonlyArray<string>
-  version: number | undefined
+  latest: At<ReadonlyArray<string>> | undefined
 }
+
+const personal = { PinRefused: ["accounts"], PinCallerKnown: ["caller"] } as const
+
+/** When the budgets of accounts are full again, as streams of refused PINs count them. */
+const countsUnder = (budgets: Budgets) =>
+  Category({
+    prefix: "pin-",
+    events: PinEvent,
+    personal,
+    initial: new Map() as ReadonlyMap<string, number>,
+    evolve: (accounts, _, stored) => {
+      const counted = new Map(accounts)
+      countPin(budgets, counted, stored)
+      return counted
+    }
+  })
+
+/** Accounts of callers who have opened a lock, the latest last. */
+export const KnownCallers = Category({
+  prefix: "pin-callers-",
+  events: PinEvent,
+  personal,
+  initial: [] as ReadonlyArray<string>,
+  evolve: (callers, event) =>
+    event._tag === "PinCallerKnown" ? [...callers, event.caller].slice(-MOST_KNOWN) : callers
+})
 
 export class PinGuard extends Context.Service<
   PinGuard,
@@ -74,87 +92,86 @@ export class PinGuard extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const budgets = yield* CurrentBudgets
+      const counts = countsUnder(budgets)
       const tallyOf = remembering((streamId): Tally => {
-        return { streamId, accounts: new Map(), appending: Semaphore.makeUnsafe(1), version: undefined }
+        return { id: counts.idOf(streamId) ?? streamId, writing: Semaphore.makeUnsafe(1), latest: undefined }
       })
-      const knownOf = remembering((streamId): Known => ({ streamId, callers: [], version: undefined }))
+      const knownOf = remembering((): Known => ({ latest: undefined }))
 
-      const lockOut = (tally: Tally, accounts: ReadonlyArray<string>, now: number): PinLockedOut | undefined => {
-        const until = lockedUntil(budgets, tally.accounts, accounts, now)
+      const accountsIn = (tally: Tally) => tally.latest?.state ?? counts.initial.state
+      const lockOut = (
+        counted: ReadonlyMap<string, number>,
+        accounts: ReadonlyArray<string>,
+        now: number
+      ): PinLockedOut | undefined => {
+        const until = lockedUntil(budgets, counted, accounts, now)
         return until === undefined ? undefined : new PinLockedOut({ retryAfter: secondsUntil(until, now) })
       }
 
-      const take = (tally: Tally, event: Pick<StoredEvent, "version" | "type" | "data" | "at">): void => {
-        if (event.version !== (tally.version ?? 0) + 1) return
-        countPin(budgets, tally.accounts, event)
-        tally.version = event.version
-      }
-
       const catchUp = Effect.fnUntraced(function* (tally: Tally, now: number) {
-        if (tally.version === undefined) {
+        if (tally.latest === undefined) {
           // What lies further back counts no more, however much there is of it.
           const since = now - forgottenAfter(budgets) - SKEW
-          const version = yield* lastVersion(store, tally.streamId, ({ at }) => at < since)
-          tally.version ??= version
+          const version = yield* lastVersion(store, counts.streamOf(tally.id), ({ at }) => at < since)
+          tally.latest ??= { ...counts.initial, version }
         }
-        while (true) {
-          const events = yield* store.read(tally.streamId, tally.version, PAGE)
-          for (const event of events) take(tally, event)
-          if (events.length < PAGE) return
-        }
+        const read = yield* fromStore(counts.fold(tally.id, tally.latest))
+        tally.latest = later(tally.latest, read)
+        yield* granting(tally.latest)
       })
 
-      /** Appends the event, unless the accounts are locked out at the version at which it would stand. */
-      const record = (tally: Tally, judged: ReadonlyArray<string>, eventOf: () => NewEvent) =>
-        tally.appending.withPermit(append(tally, judged, eventOf))
-
-      const append = Effect.fnUntraced(function* (
+      /** Writes what was decided, unless the accounts are locked out at the version at which it would stand. */
+      const record = (
         tally: Tally,
+        attempt: PinAttempt,
         judged: ReadonlyArray<string>,
-        eventOf: () => NewEvent
-      ): Effect.fn.Return<void, PinLockedOut | CommandExists | StoreUnavailable> {
-        while (true) {
-          const event = eventOf()
-          const lockedOut = lockOut(tally, judged, event.at)
-          if (lockedOut !== undefined) return yield* Effect.fail(lockedOut)
-          const written = yield* Effect.result(store.append(tally.streamId, tally.version ?? 0, [event]))
-          if (Result.isSuccess(written)) return take(tally, { ...event, version: written.success.version })
-          yield* overtaken(written.failure, event)
-          yield* catchUp(tally, event.at)
-        }
-      })
+        decide: (counted: ReadonlyMap<string, number>) => Decision<PinEvent>
+      ): Effect.Effect<void, PinLockedOut | CommandExists | StoreUnavailable> =>
+        tally.writing.withPermit(
+          Effect.suspend(() =>
+            counts.transact(
+              tally.id,
+              contextOf(attempt),
+              ({ state }) => {
+                const lockedOut = lockOut(state, judged, attempt.at)
+                return lockedOut === undefined ? decide(state) : Effect.fail(lockedOut)
+              },
+              tally.latest
+            )
+          ).pipe(
+            Effect.tap(({ after }) => Effect.sync(() => (tally.latest = later(tally.latest, after)))),
+            Effect.asVoid,
+            asOfCommand(attempt),
+            fromStore
+          )
+        )
 
-      const catchUpKnown = Effect.fnUntraced(function* (known: Known) {
-        if (known.version === undefined) {
-          const last = yield* lastVersion(store, known.streamId, () => true)
-          known.version ??= Math.max(0, last - MOST_KNOWN)
-        }
-        while (true) {
-          const events: ReadonlyArray<StoredEvent> = yield* store.read(known.streamId, known.version ?? 0, PAGE)
-          for (const stored of events) {
-            if (stored.version !== (known.version ?? 0) + 1) continue
-            known.version = stored.version
-            const event = pinEventIn(stored)
-            if (event?._tag === "PinCallerKnown") known.callers = [...known.callers, event.caller].slice(-MOST_KNOWN)
-          }
-          if (events.length < PAGE) return
-        }
-      })
+      const fromStore = Effect.provideService(EventStore, store)
 
       /** Whether the caller has opened the lock before. */
       const isKnown = Effect.fnUntraced(function* (lockId: number, caller: string) {
         const known = knownOf(knownCallersOf(lockId))
-        yield* catchUpKnown(known)
-        return known.callers.includes(caller)
+        if (known.latest === undefined) {
+          const last = yield* lastVersion(store, knownCallersOf(lockId), () => true)
+          known.latest ??= { ...KnownCallers.initial, version: Math.max(0, last - MOST_KNOWN) }
+        }
+        const read = yield* fromStore(KnownCallers.fold(String(lockId), known.latest))
+        known.latest = later(known.latest, read)
+        return known.latest.state.includes(caller)
       })
 
       const remember = Effect.fnUntraced(function* (attempt: PinAttempt, caller: string) {
-        const known = knownOf(knownCallersOf(attempt.lockId))
-        while (!(yield* isKnown(attempt.lockId, caller))) {
-          const event = eventOf(attempt, "known", { _tag: "PinCallerKnown", lockId: attempt.lockId, caller })
-          const written = yield* Effect.result(store.append(known.streamId, known.version ?? 0, [event]))
-          if (Result.isFailure(written)) yield* overtaken(written.failure, event)
-        }
+        const { lockId } = attempt
+        if (yield* isKnown(lockId, caller)) return
+        const known = knownOf(knownCallersOf(lockId))
+        const event = PinEvent.cases.PinCallerKnown.make({ lockId, caller })
+        const { after } = yield* KnownCallers.transact(
+          String(lockId),
+          contextOf(attempt),
+          ({ state }) => (state.includes(caller) ? [] : { events: [event], suffixes: ["known"] }),
+          known.latest
+        ).pipe(asOfCommand(attempt), fromStore)
+        known.latest = later(known.latest, after)
       })
 
       const attempt = Effect.fnUntraced(function* <A, E>(
@@ -167,8 +184,8 @@ export class PinGuard extends Context.Service<
         const atLock = tallyOf(lock.streamId)
         const name = caller?.accounts[0]
         const byCaller = () =>
-          callers === undefined || caller === undefined ? undefined : lockOut(callers, caller.accounts, at)
-        const byLock = () => lockOut(atLock, lock.accounts, at)
+          callers === undefined || caller === undefined ? undefined : lockOut(accountsIn(callers), caller.accounts, at)
+        const byLock = () => lockOut(accountsIn(atLock), lock.accounts, at)
 
         // What has been counted stays counted: whoever is locked out waits for nobody.
         const early = byCaller() ?? (name === undefined ? byLock() : undefined)
@@ -181,33 +198,37 @@ export class PinGuard extends Context.Service<
         const standing = Effect.fnUntraced(function* (strangers: PinLockedOut | undefined) {
           if (strangers === undefined) return lock.accounts
           const isKnownThere = name !== undefined && (yield* isKnown(lockId, name))
-          const lockedOut = isKnownThere ? lockOut(atLock, lock.known, at) : strangers
+          const lockedOut = isKnownThere ? lockOut(accountsIn(atLock), lock.known, at) : strangers
           return lockedOut === undefined ? lock.known : yield* Effect.fail(lockedOut)
         })
         const counted = yield* standing(byLock())
 
         const found = yield* check
-        const told = (accounts: ReadonlyArray<string>, more: object = {}): typeof PinEvent.Type =>
-          Result.isSuccess(found)
-            ? { _tag: "PinAccepted", lockId }
-            : { _tag: "PinRefused", lockId, accounts, guessedAt: at, ...more }
+        const told = (accounts: ReadonlyArray<string>, suffix: string, more: object = {}): Decision<PinEvent> => ({
+          events: [
+            Result.isSuccess(found)
+              ? { _tag: "PinAccepted", lockId }
+              : { _tag: "PinRefused", lockId, accounts, guessedAt: at, ...more }
+          ],
+          suffixes: [suffix]
+        })
         if (callers !== undefined && caller !== undefined) {
-          yield* record(callers, caller.accounts, () => eventOf(attempt, "caller", told(caller.accounts)))
+          yield* record(callers, attempt, caller.accounts, () => told(caller.accounts, "caller"))
         }
         /** What is known of it at the lock; it counts there on these accounts. */
-        const atTheLock = (counted: ReadonlyArray<string>): NewEvent => {
-          const untils = [
-            callers && caller && lockedUntil(budgets, callers.accounts, caller.accounts, at),
-            lockedUntilAfter(budgets, atLock.accounts, counted, at)
-          ].filter((until) => until !== undefined)
-          const facts = {
-            ...(Result.isFailure(found) && found.failure !== undefined && { credentialUuid: found.failure }),
-            ...(untils.length > 0 && { lockedOutUntil: Math.max(...untils) })
-          }
-          // A refused PIN has the id of the command's first event: that is how it is asked about.
-          return eventOf(attempt, Result.isSuccess(found) ? "accepted" : "1", told(counted, facts))
-        }
-        const recordAtLock = (counted: ReadonlyArray<string>) => record(atLock, counted, () => atTheLock(counted))
+        const recordAtLock = (judged: ReadonlyArray<string>) =>
+          record(atLock, attempt, judged, (counted) => {
+            const untils = [
+              callers && caller && lockedUntil(budgets, accountsIn(callers), caller.accounts, at),
+              lockedUntilAfter(budgets, counted, judged, at)
+            ].filter((until) => until !== undefined)
+            const facts = {
+              ...(Result.isFailure(found) && found.failure !== undefined && { credentialUuid: found.failure }),
+              ...(untils.length > 0 && { lockedOutUntil: Math.max(...untils) })
+            }
+            // A refused PIN has the id of the command's first event: that is how it is asked about.
+            return told(judged, Result.isSuccess(found) ? "accepted" : "1", facts)
+          })
         yield* Effect.catchTag(recordAtLock(counted), "PinLockedOut", (lockedOut) =>
           // Others were quicker. Who counts with those whom the lock knows has no other account.
           counted === lock.known ? Effect.fail(lockedOut) : Effect.flatMap(standing(lockedOut), recordAtLock)
@@ -222,29 +243,11 @@ export class PinGuard extends Context.Service<
   )
 }
 
-const eventOf = (
-  { commandId, at, principal }: PinAttempt,
-  suffix: string,
-  { _tag: type, ...data }: typeof PinEvent.Type
-): NewEvent => ({ eventId: `${commandId}-${suffix}`, type, data, at, orgId: "", principal, commandId })
+/** These streams are of no organization. */
+const contextOf = ({ commandId, at, principal }: PinAttempt): WriteContext => ({ commandId, at, principal })
 
-/** Nothing to do about a conflict but to look again. */
-const overtaken = (
-  error: AppendError,
-  { commandId }: NewEvent
-): Effect.Effect<void, CommandExists | StoreUnavailable> => {
-  switch (error._tag) {
-    case "VersionConflict":
-      return Effect.void
-    case "EventExists":
-      return Effect.fail(new CommandExists({ commandId }))
-    case "StoreUnavailable":
-      return Effect.fail(error)
-    default:
-      // Nothing is prepared in these streams, and no receipt is kept there.
-      return Effect.die(error)
-  }
-}
+const later = <State>(one: At<State> | undefined, other: At<State>): At<State> =>
+  one === undefined || other.version > one.version ? other : one
 
 /** Things by name, made when they are first asked for: of many, those asked for longest ago are forgotten. */
 const remembering = <A>(make: (name: string) => A) => {
@@ -260,25 +263,3 @@ const remembering = <A>(make: (name: string) => A) => {
     return thing
   }
 }
-
-/** The last version of a stream that is as asked, when all before it are: found in steps, since there may be many. */
-const lastVersion = Effect.fnUntraced(function* (
-  store: EventStore["Service"],
-  streamId: string,
-  isSo: (event: StoredEvent) => boolean
-) {
-  const holds = (version: number) =>
-    Effect.map(store.read(streamId, version - 1, 1), ([event]) => event !== undefined && isSo(event))
-  let below = 0
-  let above = 1
-  while (yield* holds(above)) {
-    below = above
-    above *= 2
-  }
-  while (above - below > 1) {
-    const middle = Math.floor((below + above) / 2)
-    if (yield* holds(middle)) below = middle
-    else above = middle
-  }
-  return below
-})

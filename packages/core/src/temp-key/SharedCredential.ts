@@ -4,14 +4,14 @@
  *
  * Pure: time, ids and caller come in with the question.
  */
-import { Option, Result, Schema } from "effect"
+import { Result, Schema } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
 import { actorOf } from "../lock/LockAggregate.ts"
 import { type AccessDenied, TempKeyNotValid } from "../lock/LockError.ts"
 import { Description, NewDateTime, NonEmptyText } from "../lock/RequestFields.ts"
-import { canonical } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import { Category } from "../streams/Category.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { isOrganization, isUser, type Principal } from "../values/Principal.ts"
 import { instantOf, millisOf, textUpTo } from "../values/Text.ts"
 import { DoorNeedsPin, EmptySharedWindow, NoSuchLock } from "./SharedCredentialError.ts"
@@ -56,7 +56,7 @@ const Pin = {
 export type Pin = { readonly [K in keyof typeof Pin]: (typeof Pin)[K]["Type"] }
 
 /**
- * What happened to a shared credential. Stored for ever: add cases and optional fields, never rename or remove one.
+ * What happened to a shared credential. Stored forever: add cases and optional fields, never rename or remove one.
  * Which one, when and by whom is in the envelope.
  */
 export const SharedCredentialEvent = Schema.TaggedUnion({
@@ -89,25 +89,15 @@ export interface SharedCredential {
   readonly revokedAt: number | undefined
 }
 
-const PREFIX = "credential-"
-
-/** The stream of a shared credential; uuids are told apart without regard to case. */
-export const streamOfShared = (uuid: string): string => PREFIX + canonical(uuid)
-
-/** The shared credential whose events a stream holds; `undefined` for streams of something else. */
-export const sharedOfStream = (streamId: string): string | undefined =>
-  streamId.startsWith(PREFIX) ? streamId.slice(PREFIX.length) : undefined
-
-const decode = Schema.decodeUnknownOption(SharedCredentialEvent)
-
 /** Total: every stored fact applies; nothing is refused here. Before it is created there is nothing to apply to. */
-export const evolveShared = (
+const evolve = (
   credential: SharedCredential | undefined,
-  stored: StoredEvent
+  event: SharedCredentialEvent,
+  stored: StoredEvent,
+  uuid: string
 ): SharedCredential | undefined => {
-  const event = Option.getOrUndefined(decode({ ...stored.data, _tag: stored.type }))
-  if (event === undefined) return credential
-  if (credential === undefined) return event._tag === "SharedCredentialCreated" ? create(event, stored) : undefined
+  if (credential === undefined)
+    return event._tag === "SharedCredentialCreated" ? create(event, stored, uuid) : undefined
   switch (event._tag) {
     case "SharedCredentialCreated":
       return credential
@@ -118,13 +108,23 @@ export const evolveShared = (
   }
 }
 
+/** The streams of shared credentials, by canonical uuid: uuids are told apart without regard to case. */
+export const Credentials = Category({
+  prefix: "credential-",
+  events: SharedCredentialEvent,
+  personal: { SharedCredentialCreated: ["description", "doors"] },
+  initial: undefined,
+  evolve
+})
+
 type Created = Extract<SharedCredentialEvent, { readonly _tag: "SharedCredentialCreated" }>
 
 const create = (
   { validFrom, validUntil, description, doors }: Created,
-  { streamId, orgId, principal, at }: StoredEvent
+  { orgId, principal, at }: StoredEvent,
+  uuid: string
 ): SharedCredential => ({
-  uuid: streamId.slice(PREFIX.length),
+  uuid,
   validFrom,
   validUntil,
   description,

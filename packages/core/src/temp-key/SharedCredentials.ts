@@ -9,12 +9,15 @@ import { AccessDenied, LockFull, TempKeyExists } from "../lock/LockError.ts"
 import { BOUNDS } from "../lock/RequestFields.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
-import { CommandExists, EventStore, type NewEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
-import { earlierTry, ReceiptReused } from "../streams/Receipts.ts"
-import { followStreams } from "../streams/StreamFollower.ts"
+import { asOfCommand, type Decide, type Decision, granting } from "../streams/Category.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { Feed } from "../streams/Feed.ts"
+import { earlierTry, givenFor, notGiven, ReceiptReused } from "../streams/Receipts.ts"
+import type { CommandExists } from "../streams/Reservations.ts"
 import type { Principal } from "../values/Principal.ts"
 import { drawPin, hashPin, type PinKey } from "./Pins.ts"
 import {
+  Credentials,
   type Door,
   decideShare,
   isMaker,
@@ -24,9 +27,7 @@ import {
   type SharedCredential,
   type SharedCredentialEvent,
   type ShareRequest,
-  sharedOfStream,
-  sharedStatusAt,
-  streamOfShared
+  sharedStatusAt
 } from "./SharedCredential.ts"
 import { type EmptySharedWindow, NoSuchLock, SharedCredentialNotFound } from "./SharedCredentialError.ts"
 import { makeRegister } from "./SharedRegister.ts"
@@ -84,7 +85,10 @@ export class SharedCredentials extends Context.Service<
      * key, or of nothing. The link is the permission.
      */
     readonly find: (uuid: string) => Effect.Effect<Option.Option<SharedCredential>, StoreUnavailable>
-    /** The credential whose PIN this is at a lock, whatever its status. Takes as long whether there is one or not. */
+    /**
+     * The credential whose PIN this is at a lock, whatever its status. Takes as long whether there is one or not, and
+     * finds none that is not understood: a failure would tell a guesser that the PIN is right.
+     */
     readonly findByPin: (
       lockId: number,
       pin: string,
@@ -102,7 +106,8 @@ export class SharedCredentials extends Context.Service<
       const store = yield* EventStore
       const queries = yield* LockQueries
       const register = makeRegister()
-      const { catchUp } = yield* followStreams(streamOfShared(""), register.take)
+      const feed = yield* Feed
+      const { catchUp } = yield* feed.register({ category: Credentials.category }, register.take)
       /** One at a time draws a PIN: what one takes the next one sees. */
       const drawing = yield* Semaphore.make(1)
 
@@ -155,13 +160,25 @@ export class SharedCredentials extends Context.Service<
       const replay = Effect.fnUntraced(function* ({ receipt }: SharedContext) {
         const found = yield* earlierTry(store, receipt)
         if (Option.isNone(found)) return undefined
-        const uuid = sharedOfStream(found.value.streamId)
-        if (uuid === undefined) return yield* Effect.fail(new ReceiptReused({ id: found.value.id }))
+        const uuid = Credentials.idOf(found.value.streamId)
+        if (uuid === undefined) return yield* Effect.fail(new ReceiptReused({ id: receipt?.id ?? "" }))
         yield* catchUp()
         return register.get(uuid)
       })
 
-      const make = Effect.fnUntraced(function* (
+      /** Commands of credentials, whose errors are those of commands. */
+      const transact = <E = never, R = never>(
+        uuid: string,
+        context: SharedContext,
+        decide: Decide<SharedCredentialEvent, SharedCredential | undefined, E, R>,
+        revokes = false
+      ) =>
+        Credentials.transact(canonical(uuid), { ...context, revokes }, decide, register.at(canonical(uuid))).pipe(
+          asOfCommand(context),
+          Effect.provideService(EventStore, store)
+        )
+
+      const decideToMake = Effect.fnUntraced(function* (
         command: ShareCommand,
         key: PinKey,
         { lookUp }: ReturnType<typeof lockReader>
@@ -181,24 +198,37 @@ export class SharedCredentials extends Context.Service<
         }
         const events = [created, ...register.freePin(key, uuid, locksWithPin(created.doors), 0)]
         const orgIds = new Set(locks.map((lock) => lock?.orgId ?? ""))
-        const orgId = orgIds.size === 1 ? ([...orgIds][0] ?? "") : ""
-        const written = yield* Effect.result(
-          store.append(streamOfShared(uuid), 0, envelopes(command, orgId, events, 0), receipt)
+        const decision = { events, orgId: orgIds.size === 1 ? ([...orgIds][0] ?? "") : "" }
+        if (receipt === undefined) return decision
+        const streamId = Credentials.streamOf(canonical(uuid))
+        return { ...decision, expect: [notGiven(receipt)], put: [givenFor(receipt, streamId, 0, events.length)] }
+      })
+
+      /** The credential that the command makes, or has made before. */
+      const make = Effect.fnUntraced(function* (
+        command: ShareCommand,
+        key: PinKey,
+        locks: ReturnType<typeof lockReader>
+      ) {
+        let made: SharedCredential | undefined
+        yield* transact(
+          command.uuid,
+          command,
+          Effect.fnUntraced(function* ({
+            version,
+            state
+          }): Effect.fn.Return<Decision<SharedCredentialEvent>, ShareError> {
+            made = yield* replay(command)
+            if (made !== undefined) return { events: [] }
+            const decision = yield* decideToMake(command, key, locks)
+            if (version === 0) return decision
+            const lockId = state?.doors[0]?.lockId ?? 0
+            return yield* Effect.fail(new TempKeyExists({ lockId, tempKeyUuid: command.uuid }))
+          })
         )
-        if (Result.isSuccess(written)) {
-          yield* catchUp()
-          return register.get(uuid)
-        }
-        switch (written.failure._tag) {
-          case "ReceiptExists":
-            return yield* replay(command)
-          case "EventExists":
-            return yield* Effect.fail(new CommandExists(command))
-          case "StoreUnavailable":
-            return yield* Effect.fail(written.failure)
-          default:
-            return yield* Effect.fail(new TempKeyExists({ lockId: created.doors[0]?.lockId ?? 0, tempKeyUuid: uuid }))
-        }
+        if (made !== undefined) return made
+        yield* catchUp()
+        return register.get(canonical(command.uuid))
       })
 
       /** The credential's PIN. If another process took the same one at the same moment, and was first, it gets another. */
@@ -206,16 +236,15 @@ export class SharedCredentials extends Context.Service<
         const lockIds = locksWithPin(made.doors)
         if (lockIds.length === 0) return null
         while (true) {
-          const { credential, version } = register.find(made.uuid) ?? { credential: made, version: 0 }
+          const { state: credential = made, version } = register.at(made.uuid)
           if (credential.pin !== undefined && register.owns(credential, key)) {
             return drawPin(key, credential.uuid, credential.pin.draw)
           }
           const next = credential.pin === undefined ? 0 : credential.pin.draw + 1
           const events = register.freePin(key, made.uuid, lockIds, next)
-          yield* store.append(streamOfShared(made.uuid), version, envelopes(context, "", events, version)).pipe(
-            // A retry of the same request was quicker.
-            Effect.catchTag(["VersionConflict", "StreamReserved", "ReceiptExists"], () => Effect.void),
-            Effect.catchTag("EventExists", () => Effect.fail(new CommandExists(context)))
+          yield* transact(made.uuid, context, (now) =>
+            // Unless a retry of the same request was quicker.
+            now.version === version ? { events, suffixes: [String(version + 1)] } : []
           )
           yield* catchUp()
         }
@@ -241,7 +270,7 @@ export class SharedCredentials extends Context.Service<
           drawing.withPermit(
             Effect.gen(function* () {
               const locks = lockReader()
-              const credential = (yield* replay(command)) ?? (yield* make(command, key, locks))
+              const credential = yield* make(command, key, locks)
               if (credential === undefined) return yield* Effect.die(new Error("A new credential is not in its stream"))
               const pin = yield* pinOf(credential, command, key)
               return { ...(yield* locks.withLocks(credential)), pin }
@@ -249,20 +278,23 @@ export class SharedCredentials extends Context.Service<
           ),
 
         revoke: Effect.fnUntraced(function* (context, uuid) {
-          while (true) {
-            yield* catchUp()
-            const found = register.find(canonical(uuid))
-            if (found === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
-            const { credential, version } = found
-            if (!(yield* lockReader().mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
-            if (credential.revokedAt !== undefined) return
-            const streamId = streamOfShared(uuid)
-            const revoked = envelopes(context, credential.orgId, [{ _tag: "SharedCredentialRevoked" }], 0)
-            const written = yield* Effect.result(store.append(streamId, version, revoked))
-            if (Result.isSuccess(written)) continue
-            if (written.failure._tag === "StoreUnavailable") return yield* Effect.fail(written.failure)
-            if (written.failure._tag === "EventExists") return yield* Effect.fail(new CommandExists(context))
-          }
+          yield* catchUp()
+          yield* transact(
+            uuid,
+            context,
+            Effect.fnUntraced(function* ({
+              state: credential
+            }): Effect.fn.Return<
+              Decision<SharedCredentialEvent>,
+              SharedCredentialNotFound | AccessDenied | StoreUnavailable
+            > {
+              if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
+              if (!(yield* lockReader().mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
+              if (credential.revokedAt !== undefined) return { events: [] }
+              return { events: [{ _tag: "SharedCredentialRevoked" }], orgId: credential.orgId }
+            }),
+            true
+          )
         }),
 
         mayManage: Effect.fnUntraced(function* (principal, uuid) {
@@ -282,9 +314,16 @@ export class SharedCredentials extends Context.Service<
           )
         }),
 
-        find: (uuid) => Effect.map(catchUp(), () => Option.fromUndefinedOr(register.get(canonical(uuid)))),
+        find: Effect.fnUntraced(function* (uuid) {
+          yield* catchUp()
+          return Option.fromUndefinedOr(yield* granting(register.at(canonical(uuid))))
+        }),
 
-        findByPin: (lockId, pin, key) => Effect.map(catchUp(), () => register.ofPin(hashPin(key, lockId, pin))),
+        findByPin: (lockId, pin, key) =>
+          Effect.map(catchUp(), () => {
+            const found = register.ofPin(hashPin(key, lockId, pin))
+            return found === undefined || register.at(found.uuid).unknown === undefined ? found : undefined
+          }),
 
         hasPins: register.hasPins,
 
@@ -294,7 +333,7 @@ export class SharedCredentials extends Context.Service<
           }).length
       }
     })
-  )
+  ).pipe(Layer.provide(Feed.layer))
 }
 
 const hasEnded = (credential: SharedCredential, now: number): boolean => {
@@ -306,23 +345,3 @@ const notYours = new AccessDenied({
   action: "Changing this temp key",
   needed: "whoever made it, or the owner or the organization of all its locks"
 })
-
-/**
- * The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones, and a
- * command id is taken once, whatever it is used for. `before`: how many events the command has made already.
- */
-const envelopes = (
-  { commandId, at, principal }: SharedContext,
-  orgId: string,
-  events: ReadonlyArray<SharedCredentialEvent>,
-  before: number
-): ReadonlyArray<NewEvent> =>
-  events.map(({ _tag: type, ...data }, index) => ({
-    eventId: `${commandId}-${before + index + 1}`,
-    type,
-    data,
-    at,
-    orgId,
-    principal,
-    commandId
-  }))

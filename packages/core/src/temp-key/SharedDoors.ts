@@ -11,7 +11,7 @@ import type { LockNotFound, TempKeyNotValid, TooManyOpenings } from "../lock/Loc
 import { LockQueries } from "../locks/LockQueries.ts"
 import { type ExecuteError, Locks } from "../locks/Locks.ts"
 import { presence } from "../locks/Presence.ts"
-import { EventStore, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { earlierTry, type RequestReceipt } from "../streams/Receipts.ts"
 import type { Principal } from "../values/Principal.ts"
 import { GuestOpenings } from "./GuestOpenings.ts"

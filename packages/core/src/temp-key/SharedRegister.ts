@@ -1,39 +1,35 @@
 /** All shared credentials, folded in memory: by uuid, by lock, and by PIN. */
-
 import { canonical } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { At } from "../streams/Category.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type PinKey, pinFor } from "./Pins.ts"
-import { evolveShared, type SharedCredential, type SharedCredentialEvent, sharedOfStream } from "./SharedCredential.ts"
-
-/** A credential, and the version of its stream that makes it so: what is decided on it is appended at that version. */
-export interface Known {
-  readonly credential: SharedCredential
-  readonly version: number
-}
+import { Credentials, type SharedCredential, type SharedCredentialEvent } from "./SharedCredential.ts"
 
 /** A register to be filled from the feed. Streams may come in any order, the events of each in theirs. */
 export const makeRegister = () => {
-  const known = new Map<string, Known>()
+  const known = new Map<string, At<SharedCredential | undefined>>()
   const byLock = new Map<number, Array<string>>()
   const byMaker = new Map<string, Array<string>>()
   /** By the hash of a PIN at a lock, whose it is: of several that claim the same one, the first's in the feed, for ever. */
   const claims = new Map<string, { readonly uuid: string; readonly position: number }>()
   const locksWithPins = new Set<number>()
 
-  const get = (uuid: string): SharedCredential | undefined => known.get(uuid)?.credential
+  const get = (uuid: string): SharedCredential | undefined => known.get(uuid)?.state
+  const at = (uuid: string): At<SharedCredential | undefined> => known.get(uuid) ?? Credentials.initial
   const all = (uuids: Iterable<string>): Array<SharedCredential> => Array.from(uuids).flatMap((uuid) => get(uuid) ?? [])
 
   return {
     get,
-    /** The credential with its version. */
-    find: (uuid: string): Known | undefined => known.get(uuid),
+    /** The credential's stream: whoever grants something looks whether it is understood. */
+    at,
     take: (stored: StoredEvent): void => {
-      const uuid = sharedOfStream(stored.streamId)
-      const before = uuid === undefined ? undefined : get(uuid)
-      const after = evolveShared(before, stored)
-      if (uuid === undefined || after === undefined) return
-      known.set(uuid, { credential: after, version: stored.version })
+      const uuid = Credentials.idOf(stored.streamId)
+      if (uuid === undefined) return
+      const before = get(uuid)
+      known.set(uuid, Credentials.next(at(uuid), stored))
+      const after = get(uuid)
+      if (after === undefined) return
       if (before === undefined) {
         for (const lockId of new Set(after.doors.map((door) => door.lockId))) addTo(byLock, lockId, uuid)
         addTo(byMaker, nameOf(after.grantedBy), uuid)

@@ -10,7 +10,7 @@ import { CommandBody, type LockCommand, LockRequest } from "../lock/LockCommand.
 import { commandTable, type LockCommandType, requests } from "../lock/LockCommands.ts"
 import { type LockEvent, toStored } from "../lock/LockEvent.ts"
 import type { TempKey } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 

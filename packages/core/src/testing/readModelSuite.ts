@@ -5,7 +5,7 @@ import { streamOfLock } from "../lock/Lock.ts"
 import type { LockEvent } from "../lock/LockEvent.ts"
 import * as MemoryReadModel from "../memory/MemoryReadModel.ts"
 import { type OwnedLock, ReadModel } from "../read-model/ReadModel.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { lockFeed } from "./Arbitraries.ts"
 import { about, aboutTempKey, created, feedOf, newThing, rowsOf, tempKeyCreated } from "./read-model/fixture.ts"
 

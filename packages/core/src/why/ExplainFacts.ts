@@ -2,7 +2,7 @@
 import { Option } from "effect"
 import { fromStored, type LockEvent, openedVia } from "../lock/LockEvent.ts"
 import { canonical } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Question } from "./Explanation.ts"
 
 /** By term, the event that made it what it is. */

@@ -1,10 +1,10 @@
 /** Why a shared key, or its PIN, opens a door at a lock or does not: by the rules of shared keys, as of an instant. */
 import { Result } from "effect"
 import type { Lock } from "../lock/Lock.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import {
+  Credentials,
   doorForPin,
-  evolveShared,
   linkHindrance,
   mayShare,
   type SharedCredential,
@@ -27,7 +27,7 @@ export const explainShared = (
   at: number
 ): Shared => {
   const events = stream.filter((event) => event.at <= at)
-  const key = events.reduce(evolveShared, undefined)
+  const key = events.reduce(Credentials.next, Credentials.initial).state
   const judged = judge(lock, key, by, at)
   if (lock === undefined || key === undefined) return { ...judged, nextChangeAt: undefined, facts: { events: [] } }
   const { uuid, validFrom, validUntil, grantedBy } = key

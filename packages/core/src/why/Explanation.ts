@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import type { Key } from "../lock/Lock.ts"
 import { type TempKey, TempKeyRule, type TempKeyStatus } from "../lock/TempKey.ts"
 import type { RefusalReason } from "../locks/RefusedUses.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import type { AccessMethod } from "../temp-key/SharedCredential.ts"
 import type { Principal } from "../values/Principal.ts"
 

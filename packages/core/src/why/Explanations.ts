@@ -4,11 +4,12 @@ import { streamOfLock } from "../lock/Lock.ts"
 import { decide } from "../lock/LockAggregate.ts"
 import type { LockRequest } from "../lock/LockCommand.ts"
 import { LockNotFound, type LockRefused } from "../lock/LockError.ts"
+import { canonical } from "../lock/TempKey.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
 import { forEachRefusedUse, refusedUseIn, refusedUsesOn } from "../locks/RefusedUses.ts"
-import { EventStore, type StoredEvent } from "../streams/OldEventStore.ts"
+import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
 import { forEachPaged } from "../streams/Turns.ts"
-import { evolveShared, streamOfShared } from "../temp-key/SharedCredential.ts"
+import { Credentials } from "../temp-key/SharedCredential.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import type { Principal } from "../values/Principal.ts"
 import { beginReplay, conclude, replay } from "./Explain.ts"
@@ -112,7 +113,8 @@ export const explainFromLog = Effect.fnUntraced(function* (lockId: number, reque
   const store = yield* EventStore
   const asked = "subject" in request ? request : yield* recorded(lockId, request)
   const uuid = asked.subject._tag === "TempKey" ? asked.subject.tempKeyUuid : sharedKeyIn(asked.subject)
-  const sharedKey = uuid === undefined ? [] : yield* store.read(streamOfShared(uuid), 0, MOST_OF_SHARED)
+  const sharedKey =
+    uuid === undefined ? [] : yield* store.read(Credentials.streamOf(canonical(uuid)), 0, MOST_OF_SHARED)
   // A key of other doors is none here: whoever asks does not even learn that it is one.
   const question = hasDoorAt(sharedKey, lockId) ? { ...asked, sharedKey } : asked
   let so = beginReplay(question, yield* refusedUsesOn(lockId, asked.at))
@@ -124,7 +126,7 @@ export const explainFromLog = Effect.fnUntraced(function* (lockId: number, reque
 const MOST_OF_SHARED = 1_000
 
 const hasDoorAt = (stream: ReadonlyArray<StoredEvent>, lockId: number): boolean =>
-  stream.reduce(evolveShared, undefined)?.doors.some((door) => door.lockId === lockId) === true
+  stream.reduce(Credentials.next, Credentials.initial).state?.doors.some((door) => door.lockId === lockId) === true
 
 const sharedKeyIn = (subject: Subject): string | undefined =>
   subject._tag === "Pin" ? subject.sharedKeyUuid : undefined

@@ -1,6 +1,7 @@
 /** PINs that were refused at a lock, as the log has them: whose they were, if anybody's, and how long their guesser had to wait. */
 import { Effect } from "effect"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/OldEventStore.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { lastVersion } from "../streams/LastVersion.ts"
 import { forEachPaged, PAGE } from "../streams/Turns.ts"
 import { BUDGETS } from "../temp-key/Budgets.ts"
 import {
@@ -9,9 +10,13 @@ import {
   lockedUntil,
   PIN_ATTEMPTS,
   type PinEvent,
-  pinEventIn
+  pinEventIn,
+  pinStreamsOf
 } from "../temp-key/PinAttempts.ts"
 import type { Question } from "./Explanation.ts"
+
+/** Most events of streams that locks share which are looked through: what one lock asks does not grow with the others. */
+const SHARED = 1_000
 
 /** The newest PIN that was refused at the lock no later than an instant, as its event. */
 export const lastRefusedPin = Effect.fnUntraced(function* (
@@ -19,15 +24,23 @@ export const lastRefusedPin = Effect.fnUntraced(function* (
   at: number
 ): Effect.fn.Return<StoredEvent | undefined, StoreUnavailable, EventStore> {
   const store = yield* EventStore
-  let found: StoredEvent | undefined
-  yield* forEachPaged(
-    (position, limit) => store.readAll(position, limit, PIN_ATTEMPTS, lockId),
-    ({ position }) => position,
-    (stored) => {
-      if (stored.at <= at && refusedIn(stored) !== undefined) found = stored
+  const [own, ...shared] = pinStreamsOf(lockId)
+  const found: Array<StoredEvent> = []
+  for (const [streamId, most] of [
+    [own, Number.POSITIVE_INFINITY],
+    ...shared.map((id) => [id, SHARED] as const)
+  ] as const) {
+    const last = yield* lastVersion(store, streamId, (stored) => stored.at <= at)
+    const isIt = (stored: StoredEvent) => refusedIn(stored)?.lockId === lockId
+    let newest: StoredEvent | undefined
+    for (let above = last; newest === undefined && above > Math.max(0, last - most); above -= PAGE) {
+      const below = Math.max(0, above - PAGE)
+      newest = (yield* store.read(streamId, below, above - below)).findLast(isIt)
+      yield* Effect.yieldNow
     }
-  )
-  return found
+    if (newest !== undefined) found.push(newest)
+  }
+  return found.sort((a, b) => b.at - a.at || b.position - a.position)[0]
 })
 
 /** The question about a PIN that was refused at the lock; `undefined` for any other event. */

@@ -6,7 +6,7 @@ import { HashMap, Result } from "effect"
 import { evolveStored, initial, judgeUse } from "../lock/LockAggregate.ts"
 import { canonical, changed, type TempKeyChanges } from "../lock/TempKey.ts"
 import { makeLackOf, type RefusalReason, type RefusedUse, reasonOf } from "../locks/RefusedUses.ts"
-import type { StoredEvent } from "../streams/OldEventStore.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { useOf } from "./ExplainFacts.ts"
 
 /** The update that is thought of. */

@@ -3,7 +3,7 @@ import { Effect, Random } from "effect"
 import { lockOfStream, streamOfLock } from "../../lock/Lock.ts"
 import { type LockEvent, toStored } from "../../lock/LockEvent.ts"
 import type { ReadModel } from "../../read-model/ReadModel.ts"
-import type { StoredEvent } from "../../streams/OldEventStore.ts"
+import type { StoredEvent } from "../../streams/EventStore.ts"
 import { millisOf } from "../../values/Text.ts"
 
 /** The instant of every event that the suite makes. */

@@ -1,0 +1,14 @@
+/** Cryptography for secrets that are shown once and kept as a hash: core asks for it, whoever runs core has it. */
+import { Context } from "effect"
+
+export class Secrets extends Context.Service<
+  Secrets,
+  {
+    /** 256 random bits, base64url. */
+    readonly draw: () => string
+    /** SHA-256 of a text, base64url. Secrets are random, so a plain hash gives nothing away. */
+    readonly hash: (text: string) => string
+    /** A new UUID of version 7. */
+    readonly newId: () => string
+  }
+>()("@latchkey/core/Secrets") {}

@@ -1,0 +1,359 @@
+/**
+ * The one reader of the feed in a process. It hands named consumers what they ask for: in order, each event once, and
+ * nobody waits for another.
+ */
+import { Clock, Context, Duration, Effect, Latch, Layer, Option, Schedule, type Scope, Semaphore, Stream } from "effect"
+import { keepGoing } from "./Backoff.ts"
+import {
+  type Batch,
+  categoryOf,
+  EventStore,
+  type FeedFilter,
+  type StoredEvent,
+  StoreUnavailable,
+  type WriteError
+} from "./EventStore.ts"
+import { underLease } from "./Lease.ts"
+import { CurrentBackground, inBackground } from "./Workers.ts"
+
+/** Takes events at its own pace, and knows how far it has come. */
+export interface Consumer<E extends Failure = never> {
+  /** What is done, for the log, and for the lease. */
+  readonly name: string
+  readonly filter?: FeedFilter
+  /** The position up to which it has taken everything. Asked before it is handed anything: others may move it too. */
+  readonly cursor: Effect.Effect<number, E>
+  /**
+   * Takes the events that its filter lets through after its cursor, up to a position, together with the new cursor or
+   * not at all; answers the cursor that then stands. When it fails it is handed the same again, later.
+   */
+  readonly take: (events: ReadonlyArray<StoredEvent>, upTo: number) => Effect.Effect<number, E>
+  /** Most events at once: whoever asks something meanwhile waits for no more. */
+  readonly page?: number
+  /** Of the processes that follow with this consumer one does, and another when that one stops. */
+  readonly lease?: boolean
+}
+
+interface Failure {
+  readonly message: string
+}
+
+export interface Following<E> {
+  /** Waits until the consumer has taken everything up to the present head; `false` when it has not in that time. */
+  readonly catchUp: (timeout: Duration.Input) => Effect.Effect<boolean, E | StoreUnavailable>
+}
+
+/** What a process keeps in memory of the feed: it is filled first, and ends with the process. */
+export interface Register {
+  /** Learns at once what was appended, also by other processes; without being asked, that takes a moment. */
+  readonly catchUp: () => Effect.Effect<void, StoreUnavailable>
+  /** Whether the last look at the log is two seconds old at most. If not: `catchUp` before anything rests on it. */
+  readonly isCurrent: () => boolean
+}
+
+const PAGE = 1_000
+/** Events that are kept for consumers that are a little behind: they need not be read again. */
+const RECENT = 1_000
+/** How long what happens in a busy feed may gather, to be taken together, while nobody asks for it. */
+const GATHER = Duration.millis(50)
+/** How often everybody looks when there is no hint. */
+const LOOK_EVERY = Duration.seconds(1)
+/** How old the last look may be for what security rests on. */
+const CURRENT_FOR = Duration.seconds(2)
+const CURRENT_MILLIS = Duration.toMillis(CURRENT_FOR)
+const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
+/** How long the store may take to answer one look, and one page of what a register is filled with. */
+const LOOK_TIMEOUT = Duration.seconds(1)
+const PAGE_TIMEOUT = Duration.seconds(5)
+
+export class Feed extends Context.Service<
+  Feed,
+  {
+    /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
+    readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
+    /**
+     * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they
+     * come, for as long as the scope lives.
+     *
+     * @param after the position to begin after; 0 unless given
+     */
+    readonly register: (
+      filter: FeedFilter,
+      take: (stored: StoredEvent) => void,
+      after?: number
+    ) => Effect.Effect<Register, StoreUnavailable, Scope.Scope>
+  }
+>()("@latchkey/core/Feed") {
+  static readonly layer: Layer.Layer<Feed, StoreUnavailable, EventStore> = Layer.effect(
+    Feed,
+    Effect.suspend(() => make)
+  )
+}
+
+interface Registered {
+  readonly filter: FeedFilter
+  readonly take: (stored: StoredEvent) => void
+  position: number
+  /** What it threw: nothing rests on it from then on. */
+  broken: { readonly defect: unknown } | undefined
+}
+
+const make = Effect.gen(function* () {
+  const store = yield* EventStore
+  const clock = yield* Clock.Clock
+  const background = yield* CurrentBackground
+  const registers = new Set<Registered>()
+  /** Opened when the feed has grown, one for each consumer. */
+  const sleepers = new Set<Latch.Latch>()
+  /** The position up to which the feed was read; `recent` are the last events before it, without a gap. */
+  let reached = yield* store.head
+  let recent: ReadonlyArray<StoredEvent> = []
+
+  /** By two clocks: one that nobody sets, and one that goes on while the machine sleeps. */
+  const now = () => ({ steady: clock.monotonicTimeNanosUnsafe(), wall: clock.currentTimeMillisUnsafe() })
+  let looked = now()
+  const isCurrent = (): boolean => {
+    const { steady, wall } = now()
+    return steady - looked.steady <= CURRENT_NANOS && Math.abs(wall - looked.wall) <= CURRENT_MILLIS
+  }
+
+  const readOn = Effect.gen(function* () {
+    while (true) {
+      const events = yield* store.feed(reached, PAGE)
+      const last = events.at(-1)
+      if (last !== undefined) {
+        for (const register of registers) hand(register, events)
+        if (sleepers.size > 0) recent = [...recent, ...events].slice(-RECENT)
+        else recent = []
+        reached = last.position
+        for (const sleeper of sleepers) sleeper.openUnsafe()
+      }
+      if (events.length < PAGE) return
+    }
+  })
+
+  /** One at a time looks; whoever asks while somebody does shares the look that begins after it asked. */
+  const looking = Semaphore.makeUnsafe(1)
+  let begun = 0
+  let succeeded = 0
+  const look = Effect.suspend(() => {
+    const needed = begun + 1
+    const own = Effect.suspend(() => {
+      if (succeeded >= needed) return Effect.void
+      const [number, at] = [++begun, now()]
+      return Effect.map(readOn, () => {
+        succeeded = number
+        looked = at
+      })
+    })
+    return inTime(looking.withPermit(own), LOOK_TIMEOUT)
+  })
+
+  const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
+  yield* inBackground(Stream.runForEach(growth(store), () => follower))
+
+  /** What a filter lets through after a position: a page of it, and how far that reaches. */
+  const pageAfter = Effect.fnUntraced(function* (position: number, limit: number, filter: FeedFilter | undefined) {
+    const oldest = recent[0]?.position
+    if (position >= reached) return { events: [], upTo: position }
+    if (oldest !== undefined && oldest <= position + 1) {
+      const events = recent.slice(position + 1 - oldest, position + 1 - oldest + limit)
+      const upTo = events.at(-1)?.position ?? position
+      return { events: filter === undefined ? events : events.filter((stored) => matches(filter, stored)), upTo }
+    }
+    const head = reached
+    const events = yield* store.feed(position, limit, filter)
+    const last = events.at(-1)?.position ?? position
+    return { events, upTo: events.length < limit ? Math.max(head, last) : last }
+  })
+
+  const follow = Effect.fnUntraced(function* <E extends Failure>({
+    name,
+    filter,
+    cursor,
+    take,
+    page = PAGE,
+    lease = false
+  }: Consumer<E>): Effect.fn.Return<Following<E>, never, Scope.Scope> {
+    /** Its cursor as it was last heard of, and how far beyond it there is nothing for it. */
+    let [known, seen] = [-1, -1]
+    const grown = Latch.makeUnsafe(true)
+    const wanted = Latch.makeUnsafe(false)
+    const waiting = new Set<Latch.Latch>()
+
+    const round = Effect.gen(function* () {
+      yield* grown.close
+      const stands = yield* cursor
+      if (stands !== known) seen = stands
+      known = stands
+      while (true) {
+        const { events, upTo } = yield* pageAfter(seen, page, filter)
+        const from = seen
+        if (events.length > 0) known = seen = yield* take(events, upTo)
+        else seen = upTo
+        for (const one of waiting) one.openUnsafe()
+        // Short of the last event: somebody else has moved the cursor, and it goes on from there.
+        if (seen === from || (events.length < page && seen >= reached)) return
+        yield* Effect.yieldNow
+      }
+    })
+    /** Where nothing runs in the background, those who wait take turns. */
+    const oneRound = Semaphore.makeUnsafe(1)
+    const rounds = Effect.forever(
+      round.pipe(
+        keepGoing(`${name} does not follow the feed`),
+        Effect.andThen(Effect.timeoutOption(wanted.await, GATHER)),
+        Effect.andThen(wanted.close),
+        Effect.andThen(Effect.timeoutOption(grown.await, LOOK_EVERY))
+      )
+    )
+    yield* Effect.acquireRelease(
+      Effect.sync(() => sleepers.add(grown)),
+      () => Effect.sync(() => sleepers.delete(grown))
+    )
+    yield* inBackground(
+      lease
+        ? keepGoing(`${name} does not follow the feed`)(underLease(store, name, Effect.succeed(false), rounds))
+        : rounds
+    )
+
+    const hasTaken = (head: number) =>
+      Effect.map(cursor, (stands) => stands >= head || (stands === known && seen >= head))
+    return {
+      catchUp: Effect.fnUntraced(function* (timeout) {
+        const head = yield* store.head
+        if (yield* hasTaken(head)) return true
+        if (!background.isRunning()) {
+          const taken = oneRound.withPermit(Effect.andThen(look, round))
+          return Option.isSome(yield* Effect.timeoutOption(taken, timeout))
+        }
+        const moved = Latch.makeUnsafe(false)
+        const taken = Effect.gen(function* () {
+          yield* Effect.forkChild(Effect.ignore(look))
+          while (!(yield* hasTaken(head))) {
+            yield* wanted.open
+            yield* grown.open
+            yield* moved.await
+            yield* moved.close
+          }
+        })
+        return yield* Effect.acquireUseRelease(
+          Effect.sync(() => waiting.add(moved)),
+          () => Effect.map(Effect.timeoutOption(taken, timeout), Option.isSome),
+          () => Effect.sync(() => waiting.delete(moved))
+        )
+      })
+    }
+  })
+
+  const fill = Effect.fnUntraced(function* (register: Registered) {
+    while (true) {
+      const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
+      hand(register, events)
+      if (events.length < PAGE) return
+    }
+  })
+
+  return {
+    follow,
+    register: Effect.fnUntraced(function* (filter, take, after = 0) {
+      const register: Registered = { filter, take, position: after, broken: undefined }
+      yield* fill(register)
+      // Between this and the first look that it takes part in nothing is left out: what came meanwhile is read here.
+      yield* looking.withPermit(
+        Effect.andThen(
+          fill(register),
+          Effect.acquireRelease(
+            Effect.sync(() => registers.add(register)),
+            () => Effect.sync(() => registers.delete(register))
+          )
+        )
+      )
+      return {
+        isCurrent: () => register.broken === undefined && isCurrent(),
+        catchUp: () =>
+          Effect.andThen(
+            look,
+            Effect.suspend(() => (register.broken === undefined ? Effect.void : Effect.die(register.broken.defect)))
+          )
+      }
+    })
+  } satisfies Feed["Service"]
+})
+
+/** What a register is for it takes once, in order. One that breaks holds up nobody else. */
+const hand = (register: Registered, events: ReadonlyArray<StoredEvent>): void => {
+  for (const stored of events) {
+    if (stored.position <= register.position || register.broken !== undefined) continue
+    register.position = stored.position
+    if (!matches(register.filter, stored)) continue
+    try {
+      register.take(stored)
+    } catch (defect) {
+      register.broken = { defect }
+    }
+  }
+}
+
+const matches = ({ category, orgId }: FeedFilter, stored: StoredEvent): boolean =>
+  (category === undefined || categoryOf(stored.streamId) === category) &&
+  (orgId === undefined || stored.orgId === orgId)
+
+/**
+ * A consumer whose cursor is a record of the store. What `take` answers is written together with it, so it takes effect
+ * once for each event, whatever stops in between and however many processes follow. What else `take` does may happen
+ * again.
+ *
+ * @param options.name names the record: it is storage
+ */
+export const recorded = <E extends Failure>(
+  store: EventStore["Service"],
+  {
+    take,
+    ...options
+  }: Pick<Consumer, "name" | "filter" | "page" | "lease"> & {
+    readonly take: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<Batch, E>
+  }
+): Consumer<E | WriteError> => {
+  const key = `cursor/${options.name}`
+  let value: string | undefined
+  return {
+    ...options,
+    cursor: Effect.map(store.record(key), (record) => {
+      value = Option.getOrUndefined(record)
+      return Number(value ?? 0)
+    }),
+    take: Effect.fnUntraced(function* (events, upTo) {
+      const { expect = [], put = [], ...batch } = yield* take(events)
+      const moved = { key, value: String(upTo) }
+      return yield* store.write({ ...batch, expect: [{ key, value }, ...expect], put: [...put, moved] }).pipe(
+        Effect.map(() => {
+          value = moved.value
+          return upTo
+        }),
+        // Another process has taken them.
+        Effect.catchIf(
+          (error) => error._tag === "RecordConflict" && error.key === key,
+          (error) => {
+            value = error._tag === "RecordConflict" ? error.actual : undefined
+            return Effect.succeed(Number(value ?? 0))
+          }
+        )
+      )
+    })
+  }
+}
+
+/**
+ * Whenever the feed may have grown: at the store's hint, and once a second whatever becomes of that. A hint promises
+ * nothing: it may be silent, and it may fail while reads go on.
+ */
+const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
+  Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
+
+/** A store that hangs is one that does not answer. */
+const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>, duration: Duration.Duration) =>
+  Effect.timeoutOrElse(look, {
+    duration,
+    orElse: () => Effect.fail(new StoreUnavailable({ message: "The event store does not answer." }))
+  })

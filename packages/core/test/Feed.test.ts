@@ -1,0 +1,418 @@
+/** The one reader of the feed: registers and consumers get what they ask for, in order, each event once. */
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Layer, Logger, Random, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
+import { type Consumer, Feed, recorded } from "../src/streams/Feed.ts"
+
+/** One seed is one history. */
+const SEEDS = Array.from({ length: 15 }, (_, seed) => seed + 1)
+
+type Store = EventStore["Service"]
+const down = new StoreUnavailable({ message: "down for a moment" })
+
+/** A process of its own over a store. */
+const feedOf = (store: Store) =>
+  Effect.map(Effect.provideService(Layer.build(Layer.fresh(Feed.layer)), EventStore, store), Context.get(Feed))
+
+let events = 0
+const append = Effect.fnUntraced(function* (store: Store, streamId: string, orgId = "") {
+  const eventId = `feed-${++events}`
+  const expectedVersion = (yield* store.read(streamId, 0, 100_000)).length
+  const event = { eventId, type: "Happened", data: {}, at: 1, orgId, principal: { _tag: "System" } as const }
+  yield* store.write({ append: [{ streamId, expectedVersion, events: [{ ...event, commandId: eventId }] }] })
+  return eventId
+})
+
+/** Counts what is asked of the feed, and fails while it is told to. */
+const watched = (store: Store) => {
+  const state = { looks: 0, rows: 0, isDown: false }
+  const asked = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
+    Effect.andThen(
+      Effect.yieldNow,
+      Effect.suspend(() => (state.isDown ? Effect.fail(down) : effect))
+    )
+  return {
+    state,
+    store: EventStore.of({
+      ...store,
+      head: asked(store.head),
+      feed: (...args) =>
+        Effect.tap(asked(store.feed(...args)), (found) =>
+          Effect.sync(() => {
+            state.looks++
+            state.rows += found.length
+          })
+        )
+    })
+  }
+}
+
+/** A consumer in memory that writes down what it is handed; `fails` says whether it does so this time. */
+const listing = (name: string, fails: () => boolean = () => false, more: Partial<Consumer<StoreUnavailable>> = {}) => {
+  const taken: Array<StoredEvent> = []
+  let position = 0
+  const consumer: Consumer<StoreUnavailable> = {
+    name,
+    cursor: Effect.sync(() => position),
+    take: (events, upTo) =>
+      Effect.suspend(() => {
+        if (fails()) return Effect.fail(down)
+        taken.push(...events)
+        position = upTo
+        return Effect.succeed(upTo)
+      }),
+    ...more
+  }
+  return { consumer, taken, ids: () => taken.map(({ eventId }) => eventId) }
+}
+
+describe("a register", () => {
+  it.effect("is filled before it answers, hears of what comes by whichever process, and of nothing else", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const feed = yield* feedOf(store)
+      const first = yield* append(store, "bell-1")
+      yield* append(store, "door-1")
+      const heard: Array<string> = []
+      const { catchUp } = yield* feed.register({ category: "bell" }, ({ eventId }) => heard.push(eventId))
+      expect(heard).toEqual([first])
+      const second = yield* append(store, "bell-2")
+      yield* append(store, "door-2")
+      yield* catchUp()
+      expect(heard).toEqual([first, second])
+      const third = yield* append(store, "bell-1")
+      yield* TestClock.adjust("1100 millis")
+      expect(heard).toEqual([first, second, third])
+      const late: Array<string> = []
+      yield* feed.register({ category: "bell" }, ({ eventId }) => late.push(eventId), yield* store.head)
+      const fourth = yield* append(store, "bell-3")
+      yield* catchUp()
+      expect([late, heard]).toEqual([[fourth], [first, second, third, fourth]])
+    })
+  )
+
+  it.effect("hears once of what is appended while it is filled", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      for (let n = 0; n < 10; n++) yield* append(store, "bell-1")
+      const busy = EventStore.of({
+        ...store,
+        feed: (...args) =>
+          Effect.tap(store.feed(...args), (found) => (found.length > 0 ? append(store, "bell-2") : Effect.void)).pipe(
+            Effect.catch((error) => (error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.die(error)))
+          )
+      })
+      const feed = yield* feedOf(busy)
+      const heard: Array<number> = []
+      const { catchUp } = yield* feed.register({}, ({ position }) => heard.push(position))
+      yield* catchUp()
+      expect(heard.length).toBeGreaterThanOrEqual(11)
+      expect(heard).toEqual(heard.map((_, index) => index + 1))
+    })
+  )
+
+  it.effect("is asked by many at once for the price of a look or two", () =>
+    Effect.gen(function* () {
+      const { store, state } = watched(MemoryEventStore.make())
+      const feed = yield* feedOf(store)
+      const heard: Array<string> = []
+      const { catchUp } = yield* feed.register({ category: "bell" }, ({ eventId }) => heard.push(eventId))
+      for (let n = 0; n < 20; n++) yield* append(store, "bell-1")
+      Object.assign(state, { looks: 0, rows: 0 })
+      const seen = Effect.map(catchUp(), () => heard.length)
+      expect(
+        new Set(
+          yield* Effect.all(
+            Array.from({ length: 100 }, () => seen),
+            { concurrency: "unbounded" }
+          )
+        )
+      ).toEqual(new Set([20]))
+      expect(state.looks).toBeLessThan(5)
+      expect(state.rows).toBe(20)
+    })
+  )
+
+  it.effect("is current for two seconds after the last look, and says so when the log cannot tell", () =>
+    Effect.gen(function* () {
+      const { store, state } = watched(MemoryEventStore.make())
+      const feed = yield* feedOf(store)
+      const heard: Array<string> = []
+      const { catchUp, isCurrent } = yield* feed.register({}, ({ eventId }) => heard.push(eventId))
+      yield* TestClock.adjust("1 minute")
+      expect(isCurrent()).toBe(true)
+      state.isDown = true
+      yield* TestClock.adjust("900 millis")
+      expect([isCurrent(), yield* Effect.flip(catchUp())]).toEqual([true, down])
+      yield* TestClock.adjust("2 seconds")
+      expect(isCurrent()).toBe(false)
+      state.isDown = false
+      const event = yield* append(store, "bell-1")
+      yield* catchUp()
+      expect([isCurrent(), heard]).toEqual([true, [event]])
+    })
+  )
+
+  it.effect("that is not answered within a second says so to everybody who waits", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      let hangs = false
+      const feed = yield* feedOf({
+        ...store,
+        feed: (...args) => Effect.suspend(() => (hangs ? Effect.never : store.feed(...args)))
+      })
+      const { catchUp } = yield* feed.register({}, () => {})
+      hangs = true
+      const waiting = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 5 }, () => Effect.flip(catchUp())),
+          { concurrency: "unbounded" }
+        )
+      )
+      yield* TestClock.adjust("1 second")
+      for (const error of yield* Fiber.join(waiting)) expect(error._tag).toBe("StoreUnavailable")
+      hangs = false
+      yield* catchUp()
+    })
+  )
+
+  it.effect("that breaks is not rested on, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const feed = yield* feedOf(store)
+      const heard: Array<string> = []
+      const broken = yield* feed.register({}, () => {
+        throw new Error("broken")
+      })
+      const whole = yield* feed.register({}, ({ eventId }) => heard.push(eventId))
+      const event = yield* append(store, "bell-1")
+      yield* whole.catchUp()
+      expect([heard, whole.isCurrent(), broken.isCurrent()]).toEqual([[event], true, false])
+      expect((yield* Effect.exit(broken.catchUp()))._tag).toBe("Failure")
+    })
+  )
+})
+
+describe("a consumer", () => {
+  it.effect("takes from its cursor on, page by page, what its filter lets through", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const wanted: Array<string> = []
+      for (let n = 0; n < 30; n++) {
+        const streamId = n % 3 === 0 ? "bell-1" : "door-1"
+        const orgId = n % 2 === 0 ? "org-1" : "org-2"
+        const id = yield* append(store, streamId, orgId)
+        if (streamId === "bell-1" && orgId === "org-1") wanted.push(id)
+      }
+      const feed = yield* feedOf(store)
+      const { consumer, ids } = listing("bells", undefined, { filter: { category: "bell", orgId: "org-1" }, page: 2 })
+      const { catchUp } = yield* feed.follow(consumer)
+      expect(yield* catchUp("1 minute")).toBe(true)
+      expect(ids()).toEqual(wanted)
+      wanted.push(yield* append(store, "bell-9", "org-1"))
+      yield* append(store, "bell-9", "org-2")
+      expect(yield* catchUp("1 minute")).toBe(true)
+      expect(ids()).toEqual(wanted)
+    })
+  )
+
+  it.effect("hears from the one reader: what comes is read once, however many follow", () =>
+    Effect.gen(function* () {
+      const { store, state } = watched(MemoryEventStore.make())
+      const feed = yield* feedOf(store)
+      const all = Array.from({ length: 5 }, (_, n) => listing(`consumer ${n}`))
+      for (const { consumer } of all) yield* feed.follow(consumer)
+      yield* TestClock.adjust("1 second")
+      Object.assign(state, { rows: 0 })
+      const appended = yield* Effect.forEach(Array.from({ length: 50 }), () => append(store, "bell-1"))
+      yield* TestClock.adjust("5 seconds")
+      for (const { ids } of all) expect(ids()).toEqual(appended)
+      expect(state.rows).toBe(50)
+    })
+  )
+
+  it.effect("is looked after once a second, also when hints are silent, or break off", () =>
+    Effect.gen(function* () {
+      for (const changes of [Stream.never, Stream.fail(down)]) {
+        const store = MemoryEventStore.make()
+        const feed = yield* feedOf({ ...store, changes })
+        const { consumer, ids } = listing("patient")
+        yield* feed.follow(consumer)
+        yield* TestClock.adjust("1 minute")
+        const event = yield* append(store, "bell-1")
+        yield* TestClock.adjust("2 seconds")
+        expect(ids()).toEqual([event])
+      }
+    })
+  )
+
+  it.effect("that fails is asked again less and less often, soon again once it succeeds, and holds up nobody", () =>
+    Effect.gen(function* () {
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ message }) => lines.push(message))
+      yield* Effect.gen(function* () {
+        const store = MemoryEventStore.make()
+        const feed = yield* feedOf(store)
+        let [failing, asked] = [true, 0]
+        const slow = listing("the slow one", () => {
+          asked++
+          return failing
+        })
+        const other = listing("the other one")
+        yield* feed.follow(slow.consumer)
+        yield* feed.follow(other.consumer)
+        const first = yield* append(store, "bell-1")
+        yield* TestClock.adjust("50 seconds")
+        expect([slow.ids(), other.ids()]).toEqual([[], [first]])
+        // 0.1, 0.2, 0.4 … seconds, then five.
+        expect(asked).toBeGreaterThan(10)
+        expect(asked).toBeLessThan(20)
+        expect(lines).toEqual([["the slow one does not follow the feed; trying again", down.message]])
+        failing = false
+        yield* TestClock.adjust("6 seconds")
+        expect(slow.ids()).toEqual([first])
+        failing = true
+        asked = 0
+        const second = yield* append(store, "bell-1")
+        yield* TestClock.adjust("3 seconds")
+        expect(asked).toBeGreaterThanOrEqual(4)
+        failing = false
+        yield* TestClock.adjust("6 seconds")
+        expect(slow.ids()).toEqual([first, second])
+      }).pipe(Effect.provide(Logger.layer([logger])))
+    })
+  )
+
+  it.effect("goes on where its cursor stands, when somebody else has moved it", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const feed = yield* feedOf(store)
+      let position = 0
+      const taken: Array<number> = []
+      yield* feed.follow({
+        name: "rows",
+        cursor: Effect.sync(() => position),
+        take: (events, upTo) =>
+          Effect.sync(() => {
+            taken.push(...events.map((event) => event.position))
+            return (position = upTo)
+          })
+      })
+      for (let n = 0; n < 3; n++) yield* append(store, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      // Emptied, though nothing new comes.
+      position = 0
+      yield* TestClock.adjust("2 seconds")
+      expect(taken).toEqual([1, 2, 3, 1, 2, 3])
+    })
+  )
+
+  it.effect("is waited for no longer than one wants to", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const feed = yield* feedOf(store)
+      const { consumer } = listing("stuck", undefined, { take: () => Effect.never })
+      const { catchUp } = yield* feed.follow(consumer)
+      yield* append(store, "bell-1")
+      const waiting = yield* Effect.forkChild(catchUp("20 millis"))
+      yield* TestClock.adjust("20 millis")
+      expect(yield* Fiber.join(waiting)).toBe(false)
+    })
+  )
+})
+
+describe("a consumer whose cursor is a record", () => {
+  /** Writes down each event as an event of its own, together with the cursor. */
+  const echo = (store: Store, name: string, more: { readonly lease?: boolean } = {}) =>
+    recorded(store, {
+      name,
+      filter: { category: "bell" },
+      page: 3,
+      ...more,
+      take: (taken) =>
+        Effect.gen(function* () {
+          const expectedVersion = (yield* store.read(`echo-${name}`, 0, 100_000)).length
+          const echoes = taken.map(({ streamId: _, version: __, position: ___, ...event }) => ({
+            ...event,
+            data: { of: event.eventId },
+            eventId: `echo-${++events}`
+          }))
+          return { append: [{ streamId: `echo-${name}`, expectedVersion, events: echoes }] }
+        })
+    })
+  const echoed = (store: Store, name: string) =>
+    Effect.map(store.read(`echo-${name}`, 0, 100_000), (echoes) => echoes.map(({ data }) => data["of"]))
+
+  it.effect.each(SEEDS)("takes each event once, in order, whatever stops and whichever write fails (seed %i)", (seed) =>
+    Effect.gen(function* () {
+      const inner = MemoryEventStore.make()
+      const random = yield* Random.Random
+      const fails = () => random.nextDoubleUnsafe() < 0.2
+      const lossy = EventStore.of({
+        ...inner,
+        write: (batch) =>
+          Effect.suspend(() => {
+            if (fails()) return Effect.fail(down)
+            // The answer is lost: nobody knows whether it was written.
+            return fails() ? Effect.andThen(inner.write(batch), Effect.fail(down)) : inner.write(batch)
+          })
+      })
+      const appended: Array<string> = []
+      for (let life = 0; life < 4; life++) {
+        const scope = yield* Scope.make()
+        for (let server = 0; server < 2; server++) {
+          const feed = yield* Scope.provide(feedOf(lossy), scope)
+          yield* Scope.provide(feed.follow(echo(lossy, "once")), scope)
+        }
+        for (let n = 0; n < 5; n++) {
+          appended.push(yield* append(inner, "bell-1"))
+          yield* append(inner, "door-1")
+          yield* TestClock.adjust(`${Math.floor(random.nextDoubleUnsafe() * 300)} millis`)
+        }
+        yield* Scope.close(scope, Exit.void)
+      }
+      const feed = yield* feedOf(inner)
+      const { catchUp } = yield* feed.follow(echo(inner, "once"))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* catchUp("1 minute")).toBe(true)
+      expect(yield* echoed(inner, "once")).toEqual(appended)
+    }).pipe(Random.withSeed(seed))
+  )
+
+  it.effect("is one of many under a lease, until that one stops", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const taken: Array<string> = []
+      const server = (name: string) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const feed = yield* Scope.provide(feedOf(store), scope)
+          const consumer = recorded(store, {
+            name: "leased",
+            lease: true,
+            take: () =>
+              Effect.as(
+                Effect.sync(() => taken.push(name)),
+                {}
+              )
+          })
+          yield* Scope.provide(feed.follow(consumer), scope)
+          return scope
+        })
+      const first = yield* server("first")
+      yield* TestClock.adjust("2 seconds")
+      yield* server("second")
+      for (let n = 0; n < 3; n++) {
+        yield* append(store, "bell-1")
+        yield* TestClock.adjust("2 seconds")
+      }
+      expect(taken).toEqual(["first", "first", "first"])
+      yield* Scope.close(first, Exit.void)
+      yield* append(store, "bell-1")
+      yield* TestClock.adjust("30 seconds")
+      expect(taken.slice(3)).toEqual(["second"])
+    })
+  )
+})

@@ -1,0 +1,112 @@
+/** Leases: one of many does the work, whatever their clocks say, and another when that one is gone. */
+import { describe, expect, it } from "@effect/vitest"
+import { MemoryStreams } from "@latchkey/core/testing"
+import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { type Batch, EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
+import { LEASE, underLease } from "../src/streams/Lease.ts"
+
+const KEY = "lease/work"
+
+/** Work that goes on until it is told to end, for as many as want to do it. */
+const makeWork = Effect.gen(function* () {
+  const store = yield* EventStore
+  const ended = yield* Deferred.make<void>()
+  let isDone = false
+  const working = new Set<string>()
+  const most = { at: 0 }
+  const worker = (name: string, over = store) => {
+    const perform = Effect.acquireUseRelease(
+      Effect.sync(() => {
+        working.add(name)
+        most.at = Math.max(most.at, working.size)
+      }),
+      () => Deferred.await(ended),
+      () => Effect.sync(() => working.delete(name))
+    )
+    return Effect.forkScoped(
+      underLease(
+        over,
+        "work",
+        Effect.sync(() => isDone),
+        Effect.tap(perform, () => Effect.sync(() => (isDone = true)))
+      )
+    )
+  }
+  return { store, ended, working, most, worker, lease: store.record(KEY) }
+})
+
+const test = <A, E>(
+  sentence: string,
+  body: (work: Effect.Success<typeof makeWork>) => Effect.Effect<A, E, Scope.Scope>
+) => it.effect(sentence, () => Effect.provide(Effect.flatMap(makeWork, body), MemoryStreams.layer, { local: true }))
+
+describe("work under a lease", () => {
+  test("is done by one of many, and ends for all when it is done; nothing is left of the lease", (work) =>
+    Effect.gen(function* () {
+      const workers = yield* Effect.all(["one", "two", "three"].map((name) => work.worker(name)))
+      yield* TestClock.adjust("2 minutes")
+      expect([...work.working]).toEqual(["one"])
+      yield* Deferred.succeed(work.ended, undefined)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.joinAll(workers)
+      expect(work.most.at).toBe(1)
+      expect(Option.isNone(yield* work.lease)).toBe(true)
+    }))
+
+  test("goes on at once when its holder is told to stop", (work) =>
+    Effect.gen(function* () {
+      const life = yield* Scope.make()
+      yield* Effect.provideService(work.worker("one"), Scope.Scope, life)
+      yield* work.worker("two")
+      yield* TestClock.adjust("5 seconds")
+      yield* Scope.close(life, Exit.void)
+      yield* TestClock.adjust("1 second")
+      expect([...work.working]).toEqual(["two"])
+    }))
+
+  test("is taken over from one that is silent, and that one gives up when it is back", (work) =>
+    Effect.gen(function* () {
+      let isSilent = false
+      const paused = EventStore.of({
+        ...work.store,
+        write: (batch: Batch) =>
+          Effect.suspend(() =>
+            isSilent ? Effect.fail(new StoreUnavailable({ message: "not here" })) : work.store.write(batch)
+          )
+      })
+      yield* work.worker("one", paused)
+      yield* TestClock.adjust("1 second")
+      isSilent = true
+      yield* work.worker("two")
+      yield* TestClock.adjust(LEASE)
+      expect([...work.working]).toEqual(["one", "two"])
+      isSilent = false
+      yield* TestClock.adjust("4 seconds")
+      expect([...work.working]).toEqual(["two"])
+    }))
+
+  test("is not taken from one that was in time, however often others look", (work) =>
+    Effect.gen(function* () {
+      yield* work.worker("one")
+      yield* TestClock.adjust("1 second")
+      const seen = yield* work.lease
+      for (const name of ["two", "three"]) yield* work.worker(name)
+      for (let n = 0; n < 20; n++) {
+        yield* TestClock.adjust("9 seconds")
+        expect([...work.working]).toEqual(["one"])
+      }
+      // It is heard of, and no value comes twice.
+      expect(yield* work.lease).not.toEqual(seen)
+    }))
+
+  test("begins anew when its lease is lost", (work) =>
+    Effect.gen(function* () {
+      yield* work.worker("one")
+      yield* TestClock.adjust("1 second")
+      yield* work.store.write({ remove: [KEY] })
+      yield* TestClock.adjust("5 seconds")
+      expect([...work.working]).toEqual(["one"])
+      expect(Option.isSome(yield* work.lease)).toBe(true)
+    }))
+})
