@@ -1,10 +1,11 @@
 /**
  * Judges the tarballs of `pack.ts` as their user meets them: the manifests and types by publint and attw, and an empty
- * project that installs them, imports every entry point and starts the server. Needs the npm registry.
+ * project that installs them, imports every entry point, starts the server, and serves the API over a store of its own
+ * (`outside/`), checked by the strictest of TypeScript 5.9 and 7. Needs the npm registry.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { freePort, healthy } from "../test/server.ts"
@@ -34,6 +35,7 @@ try {
   importAll(entries.filter((entry) => !entry.endsWith("/testing") && !entry.startsWith("@latchkey/spacetimedb")))
   run(project, "npx", "--no-install", "latchkey", "--help")
   await serve()
+  await embed()
   const optional = manifests.flatMap(({ peerDependencies = {}, peerDependenciesMeta = {} }) =>
     Object.keys(peerDependenciesMeta)
       .filter((peer) => manifests.every(({ name }) => name !== peer))
@@ -55,11 +57,26 @@ function importAll(entries: ReadonlyArray<string>): void {
   run(project, "node", "entries.ts")
 }
 
-async function serve(): Promise<void> {
+/** As a program does that has a store of its own. */
+async function embed(): Promise<void> {
+  cpSync("scripts/outside", project, { recursive: true })
+  run(project, "npm", "install", "--no-audit", "--no-fund", "typescript@~5.9.0", "@types/node@24")
+  const options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"]
+  const modules = ["--module", "nodenext", "--target", "esnext", "--allowImportingTsExtensions", "--types", "node"]
+  const programs = ["withoutEffect.ts", "withEffect.ts"]
+  for (const compiler of [join(project, "node_modules/.bin/tsc"), "tsc"]) {
+    run(project, compiler, "--version")
+    run(project, compiler, ...options, ...modules, ...programs)
+  }
+  for (const program of programs) run(project, "node", program)
+  await serve({ LATCHKEY_STORE: "./store.ts", ACME_STORE: "ready" })
+}
+
+async function serve(environment: Readonly<Record<string, string>> = {}): Promise<void> {
   const port = await freePort()
   const server = spawn(join(project, "node_modules/.bin/latchkey"), ["serve"], {
     cwd: project,
-    env: { ...process.env, PORT: String(port), LATCHKEY_SHADOW_PORT: "0", LATCHKEY_MQTT_PORT: "0" },
+    env: { ...process.env, PORT: String(port), LATCHKEY_SHADOW_PORT: "0", LATCHKEY_MQTT_PORT: "0", ...environment },
     stdio: "inherit"
   })
   const exited = once(server, "exit")

@@ -48,6 +48,7 @@ const ORDER: Record<string, ReadonlyArray<string>> = {
     "main.ts",
     "cli",
     "index.ts",
+    "createFetch.ts",
     "serve.ts",
     "client.ts",
     "operations",

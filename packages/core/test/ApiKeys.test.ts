@@ -140,11 +140,10 @@ describe("several processes at the keys of one organization", () => {
     Effect.gen(function* () {
       const { store, controlled } = yield* controlledStore
       let tries = 0
-      const busy = ({
-        append: [{ streamId, expectedVersion: expected } = { streamId: "", expectedVersion: 0 }] = []
-      }: Batch) =>
+      const busy = ({ append }: Batch) =>
         Effect.suspend(() => {
           tries++
+          const { streamId = "", expectedVersion: expected = 0 } = append?.[0] ?? {}
           return Effect.fail(new VersionConflict({ streamId, expected, actual: expected + 1 }))
         })
       const keys = yield* over(ApiKeys, ApiKeys.layer(), { ...controlled, write: busy })

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
+import { OrganizationEvent } from "../src/access/ApiKeys.ts"
+import { DeviceEvent } from "../src/access/DeviceSecrets.ts"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/lock/LockEvent.ts"
 import { BulkEvent } from "../src/locks/BulkAddKeys.ts"
 import { RefusedUseEvent } from "../src/locks/RefusedUses.ts"
@@ -23,7 +25,14 @@ const golden = readdirSync(new URL("golden/", import.meta.url)).map(
 const isLockEvent = ({ type }: StoredEvent): boolean => type in LockEvent.cases
 
 /** Events of other streams than those of locks. */
-const OtherEvent = Schema.Union([BulkEvent, SharedCredentialEvent, PinEvent, RefusedUseEvent])
+const OtherEvent = Schema.Union([
+  BulkEvent,
+  SharedCredentialEvent,
+  PinEvent,
+  RefusedUseEvent,
+  OrganizationEvent,
+  DeviceEvent
+])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)
 
@@ -61,7 +70,9 @@ describe("a stored event", () => {
       ...BulkEvent.cases,
       ...SharedCredentialEvent.cases,
       ...PinEvent.cases,
-      ...RefusedUseEvent.cases
+      ...RefusedUseEvent.cases,
+      ...OrganizationEvent.cases,
+      ...DeviceEvent.cases
     })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))

@@ -1,32 +1,9 @@
 /** The in-memory ports pass the suites that every adapter passes; and the shadow does what a test tells it. */
 import { describe, expect, it } from "@effect/vitest"
-import { type DeviceCommand, type DeviceReport, DeviceShadow, EventStore, StoreUnavailable } from "@latchkey/core"
-import {
-  deviceShadowSuite,
-  eventStoreSuite,
-  MemoryDeviceShadow,
-  MemoryEventStore,
-  MemoryReadModel,
-  readModelSuite
-} from "@latchkey/core/testing"
-import { Effect, Fiber, Layer, Stream } from "effect"
+import { type DeviceCommand, type DeviceReport, DeviceShadow } from "@latchkey/core"
+import { deviceShadowSuite, MemoryDeviceShadow, MemoryReadModel, readModelSuite } from "@latchkey/core/testing"
+import { Effect, Fiber, Stream } from "effect"
 
-eventStoreSuite("memory", MemoryEventStore.layer, {
-  // Nothing outlives the process; this lets the suite's own part about reopening run.
-  reopen: Effect.map(Effect.provide(EventStore, MemoryEventStore.layer), (store) => {
-    let isHalf = false
-    const kept = EventStore.of({
-      ...store,
-      importFeed: (events, last) =>
-        Effect.tap(store.importFeed(events, last), () => Effect.sync(() => void (isHalf = !last)))
-    })
-    const half = new StoreUnavailable({ message: "It holds a part of an export." })
-    return Layer.effect(
-      EventStore,
-      Effect.suspend(() => (isHalf ? Effect.fail(half) : Effect.succeed(kept)))
-    )
-  })
-})
 readModelSuite("memory", MemoryReadModel.layer)
 deviceShadowSuite("memory", MemoryDeviceShadow.layer, {
   acknowledge: (thing, commandId, outcome) =>

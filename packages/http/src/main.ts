@@ -2,13 +2,13 @@
 /** The `latchkey` command. The only file that knows which adapters there are. */
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-import type { EventStore, ReadModel } from "@latchkey/core"
+import { DeviceSecrets, EventStore, type ReadModel, refusePart } from "@latchkey/core"
 import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
-import { Console, Effect, Layer } from "effect"
+import { Console, Context, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { DeviceSecrets } from "./auth/DeviceSecrets.ts"
+import { deviceSecrets } from "./auth/Secrets.ts"
 import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
@@ -39,12 +39,26 @@ const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: 
         ? Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)
         : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
+/** Nothing but an import begins on a store that holds a part of an export. */
+const whole = <A, E>({ store }: StoreConfig, layer: Layer.Layer<A | EventStore, E>) =>
+  Layer.tap(layer, (services) =>
+    Effect.mapError(
+      refusePart(Context.get(services, EventStore)),
+      ({ message }) =>
+        new InvalidConfig({ variable: store === "sqlite" ? "LATCHKEY_DATA" : "LATCHKEY_STORE", expected: message })
+    )
+  )
+
 const storeAdapters: StoreAdapters = {
-  open: openStore,
+  open: (config, create) => whole(config, openStore(config, create)),
+  fill: (config) => openStore(config, true),
   read: (config) =>
-    config.store === "sqlite"
-      ? named("LATCHKEY_DATA", Sqlite.reader({ folder: config.data }))
-      : openStore(config, false)
+    whole(
+      config,
+      config.store === "sqlite"
+        ? named("LATCHKEY_DATA", Sqlite.reader({ folder: config.data }))
+        : openStore(config, false)
+    )
 }
 
 /** Who wants it installs it: the SpacetimeDB library has a licence of its own. */
@@ -75,7 +89,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
 const adapters = (config: ServerConfig) =>
   Layer.provideMerge(
     config.shadow._tag === "aws" ? awsShadow(config.shadow) : localShadow(config, config.shadow),
-    openStore(config, true)
+    whole(config, openStore(config, true))
   )
 
 const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>
@@ -93,10 +107,7 @@ const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt
       const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder, ...witness }))
       const met =
         mqtt._tag === "Own"
-          ? Layer.provide(
-              named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
-              DeviceSecrets.layer
-            )
+          ? Layer.provide(named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)), deviceSecrets)
           : mqtt._tag === "Other"
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
             : Layer.empty

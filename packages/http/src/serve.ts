@@ -7,6 +7,7 @@ import { makeHandlers } from "./locks/Handlers.ts"
 import { recordRequests } from "./operations/Metrics.ts"
 import { makeOperations } from "./operations/Operations.ts"
 import { makeDispatcher } from "./server/Dispatcher.ts"
+import { makeWebHandler } from "./server/Fetch.ts"
 import { makeQuota } from "./server/Quota.ts"
 import { compile, type Handlers } from "./server/Routes.ts"
 import { listenOn, type SocketOptions, urlOf } from "./server/Server.ts"
@@ -35,6 +36,18 @@ export const listen = Effect.fnUntraced(function* ({ publicUrl, ...options }: Se
   const bound = yield* listenOn(dispatcher, options, recordRequests)
   listensOn = urlOf(bound)
   return bound
+})
+
+/** What the API needs of a program that serves it, besides what answers come from. */
+export interface FetchOptions extends ApiOptions {
+  /** How the API is reached from outside, without a slash at the end: links to temp keys begin with it. */
+  readonly publicUrl: string
+}
+
+/** The API as a function of web requests, while its scope is open. It has no addresses and ports: the server around has. */
+export const makeFetch = Effect.fnUntraced(function* (options: FetchOptions) {
+  const dispatcher = yield* apiDispatcher(options, () => options.publicUrl)
+  return yield* makeWebHandler(dispatcher, recordRequests)
 })
 
 /** @param publicUrl links to temp keys begin with it */

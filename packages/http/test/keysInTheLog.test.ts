@@ -6,12 +6,12 @@ import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
 import { Context, Effect, Exit, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { connectAsync } from "mqtt"
-import { nodeSecrets } from "../src/auth/Secrets.ts"
+import { deviceSecrets } from "../src/auth/Secrets.ts"
 
 /** Secrets as one more process has them. */
 const over = (store: EventStore["Service"]) =>
   Effect.map(
-    Layer.build(Layer.fresh(DeviceSecrets.layer).pipe(Layer.provide([Layer.succeed(EventStore, store), nodeSecrets]))),
+    Layer.build(Layer.fresh(deviceSecrets).pipe(Layer.provide(Layer.succeed(EventStore, store)))),
     Context.get(DeviceSecrets)
   )
 

@@ -13,6 +13,7 @@ import {
   StoreUnavailable,
   type WriteError
 } from "./EventStore.ts"
+import { refusePart } from "./Import.ts"
 import { underLease } from "./Lease.ts"
 import { CurrentBackground, inBackground } from "./Workers.ts"
 
@@ -71,6 +72,8 @@ export class Feed extends Context.Service<
   {
     /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
     readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
+    /** The events after a position, and then whatever comes. Whoever takes them slowly holds nobody up. */
+    readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
      * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they
      * come, for as long as the scope lives.
@@ -100,6 +103,7 @@ interface Registered {
 
 const make = Effect.gen(function* () {
   const store = yield* EventStore
+  yield* refusePart(store)
   const clock = yield* Clock.Clock
   const background = yield* CurrentBackground
   const registers = new Set<Registered>()
@@ -151,6 +155,13 @@ const make = Effect.gen(function* () {
 
   const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
   yield* inBackground(Stream.runForEach(growth(store), () => follower))
+
+  /** Opens the latch whenever the feed has grown, for as long as the scope lives. */
+  const wakes = (grown: Latch.Latch) =>
+    Effect.acquireRelease(
+      Effect.sync(() => sleepers.add(grown)),
+      () => Effect.sync(() => sleepers.delete(grown))
+    )
 
   /** What a filter lets through after a position: a page of it, and how far that reaches. */
   const pageAfter = Effect.fnUntraced(function* (position: number, limit: number, filter: FeedFilter | undefined) {
@@ -207,10 +218,7 @@ const make = Effect.gen(function* () {
         Effect.andThen(Effect.timeoutOption(grown.await, LOOK_EVERY))
       )
     )
-    yield* Effect.acquireRelease(
-      Effect.sync(() => sleepers.add(grown)),
-      () => Effect.sync(() => sleepers.delete(grown))
-    )
+    yield* wakes(grown)
     yield* inBackground(
       lease
         ? keepGoing(`${name} does not follow the feed`)(underLease(store, name, Effect.succeed(false), rounds))
@@ -246,6 +254,26 @@ const make = Effect.gen(function* () {
     }
   })
 
+  const events = (after: number, filter?: FeedFilter): Stream.Stream<StoredEvent, StoreUnavailable> =>
+    Stream.unwrap(
+      Effect.sync(() => {
+        const grown = Latch.makeUnsafe(false)
+        let position = after
+        const next = Effect.gen(function* () {
+          while (true) {
+            yield* grown.close
+            const { events, upTo } = yield* pageAfter(position, PAGE, filter)
+            position = upTo
+            if (events.length > 0) return events
+            if (upTo < reached) continue
+            yield* Effect.timeoutOption(grown.await, LOOK_EVERY)
+            if (!background.isRunning()) yield* look
+          }
+        })
+        return Effect.as(wakes(grown), Stream.flattenIterable(Stream.fromEffectRepeat(next)))
+      }).pipe(Effect.flatten)
+    )
+
   const fill = Effect.fnUntraced(function* (register: Registered) {
     while (true) {
       const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
@@ -256,6 +284,7 @@ const make = Effect.gen(function* () {
 
   return {
     follow,
+    events,
     register: Effect.fnUntraced(function* (filter, take, after = 0) {
       const register: Registered = { filter, take, position: after, broken: undefined }
       yield* fill(register)

@@ -35,10 +35,10 @@ export class PinSecretUnusable extends Schema.TaggedError<PinSecretUnusable>()("
 
 export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/http/PinSecret") {
   /** A key that the operator keeps. */
-  static readonly layerOf = (secret: string | Uint8Array) => Layer.succeed(PinSecret, keyed(secret))
+  static readonly layerOf = (secret: string | Uint8Array) => Layer.succeed(PinSecret, pinKeyOf(secret))
 
   /** A key that ends with the process, for stores that do. */
-  static readonly layerPassing = Layer.sync(PinSecret, () => keyed(randomBytes(KEY_BYTES)))
+  static readonly layerPassing = Layer.sync(PinSecret, () => pinKeyOf(randomBytes(KEY_BYTES)))
 
   /** The key in the folder of the data; the first start makes it, readable for its owner alone. */
   static readonly layerInFolder = (folder: string) => Layer.effect(PinSecret, keyIn(folder))
@@ -57,7 +57,7 @@ export class PinSecret extends Context.Service<PinSecret, PinKey>()("@latchkey/h
         if (given === undefined && all > 0 && !restored && !existsSync(join(folder, FILE))) {
           return yield* unusable(folder, `it is gone, and the PINs of ${all} temp keys were made under it`, NEW_ONE)
         }
-        const key = given === undefined ? yield* keyIn(folder) : keyed(given)
+        const key = given === undefined ? yield* keyIn(folder) : pinKeyOf(given)
         const strays = strayPins(key, now)
         const before = keyBefore(folder)
         // An older Latchkey kept none: a key under which some of them were made is a good one.
@@ -80,7 +80,7 @@ const THIS_ONE = ". To go on with this one, and make those keys anew, start once
 
 const keyIn = (folder: string) =>
   Effect.try({
-    try: () => keyed(readOrMake(folder)),
+    try: () => pinKeyOf(readOrMake(folder)),
     catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
   })
 
@@ -116,8 +116,8 @@ const remember = (folder: string, keyId: string): void => {
   }
 }
 
-/** HMAC-SHA-256 (RFC 2104). */
-const keyed = (secret: string | Uint8Array): PinKey => {
+/** The key for PINs that a secret of at least 32 bytes makes: HMAC-SHA-256 (RFC 2104). Keep it: PINs are good under it alone. */
+export const pinKeyOf = (secret: string | Uint8Array): PinKey => {
   const digest = (text: string): string => createHmac("sha256", secret).update(text).digest("hex")
   return { id: digest("id").slice(0, 16), digest }
 }

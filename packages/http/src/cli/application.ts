@@ -1,6 +1,7 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
 import { createServer } from "node:net"
 import {
+  ApiKeys,
   CurrentBudgets,
   type DeviceShadow,
   type EventStore,
@@ -11,10 +12,10 @@ import {
 import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
-import { ApiKeys } from "../auth/ApiKeys.ts"
 import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
+import { apiKeys } from "../auth/Secrets.ts"
 import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
@@ -65,7 +66,7 @@ const tracing = OtlpTracer.layerFromConfig({ resource: { serviceName: "latchkey"
 )
 
 const authentication = (config: ServerConfig) =>
-  Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
+  Authenticator.layer.pipe(Layer.provideMerge(apiKeys(config.apiKeys)), Layer.provide(Jwt.layer(config.jwt)))
 
 /** In the folder of the data, unless it is given, or nothing is kept there: then nobody knows what it was before. */
 const pinSecret = ({ pinKey, store, data, restored }: ServerConfig) => {
@@ -90,9 +91,9 @@ const besideLog = (folder: string, restored: boolean, given?: Uint8Array) =>
 
 /** Of several first starts at once, one makes the key and shows it. A signal to stop waits until it is shown. */
 const firstKey = Effect.gen(function* () {
-  const apiKeys = yield* ApiKeys
-  if ((yield* apiKeys.list).length > 0) return
-  const made = yield* apiKeys.createFirst("first start")
+  const keys = yield* ApiKeys
+  if ((yield* keys.list).length > 0) return
+  const made = yield* keys.createFirst("first start")
   yield* Console.log(
     Option.match(made, {
       onSome: ({ secret }) => `Made a super key. It is shown this once: ${secret}`,

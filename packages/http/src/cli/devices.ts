@@ -1,8 +1,8 @@
 /** `latchkey devices`: the secrets with which devices sign in over MQTT. */
-import { instantOf } from "@latchkey/core"
+import { type DeviceSecret, DeviceSecrets, instantOf } from "@latchkey/core"
 import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
-import { type DeviceSecret, DeviceSecrets } from "../auth/DeviceSecrets.ts"
+import { deviceSecrets } from "../auth/Secrets.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
@@ -33,7 +33,7 @@ const create = (adapters: StoreAdapters) =>
         yield* Console.log(secret)
         yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown this once.`)
       },
-      Effect.provide(DeviceSecrets.layer),
+      Effect.provide(deviceSecrets),
       withStore(adapters)
     )
   ).pipe(Command.withDescription("Make a secret of a device and show it, this once; others of the device stay valid"))
@@ -47,7 +47,7 @@ const list = (adapters: StoreAdapters) =>
         const secrets = yield* (yield* DeviceSecrets).list
         yield* Console.log(table(HEADINGS, secrets.map(row)))
       },
-      Effect.provide(DeviceSecrets.layer),
+      Effect.provide(deviceSecrets),
       withLog(adapters)
     )
   ).pipe(Command.withDescription("Show every secret that was made, without itself"))
@@ -63,7 +63,7 @@ const revoke = (adapters: StoreAdapters) =>
         const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
         yield* Console.log(visible(`Revoked secret ${secretId} of ${thing}.`))
       },
-      Effect.provide(DeviceSecrets.layer),
+      Effect.provide(deviceSecrets),
       withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Make a secret invalid, for ever; the device is disconnected"))

@@ -1,8 +1,8 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
-import { instantOf } from "@latchkey/core"
+import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { type ApiKey, ApiKeys } from "../auth/ApiKeys.ts"
+import { apiKeys } from "../auth/Secrets.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
@@ -59,8 +59,8 @@ const create = (adapters: StoreAdapters) =>
     },
     Effect.fnUntraced(
       function* ({ org, name, expiresAt }) {
-        const apiKeys = yield* ApiKeys
-        const { keyId, secret } = yield* apiKeys.create(org, {
+        const keys = yield* ApiKeys
+        const { keyId, secret } = yield* keys.create(org, {
           ...(Option.isSome(name) && { name: name.value }),
           ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
         })
@@ -68,7 +68,7 @@ const create = (adapters: StoreAdapters) =>
         yield* Console.log(secret)
         yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown this once.`))
       },
-      Effect.provide(ApiKeys.layer()),
+      Effect.provide(apiKeys()),
       withStore(adapters)
     )
   ).pipe(Command.withDescription("Make a key and show it, this once"))
@@ -79,11 +79,11 @@ const list = (adapters: StoreAdapters) =>
     { org: org.pipe(Flag.withDescription("Show the keys of this organization alone"), Flag.optional) },
     Effect.fnUntraced(
       function* ({ org }) {
-        const apiKeys = yield* ApiKeys
-        const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
+        const keys = yield* ApiKeys
+        const shown = (yield* keys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
         yield* Console.log(table(HEADINGS, shown.map(row)))
       },
-      Effect.provide(ApiKeys.layer()),
+      Effect.provide(apiKeys()),
       withLog(adapters)
     )
   ).pipe(Command.withDescription("Show every key that was made, without its secret"))
@@ -94,11 +94,11 @@ const revoke = (adapters: StoreAdapters) =>
     { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as the list shows it")) },
     Effect.fnUntraced(
       function* ({ keyId }) {
-        const apiKeys = yield* ApiKeys
-        const { orgId } = yield* apiKeys.revoke(keyId)
+        const keys = yield* ApiKeys
+        const { orgId } = yield* keys.revoke(keyId)
         yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
       },
-      Effect.provide(ApiKeys.layer()),
+      Effect.provide(apiKeys()),
       withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Make a key invalid, for ever"))

@@ -3,7 +3,7 @@
  * which the command runs, and exports `latchkeyStore`.
  */
 import { registerHooks } from "node:module"
-import { join } from "node:path"
+import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Cause, Effect, Layer } from "effect"
@@ -65,37 +65,40 @@ const VARIABLE = "LATCHKEY_STORE"
 const failed = (name: string, error: unknown): string => `${name} cannot open its store (${messageOf(error)})`
 
 const notInstalled = (name: string): string =>
-  name.startsWith(".") || name.startsWith("/")
+  isPath(name)
     ? `there is no module ${name}`
     : `${name} is not installed here: npm install ${name}, or choose sqlite, memory or spacetimedb`
 
 /** As if a module in the working directory imported it; failing that, as this one does. */
 const load = async (name: string): Promise<Record<string, unknown>> => {
-  const here = pathToFileURL(join(process.cwd(), "latchkey")).href
+  const specifier = isPath(name) ? pathToFileURL(resolve(name)).href : name
+  const parentURL = pathToFileURL(resolve("latchkey")).href
   const hooks = registerHooks({
-    resolve: (specifier, context, next) => {
-      if (specifier !== name) return next(specifier, context)
+    resolve: (asked, context, next) => {
+      if (asked !== specifier) return next(asked, context)
       try {
-        return next(specifier, { ...context, parentURL: here })
+        return next(asked, { ...context, parentURL })
       } catch (error) {
         if (!isMissing(error, name)) throw error
-        return next(specifier, context)
+        return next(asked, context)
       }
     }
   })
   try {
-    return await import(name)
+    return await import(specifier)
   } finally {
     hooks.deregister()
   }
 }
+
+const isPath = (name: string): boolean => name.startsWith(".") || name.startsWith("/")
 
 /** Not when what is missing is something that the package itself imports. */
 const isMissing = (error: unknown, name: string): boolean =>
   error instanceof Error &&
   "code" in error &&
   error.code === "ERR_MODULE_NOT_FOUND" &&
-  (error.message.includes(`'${name}'`) || error.message.includes(`${join(process.cwd(), name)}'`))
+  error.message.includes(`'${isPath(name) ? resolve(name) : name}'`)
 
 const isStoreFunction = (value: unknown): value is LatchkeyStore => typeof value === "function"
 const isStoreLayer = (value: unknown): value is Layer.Layer<EventStore | ReadModel, unknown> => Layer.isLayer(value)

@@ -42,6 +42,19 @@ export const readBody = (request: IncomingMessage, done: (body: Result.Result<Bu
   })
 }
 
+/** The same of a web request. A body that breaks off is none that was sent. */
+export const readWebBody = async ({ headers, body }: Request): Promise<Result.Result<Buffer, Problem>> => {
+  if (Number(headers.get("content-length") ?? 0) > BODY_LIMIT) return Result.fail(tooLarge)
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  for await (const chunk of body ?? []) {
+    size += chunk.length
+    if (size > BODY_LIMIT) return Result.fail(tooLarge)
+    chunks.push(chunk)
+  }
+  return Result.succeed(Buffer.concat(chunks))
+}
+
 /** No body at all counts as an empty object, so a command without required fields needs none. */
 export const parseBody = (
   headers: IncomingMessage["headers"],

@@ -1,6 +1,7 @@
 /** The server in this process, over ports in memory: real sockets, and a store and a shadow that do as a test says. */
 import "effect/schema/SchemaJITCompiler/enable"
 import {
+  ApiKeys,
   BUDGETS,
   type Budgets,
   CurrentBudgets,
@@ -15,10 +16,10 @@ import {
 import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Context, Effect, Exit, Layer, Logger, ManagedRuntime, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { ApiKeys } from "../../src/auth/ApiKeys.ts"
 import { Authenticator } from "../../src/auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "../../src/auth/Jwt.ts"
 import { PinSecret } from "../../src/auth/PinSecret.ts"
+import { apiKeys } from "../../src/auth/Secrets.ts"
 import { listen, type ServerOptions } from "../../src/serve.ts"
 import type { TrustedProxies } from "../../src/server/CallerAddress.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, PIN_KEY } from "./callers.ts"
@@ -77,7 +78,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const application = Layer.mergeAll(
     Layer.provideMerge(Latchkey.workers, Latchkey.layer(options)),
     PinSecret.layerOf(PIN_KEY),
-    Authenticator.layer.pipe(Layer.provideMerge(ApiKeys.layer(API_KEYS)), Layer.provide(jwt))
+    Authenticator.layer.pipe(Layer.provideMerge(apiKeys(API_KEYS)), Layer.provide(jwt))
   ).pipe(
     Layer.provideMerge(ports),
     Layer.provideMerge(Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })),
