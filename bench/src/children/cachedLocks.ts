@@ -53,7 +53,7 @@ answerJobs(
       cache(job).pipe(
         Effect.provide(
           Layer.provideMerge(
-            Latchkey.layer({ cachedLocks: job.locks }),
+            Layer.provideMerge(Latchkey.workers, Latchkey.layer({ cachedLocks: job.locks })),
             Layer.merge(Sqlite.layer({ folder: job.folder }), MemoryDeviceShadow.layer)
           )
         )

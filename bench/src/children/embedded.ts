@@ -80,5 +80,9 @@ const adapters = ({ store, folder }: Work) =>
 
 answerJobs(
   (job: Work): Promise<Worked> =>
-    Effect.runPromise(work(job).pipe(Effect.provide(Layer.provideMerge(Latchkey.layer(), adapters(job)))))
+    Effect.runPromise(
+      work(job).pipe(
+        Effect.provide(Layer.provideMerge(Layer.provideMerge(Latchkey.workers, Latchkey.layer()), adapters(job)))
+      )
+    )
 )

@@ -42,7 +42,7 @@ answerJobs(
       fill(job).pipe(
         Effect.provide(
           Layer.provideMerge(
-            Latchkey.layer(),
+            Layer.provideMerge(Latchkey.workers, Latchkey.layer()),
             Layer.merge(Sqlite.layer({ folder: job.folder }), MemoryDeviceShadow.layer)
           )
         )

@@ -55,7 +55,9 @@ const adapters = (store: "sqlite" | "memory", folder: string) =>
 type Job<Op extends StreamJob["op"]> = Extract<StreamJob, { readonly op: Op }>
 
 const open = ({ store, folder, cachedLocks }: Job<"open">) =>
-  ManagedRuntime.make(Layer.provideMerge(Latchkey.layer({ cachedLocks }), adapters(store, folder)))
+  ManagedRuntime.make(
+    Layer.provideMerge(Layer.provideMerge(Latchkey.workers, Latchkey.layer({ cachedLocks })), adapters(store, folder))
+  )
 
 /** Streams of so many events each: a lock, its temp key, and the uses of it. */
 const fill = Effect.fnUntraced(function* ({ short, long, tail }: Job<"open">) {

@@ -154,7 +154,10 @@ const fill = Effect.fnUntraced(function* (job: Extract<TenantsJob, { op: "open" 
 
 const runtimeOver = (folder: string) =>
   ManagedRuntime.make(
-    Layer.provideMerge(Latchkey.layer(), Layer.merge(Sqlite.layer({ folder }), MemoryDeviceShadow.layer))
+    Layer.provideMerge(
+      Layer.provideMerge(Latchkey.workers, Latchkey.layer()),
+      Layer.merge(Sqlite.layer({ folder }), MemoryDeviceShadow.layer)
+    )
   )
 
 const organization: Principal = { _tag: "Organization", orgId: orgOf(1) }

@@ -4,6 +4,7 @@ import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel }
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/createLatchkey.ts"
+import type { ReadModel } from "../src/read-model/ReadModel.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
@@ -177,5 +178,32 @@ describe("adapters", () => {
     await first.execute(create)
     await using second = await createLatchkey({ store: over, shadow })
     expect(await second.lock(operator, lockId)).toMatchObject({ ownerId: "ada" })
+  })
+})
+
+describe("without workers", () => {
+  const beside = async (workers: boolean, over: Layer.Layer<EventStore | ReadModel>) =>
+    createLatchkey({ store: over, shadow: Layer.fresh(shadow), workers })
+
+  it("carries out commands, and fills the read model for whoever asks", async () => {
+    await using latchkey = await beside(false, Layer.fresh(store))
+    await latchkey.execute(create)
+    expect((await latchkey.ownedLocks(operator, "ada")).locks).toHaveLength(1)
+    await latchkey.execute({ ...context, commandId: "command-3", _tag: "SetOwner", userId: "bob" })
+    expect((await latchkey.ownedLocks(operator, "bob")).locks).toHaveLength(1)
+  })
+
+  it("leaves a request for many keys to a process that has some", async () => {
+    const services = await Effect.runPromise(Effect.scoped(Layer.build(Layer.fresh(store))))
+    const over = Layer.succeedContext(services)
+    await using idle = await beside(false, over)
+    await idle.execute(create)
+    const at = Date.now()
+    const commandId = at.toString(16).padStart(12, "0").replace(/.{4}$/, "-$&-7000-8000-000000000001")
+    const request = { ...context, at, commandId, _tag: "BulkAddKeys", keys: [{ keyUuid: "a" }] } as const
+    const instanceId = await idle.bulkAddKeys(request)
+    await using working = await beside(true, over)
+    const progress = () => working.bulkProgress(operator, lockId, instanceId)
+    await expect.poll(progress, { timeout: 20_000 }).toMatchObject({ status: "done", added: 1 })
   })
 })

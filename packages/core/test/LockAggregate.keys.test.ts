@@ -152,7 +152,7 @@ describe("OpenLock", () => {
   it("has the device open within ten seconds", () => {
     given(created)
       .when({ _tag: "OpenLock", reason: "guest", requestId: "request-1" })
-      .leadsTo([{ _tag: "LockOpenRequested", reason: "guest", requestId: "request-1" }], {
+      .leadsTo([{ _tag: "LockOpenRequested", reason: "guest", requestId: "request-1", via: "API" }], {
         _tag: "OpenLock",
         ...stamp,
         seq: 2,
@@ -163,7 +163,12 @@ describe("OpenLock", () => {
   it("opens every time, and needs no reason", () => {
     given(created, { _tag: "LockOpenRequested" })
       .when({ _tag: "OpenLock" })
-      .leadsTo([{ _tag: "LockOpenRequested" }], { _tag: "OpenLock", ...stamp, seq: 3, expiresAt: millis("09:00:10") })
+      .leadsTo([{ _tag: "LockOpenRequested", via: "API" }], {
+        _tag: "OpenLock",
+        ...stamp,
+        seq: 3,
+        expiresAt: millis("09:00:10")
+      })
   })
 })
 
@@ -171,8 +176,8 @@ describe("OpenDoor", () => {
   it("opens a door for who shows a key to several, and says how", () => {
     const door = { credentialUuid: "5a5a0000-0000-4000-8000-000000000001", doorId: 2 }
     given(created)
-      .when({ _tag: "OpenDoor", ...door, by: "PIN", grantedBy: operator })
-      .leadsTo([{ _tag: "LockOpenRequested", reason: "PIN, door 2", ...door }], {
+      .when({ _tag: "OpenDoor", ...door, via: "PIN", grantedBy: operator })
+      .leadsTo([{ _tag: "LockOpenRequested", via: "PIN", ...door }], {
         _tag: "OpenLock",
         ...stamp,
         seq: 2,

@@ -206,14 +206,20 @@ describe("OpenWithTempKey", () => {
   it("uses the key and has the device open, in one append", () => {
     given(created, publicKey)
       .when({ _tag: "OpenWithTempKey", tempKeyUuid, userId: ADA })
-      .leadsTo([{ _tag: "TempKeyUsed", tempKeyUuid, userId: ADA, usedCount: 1 }, { _tag: "LockOpenRequested" }], {
-        _tag: "OpenLock",
-        commandId: "command-1",
-        issuedAt: millis("09:00"),
-        seq: 4,
-        expiresAt: millis("09:00:10"),
-        byGuest: true
-      })
+      .leadsTo(
+        [
+          { _tag: "TempKeyUsed", tempKeyUuid, userId: ADA, usedCount: 1 },
+          { _tag: "LockOpenRequested", via: "link" }
+        ],
+        {
+          _tag: "OpenLock",
+          commandId: "command-1",
+          issuedAt: millis("09:00"),
+          seq: 4,
+          expiresAt: millis("09:00:10"),
+          byGuest: true
+        }
+      )
   })
 
   it("is refused as UseTempKey is, and then opens nothing", () => {

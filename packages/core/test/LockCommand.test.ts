@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { lockRequest } from "@latchkey/core/testing"
 import { Arbitrary, Exit, Option, Schema } from "effect"
 import { CommandContext, LockRequest } from "../src/lock/LockCommand.ts"
+import type { CommandRow } from "../src/lock/LockCommands.ts"
 import { BOUNDS } from "../src/lock/RequestFields.ts"
 import { acceptsBody } from "./contract.ts"
 import { clock, lockUuid } from "./scenario.ts"
@@ -214,4 +215,17 @@ describe("the context of a command", () => {
   ])("%s may be %o: %s", (field, value, may) => {
     expect(Schema.is(CommandContext)({ ...context, [field]: value })).toBe(may)
   })
+})
+
+it("a row of the table cannot say what makes no sense", () => {
+  const row = { request: {}, who: "owner" } as const
+  // @ts-expect-error a device command of which it is not known what became keeps others out
+  const passing: CommandRow = { ...row, event: "KeyAdded", device: "AddKey", passes: true }
+  // @ts-expect-error whether the clock decides over a device command is known from its lifetime
+  const timed: CommandRow = { ...row, event: "KeyAdded", device: "AddKey", byClock: true }
+  // @ts-expect-error only what the device carries out competes for its room
+  const byGuest: CommandRow = { ...row, event: "OwnerSet", byGuest: true }
+  // @ts-expect-error there is no such event
+  const unknown: CommandRow = { ...row, event: "LockPainted" }
+  expect([passing, timed, byGuest, unknown]).toHaveLength(4)
 })

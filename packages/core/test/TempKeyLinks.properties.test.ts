@@ -74,16 +74,18 @@ describe("a temp key", () => {
                 }
                 const receipt = { id: `page-${act.open}`, fingerprint: "" }
                 const which = processes[commands % 2 === 0 ? 0 : 1]
-                return which.open({ tempKeyUuid, commandId, at: noon, principal: { _tag: "Guest" }, receipt }).pipe(
-                  Effect.result,
-                  Effect.tap((result) =>
-                    Effect.sync(() => {
-                      if (Result.isFailure(result)) return
-                      const versions = answers.get(act.open) ?? new Set()
-                      answers.set(act.open, versions.add(result.success.version))
-                    })
+                return which
+                  .open({ link: tempKeyUuid, commandId, at: noon, principal: { _tag: "Guest" }, receipt })
+                  .pipe(
+                    Effect.result,
+                    Effect.tap((result) =>
+                      Effect.sync(() => {
+                        if (Result.isFailure(result)) return
+                        const versions = answers.get(act.open) ?? new Set()
+                        answers.set(act.open, versions.add(result.success.version))
+                      })
+                    )
                   )
-                )
               }
               for (const round of rounds) yield* Effect.all(round.map(perform), { concurrency: "unbounded" })
 

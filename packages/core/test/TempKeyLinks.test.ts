@@ -48,7 +48,7 @@ const makeLinks = Effect.fnUntraced(function* (...requests: ReadonlyArray<Reques
   const links = Context.get(yield* world.latchkey(), TempKeyLinks)
   let opens = 0
   const open = (context: Partial<OpenRequest> = {}) =>
-    links.open({ tempKeyUuid, commandId: `open-${++opens}`, at: noon, principal: guest, ...context })
+    links.open({ link: tempKeyUuid, commandId: `open-${++opens}`, at: noon, principal: guest, ...context })
   return { ...world, execute, links, open }
 })
 
@@ -86,7 +86,7 @@ describe("a link", () => {
       expect(yield* links.view(tempKeyUuid, undefined, noon)).toStrictEqual({ status: "deleted" })
       expect(yield* Effect.flip(open())).toMatchObject({ _tag: "TempKeyNotValid", status: "deleted" })
       expect(yield* tagOf(links.view(other, undefined, noon))).toBe("LinkNotFound")
-      expect(yield* tagOf(open({ tempKeyUuid: other }))).toBe("LinkNotFound")
+      expect(yield* tagOf(open({ link: other }))).toBe("LinkNotFound")
     })
   )
 
@@ -142,7 +142,7 @@ describe("opening by a link", () => {
       expect(opened).toStrictEqual({ version: 3, usedCount: 1, online: false })
       expect(yield* log).toEqual(["LockCreated", "TempKeyCreated", "TempKeyUsed", "LockOpenRequested"])
       expect(Object.keys(yield* shadow.held(lockUuid))).toEqual(["open-1"])
-      expect(yield* links.use(tempKeyUuid, opened.version)).toEqual(Option.some(noon))
+      expect(yield* links.opening(tempKeyUuid, undefined, opened.version)).toEqual(Option.some(noon))
     })
   )
 
@@ -150,10 +150,11 @@ describe("opening by a link", () => {
     Effect.gen(function* () {
       const { links, open, execute } = yield* makeLinks(publicKey, { ...publicKey, tempKeyUuid: other })
       const { version } = yield* open()
-      for (const no of [1, 2, version + 1, 99]) expect(yield* links.use(tempKeyUuid, no)).toEqual(Option.none())
-      expect(yield* links.use(other, version)).toEqual(Option.none())
+      for (const no of [1, 2, version + 1, 99])
+        expect(yield* links.opening(tempKeyUuid, undefined, no)).toEqual(Option.none())
+      expect(yield* links.opening(other, undefined, version)).toEqual(Option.none())
       yield* execute({ _tag: "DeleteTempKey", tempKeyUuid })
-      expect(yield* links.use(tempKeyUuid, version)).toEqual(Option.some(noon))
+      expect(yield* links.opening(tempKeyUuid, undefined, version)).toEqual(Option.some(noon))
     })
   )
 
@@ -199,7 +200,7 @@ describe("while the read model is away", () => {
         TempKeyLinks
       )
       const open = (uuid: string, commandId: string) =>
-        links.open({ tempKeyUuid: uuid, commandId, at: noon, principal: guest })
+        links.open({ link: uuid, commandId, at: noon, principal: guest })
       expect(yield* open(tempKeyUuid, "first")).toStrictEqual({ version: 3, usedCount: 1, online: undefined })
       expect(yield* tagOf(open(other, "none"))).toBe("LinkNotFound")
       const elsewhere = { lockId: lockId + 1 }

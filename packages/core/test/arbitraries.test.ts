@@ -12,6 +12,7 @@ import {
   type TempKeyStatus
 } from "@latchkey/core"
 import {
+  lockAfter,
   lockCommands,
   lockFeed,
   lockHistory,
@@ -91,7 +92,7 @@ describe("arbitraries", () => {
             seen.push(
               ...(decided.success.events.length === 0 ? ["already so"] : decided.success.events.map(({ _tag }) => _tag))
             )
-            lock = decided.success.events.reduce(evolve, lock)
+            lock = lockAfter(lock, command, decided.success)
           }
         }
       }

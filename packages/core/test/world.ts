@@ -2,7 +2,7 @@
 import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { Presence } from "../src/device/Presence.ts"
-import { layer } from "../src/latchkey/Latchkey.ts"
+import { layer, workers } from "../src/latchkey/Latchkey.ts"
 import type { CommandContext } from "../src/lock/LockCommand.ts"
 import { Locks, type LocksOptions } from "../src/locks/Locks.ts"
 import { presence } from "../src/locks/Presence.ts"
@@ -47,7 +47,8 @@ export const makeWorld = Effect.gen(function* () {
     services: () => Layer.build(Layer.fresh(Locks.layer())),
 
     /** Everything of Latchkey in a process of its own, over the same ports unless others are given. */
-    latchkey: (over: typeof ports = ports) => Effect.provide(Layer.build(Layer.fresh(layer())), over),
+    latchkey: (over: typeof ports = ports) =>
+      Effect.provide(Layer.build(Layer.fresh(Layer.provideMerge(workers, layer()))), over),
 
     /** The locks of an owner, as they are shown. */
     ownedBy: (userId: string) => Effect.flatMap(rows.devicesOwnedBy(userId), shown),

@@ -1,4 +1,5 @@
 /** Who may ask what: every route by every kind of caller. */
+import { commandTable, type Right } from "@latchkey/core"
 import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
 import { Effect, Layer } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -7,7 +8,7 @@ import * as callers from "./harness/callers.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { furnishedLock, newLockId, stateOf, tempKey } from "./harness/locks.ts"
 import { callsOf } from "./harness/request.ts"
-import { everyRoute, goodRequest } from "./harness/routes.ts"
+import { commandsByRoute, everyRoute, goodRequest } from "./harness/routes.ts"
 
 let server: InProcess
 beforeAll(async () => void (server = await startInProcess()))
@@ -24,24 +25,20 @@ const columns = {
   super: callers.superKey
 }
 
-/** The progress of a request that was never made is not there (404) for those who may ask. */
+/** Commands, by the right that they take; in the order of the columns. */
+const rights: Readonly<Record<Right, string>> = {
+  owner: "401 403 403 200 403 200 200",
+  holder: "401 403 200 200 403 200 200",
+  organization: "401 403 403 403 403 200 200",
+  operator: "401 403 403 403 403 403 200",
+  anyone: "401 200 200 200 200 200 200",
+  device: "401 403 403 403 403 403 403"
+}
+
+/** All other routes. The progress of a request that was never made is not there (404) for those who may ask. */
 const matrix = `
                                             nobody stranger holder owner otherOrg ownOrg super
-POST /locks/{id}/CreateLock                 401    403      403    200   403      200    200
-POST /locks/{id}/AddKey                     401    403      403    200   403      200    200
-POST /locks/{id}/RemoveKey                  401    403      403    200   403      200    200
-POST /locks/{id}/WriteKey                   401    403      403    200   403      200    200
 POST /locks/{id}/BulkAddKeys                401    403      403    200   403      200    200
-POST /locks/{id}/OpenLock                   401    403      200    200   403      200    200
-POST /locks/{id}/SetOwner                   401    403      403    200   403      200    200
-POST /locks/{id}/SetOrganization            401    403      403    403   403      200    200
-POST /locks/{id}/ChangeLockUuid             401    403      403    403   403      403    200
-POST /locks/{id}/AddResident                401    403      403    200   403      200    200
-POST /locks/{id}/RemoveResident             401    403      403    200   403      200    200
-POST /locks/{id}/create-temp-key            401    403      403    200   403      200    200
-POST /locks/{id}/update-temp-key            401    403      403    200   403      200    200
-POST /locks/{id}/delete-temp-key            401    403      403    200   403      200    200
-POST /locks/{id}/use-temp-key               401    403      403    403   403      200    200
 GET /locks/{id}/temp-keys                   401    403      403    200   403      200    200
 GET /locks/{id}/details                     401    403      403    200   403      200    200
 GET /locks/{id}/basic-info                  401    403      200    200   403      200    200
@@ -75,13 +72,18 @@ GET /docs                                   200    200      200    200   200    
 
 const [header = "", ...lines] = matrix.trim().split("\n")
 const names = header.trim().split(/\s+/)
-const rows = lines.map((line) => {
-  const [method = "", path = "", ...statuses] = line.split(/\s+/)
-  return {
-    name: `${method} ${path}`,
-    statuses: Object.fromEntries(names.map((name, index) => [name, Number(statuses[index])]))
-  }
-})
+const byCaller = (statuses: ReadonlyArray<string>) =>
+  Object.fromEntries(names.map((name, index) => [name, Number(statuses[index])]))
+const rows = [
+  ...Array.from(commandsByRoute, ([name, { tag }]) => ({
+    name,
+    statuses: byCaller(rights[commandTable[tag].who].split(/ +/))
+  })),
+  ...lines.map((line) => {
+    const [method = "", path = "", ...statuses] = line.split(/\s+/)
+    return { name: `${method} ${path}`, statuses: byCaller(statuses) }
+  })
+]
 const memory = Layer.merge(MemoryEventStore.layer, MemoryDeviceShadow.layer)
 const operations = Object.keys(Effect.runSync(Effect.provide(makeOperations, memory))).map((path) => ({
   name: `GET ${path}`,

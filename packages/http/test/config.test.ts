@@ -10,6 +10,7 @@ import { apiKey, OWNER, user } from "./harness/callers.ts"
 import { newLockId, newUuid } from "./harness/locks.ts"
 import { configured, type Environment, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
+import { pathTo } from "./harness/routes.ts"
 
 const tooShort = "thirty-one-bytes-are-not-enough"
 const longEnough = "thirty-two-bytes-are-just-enough"
@@ -150,7 +151,7 @@ const changeLock = async (url: string, secret: string) => {
   const call = callsOf(url, apiKey(secret))
   const path = `/locks/${newLockId()}`
   expect((await call("POST", `${path}/CreateLock`, { body: { index: 1, uuid: newUuid() } })).status).toBe(201)
-  return (await call("POST", `${path}/ChangeLockUuid`, { body: { newUuid: newUuid() } })).status
+  return (await call("POST", `${path}/${pathTo("LockUuidChanged")}`, { body: { newUuid: newUuid() } })).status
 }
 
 describe("device shadows", () => {

@@ -1,6 +1,6 @@
 /**
- * A temp key as its guest meets it: by the link alone. Whoever has the link learns what the key allows, and opens with
- * it; which lock it is on, they need not know.
+ * A temp key as its guest meets it: by the link alone, whether it is on one lock or opens several doors. Whoever has the
+ * link learns what the key allows, and opens with it; which lock it is on, they need not know.
  */
 import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
 import { streamOfLock } from "../lock/Lock.ts"
@@ -14,8 +14,15 @@ import { presence } from "../locks/Presence.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
-import { DoorNotNamed } from "../temp-key/SharedCredentialError.ts"
+import type { SharedCredential } from "../temp-key/SharedCredential.ts"
+import {
+  type DoorNeedsPin,
+  type DoorNotFound,
+  DoorNotNamed,
+  type DoorWithdrawn
+} from "../temp-key/SharedCredentialError.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
+import { SharedDoors } from "../temp-key/SharedDoors.ts"
 import type { Principal } from "../values/Principal.ts"
 import { UuidText } from "../values/Text.ts"
 import { type GuestKey, guestKeyOf, guestKeyOfShared } from "./GuestKey.ts"
@@ -33,22 +40,30 @@ export class LinkNotFound extends Schema.TaggedError<LinkNotFound>()("LinkNotFou
 /** The key is for named users, and nobody is signed in. */
 export class SignInNeeded extends Schema.TaggedError<SignInNeeded>()("SignInNeeded", {}) {
   override get message() {
-    return "This temp key is for named users: sign in as one of them, with Authorization: Bearer and a user's token."
+    return "This temp key is for named users: sign in as one of them."
   }
 }
 
+/** What a link leads to: a temp key of a lock, or doors with numbers. */
+export type Link =
+  | { readonly _tag: "Lock"; readonly lockId: number }
+  | { readonly _tag: "Doors"; readonly credential: SharedCredential }
+
 /** A door that was told to open. */
 export interface Opened {
-  /** Version of the use on its lock's stream: names it for `use`. */
+  /** Version of the opening on its lock's stream: names it for `opening`. */
   readonly version: number
-  readonly usedCount: number
+  /** Of a key that is on one lock. */
+  readonly usedCount?: number
   /** Whether the lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
   readonly online: boolean | undefined
 }
 
 /** Who opens, when and under which id; `userId` is the signed-in user. */
 export interface OpenRequest extends Omit<CommandContext, "lockId"> {
-  readonly tempKeyUuid: string
+  readonly link: string
+  /** Which door, where the link leads to doors with numbers. */
+  readonly doorId?: number | undefined
   readonly userId?: string
 }
 
@@ -57,6 +72,9 @@ export type OpenError =
   | Exclude<ExecuteError, LockNotFound>
   | LinkNotFound
   | DoorNotNamed
+  | DoorNotFound
+  | DoorNeedsPin
+  | DoorWithdrawn
   | SignInNeeded
   | TooManyOpenings
 
@@ -64,17 +82,23 @@ export type OpenError =
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
   {
-    /** The key behind a link, of one lock or shared, at an instant (epoch milliseconds), for the signed-in user if any. */
+    /** What a link leads to: the one lookup that all the others go by. */
+    readonly resolve: (link: string) => Effect.Effect<Link, LinkNotFound | StoreUnavailable>
+    /** The key behind a link at an instant (epoch milliseconds), for the signed-in user if any. */
     readonly view: (
-      tempKeyUuid: string,
+      link: string,
       userId: string | undefined,
       now: number
     ) => Effect.Effect<GuestKey, LinkNotFound | StoreUnavailable>
-    /** Uses the key and tells its door to open: both or neither. With a receipt, a retry answers what the first try answered. */
+    /**
+     * Tells a door to open; a key that is on one lock is used in the same append. With a receipt, a retry answers what the
+     * first try answered.
+     */
     readonly open: (request: OpenRequest) => Effect.Effect<Opened, OpenError>
-    /** When the key was used, epoch milliseconds; none if that version is no use of this key. */
-    readonly use: (
-      tempKeyUuid: string,
+    /** When the link opened its lock, or this door, epoch milliseconds; none if that version is no such opening. */
+    readonly opening: (
+      link: string,
+      doorId: number | undefined,
       version: number
     ) => Effect.Effect<Option.Option<number>, LinkNotFound | StoreUnavailable>
   }
@@ -87,19 +111,16 @@ export class TempKeyLinks extends Context.Service<
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
       const projector = yield* Projector
+      const doors = yield* SharedDoors
       const openings = yield* GuestOpenings
       const find = yield* lockFinder
 
-      const lockOf = (tempKeyUuid: string) =>
-        Effect.flatMap(
-          isUuid(tempKeyUuid) ? find(tempKeyUuid) : Effect.succeedNone,
-          Option.match({ onNone: () => Effect.fail(new LinkNotFound()), onSome: Effect.succeed })
-        )
-
-      const notFound = (tempKeyUuid: string) =>
-        Effect.flatMap(credentials.find(tempKeyUuid), (shared) =>
-          Effect.fail(Option.isSome(shared) ? new DoorNotNamed() : new LinkNotFound())
-        )
+      const resolve = Effect.fnUntraced(function* (link: string) {
+        const credential = Option.getOrUndefined(yield* credentials.find(link))
+        if (credential !== undefined) return { _tag: "Doors", credential } satisfies Link
+        const lockId = isUuid(link) ? Option.getOrUndefined(yield* find(link)) : undefined
+        return lockId === undefined ? yield* Effect.fail(new LinkNotFound()) : ({ _tag: "Lock", lockId } satisfies Link)
+      })
 
       // The link is the permission.
       const lockAt = (lockId: number) =>
@@ -107,21 +128,36 @@ export class TempKeyLinks extends Context.Service<
           Effect.catchTag("LockNotFound", () => Effect.fail(new LinkNotFound())),
           Effect.catchTag("AccessDenied", Effect.die)
         )
-      const lockBehind = (tempKeyUuid: string) => Effect.flatMap(lockOf(tempKeyUuid), lockAt)
 
       const { of: isOnline, at: presenceAt } = yield* presence
 
+      const openLock = Effect.fnUntraced(function* (lockId: number, { link, doorId: _, ...request }: OpenRequest) {
+        const open = locks.execute({ ...request, _tag: "OpenWithTempKey", tempKeyUuid: link, lockId })
+        const executed = yield* openings.counted({ link, lockId, at: request.at }, open).pipe(
+          Effect.catchTag(["LockNotFound", "TempKeyNotFound"], () => Effect.fail(new LinkNotFound())),
+          Effect.catchTag("NotOnWhitelist", () =>
+            Effect.fail(request.userId === undefined ? new SignInNeeded() : notListed)
+          )
+        )
+        return yield* Option.match(openedBy(executed), {
+          onNone: () => Effect.die(new Error("An open recorded no use")),
+          onSome: ({ thing, ...use }) => Effect.map(isOnline(thing), (online) => ({ ...use, online }))
+        })
+      })
+
       return {
-        view: Effect.fnUntraced(function* (tempKeyUuid, userId, now) {
-          const shared = Option.getOrUndefined(yield* credentials.find(tempKeyUuid))
-          if (shared !== undefined) {
+        resolve,
+
+        view: Effect.fnUntraced(function* (link, userId, now) {
+          const found = yield* resolve(link)
+          if (found._tag === "Doors") {
             // Locks that were made just now are in the log before the read model knows them.
             yield* Effect.ignore(projector.catchUp(CATCH_UP))
-            const onlineAt = yield* presenceAt(new Set(shared.doors.map(({ lockId }) => lockId)))
-            return guestKeyOfShared(shared, onlineAt, now)
+            const onlineAt = yield* presenceAt(new Set(found.credential.doors.map(({ lockId }) => lockId)))
+            return guestKeyOfShared(found.credential, onlineAt, now)
           }
-          const lock = yield* lockBehind(tempKeyUuid)
-          const uuid = canonical(tempKeyUuid)
+          const lock = yield* lockAt(found.lockId)
+          const uuid = canonical(link)
           const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
           if (key !== undefined) return guestKeyOf(key, yield* isOnline(lock.uuid), userId, now)
           if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
@@ -129,26 +165,27 @@ export class TempKeyLinks extends Context.Service<
         }),
 
         open: Effect.fnUntraced(function* (request) {
-          const { tempKeyUuid } = request
-          const lockId = yield* Effect.catchTag(lockOf(tempKeyUuid), "LinkNotFound", () => notFound(tempKeyUuid))
-          const open = locks.execute({ ...request, _tag: "OpenWithTempKey", lockId })
-          const executed = yield* openings.counted({ link: tempKeyUuid, lockId, at: request.at }, open).pipe(
-            Effect.catchTag(["LockNotFound", "TempKeyNotFound"], () => Effect.fail(new LinkNotFound())),
-            Effect.catchTag("NotOnWhitelist", () =>
-              Effect.fail(request.userId === undefined ? new SignInNeeded() : notListed)
-            )
+          const { link, doorId, userId: _, ...context } = request
+          const found = yield* resolve(link)
+          if (found._tag === "Lock") {
+            return yield* doorId === undefined ? openLock(found.lockId, request) : Effect.fail(new LinkNotFound())
+          }
+          if (doorId === undefined) return yield* Effect.fail(new DoorNotNamed())
+          const opened = yield* Effect.catchTag(
+            doors.open({ ...context, uuid: link, doorId }),
+            "SharedCredentialNotFound",
+            () => Effect.fail(new LinkNotFound())
           )
-          return yield* Option.match(openedBy(executed), {
-            onNone: () => Effect.die(new Error("An open recorded no use")),
-            onSome: ({ thing, ...use }) => Effect.map(isOnline(thing), (online) => ({ ...use, online }))
-          })
+          return { version: opened.version, online: opened.online }
         }),
 
-        use: Effect.fnUntraced(function* (tempKeyUuid, version) {
-          const lock = yield* lockBehind(tempKeyUuid)
-          const [stored] = yield* store.read(streamOfLock(lock.lockId), version - 1, 1)
+        opening: Effect.fnUntraced(function* (link, doorId, version) {
+          if (doorId !== undefined) return yield* doors.opening(link, doorId, version)
+          const found = yield* resolve(link)
+          if (found._tag === "Doors") return Option.none()
+          const [stored] = yield* store.read(streamOfLock(found.lockId), version - 1, 1)
           const isUse =
-            stored?.type === "TempKeyUsed" && canonical(String(stored.data["tempKeyUuid"])) === canonical(tempKeyUuid)
+            stored?.type === "TempKeyUsed" && canonical(String(stored.data["tempKeyUuid"])) === canonical(link)
           return isUse ? Option.some(stored.at) : Option.none()
         })
       }

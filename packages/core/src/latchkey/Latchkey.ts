@@ -1,5 +1,5 @@
 /** Everything of Latchkey over one event store, read model and device shadow, as a layer. */
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { BulkAddKeys } from "../locks/BulkAddKeys.ts"
 import { DeviceReports } from "../locks/DeviceReports.ts"
@@ -7,19 +7,28 @@ import { LockQueries } from "../locks/LockQueries.ts"
 import { Locks, type LocksOptions } from "../locks/Locks.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { Feed } from "../streams/Feed.ts"
+import { Workers } from "../streams/Workers.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
 import { PinGuard } from "../temp-key/PinGuard.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import { SharedDoors } from "../temp-key/SharedDoors.ts"
 import { Explanations } from "../why/Explanations.ts"
 
-/** Commands, questions, bulk requests, projection, recovery and device reports. */
+/** Everything that can be asked. Nothing of it runs in the background: that is for `workers`, here or elsewhere. */
 export const layer = (options?: LocksOptions) =>
-  Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer).pipe(
+  Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer, TempKeyLinks.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
-    Layer.provideMerge(TempKeyLinks.layer),
     Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(LockQueries.layer),
-    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer, Feed.layer))
+    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer, Feed.layer)),
+    Layer.provideMerge(Workers.layer)
   )
+
+/**
+ * What goes on by itself beside `layer`: it fills the read model, takes in what devices report, settles what writers left
+ * behind, and goes on with requests for many keys.
+ */
+export const workers: Layer.Layer<never, never, Workers> = Layer.effectDiscard(
+  Effect.flatMap(Workers, ({ run }) => run)
+)

@@ -38,7 +38,7 @@ import { UuidText } from "../values/Text.ts"
 import type { Explanation } from "../why/Explanation.ts"
 import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTempKey } from "../why/Explanations.ts"
 import type { Simulation } from "../why/Simulate.ts"
-import { layer } from "./Latchkey.ts"
+import { layer, workers } from "./Latchkey.ts"
 
 /** The command, or question, is none: `message` says which field is wrong, and how. */
 export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
@@ -192,6 +192,7 @@ export type LatchkeyServices = Layer.Success<ReturnType<typeof layer>> | EventSt
  * @param options.shadow the layer of the device shadow, e.g. `LocalShadow.layer({ folder })`
  * @param options.pinKey the key for PINs; without it no door can have one
  * @param options.budgets who may cause how much, where not as `BUDGETS` says
+ * @param options.workers `false` where nothing may run in the background: another process must then do that
  * @param options.errors `throw` (unless given): answers reject with typed errors; `return`: they are `Outcome`s
  */
 export const createLatchkey = async <StoreError, ShadowError, Style extends ErrorStyle = "throw">(
@@ -201,11 +202,17 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
     readonly pinKey?: PinKey
     readonly budgets?: Partial<Budgets>
     readonly errors?: Style
+    readonly workers?: boolean
   }
 ): Promise<EmbeddedLatchkey<Style>> => {
   const budgets = Layer.succeed(CurrentBudgets, { ...BUDGETS, ...options.budgets })
   const ports = Layer.mergeAll(options.store, options.shadow, budgets)
-  const runtime = ManagedRuntime.make(Layer.provideMerge(layer(options), ports))
+  const runtime = ManagedRuntime.make(
+    (options.workers === false ? Layer.empty : workers).pipe(
+      Layer.provideMerge(layer(options)),
+      Layer.provideMerge(ports)
+    )
+  )
   const services = await runtime.context()
   const { execute } = await runtime.runPromise(Locks)
   const queries = await runtime.runPromise(LockQueries)
@@ -329,11 +336,13 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       open: (uuid, { userId, ...by }) =>
         answer(
           Effect.flatMap(decodeAsked({ ...by, uuid, ...(userId !== undefined && { userId }) }), (by) =>
-            links.open({ ...by, tempKeyUuid: uuid, ...(userId !== undefined && { userId }) })
+            links.open({ ...by, link: uuid, ...(userId !== undefined && { userId }) })
           )
         ),
       usedAt: (uuid, version) =>
-        answer(asked({ uuid, version }, () => Effect.map(links.use(uuid, version), Option.getOrUndefined)))
+        answer(
+          asked({ uuid, version }, () => Effect.map(links.opening(uuid, undefined, version), Option.getOrUndefined))
+        )
     },
     subscribe: (after) =>
       Stream.toAsyncIterableWith(Stream.interruptWhen(feed.events(after), Deferred.await(ended)), services),

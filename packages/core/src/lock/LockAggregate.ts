@@ -2,7 +2,7 @@
 import { HashMap, HashSet, Option, Result } from "effect"
 import { type DeviceCommand, OPEN_EXPIRES_AFTER, WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
-import type { Principal } from "../values/Principal.ts"
+import { isUser, type Principal } from "../values/Principal.ts"
 import { instantOf, millisOf } from "../values/Text.ts"
 import { answeredIn, outcomeOf, sentWith } from "./DeviceEvents.ts"
 import { type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"
@@ -183,17 +183,18 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
     }
 
     case "OpenLock": {
-      const { reason, requestId } = command
+      const { reason, requestId, principal } = command
+      const isHolder = !isUser(principal, lock.ownerId) && lock.keys.some((key) => isUser(principal, key.userId))
       return accept(
-        { _tag: "LockOpenRequested", ...head, ...given({ reason, requestId }) },
+        { _tag: "LockOpenRequested", ...head, ...given({ reason, requestId }), via: isHolder ? "key" : "API" },
         { _tag: "OpenLock", ...stamp(lock, command), expiresAt: command.at + OPEN_EXPIRES_AFTER }
       )
     }
 
     case "OpenDoor": {
-      const { credentialUuid, doorId, by } = command
+      const { credentialUuid, doorId, via } = command
       return accept(
-        { _tag: "LockOpenRequested", ...head, reason: `${by}, door ${doorId}`, credentialUuid, doorId },
+        { _tag: "LockOpenRequested", ...head, credentialUuid, doorId, via },
         { _tag: "OpenLock", ...stamp(lock, command), expiresAt: command.at + OPEN_EXPIRES_AFTER, byGuest: true }
       )
     }
@@ -313,7 +314,7 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
       return Result.map(
         decideUse(lock, command),
         (used): Decision => ({
-          events: [used, { _tag: "LockOpenRequested", ...head }],
+          events: [used, { _tag: "LockOpenRequested", ...head, via: "link" }],
           device: {
             _tag: "OpenLock",
             ...stamp(lock, command),
@@ -324,8 +325,13 @@ export const decide = (lock: Lock | undefined, command: LockCommand): Result.Res
         })
       )
 
-    case "RecordOutcome":
-      return accept({ _tag: "CommandOutcomeReported", ...head, ...outcomeOf(command.answered) })
+    case "RecordOutcome": {
+      const { answered, thing, outcome, reportedAt, detail } = command
+      const sent = lock.pendingCommands.find((pending) => pending.commandId === answered && pending.thing === thing)
+      if (sent === undefined) return Result.succeed(alreadySo)
+      const reported = outcomeOf({ ...sent, outcome, reportedAt, ...given({ detail }) })
+      return accept({ _tag: "CommandOutcomeReported", ...head, ...reported })
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  * read from here, and nowhere said again; what exactly it leads to is its case in `decide`.
  */
 import { Schema } from "effect"
-import { type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
+import { CommandOutcome, type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
 import { Principal } from "../values/Principal.ts"
 import { NewSchedule } from "../values/Schedule.ts"
 import { textUpTo, UuidText } from "../values/Text.ts"
@@ -23,7 +23,6 @@ import {
   Slot,
   Whitelist
 } from "./RequestFields.ts"
-import { AnsweredCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 
 /**
@@ -220,7 +219,7 @@ const ownCommands = {
     request: {
       credentialUuid: Schema.String,
       doorId: Schema.Int,
-      by: Schema.Literals(["temp key", "PIN"]),
+      via: Schema.Literals(["link", "PIN"]),
       /** Whose right it is that lets the guest in. */
       grantedBy: Principal
     },
@@ -229,9 +228,18 @@ const ownCommands = {
     device: "OpenLock",
     byGuest: true
   },
-  /** What `DeviceReports` records when a device has answered a command. */
+  /** What `DeviceReports` has heard of a device. Counts if the lock waits for it. */
   RecordOutcome: {
-    request: { answered: AnsweredCommand },
+    request: {
+      /** The id of the command that the device has answered. */
+      answered: Schema.String,
+      /** The device: nobody else can say what became of it. */
+      thing: Schema.String,
+      outcome: CommandOutcome,
+      /** By the device's own clock, epoch milliseconds. */
+      reportedAt: Schema.Int,
+      detail: Schema.optionalKey(Schema.String)
+    },
     who: "device",
     event: "CommandOutcomeReported",
     passes: true,

@@ -53,7 +53,7 @@ export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed"
 /** No such key is on the lock. */
 export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", about) {
   override get message() {
-    return `Lock ${this.lockId} holds no such key. GET /locks/${this.lockId}/details lists its keys.`
+    return `Lock ${this.lockId} holds no such key. Look up its keys and name one of them.`
   }
 }
 
@@ -81,7 +81,7 @@ export class ResidentExists extends Schema.TaggedError<ResidentExists>()("Reside
 /** No such resident is there. */
 export class ResidentNotFound extends Schema.TaggedError<ResidentNotFound>()("ResidentNotFound", about) {
   override get message() {
-    return `Lock ${this.lockId} has no such resident. GET /locks/${this.lockId}/residents lists them; name one by userId.`
+    return `Lock ${this.lockId} has no such resident. Look up its residents and name one by userId.`
   }
 }
 
@@ -101,7 +101,7 @@ export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("Re
 /** The lock has no such temp key. */
 export class TempKeyNotFound extends Schema.TaggedError<TempKeyNotFound>()("TempKeyNotFound", aboutTempKey) {
   override get message() {
-    return `Lock ${this.lockId} has no such temp key. GET /locks/${this.lockId}/temp-keys lists them.`
+    return `Lock ${this.lockId} has no such temp key. Look up its temp keys and name one of them.`
   }
 }
 

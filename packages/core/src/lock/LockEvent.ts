@@ -10,12 +10,19 @@ import { Key, LockId } from "./Lock.ts"
 import { ReportedOutcome } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 
+/**
+ * What a lock was opened with: the link of a temp key, a PIN, a key that the user has on the lock, or else the right of
+ * whoever asked over the API.
+ */
+export const OpenedVia = Schema.Literals(["link", "PIN", "API", "key"])
+export type OpenedVia = typeof OpenedVia.Type
+
 const aboutLock = { lockId: LockId, uuid: Schema.String, timestamp: Schema.String }
 const aboutTempKey = { tempKeyUuid: Schema.String, lockId: LockId, lockUuid: Schema.String, timestamp: Schema.String }
 const key = { keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) }
 const text = Schema.optionalKey(Schema.String)
 
-/** The published fields of every event: what HTTP answers and partners get, and nothing else. */
+/** The published fields of every event: what callers and partners get, and nothing else. */
 const published = {
   LockCreated: {
     ...aboutLock,
@@ -66,7 +73,13 @@ export const LockEvent = Schema.TaggedUnion({
   ...published,
   LockCreated: { ...published.LockCreated, index: Schema.optionalKey(Schema.Int), vendorName: text, orgId: text },
   /** Which door of which shared credential was opened. Its uuid is a link to other doors too, so it is not published. */
-  LockOpenRequested: { ...published.LockOpenRequested, credentialUuid: text, doorId: Schema.optionalKey(Schema.Int) },
+  LockOpenRequested: {
+    ...published.LockOpenRequested,
+    credentialUuid: text,
+    doorId: Schema.optionalKey(Schema.Int),
+    /** Old events have none; those of doors say it in `reason`. */
+    via: Schema.optionalKey(OpenedVia)
+  },
   ResidentAdded: { ...published.ResidentAdded, phoneNumber: text },
   TempKeyCreated: { ...published.TempKeyCreated, description: text, schedule: Schema.optionalKey(Schedule) },
   /** A `schedule` of `null` took the schedule away. */
@@ -88,7 +101,7 @@ const publishedFields = new Map(Object.entries(published).map(([type, fields]) =
 
 /** The published form of an event. */
 export const toWire = (event: LockEvent): WireEvent => {
-  const { type, data: stored } = toStored(event)
+  const { type, data: stored } = toStored(inWords(event))
   const data: { [field: string]: Schema.Json } = {}
   for (const field of publishedFields.get(type) ?? []) {
     const value = stored[field]
@@ -96,6 +109,21 @@ export const toWire = (event: LockEvent): WireEvent => {
   }
   return { type, data } as WireEvent
 }
+
+/** Which door was opened, and how, is published as the reason. */
+const inWords = (event: LockEvent): LockEvent =>
+  event._tag === "LockOpenRequested" && event.doorId !== undefined && event.reason === undefined
+    ? { ...event, reason: `${event.via === "PIN" ? "PIN" : "temp key"}, door ${event.doorId}` }
+    : event
+
+/** What a lock was opened with, where the event tells: old events of doors tell it in their reason. */
+export const openedVia = ({
+  via,
+  credentialUuid,
+  reason
+}: Pick<Extract<LockEvent, { readonly _tag: "LockOpenRequested" }>, "via" | "credentialUuid" | "reason">):
+  | OpenedVia
+  | undefined => via ?? (credentialUuid === undefined ? undefined : reason?.startsWith("PIN") ? "PIN" : "link")
 
 /** The stored form of an event: its type and its data. */
 export const toStored = ({

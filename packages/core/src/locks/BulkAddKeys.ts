@@ -23,6 +23,7 @@ import {
 import { putRecord } from "../streams/Records.ts"
 import { append, CommandExists, find } from "../streams/Reservations.ts"
 import { forEachPaged } from "../streams/Turns.ts"
+import { CurrentBackground, inBackground } from "../streams/Workers.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
@@ -62,7 +63,7 @@ export class BulkNotFound extends Schema.TaggedError<BulkNotFound>()("BulkNotFou
 export const isInstanceId = (id: string): boolean =>
   /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(id)
 
-/** A request of the size of one HTTP body; the command id, a UUID of version 7, names it. */
+/** A request for at most `BOUNDS.bulkKeys` keys; the command id, a UUID of version 7, names it. */
 export type BulkCommand = CommandContext & Pick<Extract<LockRequest, { readonly _tag: "BulkAddKeys" }>, "keys">
 
 /** Why the request was not begun. */
@@ -95,7 +96,7 @@ export class BulkAddKeys extends Context.Service<
     ) => Effect.Effect<BulkProgress, AskError | BulkNotFound>
   }
 >()("@latchkey/core/BulkAddKeys") {
-  /** Also goes on with what other processes leave unfinished: those that were there before, and those beside it. */
+  /** In the background it also goes on with what other processes leave unfinished: those that were there before, and those beside it. */
   static readonly layer = Layer.effect(
     BulkAddKeys,
     Effect.gen(function* () {
@@ -103,6 +104,7 @@ export class BulkAddKeys extends Context.Service<
       const locks = yield* Locks
       const queries = yield* LockQueries
       const scope = yield* Effect.scope
+      const background = yield* CurrentBackground
 
       const load = (id: string, from?: At<Job | undefined>) =>
         Effect.provideService(Requests.fold(id, from), EventStore, store)
@@ -202,7 +204,8 @@ export class BulkAddKeys extends Context.Service<
       /** What was just asked for is tried, whatever time its id has: only `progress` sets one going that is too old. */
       const runInBackground = (id: string, isTried = true) =>
         Effect.suspend(() => {
-          if (underWay.has(id)) return Effect.void
+          // Where nothing runs in the background, whoever does that elsewhere takes it on.
+          if (!background.isRunning() || underWay.has(id)) return Effect.void
           underWay.add(id)
           const about = { streamId: Requests.streamOf(id) }
           const untilStored = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
@@ -255,17 +258,19 @@ export class BulkAddKeys extends Context.Service<
         kept = next
       })
 
-      const earliest = yield* earliestTried
-      for (const id of yield* readOn()) if (id > earliest) yield* runInBackground(id)
+      const resume = Effect.fnUntraced(function* () {
+        const earliest = yield* earliestTried
+        for (const id of yield* readOn()) if (id > earliest) yield* runInBackground(id)
+      })
 
       /** Requests that other processes take on from now on: whoever of them falls silent leaves its share here. */
       const standBy = Effect.fnUntraced(function* () {
         for (const id of yield* readOn()) yield* runInBackground(id)
         yield* keepCursor()
       })
-      yield* Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE)).pipe(
+      yield* Effect.andThen(resume(), Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE))).pipe(
         keepGoing("BulkAddKeys requests of other servers are not looked for"),
-        Effect.forkScoped
+        inBackground
       )
 
       /** The instance that was answered to this request before. */

@@ -2,16 +2,14 @@
 import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
-import { sentWith } from "../lock/DeviceEvents.ts"
 import { lockOfStream } from "../lock/Lock.ts"
-import type { SentCommand } from "../lock/SentCommand.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, find } from "../streams/Reservations.ts"
-import { LockRepository } from "./LockRepository.ts"
+import { inBackground } from "../streams/Workers.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
@@ -44,7 +42,7 @@ export class DeviceReports extends Context.Service<
     readonly take: (report: DeviceReport) => Effect.Effect<void, ReportError>
   }
 >()("@latchkey/core/DeviceReports") {
-  /** Also takes in what the shadow's own stream says, for as long as the layer lives. */
+  /** In the background it takes in what the shadow's own stream says. */
   static readonly layer = Layer.effect(
     DeviceReports,
     Effect.gen(function* () {
@@ -52,7 +50,6 @@ export class DeviceReports extends Context.Service<
       const shadow = yield* DeviceShadow
       const { lockOfThing } = lookups(yield* ReadModel)
       const presence = yield* Presence
-      const repository = yield* LockRepository
       const locks = yield* Locks
       const projector = yield* Projector
 
@@ -63,55 +60,44 @@ export class DeviceReports extends Context.Service<
         if (known._tag === "Prepared" && known.reservation.thing !== thing) return undefined
         const settlement = known._tag === "Prepared" ? yield* commit(store, known.reservation) : known
         if (settlement._tag === "Discarded") return undefined
-        // The event that the device carries out is the last of its append.
-        const { streamId, version } = settlement
-        const [event] = yield* store.read(streamId, version - 1, 1)
-        const lockId = lockOfStream(streamId)
-        const sent = event && sentWith(event)
-        return lockId === undefined || sent?.thing !== thing ? undefined : { lockId, sent }
+        return lockOfStream(settlement.streamId)
       })
 
-      /** By the lock: for a device that answers days later, when the store has forgotten how its command was settled. */
-      const pending = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
+      /** By the thing: for a device that answers days later, when the store has forgotten how its command was settled. */
+      const lockOfThing = Effect.fnUntraced(function* (thing: string) {
         // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
         if (!(yield* projector.catchUp(CATCH_UP)))
           return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        const lockId = Option.getOrUndefined(yield* lockOfThing(thing))
-        if (lockId === undefined) return undefined
-        const { loaded, fresh } = yield* repository.load(lockId)
-        if (!fresh) yield* repository.refresh(loaded)
-        const sent = loaded.latest.lock?.pendingCommands.find(
-          (sent) => sent.commandId === commandId && sent.thing === thing
-        )
-        return sent && { lockId, sent }
+        return Option.getOrUndefined(yield* lockOfThing(thing))
       })
 
-      const record = Effect.fnUntraced(function* (lockId: number, sent: SentCommand, report: OutcomeReport) {
-        const { commandId } = sent
-        const { outcome, detail } = report
+      /** The lock judges whether it waits for this; answers whether it did. */
+      const record = Effect.fnUntraced(function* (lockId: number, report: OutcomeReport) {
+        const { commandId, thing, outcome, detail } = report
         const at = yield* Clock.currentTimeMillis
-        yield* locks.execute({
+        const executed = yield* locks.execute({
           _tag: "RecordOutcome",
           lockId,
+          // A command has one outcome, however often it is reported: the one that came first.
           commandId: `${commandId}-outcome`,
           at,
           principal: { _tag: "System" },
-          // A command has one outcome, however often it is reported: the one that came first.
-          receipt: { id: `outcome-${commandId}`, fingerprint: "" },
-          answered: {
-            ...sent,
-            outcome,
-            reportedAt: Math.abs(report.at) <= END_OF_TIME ? Math.trunc(report.at) : at,
-            ...(detail === undefined ? {} : { detail: keepable(detail) })
-          }
+          answered: commandId,
+          thing,
+          outcome,
+          reportedAt: Math.abs(report.at) <= END_OF_TIME ? Math.trunc(report.at) : at,
+          ...(detail === undefined ? {} : { detail: keepable(detail) })
         })
+        return executed.events.length > 0
       })
 
       const takeOutcome = Effect.fnUntraced(function* (report: OutcomeReport) {
         const { thing, commandId } = report
-        const answered = (yield* committed(report)) ?? (yield* pending(report))
-        if (answered !== undefined) yield* record(answered.lockId, answered.sent, report)
-        else yield* Effect.logDebug("A device answered a command that nobody sent it, or again", { thing })
+        const lockId = (yield* committed(report)) ?? (yield* lockOfThing(thing))
+        const isNew =
+          lockId !== undefined &&
+          (yield* Effect.catchTag(record(lockId, report), "CommandExists", () => Effect.succeed(false)))
+        if (!isNew) yield* Effect.logDebug("A device answered a command that nobody sent it, or again", { thing })
         // Only now: what is cleared is evidence of nothing any more.
         yield* shadow.settle(thing, commandId)
       })
@@ -133,7 +119,7 @@ export class DeviceReports extends Context.Service<
         Stream.runDrain,
         // Listening begins again with what the shadow still holds, so nothing that failed here is lost.
         keepGoing("Device reports are not taken in"),
-        Effect.forkScoped
+        inBackground
       )
       return { take }
     })

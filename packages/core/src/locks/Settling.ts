@@ -8,10 +8,13 @@ import { keepGoing } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, discard, type Reservation, type Settlement, unsettled } from "../streams/Reservations.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
+import { inBackground } from "../streams/Workers.ts"
 
 /** How long the shadow may take to say whether it holds a command. */
 export const FIND_TIMEOUT = Duration.seconds(1)
 const SWEEP_EVERY = Duration.seconds(2)
+/** Reservations that are remembered where no sweep forgets them: to forget all is to wait for them once more. */
+const MOST_MET = 100_000
 
 export class Settling extends Context.Service<
   Settling,
@@ -25,7 +28,7 @@ export class Settling extends Context.Service<
   }
 >()("@latchkey/core/Settling") {
   /**
-   * Also sweeps, at start-up and every few seconds, what writers left behind.
+   * In the background it sweeps, at start-up and every few seconds, what writers left behind.
    *
    * @param patience milliseconds from prepare until anybody may settle
    */
@@ -43,6 +46,7 @@ export class Settling extends Context.Service<
           const key = `${commandId} ${attempt}`
           const now = yield* Clock.monotonicTimeNanos
           const met = firstMet.get(key) ?? now
+          if (firstMet.size >= MOST_MET) firstMet.clear()
           firstMet.set(key, met)
           return now - met >= BigInt(patience) * 1_000_000n
         })
@@ -94,7 +98,7 @@ export class Settling extends Context.Service<
 
         yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
           keepGoing("Unsettled commands are not looked for"),
-          Effect.forkScoped
+          inBackground
         )
         return { settle, accepted, isDue }
       })

@@ -1,4 +1,4 @@
-/** Carries the feed into the read model, from its cursor on, for as long as the layer lives. */
+/** Carries the feed into the read model, from its cursor on: in the background, or when somebody waits for it. */
 import { Context, type Duration, Effect, Layer } from "effect"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"

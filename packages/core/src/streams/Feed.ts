@@ -15,6 +15,7 @@ import {
 } from "./EventStore.ts"
 import { refusePart } from "./Import.ts"
 import { underLease } from "./Lease.ts"
+import { CurrentBackground, inBackground } from "./Workers.ts"
 
 /** Takes events at its own pace, and knows how far it has come. */
 export interface Consumer<E extends Failure = never> {
@@ -104,6 +105,7 @@ const make = Effect.gen(function* () {
   const store = yield* EventStore
   yield* refusePart(store)
   const clock = yield* Clock.Clock
+  const background = yield* CurrentBackground
   const registers = new Set<Registered>()
   /** Opened when the feed has grown, one for each consumer. */
   const sleepers = new Set<Latch.Latch>()
@@ -152,7 +154,7 @@ const make = Effect.gen(function* () {
   })
 
   const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
-  yield* Effect.forkScoped(Stream.runForEach(growth(store), () => follower))
+  yield* inBackground(Stream.runForEach(growth(store), () => follower))
 
   /** Opens the latch whenever the feed has grown, for as long as the scope lives. */
   const wakes = (grown: Latch.Latch) =>
@@ -206,6 +208,8 @@ const make = Effect.gen(function* () {
         yield* Effect.yieldNow
       }
     })
+    /** Where nothing runs in the background, those who wait take turns. */
+    const oneRound = Semaphore.makeUnsafe(1)
     const rounds = Effect.forever(
       round.pipe(
         keepGoing(`${name} does not follow the feed`),
@@ -215,7 +219,7 @@ const make = Effect.gen(function* () {
       )
     )
     yield* wakes(grown)
-    yield* Effect.forkScoped(
+    yield* inBackground(
       lease
         ? keepGoing(`${name} does not follow the feed`)(underLease(store, name, Effect.succeed(false), rounds))
         : rounds
@@ -227,6 +231,10 @@ const make = Effect.gen(function* () {
       catchUp: Effect.fnUntraced(function* (timeout) {
         const head = yield* store.head
         if (yield* hasTaken(head)) return true
+        if (!background.isRunning()) {
+          const taken = oneRound.withPermit(Effect.andThen(look, round))
+          return Option.isSome(yield* Effect.timeoutOption(taken, timeout))
+        }
         const moved = Latch.makeUnsafe(false)
         const taken = Effect.gen(function* () {
           yield* Effect.forkChild(Effect.ignore(look))
@@ -257,7 +265,9 @@ const make = Effect.gen(function* () {
             const { events, upTo } = yield* pageAfter(position, PAGE, filter)
             position = upTo
             if (events.length > 0) return events
-            if (upTo >= reached) yield* Effect.timeoutOption(grown.await, LOOK_EVERY)
+            if (upTo < reached) continue
+            yield* Effect.timeoutOption(grown.await, LOOK_EVERY)
+            if (!background.isRunning()) yield* look
           }
         })
         return Effect.as(wakes(grown), Stream.flattenIterable(Stream.fromEffectRepeat(next)))

@@ -42,7 +42,7 @@ export class ReceiptExists extends Schema.TaggedError<ReceiptExists>()("ReceiptE
 /** The receipt id belongs to another request. */
 export class ReceiptReused extends Schema.TaggedError<ReceiptReused>()("ReceiptReused", { id: Schema.String }) {
   override get message() {
-    return "This idempotency key was used for another request. Use a new key for a new request."
+    return "This receipt was given for another request. Use a new one for a new request."
   }
 }
 

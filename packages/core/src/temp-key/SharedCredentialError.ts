@@ -36,7 +36,7 @@ export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFou
 /** The link is that of several doors, and the request names none of them. */
 export class DoorNotNamed extends Schema.TaggedError<DoorNotNamed>()("DoorNotNamed", {}) {
   override get message() {
-    return "This temp key opens doors that have numbers. Open one with /doors/{doorId}/open; the page of the key lists them."
+    return "This temp key opens several doors. Name one by its number."
   }
 }
 

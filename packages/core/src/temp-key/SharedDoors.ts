@@ -99,7 +99,7 @@ export class SharedDoors extends Context.Service<
         context: SharedContext,
         { uuid, grantedBy }: SharedCredential,
         { id: doorId, lockId }: Door,
-        by: CommandOf<"OpenDoor">["by"]
+        via: CommandOf<"OpenDoor">["via"]
       ) {
         const { commandId, at, principal, receipt } = context
         const open = locks.execute({
@@ -111,7 +111,7 @@ export class SharedDoors extends Context.Service<
           ...(receipt === undefined ? {} : { receipt }),
           credentialUuid: uuid,
           doorId,
-          by,
+          via,
           grantedBy
         })
         const executed = yield* openings
@@ -147,7 +147,7 @@ export class SharedDoors extends Context.Service<
           if (door === undefined) return yield* Effect.fail(new DoorNotFound({ doorId }))
           const hindrance = linkHindrance(credential, door, context.at)
           if (hindrance !== undefined && !(yield* isRetry(context))) return yield* Effect.fail(hindrance)
-          return yield* Effect.catchTag(tell(context, credential, door, "temp key"), "AccessDenied", () =>
+          return yield* Effect.catchTag(tell(context, credential, door, "link"), "AccessDenied", () =>
             Effect.fail(new DoorWithdrawn({ doorId }))
           )
         }),

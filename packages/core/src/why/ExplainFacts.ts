@@ -1,6 +1,6 @@
 /** Which events of a lock's history an explanation rests on: for each term of what is asked about, the newest that made it. */
 import { Option } from "effect"
-import { fromStored, type LockEvent } from "../lock/LockEvent.ts"
+import { fromStored, type LockEvent, openedVia } from "../lock/LockEvent.ts"
 import { canonical } from "../lock/TempKey.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
 import type { Question } from "./Explanation.ts"
@@ -27,7 +27,7 @@ export const useOf = (stored: StoredEvent): Use | undefined => {
   const event = Option.getOrUndefined(fromStored(stored))
   if (event?._tag === "TempKeyUsed") return { tempKeyUuid: event.tempKeyUuid, userId: event.userId, by: "link" }
   if (event?._tag !== "LockOpenRequested" || event.credentialUuid === undefined) return undefined
-  return { tempKeyUuid: event.credentialUuid, userId: undefined, by: event.reason?.startsWith("PIN") ? "PIN" : "link" }
+  return { tempKeyUuid: event.credentialUuid, userId: undefined, by: openedVia(event) === "PIN" ? "PIN" : "link" }
 }
 
 /** Most events of a long history are about something else, and need not be read for this. */

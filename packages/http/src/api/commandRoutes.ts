@@ -85,7 +85,7 @@ export interface CommandRoute {
   readonly adds: ReadonlyArray<string>
   /** Of an answer that tells of an event; one that tells of none is 200. */
   readonly status: number
-  readonly endpoint: HttpApiEndpoint.Constraint
+  readonly endpoint: HttpApiEndpoint.Constraint & { readonly path: string }
 }
 
 /** Many keys at once: answers before they are added. */

@@ -49,7 +49,9 @@ const checkHost = (host: string) =>
 
 const server = (config: ServerConfig, adapters: Adapters) =>
   Layer.effectDiscard(announce(config)).pipe(
-    Layer.provide(Layer.provideMerge(Layer.merge(authentication(config), pinSecret(config)), Latchkey.layer())),
+    Layer.provide(
+      Layer.provideMerge(Layer.mergeAll(authentication(config), pinSecret(config), Latchkey.workers), Latchkey.layer())
+    ),
     Layer.provide(adapters(config)),
     Layer.provide(Layer.succeed(CurrentBudgets, config.budgets)),
     Layer.provide(config.traced ? tracing : Layer.empty)

@@ -1,5 +1,5 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
-import { type Opened, type OpenedDoor, type Principal, SharedDoors, TempKeyLinks } from "@latchkey/core"
+import { type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
 import { Clock, Effect, Option } from "effect"
 import type { Api } from "../api/Api.ts"
 import { Authenticator, bearerOf } from "../auth/Authentication.ts"
@@ -27,7 +27,6 @@ interface Guest {
 /** @param signInUrl where guests are sent to sign in */
 export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string | undefined) {
   const links = yield* TempKeyLinks
-  const doors = yield* SharedDoors
   const { authenticate } = yield* Authenticator
   const pages = makePages(signInUrl)
 
@@ -67,9 +66,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
 
   /** When the lock of the key, or this door of several, was opened. */
   const openedAt = (uuid: string, door: number | undefined, version: number) =>
-    door === undefined
-      ? Effect.catchTag(links.use(uuid, version), "LinkNotFound", () => Effect.succeedNone)
-      : doors.opening(uuid, door, version)
+    Effect.catchTag(links.opening(uuid, door, version), "LinkNotFound", () => Effect.succeedNone)
 
   /** Leads to the confirmation, or shows on the key's page what went wrong. */
   const openingPage = (
@@ -77,10 +74,11 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
     visitor: Guest,
     at: number,
     ticket: string | undefined,
-    opening: Effect.Effect<Opened | OpenedDoor, ApiError>
+    doorId: number | undefined,
+    opening: Effect.Effect<Opened, ApiError>
   ): Effect.Effect<Answer, ApiError> =>
     opening.pipe(
-      Effect.map((opened) => seeOther(confirmationOf(uuid, opened))),
+      Effect.map((opened) => seeOther(confirmationOf(uuid, doorId, opened))),
       Effect.catch((error) => {
         if (!isShownWithKey(error)) return Effect.fail(error)
         const status = problemOf(error).code
@@ -111,17 +109,17 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const visitor = yield* guestOf(call)
       const context = contextOf(visitor, call, uuid, ticket)
       const userId = userOf(context.principal)
-      const opening = links.open({ tempKeyUuid: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
+      const opening = links.open({ link: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
-        ? yield* openingPage(uuid, visitor, visitor.at, ticket, opening)
-        : yield* Effect.map(opening, ({ online, usedCount }) => openedBody(online, { usedCount }))
+        ? yield* openingPage(uuid, visitor, visitor.at, ticket, undefined, opening)
+        : yield* Effect.map(opening, ({ online, usedCount = 0 }) => openedBody(online, { usedCount }))
     }),
 
     "open-door": Effect.fnUntraced(function* ({ params: { uuid, doorId }, payload: { ticket }, call }) {
       const visitor = yield* guestOf(call)
-      const opening = doors.open({ uuid, doorId, ...contextOf(visitor, call, uuid, ticket, doorId) })
+      const opening = links.open({ link: uuid, doorId, ...contextOf(visitor, call, uuid, ticket, doorId) })
       return prefersPage(call.headers)
-        ? yield* openingPage(uuid, visitor, visitor.at, ticket, opening)
+        ? yield* openingPage(uuid, visitor, visitor.at, ticket, doorId, opening)
         : yield* Effect.map(opening, ({ online }) => openedBody(online, {}))
     }),
 
@@ -176,8 +174,8 @@ const openedBody = <Counted extends object>(online: boolean | undefined, counted
   body: { success: true as const, offline: online === false, ...counted }
 })
 
-const confirmationOf = (uuid: string, opened: Opened | OpenedDoor): string => {
-  const door = "doorId" in opened ? `door=${opened.doorId}&` : ""
+const confirmationOf = (uuid: string, doorId: number | undefined, opened: Opened): string => {
+  const door = doorId === undefined ? "" : `door=${doorId}&`
   return `${pathOfKey(uuid)}/confirmation?${door}opened=${opened.version}${opened.online === false ? "&offline=true" : ""}`
 }
 

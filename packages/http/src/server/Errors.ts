@@ -67,9 +67,30 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   StoreUnavailable: [503, "Store unavailable"]
 }
 
+/** What errors say instead of their message, where the next step is a path, a header or a page. */
+const messageOf = (error: ApiError): string => {
+  switch (error._tag) {
+    case "KeyNotFound":
+      return `Lock ${error.lockId} holds no such key. GET /locks/${error.lockId}/details lists its keys.`
+    case "ResidentNotFound":
+      return `Lock ${error.lockId} has no such resident. GET /locks/${error.lockId}/residents lists them; name one by userId.`
+    case "TempKeyNotFound":
+      return `Lock ${error.lockId} has no such temp key. GET /locks/${error.lockId}/temp-keys lists them.`
+    case "ReceiptReused":
+      return "This idempotency key was used for another request. Use a new key for a new request."
+    case "SignInNeeded":
+      return "This temp key is for named users: sign in as one of them, with Authorization: Bearer and a user's token."
+    case "DoorNotNamed":
+      return "This temp key opens doors that have numbers. Open one with /doors/{doorId}/open; the page of the key lists them."
+    default:
+      return error.message
+  }
+}
+
 /** An error of the core on the wire. */
 export const problemOf = (error: ApiError): Problem => {
   const [code, kind] = kinds[error._tag]
+  const message = messageOf(error)
   switch (error._tag) {
     case "StoreUnavailable":
       // Its message is for the operator, and names files and hosts.
@@ -87,8 +108,8 @@ export const problemOf = (error: ApiError): Problem => {
           : "Nothing was recorded; try again when the device is back."
       }
     default: {
-      const details = "field" in error ? [{ field: error.field, message: error.message }] : undefined
-      return makeProblem(code, kind, error.message, details)
+      const details = "field" in error ? [{ field: error.field, message }] : undefined
+      return makeProblem(code, kind, message, details)
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Every decision in the log of a lock, judged again: it must follow from the state before it. */
 import { isDeepStrictEqual } from "node:util"
 import {
+  type AnsweredCommand,
   answeredIn,
   decide,
   evolveStored,
@@ -9,6 +10,7 @@ import {
   type Lock,
   type LockCommand,
   type LockEvent,
+  openedVia,
   type Principal,
   permit,
   permitCreate,
@@ -118,12 +120,20 @@ const commandOf = (
         return { ...context, _tag: "OpenLock", ...said }
       }
       const granter = grantedBy(credentialUuid)
-      const by = reason?.startsWith("PIN") ? "PIN" : "temp key"
-      return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, by, grantedBy: granter }
+      const via = openedVia(event) === "PIN" ? "PIN" : "link"
+      return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, via, grantedBy: granter }
     }
     case "CommandOutcomeReported":
-      return { ...context, _tag: "RecordOutcome", answered: answeredIn(event) }
+      return { ...context, _tag: "RecordOutcome", answered: event.commandId, ...saidOf(answeredIn(event)) }
     default:
       return undefined
   }
 }
+
+/** What the device said. */
+const saidOf = ({ thing, outcome, reportedAt, detail }: AnsweredCommand) => ({
+  thing,
+  outcome,
+  reportedAt,
+  ...(detail !== undefined && { detail })
+})

@@ -16,6 +16,7 @@ import { type Credentials, organization, otherOrganization, superKey } from "../
 import { latchkey } from "../harness/command.ts"
 import { configured, startServer } from "../harness/process.ts"
 import { callsOf } from "../harness/request.ts"
+import { pathTo } from "../harness/routes.ts"
 import { clockAt, OPENED_AT, RECORDED_AT, userThen } from "./clock.ts"
 import { isSettled, shadowsIn } from "./opened.ts"
 import { type Answered, ask, callers, comparable, type Question } from "./questions.ts"
@@ -152,7 +153,7 @@ await ok(owner, "/locks/2/AddResident", {
 await ok(owner, "/locks/2/AddResident", { name: "\u202eadA\u001b[31m" })
 await ok(owner, "/locks/2/AddResident", { name: "Bob", email: "bob@example.org" })
 await ok(owner, "/locks/2/RemoveResident", { email: "bob@example.org" })
-await ok(superKey, "/locks/2/ChangeLockUuid", { newUuid: thing(22) })
+await ok(superKey, `/locks/2/${pathTo("LockUuidChanged")}`, { newUuid: thing(22) })
 await ok(organization, "/locks/2/OpenLock", { reason: "on the new hardware" })
 
 // Devices answer: done, and failed with a word of their own.

@@ -82,7 +82,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const key = options.jwt ?? { _tag: "Secret", secret: new TextEncoder().encode(JWT_SECRET) }
   const jwt = Jwt.layer({ key, issuer: ISSUER, audience: AUDIENCE })
   const application = Layer.mergeAll(
-    Latchkey.layer(options),
+    Layer.provideMerge(Latchkey.workers, Latchkey.layer(options)),
     PinSecret.layerOf(PIN_KEY),
     Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(API_KEYS)), Layer.provide(jwt))
   ).pipe(

@@ -2,8 +2,11 @@
  * Every route that the API declares, with a good request for each. A route without one fails the tests that use it.
  * What guests call has tests of its own, in `guests/`, and so have keys to several doors, in `shared/`.
  */
+import { commandTable, type LockCommandType, type LockEventType } from "@latchkey/core"
+import { Arbitrary, Effect, type Schema, SchemaAST } from "effect"
 import { HttpApi } from "effect/http-api"
 import { Api } from "../../src/api/Api.ts"
+import { type CommandRoute, commandRoutes } from "../../src/api/commandRoutes.ts"
 import { OWNER, token } from "./callers.ts"
 import { FURNITURE, type FurnishedLock, newUuid, shared, tempKey } from "./locks.ts"
 
@@ -16,13 +19,18 @@ export interface DeclaredRoute {
   readonly statuses: ReadonlyArray<number>
 }
 
+/** As the contract names a route. */
+function nameOf(method: string, path: string): string {
+  return `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`
+}
+
 const routesOf = (isMeant: (group: string) => boolean): ReadonlyArray<DeclaredRoute> => {
   const routes: Array<DeclaredRoute> = []
   HttpApi.reflect(Api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint: { method, path }, group, successes, errors }) => {
       if (!isMeant(group.identifier)) return
-      const name = `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`
+      const name = nameOf(method, path)
       routes.push({ name, method, path, statuses: [...new Set([...successes.keys(), ...errors.keys()])].sort() })
     }
   })
@@ -32,36 +40,70 @@ const routesOf = (isMeant: (group: string) => boolean): ReadonlyArray<DeclaredRo
 export const everyRoute = routesOf(() => true)
 export const declaredRoutes = routesOf((group) => !["guests", "temp-keys", "pins"].includes(group))
 
+/** The routes of commands, by the contract's name. */
+export const commandsByRoute: ReadonlyMap<string, CommandRoute> = new Map(
+  Object.values<CommandRoute>(commandRoutes).map((row) => [nameOf("POST", row.endpoint.path), row])
+)
+
+/** The last part of the path of the command that leads to an event of this type. */
+export const pathTo = (event: LockEventType): string => {
+  for (const [path, { tag }] of Object.entries<CommandRoute>(commandRoutes)) {
+    if (commandTable[tag].event === event) return path
+  }
+  throw new Error(`No command leads to ${event}`)
+}
+
 /** A request that a furnished lock and its organization grant. */
 interface GoodRequest {
   readonly path: string
   readonly body?: unknown
 }
 
-/** By the contract's name of the route. */
-const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest>> = {
-  "POST /locks/{id}/CreateLock": on("CreateLock", ({ uuid }) => ({ index: 1, uuid })),
-  "POST /locks/{id}/AddKey": on("AddKey", () => ({ keyUuid: "another-key", keyIndexNumber: 2, userId: OWNER })),
-  "POST /locks/{id}/RemoveKey": on("RemoveKey", () => ({ keyUuid: FURNITURE.key })),
-  "POST /locks/{id}/WriteKey": on("WriteKey", () => ({ keyUuid: FURNITURE.key, keyIndexNumber: FURNITURE.slot })),
-  "POST /locks/{id}/BulkAddKeys": on("BulkAddKeys", () => ({ keys: [{ keyUuid: "another-key" }] })),
-  "POST /locks/{id}/OpenLock": on("OpenLock", () => ({ requestId: "request-1", reason: "delivery" })),
-  "POST /locks/{id}/SetOwner": on("SetOwner", () => ({ userId: newUuid() })),
-  "POST /locks/{id}/SetOrganization": on("SetOrganization", () => ({ orgId: "org-3" })),
-  "POST /locks/{id}/ChangeLockUuid": on("ChangeLockUuid", () => ({ newUuid: newUuid() })),
-  "POST /locks/{id}/AddResident": on("AddResident", () => ({ name: "Bob", email: "bob@example.org" })),
-  "POST /locks/{id}/RemoveResident": on("RemoveResident", () => ({ userId: FURNITURE.resident })),
-  "POST /locks/{id}/create-temp-key": on("create-temp-key", () =>
-    tempKey({ maxUses: 3, description: "for the plumber" })
-  ),
-  "POST /locks/{id}/update-temp-key": on("update-temp-key", ({ tempKeyUuid }) => ({
+/** What a good command says, by the name of the field: those that are not here it need not say, or anything will do. */
+const values: Readonly<Record<string, (lock: FurnishedLock) => unknown>> = {
+  email: () => "bob@example.org",
+  index: () => 1,
+  keyIndexNumber: () => FURNITURE.slot,
+  keyUuid: () => FURNITURE.key,
+  name: () => "Bob",
+  newUuid,
+  orgId: () => "org-3",
+  reason: () => "delivery",
+  requestId: () => "request-1",
+  tempKeyUuid: ({ tempKeyUuid }) => tempKeyUuid,
+  userId: newUuid,
+  uuid: ({ uuid }) => uuid
+}
+
+/** Commands that are about something new, or that not everything may be said to at once. */
+const bodies: Readonly<Record<string, (lock: FurnishedLock) => unknown>> = {
+  AddKey: () => ({ keyUuid: "another-key", keyIndexNumber: 2, userId: OWNER }),
+  RemoveResident: () => ({ userId: FURNITURE.resident }),
+  CreateTempKey: () => tempKey({ maxUses: 3, description: "for the plumber" }),
+  UpdateTempKey: ({ tempKeyUuid }) => ({
     tempKeyUuid,
     maxUses: 5,
     accessMode: "user-whitelist",
     allowedUserIds: [OWNER]
-  })),
-  "POST /locks/{id}/delete-temp-key": on("delete-temp-key", ({ tempKeyUuid }) => ({ tempKeyUuid })),
-  "POST /locks/{id}/use-temp-key": on("use-temp-key", ({ tempKeyUuid }) => ({ tempKeyUuid, userId: OWNER })),
+  })
+}
+
+const bodyOf = (tag: LockCommandType, lock: FurnishedLock): unknown =>
+  bodies[tag]?.(lock) ??
+  Object.fromEntries(
+    Object.entries<Schema.Constraint>(commandTable[tag].request).flatMap(([name, field]) => {
+      const value = values[name]
+      if (value !== undefined) return [[name, value(lock)]]
+      return SchemaAST.isOptional(field.ast) ? [] : [[name, anyOf(field)]]
+    })
+  )
+
+const anyOf = (field: Schema.Constraint): unknown =>
+  Effect.runSync(Arbitrary.sampleEffect(Arbitrary.schema(field), { count: 1, seed: "good requests" }))[0]
+
+/** Other routes, by the contract's name. */
+const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest>> = {
+  "POST /locks/{id}/BulkAddKeys": on("BulkAddKeys", () => ({ keys: [{ keyUuid: "another-key" }] })),
   "GET /locks/{id}/temp-keys": on("temp-keys"),
   "GET /locks/{id}/details": on("details"),
   "GET /locks/{id}/basic-info": on("basic-info"),
@@ -102,7 +144,9 @@ function on(action: string, bodyFor?: (lock: FurnishedLock) => unknown) {
 }
 
 export const goodRequest = ({ name }: DeclaredRoute, lock: FurnishedLock): GoodRequest => {
-  const request = goodRequests[name]
+  const command = commandsByRoute.get(name)
+  const request =
+    command === undefined ? goodRequests[name] : on(command.endpoint.identifier, (lock) => bodyOf(command.tag, lock))
   if (request === undefined) throw new Error(`${name} has no good request: add one to routes.ts`)
   return request(lock)
 }
