@@ -26,9 +26,9 @@ export { Schedule } from "./values/Schedule.ts"
 // Locks: what one is, what is asked of it, what happens to it, and what is refused. Pure.
 export { Key, Lock, LockId, lockOfStream, Resident, streamOfLock, tempKeysOf } from "./lock/Lock.ts"
 export { CommandContext, commandOf, type LockCommand, LockRequest, type Said } from "./lock/LockCommand.ts"
-export { commandTable, eventsAskedFor, type LockCommandType, requests } from "./lock/LockCommands.ts"
+export { type CommandRow, commandTable, eventsAskedFor, type LockCommandType, requests, type Right } from "./lock/LockCommands.ts"
 export { BOUNDS } from "./lock/RequestFields.ts"
-export { fromStored, LockEvent, toStored, toWire, wireEvent } from "./lock/LockEvent.ts"
+export { fromStored, LockEvent, type LockEventType, openedVia, toStored, toWire, wireEvent } from "./lock/LockEvent.ts"
 export {
   LockNotFound,
   AccessDenied,
@@ -56,7 +56,7 @@ export { permit, permitCreate } from "./lock/AccessPolicy.ts"
 
 // What was sent to the hardware, and what became of it.
 export { CommandOutcome, DeviceCommand, SHADOW_LIMIT, toDocument } from "./device/DeviceCommand.ts"
-export { SentCommand } from "./lock/SentCommand.ts"
+export { AnsweredCommand, SentCommand } from "./lock/SentCommand.ts"
 export { answeredIn } from "./lock/DeviceEvents.ts"
 
 // Temp keys of a lock, and those with doors at several; their PINs; who may cause how much.

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Context, Deferred, Effect, Layer } from "effect"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
+import type { Presence } from "../src/device/Presence.ts"
 import { type CommandInput, createLatchkey, type ErrorStyle } from "../src/latchkey/createLatchkey.ts"
 import type { ReadModel } from "../src/read-model/ReadModel.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
@@ -182,7 +183,7 @@ describe("adapters", () => {
 })
 
 describe("without workers", () => {
-  const beside = async (workers: boolean, over: Layer.Layer<EventStore | ReadModel>) =>
+  const beside = async (workers: boolean, over: Layer.Layer<EventStore | ReadModel | Presence>) =>
     createLatchkey({ store: over, shadow: Layer.fresh(shadow), workers })
 
   it("carries out commands, and fills the read model for whoever asks", async () => {

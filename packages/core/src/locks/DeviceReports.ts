@@ -48,7 +48,7 @@ export class DeviceReports extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
-      const { lockOfThing } = lookups(yield* ReadModel)
+      const rows = lookups(yield* ReadModel)
       const presence = yield* Presence
       const locks = yield* Locks
       const projector = yield* Projector
@@ -68,7 +68,7 @@ export class DeviceReports extends Context.Service<
         // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
         if (!(yield* projector.catchUp(CATCH_UP)))
           return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        return Option.getOrUndefined(yield* lockOfThing(thing))
+        return Option.getOrUndefined(yield* rows.lockOfThing(thing))
       })
 
       /** The lock judges whether it waits for this; answers whether it did. */
