@@ -56,7 +56,7 @@ export interface Expectation {
   readonly value: string | undefined
 }
 
-/** Events for the end of one stream, which must be at `expectedVersion`; 0 means that the stream does not exist yet. */
+/** Events for the end of one stream, which must be at `expectedVersion`; 0 means that the stream does not exist yet. Of none, only the version counts. */
 export interface Append {
   readonly streamId: string
   readonly expectedVersion: number
