@@ -4,7 +4,7 @@ import { ApiKeys, DeviceSecrets, Secrets } from "@latchkey/core"
 import { Layer } from "effect"
 import { v7 } from "uuid"
 
-export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
+const secrets = Layer.succeed(Secrets, {
   draw: () => randomBytes(32).toString("base64url"),
   hash: (text) => hash("sha256", text, "base64url"),
   newId: () => v7()
@@ -12,6 +12,7 @@ export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
 
 /** The API keys in the log, and those beside them that are `configured`. */
 export const apiKeysLayer = (configured?: Parameters<typeof ApiKeys.layer>[0]) =>
-  Layer.provide(ApiKeys.layer(configured), nodeSecrets)
+  Layer.provide(ApiKeys.layer(configured), secrets)
 
-export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, nodeSecrets)
+/** With what devices sign in. */
+export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, secrets)
