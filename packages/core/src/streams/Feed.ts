@@ -195,14 +195,17 @@ const make = Effect.gen(function* () {
       const stands = yield* cursor
       if (stands !== known) seen = stands
       known = stands
+      let isStuck = false
       while (true) {
         const { events, upTo } = yield* pageAfter(seen, page, filter)
         const from = seen
         if (events.length > 0) known = seen = yield* take(events, upTo)
         else seen = upTo
         for (const one of waiting) one.openUnsafe()
-        // Short of the last event: somebody else has moved the cursor, and it goes on from there.
-        if (seen === from || (events.length < page && seen >= reached)) return
+        if (events.length < page && seen >= reached) return
+        // Short of the last event: somebody else has moved the cursor, and it goes on from there, if it goes on at all.
+        if (seen === from && isStuck) return
+        isStuck = seen === from
         yield* Effect.yieldNow
       }
     })
