@@ -131,9 +131,9 @@ describe("a category", () => {
       const once = Tally.transact("a", context({ commandId: "once" }), () => [counted(1)])
       yield* over(store)(once)
       expect(yield* Effect.flip(over(store)(once))).toMatchObject({ _tag: "EventExists", eventId: "once-1" })
-      const named = { events: [counted(1)], suffixes: ["again"] }
+      const named = { events: [counted(1)], suffixes: ["again"], orgId: "org-2" }
       yield* over(store)(Tally.transact("a", context({ commandId: "once" }), () => named))
-      expect((yield* store.read("tally-a", 1, 1))[0]?.eventId).toBe("once-again")
+      expect(yield* store.read("tally-a", 1, 1)).toMatchObject([{ eventId: "once-again", orgId: "org-2" }])
     })
   )
 })

@@ -323,6 +323,48 @@ describe("a consumer", () => {
   )
 })
 
+describe("the events after a position", () => {
+  it.effect("are those that there are and then those that come, for each who asks, however slowly they take them", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const feed = yield* feedOf(store)
+      const ids: Array<string> = []
+      for (let n = 0; n < 5; n++) ids.push(yield* append(store, n % 2 === 0 ? "bell-1" : "door-1"))
+      const heard: Array<string> = []
+      const all = feed.events(1).pipe(Stream.runForEach(({ eventId }) => Effect.sync(() => heard.push(eventId))))
+      const listening = yield* Effect.forkChild(all)
+      const bells: Array<string> = []
+      const slow = feed.events(0, { category: "bell" }).pipe(
+        Stream.runForEach(({ eventId }) =>
+          Effect.delay(
+            Effect.sync(() => bells.push(eventId)),
+            "1 minute"
+          )
+        )
+      )
+      yield* Effect.forkChild(slow)
+      yield* TestClock.adjust("2 seconds")
+      expect(heard).toEqual(ids.slice(1))
+      ids.push(yield* append(store, "bell-2"))
+      yield* TestClock.adjust("2 seconds")
+      expect(heard).toEqual(ids.slice(1))
+      yield* Fiber.interrupt(listening)
+      yield* TestClock.adjust("10 minutes")
+      expect(bells).toEqual([ids[0], ids[2], ids[4], ids[5]])
+    })
+  )
+
+  it.effect("fail where the log cannot be read", () =>
+    Effect.gen(function* () {
+      const { store, state } = watched(MemoryEventStore.make())
+      yield* append(store, "bell-1")
+      const feed = yield* feedOf(store)
+      state.isDown = true
+      expect(yield* Effect.flip(Stream.runDrain(feed.events(0)))).toBe(down)
+    })
+  )
+})
+
 describe("a consumer whose cursor is a record", () => {
   /** Writes down each event as an event of its own, together with the cursor. */
   const echo = (store: Store, name: string, more: { readonly lease?: boolean } = {}) =>

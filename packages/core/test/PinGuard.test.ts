@@ -172,7 +172,9 @@ it.live("every refusal takes the same steps in the store, whatever the reason", 
     })
     // What was never looked for is found in more steps: that tells of whoever asked before, and not of the lock.
     for (const lockId of [1, 3, 999]) yield* stepsOf(lockId, wrong(valid), "192.0.2.9")
-    const expected = yield* stepsOf(1, wrong(valid), "192.0.2.10")
+    // The reader of the feed reads on by itself now and then.
+    const isOwn = (step: string) => step !== "feed"
+    const expected = (yield* stepsOf(1, wrong(valid), "192.0.2.10")).filter(isOwn)
     expect(expected.slice(-2)).toEqual(["append pin-guessers", "append pin-attempts-lock"])
     for (const [n, [lockId, pin]] of (
       [
@@ -184,9 +186,8 @@ it.live("every refusal takes the same steps in the store, whatever the reason", 
         [999, valid]
       ] as const
     ).entries()) {
-      // The reader of the feed reads on by itself now and then.
-      const rest = (yield* stepsOf(lockId, pin, `192.0.2.${20 + n}`)).filter((step) => !step.startsWith("feed"))
-      expect(rest).toEqual(expected.filter((step) => !step.startsWith("feed")))
+      const rest = (yield* stepsOf(lockId, pin, `192.0.2.${20 + n}`)).filter(isOwn)
+      expect(rest).toEqual(expected)
     }
     expect(yield* watched.enter(1, valid)).toMatchObject({ doorId: 1 })
   })

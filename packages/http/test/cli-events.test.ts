@@ -205,7 +205,9 @@ describe("import", () => {
       if (!existsSync(database)) return false
       const db = new DatabaseSync(database, { readOnly: true })
       try {
-        return Number(db.prepare("PRAGMA application_id").get()?.["application_id"]) !== 0
+        return db.prepare("SELECT 1 FROM records WHERE key = 'import'").get() !== undefined
+      } catch {
+        return false
       } finally {
         db.close()
       }

@@ -197,14 +197,17 @@ const make = Effect.gen(function* () {
       const stands = yield* cursor
       if (stands !== known) seen = stands
       known = stands
+      let isStuck = false
       while (true) {
         const { events, upTo } = yield* pageAfter(seen, page, filter)
         const from = seen
         if (events.length > 0) known = seen = yield* take(events, upTo)
         else seen = upTo
         for (const one of waiting) one.openUnsafe()
-        // Short of the last event: somebody else has moved the cursor, and it goes on from there.
-        if (seen === from || (events.length < page && seen >= reached)) return
+        if (events.length < page && seen >= reached) return
+        // Short of the last event: somebody else has moved the cursor, and it goes on from there, if it goes on at all.
+        if (seen === from && isStuck) return
+        isStuck = seen === from
         yield* Effect.yieldNow
       }
     })
@@ -377,7 +380,7 @@ export const recorded = <E extends Failure>(
  * Whenever the feed may have grown: at the store's hint, and once a second whatever becomes of that. A hint promises
  * nothing: it may be silent, and it may fail while reads go on.
  */
-export const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
+const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
   Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
 
 /** A store that hangs is one that does not answer. */
