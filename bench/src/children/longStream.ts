@@ -66,7 +66,8 @@ const fill = Effect.fnUntraced(function* ({ short, long, tail }: Job<"open">) {
   const useUpTo = Effect.fnUntraced(function* (lockId: number, from: number, to: number) {
     for (let version = from; version < to; ) {
       const events = Array.from({ length: Math.min(1000, to - version) }, (_, n) => used(lockId, version + n - 1))
-      version = (yield* store.append(`lock-${lockId}`, version, events)).version
+      yield* store.write({ append: [{ streamId: `lock-${lockId}`, expectedVersion: version, events }] })
+      version += events.length
     }
   })
 

@@ -40,7 +40,9 @@ const work = Effect.fnUntraced(function* ({ what, locks, ...calling }: PortWork)
   const append = (lockId: number) => {
     const version = versions.get(lockId) ?? 0
     versions.set(lockId, version + 1)
-    return store.append(streamOfLock(lockId), version, [created(lockId)])
+    return store.write({
+      append: [{ streamId: streamOfLock(lockId), expectedVersion: version, events: [created(lockId)] }]
+    })
   }
   yield* Effect.forEach(lockIds(locks), append, { concurrency: 32, discard: true })
   yield* rebuild

@@ -1,12 +1,13 @@
 /** What one tenant asks, in turn of a store that it has alone and of one that it shares with others. */
 import "effect/schema/SchemaJITCompiler/enable"
-import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import {
+  type Append,
+  EventStore,
   Explanations,
   instantOf,
   Latchkey,
   LockQueries,
+  type NewEvent,
   type Principal,
   Projector,
   SharedCredentials,
@@ -14,7 +15,7 @@ import {
 } from "@latchkey/core"
 import { MemoryDeviceShadow } from "@latchkey/core/memory"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Layer, ManagedRuntime } from "effect"
+import { Effect, Layer, ManagedRuntime, type Schema } from "effect"
 import { lockUuid, ownerUuid, tempKeyUuid, uuidOf } from "../locks.ts"
 import { type Sample, sampleOf } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
@@ -58,79 +59,98 @@ const SHARED_KEYS = 100
 const REFUSED_PINS = 100
 /** Of each lock. */
 const REFUSED_USES = 20
+/** Events that are written together. */
+const PAGE = 1_000
 
 const LONG = 9_999
 const orgOf = (tenant: number) => `tenant-${tenant}`
 const lockOf = (tenant: number, n: number) => tenant * 10_000 + n
 const sharedUuid = (tenant: number, n: number) => uuidOf(4, n, tenant)
 
-/** Straight into the file: a million appends would take a minute. */
-const fill = ({ folder, tenants, locks, uses, long }: Extract<TenantsJob, { op: "open" }>) => {
-  const db = new DatabaseSync(join(folder, "latchkey.db"))
-  const insert = db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)")
+/** Events as they came, one append each, with the record of whatever else is known of it. */
+function* history({ tenants, locks, uses, long }: Omit<Extract<TenantsJob, { op: "open" }>, "op" | "folder">) {
   const versions = new Map<string, number>()
-  let position = 0
-  const add = (tenant: number, stream: string, type: string, data: object, at: number, id?: string) => {
-    const version = (versions.get(stream) ?? 0) + 1
-    versions.set(stream, version)
-    const principal = JSON.stringify({ _tag: "Organization", orgId: orgOf(tenant) })
-    const eventId = id ?? `${stream}-${version}`
-    insert.run(++position, stream, version, eventId, type, JSON.stringify(data), at, orgOf(tenant), principal, eventId)
+  const add = (tenant: number, streamId: string, type: string, data: Schema.JsonObject, at: number, id?: string) => {
+    const expectedVersion = versions.get(streamId) ?? 0
+    versions.set(streamId, expectedVersion + 1)
+    const eventId = id ?? `${streamId}-${expectedVersion + 1}`
+    const principal: Principal = { _tag: "Organization", orgId: orgOf(tenant) }
+    const event: NewEvent = { eventId, type, data, at, orgId: orgOf(tenant), principal, commandId: eventId }
+    return { streamId, expectedVersion, events: [event] }
   }
-  const create = (tenant: number, lockId: number) => {
+  const create = function* (tenant: number, lockId: number) {
     const about = { lockId, timestamp: instantOf(START) }
     const owner = { ownerId: ownerUuid(lockId), orgId: orgOf(tenant) }
-    add(tenant, `lock-${lockId}`, "LockCreated", { ...about, uuid: lockUuid(lockId), index: 1, ...owner }, START)
+    yield add(tenant, `lock-${lockId}`, "LockCreated", { ...about, uuid: lockUuid(lockId), index: 1, ...owner }, START)
     const key = { tempKeyUuid: tempKeyUuid(lockId), accessMode: "public", allowedUserIds: [], ...WINDOW }
     const made = { ...about, lockUuid: lockUuid(lockId), ...key, maxUses: null, createdBy: orgOf(tenant) }
-    add(tenant, `lock-${lockId}`, "TempKeyCreated", made, START)
+    yield add(tenant, `lock-${lockId}`, "TempKeyCreated", made, START)
   }
   const use = (tenant: number, lockId: number, n: number) => {
     const at = START + n * HOUR
     const about = { tempKeyUuid: tempKeyUuid(lockId), lockId, lockUuid: lockUuid(lockId), timestamp: instantOf(at) }
-    add(tenant, `lock-${lockId}`, "TempKeyUsed", { ...about, usedCount: n + 1 }, at)
+    return add(tenant, `lock-${lockId}`, "TempKeyUsed", { ...about, usedCount: n + 1 }, at)
   }
   const everybody = Array.from({ length: tenants }, (_, index) => index + 1)
   const everyLock = everybody.flatMap((tenant) =>
     Array.from({ length: locks }, (_, n) => [tenant, lockOf(tenant, n)] as const)
   )
 
-  db.exec("BEGIN")
-  for (const [tenant, lockId] of everyLock) create(tenant, lockId)
-  for (let n = 0; n < uses; n++) for (const [tenant, lockId] of everyLock) use(tenant, lockId, n)
+  for (const [tenant, lockId] of everyLock) yield* create(tenant, lockId)
+  for (let n = 0; n < uses; n++) for (const [tenant, lockId] of everyLock) yield use(tenant, lockId, n)
   for (let n = 0; n < REFUSED_USES; n++) {
+    const at = START + n * 24 * HOUR
+    const day = instantOf(at).slice(0, 10)
     for (const [tenant, lockId] of everyLock) {
-      const at = START + n * 24 * HOUR
       const data = { tempKeyUuid: tempKeyUuid(lockId), lockId, lockVersion: 2 + n, reason: "not-yet-valid" }
-      add(
-        tenant,
-        `attempts-${lockId}-${instantOf(at).slice(0, 10)}`,
-        "TempKeyRefused",
-        data,
-        at,
-        `refused-${lockId}-${n}`
-      )
+      const refused = add(tenant, `attempts-${lockId}-${day}`, "TempKeyRefused", data, at, `refused-${lockId}-${n}`)
+      yield { ...refused, record: `refused/${lockId}/${day}` }
     }
   }
   for (let n = 0; n < SHARED_KEYS; n++) {
     for (const tenant of everybody) {
       const doors = [{ id: 1, lockId: lockOf(tenant, n % locks), accessMethod: "key" }]
-      add(tenant, `credential-${sharedUuid(tenant, n)}`, "SharedCredentialCreated", { ...WINDOW, doors }, START + n)
+      yield add(
+        tenant,
+        `credential-${sharedUuid(tenant, n)}`,
+        "SharedCredentialCreated",
+        { ...WINDOW, doors },
+        START + n
+      )
     }
   }
   for (let n = 0; n < REFUSED_PINS; n++) {
     for (const tenant of everybody) {
       const lockId = lockOf(tenant, n % locks)
       const at = START + n * HOUR + tenant * Math.floor(HOUR / (tenants + 1))
-      add(tenant, "pin-attempts", "PinRefused", { lockId, accounts: [`lock:${lockId}`] }, at, `pin-${tenant}-${n}`)
+      yield add(
+        tenant,
+        "pin-attempts",
+        "PinRefused",
+        { lockId, accounts: [`lock:${lockId}`] },
+        at,
+        `pin-${tenant}-${n}`
+      )
     }
   }
-  create(1, lockOf(1, LONG))
-  for (let n = 0; n < long; n++) use(1, lockOf(1, LONG), n)
-  db.exec("COMMIT; ANALYZE")
-  db.close()
-  return position
+  yield* create(1, lockOf(1, LONG))
+  for (let n = 0; n < long; n++) yield use(1, lockOf(1, LONG), n)
 }
+
+/** Answers how many events there are. */
+const fill = Effect.fnUntraced(function* (job: Extract<TenantsJob, { op: "open" }>) {
+  const store = yield* EventStore
+  let position = 0
+  let append: Array<Append & { readonly record?: string }> = []
+  const flush = Effect.gen(function* () {
+    const put = append.flatMap(({ record }) => (record === undefined ? [] : [{ key: record, value: "" }]))
+    position = (yield* store.write({ append, put })).position
+    append = []
+  })
+  for (const next of history(job)) if (append.push(next) === PAGE) yield* flush
+  yield* flush
+  return position
+})
 
 const runtimeOver = (folder: string) =>
   ManagedRuntime.make(
@@ -205,10 +225,8 @@ const runtimes: Array<Runtime> = []
 answerJobs(async (job: TenantsJob): Promise<ReadonlyArray<Sample> | number> => {
   switch (job.op) {
     case "open": {
-      // Makes the files.
-      await Effect.runPromise(Effect.scoped(Layer.build(Sqlite.layer({ folder: job.folder }))))
-      const events = fill(job)
       const runtime = runtimeOver(job.folder)
+      const events = await runtime.runPromise(fill(job))
       await runtime.runPromise(Effect.flatMap(Projector, ({ catchUp }) => catchUp("10 minutes")))
       runtimes.push(runtime)
       return events

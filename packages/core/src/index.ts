@@ -152,16 +152,35 @@ export {
   type WriteError,
   type Written
 } from "./streams/EventStore.ts"
+export { putRecord } from "./streams/Records.ts"
 export { CommandExists, type Settlement } from "./streams/Reservations.ts"
 export { OnReplay, Receipt, ReceiptReused, RequestReceipt } from "./streams/Receipts.ts"
 export { Feed } from "./streams/Feed.ts"
+export { beginImport, endImport, refusePart } from "./streams/Import.ts"
+export { importFeed } from "./latchkey/importFeed.ts"
 export { keepGoing } from "./streams/Backoff.ts"
 export { logSeldom } from "./streams/SeldomLog.ts"
 
-// The port of the read model.
-export { type OwnedLock, ReadModel, ReadModelUnavailable } from "./read-model/ReadModel.ts"
-export { type DeviceState, project, type Projected } from "./read-model/DeviceState.ts"
+// The port of the read model, and what core keeps there.
+export {
+  type Changes,
+  type Cursor,
+  type FoundRow,
+  type Listing,
+  nowhere,
+  ReadModel,
+  ReadModelUnavailable,
+  type Row,
+  type RowKey,
+  sameCursor
+} from "./read-model/ReadModel.ts"
+export { type Lookups, lookups } from "./read-model/Lookups.ts"
+export type { DeviceState } from "./read-model/LockTables.ts"
 export { Projector, rebuild } from "./read-model/Projector.ts"
+
+// The port of presence: which devices are connected.
+export { type Heard, heard, Presence, type PresenceReport, PresenceUnavailable } from "./device/Presence.ts"
+export type { OwnedLock } from "./locks/Presence.ts"
 
 // The port of the device shadow.
 export { type DeviceReport, DeviceShadow, ShadowRejected, ShadowUnavailable } from "./device/DeviceShadow.ts"

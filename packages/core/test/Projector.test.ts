@@ -3,11 +3,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { lockFeed, MemoryReadModel } from "@latchkey/core/testing"
 import { Arbitrary, Context, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { lockTables } from "../src/read-model/LockTables.ts"
 import { lookups } from "../src/read-model/Lookups.ts"
 import { Projector, rebuild } from "../src/read-model/Projector.ts"
 import { ReadModel, ReadModelUnavailable } from "../src/read-model/ReadModel.ts"
 import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
-import { fill } from "./fill.ts"
+import { filler } from "./lockFeeds.ts"
 import { makeWorld } from "./world.ts"
 
 const owners = [
@@ -70,7 +71,7 @@ describe("the projector", () => {
       const feed = yield* longFeed
       const half = Math.floor(feed.length / 2)
       for (const event of feed.slice(0, half)) yield* append(store, event)
-      yield* fill(store, readModel, 3)
+      yield* filler(store, readModel, lockTables).fill(3)
       expect(yield* positionOf(readModel)).toBe(3)
       const projector = yield* running(store, readModel)
       yield* projector.catchUp("10 seconds")
@@ -108,7 +109,7 @@ describe("the projector", () => {
       yield* projector.catchUp("10 seconds")
       expect(failures).toBeLessThan(0)
       const fresh = yield* Effect.map(Layer.build(Layer.fresh(MemoryReadModel.layer)), Context.get(ReadModel))
-      yield* fill(store, fresh)
+      yield* filler(store, fresh, lockTables).fill()
       expect(yield* contents(readModel)).toEqual(yield* contents(fresh))
     })
   )

@@ -1,6 +1,6 @@
 /** What the façade gives beside commands and questions: keys to several doors, their PINs, guests' links, and the log as it grows. */
 import { expect, it } from "@effect/vitest"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/testing"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Layer } from "effect"
 import { type CommandInput, createLatchkey } from "../src/latchkey/createLatchkey.ts"
 import { pinKeyOf } from "./pinKey.ts"
@@ -10,7 +10,7 @@ const pinKey = pinKeyOf("for tests")
 
 const inMemory = (options: { readonly pinKey?: typeof pinKey } = { pinKey }) =>
   createLatchkey({
-    store: Layer.fresh(Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer)),
+    store: Layer.fresh(Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)),
     shadow: Layer.fresh(MemoryDeviceShadow.layer),
     ...options
   })

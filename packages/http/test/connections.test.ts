@@ -8,7 +8,7 @@ import { expect, it, vi } from "vitest"
 import { noProxies, parseProxies } from "../src/server/CallerAddress.ts"
 import { type Closed, type ConnectionLimits, Connections } from "../src/server/Connections.ts"
 import { superKey } from "./harness/callers.ts"
-import { type InProcess, startInProcess } from "./harness/inProcess.ts"
+import { type InProcess, startInProcess, unsettledIn } from "./harness/inProcess.ts"
 import { createLock, type TestLock } from "./harness/locks.ts"
 import { brokerOf, configured, MAIN, shadowsOf, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf, connectTo, readAll, sendRaw } from "./harness/request.ts"
@@ -197,7 +197,7 @@ it("of many requests in a row, those that still wait for their turn when the cli
   await once(socket, "data")
   socket.resetAndDestroy()
   await server.stop()
-  expect((await Effect.runPromise(server.store.readAll(0, 200))).length).toBeLessThan(50)
+  expect((await Effect.runPromise(server.store.feed(0, 200))).length).toBeLessThan(50)
 })
 
 it("under ulimit -n 256, idle connections to all ports together leave files for everyone else", async () => {
@@ -245,7 +245,7 @@ it("while it stops, answers what was begun on a connection, says with the last t
   const answers = Promise.all([socket, halfway].map(readAll))
   socket.write(asked(one, "OpenLock", {}) + asked(two, "OpenLock", {}))
   halfway.write(asked(three, "OpenLock", {}) + rest.slice(0, -5))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 3, { timeout: 10_000 })
+  await vi.waitUntil(async () => (await unsettledIn(server)).length === 3, { timeout: 10_000 })
   const stopped = server.stop()
   socket.write(rest)
   halfway.write(rest.slice(-5))
@@ -256,7 +256,7 @@ it("while it stops, answers what was begun on a connection, says with the last t
     ["HTTP/1.1 502", "Connection: keep-alive", "HTTP/1.1 502", "connection: close"],
     ["HTTP/1.1 502", "connection: close"]
   ])
-  const feed = await Effect.runPromise(server.store.readAll(0, 10))
+  const feed = await Effect.runPromise(server.store.feed(0, 10))
   expect(feed.map(({ type }) => type)).not.toContain("OwnerSet")
 })
 
@@ -267,7 +267,7 @@ it("while it stops, what was refused at a glance leaves after what came before i
   const socket = await connectTo(server.url)
   const answers = readAll(socket)
   socket.write(asked(lock, "OpenLock", {}) + asked(lock, "nothing", {}))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1, { timeout: 10_000 })
+  await vi.waitUntil(async () => (await unsettledIn(server)).length === 1, { timeout: 10_000 })
   const stopped = server.stop()
   // Long before the deadline of a shutdown.
   await server.pass(5_000)
@@ -291,7 +291,7 @@ it("a request whose client is gone is carried out while the server stops, and is
   const lock = await createLock(server.url)
   const socket = await connectTo(server.url)
   socket.write(asked(lock, "OpenLock", {}))
-  await vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === 1, { timeout: 10_000 })
+  await vi.waitUntil(async () => (await unsettledIn(server)).length === 1, { timeout: 10_000 })
   socket.destroy()
   const stopped = server.stop()
   // By now nothing but the command is left to wait for.
@@ -302,7 +302,7 @@ it("a request whose client is gone is carried out while the server stops, and is
   await vi.waitUntil(isClosed, { timeout: 10_000 })
   release()
   await stopped
-  const feed = await Effect.runPromise(server.store.readAll(0, 10))
+  const feed = await Effect.runPromise(server.store.feed(0, 10))
   expect(feed.map(({ type }) => type)).toEqual(["LockCreated", "LockOpenRequested"])
   expect(server.log.filter((line) => line.includes("broke"))).toEqual([])
 })

@@ -1,11 +1,12 @@
 /** The API as a function of web requests answers what the same API on a socket does. */
-import { ApiKeys, createLatchkey, type EmbeddedLatchkey } from "@latchkey/core"
-import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { createLatchkey, type EmbeddedLatchkey } from "@latchkey/core"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Layer, ManagedRuntime, Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { Authenticator } from "../src/auth/Authentication.ts"
 import { Jwt } from "../src/auth/Jwt.ts"
 import { PinSecret, pinKeyOf } from "../src/auth/PinSecret.ts"
+import { apiKeysLayer } from "../src/auth/Secrets.ts"
 import { createFetch, type LatchkeyFetch } from "../src/createFetch.ts"
 import { listen } from "../src/serve.ts"
 import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, OWNER, PIN_KEY, superKey, user } from "./harness/callers.ts"
@@ -25,7 +26,7 @@ let close: () => Promise<void>
 
 beforeAll(async () => {
   latchkey = await createLatchkey({
-    store: Layer.merge(MemoryEventStore.layer, MemoryReadModel.layer),
+    store: Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer),
     shadow: MemoryDeviceShadow.layer,
     pinKey: pinKeyOf(PIN_KEY)
   })

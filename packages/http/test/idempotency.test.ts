@@ -269,7 +269,8 @@ it("of the first edition is found by the same bytes, and is refused for others",
     id: digest(JSON.stringify([{ _tag: "Organization", orgId: "org-1" }, once["idempotency-key"]])),
     fingerprint: digest(`${lock.path}/SetOwner\n`, text)
   }
-  await Effect.runPromise(server.store.append(`lock-${lock.lockId}`, 2, [], first))
+  const given = { fingerprint: first.fingerprint, streamId: `lock-${lock.lockId}`, firstVersion: 3, version: 2 }
+  await Effect.runPromise(server.store.write({ put: [{ key: `receipt/${first.id}`, value: JSON.stringify(given) }] }))
   await lock.post("SetOwner", { userId: "another" })
   const again = await lock.post("SetOwner", text, once)
   expect([again.status, again.body.version, again.headers.get("idempotency-replayed")]).toEqual([200, 2, "true"])

@@ -6,12 +6,12 @@ import { LocalShadow, ShadowMqtt } from "@latchkey/local-shadow"
 import { Context, Effect, Exit, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { connectAsync } from "mqtt"
-import { nodeSecrets } from "../src/auth/Secrets.ts"
+import { deviceSecretsLayer } from "../src/auth/Secrets.ts"
 
 /** Secrets as one more process has them. */
 const over = (store: EventStore["Service"]) =>
   Effect.map(
-    Layer.build(Layer.fresh(deviceSecretsLayer).pipe(Layer.provide([Layer.succeed(EventStore, store), nodeSecrets]))),
+    Layer.build(Layer.fresh(deviceSecretsLayer).pipe(Layer.provide(Layer.succeed(EventStore, store)))),
     Context.get(DeviceSecrets)
   )
 

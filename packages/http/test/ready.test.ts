@@ -21,11 +21,9 @@ it.effect("is asked of the store by writing to it, four times a second at most, 
     const states: Array<string> = []
     const store = EventStore.of({
       ...memory,
-      saveSnapshot: (stream, snapshot) => {
-        states.push(snapshot.state)
-        return isFull
-          ? Effect.fail(new StoreUnavailable({ message: "the disk is full" }))
-          : memory.saveSnapshot(stream, snapshot)
+      write: (batch) => {
+        states.push(...(batch.put ?? []).map(({ value }) => value))
+        return isFull ? Effect.fail(new StoreUnavailable({ message: "the disk is full" })) : memory.write(batch)
       }
     })
     const { "/ready": ready = () => Effect.die("there is no /ready") } = yield* Effect.provideService(

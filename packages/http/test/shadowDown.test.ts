@@ -4,7 +4,7 @@ import type { MemoryDeviceShadow } from "@latchkey/core/memory"
 import { Effect, Layer, Stream } from "effect"
 import { describe, expect, it, vi } from "vitest"
 import { OWNER } from "./harness/callers.ts"
-import { INSIDE, type InProcess, startInProcess } from "./harness/inProcess.ts"
+import { INSIDE, type InProcess, startInProcess, unsettledIn } from "./harness/inProcess.ts"
 import { createLock, historyOf, stateOf, type TestLock, tempKey, versionsUpTo } from "./harness/locks.ts"
 
 /** How long these servers wait for the shadow; a refusal follows within a second more. */
@@ -41,7 +41,7 @@ const held = async (server: InProcess, lock: TestLock) =>
   Object.keys(await Effect.runPromise(server.shadow.held(lock.uuid)))
 /** Until so many commands are on their way to the shadow, or in doubt. */
 const underWay = (server: InProcess, count: number) =>
-  vi.waitUntil(async () => (await Effect.runPromise(server.store.unsettled)).length === count, { timeout: 10_000 })
+  vi.waitUntil(async () => (await unsettledIn(server)).length === count, { timeout: 10_000 })
 
 describe.each(["reject", "lose-request", "hang"] as const)("a shadow in mode %s", (mode) => {
   it("answers 502 within the deadline, records nothing, and leaves lock and others usable at once", async () => {

@@ -5,7 +5,7 @@ import { copyFileSync, cpSync, openSync, readdirSync, readFileSync, statSync, wr
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it } from "@effect/vitest"
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Fiber } from "effect"
 import { batch, event, temporaryFolder } from "./fixture.ts"

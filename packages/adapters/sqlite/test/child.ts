@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs"
 import { join } from "node:path"
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect } from "effect"
 import { openDatabase } from "../src/Database.ts"
@@ -64,24 +64,20 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
     })
   ),
 
-  /** Brings the log up to date, and never gets to the end of the transaction. */
-  upgrade: Effect.sync(() => {
-    const stop = () => {
-      writeSync(1, `${JSON.stringify({ upgraded: true })}\n`)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-    }
-    openDatabase(join(folder, "latchkey.db"), {
-      synchronous: "FULL",
-      migrations: [...migrations, stop],
-      busyTimeout: 0
-    })
-  }),
-
   open: EventStore.use((store) => Effect.flatMap(store.head, (head) => print({ head })))
 }
 
-const program = programs[what] ?? Effect.die(`unknown: ${what}`)
-await (what === "upgrade" ? program : Effect.provide(program, Sqlite.layer({ folder }))).pipe(
+/** Brings the log up to date, and never gets to the end of the transaction. */
+const upgrade = Effect.sync(() => {
+  const stop = () => {
+    writeSync(1, `${JSON.stringify({ upgraded: true })}\n`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  }
+  openDatabase(join(folder, "latchkey.db"), { synchronous: "FULL", migrations: [...migrations, stop], busyTimeout: 0 })
+})
+
+const asked = Effect.provide(programs[what] ?? Effect.die(`unknown: ${what}`), Sqlite.layer({ folder }))
+await (what === "upgrade" ? upgrade : asked).pipe(
   Effect.catch((error) => print({ error: error instanceof Error ? error.message : String(error) })),
   Effect.runPromise
 )

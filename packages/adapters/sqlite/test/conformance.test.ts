@@ -1,8 +1,7 @@
 /** The suites that every adapter passes. */
 import { join } from "node:path"
 import { vi } from "@effect/vitest"
-import { Presence, ReadModel } from "@latchkey/core"
-import { StoreUnavailable } from "@latchkey/core/streams"
+import { Presence, ReadModel, StoreUnavailable } from "@latchkey/core"
 import { presenceSuite, readModelSuite, type StoreFaults, storeSuite } from "@latchkey/core/testing"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Layer } from "effect"

@@ -1,6 +1,6 @@
 /** The feed by organization and category, across the spans in which it is indexed. */
 import { expect, it } from "@effect/vitest"
-import { categoryOf, EventStore, type FeedFilter } from "@latchkey/core/streams"
+import { categoryOf, EventStore, type FeedFilter } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect } from "effect"
 import { SPAN } from "../src/organizationFeed.ts"

@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it, vi } from "@effect/vitest"
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
 import { openDatabase } from "../src/Database.ts"
 import { EventLog } from "../src/EventLog.ts"

@@ -4,8 +4,16 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "@effect/vitest"
-import { lookups, Presence, ReadModel, rebuild } from "@latchkey/core"
-import { categoryOf, EventStore, type FeedFilter, type StoredEvent } from "@latchkey/core/streams"
+import {
+  categoryOf,
+  EventStore,
+  type FeedFilter,
+  lookups,
+  Presence,
+  ReadModel,
+  rebuild,
+  type StoredEvent
+} from "@latchkey/core"
 import { Effect, Layer, Option } from "effect"
 import { explain, openDatabase } from "../src/Database.ts"
 import { migrations } from "../src/migrations.ts"

@@ -3,7 +3,7 @@
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { expect, it } from "@effect/vitest"
-import { EventStore } from "@latchkey/core/streams"
+import { EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { vi } from "vitest"

@@ -5,19 +5,21 @@
 import { registerHooks } from "node:module"
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import { EventStore, ReadModel } from "@latchkey/core"
+import { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Cause, Effect, Layer } from "effect"
 import { InvalidConfig } from "./Config.ts"
 
 /**
- * What the module exports as `latchkeyStore`: from the environment variables, a layer of the event store and the read
- * model. It creates what is not there, and fails with an error whose message says what to mend.
+ * What the module exports as `latchkeyStore`: from the environment variables, a layer of the event store, the read model
+ * and presence. It creates what is not there, and fails with an error whose message says what to mend.
  */
 export type LatchkeyStore = (
   environment: Readonly<Record<string, string | undefined>>
-) => Layer.Layer<EventStore | ReadModel, unknown> | Promise<Layer.Layer<EventStore | ReadModel, unknown>>
+) =>
+  | Layer.Layer<EventStore | ReadModel | Presence, unknown>
+  | Promise<Layer.Layer<EventStore | ReadModel | Presence, unknown>>
 
-export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel, InvalidConfig> =>
+export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { latchkeyStore } = yield* attempt(
@@ -36,8 +38,8 @@ export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel, 
     })
   )
 
-/** Whatever it breaks with is one line; and a store without a read model is none. */
-const checked = (name: string, layer: Layer.Layer<EventStore | ReadModel, unknown>) =>
+/** Whatever it breaks with is one line; and a store without one of the three ports is none. */
+const checked = (name: string, layer: Layer.Layer<EventStore | ReadModel | Presence, unknown>) =>
   Layer.effectContext(
     Effect.gen(function* () {
       const services = yield* Layer.build(layer).pipe(
@@ -45,7 +47,7 @@ const checked = (name: string, layer: Layer.Layer<EventStore | ReadModel, unknow
           Cause.hasInterruptsOnly(cause) ? Effect.interrupt : wrong(failed(name, Cause.squash(cause)))
         )
       )
-      for (const [service, { key }] of Object.entries({ EventStore, ReadModel })) {
+      for (const [service, { key }] of Object.entries({ EventStore, ReadModel, Presence })) {
         if (!services.mapUnsafe.has(key)) return yield* wrong(`the Layer of ${name} has no ${service}`)
       }
       return services
@@ -101,7 +103,8 @@ const isMissing = (error: unknown, name: string): boolean =>
   error.message.includes(`'${isPath(name) ? resolve(name) : name}'`)
 
 const isStoreFunction = (value: unknown): value is LatchkeyStore => typeof value === "function"
-const isStoreLayer = (value: unknown): value is Layer.Layer<EventStore | ReadModel, unknown> => Layer.isLayer(value)
+const isStoreLayer = (value: unknown): value is Layer.Layer<EventStore | ReadModel | Presence, unknown> =>
+  Layer.isLayer(value)
 
 const messageOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error)

@@ -2,7 +2,7 @@
  * What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used; and the files of the
  * guest pages. No sign-in needed.
  */
-import { DeviceShadow, EventStore } from "@latchkey/core"
+import { DeviceShadow, EventStore, putRecord } from "@latchkey/core"
 import { Clock, Effect, Semaphore } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../api/Api.ts"
@@ -64,7 +64,7 @@ const canWrite = Effect.fnUntraced(function* (store: EventStore["Service"], shad
     if (Math.abs(now - provenAt) < PROVEN_FOR) return
     // A page whose content does not change would not be written.
     writes += 1
-    yield* store.write({ put: [{ key: "ready", value: String(writes % 10).repeat(PROOF) }] })
+    yield* putRecord(store, { key: "ready", value: String(writes % 10).repeat(PROOF) })
     if (shadows.ready !== undefined) yield* shadows.ready
     provenAt = now
   }).pipe(one.withPermits(1))

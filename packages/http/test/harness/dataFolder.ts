@@ -11,7 +11,7 @@ import { Effect, Schema } from "effect"
 export const feedIn = (folder: string): Promise<ReadonlyArray<StoredEvent>> =>
   Effect.runPromise(
     Effect.provide(
-      Effect.flatMap(EventStore, (store) => store.readAll(0, 1_000_000)),
+      Effect.flatMap(EventStore, (store) => store.feed(0, 1_000_000)),
       Sqlite.layer({ folder })
     )
   )

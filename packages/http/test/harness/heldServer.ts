@@ -34,9 +34,13 @@ const heldStore = Layer.effect(
   EventStore,
   Effect.map(EventStore, (store): EventStore["Service"] => ({
     ...store,
-    prepare: (...args) =>
-      holdAt("before prepare").pipe(Effect.andThen(store.prepare(...args)), Effect.tap(holdAt("prepared"))),
-    commit: (...args) => store.commit(...args).pipe(Effect.tap(holdAt("committed")))
+    write: (batch) => {
+      const reserves = batch.put?.some(({ key }) => key.startsWith("reservation/")) ?? false
+      const commits = batch.append !== undefined && (batch.remove?.length ?? 0) > 0
+      const write = store.write(batch)
+      if (reserves) return holdAt("before prepare").pipe(Effect.andThen(write), Effect.tap(holdAt("prepared")))
+      return commits ? Effect.tap(write, holdAt("committed")) : write
+    }
   }))
 )
 

@@ -130,6 +130,9 @@ const stillClock = Layer.effectDiscard(Effect.suspend(() => TestClock.setTime(Da
   Layer.provideMerge(TestClock.layer({ warningDelay: "1 hour" }))
 )
 
+/** The commands whose outcome is open, by lock: what is prepared and not settled. */
+export const unsettledIn = ({ store }: InProcess) => Effect.runPromise(store.records("reservation/", "", 1_000))
+
 const gateOf =
   <Down>(fault: () => "ok" | "down" | "defect", down: Down) =>
   <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | Down> =>
@@ -153,10 +156,11 @@ const storeWith = (faults: Faults) =>
         ...store,
         read: (...args) => gate(store.read(...args)),
         event: (...args) => gate(store.event(...args)),
-        append: (...args) => gate(store.append(...args)),
-        prepare: (...args) => gate(store.prepare(...args)),
-        receipt: (...args) => gate(store.receipt(...args)),
+        write: (...args) => gate(store.write(...args)),
+        record: (...args) => gate(store.record(...args)),
         // What runs in the background would not survive a defect, and has none to fear.
+        feed: (...args) =>
+          Effect.suspend(() => (faults.store === "down" ? gate(store.feed(...args)) : store.feed(...args))),
         head: Effect.suspend(() => (faults.store === "down" ? gate(store.head) : store.head))
       }
     })

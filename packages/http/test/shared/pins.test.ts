@@ -52,7 +52,7 @@ describe("the right PIN", () => {
     const history = await historyOf(lock)
     expect(history.map(({ type }) => type).slice(-2)).toEqual(["LockOpenRequested", "LockOpenRequested"])
     expect(history.at(-1)?.event?.data["reason"]).toBe("PIN, door 1")
-    const log = JSON.stringify(await Effect.runPromise(server.store.readAll(0, 10_000)))
+    const log = JSON.stringify(await Effect.runPromise(server.store.feed(0, 10_000)))
     expect(log).not.toContain(`"${pin}"`)
     expect(server.log.join("\n")).not.toContain(pin)
   })
@@ -150,7 +150,7 @@ describe("guesses", () => {
     const statuses = await statusesOf(guesses.map((guess) => enter(lockId, guess, caller)))
     expect(statuses.filter((status) => status === 401)).toHaveLength(5)
     expect(statuses.filter((status) => status === 429)).toHaveLength(guesses.length - 5)
-    const counted = await Effect.runPromise(server.store.readAll(before, 5000))
+    const counted = await Effect.runPromise(server.store.feed(before, 5000))
     // Each counts on the caller and on the lock.
     expect(counted.map(({ type }) => type)).toEqual(Array.from({ length: 10 }, () => "PinRefused"))
 
