@@ -101,11 +101,16 @@ describe("imports", () => {
   it("of core are effect alone; its testing entry also brings the test libraries", () => {
     const isTesting = (path: string | undefined) => path?.startsWith("packages/core/src/testing/") ?? false
     const allowed = (file: string) => ["effect", ...(isTesting(file) ? ["@effect/vitest", "vitest", "fast-check"] : [])]
+    /** It starts processes, and kills them. */
+    const isOfKilling = ({ file, specifier }: Import) =>
+      /^packages\/core\/src\/testing\/kill-?suite/i.test(file) && (specifier?.startsWith("node:") ?? true)
     expect(
       show(
-        fromSource("packages/core").filter(({ file, specifier, target }) =>
-          target === undefined ? !allowed(file).includes(packageOf(specifier)) : isTesting(target) && !isTesting(file)
-        )
+        fromSource("packages/core").filter((one) => {
+          const { file, specifier, target } = one
+          if (target !== undefined) return isTesting(target) && !isTesting(file)
+          return !allowed(file).includes(packageOf(specifier)) && !isOfKilling(one)
+        })
       )
     ).toEqual([])
   })

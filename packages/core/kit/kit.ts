@@ -16,6 +16,7 @@ const [PATIENCE, IMPATIENCE] = [60_000, 3_000]
 
 interface Report extends Outcome {
   readonly index: number
+  readonly took: number
 }
 
 const part = process.env["KIT_PART"]
@@ -33,8 +34,9 @@ async function work(first: number, step: number): Promise<void> {
   for (let index = first; index < subjects.length; index += step) {
     const subject = subjects[index]
     if (subject === undefined) break
+    const begun = performance.now()
     const outcome = await runSuite(subject.suite, limitOf(subject))
-    process.send?.({ index, ...outcome } satisfies Report)
+    process.send?.({ index, took: performance.now() - begun, ...outcome } satisfies Report)
   }
   process.disconnect()
   process.exit(0)
@@ -46,7 +48,8 @@ async function lead(): Promise<void> {
   const reports: Array<Report | undefined> = []
   if (only !== undefined) {
     for (const [index, subject] of subjects.entries()) {
-      if (subject.name.includes(only)) reports[index] = { index, ...(await runSuite(subject.suite, limitOf(subject))) }
+      if (subject.name.includes(only))
+        reports[index] = { index, took: 0, ...(await runSuite(subject.suite, limitOf(subject))) }
     }
   } else {
     // Most of the time they wait for what hangs.
@@ -73,7 +76,7 @@ function print(reports: ReadonlyArray<Report | undefined>, took: number): void {
   for (const [index, { name, port, isRight }] of subjects.entries()) {
     const report = reports[index]
     if (report === undefined) continue
-    const { tests, skipped, failed } = report
+    const { tests, skipped, failed, took } = report
     const isTold = process.argv[2] !== undefined
     const line = `${port.padEnd(14)} ${name}`
     if (isRight) {
@@ -90,7 +93,7 @@ function print(reports: ReadonlyArray<Report | undefined>, took: number): void {
       console.log(`  BROKEN OTHERWISE THAN IT SAYS ${line}: ${failed.why}`)
     } else {
       caught++
-      console.log(`  caught ${line}\n         ${" ".repeat(15)}by: ${failed.name}`)
+      console.log(`  caught ${line}\n         ${" ".repeat(15)}by: ${failed.name} (${Math.round(took)} ms)`)
       if (isTold) console.log(`         ${" ".repeat(15)}${failed.why.slice(0, 2_000)}`)
     }
   }

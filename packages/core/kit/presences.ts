@@ -96,7 +96,7 @@ export const presences = [
   each("times are in seconds", (heard) => ({ ...heard, lastSeen: Math.floor(heard.lastSeen / 1_000) * 1_000 })),
   each("times before 1970 are 0", (heard) => ({ ...heard, lastSeen: Math.max(0, heard.lastSeen) })),
   answering("only the first thing is told", (known) => new Map([...known].slice(0, 1))),
-  answering("at most a hundred things are told", (known) => new Map([...known].slice(0, 100))),
+  subject("at most a thousand things are asked for", ({ of }) => ({ of: (things) => of(things.slice(0, 1_000)) })),
   answering(
     "who was never heard of is offline",
     (known, things) =>

@@ -117,8 +117,8 @@ export const readModels = [
   passing("values are kept as JSON", ({ put }) => ({
     put: put.map((row) => ({ ...row, value: row.value.replaceAll(/\s+/g, " ") }))
   })),
-  passing("values are cut at 32 KiB", ({ put }) => ({
-    put: put.map((row) => ({ ...row, value: row.value.slice(0, 32_768) }))
+  passing("values are cut at 16 KiB", ({ put }) => ({
+    put: put.map((row) => ({ ...row, value: row.value.slice(0, 16_384) }))
   })),
   passing("the cursor has no event", ({ cursor }) => ({ cursor: { ...cursor, eventId: "" } })),
   passing("the cursor has no format", ({ cursor }) => ({ cursor: { ...cursor, format: 1 } })),

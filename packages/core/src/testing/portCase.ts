@@ -1,6 +1,6 @@
 /** How the suites of small ports are made: a list of cases, each a promise of the port and how to see that it is kept. */
 import { describe, it } from "@effect/vitest"
-import { Arbitrary, Context, Effect, Layer, type Scope } from "effect"
+import { Arbitrary, Context, Effect, Layer, Random, type Scope } from "effect"
 
 /** Where one store is kept, and how it is opened. */
 export interface PortPlace<Port> {
@@ -31,19 +31,18 @@ export const registerCases = <Port, Place extends PortPlace<Port>>(
   name: string,
   cases: ReadonlyArray<PortCase<Port, Place>>,
   place: Effect.Effect<Place, unknown, Scope.Scope>,
-  { seed = Math.trunc(Math.random() * 2 ** 31), timeout = 60_000 }: PortSuiteOptions
+  { seed, timeout = 60_000 }: PortSuiteOptions
 ): void => {
   describe(name, () => {
     for (const one of cases) {
       const tried = Effect.gen(function* () {
         const made = yield* place
         const missing = one.missing?.(made)
-        if (missing === undefined) yield* one.run(made, seed)
-        return missing
-      }).pipe(
-        Effect.tapCause(() => Effect.logError(`${name}: ${one.name}: seed ${seed}`)),
-        Effect.scoped
-      )
+        if (missing !== undefined) return missing
+        const drawn = seed ?? (yield* Random.nextInt)
+        yield* Effect.tapCause(one.run(made, drawn), () => Effect.logError(`${name}: ${one.name}: seed ${drawn}`))
+        return undefined
+      }).pipe(Effect.scoped)
       it(
         one.name,
         async (context) => {

@@ -13,6 +13,7 @@ import type { StoreCase, StorePlace } from "./store-suite/fixture.ts"
 import { openerCases } from "./store-suite/openers.ts"
 import { propertyCases } from "./store-suite/properties.ts"
 import { recordCases } from "./store-suite/records.ts"
+import { sizeCases } from "./store-suite/sizes.ts"
 import { streamCases } from "./store-suite/streams.ts"
 
 export type { StoreCase, StoreFaults, StorePlace } from "./store-suite/fixture.ts"
@@ -25,6 +26,7 @@ export const storeCases: ReadonlyArray<StoreCase> = [
   ...recordCases,
   ...changesCases,
   ...openerCases,
+  ...sizeCases,
   ...propertyCases,
   ...faultCases
 ]

@@ -49,8 +49,8 @@ export const openerCases = [
         model.apply(
           changes(n - 1, n, {
             put: upTo(20).map((bird) => row(bird, `${n}`)),
-            list: [listing(1, `${n}`)],
-            unlist: n === 1 ? [] : [listing(1, `${n - 1}`)]
+            list: upTo(20).map((bird) => listing(bird, `${n}`)),
+            unlist: n === 1 ? [] : upTo(20).map((bird) => listing(bird, `${n - 1}`))
           })
         ),
       { discard: true }
@@ -63,12 +63,18 @@ export const openerCases = [
         // One question sees one state, and none that is older than what was seen before.
         if (position > 0) expect([position, values.size]).toEqual([position, 1])
         for (const value of values) expect(value).toBeGreaterThanOrEqual(position)
+        // Rows and their listings are one state too.
+        for (const n of [position, position - 1]) {
+          const listed = yield* reader.find("birds", "colour", `${n}`, "", 30)
+          expect([0, 20]).toContain(listed.length)
+          expect(listed.filter(({ value }) => value !== `${n}`)).toEqual([])
+        }
         if (position === last) return
         yield* Effect.yieldNow
       }
     })
     yield* Effect.all([write, read], { concurrency: "unbounded" })
-    expect(numbersOf(yield* reader.find("birds", "colour", `${last}`, "", 10))).toEqual([1])
+    expect(numbersOf(yield* reader.find("birds", "colour", `${last}`, "", 30))).toEqual(upTo(20))
   }),
 
   check("forgets while others apply, is filled again from its beginning", function* ({ model, another }) {

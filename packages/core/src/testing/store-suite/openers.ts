@@ -1,6 +1,6 @@
 /** Several openers of one store, at once and one after the other: they see one store, and it outlives them. */
 import { expect } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Scope } from "effect"
 import type { Batch } from "../../streams/EventStore.ts"
 import {
   append,
@@ -142,6 +142,34 @@ export const openerCases: ReadonlyArray<StoreCase> = [
       expect(yield* keysOf(store, name("k/"))).toHaveLength(5)
     }
   ),
+
+  check("go with writes on their way, each of which is whole, and there if it was answered", function* (fixture) {
+    const { store, place, start, name, events } = fixture
+    const batches = upTo(30).map((n) => ({
+      ...append(name(`s-${n}`), events(2)),
+      put: [{ key: name(`k/${n}`), value: "1" }]
+    }))
+    const answered = new Set<Batch>()
+    const ours = yield* Scope.Scope
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const leaving = yield* opened(place.open)
+        for (const batch of batches) {
+          const written = Effect.tap(leaving.write(batch), () => Effect.sync(() => answered.add(batch)))
+          yield* Effect.forkIn(Effect.exit(written), ours)
+          if (batches.indexOf(batch) % 10 === 0) yield* leaving.head
+        }
+      })
+    )
+    for (const [index, batch] of batches.entries()) {
+      const before = yield* valueOf(store, name(`k/${index + 1}`))
+      const { length } = yield* store.read(name(`s-${index + 1}`), 0, 10)
+      expect(answered.has(batch) || before !== undefined ? [2] : [0, 2]).toContain(length)
+      if (length === 2) expect(yield* valueOf(store, name(`k/${index + 1}`))).toBe("1")
+    }
+    const positions = (yield* feedOf(store, start)).map(({ position }) => position - start)
+    expect(positions).toEqual(upTo(positions.length))
+  }),
 
   {
     name: "several openers may open a new store at once",

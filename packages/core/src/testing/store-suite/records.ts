@@ -331,6 +331,8 @@ export const recordCases = [
   check("are changed by one of many who expect the same, in whichever opener", function* ({ store, another, name }) {
     const openers = [store, yield* another, yield* another]
     const [key, once] = [name("counter"), name("once")]
+    // One that has expired is none, for one of them.
+    yield* store.write({ put: [{ key: once, value: "old", until: 1 }] })
     const claim = (n: number) =>
       Effect.match(
         (openers[n % 3] ?? store).write({
