@@ -1,6 +1,6 @@
 /** A store as a stranger writes it: here the one in memory, counted. */
-import { EventStore, type ReadModel } from "@latchkey/core"
-import { MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
+import { EventStore, type Presence, type ReadModel } from "@latchkey/core"
+import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import { Effect, Layer } from "effect"
 
 export const counted = { reads: 0 }
@@ -18,7 +18,7 @@ const events = Layer.effect(
 
 export const latchkeyStore = (
   environment: Readonly<Record<string, string | undefined>>
-): Layer.Layer<EventStore | ReadModel> => {
+): Layer.Layer<EventStore | ReadModel | Presence> => {
   if (environment["ACME_STORE"] !== "ready") throw new Error("set ACME_STORE to ready")
-  return Layer.merge(events, MemoryReadModel.layer)
+  return Layer.mergeAll(events, MemoryReadModel.layer, MemoryPresence.layer)
 }

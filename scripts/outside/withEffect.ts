@@ -1,13 +1,13 @@
 /** The API on a socket of a program with Effect, over a store of its own. */
 import { BUDGETS, CurrentBudgets, Latchkey } from "@latchkey/core"
 import { MemoryDeviceShadow } from "@latchkey/core/memory"
-import { ApiKeys, Authenticator, Jwt, listen, PinSecret, urlOf } from "@latchkey/http"
+import { Authenticator, apiKeysLayer, Jwt, listen, PinSecret, urlOf } from "@latchkey/http"
 import { Effect, Layer } from "effect"
 import { latchkeyStore } from "./store.ts"
 
 const superKey = "a-super-key-of-more-than-32-bytes"
 const signIn = Authenticator.layer.pipe(
-  Layer.provideMerge(ApiKeys.layer([{ orgId: "*", secret: superKey }])),
+  Layer.provideMerge(apiKeysLayer([{ orgId: "*", secret: superKey }])),
   Layer.provide(Jwt.layer({ key: { _tag: "None" }, issuer: "acme", audience: "latchkey" }))
 )
 const services = Layer.mergeAll(signIn, PinSecret.layerOf("a-key-for-pins-of-more-than-32-bytes")).pipe(

@@ -7,6 +7,8 @@ import { killSuite, storeSuite } from "@latchkey/core/testing"
 import { Effect } from "effect"
 import { groupedStore } from "./groupedStore.ts"
 import { flaws } from "./killed.ts"
+import { presences } from "./presences.ts"
+import { readModels } from "./readModels.ts"
 import { brokenShadows, shadowSuite } from "./shadows.ts"
 import { brokenStores } from "./stores.ts"
 
@@ -60,12 +62,14 @@ export const subjects: ReadonlyArray<Subject> = [
       )
   },
   { port: "device shadow", name: "memory", isRight: true, suite: () => shadowSuite(MemoryDeviceShadow) },
+  ...readModels,
+  ...presences,
   killed(),
   ...brokenStores.map(({ name, place }) => ({
     port: "store",
     name,
     isRight: false,
-    suite: () => storeSuite(name, Effect.promise(place))
+    suite: () => storeSuite(name, place)
   })),
   ...brokenShadows,
   ...flaws.map(killed)

@@ -2,7 +2,7 @@
 import { MemoryDeviceShadow } from "@latchkey/core/memory"
 import { deviceShadowSuite } from "@latchkey/core/testing"
 import { Effect, Layer } from "effect"
-import { brokenCopy } from "./broken.ts"
+import { copyIn } from "./memory.ts"
 
 type Shadows = Pick<typeof MemoryDeviceShadow, "layer" | "ShadowControl">
 
@@ -16,9 +16,8 @@ export const shadowSuite = ({ layer, ShadowControl }: Shadows): void =>
   })
 
 const source = (name: string, find: string, replace: string) => {
-  const url = brokenCopy("MemoryDeviceShadow.ts", find, replace)
   const { ShadowControl } = MemoryDeviceShadow
-  const layer = Layer.unwrap(Effect.promise(async () => ((await import(url)) as Shadows).layer))
+  const layer = Layer.unwrap(Effect.map(copyIn("MemoryDeviceShadow", find, replace), (copy) => copy.layer))
   return { port: "device shadow", name, isRight: false, suite: () => shadowSuite({ layer, ShadowControl }) }
 }
 

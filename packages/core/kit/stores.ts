@@ -4,7 +4,6 @@ import {
   type Batch,
   EventExists,
   EventStore,
-  type EventStore as EventStoreTag,
   type NewEvent,
   type Put,
   RecordConflict,
@@ -14,37 +13,34 @@ import {
 import { MemoryEventStore } from "@latchkey/core/memory"
 import type { StorePlace } from "@latchkey/core/testing"
 import { Clock, Effect, Layer, Option, Stream } from "effect"
-import { brokenCopy } from "./broken.ts"
 import { FLAWS, groupedStore } from "./groupedStore.ts"
+import { copyIn } from "./memory.ts"
 
-type Store = EventStoreTag["Service"]
+type Store = EventStore["Service"]
 
 interface BrokenStore {
   readonly name: string
-  readonly place: () => Promise<StorePlace>
+  readonly place: Effect.Effect<StorePlace>
 }
 
 /** The store in memory with a piece of its source replaced. */
 const source = (name: string, find: string, replace: string, file?: string): BrokenStore => {
-  const url = brokenCopy("MemoryEventStore.ts", find, replace, file)
-  return {
-    name,
-    place: async () => {
-      const { make, layerOf }: typeof MemoryEventStore = await import(url)
-      const open = layerOf(make())
-      return { open, reopen: open }
-    }
-  }
+  const copy = copyIn("MemoryEventStore", find, replace, file)
+  const place = Effect.map(copy, ({ make, layerOf }) => {
+    const open = layerOf(make())
+    return { open, reopen: open }
+  })
+  return { name, place }
 }
 
 /** The store in memory, of which each opener has its own view: some calls do something else. */
 const view = (name: string, change: (store: Store) => Partial<Store>): BrokenStore => ({
   name,
-  place: async () => {
+  place: Effect.sync(() => {
     const store = MemoryEventStore.make()
     const open = Layer.sync(EventStore, () => ({ ...store, ...change(store) }))
     return { open, reopen: open }
-  }
+  })
 })
 
 /** As `view`, for what storage does to what passes through it. */
@@ -155,7 +151,7 @@ const LOOP = `for (const { key, value } of expect) {`
 const FORGET = `for (const key of removed) remove(key)`
 
 export const brokenStores: ReadonlyArray<BrokenStore> = [
-  ...FLAWS.map((flaw): BrokenStore => ({ name: flaw, place: async () => groupedStore(flaw) })),
+  ...FLAWS.map((flaw): BrokenStore => ({ name: flaw, place: Effect.sync(() => groupedStore(flaw)) })),
 
   // What a batch requires.
   source("expectations are not looked at", "if (actual !== value) return", "if (false) return"),

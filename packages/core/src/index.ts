@@ -156,6 +156,8 @@ export { putRecord } from "./streams/Records.ts"
 export { CommandExists, type Settlement } from "./streams/Reservations.ts"
 export { OnReplay, Receipt, ReceiptReused, RequestReceipt } from "./streams/Receipts.ts"
 export { Feed } from "./streams/Feed.ts"
+export { beginImport, endImport, refusePart } from "./streams/Import.ts"
+export { importFeed } from "./latchkey/importFeed.ts"
 export { keepGoing } from "./streams/Backoff.ts"
 export { logSeldom } from "./streams/SeldomLog.ts"
 

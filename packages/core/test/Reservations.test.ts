@@ -233,6 +233,16 @@ describe("a prepared append", () => {
       expect((yield* store.read("lock-1", 1, 1))[0]).toMatchObject({ eventId: "b-1", at: 7 })
     }))
 
+  test("counts as discarded where there is nothing to commit: its stream is free, or another's", (streams) =>
+    Effect.gen(function* () {
+      yield* streams.store.write({
+        put: [{ key: "command/a", value: '{"streamId":"lock-1","attempt":1,"state":"prepared"}' }]
+      })
+      expect(yield* streams.find("a")).toEqual({ _tag: "Discarded" })
+      yield* streams.prepare("lock-1", 0, "b")
+      expect(yield* streams.find("a")).toEqual({ _tag: "Discarded" })
+    }))
+
   test("that cannot be read says so, and nobody passes it", (streams) =>
     Effect.gen(function* () {
       yield* streams.store.write({ put: [{ key: "reservation/lock-1", value: "from the future" }] })

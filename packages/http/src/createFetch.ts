@@ -1,5 +1,4 @@
 /** The API for programs without Effect: a function of web requests over a Latchkey that is there already. */
-
 import type { EmbeddedLatchkey, ErrorStyle } from "@latchkey/core"
 import { type ApiKey, ApiKeys, type DeviceSecret, DeviceSecrets } from "@latchkey/core"
 import { Layer, ManagedRuntime, Scope } from "effect"

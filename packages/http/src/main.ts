@@ -1,15 +1,14 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=32 --no-allocation-site-pretenuring --no-parallel-scavenge
 /** The `latchkey` command. The only file that knows which adapters there are. */
-import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import "effect/schema/SchemaJITCompiler/enable"
 import { join } from "node:path"
-import type { EventStore, Presence, ReadModel } from "@latchkey/core"
-import { DeviceSecrets } from "@latchkey/core"
+import { DeviceSecrets, EventStore, type Presence, type ReadModel, refusePart } from "@latchkey/core"
 import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
-import { Console, Effect, Layer } from "effect"
+import { Console, Context, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import { backup } from "./cli/backup.ts"
 import {
   type AwsShadowConfig,
@@ -40,12 +39,26 @@ const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: 
         ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
         : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
 
+/** Nothing but an import begins on a store that holds a part of an export. */
+const whole = <A, E>({ store }: StoreConfig, layer: Layer.Layer<A | EventStore, E>) =>
+  Layer.tap(layer, (services) =>
+    Effect.mapError(
+      refusePart(Context.get(services, EventStore)),
+      ({ message }) =>
+        new InvalidConfig({ variable: store === "sqlite" ? "LATCHKEY_DATA" : "LATCHKEY_STORE", expected: message })
+    )
+  )
+
 const storeAdapters: StoreAdapters = {
-  open: openStore,
+  open: (config, create) => whole(config, openStore(config, create)),
+  fill: (config) => openStore(config, true),
   read: (config) =>
-    config.store === "sqlite"
-      ? named("LATCHKEY_DATA", Sqlite.reader({ folder: config.data }))
-      : openStore(config, false)
+    whole(
+      config,
+      config.store === "sqlite"
+        ? named("LATCHKEY_DATA", Sqlite.reader({ folder: config.data }))
+        : openStore(config, false)
+    )
 }
 
 /** Who wants it installs it: the SpacetimeDB library has a licence of its own. */
@@ -76,7 +89,7 @@ const spacetimeStore = (config: SpacetimeConfig) =>
 const adapters = (config: ServerConfig) =>
   Layer.provideMerge(
     config.shadow._tag === "aws" ? awsShadow(config.shadow) : localShadow(config, config.shadow),
-    openStore(config, true)
+    whole(config, openStore(config, true))
   )
 
 const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>

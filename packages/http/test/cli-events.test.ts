@@ -253,7 +253,9 @@ describe("import", () => {
       // An empty store that somebody writes to as soon as the import has looked.
       const raced = {
         ...store,
-        head: Effect.tap(store.head, () => Effect.orDie(store.append("elsewhere", 0, [first])))
+        head: Effect.tap(store.head, () =>
+          Effect.orDie(store.write({ append: [{ streamId: "elsewhere", expectedVersion: 0, events: [first] }] }))
+        )
       }
       const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, raced), Effect.flip)
       expect(stopped).toBeInstanceOf(ImportStopped)
@@ -327,7 +329,8 @@ it.effect.each([true, false])("an export to stdout, a terminal or not (%j), move
     if (event === undefined) expect.fail()
     const data = { ...event.data, ownerId: "\u009b31m\u202e" }
     const store = yield* EventStore
-    yield* store.importFeed([{ ...event, data }], true)
+    const { streamId, version: _, position: __, ...more } = event
+    yield* store.write({ append: [{ streamId, expectedVersion: 0, events: [{ ...more, data }] }] })
     yield* exportToStdout
     const [line = ""] = written.split("\n")
     expect(JSON.parse(line).data).toEqual(data)

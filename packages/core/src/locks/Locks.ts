@@ -309,7 +309,9 @@ const isByGuest = (device: DeviceCommand): boolean => device._tag === "OpenLock"
 const gaveWay = (thing: string, turns: Turns) =>
   Effect.andThen(
     turns.overtaken,
-    Effect.fail(new ShadowUnavailable({ thing, message: "The removal of a key did not wait for the shadow's answer." }))
+    Effect.failSync(
+      () => new ShadowUnavailable({ thing, message: "The removal of a key did not wait for the shadow's answer." })
+    )
   )
 
 /** The events in their envelopes. Their ids derive from the command's, so a retried append carries the same ones. */

@@ -12,7 +12,7 @@ import {
   type RowKey,
   sameCursor
 } from "./ReadModel.ts"
-import { type AnyTable, listedAs, type Tables } from "./Table.ts"
+import { type AnyTable, isListedAlike, listedAs, type Tables } from "./Table.ts"
 
 /** Events that are taken in in one turn of the event loop: whoever asks something meanwhile waits for no more. */
 export const PAGE = 250
@@ -140,6 +140,7 @@ class KnownRows<Fact> {
 
   missing(steps: ReadonlyArray<Step<Fact>>, index: number): ReadonlyArray<string> {
     this.#changed.clear()
+    if (this.#table.overwrites === true) return []
     const keys = new Set<string>()
     for (const { table, key } of steps) if (table === index && !this.#stored.has(key)) keys.add(key)
     return [...keys]
@@ -164,8 +165,8 @@ class KnownRows<Fact> {
       if (row === undefined) remove.push({ table, key })
       else put.push({ table, key, value: JSON.stringify(row) })
       for (const [index, fields] of this.#indexes) {
+        if (isListedAlike(before, row, fields)) continue
         const [from, to] = [listedAs(before, fields), listedAs(row, fields)]
-        if (from === to) continue
         if (from !== undefined) unlist.push({ table, key, index, value: from })
         if (to !== undefined) list.push({ table, key, index, value: to })
       }
@@ -174,6 +175,7 @@ class KnownRows<Fact> {
 
   /** The store has taken it. */
   remember(): void {
+    if (this.#table.overwrites === true) return
     for (const [key, row] of this.#changed) {
       this.#stored.delete(key)
       this.#stored.set(key, row)

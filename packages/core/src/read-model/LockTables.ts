@@ -23,6 +23,9 @@ export interface DeviceState {
   readonly lastUpdated: number
 }
 
+/** What is kept of it, beside its last event. */
+export type DeviceRow = Omit<DeviceState, "lastEvent" | "lastUpdated">
+
 /** Something that happened to a lock. */
 export interface LockFact {
   readonly lockId: number
@@ -48,13 +51,13 @@ const telling: ReadonlySet<string> = new Set<LockEventType>([
 export const lockKey = (lockId: number): string => String(lockId).padStart(16, "0")
 
 /** Every lock by its id. An event that is not its creation leaves a lock without a row so. */
-export const devices: Table<LockFact, DeviceState> = {
+export const devices: Table<LockFact, DeviceRow> = {
   name: "devices",
-  keysOf: ({ lockId }) => [lockKey(lockId)],
-  fold: (row, { event, stored }) => {
-    if (row === undefined) return event?._tag === "LockCreated" ? rowOf(event, stored) : undefined
-    const touched = { ...row, lastEvent: stored.type, lastUpdated: stored.at }
-    return event === undefined ? touched : changed(touched, event)
+  keysOf: ({ lockId, event }) => (event === undefined ? none : [lockKey(lockId)]),
+  fold: (row, { event }) => {
+    if (event === undefined) return row
+    if (row !== undefined) return changed(row, event)
+    return event._tag === "LockCreated" ? rowOf(event) : undefined
   },
   indexes: {
     owner: ["ownerId"],
@@ -62,6 +65,15 @@ export const devices: Table<LockFact, DeviceState> = {
     "owner-in-organization": ["orgId", "ownerId"],
     thing: ["thingName"]
   }
+}
+
+/** The last event of every lock. Most events change nothing else, so it is apart from the rest, and small. */
+export const lastEvents: Table<LockFact, { readonly type: string; readonly at: number }> = {
+  name: "last-events",
+  keysOf: ({ lockId }) => [lockKey(lockId)],
+  overwrites: true,
+  fold: (_, { stored: { type, at } }) => ({ type, at }),
+  indexes: {}
 }
 
 /** Which lock a temp key was created on, by the key's uuid; when two locks claim the same, the first has it. */
@@ -100,12 +112,12 @@ export const lockTables: Tables<LockFact> = {
     const event = telling.has(stored.type) ? Option.getOrUndefined(fromStored(stored)) : undefined
     return { lockId, stored, event }
   },
-  tables: [devices, tempKeys, users, usersInOrganizations]
+  tables: [devices, lastEvents, tempKeys, users, usersInOrganizations]
 }
 
 const none: ReadonlyArray<string> = []
 
-const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>, { type, at }: StoredEvent): DeviceState => ({
+const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>): DeviceRow => ({
   lockId: event.lockId,
   lockUuid: event.uuid,
   thingName: event.uuid,
@@ -113,12 +125,10 @@ const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>, { type, at }:
   ownerId: event.ownerId ?? null,
   orgId: event.orgId ?? null,
   keysCount: event.keys?.length ?? 0,
-  residentCount: 0,
-  lastEvent: type,
-  lastUpdated: at
+  residentCount: 0
 })
 
-const changed = (row: DeviceState, event: LockEvent): DeviceState => {
+const changed = (row: DeviceRow, event: LockEvent): DeviceRow => {
   switch (event._tag) {
     case "OwnerSet":
       return { ...row, ownerId: event.userId }

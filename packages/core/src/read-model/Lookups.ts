@@ -1,7 +1,17 @@
 /** The questions that the rows of locks answer. */
 import { Effect, Option } from "effect"
 import { canonical } from "../lock/TempKey.ts"
-import { type DeviceState, devices, lockKey, tempKeys, userOf, users, usersInOrganizations } from "./LockTables.ts"
+import {
+  type DeviceRow,
+  type DeviceState,
+  devices,
+  lastEvents,
+  lockKey,
+  tempKeys,
+  userOf,
+  users,
+  usersInOrganizations
+} from "./LockTables.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 import { rowsIn } from "./Table.ts"
 
@@ -27,15 +37,29 @@ export interface Lookups {
 
 export const lookups = (readModel: ReadModel["Service"]): Lookups => {
   const ofDevices = rowsIn(readModel, devices)
+  const ofLastEvents = rowsIn(readModel, lastEvents)
   const ofTempKeys = rowsIn(readModel, tempKeys)
   const ofUsers = rowsIn(readModel, users)
   const ofUsersInOrganizations = rowsIn(readModel, usersInOrganizations)
+
+  const withLastEvents = Effect.fnUntraced(function* (rows: ReadonlyArray<DeviceRow>) {
+    const last = yield* ofLastEvents.byKey(rows.map(({ lockId }) => lockKey(lockId)))
+    return rows.flatMap((row): ReadonlyArray<DeviceState> => {
+      const event = last.get(lockKey(row.lockId))
+      // Forgotten in between: then the lock is not there any more.
+      return event === undefined ? [] : [{ ...row, lastEvent: event.type, lastUpdated: event.at }]
+    })
+  })
+
   return {
     devicesOwnedBy: (userId, orgId) =>
-      orgId === undefined ? ofDevices.all("owner", userId) : ofDevices.all("owner-in-organization", orgId, userId),
+      Effect.flatMap(
+        orgId === undefined ? ofDevices.all("owner", userId) : ofDevices.all("owner-in-organization", orgId, userId),
+        withLastEvents
+      ),
     locksOfOrganization: (orgId) =>
       Effect.map(ofDevices.all("organization", orgId), (rows) => rows.map(({ lockId }) => lockId)),
-    devices: (lockIds) => ofDevices.get(lockIds.map(lockKey)),
+    devices: (lockIds) => Effect.flatMap(ofDevices.get(lockIds.map(lockKey)), withLastEvents),
     lockOfThing: (thing) => Effect.map(ofDevices.first("thing", thing), lockOf),
     lockOfTempKey: (tempKeyUuid) => Effect.map(ofTempKeys.get([canonical(tempKeyUuid)]), ([row]) => lockOf(row)),
     isKnownUser: (userId, orgId) =>

@@ -16,6 +16,8 @@ export interface AnyTable<Fact> {
   readonly name: string
   /** Which rows a fact may change: decided by the fact alone, so that nothing is read for those that change none. */
   readonly keysOf: (fact: Fact) => ReadonlyArray<string>
+  /** That the row after a fact is the fact's alone: then none is read, `fold` gets none, and there are no indexes. */
+  readonly overwrites?: boolean
   fold(row: unknown, fact: Fact): unknown
   readonly indexes: { readonly [index: string]: ReadonlyArray<string> }
 }
@@ -31,15 +33,21 @@ export interface Tables<Fact> {
 
 /** What the fields of an index say of a row, as it is listed; `undefined` when it is not. */
 export const listedAs = (row: unknown, fields: ReadonlyArray<string>): string | undefined => {
-  if (row === undefined) return undefined
   const values: Array<string> = []
   for (const field of fields) {
-    const value = (row as Readonly<Record<string, string | null>>)[field]
+    const value = fieldOf(row, field)
     if (value === null || value === undefined) return undefined
     values.push(value)
   }
   return compound(values)
 }
+
+/** Whether two rows say the same in the fields of an index. */
+export const isListedAlike = (a: unknown, b: unknown, fields: ReadonlyArray<string>): boolean =>
+  fields.every((field) => fieldOf(a, field) === fieldOf(b, field))
+
+const fieldOf = (row: unknown, field: string): string | null | undefined =>
+  (row as Readonly<Record<string, string | null>> | undefined)?.[field]
 
 /** Several texts as one, which no other texts of that number give. */
 export const compound = (values: ReadonlyArray<string>): string =>
@@ -52,15 +60,18 @@ const PAGE = 500
 export const rowsIn = <Fact, Row>(readModel: ReadModel["Service"], { name }: Table<Fact, Row>) => {
   const find = (index: string, values: ReadonlyArray<string>, after: string, limit: number) =>
     readModel.find(name, index, compound(values), after, limit)
+  const byKey = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
+    const rows = new Map<string, Row>()
+    for (let from = 0; from < keys.length; from += PAGE) {
+      const page = keys.length <= PAGE ? keys : keys.slice(from, from + PAGE)
+      for (const row of yield* readModel.get(name, page)) rows.set(row.key, toRow(row))
+    }
+    return rows
+  })
   return {
     /** Those of the rows that there are, in any order. */
-    get: Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
-      const rows: Array<Row> = []
-      for (let from = 0; from < keys.length; from += PAGE) {
-        for (const row of yield* readModel.get(name, keys.slice(from, from + PAGE))) rows.push(toRow(row))
-      }
-      return rows
-    }),
+    get: (keys: ReadonlyArray<string>) => Effect.map(byKey(keys), (rows) => [...rows.values()]),
+    byKey,
     /** The row with the lowest key among those whose fields of an index have these values. */
     first: (index: string, ...values: ReadonlyArray<string>): Effect.Effect<Row | undefined, ReadModelUnavailable> =>
       Effect.map(find(index, values, "", 1), ([row]) => (row === undefined ? undefined : toRow(row))),

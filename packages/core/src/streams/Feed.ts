@@ -13,6 +13,7 @@ import {
   StoreUnavailable,
   type WriteError
 } from "./EventStore.ts"
+import { refusePart } from "./Import.ts"
 import { underLease } from "./Lease.ts"
 
 /** Takes events at its own pace, and knows how far it has come. */
@@ -101,6 +102,7 @@ interface Registered {
 
 const make = Effect.gen(function* () {
   const store = yield* EventStore
+  yield* refusePart(store)
   const clock = yield* Clock.Clock
   const registers = new Set<Registered>()
   /** Opened when the feed has grown, one for each consumer. */

@@ -11,10 +11,12 @@ export interface PortPlace<Port> {
 }
 
 /** One promise of a port. */
-export interface PortCase<Port> {
+export interface PortCase<Port, Place extends PortPlace<Port> = PortPlace<Port>> {
   readonly name: string
+  /** What the place must offer for this case and does not, in words; then it cannot be run. */
+  readonly missing?: (place: Place) => string | undefined
   /** Fails or dies unless the promise is kept. The seed is for what is drawn at random. */
-  readonly run: (place: PortPlace<Port>, seed: number) => Effect.Effect<void, unknown, Scope.Scope>
+  readonly run: (place: Place, seed: number) => Effect.Effect<void, unknown, Scope.Scope>
 }
 
 export interface PortSuiteOptions {
@@ -25,22 +27,29 @@ export interface PortSuiteOptions {
 }
 
 /** Registers cases as tests, each at a place that goes with its scope: a new one, or one and the same database. */
-export const registerCases = <Port>(
+export const registerCases = <Port, Place extends PortPlace<Port>>(
   name: string,
-  cases: ReadonlyArray<PortCase<Port>>,
-  place: Effect.Effect<PortPlace<Port>, unknown, Scope.Scope>,
+  cases: ReadonlyArray<PortCase<Port, Place>>,
+  place: Effect.Effect<Place, unknown, Scope.Scope>,
   { seed = Math.trunc(Math.random() * 2 ** 31), timeout = 60_000 }: PortSuiteOptions
 ): void => {
   describe(name, () => {
     for (const one of cases) {
-      it.live(
+      const tried = Effect.gen(function* () {
+        const made = yield* place
+        const missing = one.missing?.(made)
+        if (missing === undefined) yield* one.run(made, seed)
+        return missing
+      }).pipe(
+        Effect.tapCause(() => Effect.logError(`${name}: ${one.name}: seed ${seed}`)),
+        Effect.scoped
+      )
+      it(
         one.name,
-        () =>
-          place.pipe(
-            Effect.flatMap((place) => one.run(place, seed)),
-            Effect.tapCause(() => Effect.logError(`${name}: ${one.name}: seed ${seed}`)),
-            Effect.scoped
-          ),
+        async (context) => {
+          const missing = await Effect.runPromise(tried, { signal: context.signal })
+          if (missing !== undefined) context.skip(missing)
+        },
         timeout
       )
     }

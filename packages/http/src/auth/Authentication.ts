@@ -3,8 +3,7 @@
  * first, since its issuer may have to be asked; the key, which can be revoked meanwhile, is looked at last.
  */
 import type { IncomingHttpHeaders } from "node:http"
-import type { Principal, StoreUnavailable } from "@latchkey/core"
-import { ApiKeys } from "@latchkey/core"
+import { ApiKeys, type Principal, type StoreUnavailable } from "@latchkey/core"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
 import type { KeysUnavailable } from "./IssuerKeys.ts"
 import { Jwt, type TokenRefused } from "./Jwt.ts"

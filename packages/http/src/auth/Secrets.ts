@@ -12,6 +12,6 @@ export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
 
 /** The API keys in the log, and those beside them that are `configured`. */
 export const apiKeysLayer = (configured?: Parameters<typeof ApiKeys.layer>[0]) =>
-  Layer.provide(ApiKeys.layer(configured), nodeSecrets)
+  Layer.provide(ApiKeys.layer(configured), secrets)
 
-export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, nodeSecrets)
+export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, secrets)

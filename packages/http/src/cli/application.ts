@@ -1,5 +1,4 @@
 /** The server as one program: the API over the configured adapters, until it is interrupted. */
-
 import { createServer } from "node:net"
 import {
   ApiKeys,

@@ -1,5 +1,4 @@
 /** `latchkey devices`: the secrets with which devices sign in over MQTT. */
-
 import { type DeviceSecret, DeviceSecrets, instantOf } from "@latchkey/core"
 import { Console, Effect, Schema } from "effect"
 import { Argument, Command } from "effect/cli"

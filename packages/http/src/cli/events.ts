@@ -3,7 +3,7 @@ import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { exportToFile, exportToStdout } from "./exportEvents.ts"
 import { importEvents } from "./importEvents.ts"
-import { type StoreAdapters, withLog, withStore } from "./withStore.ts"
+import { type StoreAdapters, withLog, withStoreToFill } from "./withStore.ts"
 
 export const events = (adapters: StoreAdapters) =>
   Command.make("events").pipe(
@@ -38,5 +38,5 @@ const importCommand = (adapters: StoreAdapters) =>
     Effect.fnUntraced(function* ({ file }) {
       const count = yield* importEvents(file)
       yield* Console.log(`Events imported: ${count}`)
-    }, withStore(adapters))
+    }, withStoreToFill(adapters))
   ).pipe(Command.withDescription("Fill an empty store with an export, after checking all of it"))

@@ -21,7 +21,7 @@ const feed = Effect.gen(function* () {
     0,
     Effect.fnUntraced(function* (position: number) {
       if (position > head) return undefined
-      const events = yield* store.readAll(position, Math.min(PAGE, head - position))
+      const events = yield* store.feed(position, Math.min(PAGE, head - position))
       const last = events.at(-1)
       if (last !== undefined) {
         const page = events.map((event) => `${encodeLine(event)}\n`).join("")

@@ -1,5 +1,5 @@
 /** Fills an empty store with an export, every field as it was: first the whole file is checked, then it is appended. */
-import { EventStore } from "@latchkey/core"
+import { beginImport, EventStore, endImport, importFeed, refusePart } from "@latchkey/core"
 import { Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
 import { BrokenExport, readEvents, validate } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
@@ -23,21 +23,22 @@ export class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportSt
 /** Answers how many events were imported. `-` is stdin. */
 export const importEvents = Effect.fnUntraced(function* (path: string) {
   const store = yield* EventStore
+  yield* refusePart(store)
   if ((yield* store.head) > 0) return yield* new StoreNotEmpty()
   // From here on nobody starts over what is there, however this ends, unless nothing was imported, or all.
-  yield* store.importFeed([], false).pipe(Effect.mapError(explain))
+  yield* beginImport(store)
   const { source, size, content } = yield* checked(path).pipe(
     Effect.mapError(({ message }) => new BrokenExport({ message: `${message} Nothing was imported.` })),
-    Effect.onError(() => Effect.ignore(store.importFeed([], true)))
+    Effect.onError(() => Effect.ignore(endImport(store)))
   )
   if (!content.isSealed) yield* Effect.logWarning(ofFirstEdition(source.name, content.doubles))
   yield* withProgress("Importing", size, (onBytes) =>
     Stream.runForEach(readEvents(source), ({ events, bytes }) =>
-      Effect.map(store.importFeed(events, false), () => onBytes(bytes))
+      Effect.map(importFeed(store, events), () => onBytes(bytes))
     )
   ).pipe(
-    Effect.andThen(store.importFeed([], true)),
-    Effect.mapError((error) => new ImportStopped({ reason: explain(error).message })),
+    Effect.andThen(endImport(store)),
+    Effect.mapError(({ message }) => new ImportStopped({ reason: message })),
     Effect.onInterrupt(() => Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`))
   )
   return content.events
@@ -67,11 +68,6 @@ const spooled = Effect.gen(function* () {
   yield* Stream.run(stdio.stdin, fs.sink(file))
   return file
 }).pipe(Effect.mapError(cannotRead("stdin")))
-
-const WRITTEN_BY_OTHERS = "Another process wrote to the store at the same time."
-
-const explain = (error: { readonly _tag: string; readonly message: string }): { readonly message: string } =>
-  error._tag === "VersionConflict" ? { message: WRITTEN_BY_OTHERS } : error
 
 function cannotRead(source: string) {
   return (error: { readonly message: string }) =>

@@ -1,5 +1,4 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
-
 import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"

@@ -11,12 +11,17 @@ export interface StoreAdapters {
     config: StoreConfig,
     create: boolean
   ) => Layer.Layer<EventStore | ReadModel | Presence, { readonly message: string }>
+  /** The same for an import, whatever there is of an earlier one. */
+  readonly fill: (config: StoreConfig) => Layer.Layer<EventStore, { readonly message: string }>
   /** The log alone, to read it: creates nothing. */
   readonly read: (config: StoreConfig) => Layer.Layer<EventStore, { readonly message: string }>
 }
 
 /** For commands that write what may be the first. */
 export const withStore = (adapters: StoreAdapters) => provided((config) => adapters.open(config, true))
+
+/** For an import. */
+export const withStoreToFill = (adapters: StoreAdapters) => provided(adapters.fill)
 
 /** For commands that change what is there. */
 export const withExistingStore = (adapters: StoreAdapters) => provided((config) => adapters.open(config, false))

@@ -1,14 +1,6 @@
 /** The books after a campaign: what clients were told, what the log holds, and what the devices did must agree. */
 import { isDeepStrictEqual } from "node:util"
-import {
-  evolveShared,
-  fromStored,
-  lockOfStream,
-  type StoredEvent,
-  streamOfLock,
-  streamOfShared,
-  toWire
-} from "@latchkey/core"
+import { Credentials, fromStored, lockOfStream, type StoredEvent, streamOfLock, toWire } from "@latchkey/core"
 import { Option } from "effect"
 import type { Ask, Clients, Try } from "./clients.ts"
 import type { Devices } from "./devices.ts"
@@ -57,7 +49,8 @@ const orderOf = (feed: Books["feed"], streams: Streams): ReadonlyArray<Violation
 /** Every decision follows from the state before it, and each command is in the log of locks once. */
 const decisionsIn = ({ feed }: Books, streams: Streams): ReadonlyArray<Violation> => {
   const violations: Array<Violation> = []
-  const grantedBy = (uuid: string) => streams.get(streamOfShared(uuid))?.reduce(evolveShared, undefined)?.grantedBy
+  const grantedBy = (uuid: string) =>
+    streams.get(Credentials.streamOf(uuid))?.reduce(Credentials.next, Credentials.initial).state?.grantedBy
   for (const [streamId, events] of streams) {
     const lockId = lockOfStream(streamId)
     if (lockId !== undefined) violations.push(...rejudge(lockId, events, grantedBy).violations)

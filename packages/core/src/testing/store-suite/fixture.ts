@@ -1,23 +1,20 @@
 /** What each case of the store suite works with: a place where a store is kept, openers of it, and names of its own. */
 import { expect } from "@effect/vitest"
-import { Effect, Layer, Random, Scope } from "effect"
+import { Effect, Random, type Scope } from "effect"
 import { type Batch, EventStore, type FeedFilter, type NewEvent, type StoredEvent } from "../../streams/EventStore.ts"
+import { opened as openedPort, type PortCase, type PortPlace } from "../portCase.ts"
 
 export type Store = EventStore["Service"]
 
 /**
- * Where one store is kept, and how it is opened.
+ * Where one store is kept, how it is opened, and what a test can do to it.
  *
  * @example
  * ```ts
  * const place = Effect.map(temporaryFile, (path): StorePlace => ({ open: MyStore.layer({ path }), reopen: MyStore.layer({ path }) }))
  * ```
  */
-export interface StorePlace {
-  /** Opens the store, and makes it if it is not there. Built several times at once, as several servers do. */
-  readonly open: Layer.Layer<EventStore, unknown>
-  /** Opens it after everybody has closed it, with nothing but what is kept: often the same as `open`. */
-  readonly reopen: Layer.Layer<EventStore, unknown>
+export interface StorePlace extends PortPlace<EventStore> {
   readonly faults?: StoreFaults
 }
 
@@ -32,14 +29,7 @@ export interface StoreFaults {
   readonly failNextWrite?: (when: "before" | "after") => Effect.Effect<void, unknown>
 }
 
-/** One promise of the port, and how to see that a store keeps it. */
-export interface StoreCase {
-  readonly name: string
-  /** Without this hook the case cannot be run. */
-  readonly needs?: keyof StoreFaults
-  /** Fails or dies unless the promise is kept. The seed is for what is drawn at random. */
-  readonly run: (place: StorePlace, seed: number) => Effect.Effect<void, unknown, Scope.Scope>
-}
+export type StoreCase = PortCase<EventStore, StorePlace>
 
 export interface StoreFixture {
   readonly place: StorePlace
@@ -63,22 +53,20 @@ export type CaseBody = (
   fixture: StoreFixture
 ) => Generator<Effect.Effect<unknown, unknown, Scope.Scope>, unknown, never>
 
-/** Makes the cases of one part of the port. */
+/** Makes the cases of one part of the port, which may need a hook. */
 export const casesOf =
-  (part: string, needs?: keyof StoreFaults) =>
+  (part: string, hook?: keyof StoreFaults) =>
   (sentence: string, body: CaseBody): StoreCase => ({
     name: `${part} ${sentence}`,
-    ...(needs && { needs }),
+    missing: ({ faults }) =>
+      hook === undefined || faults?.[hook] !== undefined ? undefined : `The place has no hook ${hook}.`,
     run: (place, seed) =>
       Effect.asVoid(Effect.flatMap(fixtureOf(place, seed), (fixture) => Effect.gen(() => body(fixture))))
   })
 
 /** A store opened until the scope ends. */
-export const opened = (layer: Layer.Layer<EventStore, unknown>): Effect.Effect<Store, unknown, Scope.Scope> =>
-  Effect.gen(function* () {
-    const context = yield* Layer.buildWithMemoMap(layer, yield* Layer.makeMemoMap, yield* Scope.Scope)
-    return yield* EventStore.pipe(Effect.provide(context))
-  })
+export const opened = (layer: StorePlace["open"]): Effect.Effect<Store, unknown, Scope.Scope> =>
+  openedPort(EventStore, layer)
 
 const fixtureOf = Effect.fnUntraced(function* (place: StorePlace, seed: number) {
   const store = yield* opened(place.open)

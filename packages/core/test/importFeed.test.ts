@@ -1,0 +1,110 @@
+/** Another log's feed is taken as it was, and the store holds a part until all of it is there. */
+import { describe, expect, it } from "@effect/vitest"
+import { lockFeed } from "@latchkey/core/testing"
+import { Effect, Layer } from "effect"
+import { importFeed } from "../src/latchkey/importFeed.ts"
+import { streamOfRefused } from "../src/locks/RefusedUses.ts"
+import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
+import { EventStore, type StoredEvent } from "../src/streams/EventStore.ts"
+import { Feed } from "../src/streams/Feed.ts"
+import { beginImport, endImport, refusePart } from "../src/streams/Import.ts"
+import { refusedUsesAt } from "./refusedUses.ts"
+import { millis } from "./scenario.ts"
+
+const at = millis("09:00")
+
+/** Two streams by turns; some event ids are there twice, as logs of the first edition hold them. */
+const feedOf = (count: number): ReadonlyArray<StoredEvent> =>
+  Array.from({ length: count }, (_, index) => ({
+    eventId: index % 5 === 0 ? "double" : `event-${index}`,
+    type: "Happened",
+    data: { text: "x" },
+    at,
+    orgId: "",
+    principal: { _tag: "System" },
+    commandId: `command-${index}`,
+    streamId: index % 3 === 0 ? "a-1" : "b-1",
+    version: index % 3 === 0 ? index / 3 + 1 : index - Math.floor(index / 3),
+    position: index + 1,
+    ...(index === 3 && { acceptedAt: at + 1 })
+  }))
+
+describe("a feed that is imported", () => {
+  it.effect("is as it was, over any number of batches, event ids that are there twice included", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const feed = feedOf(1_234)
+      yield* beginImport(store)
+      for (const from of [0, 700]) yield* importFeed(store, feed.slice(from, from === 0 ? 700 : undefined))
+      yield* endImport(store)
+      expect(yield* store.feed(0, 10_000)).toEqual(feed)
+      expect(yield* store.records("", "", 10)).toEqual([])
+    })
+  )
+
+  it.effect.prop("is as it was, whatever happened", [lockFeed], ([feed]) =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      yield* beginImport(store)
+      yield* importFeed(store, feed)
+      yield* endImport(store)
+      expect(yield* store.feed(0, 10_000)).toEqual(feed)
+    })
+  )
+
+  it.effect("brings the records that are derived from it", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const data = { lockId: 7, lockVersion: 1, reason: "expired", tempKeyUuid: "5d2f8f5e-0000-4000-8000-000000000001" }
+      const refused = (position: number, version: number, at: number): StoredEvent => ({
+        ...(feedOf(1)[0] as StoredEvent),
+        eventId: `refused-${position}`,
+        type: "TempKeyRefused",
+        data,
+        streamId: streamOfRefused(7, at),
+        version,
+        position,
+        at
+      })
+      yield* beginImport(store)
+      yield* importFeed(store, [refused(1, 1, at), refused(2, 2, at), refused(3, 1, at + 86_400_000)])
+      yield* endImport(store)
+      expect((yield* store.records("", "", 10)).map(({ key }) => key)).toEqual([
+        "refused/7/2026-08-31",
+        "refused/7/2026-09-01"
+      ])
+      expect(yield* Effect.provideService(refusedUsesAt(7), EventStore, store)).toHaveLength(3)
+    })
+  )
+})
+
+describe("a store that holds a part of an export", () => {
+  const half = Effect.gen(function* () {
+    const store = MemoryEventStore.make()
+    yield* beginImport(store)
+    yield* importFeed(store, feedOf(10))
+    return store
+  })
+  const part = { _tag: "StoreUnavailable", message: expect.stringContaining("part of an export") }
+
+  it.effect("is refused by whatever begins on it, and by another import, until all of it is there", () =>
+    Effect.gen(function* () {
+      const store = yield* half
+      const started = Effect.provideService(Layer.build(Layer.fresh(Feed.layer)), EventStore, store)
+      for (const begun of [refusePart(store), beginImport(store), started]) {
+        expect(yield* Effect.flip(begun as Effect.Effect<unknown, unknown>)).toMatchObject(part)
+      }
+      yield* endImport(store)
+      yield* started
+    })
+  )
+
+  it.effect("takes no page that does not begin where its feed ends", () =>
+    Effect.gen(function* () {
+      const store = yield* half
+      const others = { _tag: "StoreUnavailable", message: expect.stringContaining("Another process wrote") }
+      expect(yield* Effect.flip(importFeed(store, feedOf(15).slice(12)))).toMatchObject(others)
+      expect(yield* store.head).toBe(10)
+    })
+  )
+})
