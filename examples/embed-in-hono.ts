@@ -1,8 +1,10 @@
-/** Latchkey inside a server of your own, with sign-in of your own; here Hono, without Effect. */
+/** Latchkey inside a server of your own, with sign-in of your own, and its whole API beside; here Hono, without Effect. */
 
 import { randomUUID } from "node:crypto"
 import { serve } from "@hono/node-server"
+import { getConnInfo } from "@hono/node-server/conninfo"
 import { createLatchkey } from "@latchkey/core"
+import { createFetch } from "@latchkey/http"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
 import { Hono } from "hono"
@@ -39,7 +41,14 @@ app.post("/doors/:lockId/:action", async (context) => {
   return context.json({ error: outcome.error.message }, statuses[outcome.error._tag] ?? 400)
 })
 
+// Partners and guests use the published API: organizations' API keys, links, PINs, pages.
+const api = await createFetch(latchkey, { publicUrl: process.env.PUBLIC_URL ?? "http://localhost:3000" })
+app.all("*", (context) => {
+  const { address } = getConnInfo(context).remote
+  return api.fetch(context.req.raw, address === undefined ? {} : { address })
+})
+
 const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: Number(process.env.PORT ?? 3000) }, ({ port }) =>
   console.log(`Doors on http://127.0.0.1:${port}`)
 )
-process.once("SIGTERM", () => server.close(() => latchkey.dispose()))
+process.once("SIGTERM", () => server.close(() => api.dispose().then(latchkey.dispose)))

@@ -41,6 +41,9 @@ describe("the examples", () => {
     expect((await post("OpenLock", "ann", posing)).status).toBe(200)
     expect((await post("AddKey", "ann", {})).status).toBe(400)
 
+    expect((await fetch(`${origin}/ready`)).status).toBe(200)
+    expect(await (await fetch(`${origin}/locks/7/details`)).json()).toMatchObject({ error: "Unauthorized", code: 401 })
+
     const exited = once(server, "exit")
     server.kill("SIGTERM")
     expect(await exited).toEqual([0, null])

@@ -55,6 +55,7 @@ const ORDER: Record<string, ReadonlyArray<string>> = {
     "cli",
     "index.ts",
     "createFetch.ts",
+    "LatchkeyStore.ts",
     "serve.ts",
     "client.ts",
     "operations",

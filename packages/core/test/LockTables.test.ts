@@ -109,7 +109,7 @@ describe("the row of a lock", () => {
   })
 
   it.prop("agrees with the state of the lock, whatever happened", [lockFeed], ([feed]) => {
-    const rows = new Map<number, DeviceState | undefined>()
+    const rows = new Map<number, ReturnType<typeof devices.fold>>()
     const locks = new Map<number, Lock | undefined>()
     for (const event of feed) {
       const lock = lockOfStream(event.streamId) ?? 0

@@ -27,4 +27,4 @@ export { Jwt, type JwtOptions, TokenRefused } from "./auth/Jwt.ts"
 export { pinKeyOf, PinSecret, PinSecretUnusable } from "./auth/PinSecret.ts"
 
 // A package for LATCHKEY_STORE.
-export type { LatchkeyStore } from "./cli/storePackage.ts"
+export type { LatchkeyStore } from "./LatchkeyStore.ts"

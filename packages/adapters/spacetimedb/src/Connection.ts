@@ -57,9 +57,7 @@ export interface Connection {
     name: Name,
     args: ReadArguments<Name>
   ) => Effect.Effect<ReadAnswer<Name>, Unavailable>
-  /** The newest position that this client has heard of. */
-  readonly heard: () => number
-  /** That position at once, and whenever it grows. */
+  /** The newest position that this client has heard of: at once, and whenever it grows. */
   readonly heads: Stream.Stream<number, Unavailable>
 }
 
@@ -165,7 +163,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
           Effect.timeoutOrElse({
             duration: 2 * deadline,
             orElse: () =>
-              Effect.fail(new Unavailable({ message: `${lost.message}, and no other brought one in time.` }))
+              Effect.fail(new Unavailable({ message: `${lost.message}, and no other connection brought one in time.` }))
           })
         )
       )
@@ -209,8 +207,6 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
           Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
         )
       },
-
-      heard: () => heard,
 
       heads: Stream.callback(
         (queue) =>

@@ -4,7 +4,7 @@ import { ApiKeys, DeviceSecrets, Secrets } from "@latchkey/core"
 import { Layer } from "effect"
 import { v7 } from "uuid"
 
-export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
+const secrets = Layer.succeed(Secrets, {
   draw: () => randomBytes(32).toString("base64url"),
   hash: (text) => hash("sha256", text, "base64url"),
   newId: () => v7()
@@ -14,4 +14,5 @@ export const nodeSecrets: Layer.Layer<Secrets> = Layer.succeed(Secrets, {
 export const apiKeysLayer = (configured?: Parameters<typeof ApiKeys.layer>[0]) =>
   Layer.provide(ApiKeys.layer(configured), secrets)
 
+/** With what devices sign in. */
 export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, secrets)

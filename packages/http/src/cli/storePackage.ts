@@ -7,17 +7,8 @@ import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Cause, Effect, Layer } from "effect"
+import type { LatchkeyStore } from "../LatchkeyStore.ts"
 import { InvalidConfig } from "./Config.ts"
-
-/**
- * What the module exports as `latchkeyStore`: from the environment variables, a layer of the event store, the read model
- * and presence. It creates what is not there, and fails with an error whose message says what to mend.
- */
-export type LatchkeyStore = (
-  environment: Readonly<Record<string, string | undefined>>
-) =>
-  | Layer.Layer<EventStore | ReadModel | Presence, unknown>
-  | Promise<Layer.Layer<EventStore | ReadModel | Presence, unknown>>
 
 export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
   Layer.unwrap(

@@ -31,10 +31,11 @@ export const sizeOf = ({ body }: Answer): number => (body instanceof ReadableStr
 export const streamed = <R>(text: Stream.Stream<string, unknown, R>) =>
   Stream.toReadableStreamEffect(Stream.encodeText(text), { strategy: { highWaterMark: 0 } })
 
-/** The headers that every answer has, and its own. */
-export const headersOf = ({ status, contentType, headers }: Answer): Readonly<Record<string, string>> => ({
-  "content-type": contentType,
-  "cache-control": "no-store",
-  ...(status === 401 && { "www-authenticate": "Bearer" }),
-  ...headers
-})
+/** The headers that every answer has, and its own, which win; and the length of its body, where that is known. */
+export const headersOf = ({ status, contentType, headers }: Answer, length?: number): Record<string, string> => {
+  const all: Record<string, string> = { "content-type": contentType }
+  if (length !== undefined) all["content-length"] = String(length)
+  all["cache-control"] = "no-store"
+  if (status === 401) all["www-authenticate"] = "Bearer"
+  return headers === undefined ? all : Object.assign(all, headers)
+}

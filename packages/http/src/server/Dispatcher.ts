@@ -130,7 +130,7 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
 
   return {
     find: (request) => {
-      const { method, url, headers } = request
+      const { method, url, headers, address } = request
       // HEAD is GET without the body, which is left out where the answer is written (RFC 9110, section 9.3.2).
       const meant = method === "HEAD" ? "GET" : method
       const [path = url] = url.split("?", 1)
@@ -143,7 +143,7 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
       const found = router.find(meant, url)
       if (found === undefined) return { path: "?", refused: missing(url, path) }
       const { handler: route, params, searchParams: query } = found
-      const asked = { ...request, params }
+      const asked = { method, url, headers, address, params }
       return {
         path: route.path,
         takesBody: true,

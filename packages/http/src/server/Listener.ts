@@ -46,7 +46,7 @@ export const makeListener = Effect.fnUntraced(function* ({
       const { body } = answer
       if (body instanceof ReadableStream) stream(path, answer, body)
       else if (!response.destroyed) {
-        write(response, { ...answer, body })
+        write(response, answer, body)
         if (typeof body === "string") connections.hold(connection, response)
       }
       const now = performance.now()
@@ -159,14 +159,13 @@ const takingTurns = () => {
 /** Characters. */
 const LONG_BODY = 64 * 1024
 
-const write = (response: ServerResponse, answer: Answer & { readonly body: string | Buffer }): void => {
-  const { status, body } = answer
+const write = (response: ServerResponse, answer: Answer, body: string | Buffer): void => {
   // Node encodes a string to count its bytes, and again to send it. That costs less than a second write only while it is short.
   const content = typeof body === "string" && body.length >= LONG_BODY ? Buffer.from(body) : body
   const length = typeof content === "string" ? Buffer.byteLength(content) : content.length
-  const headers = headersOf(answer)
   // RFC 9110, section 8.6: of 304 the length would be that of what was not sent.
-  response.writeHead(status, status === 304 ? headers : { "content-length": length, ...headers }).end(content)
+  const headers = headersOf(answer, answer.status === 304 ? undefined : length)
+  response.writeHead(answer.status, headers).end(content)
 }
 
 /** Writes as fast as the client reads, and no faster. Ends when the body does, breaks off when it fails. */
