@@ -9,35 +9,7 @@ import { Gap } from "./Gap.ts"
 import { INDEX_ORGANIZATIONS, SPAN } from "./organizationFeed.ts"
 import { Recent } from "./Recent.ts"
 import { toStoredKey } from "./StoredKey.ts"
-
-/** An event in the order of its columns, JSON as text. Tuples throughout: a message must be cheap to copy. */
-export type EventColumns = readonly [
-  eventId: string,
-  type: string,
-  data: string,
-  at: number,
-  orgId: string,
-  principal: string,
-  commandId: string,
-  acceptedAt: number | null
-]
-
-/**
- * A batch, and the time at which it was made, epoch milliseconds. What it does not hold is left out, and what comes in
- * pairs or threes stands in one array: half the cost of a message.
- */
-export interface WriteRequest {
-  readonly now: number
-  /** Keys, each followed by its value. */
-  readonly expect?: ReadonlyArray<string | undefined>
-  readonly append?: ReadonlyArray<
-    readonly [streamId: string, expectedVersion: number, events: ReadonlyArray<EventColumns>]
-  >
-  /** Keys, each followed by its value and until when it is kept. */
-  readonly put?: ReadonlyArray<string | number | null>
-  readonly remove?: ReadonlyArray<string>
-  readonly imported?: boolean
-}
+import { COLUMNS, type WriteRequest } from "./WriteRequest.ts"
 
 /** The answer to one batch: the feed's position after it, or why it was refused, in the fields of the error of that name. */
 export type WriteAnswer = number | Refusal
@@ -98,28 +70,30 @@ export class EventLog {
   }
 
   #answer(request: WriteRequest): WriteAnswer {
-    if (request.now - this.#prunedAt > PRUNE_EVERY) this.#prune(request.now)
+    const [now, , , , , imported] = request
+    if (now - this.#prunedAt > PRUNE_EVERY) this.#prune(now)
     return (
       this.#unexpected(request) ??
-      (request.imported ? undefined : this.#double(request)) ??
+      (imported ? undefined : this.#double(request)) ??
       this.#conflict(request) ??
       this.#carryOut(request)
     )
   }
 
-  #unexpected({ expect = [], now }: WriteRequest): Refusal | undefined {
+  #unexpected([now, expect]: WriteRequest): Refusal | undefined {
     for (let at = 0; at < expect.length; at += 2) {
-      const [key = "", value] = [expect[at], expect[at + 1]]
+      const [key, value] = [String(expect[at]), expect[at + 1] ?? undefined]
       const actual = this.#record(key, now)
       if (actual !== value) return { _tag: "RecordConflict", key, actual }
     }
     return undefined
   }
 
-  #double({ append = [] }: WriteRequest): Refusal | undefined {
+  #double([, , append]: WriteRequest): Refusal | undefined {
     const ids = new Set<string>()
-    for (const [, , events] of append) {
-      for (const [eventId] of events) {
+    for (const columns of append) {
+      for (let at = 2; at < columns.length; at += COLUMNS) {
+        const eventId = String(columns[at])
         if (ids.has(eventId) || this.#hasId(eventId)) return { _tag: "EventExists", eventId }
         ids.add(eventId)
       }
@@ -127,20 +101,23 @@ export class EventLog {
     return undefined
   }
 
-  #conflict({ append = [] }: WriteRequest): Refusal | undefined {
+  #conflict([, , append]: WriteRequest): Refusal | undefined {
     const ends = new Map<string, number>()
-    for (const [streamId, expected, events] of append) {
+    for (const { 0: streamId, 1: expected, length } of append) {
       const actual = ends.get(streamId) ?? this.#end(streamId)
       if (actual !== expected) return { _tag: "VersionConflict", streamId, expected, actual }
-      ends.set(streamId, expected + events.length)
+      ends.set(streamId, expected + (length - 2) / COLUMNS)
     }
     return undefined
   }
 
-  #carryOut({ append = [], put = [], remove = [] }: WriteRequest): number {
-    for (const [streamId, expected, events] of append) {
+  #carryOut([, , append, put, remove]: WriteRequest): number {
+    for (const columns of append) {
+      const [streamId, expected] = columns
       let version = expected
-      for (const event of events) this.#insert(streamId, ++version, event)
+      for (let at = 2; at < columns.length; at += COLUMNS) {
+        this.#insert(streamId, ++version, columns.slice(at, at + COLUMNS))
+      }
       this.#ends.set(streamId, version)
     }
     for (let at = 0; at < put.length; at += 3) {
@@ -152,9 +129,9 @@ export class EventLog {
     return this.head
   }
 
-  #insert(streamId: string, version: number, event: EventColumns) {
-    this.#sql.insert.run(++this.head, streamId, version, ...event)
-    this.#freeIds.take(event[0])
+  #insert(streamId: string, version: number, columns: ReadonlyArray<string | number | null>) {
+    this.#sql.insert.run(++this.head, streamId, version, ...columns)
+    this.#freeIds.take(String(columns[0]))
     if (this.head % SPAN === 0) this.#sql.index.run(this.head - SPAN)
   }
 

@@ -7,10 +7,8 @@ import { join } from "node:path"
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import type { Principal } from "@latchkey/core"
 import {
-  type Batch,
   EventExists,
   type EventStore,
-  type NewEvent,
   RecordConflict,
   type StoredEvent,
   StoreUnavailable,
@@ -20,11 +18,12 @@ import {
 } from "@latchkey/core"
 import { Effect, Option, type Scope } from "effect"
 import { copyOlder, explain, isDamage, openToRead } from "./Database.ts"
-import type { EventColumns, Refusal, WriteRequest } from "./EventLog.ts"
+import type { Refusal } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
 import { OF_BOTH, OF_ORGANIZATION } from "./organizationFeed.ts"
 import { afterAll, fromStoredKey, toStoredKey } from "./StoredKey.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
+import { requestOf } from "./WriteRequest.ts"
 import { Writer } from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 import type { WriterData } from "./worker.ts"
@@ -94,7 +93,7 @@ const over = Effect.fnUntraced(function* (
         : (batch) =>
             Effect.clockWith((clock) =>
               Effect.callback<Written, WriteError>((resume) =>
-                writer.submit(toRequest(batch, clock.currentTimeMillisUnsafe()), (answer) =>
+                writer.submit(requestOf(batch, clock.currentTimeMillisUnsafe()), (answer) =>
                   resume(
                     typeof answer === "number" ? Effect.succeed({ position: answer }) : Effect.fail(toError(answer))
                   )
@@ -149,17 +148,6 @@ const over = Effect.fnUntraced(function* (
 const unavailableOf = (file: string) => (cause: unknown) =>
   cause instanceof StoreUnavailable ? cause : new StoreUnavailable({ message: explain(cause, file), cause })
 
-const toRequest = ({ expect, append, put, remove, imported }: Batch, now: number): WriteRequest => ({
-  now,
-  ...(expect && { expect: expect.flatMap(({ key, value }) => [key, value]) }),
-  ...(append && {
-    append: append.map(({ streamId, expectedVersion, events }) => [streamId, expectedVersion, events.map(toColumns)])
-  }),
-  ...(put && { put: put.flatMap(({ key, value, until = null }) => [key, value, until]) }),
-  ...(remove && { remove }),
-  ...(imported && { imported })
-})
-
 const toError = (answer: Refusal | StoreUnavailable): WriteError => {
   switch (answer._tag) {
     case "RecordConflict":
@@ -173,18 +161,19 @@ const toError = (answer: Refusal | StoreUnavailable): WriteError => {
   }
 }
 
-const toColumns = (event: NewEvent): EventColumns => [
-  event.eventId,
-  event.type,
-  JSON.stringify(event.data),
-  event.at,
-  event.orgId,
-  JSON.stringify(event.principal),
-  event.commandId,
-  event.acceptedAt ?? null
+type EventRow = readonly [
+  position: number,
+  streamId: string,
+  version: number,
+  eventId: string,
+  type: string,
+  data: string,
+  at: number,
+  orgId: string,
+  principal: string,
+  commandId: string,
+  acceptedAt: number | null
 ]
-
-type EventRow = readonly [position: number, streamId: string, version: number, ...EventColumns]
 
 const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
   // Neighbours in a feed mostly have the same principal.

@@ -6,7 +6,8 @@
 import { Worker } from "node:worker_threads"
 import { StoreUnavailable } from "@latchkey/core"
 import { Effect, type Scope } from "effect"
-import type { WriteAnswer, WriteRequest } from "./EventLog.ts"
+import type { WriteAnswer } from "./EventLog.ts"
+import type { WriteRequest } from "./WriteRequest.ts"
 import type { FromWriter, ToWriter, WriterData } from "./worker.ts"
 
 export type Answer = (answer: WriteAnswer | StoreUnavailable) => void

@@ -1,9 +1,10 @@
 /** The writer thread: gathers whatever requests have arrived, commits them together, then answers each. */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads"
 import { explain, isDamage, isOfTheRequest, openDatabase, openToRead, shrinkWal } from "./Database.ts"
-import { BUSY_TIMEOUT, EventLog, type WriteAnswer, type WriteRequest } from "./EventLog.ts"
+import { BUSY_TIMEOUT, EventLog, type WriteAnswer } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
 import { makeScrub } from "./Scrub.ts"
+import type { WriteRequest } from "./WriteRequest.ts"
 
 /** Slices that are read before the log counts as open: a log that is not large is then known to be whole. */
 const SLICES_AT_OPEN = 30

@@ -1,13 +1,15 @@
 /** Keys and ids, whatever they are written in. */
 import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
+import type { Batch } from "@latchkey/core"
 import { Effect } from "effect"
 import fc from "fast-check"
 import { openDatabase } from "../src/Database.ts"
-import { EventLog, type WriteRequest } from "../src/EventLog.ts"
+import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
 import { afterAll, fromStoredKey, toStoredKey } from "../src/StoredKey.ts"
-import { columns, temporaryFolder } from "./fixture.ts"
+import { requestOf } from "../src/WriteRequest.ts"
+import { batch, event, temporaryFolder } from "./fixture.ts"
 
 const text = fc
   .array(
@@ -47,23 +49,21 @@ it.live("what the writer knows of gaps is what the database would tell", () =>
   Effect.gen(function* () {
     const file = join(yield* temporaryFolder, "latchkey.db")
     let run = 0
-    const step = fc.record({ key: text, id: text, kind: fc.constantFrom("put", "remove", "expect", "append") })
+    const step = fc.record({ key: text, id: text, kind: fc.constantFrom("put", "remove", "expect", "append" as const) })
     fc.assert(
       fc.property(fc.array(step, { minLength: 100, maxLength: 200 }), (steps) => {
         const db = openDatabase(`${file}-${run++}`, { synchronous: "OFF", migrations, busyTimeout: 0 })
         const log = new EventLog(db)
         const [keys, ids] = [new Set<string>(), new Set<string>()]
         for (const { key, id, kind } of steps) {
-          const request: WriteRequest =
-            kind === "put"
-              ? { now: 1, put: [key, "", null] }
-              : kind === "remove"
-                ? { now: 1, remove: [key] }
-                : kind === "append"
-                  ? { now: 1, append: [["s", ids.size, [columns(id)]]] }
-                  : { now: 1, expect: [key, undefined] }
+          const batches: Record<typeof kind, Batch> = {
+            put: { put: [{ key, value: "" }] },
+            remove: { remove: [key] },
+            expect: { expect: [{ key, value: undefined }] },
+            append: batch("s", ids.size, [{ ...event(), eventId: id }])
+          }
           const isRefused = kind === "expect" ? keys.has(key) : kind === "append" && ids.has(id)
-          expect(typeof log.commit([request])[0]).toBe(isRefused ? "object" : "number")
+          expect(typeof log.commit([requestOf(batches[kind], 1)])[0]).toBe(isRefused ? "object" : "number")
           if (kind === "put") keys.add(key)
           else if (kind === "remove") keys.delete(key)
           else if (kind === "append") ids.add(id)

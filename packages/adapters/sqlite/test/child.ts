@@ -28,23 +28,6 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
     return Effect.all([writer, writer, writer, writer], { concurrency: "unbounded" })
   }),
 
-  /** Appends to many streams forever, batches of one to three events and a record. */
-  load: EventStore.use((store) =>
-    Effect.forEach(
-      Array.from({ length: 32 }, (_, index) => index),
-      Effect.fnUntraced(function* (index) {
-        const stream = `${process.pid}-${index}`
-        for (let version = 0; ; ) {
-          const events = Array.from({ length: 1 + (version % 3) }, () => event())
-          yield* store.write({ ...batch(stream, version, events), put: [{ key: stream, value: String(version) }] })
-          version += events.length
-          yield* print({ stream, version, eventId: events.at(-1)?.eventId })
-        }
-      }),
-      { concurrency: "unbounded" }
-    )
-  ),
-
   /** Appends large events, eight at a time, until the store refuses; then asks what it holds. */
   fill: EventStore.use((store) =>
     Effect.gen(function* () {
@@ -62,9 +45,7 @@ const programs: { readonly [what: string]: Effect.Effect<unknown, unknown, Event
       }
       yield* print({ answered, head: yield* store.head, failures })
     })
-  ),
-
-  open: EventStore.use((store) => Effect.flatMap(store.head, (head) => print({ head })))
+  )
 }
 
 /** Brings the log up to date, and never gets to the end of the transaction. */

@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { vi } from "@effect/vitest"
 import { Presence, ReadModel, StoreUnavailable } from "@latchkey/core"
-import { presenceSuite, readModelSuite, type StoreFaults, storeSuite } from "@latchkey/core/testing"
+import { killSuite, presenceSuite, readModelSuite, type StoreFaults, storeSuite } from "@latchkey/core/testing"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Layer } from "effect"
 import * as ReadModelFile from "../src/ReadModelFile.ts"
@@ -30,6 +30,8 @@ storeSuite(
     return { open, reopen: open, faults: { failNextWrite } }
   })
 )
+
+killSuite("sqlite", { module: import.meta.resolve("./open.ts"), place: temporaryFolder })
 
 /** Without the log, which would tell that these rows are not of it. */
 const rowsAlone = Effect.map(temporaryFolder, (folder) => {

@@ -8,7 +8,6 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import type { Batch, NewEvent, ReadModel, StoredEvent } from "@latchkey/core"
 import { Effect } from "effect"
-import type { EventColumns } from "../src/EventLog.ts"
 
 /** A folder that goes with the scope. */
 export const temporaryFolder = Effect.acquireRelease(
@@ -20,18 +19,6 @@ export const temporaryFolder = Effect.acquireRelease(
 export const batch = (streamId: string, expectedVersion: number, events: ReadonlyArray<NewEvent>): Batch => ({
   append: [{ streamId, expectedVersion, events }]
 })
-
-/** An event as it crosses to the writer thread. */
-export const columns = (eventId: string = crypto.randomUUID(), data = "{}"): EventColumns => [
-  eventId,
-  "Tested",
-  data,
-  1,
-  "",
-  "{}",
-  "c",
-  null
-]
 
 export const event = (data: NewEvent["data"] = {}): NewEvent => ({
   eventId: crypto.randomUUID(),

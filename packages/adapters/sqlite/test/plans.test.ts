@@ -8,6 +8,7 @@ import { openDatabase } from "../src/Database.ts"
 import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
 import * as Sqlite from "../src/Sqlite.ts"
+import { requestOf } from "../src/WriteRequest.ts"
 import { temporaryFolder } from "./fixture.ts"
 
 /** What SQLite does for a statement, step by step. */
@@ -67,7 +68,7 @@ it.live("records that have ended are deleted by and by, so that nobody waits for
     const log = new EventLog(db)
     const left = () => Number(db.prepare("SELECT count(*) AS left FROM records").get()?.["left"])
     const leftAt = (now: number) => {
-      log.commit([{ now }])
+      log.commit([requestOf({}, now)])
       return left()
     }
     expect([leftAt(1_000), leftAt(1_000), leftAt(1_001)]).toEqual([520, 20, 20])

@@ -6,7 +6,7 @@ import { expect, it } from "@effect/vitest"
 import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
-import { batch, event, positionOf, runChild, takeIn, temporaryFolder } from "./fixture.ts"
+import { batch, event, positionOf, runChild, temporaryFolder } from "./fixture.ts"
 
 const TIMEOUT = 60_000
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
@@ -45,33 +45,6 @@ it.live(
       const holder = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "-e", program])
       yield* Effect.promise(() => once(holder.stdout, "data"))
       expect(yield* ReadModel.use(positionOf).pipe(Effect.provide(Sqlite.layer({ folder })))).toBe(0)
-    }).pipe(Effect.scoped),
-  TIMEOUT
-)
-
-it.live(
-  "has every answered append after a kill under load, and no gap",
-  () =>
-    Effect.gen(function* () {
-      const folder = yield* temporaryFolder
-      const answered = (yield* Effect.all(
-        [1_000, 2_000].map((count) => runChild("load", folder, (facts) => facts.length >= count)),
-        { concurrency: "unbounded" }
-      )).flat()
-      expect(answered.length).toBeGreaterThanOrEqual(3_000)
-
-      const { stored, shown } = yield* Effect.gen(function* () {
-        const [store, readModel] = [yield* EventStore, yield* ReadModel]
-        const stored = yield* store.feed(0, 1_000_000)
-        return { stored, shown: yield* takeIn(readModel, stored) }
-      }).pipe(Effect.provide(Sqlite.layer({ folder })))
-      expect(stored.map(({ position }) => position)).toEqual(oneTo(stored.length))
-      expect(shown).toBe(stored.length)
-      const streams = Map.groupBy(stored, ({ streamId }) => streamId)
-      for (const events of streams.values()) expect(events.map(({ version }) => version)).toEqual(oneTo(events.length))
-      for (const { stream, version, eventId } of answered) {
-        expect(streams.get(String(stream))?.[Number(version) - 1]?.eventId).toBe(eventId)
-      }
     }).pipe(Effect.scoped),
   TIMEOUT
 )

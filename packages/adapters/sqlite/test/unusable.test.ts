@@ -20,10 +20,11 @@ import { EventStore, ReadModel } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Effect, Exit, Layer, Logger, Result, Schedule, type Scope } from "effect"
 import { explain, openDatabase, openToRead, WAL_BYTES } from "../src/Database.ts"
-import { EventLog, type WriteRequest } from "../src/EventLog.ts"
+import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
 import { makeScrub } from "../src/Scrub.ts"
-import { batch, columns, event, positionOf, runChild, takeIn, temporaryFolder } from "./fixture.ts"
+import { requestOf } from "../src/WriteRequest.ts"
+import { batch, event, positionOf, runChild, takeIn, temporaryFolder } from "./fixture.ts"
 
 const openStore = (folder: string) =>
   Effect.provide(
@@ -279,10 +280,8 @@ test(
     const db = openDatabase(file, { synchronous: "FULL", migrations, busyTimeout: 0 })
     const log = new EventLog(db)
     db.exec("PRAGMA max_page_count = 30")
-    const append = (streamId: string, size: number): WriteRequest => ({
-      now: 1,
-      append: [[streamId, 0, [columns(streamId, JSON.stringify("x".repeat(size)))]]]
-    })
+    const append = (streamId: string, size: number) =>
+      requestOf(batch(streamId, 0, [event({ text: "x".repeat(size) })]), 1)
     const refused = yield* Effect.flip(
       Effect.try({
         try: () => log.commit([append("a", 10), append("b", 200_000)]),

@@ -3,14 +3,15 @@
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { expect, it } from "@effect/vitest"
-import { EventStore } from "@latchkey/core"
+import { type Batch, EventStore } from "@latchkey/core"
 import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { vi } from "vitest"
 import { openDatabase } from "../src/Database.ts"
-import { EventLog, type WriteRequest } from "../src/EventLog.ts"
+import { EventLog } from "../src/EventLog.ts"
 import { migrations } from "../src/migrations.ts"
-import { batch, columns, event, temporaryFolder } from "./fixture.ts"
+import { requestOf } from "../src/WriteRequest.ts"
+import { batch, event, temporaryFolder } from "./fixture.ts"
 
 it.live("answers each request of a group by itself", () =>
   Effect.gen(function* () {
@@ -20,25 +21,28 @@ it.live("answers each request of a group by itself", () =>
       busyTimeout: 0
     })
     const log = new EventLog(db)
-    const append = (streamId: string, expected: number, id?: string) =>
-      [[streamId, expected, [columns(id)]]] satisfies WriteRequest["append"]
-    const now = 1_000
-    const group: Array<WriteRequest> = [
-      { now, append: append("a", 0, "e-1"), expect: ["r", undefined], put: ["r", "1", null] },
-      { now, append: append("a", 0) },
-      { now, append: append("a", 1), expect: ["r", undefined] },
-      { now, append: [...append("b", 0, "e-2"), ...append("c", 0, "e-2")] },
-      { now, append: append("b", 0, "e-1") },
-      { now, append: append("b", 0, "e-1"), imported: true },
+    const append = (streamId: string, expectedVersion: number, eventId: string = crypto.randomUUID()) =>
+      batch(streamId, expectedVersion, [{ ...event(), eventId }])
+    const both = (...batches: ReadonlyArray<Batch>) => ({ append: batches.flatMap(({ append = [] }) => append) })
+    const isFree = { expect: [{ key: "r", value: undefined }] }
+    const batches: ReadonlyArray<Batch> = [
+      { ...append("a", 0, "e-1"), ...isFree, put: [{ key: "r", value: "1" }] },
+      append("a", 0),
+      { ...append("a", 1), ...isFree },
+      both(append("b", 0, "e-2"), append("c", 0, "e-2")),
+      append("b", 0, "e-1"),
+      { ...append("b", 0, "e-1"), imported: true },
       {
-        now,
-        append: [...append("a", 1), ...append("b", 1), ...append("a", 2)],
-        expect: ["r", "1"],
-        put: ["r", "2", 1_001]
+        ...both(append("a", 1), append("b", 1), append("a", 2)),
+        expect: [{ key: "r", value: "1" }],
+        put: [{ key: "r", value: "2", until: 1_001 }]
       },
-      { now, append: [...append("a", 3), ...append("b", 3)] },
-      { now: 1_001, expect: ["r", undefined], remove: ["r"] },
-      { now }
+      both(append("a", 3), append("b", 3))
+    ]
+    const group = [
+      ...batches.map((one) => requestOf(one, 1_000)),
+      requestOf({ ...isFree, remove: ["r"] }, 1_001),
+      requestOf({}, 1_001)
     ]
     expect(log.commit(group)).toEqual([
       1,
