@@ -67,10 +67,8 @@ export const migrations = [
   DROP TABLE temp_keys;
   DROP TABLE known_users;
   DROP TABLE users_of;
-  CREATE TABLE rows (tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key))
-    STRICT, WITHOUT ROWID;
-  CREATE TABLE listings (tbl TEXT NOT NULL, idx TEXT NOT NULL, value TEXT NOT NULL, key TEXT NOT NULL,
-    PRIMARY KEY (tbl, idx, value, key)) STRICT, WITHOUT ROWID;
+  -- A table for each of core's tables, and one for each of their indexes, are made when they are first needed.
+  CREATE TABLE tables (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE cursor (format INTEGER NOT NULL, position INTEGER NOT NULL, event_id TEXT NOT NULL) STRICT;
   INSERT INTO cursor SELECT 0, position, coalesce(event_id, '') FROM checkpoint;
   DROP TABLE checkpoint;
@@ -208,6 +206,8 @@ export const make: (
             return result
           } catch (error) {
             if (db.isTransaction) db.exec("ROLLBACK")
+            // Tables that it has made are not there any more, and their statements are of no use.
+            close()
             throw error
           }
         }),
@@ -260,16 +260,6 @@ const statements = (db: DatabaseSync) => ({
   moveCursor: db.prepare(
     "UPDATE cursor SET format = ?, position = ?, event_id = ? WHERE format = ? AND position = ? AND event_id = ?"
   ),
-  put: db.prepare("INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value"),
-  remove: db.prepare("DELETE FROM rows WHERE tbl = ? AND key = ?"),
-  list: db.prepare("INSERT INTO listings (tbl, key, idx, value) VALUES (?, ?, ?, ?)"),
-  unlist: db.prepare("DELETE FROM listings WHERE tbl = ? AND key = ? AND idx = ? AND value = ?"),
-  getOne: db.prepare("SELECT key, value FROM rows WHERE tbl = ? AND key = ?"),
-  get: db.prepare("SELECT key, value FROM rows WHERE tbl = ? AND key IN (SELECT value FROM json_each(?))"),
-  find: db.prepare(
-    `SELECT key, rows.value AS value FROM listings JOIN rows USING (tbl, key)
-     WHERE tbl = ? AND idx = ? AND listings.value = ? AND key > ? ORDER BY key LIMIT ?`
-  ),
   report: db.prepare(
     `INSERT INTO presence VALUES (?1, ?2, ?3, ?3)
      ON CONFLICT (thing) DO UPDATE SET
@@ -285,9 +275,69 @@ const statements = (db: DatabaseSync) => ({
     "SELECT thing, online, since, last_seen FROM presence WHERE thing IN (SELECT value FROM json_each(?))"
   ),
   heardOfOne: db.prepare("SELECT thing, online, since, last_seen FROM presence WHERE thing = ?"),
-  forget: [
-    db.prepare("DELETE FROM rows"),
-    db.prepare("DELETE FROM listings"),
-    db.prepare("UPDATE cursor SET format = 0, position = 0, event_id = ''")
-  ]
+  forgetCursor: db.prepare("UPDATE cursor SET format = 0, position = 0, event_id = ''"),
+  ...tables(db)
 })
+
+/** The tables that core's rows are in: each is known by its name, and missed when it was there and is not. */
+const tables = (db: DatabaseSync) => {
+  const all = db.prepare("SELECT name FROM tables")
+  const isThere = db.prepare("SELECT 1 FROM tables WHERE name = ?")
+  const add = db.prepare("INSERT INTO tables VALUES (?)")
+
+  const keeper = <Statements>(columns: string, prepare: (table: string, name: string) => Statements) => {
+    const prepared = new Map<string, Statements>()
+    const prepareFor = (name: string): Statements => {
+      const statements = prepare(quoted(name), name)
+      prepared.set(name, statements)
+      return statements
+    }
+    return {
+      prepareFor,
+      /** Nothing while nobody has made it. */
+      find: (name: string): Statements | undefined =>
+        prepared.get(name) ?? (isThere.get(name) === undefined ? undefined : prepareFor(name)),
+      /** Only in a transaction, to which its beginning belongs. */
+      make: (name: string): Statements => {
+        const known = prepared.get(name)
+        if (known !== undefined) return known
+        if (isThere.get(name) === undefined) {
+          db.exec(`CREATE TABLE ${quoted(name)} (${columns}) STRICT, WITHOUT ROWID`)
+          add.run(name)
+        }
+        return prepareFor(name)
+      }
+    }
+  }
+  const rows = keeper("key TEXT PRIMARY KEY, value TEXT NOT NULL", (table) => ({
+    put: db.prepare(`INSERT INTO ${table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
+    remove: db.prepare(`DELETE FROM ${table} WHERE key = ?`),
+    getOne: db.prepare(`SELECT key, value FROM ${table} WHERE key = ?`),
+    get: db.prepare(`SELECT key, value FROM ${table} WHERE key IN (SELECT value FROM json_each(?))`)
+  }))
+  const listings = keeper("value TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (value, key)", (table, name) => ({
+    list: db.prepare(`INSERT INTO ${table} VALUES (?, ?)`),
+    unlist: db.prepare(`DELETE FROM ${table} WHERE value = ? AND key = ?`),
+    find: db.prepare(
+      `SELECT key, found.value AS value FROM ${table} AS listed JOIN ${quoted(rowsOf(name))} AS found USING (key)
+       WHERE listed.value = ? AND key > ? ORDER BY key LIMIT ?`
+    )
+  }))
+  // Whatever is missing shows now.
+  for (const row of all.all()) {
+    const name = String(row["name"])
+    ;(name.startsWith("rows ") ? rows : listings).prepareFor(name)
+  }
+  return {
+    rows,
+    listings,
+    forgetRows: () => all.all().forEach((row) => db.exec(`DELETE FROM ${quoted(String(row["name"]))}`))
+  }
+}
+
+/** Names of tables and indexes hold no spaces. */
+export const rowsName = (table: string): string => `rows ${table}`
+export const listingsName = (table: string, index: string): string => `listings ${table} ${index}`
+const rowsOf = (listings: string): string => rowsName(listings.split(" ")[1] ?? "")
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

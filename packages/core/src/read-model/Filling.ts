@@ -20,7 +20,7 @@ const BATCH = 250
 /** Keys that these may name before the rest of them waits for the next turn. */
 const MOST_KEYS = 1_000
 /** Rows of one table that are remembered: some megabytes. */
-const REMEMBERED = 10_000
+const REMEMBERED = 20_000
 
 export interface Filling {
   /** Takes in what the feed holds now; `onProgress` hears where the cursor stands, at first and after each piece. Answers where it then stands. */
