@@ -285,48 +285,52 @@ const tables = (db: DatabaseSync) => {
   const isThere = db.prepare("SELECT 1 FROM tables WHERE name = ?")
   const add = db.prepare("INSERT INTO tables VALUES (?)")
 
-  const keeper = <Statements>(columns: string, prepare: (table: string, name: string) => Statements) => {
-    const prepared = new Map<string, Statements>()
-    const prepareFor = (name: string): Statements => {
-      const statements = prepare(quoted(name), name)
-      prepared.set(name, statements)
+  const keeper = <Statements>(columns: string, prepare: (name: string, table: string) => Statements) => {
+    const prepared = new Map<string, Map<string, Statements>>()
+    const prepareFor = (table: string, index: string): Statements => {
+      const statements = prepare(quoted(nameOf(table, index)), table)
+      const indexes = prepared.get(table)
+      if (indexes === undefined) prepared.set(table, new Map([[index, statements]]))
+      else indexes.set(index, statements)
       return statements
     }
+    const known = (table: string, index: string) => prepared.get(table)?.get(index)
     return {
       prepareFor,
       /** Nothing while nobody has made it. */
-      find: (name: string): Statements | undefined =>
-        prepared.get(name) ?? (isThere.get(name) === undefined ? undefined : prepareFor(name)),
+      find: (table: string, index = ""): Statements | undefined =>
+        known(table, index) ?? (isThere.get(nameOf(table, index)) === undefined ? undefined : prepareFor(table, index)),
       /** Only in a transaction, to which its beginning belongs. */
-      make: (name: string): Statements => {
-        const known = prepared.get(name)
-        if (known !== undefined) return known
+      make: (table: string, index = ""): Statements => {
+        const statements = known(table, index)
+        if (statements !== undefined) return statements
+        const name = nameOf(table, index)
         if (isThere.get(name) === undefined) {
           db.exec(`CREATE TABLE ${quoted(name)} (${columns}) STRICT, WITHOUT ROWID`)
           add.run(name)
         }
-        return prepareFor(name)
+        return prepareFor(table, index)
       }
     }
   }
-  const rows = keeper("key TEXT PRIMARY KEY, value TEXT NOT NULL", (table) => ({
-    put: db.prepare(`INSERT INTO ${table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
-    remove: db.prepare(`DELETE FROM ${table} WHERE key = ?`),
-    getOne: db.prepare(`SELECT key, value FROM ${table} WHERE key = ?`),
-    get: db.prepare(`SELECT key, value FROM ${table} WHERE key IN (SELECT value FROM json_each(?))`)
+  const rows = keeper("key TEXT PRIMARY KEY, value TEXT NOT NULL", (name) => ({
+    put: db.prepare(`INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
+    remove: db.prepare(`DELETE FROM ${name} WHERE key = ?`),
+    getOne: db.prepare(`SELECT key, value FROM ${name} WHERE key = ?`),
+    get: db.prepare(`SELECT key, value FROM ${name} WHERE key IN (SELECT value FROM json_each(?))`)
   }))
-  const listings = keeper("value TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (value, key)", (table, name) => ({
-    list: db.prepare(`INSERT INTO ${table} VALUES (?, ?)`),
-    unlist: db.prepare(`DELETE FROM ${table} WHERE value = ? AND key = ?`),
+  const listings = keeper("value TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (value, key)", (name, table) => ({
+    list: db.prepare(`INSERT INTO ${name} VALUES (?, ?)`),
+    unlist: db.prepare(`DELETE FROM ${name} WHERE value = ? AND key = ?`),
     find: db.prepare(
-      `SELECT key, found.value AS value FROM ${table} AS listed JOIN ${quoted(rowsOf(name))} AS found USING (key)
+      `SELECT key, found.value AS value FROM ${name} AS listed JOIN ${quoted(nameOf(table, ""))} AS found USING (key)
        WHERE listed.value = ? AND key > ? ORDER BY key LIMIT ?`
     )
   }))
   // Whatever is missing shows now.
   for (const row of all.all()) {
-    const name = String(row["name"])
-    ;(name.startsWith("rows ") ? rows : listings).prepareFor(name)
+    const [table = "", index = ""] = String(row["name"]).slice("rows ".length).split(" by ")
+    ;(index === "" ? rows : listings).prepareFor(table, index)
   }
   return {
     rows,
@@ -336,8 +340,6 @@ const tables = (db: DatabaseSync) => {
 }
 
 /** Names of tables and indexes hold no spaces. */
-export const rowsName = (table: string): string => `rows ${table}`
-export const listingsName = (table: string, index: string): string => `listings ${table} ${index}`
-const rowsOf = (listings: string): string => rowsName(listings.split(" ")[1] ?? "")
+const nameOf = (table: string, index: string): string => (index === "" ? `rows ${table}` : `rows ${table} by ${index}`)
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -1,6 +1,6 @@
 /** The read model's rows, a table for each of core's, and beside it one for what they are listed under in each index. */
 import type { FoundRow, ReadModel } from "@latchkey/core"
-import { cursorOf, listingsName, type ReadModelFile, rowsName } from "./ReadModelFile.ts"
+import { cursorOf, type ReadModelFile } from "./ReadModelFile.ts"
 
 export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Service"] => ({
   source: "sqlite",
@@ -12,27 +12,26 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
       const { format, position, eventId } = cursor
       const moved = moveCursor.run(format, position, eventId, after.format, after.position, after.eventId)
       if (moved.changes === 0) return false
-      for (const { table, key, value } of put) rows.make(rowsName(table)).put.run(key, value)
-      for (const { table, key } of remove) rows.make(rowsName(table)).remove.run(key)
-      for (const { table, key, index, value } of unlist)
-        listings.make(listingsName(table, index)).unlist.run(value, key)
+      for (const { table, key, value } of put) rows.make(table).put.run(key, value)
+      for (const { table, key } of remove) rows.make(table).remove.run(key)
+      for (const { table, key, index, value } of unlist) listings.make(table, index).unlist.run(value, key)
       for (const { table, key, index, value } of list) {
-        rows.make(rowsName(table))
-        listings.make(listingsName(table, index)).list.run(value, key)
+        rows.make(table)
+        listings.make(table, index).list.run(value, key)
       }
       return true
     }),
 
   get: (table, keys) =>
     attempt(({ rows }) => {
-      const found = rows.find(rowsName(table))
+      const found = rows.find(table)
       const [key] = keys
       if (found === undefined || key === undefined) return []
       return asRows(keys.length === 1 ? found.getOne.all(key) : found.get.all(JSON.stringify(keys)))
     }),
 
   find: (table, index, value, after, limit) =>
-    attempt(({ listings }) => asRows(listings.find(listingsName(table, index))?.find.all(value, after, limit) ?? [])),
+    attempt(({ listings }) => asRows(listings.find(table, index)?.find.all(value, after, limit) ?? [])),
 
   reset: transaction(({ forgetCursor, forgetRows }) => {
     forgetRows()
