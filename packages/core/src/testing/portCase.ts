@@ -1,6 +1,6 @@
 /** How the suites of small ports are made: a list of cases, each a promise of the port and how to see that it is kept. */
 import { describe, it } from "@effect/vitest"
-import { Arbitrary, Context, Effect, Layer, type Scope } from "effect"
+import { Arbitrary, Context, Effect, Layer, Random, type Scope } from "effect"
 
 /** Where one store is kept, and how it is opened. */
 export interface PortPlace<Port> {
@@ -29,18 +29,18 @@ export const registerCases = <Port>(
   name: string,
   cases: ReadonlyArray<PortCase<Port>>,
   place: Effect.Effect<PortPlace<Port>, unknown, Scope.Scope>,
-  { seed = Math.trunc(Math.random() * 2 ** 31), timeout = 60_000 }: PortSuiteOptions
+  { seed: given, timeout = 60_000 }: PortSuiteOptions
 ): void => {
   describe(name, () => {
     for (const one of cases) {
       it.live(
         one.name,
         () =>
-          place.pipe(
-            Effect.flatMap((place) => one.run(place, seed)),
-            Effect.tapCause(() => Effect.logError(`${name}: ${one.name}: seed ${seed}`)),
-            Effect.scoped
-          ),
+          Effect.gen(function* () {
+            const seed = given ?? Math.abs(yield* Random.nextInt)
+            const drawn = Effect.logError(`${name}: ${one.name}: seed ${seed}`)
+            yield* Effect.tapCause(one.run(yield* place, seed), () => drawn)
+          }).pipe(Effect.scoped),
         timeout
       )
     }
