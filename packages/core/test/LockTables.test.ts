@@ -6,9 +6,10 @@ import { type Lock, lockOfStream, streamOfLock } from "../src/lock/Lock.ts"
 import { evolve } from "../src/lock/LockAggregate.ts"
 import { fromStored, toStored } from "../src/lock/LockEvent.ts"
 import {
-  type DeviceState,
+  type DeviceRow,
   devices,
   type LockFact,
+  lastEvents,
   lockKey,
   lockTables,
   tempKeys,
@@ -38,7 +39,7 @@ const factOf = (event: StoredEvent): LockFact => {
 }
 const factFrom = (fact: Fact, envelope?: Partial<StoredEvent>) => factOf(stored(fact, envelope))
 
-const row: DeviceState = {
+const row: DeviceRow = {
   lockId,
   lockUuid,
   thingName: lockUuid,
@@ -46,9 +47,7 @@ const row: DeviceState = {
   ownerId: "ada",
   orgId: "org-1",
   keysCount: 2,
-  residentCount: 1,
-  lastEvent: "LockCreated",
-  lastUpdated: 0
+  residentCount: 1
 }
 
 describe("the row of a lock", () => {
@@ -62,8 +61,7 @@ describe("the row of a lock", () => {
     }
     expect(devices.fold(undefined, factFrom(created))).toStrictEqual({
       ...row,
-      residentCount: 0,
-      lastUpdated: millis("09:00")
+      residentCount: 0
     })
     expect(devices.fold(undefined, factFrom({ _tag: "LockCreated" }))).toStrictEqual({
       ...row,
@@ -71,8 +69,7 @@ describe("the row of a lock", () => {
       ownerId: null,
       orgId: null,
       keysCount: 0,
-      residentCount: 0,
-      lastUpdated: millis("09:00")
+      residentCount: 0
     })
   })
 
@@ -80,7 +77,7 @@ describe("the row of a lock", () => {
     expect(devices.fold(undefined, factFrom({ _tag: "OwnerSet", userId: "ada" }))).toBeUndefined()
   })
 
-  it.each<[Fact, Partial<DeviceState>]>([
+  it.each<[Fact, Partial<DeviceRow>]>([
     [{ _tag: "LockCreated", ownerId: "bob" }, {}],
     [{ _tag: "OwnerSet", userId: "bob" }, { ownerId: "bob" }],
     [{ _tag: "OrganizationSet", orgId: "org-2" }, { orgId: "org-2" }],
@@ -93,23 +90,25 @@ describe("the row of a lock", () => {
     [{ _tag: "ResidentAdded", userId: "bob", name: "Bob" }, { residentCount: 2 }],
     [{ _tag: "ResidentRemoved", userId: "ada" }, { residentCount: 0 }],
     [{ _tag: "LockOpenRequested" }, {}]
-  ])("after %o shows %o, the event and its time", (fact, changed) => {
-    expect(devices.fold(row, factFrom(fact))).toStrictEqual({
-      ...row,
-      ...changed,
-      lastEvent: fact._tag,
-      lastUpdated: millis("09:00")
-    })
+  ])("after %o shows %o", (fact, changed) => {
+    expect(devices.fold(row, factFrom(fact))).toStrictEqual({ ...row, ...changed })
   })
 
-  it("shows an event of a later version of Latchkey by its name", () => {
-    const later = factFrom({ _tag: "LockOpenRequested" }, { type: "LockPainted" })
-    expect(devices.fold(row, later)).toStrictEqual({ ...row, lastEvent: "LockPainted", lastUpdated: millis("09:00") })
-    for (const table of [tempKeys, users, usersInOrganizations]) expect(table.keysOf(later)).toEqual([])
+  it("is not even looked at for an event that changes nothing else, or is of a later version of Latchkey", () => {
+    for (const event of [
+      factFrom({ _tag: "LockOpenRequested" }),
+      factFrom({ _tag: "OwnerSet", userId: "ada" }, { type: "LockPainted" })
+    ]) {
+      for (const table of [devices, tempKeys, users, usersInOrganizations]) expect(table.keysOf(event)).toEqual([])
+    }
+  })
+
+  it("is the very same when an event leaves it so", () => {
+    expect(devices.fold(row, factFrom({ _tag: "LockCreated", ownerId: "bob" }))).toBe(row)
   })
 
   it.prop("agrees with the state of the lock, whatever happened", [lockFeed], ([feed]) => {
-    const rows = new Map<number, ReturnType<typeof devices.fold>>()
+    const rows = new Map<number, DeviceRow | undefined>()
     const locks = new Map<number, Lock | undefined>()
     for (const event of feed) {
       const lock = lockOfStream(event.streamId) ?? 0
@@ -120,8 +119,16 @@ describe("the row of a lock", () => {
       )
       const { keys = [], residents = [], ownerId = null, orgId = null, uuid } = locks.get(lock) ?? {}
       const counts = { keysCount: keys.length, residentCount: residents.length }
-      expect(rows.get(lock)).toMatchObject({ ...counts, ownerId, orgId, lockUuid: uuid, lastEvent: event.type })
+      expect(rows.get(lock)).toMatchObject({ ...counts, ownerId, orgId, lockUuid: uuid })
     }
+  })
+})
+
+describe("the last event of a lock", () => {
+  it.each(["LockOpenRequested", "LockPainted"])("is %s, at its time, whatever was before", (type) => {
+    const later = factFrom({ _tag: "LockOpenRequested" }, { type })
+    expect(lastEvents.keysOf(later)).toEqual([lockKey(lockId)])
+    expect(lastEvents.fold(undefined, later)).toStrictEqual({ type, at: millis("09:00") })
   })
 })
 

@@ -67,10 +67,8 @@ export const migrations = [
   DROP TABLE temp_keys;
   DROP TABLE known_users;
   DROP TABLE users_of;
-  CREATE TABLE rows (tbl TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (tbl, key))
-    STRICT, WITHOUT ROWID;
-  CREATE TABLE listings (tbl TEXT NOT NULL, idx TEXT NOT NULL, value TEXT NOT NULL, key TEXT NOT NULL,
-    PRIMARY KEY (tbl, idx, value, key)) STRICT, WITHOUT ROWID;
+  -- A table for each of core's tables, and one for each of their indexes, are made when they are first needed.
+  CREATE TABLE tables (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE cursor (format INTEGER NOT NULL, position INTEGER NOT NULL, event_id TEXT NOT NULL) STRICT;
   INSERT INTO cursor SELECT 0, position, coalesce(event_id, '') FROM checkpoint;
   DROP TABLE checkpoint;
@@ -208,6 +206,8 @@ export const make: (
             return result
           } catch (error) {
             if (db.isTransaction) db.exec("ROLLBACK")
+            // Tables that it has made are not there any more, and their statements are of no use.
+            close()
             throw error
           }
         }),
@@ -260,16 +260,6 @@ const statements = (db: DatabaseSync) => ({
   moveCursor: db.prepare(
     "UPDATE cursor SET format = ?, position = ?, event_id = ? WHERE format = ? AND position = ? AND event_id = ?"
   ),
-  put: db.prepare("INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value"),
-  remove: db.prepare("DELETE FROM rows WHERE tbl = ? AND key = ?"),
-  list: db.prepare("INSERT INTO listings (tbl, key, idx, value) VALUES (?, ?, ?, ?)"),
-  unlist: db.prepare("DELETE FROM listings WHERE tbl = ? AND key = ? AND idx = ? AND value = ?"),
-  getOne: db.prepare("SELECT key, value FROM rows WHERE tbl = ? AND key = ?"),
-  get: db.prepare("SELECT key, value FROM rows WHERE tbl = ? AND key IN (SELECT value FROM json_each(?))"),
-  find: db.prepare(
-    `SELECT key, rows.value AS value FROM listings JOIN rows USING (tbl, key)
-     WHERE tbl = ? AND idx = ? AND listings.value = ? AND key > ? ORDER BY key LIMIT ?`
-  ),
   report: db.prepare(
     `INSERT INTO presence VALUES (?1, ?2, ?3, ?3)
      ON CONFLICT (thing) DO UPDATE SET
@@ -285,9 +275,71 @@ const statements = (db: DatabaseSync) => ({
     "SELECT thing, online, since, last_seen FROM presence WHERE thing IN (SELECT value FROM json_each(?))"
   ),
   heardOfOne: db.prepare("SELECT thing, online, since, last_seen FROM presence WHERE thing = ?"),
-  forget: [
-    db.prepare("DELETE FROM rows"),
-    db.prepare("DELETE FROM listings"),
-    db.prepare("UPDATE cursor SET format = 0, position = 0, event_id = ''")
-  ]
+  forgetCursor: db.prepare("UPDATE cursor SET format = 0, position = 0, event_id = ''"),
+  ...tables(db)
 })
+
+/** The tables that core's rows are in: each is known by its name, and missed when it was there and is not. */
+const tables = (db: DatabaseSync) => {
+  const all = db.prepare("SELECT name FROM tables")
+  const isThere = db.prepare("SELECT 1 FROM tables WHERE name = ?")
+  const add = db.prepare("INSERT INTO tables VALUES (?)")
+
+  const keeper = <Statements>(columns: string, prepare: (name: string, table: string) => Statements) => {
+    const prepared = new Map<string, Map<string, Statements>>()
+    const prepareFor = (table: string, index: string): Statements => {
+      const statements = prepare(quoted(nameOf(table, index)), table)
+      const indexes = prepared.get(table)
+      if (indexes === undefined) prepared.set(table, new Map([[index, statements]]))
+      else indexes.set(index, statements)
+      return statements
+    }
+    const known = (table: string, index: string) => prepared.get(table)?.get(index)
+    return {
+      prepareFor,
+      /** Nothing while nobody has made it. */
+      find: (table: string, index = ""): Statements | undefined =>
+        known(table, index) ?? (isThere.get(nameOf(table, index)) === undefined ? undefined : prepareFor(table, index)),
+      /** Only in a transaction, to which its beginning belongs. */
+      make: (table: string, index = ""): Statements => {
+        const statements = known(table, index)
+        if (statements !== undefined) return statements
+        const name = nameOf(table, index)
+        if (isThere.get(name) === undefined) {
+          db.exec(`CREATE TABLE ${quoted(name)} (${columns}) STRICT, WITHOUT ROWID`)
+          add.run(name)
+        }
+        return prepareFor(table, index)
+      }
+    }
+  }
+  const rows = keeper("key TEXT PRIMARY KEY, value TEXT NOT NULL", (name) => ({
+    put: db.prepare(`INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
+    remove: db.prepare(`DELETE FROM ${name} WHERE key = ?`),
+    getOne: db.prepare(`SELECT key, value FROM ${name} WHERE key = ?`),
+    get: db.prepare(`SELECT key, value FROM ${name} WHERE key IN (SELECT value FROM json_each(?))`)
+  }))
+  const listings = keeper("value TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (value, key)", (name, table) => ({
+    list: db.prepare(`INSERT INTO ${name} VALUES (?, ?)`),
+    unlist: db.prepare(`DELETE FROM ${name} WHERE value = ? AND key = ?`),
+    find: db.prepare(
+      `SELECT key, found.value AS value FROM ${name} AS listed JOIN ${quoted(nameOf(table, ""))} AS found USING (key)
+       WHERE listed.value = ? AND key > ? ORDER BY key LIMIT ?`
+    )
+  }))
+  // Whatever is missing shows now.
+  for (const row of all.all()) {
+    const [table = "", index = ""] = String(row["name"]).slice("rows ".length).split(" by ")
+    ;(index === "" ? rows : listings).prepareFor(table, index)
+  }
+  return {
+    rows,
+    listings,
+    forgetRows: () => all.all().forEach((row) => db.exec(`DELETE FROM ${quoted(String(row["name"]))}`))
+  }
+}
+
+/** Names of tables and indexes hold no spaces. */
+const nameOf = (table: string, index: string): string => (index === "" ? `rows ${table}` : `rows ${table} by ${index}`)
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -1,4 +1,4 @@
-/** The read model's rows: a table of them, and one of what they are listed under. */
+/** The read model's rows, a table for each of core's, and beside it one for what they are listed under in each index. */
 import type { FoundRow, ReadModel } from "@latchkey/core"
 import { cursorOf, type ReadModelFile } from "./ReadModelFile.ts"
 
@@ -8,28 +8,35 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
   cursor: attempt(cursorOf),
 
   apply: ({ after, cursor, put, remove, list, unlist }) =>
-    transaction((sql) => {
+    transaction(({ moveCursor, rows, listings }) => {
       const { format, position, eventId } = cursor
-      const moved = sql.moveCursor.run(format, position, eventId, after.format, after.position, after.eventId)
+      const moved = moveCursor.run(format, position, eventId, after.format, after.position, after.eventId)
       if (moved.changes === 0) return false
-      for (const { table, key, value } of put) sql.put.run(table, key, value)
-      for (const { table, key } of remove) sql.remove.run(table, key)
-      for (const { table, key, index, value } of unlist) sql.unlist.run(table, key, index, value)
-      for (const { table, key, index, value } of list) sql.list.run(table, key, index, value)
+      for (const { table, key, value } of put) rows.make(table).put.run(key, value)
+      for (const { table, key } of remove) rows.make(table).remove.run(key)
+      for (const { table, key, index, value } of unlist) listings.make(table, index).unlist.run(value, key)
+      for (const { table, key, index, value } of list) {
+        rows.make(table)
+        listings.make(table, index).list.run(value, key)
+      }
       return true
     }),
 
   get: (table, keys) =>
-    attempt((sql) => {
+    attempt(({ rows }) => {
+      const found = rows.find(table)
       const [key] = keys
-      if (key === undefined) return []
-      return asRows(keys.length === 1 ? sql.getOne.all(table, key) : sql.get.all(table, JSON.stringify(keys)))
+      if (found === undefined || key === undefined) return []
+      return asRows(keys.length === 1 ? found.getOne.all(key) : found.get.all(JSON.stringify(keys)))
     }),
 
   find: (table, index, value, after, limit) =>
-    attempt((sql) => asRows(sql.find.all(table, index, value, after, limit))),
+    attempt(({ listings }) => asRows(listings.find(table, index)?.find.all(value, after, limit) ?? [])),
 
-  reset: transaction((sql) => sql.forget.forEach((statement) => statement.run()))
+  reset: transaction(({ forgetCursor, forgetRows }) => {
+    forgetRows()
+    forgetCursor.run()
+  })
 })
 
 const asRows = (rows: ReadonlyArray<unknown>) => rows as ReadonlyArray<FoundRow>

@@ -77,7 +77,7 @@ export const takeIn = Effect.fnUntraced(function* (model: Model, events: Readonl
     yield* model.apply({
       after: yield* model.cursor,
       cursor: { format: 1, position: last.position, eventId: last.eventId },
-      put: events.map(({ position, type }) => ({ table: "events", key: `${position}`, value: type })),
+      put: events.map(({ position, type }) => ({ table: "users", key: `${position}`, value: type })),
       remove: [],
       list: [],
       unlist: []

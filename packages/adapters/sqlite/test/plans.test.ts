@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { expect, it, vi } from "@effect/vitest"
-import { EventStore } from "@latchkey/core"
+import { EventStore, nowhere, ReadModel } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
 import { openDatabase } from "../src/Database.ts"
 import { EventLog } from "../src/EventLog.ts"
@@ -25,6 +25,15 @@ it.live("every statement finds its rows by an index", () =>
     yield* Effect.addFinalizer(() => Effect.sync(() => prepare.mockRestore()))
     const services = yield* Layer.build(Sqlite.layer({ folder }))
     yield* Context.get(services, EventStore).head
+    yield* Context.get(services, ReadModel).apply({
+      after: nowhere,
+      cursor: { format: 1, position: 0, eventId: "" },
+      put: [{ table: "birds", key: "1", value: "" }],
+      remove: [],
+      list: [{ table: "birds", key: "1", index: "colour", value: "black" }],
+      unlist: []
+    })
+    yield* Context.get(services, ReadModel).find("birds", "colour", "black", "", 1)
     const log = openDatabase(join(folder, "latchkey.db"), { synchronous: "OFF", migrations, busyTimeout: 1_000 })
     new EventLog(log)
     const prepared = new Set(

@@ -379,7 +379,7 @@ describe("the read model is made anew when", () => {
   test(
     "a newer Latchkey wrote it, or somebody took a table away",
     Effect.gen(function* () {
-      for (const sql of ["PRAGMA user_version = 99", "DROP TABLE rows", "DELETE FROM cursor"]) {
+      for (const sql of ["PRAGMA user_version = 99", 'DROP TABLE "rows users"', "DELETE FROM cursor"]) {
         const { folder, file } = yield* projected
         const db = new DatabaseSync(file)
         db.exec(sql)
@@ -397,7 +397,7 @@ describe("the read model is made anew when", () => {
         const [store, model] = [yield* EventStore, yield* ReadModel]
         // Behind the page with the schema and the cursor, which are read already.
         const db = new DatabaseSync(file)
-        const page = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'rows'").get()?.rootpage)
+        const page = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'rows users'").get()?.rootpage)
         db.close()
         writeSync(openSync(file, "r+"), Buffer.alloc(4096, 0xff), 0, undefined, (page - 1) * 4096)
         expect(yield* Effect.flip(model.get("users", ["ann"]))).toMatchObject({ _tag: "ReadModelUnavailable" })
@@ -534,7 +534,7 @@ describe("a log that is not the one that was there", () => {
         rmSync(join(folder, "latchkey.witness"))
         if (spoilt) {
           const db = new DatabaseSync(join(folder, "read-model.db"))
-          db.exec("DROP TABLE rows")
+          db.exec('DROP TABLE "rows users"')
           db.close()
         }
         put("none", file)

@@ -11,8 +11,6 @@ import { logSeldom } from "../streams/SeldomLog.ts"
 export interface OwnedLock extends DeviceState {
   /** Whether the device is connected; in doubt it is not. */
   readonly online: boolean
-  /** When it was last heard of, epoch milliseconds; `null` before its first report, and while nobody can tell. */
-  readonly lastSeen: number | null
 }
 
 /** What answers tell of presence; `undefined` while nobody can tell: they go on without knowing. */
@@ -30,7 +28,6 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
   const reported = yield* Presence
   const isOnline = Option.getOrUndefined(yield* Effect.serviceOption(DeviceShadow))?.isOnline
 
-  const known = (locks: ReadonlyArray<DeviceState>) => reported.of(locks.map(({ thingName }) => thingName))
   const onlineOf = (things: ReadonlyArray<string>) =>
     isOnline === undefined
       ? Effect.map(reported.of(things), (known) => (thing: string) => known.get(thing)?.online ?? false)
@@ -45,7 +42,7 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
     at: (lockIds) =>
       devices([...lockIds]).pipe(
         Effect.flatMap((locks) =>
-          Effect.map(onlineOf(locks.map(({ thingName }) => thingName)), (online) => {
+          Effect.map(onlineOf(thingsOf(locks)), (online) => {
             const connected = new Map(locks.map(({ lockId, thingName }) => [lockId, online(thingName)]))
             return (lockId: number): boolean | undefined => connected.get(lockId) ?? false
           })
@@ -53,15 +50,15 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
         (asked) => orElse(asked, () => undefined)
       ),
     shown: (locks) =>
-      Effect.map(orElse(known(locks), undefined), (known) =>
-        locks.map((lock) => ({
-          ...lock,
-          online: isOnline === undefined ? (known?.get(lock.thingName)?.online ?? false) : isOnline(lock.thingName),
-          lastSeen: known?.get(lock.thingName)?.lastSeen ?? null
-        }))
+      Effect.map(orElse(onlineOf(thingsOf(locks)), inDoubt), (online) =>
+        locks.map((lock) => ({ ...lock, online: online(lock.thingName) }))
       )
   }
 })
+
+const thingsOf = (locks: ReadonlyArray<DeviceState>) => locks.map(({ thingName }) => thingName)
+
+const inDoubt = (): boolean => false
 
 const orElse = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
   Effect.catch(ask, (error) =>

@@ -19,7 +19,7 @@ export const PAGE = 250
 /** Keys that these may name before the rest of them waits for the next turn. */
 const MOST_KEYS = 1_000
 /** Rows of one table that are remembered: some megabytes. */
-const REMEMBERED = 10_000
+const REMEMBERED = 20_000
 
 export interface Filling {
   /** Position up to which the read model has seen the feed; 0 when its rows were made in an older way. */

@@ -39,7 +39,7 @@ export const registerCases = <Port, Place extends PortPlace<Port>>(
         const made = yield* place
         const missing = one.missing?.(made)
         if (missing !== undefined) return missing
-        const drawn = seed ?? (yield* Random.nextInt)
+        const drawn = seed ?? Math.abs(yield* Random.nextInt)
         yield* Effect.tapCause(one.run(made, drawn), () => Effect.logError(`${name}: ${one.name}: seed ${drawn}`))
         return undefined
       }).pipe(Effect.scoped)
