@@ -11,4 +11,6 @@ import type { Layer } from "effect"
  */
 export type LatchkeyStore = (
   environment: Readonly<Record<string, string | undefined>>
-) => Layer.Layer<EventStore | ReadModel | Presence, unknown> | Promise<Layer.Layer<EventStore | ReadModel | Presence, unknown>>
+) =>
+  | Layer.Layer<EventStore | ReadModel | Presence, unknown>
+  | Promise<Layer.Layer<EventStore | ReadModel | Presence, unknown>>

@@ -48,7 +48,7 @@ it("serves, and works for the other commands, over its store", async () => {
   expect(readdirSync(environment.ACME_FOLDER)).toContain("latchkey.db")
   const { stderr } = await latchkey(environment, ["backup", join(folder.path, "copy")], "", folder.path)
   expect(stderr).toMatch(/^latchkey: LATCHKEY_STORE: this command copies a data folder.*\n$/)
-}, 60_000)
+}, 180_000)
 
 describe("is refused in one line", () => {
   const refused: ReadonlyArray<readonly [why: string, store: string, source: string | undefined, said: RegExp]> = [
