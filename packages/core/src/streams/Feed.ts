@@ -368,7 +368,7 @@ export const recorded = <E extends Failure>(
  * Whenever the feed may have grown: at the store's hint, and once a second whatever becomes of that. A hint promises
  * nothing: it may be silent, and it may fail while reads go on.
  */
-export const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
+const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
   Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
 
 /** A store that hangs is one that does not answer. */
