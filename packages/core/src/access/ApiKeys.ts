@@ -26,6 +26,7 @@ export type OrganizationEvent = typeof OrganizationEvent.Type
 /** The organization of super keys: the operator. */
 export const OPERATOR = "*"
 
+/** A key of an organization, without its secret. */
 export interface ApiKey {
   readonly keyId: string
   readonly orgId: string
@@ -70,6 +71,7 @@ export const Organizations = Category({
 })
 type Keys = At<HashMap.HashMap<string, ApiKey>>
 
+/** The keys with which organizations sign in. */
 export class ApiKeys extends Context.Service<
   ApiKeys,
   {

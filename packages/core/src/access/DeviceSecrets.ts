@@ -21,6 +21,7 @@ export const DeviceEvent = Schema.TaggedUnion({
 })
 type DeviceEvent = typeof DeviceEvent.Type
 
+/** A secret of a device, without the secret itself. */
 export interface DeviceSecret {
   readonly secretId: string
   readonly thing: string
@@ -64,6 +65,7 @@ export const Devices = Category({
   }
 })
 
+/** The secrets with which devices sign in. */
 export class DeviceSecrets extends Context.Service<
   DeviceSecrets,
   {

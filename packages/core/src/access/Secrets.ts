@@ -1,6 +1,7 @@
 /** Cryptography for secrets that are shown once and kept as a hash: core asks for it, whoever runs core has it. */
 import { Context } from "effect"
 
+/** Draws and hashes secrets: the cryptography of whoever runs Latchkey. */
 export class Secrets extends Context.Service<
   Secrets,
   {

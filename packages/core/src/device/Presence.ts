@@ -43,6 +43,7 @@ export const heard = (before: Heard | undefined, { online, at }: PresenceReport)
   return { online: before?.online ?? false, since, lastSeen: newest }
 }
 
+/** The port of who is connected: see the top of this module. */
 export class Presence extends Context.Service<
   Presence,
   {

@@ -17,6 +17,7 @@ import { rowsIn } from "./Table.ts"
 
 type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 
+/** What is looked up across locks. */
 export interface Lookups {
   /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
   readonly devicesOwnedBy: (userId: string, orgId?: string) => Answer<ReadonlyArray<DeviceState>>
@@ -35,6 +36,7 @@ export interface Lookups {
   readonly isKnownUser: (userId: string, orgId?: string) => Answer<boolean>
 }
 
+/** Looks things up in the rows of a read model. */
 export const lookups = (readModel: ReadModel["Service"]): Lookups => {
   const ofDevices = rowsIn(readModel, devices)
   const ofLastEvents = rowsIn(readModel, lastEvents)

@@ -35,6 +35,7 @@ export interface Cursor {
 /** Where an empty read model stands. */
 export const nowhere: Cursor = { format: 0, position: 0, eventId: "" }
 
+/** Whether two cursors are the same place. */
 export const sameCursor = (a: Cursor, b: Cursor): boolean =>
   a.position === b.position && a.format === b.format && a.eventId === b.eventId
 

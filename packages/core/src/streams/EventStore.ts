@@ -137,6 +137,7 @@ export const categoryOf = (streamId: string): string => {
   return hyphen < 0 ? streamId : streamId.slice(0, hyphen)
 }
 
+/** The port of the log: what every store guarantees is said at the top of this module. */
 export class EventStore extends Context.Service<
   EventStore,
   {

@@ -67,6 +67,7 @@ const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
 const LOOK_TIMEOUT = Duration.seconds(1)
 const PAGE_TIMEOUT = Duration.seconds(5)
 
+/** Reads the feed once in a process, and hands each consumer what it asked for. */
 export class Feed extends Context.Service<
   Feed,
   {
