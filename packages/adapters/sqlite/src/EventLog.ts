@@ -208,7 +208,10 @@ const statements = (db: DatabaseSync) => ({
   idFrom: db.prepare("SELECT event_id FROM events WHERE event_id >= ? ORDER BY event_id LIMIT 1"),
   insert: db.prepare("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   index: db.prepare(INDEX_ORGANIZATIONS),
-  recordFrom: db.prepare("SELECT key, value, until FROM records WHERE key >= ? ORDER BY key LIMIT 1"),
+  // The value of another one may be large.
+  recordFrom: db.prepare(
+    "SELECT key, iif(key = ?1, value, '') AS value, until FROM records WHERE key >= ?1 ORDER BY key LIMIT 1"
+  ),
   put: db.prepare(
     "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until"
   ),

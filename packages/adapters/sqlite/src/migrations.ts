@@ -1,7 +1,7 @@
 /**
  * The schema of the event log, one step a version. Files out there have run these: add steps, never change one.
  *
- * Plain rowid tables throughout: WITHOUT ROWID halves the speed of batched inserts.
+ * Plain rowid tables, but for what is inserted in the order of its key: else WITHOUT ROWID halves the speed of batches.
  */
 import type { Migration } from "./Database.ts"
 import { INDEX_ALL_ORGANIZATIONS } from "./organizationFeed.ts"
