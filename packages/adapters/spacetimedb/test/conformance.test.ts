@@ -1,5 +1,5 @@
 /** The suites that every adapter passes, over the module as it is published. */
-import { presenceSuite, readModelSuite, storeSuite } from "@latchkey/core/testing"
+import { killSuite, presenceSuite, readModelSuite, storeSuite } from "@latchkey/core/testing"
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Effect } from "effect"
 import { publish, startHost } from "./fixture.ts"
@@ -23,3 +23,8 @@ const place = Effect.map(
 storeSuite("spacetimedb", place)
 readModelSuite("spacetimedb", place)
 presenceSuite("spacetimedb", place)
+killSuite("spacetimedb", {
+  module: import.meta.resolve("./killed.ts"),
+  kills: [1, 40],
+  place: Effect.promise(async () => JSON.stringify(await publish(host)))
+})
