@@ -13,6 +13,8 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const ALLOWED: { readonly [file: string]: string } = {
   "packages/adapters/aws-iot/test/FakeQueue.ts sleeps": "looks for messages until there are some, or the poll is over",
   "packages/adapters/local-shadow/test/deviceLimits.test.ts measures": "a budget refills while the test tries it",
+  "packages/core/test/Backoff.test.ts sleeps": "something lasts so long, by the clock of the test",
+  "packages/core/test/Feed.test.ts sleeps": "something lasts so long, by the clock of the test",
   "packages/http/test/campaign/clients.ts sleeps": "pauses as clients do, each of a length drawn from the printed seed",
   "packages/http/test/campaign/servers.ts sleeps": "faults come, last and pass at times drawn from the printed seed",
   "packages/http/test/first-edition/record.ts sleeps": "asks until a condition holds",

@@ -26,7 +26,14 @@ export { Schedule } from "./values/Schedule.ts"
 // Locks: what one is, what is asked of it, what happens to it, and what is refused. Pure.
 export { Key, Lock, LockId, lockOfStream, Resident, streamOfLock, tempKeysOf } from "./lock/Lock.ts"
 export { CommandContext, commandOf, type LockCommand, LockRequest, type Said } from "./lock/LockCommand.ts"
-export { type CommandRow, commandTable, eventsAskedFor, type LockCommandType, requests, type Right } from "./lock/LockCommands.ts"
+export {
+  type CommandRow,
+  commandTable,
+  eventsAskedFor,
+  type LockCommandType,
+  requests,
+  type Right
+} from "./lock/LockCommands.ts"
 export { BOUNDS } from "./lock/RequestFields.ts"
 export { fromStored, LockEvent, type LockEventType, openedVia, toStored, toWire, wireEvent } from "./lock/LockEvent.ts"
 export {

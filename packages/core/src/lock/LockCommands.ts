@@ -86,6 +86,7 @@ interface Many extends Asked {
   readonly byClock?: never
 }
 
+/** A row of the table. */
 export type CommandRow = Recorded | CarriedOut | Many
 
 const tempKeyUuid = { tempKeyUuid: UuidText }

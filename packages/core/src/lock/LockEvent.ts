@@ -86,6 +86,7 @@ export const LockEvent = Schema.TaggedUnion({
   TempKeyUpdated: { ...published.TempKeyUpdated, schedule: Schema.optionalKey(Schema.NullOr(Schedule)) }
 })
 export type LockEvent = typeof LockEvent.Type
+/** The name of an event, as it is stored. */
 export type LockEventType = LockEvent["_tag"]
 
 /** An event as the outside sees it: exactly the published fields. */
