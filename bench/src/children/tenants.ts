@@ -20,20 +20,26 @@ import { lockUuid, ownerUuid, tempKeyUuid, uuidOf } from "../locks.ts"
 import { type Sample, sampleOf } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
 
-/** The first two jobs make the stores: answered are their events. */
+/** What tenants have: locks, and uses of the temp key of each. */
+export interface Holding {
+  readonly locks: number
+  readonly uses: number
+}
+
+/** The first jobs make the stores: answered are their events. */
 export type TenantsJob =
   | {
       readonly op: "open"
       readonly folder: string
-      readonly tenants: number
-      /** Of each tenant, beside one lock with a long history. */
-      readonly locks: number
-      /** Uses of the temp key of each of these. */
-      readonly uses: number
-      /** Uses at the lock of the first tenant that has a long history. */
+      readonly own: Holding
+      /** Uses at one more lock of the tenant's own, which has a long history. */
       readonly long: number
+      /** What each of the other tenants has, and how many these are. */
+      readonly others: Holding & { readonly tenants: number }
     }
   | { readonly op: "ask"; readonly question: Question; readonly count: number }
+  /** Each store is opened once more, until the first question is answered. */
+  | { readonly op: "start"; readonly count: number }
   /** How long everybody else waits while the long history is explained: a sample of the turns of the event loop. */
   | { readonly op: "stall" }
 
@@ -46,6 +52,7 @@ export const QUESTIONS = [
   "temp keys of an organization",
   "temp keys of an owner",
   "owned locks",
+  "history",
   "page of a temp key",
   "page of a shared key"
 ] as const
@@ -68,7 +75,7 @@ const lockOf = (tenant: number, n: number) => tenant * 10_000 + n
 const sharedUuid = (tenant: number, n: number) => uuidOf(4, n, tenant)
 
 /** Events as they came, one append each, with the record of whatever else is known of it. */
-function* history({ tenants, locks, uses, long }: Omit<Extract<TenantsJob, { op: "open" }>, "op" | "folder">) {
+function* history({ own, long, others }: Omit<Extract<TenantsJob, { op: "open" }>, "op" | "folder">) {
   const versions = new Map<string, number>()
   const add = (tenant: number, streamId: string, type: string, data: Schema.JsonObject, at: number, id?: string) => {
     const expectedVersion = versions.get(streamId) ?? 0
@@ -91,13 +98,16 @@ function* history({ tenants, locks, uses, long }: Omit<Extract<TenantsJob, { op:
     const about = { tempKeyUuid: tempKeyUuid(lockId), lockId, lockUuid: lockUuid(lockId), timestamp: instantOf(at) }
     return add(tenant, `lock-${lockId}`, "TempKeyUsed", { ...about, usedCount: n + 1 }, at)
   }
-  const everybody = Array.from({ length: tenants }, (_, index) => index + 1)
+  const everybody = Array.from({ length: 1 + others.tenants }, (_, index) => index + 1)
+  const holdingOf = (tenant: number) => (tenant === 1 ? own : others)
   const everyLock = everybody.flatMap((tenant) =>
-    Array.from({ length: locks }, (_, n) => [tenant, lockOf(tenant, n)] as const)
+    Array.from({ length: holdingOf(tenant).locks }, (_, n) => [tenant, lockOf(tenant, n)] as const)
   )
 
   for (const [tenant, lockId] of everyLock) yield* create(tenant, lockId)
-  for (let n = 0; n < uses; n++) for (const [tenant, lockId] of everyLock) yield use(tenant, lockId, n)
+  for (let n = 0; n < Math.max(own.uses, others.uses); n++) {
+    for (const [tenant, lockId] of everyLock) if (n < holdingOf(tenant).uses) yield use(tenant, lockId, n)
+  }
   for (let n = 0; n < REFUSED_USES; n++) {
     const at = START + n * 24 * HOUR
     const day = instantOf(at).slice(0, 10)
@@ -109,7 +119,7 @@ function* history({ tenants, locks, uses, long }: Omit<Extract<TenantsJob, { op:
   }
   for (let n = 0; n < SHARED_KEYS; n++) {
     for (const tenant of everybody) {
-      const doors = [{ id: 1, lockId: lockOf(tenant, n % locks), accessMethod: "key" }]
+      const doors = [{ id: 1, lockId: lockOf(tenant, n % holdingOf(tenant).locks), accessMethod: "key" }]
       yield add(
         tenant,
         `credential-${sharedUuid(tenant, n)}`,
@@ -121,8 +131,8 @@ function* history({ tenants, locks, uses, long }: Omit<Extract<TenantsJob, { op:
   }
   for (let n = 0; n < REFUSED_PINS; n++) {
     for (const tenant of everybody) {
-      const lockId = lockOf(tenant, n % locks)
-      const at = START + n * HOUR + tenant * Math.floor(HOUR / (tenants + 1))
+      const lockId = lockOf(tenant, n % holdingOf(tenant).locks)
+      const at = START + n * HOUR + tenant * Math.floor(HOUR / (everybody.length + 1))
       yield add(
         tenant,
         "pin-attempts",
@@ -180,6 +190,7 @@ const asked = Effect.gen(function* () {
     "temp keys of an organization": credentials.list(organization),
     "temp keys of an owner": credentials.list(owner),
     "owned locks": queries.ownedLocks(organization, ownerUuid(lockId)),
+    history: queries.history(owner, lockId, 2, 100),
     "page of a temp key": links.view(key, undefined, at),
     "page of a shared key": links.view(sharedUuid(1, 0), undefined, at)
   }
@@ -223,6 +234,22 @@ const stall = Effect.gen(function* () {
   return sampleOf(1, (performance.now() - begun) / 1000, Float64Array.from(turns))
 })
 
+/** Folder by folder in turn, as above. The file is in the system's memory: what is timed is the work. */
+const timeStarts = async (folders: ReadonlyArray<string>, count: number) => {
+  const latencies = folders.map(() => new Float64Array(count))
+  for (let n = 0; n < count; n++) {
+    for (const [index, folder] of folders.entries()) {
+      const begun = performance.now()
+      const runtime = runtimeOver(folder)
+      await runtime.runPromise(Effect.flatMap(asked, (questions) => questions["owned locks"]))
+      latencies[index]?.fill(performance.now() - begun, n, n + 1)
+      await runtime.dispose()
+    }
+  }
+  return latencies.map((of) => sampleOf(count, of.reduce((sum, ms) => sum + ms, 0) / 1000, of))
+}
+
+const folders: Array<string> = []
 const runtimes: Array<Runtime> = []
 
 answerJobs(async (job: TenantsJob): Promise<ReadonlyArray<Sample> | number> => {
@@ -231,11 +258,14 @@ answerJobs(async (job: TenantsJob): Promise<ReadonlyArray<Sample> | number> => {
       const runtime = runtimeOver(job.folder)
       const events = await runtime.runPromise(fill(job))
       await runtime.runPromise(Effect.flatMap(Projector, ({ catchUp }) => catchUp("10 minutes")))
+      folders.push(job.folder)
       runtimes.push(runtime)
       return events
     }
     case "ask":
       return time(runtimes, job.question, job.count)
+    case "start":
+      return timeStarts(folders, job.count)
     case "stall":
       return Promise.all(runtimes.slice(-1).map((runtime) => runtime.runPromise(stall)))
   }

@@ -20,7 +20,9 @@ import { Effect, Option, type Scope } from "effect"
 import { copyOlder, explain, isDamage, openToRead } from "./Database.ts"
 import type { Refusal } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
+import { type EventRow, OwnCommits } from "./OwnCommits.ts"
 import { OF_BOTH, OF_ORGANIZATION } from "./organizationFeed.ts"
+import { Recent } from "./Recent.ts"
 import { afterAll, fromStoredKey, toStoredKey } from "./StoredKey.ts"
 import { temporaryFolder } from "./temporaryFolder.ts"
 import { requestOf } from "./WriteRequest.ts"
@@ -32,6 +34,8 @@ import type { WriterData } from "./worker.ts"
 const READ_TIMEOUT = 500
 /** Of the database, kept in memory for reads: what a tenant asks for again is there, also when the file is large. */
 const CACHE_KIB = 16_384
+/** Streams of which it is known that they hold nothing new, at least. */
+const KNOWN_ENDS = 10_000
 
 /** Opens the event store on a file, which is created when it is not there. */
 export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> = (data) =>
@@ -62,7 +66,9 @@ const over = Effect.fnUntraced(function* (
   )
   yield* Effect.try({ try: () => db.exec(`PRAGMA cache_size = -${CACHE_KIB}`), catch: unavailable })
   const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
-  const query = <A>(run: () => A) =>
+  const own = new OwnCommits()
+  const ends = endsOfStreams(sql)
+  const attempt = <A>(run: () => A) =>
     Effect.try({
       try: run,
       catch: (cause) => {
@@ -71,6 +77,12 @@ const over = Effect.fnUntraced(function* (
         if (isDamage(cause)) writer?.end(error)
         return error
       }
+    })
+
+  const query = <A>(run: () => A) =>
+    attempt(() => {
+      ends.askAnew()
+      return run()
     })
 
   /** A store that can no longer write has no head to tell: whoever looks after this process must see it. */
@@ -92,32 +104,26 @@ const over = Effect.fnUntraced(function* (
         ? () => Effect.fail(new StoreUnavailable({ message: `The database ${file} was opened to read it.` }))
         : (batch) =>
             Effect.clockWith((clock) =>
-              Effect.callback<Written, WriteError>((resume) =>
-                writer.submit(requestOf(batch, clock.currentTimeMillisUnsafe()), (answer) =>
-                  resume(
-                    typeof answer === "number" ? Effect.succeed({ position: answer }) : Effect.fail(toError(answer))
-                  )
-                )
-              )
+              Effect.callback<Written, WriteError>((resume) => {
+                const request = requestOf(batch, clock.currentTimeMillisUnsafe())
+                writer.submit(request, (answer) => {
+                  if (typeof answer !== "number") return resume(Effect.fail(toError(answer)))
+                  own.add(request, answer)
+                  resume(Effect.succeed({ position: answer }))
+                })
+              })
             ),
 
     read: (streamId, afterVersion, limit) =>
-      query(() =>
-        // Mostly there is nothing new, and to learn just that costs a quarter of reading no rows.
-        sql.isBeyond.get(streamId, afterVersion) === undefined
-          ? []
-          : toStored(sql.read.all(streamId, afterVersion, limit))
-      ),
+      attempt(() => (ends.isAt(streamId, afterVersion) ? [] : toStored(sql.read.all(streamId, afterVersion, limit)))),
 
     feed: (afterPosition, limit, filter = {}) =>
       query(() => {
         const { category, orgId } = filter
         if (orgId === undefined) {
-          return toStored(
-            category === undefined
-              ? sql.feed.all(afterPosition, limit)
-              : sql.ofCategory.all(afterPosition, category, limit)
-          )
+          if (category !== undefined) return toStored(sql.ofCategory.all(afterPosition, category, limit))
+          const known = own.after(afterPosition, limit)
+          return toStored([...known, ...sql.feed.all(afterPosition + known.length, limit - known.length)])
         }
         return toStored(
           category === undefined
@@ -161,20 +167,6 @@ const toError = (answer: Refusal | StoreUnavailable): WriteError => {
   }
 }
 
-type EventRow = readonly [
-  position: number,
-  streamId: string,
-  version: number,
-  eventId: string,
-  type: string,
-  data: string,
-  at: number,
-  orgId: string,
-  principal: string,
-  commandId: string,
-  acceptedAt: number | null
-]
-
 const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
   // Neighbours in a feed mostly have the same principal.
   let parsed: { readonly text: string; readonly principal: Principal } = { text: "", principal: { _tag: "System" } }
@@ -199,6 +191,40 @@ const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
 }
 
 const EVENT = "position, stream, version, event_id, type, data, at, org_id, principal, command_id, accepted_at"
+
+/**
+ * What is known of the ends of streams. Whoever asks for many locks at the same moment asks the database once whether
+ * anybody has committed: nothing can have come in between that the next question would have to know of.
+ */
+const endsOfStreams = ({ dataVersion, isBeyond }: Pick<ReturnType<typeof statements>, "dataVersion" | "isBeyond">) => {
+  /** As long as nobody commits. */
+  const known = new Recent<number>(KNOWN_ENDS)
+  let knownAt: unknown
+  let isAsked = false
+  const askAnew = () => {
+    isAsked = false
+  }
+  const ask = () => {
+    isAsked = true
+    queueMicrotask(askAnew)
+    const now = dataVersion.get()?.["data_version"]
+    if (now !== knownAt) known.clear()
+    knownAt = now
+  }
+  return {
+    /** Before anything else is read: what that tells, a stream must not be behind. */
+    askAnew,
+    /** Whether the stream holds nothing after the version. Mostly it does not, and to learn just that costs little. */
+    isAt: (streamId: string, version: number): boolean => {
+      if (!isAsked) ask()
+      if ((known.get(streamId) ?? Number.POSITIVE_INFINITY) <= version) return true
+      const isAt = isBeyond.get(streamId, version) === undefined
+      if (isAt) known.set(streamId, version)
+      else askAnew()
+      return isAt
+    }
+  }
+}
 
 const statements = (db: DatabaseSync) => {
   /** Rows as arrays: half the cost of objects. */

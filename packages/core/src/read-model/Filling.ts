@@ -56,12 +56,12 @@ export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<
   })
 
   const takeIn = Effect.fnUntraced(function* (after: Cursor, events: ReadonlyArray<StoredEvent>) {
-    const { steps, last } = stepsOf(declared, events)
-    for (const [index, table] of tables.entries()) {
-      const missing = table.missing(steps, index)
+    const last = concern(declared, events, tables)
+    for (const table of tables) {
+      const missing = table.missing()
       if (missing.length > 0) table.learn(missing, yield* readModel.get(table.name, missing))
     }
-    for (const { table, key, fact } of steps) tables[table]?.fold(key, fact)
+    for (const table of tables) table.fold()
     const changes = {
       after,
       cursor: { format: declared.format, position: last.position, eventId: last.eventId },
@@ -94,27 +94,22 @@ export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<
   }
 }
 
-/** That a fact concerns a row of the table with this number. */
-interface Step<Fact> {
-  readonly table: number
-  readonly key: string
-  readonly fact: Fact
-}
-
-/** What events concern, up to the last of them that has room. */
-const stepsOf = <Fact>({ factOf, tables }: Tables<Fact>, events: ReadonlyArray<StoredEvent>) => {
-  const steps: Array<Step<Fact>> = []
+/** Hands each table what the events say of its rows, up to the last event that has room; answers that one. */
+const concern = <Fact>(
+  { factOf }: Tables<Fact>,
+  events: ReadonlyArray<StoredEvent>,
+  tables: ReadonlyArray<KnownRows<Fact>>
+): StoredEvent => {
+  for (const table of tables) table.begin()
   let last = events[0] as StoredEvent
+  let keys = 0
   for (const event of events) {
-    if (steps.length > MOST_KEYS) break
+    if (keys > MOST_KEYS) break
     last = event
     const fact = factOf(event)
-    if (fact === undefined) continue
-    for (let table = 0; table < tables.length; table++) {
-      for (const key of tables[table]?.keysOf(fact) ?? []) steps.push({ table, key, fact })
-    }
+    if (fact !== undefined) for (const table of tables) keys += table.concern(fact)
   }
-  return { steps, last }
+  return last
 }
 
 /** The rows of a table that were needed lately, and what becomes of them. */
@@ -122,9 +117,11 @@ class KnownRows<Fact> {
   readonly name: string
   readonly #table: AnyTable<Fact>
   readonly #indexes: ReadonlyArray<readonly [name: string, fields: ReadonlyArray<string>]>
-  /** As they are stored, least lately used first. A row that is not there is not here, or `undefined`. */
+  /** As they are stored, least lately changed first. A row that is not there is not here, or `undefined`. */
   readonly #stored = new Map<string, unknown>()
-  /** As they are to be. */
+  /** What is to be taken in: that facts concern rows. */
+  #steps: Array<{ readonly key: string; readonly fact: Fact }> = []
+  /** As they are to be, where that is not as they are. */
   readonly #changed = new Map<string, unknown>()
 
   constructor(table: AnyTable<Fact>) {
@@ -138,11 +135,22 @@ class KnownRows<Fact> {
     this.#changed.clear()
   }
 
-  missing(steps: ReadonlyArray<Step<Fact>>, index: number): ReadonlyArray<string> {
+  begin(): void {
+    this.#steps = []
     this.#changed.clear()
+  }
+
+  /** Answers how many rows the fact concerns. */
+  concern(fact: Fact): number {
+    const keys = this.#table.keysOf(fact)
+    for (const key of keys) this.#steps.push({ key, fact })
+    return keys.length
+  }
+
+  missing(): ReadonlyArray<string> {
     if (this.#table.overwrites === true) return []
     const keys = new Set<string>()
-    for (const { table, key } of steps) if (table === index && !this.#stored.has(key)) keys.add(key)
+    for (const { key } of this.#steps) if (!this.#stored.has(key)) keys.add(key)
     return [...keys]
   }
 
@@ -151,9 +159,12 @@ class KnownRows<Fact> {
     for (const { key, value } of found) this.#stored.set(key, JSON.parse(value))
   }
 
-  fold(key: string, fact: Fact): void {
-    const before = this.#changed.has(key) ? this.#changed.get(key) : this.#stored.get(key)
-    this.#changed.set(key, this.#table.fold(before, fact))
+  fold(): void {
+    for (const { key, fact } of this.#steps) {
+      const before = this.#changed.has(key) ? this.#changed.get(key) : this.#stored.get(key)
+      const after = this.#table.fold(before, fact)
+      if (after !== before) this.#changed.set(key, after)
+    }
   }
 
   /** Adds what is to be changed in the store. */
