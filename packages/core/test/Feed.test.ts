@@ -193,6 +193,34 @@ describe("a register", () => {
       expect((yield* Effect.exit(broken.catchUp()))._tag).toBe("Failure")
     })
   )
+
+  it.effect("that breaks while it is filled answers, and says so", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const one = {
+        type: "Happened",
+        data: {},
+        at: 1,
+        orgId: "",
+        principal: { _tag: "System" },
+        commandId: ""
+      } as const
+      const events = Array.from({ length: 1_000 }, (_, n) => ({ ...one, eventId: `filled-${n}` }))
+      yield* store.write({ append: [{ streamId: "bell-1", expectedVersion: 0, events }] })
+      yield* append(store, "bell-2")
+      const { store: looked, state } = watched(store)
+      const feed = yield* feedOf(looked)
+      const broken = yield* Effect.timeout(
+        feed.register({}, () => {
+          // Instead of forever.
+          if (state.looks < 10) throw new Error("broken")
+        }),
+        "1 minute"
+      )
+      expect(broken.isCurrent()).toBe(false)
+      expect(state.looks).toBeLessThan(10)
+    })
+  )
 })
 
 describe("a consumer", () => {
@@ -233,9 +261,9 @@ describe("a consumer", () => {
     })
   )
 
-  it.effect("is looked after once a second, also when hints are silent, or break off", () =>
+  it.effect("is looked after once a second, also when hints are silent, or break off, or were broken", () =>
     Effect.gen(function* () {
-      for (const changes of [Stream.never, Stream.fail(down)]) {
+      for (const changes of [Stream.never, Stream.empty, Stream.fail(down), Stream.die(new Error("broken"))]) {
         const store = MemoryEventStore.make()
         const feed = yield* feedOf({ ...store, changes })
         const { consumer, ids } = listing("patient")
