@@ -2,9 +2,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Random, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { workers } from "../src/latchkey/Latchkey.ts"
 import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
 import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { type Consumer, Feed, recorded } from "../src/streams/Feed.ts"
+import { Workers } from "../src/streams/Workers.ts"
 
 /** One seed is one history. */
 const SEEDS = Array.from({ length: 15 }, (_, seed) => seed + 1)
@@ -334,6 +336,38 @@ describe("a consumer", () => {
       position = 0
       yield* TestClock.adjust("2 seconds")
       expect(taken).toEqual([1, 2, 3, 1, 2, 3])
+    })
+  )
+
+  it.effect("is handed nothing more once its scope has closed, also where others run what goes on", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const built = Layer.build(Layer.fresh(Layer.provideMerge(workers, Layer.provideMerge(Feed.layer, Workers.layer))))
+      const process = yield* Effect.provideService(built, EventStore, store)
+      const { consumer, ids } = listing("passing")
+      const scope = yield* Scope.make()
+      yield* Context.get(process, Feed).follow(consumer).pipe(Effect.provide(process), Scope.provide(scope))
+      const first = yield* append(store, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      yield* Scope.close(scope, Exit.void)
+      yield* append(store, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      expect(ids()).toEqual([first])
+    })
+  )
+
+  it.effect("is waited for where another process has the lease", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const consumer = () => recorded(store, { name: "leased", lease: true, take: () => Effect.succeed({}) })
+      yield* (yield* feedOf(store)).follow(consumer())
+      yield* TestClock.adjust("1 second")
+      const { catchUp } = yield* (yield* feedOf(store)).follow(consumer())
+      yield* append(store, "bell-1")
+      const caughtUp = yield* Effect.forkChild(catchUp("20 seconds"))
+      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("16 seconds")
+      expect(yield* Fiber.join(caughtUp)).toBe(true)
     })
   )
 
