@@ -133,4 +133,6 @@ export class DeviceReports extends Context.Service<
 const keepable = (detail: string): string => detail.slice(0, LONGEST_DETAIL).toWellFormed().replaceAll("\0", "\uFFFD")
 
 /** Not every store can be asked for what a device may call a command. No command is called so. */
-const isKeepable = (commandId: string): boolean => commandId.length <= LONGEST_ID && Schema.is(Text)(commandId)
+const isKeepable = (commandId: string): boolean => commandId.length <= LONGEST_ID && isText(commandId)
+
+const isText = Schema.is(Text)
