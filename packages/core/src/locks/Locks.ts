@@ -7,7 +7,7 @@ import type { DeviceCommand } from "../device/DeviceCommand.ts"
 import { DeviceShadow, ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { permit, permitCreate } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
-import { type Decision, decide, mayBePassed, mayPass, recordedAt } from "../lock/LockAggregate.ts"
+import { type Decision, decide, mayPass, recordedAt } from "../lock/LockAggregate.ts"
 import type { LockCommand } from "../lock/LockCommand.ts"
 import { isByClock, rowOf } from "../lock/LockCommands.ts"
 import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "../lock/LockError.ts"
@@ -23,7 +23,6 @@ import {
   prepare,
   type Reservation,
   type ReservedError,
-  release,
   type Settlement
 } from "../streams/Reservations.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
@@ -147,7 +146,7 @@ export class Locks extends Context.Service<
             const writing: Effect.Effect<Written | Committed, ReservedError | DeviceUnreachable> =
               device === undefined || lock === undefined
                 ? append(store, appending, mayPass(events))
-                : handOver(appending, command, { device, thing: lock.uuid, turns: loaded.turns }, events)
+                : handOver(appending, command, { device, thing: lock.uuid, turns: loaded.turns })
             const written = yield* Effect.result(writing)
             if (Result.isSuccess(written)) {
               if ("position" in written.success) {
@@ -199,8 +198,7 @@ export class Locks extends Context.Service<
         const prepareAndSend = Effect.fnUntraced(function* (
           appending: Appending,
           { lockId }: LockCommand,
-          { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns },
-          events: ReadonlyArray<LockEvent>
+          { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns }
         ) {
           const begun = yield* Clock.monotonicTimeNanos
           const deadline = (yield* Clock.currentTimeMillis) + patience
@@ -225,8 +223,6 @@ export class Locks extends Context.Service<
             return yield* committed(lockId, yield* discard(store, reservation), reason)
           const settlement = yield* settling.settle(reservation)
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
-          // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
-          if (mayBePassed(events)) yield* release(store, reservation)
           return yield* Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: true }))
         })
 

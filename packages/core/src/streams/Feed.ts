@@ -245,7 +245,8 @@ const make = Effect.gen(function* () {
           while (!(yield* hasTaken(head))) {
             yield* wanted.open
             yield* grown.open
-            yield* moved.await
+            // Where another process holds the lease, only the cursor tells.
+            yield* Effect.timeoutOption(moved.await, LOOK_EVERY)
             yield* moved.close
           }
         })
@@ -282,7 +283,7 @@ const make = Effect.gen(function* () {
     while (true) {
       const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
       hand(register, events)
-      if (events.length < PAGE) return
+      if (events.length < PAGE || register.broken !== undefined) return
     }
   })
 
@@ -379,10 +380,12 @@ export const recorded = <E extends Failure>(
 
 /**
  * Whenever the feed may have grown: at the store's hint, and once a second whatever becomes of that. A hint promises
- * nothing: it may be silent, and it may fail while reads go on.
+ * nothing: it may be silent, and it may fail, break or end while reads go on.
  */
-const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
-  Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
+const growth = (store: EventStore["Service"]): Stream.Stream<unknown> => {
+  const hints = Stream.catchCause(store.changes, (cause) => Stream.fail(cause))
+  return Stream.merge(Stream.orDie(Stream.retry(hints, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
+}
 
 /** A store that hangs is one that does not answer. */
 const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>, duration: Duration.Duration) =>

@@ -37,6 +37,8 @@ export const importEvents = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, StoreUnavailable> {
   for (let from = 0; from < events.length; from += PAGE) {
     const page = events.slice(from, from + PAGE)
+    // Nothing is mixed into what holds something else already.
+    if ((yield* store.head) + 1 !== page[0]?.position) return yield* Effect.fail(writtenByOthers)
     const { position } = yield* store
       .write({
         imported: true,
