@@ -219,7 +219,7 @@ describe("what AWS refuses", () => {
     [{ status: 404, type: "ResourceNotFoundException" }, /knows no thing.*Register/],
     [{ status: 429, type: "ThrottlingException" }, /throttles.*quota/],
     [{ status: 413, type: "RequestEntityTooLargeException" }, /no room/],
-    [{ status: 409, type: "ConflictException" }, /changes all the time/],
+    [{ status: 409, type: "ConflictException" }, /keeps changing/],
     [{ status: 400, type: "InvalidRequestException" }, /refuses/],
     [{ status: 415, type: "UnsupportedDocumentEncodingException" }, /refuses/]
   ]

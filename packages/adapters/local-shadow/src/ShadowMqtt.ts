@@ -101,7 +101,7 @@ export const serve = Effect.fnUntraced(function* ({
       .isPasswordOf(thing, password)
       .pipe(
         Effect.catchCause((cause) =>
-          Effect.as(log(Effect.logError, "Nobody can tell whether a device may sign in", cause), undefined)
+          Effect.as(log(Effect.logError, "Cannot tell whether a device may sign in", cause), undefined)
         )
       )
     if (signedIn === undefined) return UNAVAILABLE
@@ -243,7 +243,7 @@ const nowMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos /
 /** In seconds; 0 asks for none. */
 const keepAliveOf = (asked: number): number => (asked === 0 ? MAX_KEEP_ALIVE : Math.min(asked, MAX_KEEP_ALIVE))
 
-const notLetIn = (returnCode: AuthErrorCode) => Object.assign(new Error("The device is not let in"), { returnCode })
+const notLetIn = (returnCode: AuthErrorCode) => Object.assign(new Error("The device may not sign in"), { returnCode })
 
 /** Under an open sign-in the user name may be something else: AWS's own SDKs put their version there. */
 const thingOf = (username: string | undefined, clientId: string, mustSignIn: boolean): string | undefined =>

@@ -77,7 +77,7 @@ const requireLog = (folder: string) =>
   Effect.suspend(() => {
     if (existsSync(join(folder, LOG))) return Effect.void
     const isFile = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false
-    const message = isFile ? aFile(folder) : `There is no log in ${folder}. Name the folder of the data.`
+    const message = isFile ? aFile(folder) : `There is no log in ${folder}. Name the data folder.`
     return Effect.fail(new StoreUnavailable({ message }))
   })
 
@@ -116,7 +116,7 @@ const witnessed = Effect.fnUntraced(function* (
     const position = Math.max(...seen.map((witness) => witness?.position ?? 0))
     if (!restored) {
       return yield* new StoreUnavailable({
-        message: `The log ${file} is not the one that was here: that one went to event ${position} at least, this one goes to ${yield* store.head} or holds others. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
+        message: `The log ${file} is not the one that was here: that one reached event ${position} or later, this one reaches ${yield* store.head}, or holds other events. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
       })
     }
     yield* Effect.logWarning("The event log was restored: filling the read model again")

@@ -642,7 +642,7 @@ test(
     expect(readdirSync(empty)).toEqual([])
     yield* EventStore.use((store) =>
       Effect.gen(function* () {
-        expect((yield* Effect.flip(store.write(batch("s-1", 1, [event()])))).message).toContain("opened to read it")
+        expect((yield* Effect.flip(store.write(batch("s-1", 1, [event()])))).message).toContain("opened read-only")
       })
     ).pipe(Effect.provide(Sqlite.reader({ folder }), { local: true }))
   })

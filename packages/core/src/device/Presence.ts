@@ -8,7 +8,7 @@
  */
 import { Context, type Effect, Schema } from "effect"
 
-/** Nobody can tell at the moment; whatever rests on it goes on without. */
+/** Presence cannot be read or written at the moment. Everything else goes on without it. */
 export class PresenceUnavailable extends Schema.TaggedError<PresenceUnavailable>()("PresenceUnavailable", {
   message: Schema.String,
   cause: Schema.optionalKey(Schema.Defect())

@@ -40,7 +40,7 @@ import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTem
 import type { Simulation } from "../why/Simulate.ts"
 import { layer, workers } from "./Latchkey.ts"
 
-/** The command, or question, is none: `message` says which field is wrong, and how. */
+/** Not a valid command or question: `message` says which field is wrong, and how. */
 export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
   message: Schema.String
 }) {}

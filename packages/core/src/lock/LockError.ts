@@ -18,7 +18,7 @@ export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDeni
   needed: Schema.String
 }) {
   override get message() {
-    return `${this.action} is not allowed for you: it takes ${this.needed}.`
+    return `You are not allowed to do this: ${this.action} requires ${this.needed}.`
   }
 }
 
@@ -26,7 +26,7 @@ export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDeni
 export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ...about, keyUuid: Schema.String }) {
   readonly field = "keyUuid"
   override get message() {
-    return `Key ${this.keyUuid} is on lock ${this.lockId} already.`
+    return `Key ${this.keyUuid} is already on lock ${this.lockId}.`
   }
 }
 
@@ -53,7 +53,7 @@ export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed"
 /** No such key is on the lock. */
 export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", about) {
   override get message() {
-    return `Lock ${this.lockId} holds no such key. Look up its keys and name one of them.`
+    return `Lock ${this.lockId} has no such key. Look up its keys and name one of them.`
   }
 }
 
@@ -64,7 +64,7 @@ export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnch
 }) {
   readonly field = "newUuid"
   override get message() {
-    return `Lock ${this.lockId} has the uuid ${this.uuid} already.`
+    return `Lock ${this.lockId} already has the uuid ${this.uuid}.`
   }
 }
 
@@ -74,7 +74,7 @@ export class ResidentExists extends Schema.TaggedError<ResidentExists>()("Reside
   userId: Schema.String
 }) {
   override get message() {
-    return `This resident is on lock ${this.lockId} already, as ${this.userId}.`
+    return `This resident is already on lock ${this.lockId}, as ${this.userId}.`
   }
 }
 
@@ -188,7 +188,7 @@ export class TooManyOpenings extends Schema.TaggedError<TooManyOpenings>()("TooM
   retryAfter: Schema.Number
 }) {
   override get message() {
-    return `This was opened too often in a short time. Nothing was done; try again in ${this.retryAfter} seconds.`
+    return `Opened too often in a short time. Nothing was done; try again in ${this.retryAfter} seconds.`
   }
 }
 

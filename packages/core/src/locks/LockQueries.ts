@@ -17,7 +17,7 @@ import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 /** This id was never an owner, a key holder or a resident: for an organization, at no lock of its own. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {
   override get message() {
-    return "No lock knows this user."
+    return "This user is not on any lock."
   }
 }
 
@@ -136,7 +136,11 @@ export class LockQueries extends Context.Service<
           Effect.andThen(caughtUp, Effect.asSome(idsOf(principal))).pipe(
             Effect.catchTag("ReadModelUnavailable", (error) =>
               Effect.as(
-                logSeldom(Effect.logWarning, "Nobody can tell whose locks are whose: no read model", error.message),
+                logSeldom(
+                  Effect.logWarning,
+                  "Cannot tell who owns which locks: the read model is unavailable",
+                  error.message
+                ),
                 Option.none()
               )
             )

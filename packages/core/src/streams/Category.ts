@@ -59,7 +59,7 @@ export interface Transacted<Event, State> {
 /** Other writers were quicker each time. Nothing was written: try again. */
 export class Contended extends Schema.TaggedError<Contended>()("Contended", { streamId: Schema.String }) {
   override get message() {
-    return "Others keep changing this at the same moment. Nothing was done; try again."
+    return "Others keep changing this at the same time. Nothing was done; try again."
   }
 }
 

@@ -73,7 +73,7 @@ export class Feed extends Context.Service<
   {
     /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
     readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
-    /** The events after a position, and then whatever comes. Whoever takes them slowly holds nobody up. */
+    /** The events after a position, and then whatever comes. A slow reader holds nobody up. */
     readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
      * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they

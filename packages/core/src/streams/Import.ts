@@ -14,7 +14,7 @@ type Store = EventStore["Service"]
 
 const isPart = new StoreUnavailable({
   message:
-    "The store holds a part of an export: an import into it is under way, or was interrupted. Wait for its end, or empty the store and import again."
+    "The store holds part of an export: an import into it is under way, or was interrupted. Wait for it to end, or empty the store and import again."
 })
 const writtenByOthers = new StoreUnavailable({ message: "Another process wrote to the store at the same time." })
 

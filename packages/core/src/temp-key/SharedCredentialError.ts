@@ -11,10 +11,10 @@ export class SharedCredentialNotFound extends Schema.TaggedError<SharedCredentia
   }
 }
 
-/** No lock is called so; `field` is where the request names it. */
+/** No such lock; `field` is where the request names it. */
 export class NoSuchLock extends Schema.TaggedError<NoSuchLock>()("NoSuchLock", { field: Schema.String }) {
   override get message() {
-    return "This names no lock. Give the lockId of a lock that is there."
+    return "No such lock. Give the lockId of an existing lock."
   }
 }
 
@@ -47,10 +47,10 @@ export class DoorNeedsPin extends Schema.TaggedError<DoorNeedsPin>()("DoorNeedsP
   }
 }
 
-/** Whoever made the credential has no say about this lock any more. */
+/** The maker of the credential may no longer give keys to this lock. */
 export class DoorWithdrawn extends Schema.TaggedError<DoorWithdrawn>()("DoorWithdrawn", { doorId: Schema.Number }) {
   override get message() {
-    return `Whoever gave this key may no longer give keys to door ${this.doorId}. Ask them, or whom the door belongs to.`
+    return `The person who gave this key may no longer give keys to door ${this.doorId}. Ask them, or the owner of the door.`
   }
 }
 

@@ -43,7 +43,7 @@ export class Authenticator extends Context.Service<
       const userOf = (headers: IncomingHttpHeaders): Effect.Effect<string, SignInError> => {
         const token = bearerOf(headers)
         return token === undefined
-          ? unauthenticated("The Authorization header is not of the form: Bearer <token>.")
+          ? unauthenticated("The Authorization header must have the form: Bearer <token>.")
           : jwt.verify(token, now)
       }
 

@@ -90,7 +90,7 @@ export class Jwt extends Context.Service<
             const payload = yield* check(token, begun, now)
             const subject = subjectOf(payload)
             if (subject === undefined)
-              return yield* Effect.fail(new TokenRefused({ message: "The token names no subject." }))
+              return yield* Effect.fail(new TokenRefused({ message: "The token has no subject." }))
             if (remembered.size >= REMEMBERED) remembered.clear()
             remembered.set(digest, {
               subject,
