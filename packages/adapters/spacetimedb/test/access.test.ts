@@ -183,7 +183,7 @@ describe("a writer", () => {
     connection.disconnect()
     expect(await run(Effect.flip(append(client, "a", 0, newEvents(1))))).toMatchObject({
       _tag: "StoreUnavailable",
-      message: expect.stringContaining("no allowed writer")
+      message: expect.stringContaining("not an allowed writer")
     })
     expect(await failure(writer)).toMatchObject(notLetIn)
   })
