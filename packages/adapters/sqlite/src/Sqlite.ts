@@ -33,6 +33,12 @@ const WITNESS_EVERY = 1000
 /**
  * Several processes, and several layers of one process, may use a folder at the same time. Fails with one sentence
  * that says what to mend when the files cannot be used.
+ *
+ * @example
+ * ```ts
+ * const store = Sqlite.layer({ folder: "./locks" })
+ * const latchkey = await createLatchkey({ store, shadow: LocalShadow.layer({ folder: "./locks" }) })
+ * ```
  */
 export const layer = ({
   folder,

@@ -37,7 +37,16 @@ export type DeviceReport =
       readonly detail?: string
     }
 
-/** The port of the shadows: see the top of this module. */
+/**
+ * The port of the shadows: see the top of this module.
+ *
+ * @example
+ * ```ts
+ * const shadow = yield* DeviceShadow
+ * yield* shadow.send(thing, command, notAfter)
+ * const hasIt = yield* shadow.find(thing, command.commandId, 1)
+ * ```
+ */
 export class DeviceShadow extends Context.Service<
   DeviceShadow,
   {

@@ -43,7 +43,16 @@ export const heard = (before: Heard | undefined, { online, at }: PresenceReport)
   return { online: before?.online ?? false, since, lastSeen: newest }
 }
 
-/** The port of who is connected: see the top of this module. */
+/**
+ * The port of who is connected: see the top of this module.
+ *
+ * @example
+ * ```ts
+ * const presence = yield* Presence
+ * yield* presence.report({ thing, online: true, at })
+ * const isOnline = (yield* presence.of([thing])).get(thing)?.online ?? false
+ * ```
+ */
 export class Presence extends Context.Service<
   Presence,
   {

@@ -18,7 +18,15 @@ const questions = {
 } as const satisfies { readonly [question: string]: Right }
 export type LockQuestion = keyof typeof questions
 
-/** Whether the principal may ask this of the lock. The lock is there: what is asked of no lock is refused as not found. */
+/**
+ * Whether the principal may ask this of the lock. The lock exists: for one that does not, the answer is `LockNotFound`.
+ *
+ * @example
+ * ```ts
+ * const permitted = permit({ _tag: "User", userId: "ann" }, lock, "OpenLock")
+ * if (Result.isFailure(permitted)) console.log(permitted.failure.message)
+ * ```
+ */
 export const permit = (
   principal: Principal,
   lock: Lock,

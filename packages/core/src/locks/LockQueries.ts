@@ -39,7 +39,16 @@ export interface OwnedLocks {
 /** How long an answer waits for the read model to see what is in the log already. */
 const CATCH_UP = Duration.seconds(1)
 
-/** Answers questions about locks to those who may ask. */
+/**
+ * Answers questions about locks to those who may ask.
+ *
+ * @example
+ * ```ts
+ * const queries = yield* LockQueries
+ * const { tempKeys } = yield* queries.tempKeys(principal, 7, now)
+ * const { events } = yield* queries.history(principal, 7, 1, 50)
+ * ```
+ */
 export class LockQueries extends Context.Service<
   LockQueries,
   {

@@ -67,7 +67,15 @@ const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
 const LOOK_TIMEOUT = Duration.seconds(1)
 const PAGE_TIMEOUT = Duration.seconds(5)
 
-/** Reads the feed once in a process, and hands each consumer what it asked for. */
+/**
+ * Reads the feed once in a process, and hands each consumer what it asked for.
+ *
+ * @example
+ * ```ts
+ * const feed = yield* Feed
+ * yield* Stream.runForEach(feed.events(0, { category: "lock" }), ({ type, at }) => Console.log(type, at))
+ * ```
+ */
 export class Feed extends Context.Service<
   Feed,
   {
