@@ -91,7 +91,7 @@ export const serve = Effect.fnUntraced(function* ({
     const socket = sockets.get(client)
     const address = socket === undefined ? "" : addressOf(socket)
     if (!budget.allows(thing, address, yield* nowMillis)) {
-      yield* log(Effect.logWarning, "A device may not try to sign in so often: see its name, or its address", {
+      yield* log(Effect.logWarning, "A device tries to sign in too often: see its name and its address", {
         thing,
         address
       })
@@ -208,7 +208,7 @@ export const serve = Effect.fnUntraced(function* ({
   const server = createServer({ noDelay: true }, (socket) => {
     if (!taken.take(socket)) {
       return void run(
-        log(Effect.logWarning, "A device was not let in: there are as many connections as may be", {
+        log(Effect.logWarning, "A device was refused: the maximum of connections is open", {
           address: addressOf(socket)
         })
       )
@@ -261,10 +261,10 @@ const trackPresence = Effect.gen(function* () {
   const tell = (thing: string) =>
     Effect.suspend(() => (connected.has(thing) ? shadows.connected(thing) : shadows.disconnected(thing))).pipe(
       Effect.tapError(({ message }) =>
-        log(Effect.logError, "A device's presence was not noted; trying again", message)
+        log(Effect.logError, "A device's presence was not recorded; trying again", message)
       ),
       Effect.retry({ schedule: Schedule.spaced("1 second"), while: () => !closed }),
-      Effect.catchCause((cause) => log(Effect.logError, "A device's presence was not noted", cause))
+      Effect.catchCause((cause) => log(Effect.logError, "A device's presence was not recorded", cause))
     )
 
   const telling = new Map<string, Fiber.Fiber<void>>()

@@ -144,7 +144,7 @@ describe("connections", () => {
         device.say("get")
         expect(yield* device.hear("get/rejected")).toMatchObject({ code: 404 })
       }
-      expect(lines.filter((line) => line.includes("as many connections as may be"))).toHaveLength(1)
+      expect(lines.filter((line) => line.includes("maximum of connections is open"))).toHaveLength(1)
     }).pipe(Effect.scoped, Effect.provide(inMemory))
   )
 })

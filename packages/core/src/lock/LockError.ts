@@ -131,7 +131,7 @@ export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyW
 
 const hindrance = {
   expired: "has expired",
-  "used-up": "has been used as often as it may be",
+  "used-up": "has no uses left",
   "not-yet-valid": "is not valid yet",
   deleted: "has been deleted"
 }

@@ -269,7 +269,7 @@ export class BulkAddKeys extends Context.Service<
         yield* keepCursor()
       })
       yield* Effect.andThen(resume(), Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE))).pipe(
-        keepGoing("BulkAddKeys requests of other servers are not looked for"),
+        keepGoing("Cannot look for BulkAddKeys requests of other servers"),
         inBackground
       )
 

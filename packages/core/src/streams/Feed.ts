@@ -162,7 +162,7 @@ const make = Effect.gen(function* () {
     return inTime(looking.withPermit(own), LOOK_TIMEOUT)
   })
 
-  const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
+  const follower = Effect.andThen(keepGoing("Cannot read the feed")(look), Effect.sleep(GATHER))
   yield* inBackground(Stream.runForEach(growth(store), () => follower))
 
   /** Opens the latch whenever the feed has grown, for as long as the scope lives. */

@@ -22,7 +22,7 @@ export const en = {
     },
     "used-up": {
       title: "Your key has been used up",
-      text: () => html`It has opened the door as often as it may. Ask the person who gave it to you for a new one.`
+      text: () => html`It has opened the door as often as allowed. Ask the person who gave it to you for a new one.`
     },
     deleted: {
       title: "Your key was withdrawn",
