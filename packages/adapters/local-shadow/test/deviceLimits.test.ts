@@ -306,7 +306,7 @@ describe("sign-ins that fail", () => {
         expect(codes.slice(0, 30)).not.toContain(3)
         expect(yield* tryAs("lock", "secret of lock")).toBe("welcome")
         expect(lines.filter((line) => line.includes("did not sign in"))).toHaveLength(1)
-        expect(lines.filter((line) => line.includes("may not try"))).toHaveLength(1)
+        expect(lines.filter((line) => line.includes("tries to sign in too often"))).toHaveLength(1)
         expect(lines.join()).not.toContain("wrong")
       }).pipe(Effect.scoped, Effect.provide(inMemory)),
     30_000
@@ -320,7 +320,7 @@ describe("sign-ins that fail", () => {
         goDown()
         for (let n = 0; n < 40; n++) expect(yield* tryAs("lock", "secret of lock")).toBe(3)
         expect(lines.filter((line) => line.includes("Cannot tell"))).toHaveLength(1)
-        expect(lines.some((line) => line.includes("may not try"))).toBe(false)
+        expect(lines.some((line) => line.includes("tries to sign in too often"))).toBe(false)
       }).pipe(Effect.scoped, Effect.provide(inMemory)),
     30_000
   )

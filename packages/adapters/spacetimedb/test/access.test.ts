@@ -158,7 +158,7 @@ describe("a writer", () => {
     const owner = { identity: new Identity(identityOf("localhost", "owner")) }
     expect(await call(options, "dismiss_writer", owner)).toMatchObject({
       ok: false,
-      text: expect.stringContaining("The owner of the database stays")
+      text: expect.stringContaining("The owner of the database cannot be dismissed")
     })
   })
 

@@ -14,7 +14,7 @@ export class PresenceUnavailable extends Schema.TaggedError<PresenceUnavailable>
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-/** What is known of a device that was heard of. */
+/** What is known of a device that has been heard from. */
 export interface Heard {
   /** Whether it last said that it is connected; one that never said is not. */
   readonly online: boolean
@@ -24,7 +24,7 @@ export interface Heard {
   readonly lastSeen: number
 }
 
-/** That a device was heard of; `online` when it said whether it is connected. `at` is epoch milliseconds. */
+/** A device was heard from; `online` when it said whether it is connected. `at` is epoch milliseconds. */
 export interface PresenceReport {
   readonly thing: string
   readonly online?: boolean | undefined

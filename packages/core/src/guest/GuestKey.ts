@@ -16,7 +16,7 @@ export interface GuestDoor {
   readonly online: boolean | undefined
 }
 
-/** A key as its guest sees it; of a deleted one there is nothing more to see. */
+/** A key as its guest sees it; a deleted one shows nothing else. */
 export type GuestKey =
   | { readonly status: "deleted" }
   | {

@@ -78,7 +78,7 @@ export type OpenError =
   | SignInNeeded
   | TooManyOpenings
 
-/** What who has a link sees, and opens. */
+/** What a guest with a link sees and opens. */
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
   {

@@ -100,7 +100,7 @@ export interface SharedKeys<Style extends ErrorStyle> {
   ) => Answer<Style, number | undefined, StoreUnavailable | InvalidCommand>
 }
 
-/** What somebody who has the link of a temp key sees and does: whichever lock it is on, and however many doors it has. */
+/** What anyone with the link of a temp key sees and does, whether the key is on one lock or has several doors. */
 export interface GuestLinks<Style extends ErrorStyle> {
   /** The key at an instant, epoch milliseconds; `userId` is the signed-in user, if any. */
   readonly view: (

@@ -66,7 +66,7 @@ const needed: { readonly [Granted in Right]: string } = {
   device: "a device's own report"
 }
 
-/** Whether the principal may create a lock for this owner: users only for themselves, guests and nobody not at all. */
+/** Whether the principal may create a lock for this owner: users only for themselves, guests never. */
 export const permitCreate = (principal: Principal, ownerId: string | undefined): Result.Result<void, AccessDenied> => {
   switch (principal._tag) {
     case "User":

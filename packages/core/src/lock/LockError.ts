@@ -11,7 +11,7 @@ export class LockNotFound extends Schema.TaggedError<LockNotFound>()("LockNotFou
   }
 }
 
-/** The principal may not do that with the lock. */
+/** The principal is not allowed to do that. */
 export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
   action: Schema.String,
   /** What it would take. */
@@ -22,7 +22,7 @@ export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDeni
   }
 }
 
-/** A key with this uuid is on the lock already. */
+/** A key with this uuid is already on the lock. */
 export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ...about, keyUuid: Schema.String }) {
   readonly field = "keyUuid"
   override get message() {
@@ -57,7 +57,7 @@ export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound"
   }
 }
 
-/** The lock has this uuid already. */
+/** The lock already has this uuid. */
 export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnchanged", {
   ...about,
   uuid: Schema.String
@@ -68,7 +68,7 @@ export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnch
   }
 }
 
-/** The resident is there already. */
+/** The resident is already on the lock. */
 export class ResidentExists extends Schema.TaggedError<ResidentExists>()("ResidentExists", {
   ...about,
   userId: Schema.String
@@ -78,14 +78,14 @@ export class ResidentExists extends Schema.TaggedError<ResidentExists>()("Reside
   }
 }
 
-/** No such resident is there. */
+/** The lock has no such resident. */
 export class ResidentNotFound extends Schema.TaggedError<ResidentNotFound>()("ResidentNotFound", about) {
   override get message() {
     return `Lock ${this.lockId} has no such resident. Look up its residents and name one by userId.`
   }
 }
 
-/** What was given names no resident, or several. */
+/** The request matches no resident, or several. */
 export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("ResidentNotNamed", {
   ...about,
   matches: Schema.Number
@@ -121,7 +121,7 @@ export class EmptyWindow extends Schema.TaggedError<EmptyWindow>()("EmptyWindow"
   }
 }
 
-/** The temp key is for named users, and names none. */
+/** The temp key is for named users but names none. */
 export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyWhitelist", aboutTempKey) {
   readonly field = "allowedUserIds"
   override get message() {
@@ -154,7 +154,7 @@ export class NotOnWhitelist extends Schema.TaggedError<NotOnWhitelist>()("NotOnW
   }
 }
 
-/** The clock says a time long before the lock's last event: what is allowed now cannot be told by it. */
+/** The clock is far behind the lock's last event: it cannot say what is allowed now. */
 export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind", {
   ...about,
   /** By how many milliseconds. */
@@ -165,7 +165,7 @@ export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind"
   }
 }
 
-/** The lock holds as many of something as it may. */
+/** The lock is at its limit of something. */
 export class LockFull extends Schema.TaggedError<LockFull>()("LockFull", {
   ...about,
   what: Schema.Literals([
@@ -192,7 +192,7 @@ export class TooManyOpenings extends Schema.TaggedError<TooManyOpenings>()("TooM
   }
 }
 
-/** Everything that a rule of a lock may answer instead of events. */
+/** Every refusal by the rules of a lock. */
 export type LockRefused =
   | LockNotFound
   | KeyExists

@@ -42,7 +42,7 @@ export const BulkEvent = Schema.TaggedUnion({
 })
 export type BulkEvent = typeof BulkEvent.Type
 
-/** How far a request has come. */
+/** The progress of a request. */
 export interface BulkProgress {
   readonly lockId: number
   readonly instanceId: string

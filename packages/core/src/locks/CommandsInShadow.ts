@@ -55,7 +55,7 @@ export interface VersionedShadows {
 /** Every conflict is another writer's success, so this is enough for as many writers at once on one thing. */
 const MAX_ATTEMPTS = 100
 
-/** All of a `DeviceShadow` but its reports. */
+/** Everything of a `DeviceShadow` except its reports. */
 export const commandsInShadows = ({
   read,
   write

@@ -31,7 +31,7 @@ import type { Standing, Turns } from "./LockTurns.ts"
 import { makeRefusedUses } from "./RefusedUses.ts"
 import { FIND_TIMEOUT, Settling } from "./Settling.ts"
 
-/** The answer to a command. No events: it was so already. */
+/** The answer to a command. No events: nothing had to change. */
 export interface Executed {
   readonly lockId: number
   readonly version: number

@@ -50,7 +50,7 @@ export interface Row extends RowKey {
   readonly value: string
 }
 
-/** That a row is found under a value of an index. */
+/** Lists a row under a value of an index. */
 export interface Listing extends RowKey {
   readonly index: string
   readonly value: string

@@ -33,7 +33,7 @@ export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFou
   }
 }
 
-/** The link is that of several doors, and the request names none of them. */
+/** The key has several doors, and the request names none. */
 export class DoorNotNamed extends Schema.TaggedError<DoorNotNamed>()("DoorNotNamed", {}) {
   override get message() {
     return "This temp key opens several doors. Name one by its number."
@@ -54,14 +54,14 @@ export class DoorWithdrawn extends Schema.TaggedError<DoorWithdrawn>()("DoorWith
   }
 }
 
-/** The PIN opens nothing here and now; whatever the reason, nobody is told more. */
+/** The PIN opens nothing here and now; the caller is not told why. */
 export class PinRefused extends Schema.TaggedError<PinRefused>()("PinRefused", {}) {
   override get message() {
     return "This PIN does not open this lock now."
   }
 }
 
-/** Too many refused PINs: none is looked at until then. */
+/** Too many refused PINs: none is checked until the time given. */
 export class PinLockedOut extends Schema.TaggedError<PinLockedOut>()("PinLockedOut", {
   /** Whole seconds from now. */
   retryAfter: Schema.Number

@@ -44,7 +44,7 @@ export interface Shared {
   readonly doors: ReadonlyArray<Door & { readonly lockUuid: string }>
 }
 
-/** Why no such key was made. */
+/** Why the key was not made. */
 export type ShareError =
   | NoSuchLock
   | AccessDenied
