@@ -130,7 +130,7 @@ const make = Effect.gen(function* () {
       const thing = Devices.idOf(streamId)
       if (type === "DeviceSecretRevoked" && thing !== undefined) Queue.offerUnsafe(queue, thing)
     }
-    yield* keepGoing("Revoked device secrets are not heard of")(feed.register(filter, take, begun))
+    yield* keepGoing("Cannot follow which device secrets are revoked")(feed.register(filter, take, begun))
     return Stream.fromQueue(queue)
   })
 

@@ -43,7 +43,7 @@ export const BulkEvent = Schema.TaggedUnion({
 })
 export type BulkEvent = typeof BulkEvent.Type
 
-/** How far a request has come. */
+/** The progress of a request. */
 export interface BulkProgress {
   readonly lockId: number
   readonly instanceId: string
@@ -270,7 +270,7 @@ export class BulkAddKeys extends Context.Service<
         yield* keepCursor()
       })
       yield* Effect.andThen(resume(), Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE))).pipe(
-        keepGoing("BulkAddKeys requests of other servers are not looked for"),
+        keepGoing("Cannot look for BulkAddKeys requests of other servers"),
         inBackground
       )
 

@@ -121,7 +121,7 @@ export class DeviceReports extends Context.Service<
         Stream.mapEffect((report) => Effect.retry(take(report), soon), { concurrency: AT_ONCE, unordered: true }),
         Stream.runDrain,
         // Listening begins again with what the shadow still holds, so nothing that failed here is lost.
-        keepGoing("Device reports are not taken in"),
+        keepGoing("Cannot take in device reports"),
         inBackground
       )
       return { take }

@@ -30,7 +30,7 @@ import type { Standing, Turns } from "./LockTurns.ts"
 import { makeRefusedUses } from "./RefusedUses.ts"
 import { FIND_TIMEOUT, Settling } from "./Settling.ts"
 
-/** The answer to a command. No events: it was so already. */
+/** The answer to a command. No events: nothing had to change. */
 export interface Executed {
   readonly lockId: number
   readonly version: number
@@ -84,7 +84,16 @@ const MAX_PAUSE = 20
 /** How far, in milliseconds, the clock may be behind a lock's last event where the time decides: servers differ a little. */
 const MOST_BEHIND = 60_000
 
-/** Carries out commands: the one way to change a lock. */
+/**
+ * Carries out commands: the one way to change a lock.
+ *
+ * @example
+ * ```ts
+ * const { execute } = yield* Locks
+ * const principal = { _tag: "User", userId: "ann" } as const
+ * const { version } = yield* execute({ _tag: "OpenLock", lockId: 7, commandId, at, principal })
+ * ```
+ */
 export class Locks extends Context.Service<
   Locks,
   {

@@ -107,7 +107,7 @@ export class Settling extends Context.Service<
         })
 
         yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
-          keepGoing("Unsettled commands are not looked for"),
+          keepGoing("Cannot look for unsettled commands"),
           inBackground
         )
         return { settle, accepted, isDue }

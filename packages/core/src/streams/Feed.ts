@@ -67,13 +67,21 @@ const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
 const LOOK_TIMEOUT = Duration.seconds(1)
 const PAGE_TIMEOUT = Duration.seconds(5)
 
-/** Reads the feed once in a process, and hands each consumer what it asked for. */
+/**
+ * Reads the feed once in a process, and hands each consumer what it asked for.
+ *
+ * @example
+ * ```ts
+ * const feed = yield* Feed
+ * yield* Stream.runForEach(feed.events(0, { category: "lock" }), ({ type, at }) => Console.log(type, at))
+ * ```
+ */
 export class Feed extends Context.Service<
   Feed,
   {
     /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
     readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
-    /** The events after a position, and then whatever comes. Whoever takes them slowly holds nobody up. */
+    /** The events after a position, and then whatever comes. A slow reader holds nobody up. */
     readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
      * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they
@@ -154,7 +162,7 @@ const make = Effect.gen(function* () {
     return inTime(looking.withPermit(own), LOOK_TIMEOUT)
   })
 
-  const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
+  const follower = Effect.andThen(keepGoing("Cannot read the feed")(look), Effect.sleep(GATHER))
   yield* inBackground(Stream.runForEach(growth(store), () => follower))
 
   /** Opens the latch whenever the feed has grown, for as long as the scope lives. */

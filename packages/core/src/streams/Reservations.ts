@@ -86,7 +86,7 @@ export class CommandExists extends Schema.TaggedError<CommandExists>()("CommandE
   commandId: Schema.String
 }) {
   override get message() {
-    return "A command with this id was carried out before. Give every command an id of its own."
+    return "A command with this id was already carried out. Give every command its own id."
   }
 }
 
