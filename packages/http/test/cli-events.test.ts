@@ -253,12 +253,9 @@ describe("import", () => {
       const [first] = feedOf(1, 1)
       if (first === undefined) return expect.fail()
       // An empty store that somebody writes to as soon as the import has looked.
-      const raced = {
-        ...store,
-        head: Effect.tap(store.head, () =>
-          Effect.orDie(store.write({ append: [{ streamId: "elsewhere", expectedVersion: 0, events: [first] }] }))
-        )
-      }
+      const other = store.write({ append: [{ streamId: "elsewhere", expectedVersion: 0, events: [first] }] })
+      const written = yield* Effect.cached(Effect.orDie(other))
+      const raced = { ...store, head: Effect.tap(store.head, () => written) }
       const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, raced), Effect.flip)
       expect(stopped).toBeInstanceOf(ImportStopped)
       expect(stopped.message).toMatch(/^Another process wrote.*Import again into an empty store/)
