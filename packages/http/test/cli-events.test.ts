@@ -259,6 +259,7 @@ describe("import", () => {
       const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, raced), Effect.flip)
       expect(stopped).toBeInstanceOf(ImportStopped)
       expect(stopped.message).toMatch(/^Another process wrote.*Import again into an empty store/)
+      expect(yield* store.head).toBe(1)
     }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
   )
 })
