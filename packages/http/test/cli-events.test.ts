@@ -170,7 +170,7 @@ describe("import", () => {
     expect({ code: old.code, stdout: old.stdout }).toEqual({ code: 0, stdout: "Events imported: 6\n" })
     expect(JSON.parse(old.stderr)).toMatchObject({
       level: "WARN",
-      message: expect.stringMatching(/no last line.*1 event ids a second time/)
+      message: expect.stringMatching(/no last line.*repeats 1 event ids/)
     })
     const exported = await succeed(store, ["events", "export"])
     expect(exported).toBe(sealed(doubled, 1))
@@ -288,7 +288,7 @@ describe("export", () => {
 
   it.effect.each([
     ["a folder that is not there", join(folder.path, "no-such-folder", "file"), /^Cannot write /],
-    ["the place of a pipe", pipe, /is no file\./]
+    ["the place of a pipe", pipe, /is not a file\./]
   ] as const)("does not write into %s", ([, path, message]) =>
     Effect.gen(function* () {
       const refused = yield* Effect.flip(exportToFile(path))

@@ -66,15 +66,15 @@ describe("is refused in one line", () => {
       `import "acme-pen"`,
       /acme-needy cannot be loaded \(Cannot find package 'acme-pen'/
     ],
-    ["it exports something else", "acme-other", `export const store = 1`, /exports no function latchkeyStore/],
-    ["what it exports is no function", "acme-object", `export const latchkeyStore = {}`, /exports no function/],
+    ["it exports something else", "acme-other", `export const store = 1`, /does not export a function latchkeyStore/],
+    ["what it exports is no function", "acme-object", `export const latchkeyStore = {}`, /does not export a function/],
     [
       "it throws",
       "acme-throws",
       `export const latchkeyStore = () => { throw new Error("set ACME_URL") }`,
       /acme-throws cannot open its store \(set ACME_URL\)/
     ],
-    ["it returns nothing", "acme-nothing", `export const latchkeyStore = () => {}`, /did not return a Layer/],
+    ["it returns nothing", "acme-nothing", `export const latchkeyStore = () => {}`, /did not return an Effect Layer/],
     [
       "its layer fails",
       "acme-fails",

@@ -40,7 +40,7 @@ import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTem
 import type { Simulation } from "../why/Simulate.ts"
 import { layer, workers } from "./Latchkey.ts"
 
-/** The command, or question, is none: `message` says which field is wrong, and how. */
+/** Not a valid command or question: `message` says which field is wrong, and how. */
 export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
   message: Schema.String
 }) {}
@@ -100,7 +100,7 @@ export interface SharedKeys<Style extends ErrorStyle> {
   ) => Answer<Style, number | undefined, StoreUnavailable | InvalidCommand>
 }
 
-/** What somebody who has the link of a temp key sees and does: whichever lock it is on, and however many doors it has. */
+/** What anyone with the link of a temp key sees and does, whether the key is on one lock or has several doors. */
 export interface GuestLinks<Style extends ErrorStyle> {
   /** The key at an instant, epoch milliseconds; `userId` is the signed-in user, if any. */
   readonly view: (

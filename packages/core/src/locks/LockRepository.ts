@@ -164,8 +164,11 @@ const following = (before: LockAt, stored: StoredEvent): LockAt => {
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
 const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(2), lock: Lock })))
-/** Not checked for what a command may say today: whatever stored events made of a lock comes back as it was. */
-const asItWas = { disableChecks: true }
+/**
+ * Not checked for what a command may say today: whatever stored events made of a lock comes back as it was. What has a
+ * field more is of a newer Latchkey: this one folds the stream, and grants nothing where it does not understand that.
+ */
+const asItWas = { disableChecks: true, onExcessProperty: "error" } as const
 const encode = Schema.encodeSync(LockSnapshot, asItWas)
 const decode = Schema.decodeOption(LockSnapshot, asItWas)
 

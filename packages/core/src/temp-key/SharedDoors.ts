@@ -35,7 +35,7 @@ export interface OpenedDoor {
   readonly lockId: number
   /** Version of the opening on its lock's stream: names it for `opening`. */
   readonly version: number
-  /** Whether its lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
+  /** Whether its lock was connected; when it is not, it opens only if it comes back in time. `undefined`: that cannot be told. */
   readonly online: boolean | undefined
 }
 

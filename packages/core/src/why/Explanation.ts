@@ -76,7 +76,7 @@ export interface Recorded {
 
 /** Whether, and why, a lock opens; or opened. */
 export interface Explanation {
-  /** `Withheld`: an attempt with a shared key whose link is not for whoever asks; it opens other people's doors too. */
+  /** `Withheld`: an attempt with a shared key whose link the caller may not see; it opens other people's doors too. */
   readonly subject: Subject | { readonly _tag: "Withheld" }
   /** The instant it is about, epoch milliseconds. */
   readonly at: number
@@ -107,7 +107,7 @@ export type Judged = Pick<Explanation, "allowed" | "rule" | "message">
 
 /** What a shared key was then, as far as it concerns the lock. */
 export interface SharedKeyFacts {
-  /** The link; none when it is not for whoever asks. */
+  /** The link; none when the caller may not see it. */
   readonly uuid?: string
   readonly validFrom: string
   readonly validUntil: string
@@ -118,7 +118,7 @@ export interface SharedKeyFacts {
   readonly grantedBy: Principal
 }
 
-export const noSuchLock: Judged = { allowed: false, rule: "no-such-lock", message: "There was no such lock yet." }
+export const noSuchLock: Judged = { allowed: false, rule: "no-such-lock", message: "The lock did not exist yet." }
 
 export const factOf = ({ eventId, version, type, at, principal }: StoredEvent): Fact => ({
   eventId,

@@ -19,7 +19,7 @@ import { lastRefusedPin, questionAboutPin } from "./RefusedPins.ts"
 import { beginSimulation, type Simulation } from "./Simulate.ts"
 
 /**
- * What somebody asks to be explained: `at` in epoch milliseconds. An attempt says by itself when it was and about what;
+ * What to explain: `at` in epoch milliseconds. An attempt says by itself when it was and about what;
  * the last PIN is the newest that was entered at the lock and is no later than `at`. A PIN itself is never asked for.
  */
 export type ExplainRequest =
@@ -38,7 +38,7 @@ export class AttemptNotFound extends Schema.TaggedError<AttemptNotFound>()("Atte
   }
 }
 
-/** The update that a simulation thinks of: as `update-temp-key` takes it. */
+/** The update to simulate, in the form of `update-temp-key`. */
 export type UpdateTempKey = Omit<Extract<LockRequest, { readonly _tag: "UpdateTempKey" }>, "_tag">
 
 /** Explains and simulates, for those who may ask. */
@@ -109,7 +109,7 @@ const withoutLink = ({ facts: { sharedKey, ...facts }, ...explanation }: Explana
   return { ...hidden, facts: { ...facts, sharedKey: shown } }
 }
 
-/** The explanation, for whoever may read the log itself. A lock without a stream is not there. */
+/** The explanation, for callers who may read the log itself. A lock without a stream does not exist. */
 export const explainFromLog = Effect.fnUntraced(function* (lockId: number, request: ExplainRequest) {
   const store = yield* EventStore
   const asked = "subject" in request ? request : yield* recorded(lockId, request)

@@ -4,7 +4,7 @@ import { type Answer, headersOf } from "./Answer.ts"
 import { type Dispatcher, failed, type OnAnswered } from "./Dispatcher.ts"
 import { readWebBody } from "./RequestBody.ts"
 
-/** What the server around knows of who asks. */
+/** What the surrounding server knows about the caller. */
 export interface Caller {
   /** The whole address from where the request came. Without it, all callers share the budgets of one. */
   readonly address?: string
