@@ -75,7 +75,7 @@ describe("a request for many keys", () => {
       const instance = yield* start(bulk(keys("key-1", "key-1", "key-2")))
       expect(yield* done(instance)).toMatchObject({
         added: 2,
-        failed: [{ keyUuid: "key-1", reason: "Key key-1 is on lock 7 already." }]
+        failed: [{ keyUuid: "key-1", reason: "Key key-1 is already on lock 7." }]
       })
     })
   )
