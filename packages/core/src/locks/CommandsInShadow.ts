@@ -194,7 +194,7 @@ const withCommands = ({ desired, reported }: VersionedShadow, change: Readonly<R
 /** The rest of the shadow is for others. */
 const noRoom = new ShadowWriteRefused({ reason: "full", message: "", inDoubt: false })
 
-/** Takes `commands` away with its last command: an empty one would stay in the delta for ever. */
+/** Takes `commands` away with its last command: an empty one would stay in the delta forever. */
 const withoutCommand = (shadow: VersionedShadow, section: Section, commandId: string): Schema.JsonObject => ({
   commands: Object.keys(commandsOf(shadow, section)).length === 1 ? null : { [commandId]: null }
 })

@@ -116,7 +116,7 @@ export class SharedDoors extends Context.Service<
         })
         const executed = yield* openings
           .counted({ link: uuid, lockId, at }, open)
-          // A lock that was there once is there for ever.
+          // A lock that was there once is there forever.
           .pipe(Effect.catchTag("LockNotFound", Effect.die))
         const opened = executed.events[0]
         const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""
