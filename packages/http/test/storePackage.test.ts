@@ -37,11 +37,13 @@ it("serves, and works for the other commands, over its store", async () => {
   expect(made.stderr).toMatch(/^Made key [^\n]*\n$/)
   expect(await run("keys", "list")).toContain("kiosk")
   {
-    await using server = await startServer({ ...environment, LATCHKEY_STORE: kept })
+    const store = join(folder.path, "a store.mjs")
+    writeFileSync(store, `export { latchkeyStore } from ${JSON.stringify(kept)}`)
+    await using server = await startServer({ ...environment, LATCHKEY_STORE: store })
     const lock = await createLock(server.url)
     const { status } = await callsOf(server.url, superKey)("GET", `${lock.path}/details`)
     expect(status).toBe(200)
-    expect(server.output()).toContain(`store: ${kept}`)
+    expect(server.output()).toContain(`store: ${store}`)
   }
   expect(await run("projections", "rebuild")).toContain("2")
   expect(await run("events", "export")).toContain("LockCreated")

@@ -8,12 +8,14 @@ import type { AccessMethod } from "../temp-key/SharedCredential.ts"
 import type { Principal } from "../values/Principal.ts"
 
 /** What is asked about: a temp key, a permanent key, or what a user may do without either. `userId` is who comes with it. */
-export type Subject =
-  | { readonly _tag: "TempKey"; readonly tempKeyUuid: string; readonly userId?: string }
-  | { readonly _tag: "Key"; readonly keyUuid: string; readonly userId?: string }
-  | { readonly _tag: "User"; readonly userId: string }
+export const Subject = Schema.TaggedUnion({
+  TempKey: { tempKeyUuid: Schema.String, userId: Schema.optionalKey(Schema.String) },
+  Key: { keyUuid: Schema.String, userId: Schema.optionalKey(Schema.String) },
+  User: { userId: Schema.String },
   /** The PIN of a shared key, which is never asked for itself; without a uuid, one that was nobody's. */
-  | { readonly _tag: "Pin"; readonly sharedKeyUuid?: string }
+  Pin: { sharedKeyUuid: Schema.optionalKey(Schema.String) }
+})
+export type Subject = typeof Subject.Type
 
 /** Does this open the lock at this instant (epoch milliseconds)? */
 export interface Question {
