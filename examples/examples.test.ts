@@ -12,7 +12,7 @@ describe("the examples", () => {
   it("a lock's life ends with a log that tells all of it", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [file("a-locks-life.ts")])
     expect(stdout.trim().split("\n")).toEqual([
-      "refused: The temp key has been used as often as it may be (used-up).",
+      "refused: The temp key has no uses left (used-up).",
       "the guest's key: used-up",
       "the log: LockCreated, KeyAdded, TempKeyCreated, TempKeyUsed"
     ])

@@ -1,5 +1,5 @@
 /** What a benchmark is, and what it hands back to be printed and judged. */
-import type { Sample } from "./statistics.ts"
+import { median, type Sample } from "./statistics.ts"
 
 export interface Benchmark {
   /** As on the command line. */
@@ -50,10 +50,20 @@ export interface Bound {
 /** A bound on how many times as fast `subject` is as `floor`, paired by round: what disturbs a round disturbs both. */
 export const ratioBound = (what: string, subject: Figure, floor: Figure, atLeast: number): Bound => ({
   what,
-  values: subject.samples.map(({ perSecond }, round) => perSecond / (floor.samples[round]?.perSecond ?? Number.NaN)),
+  values: ratios(subject, floor),
   unit: "x",
   required: { atLeast }
 })
+
+/** The same ratio in a sentence, where it is not judged. */
+export const ratioNote = (subject: Figure, other: Figure): string => {
+  const values = ratios(subject, other)
+  const [middle, least, most] = [median(values), Math.min(...values), Math.max(...values)].map((n) => n.toFixed(2))
+  return `${subject.subject} reaches ${middle}x of ${other.subject} (rounds: ${least} to ${most}).`
+}
+
+const ratios = (subject: Figure, other: Figure): ReadonlyArray<number> =>
+  subject.samples.map(({ perSecond }, round) => perSecond / (other.samples[round]?.perSecond ?? Number.NaN))
 
 export const rateBound = (what: string, { samples }: Figure, atLeast: number): Bound => ({
   what,

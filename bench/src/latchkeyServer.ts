@@ -35,6 +35,10 @@ export const startLatchkey = (
     }
   })
 
+/** The same API on Effect's stock server, over the same stores in another folder. */
+export const startStock = (folder: string): Promise<Server> =>
+  Server.start(new URL("./children/stockServer.ts", import.meta.url), { args: [folder] })
+
 /** Creates locks `1` to `count`, each with so many temp keys; answers how many events that were. */
 export const fillServer = async (
   generator: Generator,

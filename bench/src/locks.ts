@@ -2,7 +2,7 @@
 
 /** Valid now and for a long time; every temp key has instants of its own, as they have where people give them. */
 const windowOf = (lockId: number, n: number) => {
-  const own = (lockId * 101 + n) * 60_000
+  const own = ((lockId * 101 + n) % 1_000_000) * 60_000
   return {
     validFrom: new Date(Date.UTC(2020, 0, 1) + own).toISOString(),
     validUntil: new Date(Date.UTC(2090, 0, 1) + own).toISOString()

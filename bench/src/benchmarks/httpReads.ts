@@ -1,8 +1,8 @@
-/** Reads over HTTP, beside a bare server that answers the same bytes. */
+/** Reads over HTTP, beside a bare server that answers the same bytes, and Effect's stock server. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { type Benchmark, ratioBound } from "../benchmark.ts"
-import { fillServer, startLatchkey } from "../latchkeyServer.ts"
+import { type Benchmark, ratioBound, ratioNote } from "../benchmark.ts"
+import { fillServer, startLatchkey, startStock } from "../latchkeyServer.ts"
 import { API_KEY, deal, get, post, startGenerator, underLoad } from "../load.ts"
 import { lockIds, tempKeyUuid } from "../locks.ts"
 import { Server } from "../processes.ts"
@@ -19,7 +19,9 @@ export const httpReads: Benchmark = {
     const figures = await measureFresh(run, async ({ folder }, started) => {
       const generator = started.use(await startGenerator())
       const latchkey = started.use(await startLatchkey(join(folder, "latchkey")))
-      await fillServer(generator, latchkey, LOCKS, TEMP_KEYS)
+      const stock = started.use(await startStock(join(folder, "stock")))
+      for (const server of [latchkey, stock]) await fillServer(generator, server, LOCKS, TEMP_KEYS)
+      await Promise.all(paths.map(answerOf(stock)))
       const answers = join(folder, "answers.json")
       writeFileSync(answers, JSON.stringify(Object.fromEntries(await Promise.all(paths.map(answerOf(latchkey))))))
       const floor = started.use(
@@ -37,15 +39,20 @@ export const httpReads: Benchmark = {
       return [
         underLoad("latchkey: temp-keys", generator, latchkey, cycles),
         underLoad("floor: the same bytes", generator, floor, cycles),
-        underLoad("latchkey: each after a use of a key", generator, latchkey, afterUse)
+        underLoad("latchkey: each after a use of a key", generator, latchkey, afterUse),
+        underLoad("stock HttpApi server: temp-keys", generator, stock, cycles),
+        underLoad("stock HttpApi server: each after a use of a key", generator, stock, afterUse)
       ] as const
     })
-    const [latchkey, floor] = figures
+    const [latchkey, floor, afterUse, stock, stockAfterUse] = figures
     return {
       figures,
       bounds: [ratioBound("temp-keys, beside the floor", latchkey, floor, 0.6)],
       notes: [
-        "The server keeps the JSON of a temp key until the key changes. The last row reads each list after a use of one of its keys: half of its requests are uses."
+        ratioNote(stock, latchkey),
+        ratioNote(stock, floor),
+        ratioNote(stockAfterUse, afterUse),
+        'Both servers keep the JSON of a temp key until the key changes. "After a use" reads each list after a use of one of its keys: half of the requests are uses.'
       ]
     }
   }

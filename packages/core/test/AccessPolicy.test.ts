@@ -72,7 +72,7 @@ describe.each(Struct.keys(actions))("%s", (action) => {
   })
 })
 
-describe("a refusal says what was asked, and what it takes", () => {
+describe("a refusal says what was asked, and what it requires", () => {
   const owner = "the owner or the organization of the lock"
 
   it.each([

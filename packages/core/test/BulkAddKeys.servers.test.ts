@@ -172,7 +172,7 @@ describe("a key that the request's own command added", () => {
       yield* TestClock.adjust("1 second")
       expect(yield* progress(operator, lockId, instance)).toMatchObject({
         added: 1,
-        failed: [{ keyUuid: "key-2", reason: "Key key-2 is on lock 7 already." }]
+        failed: [{ keyUuid: "key-2", reason: "Key key-2 is already on lock 7." }]
       })
       expect((yield* saidAndDone).said).toEqual([
         [0, "BulkKeyAdded"],

@@ -75,7 +75,7 @@ describe("a request for many keys", () => {
       const instance = yield* start(bulk(keys("key-1", "key-1", "key-2")))
       expect(yield* done(instance)).toMatchObject({
         added: 2,
-        failed: [{ keyUuid: "key-1", reason: "Key key-1 is on lock 7 already." }]
+        failed: [{ keyUuid: "key-1", reason: "Key key-1 is already on lock 7." }]
       })
     })
   )
@@ -203,6 +203,22 @@ describe("a process that stops", () => {
     })
   )
 })
+
+it.live("a request that every start has passed over, as after a clock that was set, is begun by whoever asks", () =>
+  Effect.gen(function* () {
+    const { latchkey, process, log, store } = yield* makeWorld
+    yield* (yield* process())(create)
+    const { commandId, principal } = bulk(keys("key-1"))
+    const data = { lockId, keys: [{ keyUuid: "key-1" }] }
+    const type = "BulkAddKeysRequested"
+    const request = { eventId: `${commandId}-1`, type, data, at: 0, orgId: "", principal, commandId }
+    yield* append(store, `bulk-${commandId}`, 0, [request])
+    yield* store.write({ put: [{ key: "cursor/bulk-add-keys", value: String(yield* store.head) }] })
+    const { progress } = Context.get(yield* latchkey(), BulkAddKeys)
+    expect(yield* eventually(progress(operator, lockId, commandId), isDone)).toMatchObject({ added: 1, failed: [] })
+    expect(yield* log).toEqual(["LockCreated", "KeyAdded"])
+  })
+)
 
 it.live(
   "a request that no server could go on with for days does not run forever: the rest of its keys has failed",

@@ -279,6 +279,35 @@ describe("the outcome of a command", () => {
     })
   )
 
+  it.live("of what no store can keep the name of is taken out of the shadow, and asks nothing of the store", () =>
+    Effect.gen(function* () {
+      const { ports, store, shadow, latchkey, outcomes } = yield* makeTaker
+      const strict = EventStore.of({
+        ...store,
+        record: (key) =>
+          key.isWellFormed() && !key.includes("\0") && key.length <= 1_024
+            ? store.record(key)
+            : Effect.fail(new StoreUnavailable({ message: "No key of a record." }))
+      })
+      const settled: Array<string> = []
+      const device = Context.get(ports, DeviceShadow)
+      const watched = DeviceShadow.of({
+        ...device,
+        settle: (thing, commandId, attempt) => {
+          settled.push(commandId)
+          return device.settle(thing, commandId, attempt)
+        }
+      })
+      const over = ports.pipe(Context.add(EventStore, strict), Context.add(DeviceShadow, watched))
+      const { take } = Context.get(yield* latchkey(over), DeviceReports)
+      const names = ["\0", "half a pair: \ud83d", "x".repeat(2_000)]
+      for (const commandId of names)
+        yield* take({ _tag: "CommandOutcome", thing: lockUuid, commandId, outcome: "done", at: 1 })
+      expect(settled).toEqual(names)
+      expect([yield* outcomes, yield* shadow.held(lockUuid)]).toEqual([[], {}])
+    })
+  )
+
   it.live("is not lost when the store is down, nor is the command taken out of the shadow", () =>
     Effect.gen(function* () {
       const { execute, store, ports, latchkey, outcomes, shadow } = yield* makeTaker

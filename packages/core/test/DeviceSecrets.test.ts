@@ -56,6 +56,18 @@ describe("a revoked secret of a device, where the store gives no hints", () => {
   )
 })
 
+describe("a name that no device has", () => {
+  it.effect("is not asked for in the store when no stream can have it", () =>
+    Effect.gen(function* () {
+      const { control, secrets, secret } = yield* makeSecrets
+      control.reads = "fail"
+      for (const thing of ["x".repeat(249), "\0", "\ud83d"])
+        expect(yield* secrets.isSecretOf(thing, secret)).toBe(false)
+      expect(Exit.isFailure(yield* Effect.exit(secrets.isSecretOf("x".repeat(248), secret)))).toBe(true)
+    })
+  )
+})
+
 describe("several processes at the secrets of one device", () => {
   it.effect("revoke a secret once", () =>
     Effect.gen(function* () {

@@ -2,9 +2,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Random, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { workers } from "../src/latchkey/Latchkey.ts"
 import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
 import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { type Consumer, Feed, recorded } from "../src/streams/Feed.ts"
+import { Workers } from "../src/streams/Workers.ts"
 
 /** One seed is one history. */
 const SEEDS = Array.from({ length: 15 }, (_, seed) => seed + 1)
@@ -193,6 +195,34 @@ describe("a register", () => {
       expect((yield* Effect.exit(broken.catchUp()))._tag).toBe("Failure")
     })
   )
+
+  it.effect("that breaks while it is filled answers, and says so", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const one = {
+        type: "Happened",
+        data: {},
+        at: 1,
+        orgId: "",
+        principal: { _tag: "System" },
+        commandId: ""
+      } as const
+      const events = Array.from({ length: 1_000 }, (_, n) => ({ ...one, eventId: `filled-${n}` }))
+      yield* store.write({ append: [{ streamId: "bell-1", expectedVersion: 0, events }] })
+      yield* append(store, "bell-2")
+      const { store: looked, state } = watched(store)
+      const feed = yield* feedOf(looked)
+      const broken = yield* Effect.timeout(
+        feed.register({}, () => {
+          // Instead of forever.
+          if (state.looks < 10) throw new Error("broken")
+        }),
+        "1 minute"
+      )
+      expect(broken.isCurrent()).toBe(false)
+      expect(state.looks).toBeLessThan(10)
+    })
+  )
 })
 
 describe("a consumer", () => {
@@ -233,9 +263,9 @@ describe("a consumer", () => {
     })
   )
 
-  it.effect("is looked after once a second, also when hints are silent, or break off", () =>
+  it.effect("is looked after once a second, also when hints are silent, or break off, or were broken", () =>
     Effect.gen(function* () {
-      for (const changes of [Stream.never, Stream.fail(down)]) {
+      for (const changes of [Stream.never, Stream.empty, Stream.fail(down), Stream.die(new Error("broken"))]) {
         const store = MemoryEventStore.make()
         const feed = yield* feedOf({ ...store, changes })
         const { consumer, ids } = listing("patient")
@@ -306,6 +336,38 @@ describe("a consumer", () => {
       position = 0
       yield* TestClock.adjust("2 seconds")
       expect(taken).toEqual([1, 2, 3, 1, 2, 3])
+    })
+  )
+
+  it.effect("is handed nothing more once its scope has closed, also where others run what goes on", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const built = Layer.build(Layer.fresh(Layer.provideMerge(workers, Layer.provideMerge(Feed.layer, Workers.layer))))
+      const process = yield* Effect.provideService(built, EventStore, store)
+      const { consumer, ids } = listing("passing")
+      const scope = yield* Scope.make()
+      yield* Context.get(process, Feed).follow(consumer).pipe(Effect.provide(process), Scope.provide(scope))
+      const first = yield* append(store, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      yield* Scope.close(scope, Exit.void)
+      yield* append(store, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      expect(ids()).toEqual([first])
+    })
+  )
+
+  it.effect("is waited for where another process has the lease", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const consumer = () => recorded(store, { name: "leased", lease: true, take: () => Effect.succeed({}) })
+      yield* (yield* feedOf(store)).follow(consumer())
+      yield* TestClock.adjust("1 second")
+      const { catchUp } = yield* (yield* feedOf(store)).follow(consumer())
+      yield* append(store, "bell-1")
+      const caughtUp = yield* Effect.forkChild(catchUp("20 seconds"))
+      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("16 seconds")
+      expect(yield* Fiber.join(caughtUp)).toBe(true)
     })
   )
 

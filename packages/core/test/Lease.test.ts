@@ -100,6 +100,26 @@ describe("work under a lease", () => {
       expect(yield* work.lease).not.toEqual(seen)
     }))
 
+  test("goes on when the lease was kept, and the answer was lost", (work) =>
+    Effect.gen(function* () {
+      let losses = 0
+      const lossy = EventStore.of({
+        ...work.store,
+        write: (batch: Batch) =>
+          Effect.tap(work.store.write(batch), () =>
+            losses-- > 0 ? Effect.fail(new StoreUnavailable({ message: "the answer was lost" })) : Effect.void
+          )
+      })
+      yield* work.worker("one", lossy)
+      yield* TestClock.adjust("1 second")
+      losses = 1
+      yield* work.worker("two")
+      for (let n = 0; n < 30; n++) {
+        yield* TestClock.adjust("1 second")
+        expect([...work.working]).toEqual(["one"])
+      }
+    }))
+
   test("begins anew when its lease is lost", (work) =>
     Effect.gen(function* () {
       yield* work.worker("one")

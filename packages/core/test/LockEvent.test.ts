@@ -1,4 +1,4 @@
-/** Events as they are stored for ever, and as the outside sees them. */
+/** Events as they are stored forever, and as the outside sees them. */
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Option, Schema } from "effect"

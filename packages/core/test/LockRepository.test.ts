@@ -89,6 +89,26 @@ describe("a lock that is not in memory", () => {
     })
   )
 
+  it.live("is folded from its stream when a newer version has put more into the snapshot, whatever its format", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const suspended = { ...enveloped(happened({ _tag: "LockOpenRequested" }), 2), type: "LockSuspended" }
+      yield* append(world.store, "lock-7", 0, [enveloped(happened(created), 1), suspended])
+      const opened = Array.from({ length: SNAPSHOT_EVERY }, (_, n) =>
+        enveloped(happened({ _tag: "LockOpenRequested" }), n + 3)
+      )
+      yield* append(world.store, "lock-8", 0, [enveloped(happened(created), 0), ...opened])
+      yield* (yield* makeRepository(world)).repository.load(8)
+      const own = JSON.parse(
+        Option.getOrThrow(yield* eventually(findSnapshot(world.store, "lock-8"), Option.isSome)).state
+      )
+      const newer = { ...own, lock: { ...own.lock, version: 2, suspended: true } }
+      yield* saveSnapshot(world.store, "lock-7", { version: 2, state: JSON.stringify(newer) })
+      const { repository } = yield* makeRepository(world)
+      expect((yield* repository.load(7)).loaded.latest.unknown).toMatchObject({ type: "LockSuspended" })
+    })
+  )
+
   it.live("comes back also with values that nobody may give it today", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld

@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { fromStored } from "../src/lock/LockEvent.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
+import { prepare } from "../src/streams/Reservations.ts"
 import { clock, lockUuid, millis, requestFor } from "./scenario.ts"
 import { create, makeWorld, withStep } from "./world.ts"
 
@@ -294,6 +295,52 @@ describe("a process that died between the two steps", () => {
       yield* TestClock.adjust("12 seconds")
       expect(yield* log).toEqual(["LockCreated", "LockOpenRequested"])
       expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
+    })
+  )
+
+  it.effect("holds up only what needs a device while the shadow hangs", () =>
+    Effect.gen(function* () {
+      const { execute, shadow, log, prepare } = yield* makeLock
+      yield* shadow.setMode("hang")
+      yield* prepare(1, [event], reservation)
+      yield* TestClock.adjust("15 seconds")
+      expect((yield* execute({ _tag: "AddResident", name: "ada" })).version).toBe(2)
+      expect(yield* Effect.flip(execute({ _tag: "SetOwner", userId: "ada" }))).toMatchObject({ _tag: "LockBusy" })
+      yield* shadow.setMode("ok")
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* execute({ _tag: "SetOwner", userId: "ada" })).version).toBe(3)
+      expect(yield* log).toEqual(["LockCreated", "ResidentAdded", "OwnerSet"])
+    })
+  )
+
+  it.effect("lets nothing pass what this version does not understand", () =>
+    Effect.gen(function* () {
+      const { execute, shadow, prepare } = yield* makeLock
+      yield* shadow.setMode("hang")
+      yield* prepare(1, [{ ...event, type: "LockPainted" }], reservation)
+      yield* TestClock.adjust("15 seconds")
+      const next = yield* Effect.forkChild(Effect.flip(execute({ _tag: "AddResident", name: "ada" })))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(next)).toMatchObject({ _tag: "LockBusy" })
+    })
+  )
+
+  it.effect("that cannot be settled holds up no other", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const store = withStep(world.store, "discard", (write, { put = [] }) =>
+        put.some(({ key }) => key === "command/stuck")
+          ? Effect.fail(new StoreUnavailable({ message: "not this one" }))
+          : write
+      )
+      yield* world.process({ over: Context.add(world.ports, EventStore, store) })
+      yield* prepare(world.store, {
+        ...{ streamId: "lock-1", expectedVersion: 0, thing: "thing-1", deadline: 0, commandId: "stuck" },
+        events: [{ ...event, eventId: "stuck-1", commandId: "stuck" }]
+      })
+      yield* world.prepare(0, [event], reservation)
+      yield* TestClock.adjust("15 seconds")
+      expect(yield* world.unsettled).toEqual(["stuck"])
     })
   )
 

@@ -208,6 +208,20 @@ describe("a prepared append", () => {
       expect(yield* streams.unsettled).toEqual([])
     }))
 
+  test("is in the log for whoever settles it once more when the store has forgotten how it was settled", (streams) =>
+    Effect.gen(function* () {
+      const one = yield* streams.prepare("lock-1", 0, "a", { count: 2 })
+      yield* streams.commit(one)
+      const two = yield* streams.prepare("lock-1", 2, "b")
+      yield* streams.discard(two)
+      yield* TestClock.adjust(2 * DAY)
+      expect(yield* streams.find("a")).toEqual({ _tag: "Discarded" })
+      for (const again of [streams.commit(one), streams.discard(one)])
+        expect(yield* again).toEqual({ _tag: "Committed", streamId: "lock-1", version: 2 })
+      for (const again of [streams.commit(two), streams.discard(two)])
+        expect(yield* again).toEqual({ _tag: "Discarded" })
+    }))
+
   test("is committed though its receipt was given meanwhile, which stays where it is", (streams) =>
     Effect.gen(function* () {
       const reservation = yield* streams.prepare("lock-1", 0, "a", { receipt })
@@ -243,18 +257,15 @@ describe("a prepared append", () => {
       expect(yield* streams.find("a")).toEqual({ _tag: "Discarded" })
     }))
 
-  test("that cannot be read says so, and nobody passes it", (streams) =>
+  test("that cannot be read says so, nobody passes it, and it holds up no other", (streams) =>
     Effect.gen(function* () {
       yield* streams.store.write({ put: [{ key: "reservation/lock-1", value: "from the future" }] })
-      const calls: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
-        streams.append("lock-1", 0, "a", { mayPass: true }),
-        streams.unsettled
-      ]
-      for (const call of calls)
-        expect(yield* Effect.flip(call)).toMatchObject({
-          _tag: "StoreUnavailable",
-          message: expect.stringContaining("update this server")
-        })
+      yield* streams.prepare("lock-2", 0, "a")
+      expect(yield* Effect.flip(streams.append("lock-1", 0, "b", { mayPass: true }))).toMatchObject({
+        _tag: "StoreUnavailable",
+        message: expect.stringContaining("update this server")
+      })
+      expect(yield* streams.unsettled).toEqual([["a", 1]])
     }))
 })
 

@@ -10,10 +10,10 @@ it.effect("what a device reports that is no outcome is logged once a minute, wit
   return Effect.gen(function* () {
     const nonsense = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`command-${n}`, { outcome: "maybe" }]))
     for (let n = 0; n < 10; n++) expect(yield* outcomesIn("lock-1", nonsense, n)).toEqual([])
-    expect(lines).toEqual([expect.stringMatching(/no outcome of a command.*lock-1.*command-0/)])
+    expect(lines).toEqual([expect.stringMatching(/not the outcome of a command.*lock-1.*command-0/)])
     yield* TestClock.adjust("1 minute")
     yield* outcomesIn("lock-2", nonsense, 1)
-    expect(lines.slice(1)).toEqual([expect.stringMatching(/no outcome of a command \(and 499 times more.*lock-2/)])
+    expect(lines.slice(1)).toEqual([expect.stringMatching(/not the outcome of a command \(and 499 times more.*lock-2/)])
     yield* TestClock.adjust("2 minutes")
     yield* outcomesIn("lock-3", nonsense, 1)
     expect(lines.slice(2)).toEqual([expect.stringMatching(/and 49 times more.*lock-3/)])

@@ -123,7 +123,7 @@ describe("whatever happened to a lock", () => {
   )
 
   it.effect.prop(
-    "a key that is open to all for ever would have refused nobody, until it was deleted",
+    "a key that is open to all forever would have refused nobody, until it was deleted",
     [lockCommands],
     ([commands]) =>
       Effect.gen(function* () {

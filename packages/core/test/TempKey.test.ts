@@ -102,7 +102,7 @@ describe("the status of a temp key", () => {
     ["used up", { maxUses: 1, usedCount: 1 }, "08:00", "17:00"],
     ["before its schedule opens", { schedule: at("14:00", "15:00") }, "08:00", "11:00"],
     ["while its schedule is open", { schedule: at("14:00", "15:00") }, "11:30", "12:00"],
-    ["after its schedule closed for ever", { schedule: at("14:00", "15:00") }, "12:00", "17:00"],
+    ["after its schedule closed forever", { schedule: at("14:00", "15:00") }, "12:00", "17:00"],
     ["before a window in which its schedule is open", { schedule: at("11:00", "15:00") }, "08:00", "09:00"],
     ["when its schedule opens before its window alone", { schedule: at("10:00", "11:00") }, "06:00", "17:00"],
     ["while its schedule is open past its end", { schedule: at("14:00", "21:00") }, "12:00", "17:00"]

@@ -82,12 +82,31 @@ it("a guest sees and uses the key behind a link", async () => {
   await expect(latchkey.guests.view("nothing", millis("10:00"))).rejects.toMatchObject({ _tag: "LinkNotFound" })
 })
 
+it.each([
+  ["an empty command id", { commandId: "" }],
+  ["a command id that is too long for the key of a record", { commandId: "x".repeat(256) }],
+  ["a command id with NUL", { commandId: "a\0" }],
+  ["half a surrogate pair for a user", { principal: { _tag: "User", userId: "\ud83d" } }],
+  ["an organization with NUL", { principal: { _tag: "Organization", orgId: "a\0" } }]
+] as const)("%s, which no store has to keep, is refused", async (_, context) => {
+  await using latchkey = await inMemory()
+  await expect(latchkey.execute({ ...create(), ...context })).rejects.toMatchObject({ _tag: "InvalidCommand" })
+})
+
 it("refuses what is no question, and says which field is wrong", async () => {
   await using latchkey = await inMemory()
   const invalid = (field: string) => ({ _tag: "InvalidCommand", message: expect.stringContaining(field) })
   await expect(latchkey.sharedKeys.create({ ...newKey("key"), doors: [] })).rejects.toMatchObject(invalid("doors"))
   await expect(latchkey.sharedKeys.openDoor(uuid, 0, asked())).rejects.toMatchObject(invalid("doorId"))
   await expect(latchkey.guests.view(uuid, Number.NaN)).rejects.toMatchObject(invalid("now"))
+  await expect(latchkey.tempKeys(operator, lockId, 9e15)).rejects.toMatchObject(invalid("now"))
+  const nobody = undefined as unknown as typeof operator
+  await expect(latchkey.ownedLocks(nobody, "ada")).rejects.toMatchObject(invalid("principal"))
+  await expect(latchkey.bulkProgress(operator, lockId, null as unknown as string)).rejects.toMatchObject(
+    invalid("instanceId")
+  )
+  const subject = { _tag: "User", userId: "ada" } as const
+  await expect(latchkey.explain(operator, lockId, { subject, at: Number.NaN })).rejects.toMatchObject(invalid("at"))
   const entered = { ...asked(), lockId, pin: "12", networks: ["192.0.2.7"] }
   await expect(latchkey.sharedKeys.openByPin(entered)).rejects.toMatchObject(invalid("pin"))
   await expect(latchkey.sharedKeys.openByPin({ ...entered, pin: "1234", networks: [] })).rejects.toMatchObject(
@@ -109,6 +128,12 @@ it("a subscription tells what there is after a position, and then what comes, un
   await expect.poll(() => told).toEqual(["2 LockOpenRequested", "3 ResidentAdded"])
   await latchkey.dispose()
   await ended
+})
+
+it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])("a subscription from %d is refused", async (position) => {
+  await using latchkey = await inMemory()
+  const told = latchkey.subscribe(position)[Symbol.asyncIterator]()
+  await expect(told.next()).rejects.toMatchObject({ _tag: "InvalidCommand" })
 })
 
 it("a subscription can be left", async () => {

@@ -42,6 +42,19 @@ describe("a feed that is imported", () => {
     })
   )
 
+  it.effect("is not mixed into a log that holds other events", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      const [first, ...rest] = feedOf(3)
+      const { version: _, position: __, streamId: ___, ...event } = first as StoredEvent
+      yield* store.write({ append: [{ streamId: "c-1", expectedVersion: 0, events: [event] }] })
+      yield* beginImport(store)
+      for (const feed of [feedOf(3), rest.slice(1)])
+        expect(yield* Effect.flip(importFeed(store, feed))).toMatchObject({ _tag: "StoreUnavailable" })
+      expect(yield* store.head).toBe(1)
+    })
+  )
+
   it.effect.prop("is as it was, whatever happened", [lockFeed], ([feed]) =>
     Effect.gen(function* () {
       const store = MemoryEventStore.make()

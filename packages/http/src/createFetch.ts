@@ -9,7 +9,7 @@ import { apiKeysLayer, deviceSecretsLayer } from "./auth/Secrets.ts"
 import { type FetchOptions, makeFetch } from "./serve.ts"
 import type { Fetch } from "./server/Fetch.ts"
 
-/** The API, and what an operator does beside it. */
+/** The API, and what an operator does besides. */
 export interface LatchkeyFetch extends AsyncDisposable {
   readonly fetch: Fetch
   /** Keys with which organizations sign in. A secret is in the answer to `create` and nowhere else. */

@@ -153,7 +153,7 @@ interface Address {
 const urlOf = (scheme: string, { address, port }: Address): string =>
   `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`
 
-/** Who wants it installs it: it brings the AWS SDK. */
+/** Optional: install it if you need it, since it brings the AWS SDK. */
 const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =>
   Effect.tryPromise({
     try: () => import("@latchkey/aws-iot"),

@@ -14,7 +14,7 @@ import { listenOn, type SocketOptions, urlOf } from "./server/Server.ts"
 import { makeSharedHandlers } from "./temp-keys/SharedHandlers.ts"
 import { makeWhyHandlers } from "./why/WhyHandlers.ts"
 
-/** What the API says of itself, and where it sends people. */
+/** What the API says about itself, and where it sends people. */
 export interface ApiOptions {
   /** Where guests are sent to sign in, if there is such a place. */
   readonly signInUrl?: string | undefined

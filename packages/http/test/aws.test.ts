@@ -46,7 +46,7 @@ describe("a server with its devices in AWS IoT", () => {
     expect([refused.status, refused.body.error]).toEqual([502, "Failed to update device shadow"])
     expect(refused.text).not.toMatch(/ECONNREFUSED|AWS/)
     expect((await historyOf(lock)).map(({ type }) => type)).toEqual(told)
-    expect(server.output()).toMatch(/not reached.*ECONNREFUSED/)
+    expect(server.output()).toMatch(/could not be reached.*ECONNREFUSED/)
   })
 
   it("starts only where AWS can be used", async () => {

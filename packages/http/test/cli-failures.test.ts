@@ -51,7 +51,7 @@ describe("latchkey", () => {
     ]
     for (const command of commands) {
       expect(await failure({ LATCHKEY_DATA: none }, ...command.split(" ")), command).toMatch(
-        /^latchkey: .*[tT]here is no log in .*none\. Name the folder of the data\.\n$/
+        /^latchkey: .*[tT]here is no log in .*none\. Name the data folder\.\n$/
       )
     }
     expect(existsSync(none)).toBe(false)

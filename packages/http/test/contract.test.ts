@@ -143,7 +143,7 @@ const specials: Readonly<Record<string, ReadonlyArray<Special>>> = {
   "POST /locks/{id}/create-temp-key": [
     { title: "by the owner", status: 200, as: owner, body: () => tempKey() },
     {
-      title: "for named users, for ever many uses",
+      title: "for named users, any number of uses",
       status: 200,
       body: () => tempKey({ accessMode: "user-whitelist", allowedUserIds: [OWNER], maxUses: null })
     },

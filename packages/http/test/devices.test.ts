@@ -131,7 +131,7 @@ describe("latchkey devices", () => {
     const thing = newUuid()
     const made = await latchkey(data, ["devices", "create", thing])
     const secret = made.stdout.trim()
-    expect(made).toMatchObject({ code: 0, stderr: expect.stringMatching(`of ${thing}. It is shown this once`) })
+    expect(made).toMatchObject({ code: 0, stderr: expect.stringMatching(`of ${thing}. It is shown only once`) })
     const [, secretId = ""] = /secret (\S+) of/.exec(made.stderr) ?? []
     const second = (await latchkey(data, ["devices", "create", thing])).stdout.trim()
 

@@ -134,6 +134,28 @@ it("a request is carried out once, however often it is sent with its Idempotency
   expect((await overSocket(path, sent)).text).toBe(first.text)
 })
 
+it("a body that breaks off is the client's fault, and nothing is carried out", async () => {
+  const body = new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(new TextEncoder().encode("{"))
+      controller.error(new Error("gone"))
+    }
+  })
+  const headers = { ...superKey, "content-type": "application/json" }
+  const sent = { method: "POST", headers, body, duplex: "half" as const }
+  const response = await api.fetch(new Request(`${PUBLIC_URL}/locks/${newLockId()}/CreateLock`, sent))
+  expect(response.status).toBe(400)
+  expect(await response.json()).toMatchObject({ details: [{ field: "body" }] })
+})
+
+it("secrets that can be guessed, or that two organizations share, are refused", async () => {
+  const secret = "x".repeat(32)
+  const open = (...apiKeys: typeof API_KEYS) => createFetch(latchkey, { publicUrl: PUBLIC_URL, apiKeys })
+  await expect(open({ orgId: "a", secret: secret.slice(1) })).rejects.toThrow("32 bytes")
+  await expect(open({ orgId: "a", secret }, { orgId: "*", secret })).rejects.toThrow("none twice")
+  expect(() => pinKeyOf(secret.slice(1))).toThrow("32 bytes")
+})
+
 it("links begin with the public URL, and PINs are counted by the address that is told", async () => {
   const lockId = newLockId()
   await asFunction(`/locks/${lockId}/CreateLock`, post({ index: 1, uuid: newUuid(), ownerId: OWNER }))

@@ -20,7 +20,7 @@ vi.mock("node:fs", async (original) => {
 })
 afterEach(() => (meanwhile = () => {}))
 
-const superKeys = (output: string) => [...output.matchAll(/It is shown this once: (lk_\S+)/g)].map(([, key]) => key)
+const superKeys = (output: string) => [...output.matchAll(/It is shown only once: (lk_\S+)/g)].map(([, key]) => key)
 
 it("several at once make one super key, show it once, and all serve", async () => {
   using folder = temporaryFolder()

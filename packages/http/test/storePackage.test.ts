@@ -37,11 +37,13 @@ it("serves, and works for the other commands, over its store", async () => {
   expect(made.stderr).toMatch(/^Made key [^\n]*\n$/)
   expect(await run("keys", "list")).toContain("kiosk")
   {
-    await using server = await startServer({ ...environment, LATCHKEY_STORE: kept })
+    const store = join(folder.path, "a store.mjs")
+    writeFileSync(store, `export { latchkeyStore } from ${JSON.stringify(kept)}`)
+    await using server = await startServer({ ...environment, LATCHKEY_STORE: store })
     const lock = await createLock(server.url)
     const { status } = await callsOf(server.url, superKey)("GET", `${lock.path}/details`)
     expect(status).toBe(200)
-    expect(server.output()).toContain(`store: ${kept}`)
+    expect(server.output()).toContain(`store: ${store}`)
   }
   expect(await run("projections", "rebuild")).toContain("2")
   expect(await run("events", "export")).toContain("LockCreated")
@@ -66,15 +68,15 @@ describe("is refused in one line", () => {
       `import "acme-pen"`,
       /acme-needy cannot be loaded \(Cannot find package 'acme-pen'/
     ],
-    ["it exports something else", "acme-other", `export const store = 1`, /exports no function latchkeyStore/],
-    ["what it exports is no function", "acme-object", `export const latchkeyStore = {}`, /exports no function/],
+    ["it exports something else", "acme-other", `export const store = 1`, /does not export a function latchkeyStore/],
+    ["what it exports is no function", "acme-object", `export const latchkeyStore = {}`, /does not export a function/],
     [
       "it throws",
       "acme-throws",
       `export const latchkeyStore = () => { throw new Error("set ACME_URL") }`,
       /acme-throws cannot open its store \(set ACME_URL\)/
     ],
-    ["it returns nothing", "acme-nothing", `export const latchkeyStore = () => {}`, /did not return a Layer/],
+    ["it returns nothing", "acme-nothing", `export const latchkeyStore = () => {}`, /did not return an Effect Layer/],
     [
       "its layer fails",
       "acme-fails",

@@ -8,13 +8,13 @@ export const cannotConnect = (url: string, thing: string, error: Error): string 
   const because = BY_CODE[code]?.(thing)
   if (because !== undefined) return `Cannot connect to ${shown(url)}: ${because}`
   if (/CERT|SELF_SIGNED|ALTNAME/.test(code)) {
-    return `Cannot connect to ${shown(url)}: its certificate is not trusted (${code}). Set NODE_EXTRA_CA_CERTS to the certificate of who signed it.`
+    return `Cannot connect to ${shown(url)}: its certificate is not trusted (${code}). Set NODE_EXTRA_CA_CERTS to its issuer's certificate.`
   }
   if (/SSL|TLS|EPROTO/.test(code))
     return `Cannot connect to ${shown(url)}: it does not speak TLS there. Try mqtt:// in --url.`
   // mqtt.js reads something that is no MQTT, or waits for an answer in vain.
   if (/connack timeout/i.test(error.message)) return `Cannot connect to ${shown(url)}: ${SILENT}`
-  return `Cannot connect to ${shown(url)}: what answers there is no MQTT broker (${error.message}). Devices have a port of their own, 8788 unless LATCHKEY_MQTT_PORT is set: see --url.`
+  return `Cannot connect to ${shown(url)}: what answers there is not an MQTT broker (${error.message}). Devices have their own port, 8788 unless LATCHKEY_MQTT_PORT is set: see --url.`
 }
 
 /** The connection ended before the broker said anything. */
@@ -31,7 +31,7 @@ const WRONG_SECRET = (thing: string) =>
 const BY_CODE: { readonly [code: string]: ((thing: string) => string) | undefined } = {
   ECONNREFUSED: () => `nothing listens there. ${START}`,
   ECONNRESET: () => `it closes the connection. ${START}`,
-  ENOTFOUND: () => "there is no host of this name. Check --url.",
+  ENOTFOUND: () => "there is no host with this name. Check --url.",
   EAI_AGAIN: () => "the name of the host cannot be looked up. Check --url, and the network.",
   ETIMEDOUT: () => SILENT,
   EHOSTUNREACH: () => SILENT,

@@ -56,7 +56,7 @@ it("a port on which nobody listens, and a host that is none, are told with what 
 it("TLS where there is none is told", async () => {
   const server = createHttpServer()
   const address = await listening(server)
-  expect(await reasonAt(`mqtts://${address}`)).toMatch(/TLS|no MQTT broker|closed/)
+  expect(await reasonAt(`mqtts://${address}`)).toMatch(/TLS|not an MQTT broker|closed/)
   server.close()
 })
 

@@ -64,8 +64,8 @@ describe("subscriptions", () => {
   it.each([
     ["SELECT * FROM nothing", "no such table"],
     ["SELECT * FROM note WHERE colour = 'red'", "no column colour"],
-    ["SELECT * FROM note WHERE rank = 'high'", "no value of column rank"],
-    ["SELECT * FROM note WHERE rank = 9999999999", "no value of column rank"],
+    ["SELECT * FROM note WHERE rank = 'high'", "not a value of column rank"],
+    ["SELECT * FROM note WHERE rank = 9999999999", "not a value of column rank"],
     ["SELECT secret.* FROM note", "The test host knows"],
     ["SELECT * FROM note WHERE secret.key = 'k'", "The test host knows"],
     ["SELECT id FROM note", "The test host knows"],

@@ -81,7 +81,7 @@ export const dataPlane = ({ client, things, shadowName }: DataPlaneOptions): Ver
   const checkName = (thing: string) =>
     THING_NAME.test(things.nameOf(thing))
       ? Effect.void
-      : Effect.fail(refused("nowhere", `${things.nameOf(thing)} is no name of a thing: mend how things are named.`))
+      : Effect.fail(refused("nowhere", `${things.nameOf(thing)} is not a valid thing name: fix how things are named.`))
 
   /** `unanswered`: whether any try was sent and not refused, so that it may have been carried out. */
   const explained = (thing: string, error: unknown, unanswered: boolean) => {
@@ -160,12 +160,12 @@ const explain = (name: string, status: number | undefined, error: unknown): stri
   const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   switch (status) {
     case undefined:
-      return `AWS IoT was not reached for the thing ${name} (${said}). Check endpoint, region, credentials and network.`
+      return `AWS IoT could not be reached for the thing ${name} (${said}). Check endpoint, region, credentials and network.`
     case 401:
     case 403:
       return `AWS IoT denies the shadow of the thing ${name} (${said}). Allow iot:GetThingShadow and iot:UpdateThingShadow.`
     case 404:
-      return `AWS IoT knows no thing ${name} (${said}). Register it, or mend how things are named.`
+      return `AWS IoT knows no thing ${name} (${said}). Register it, or fix how things are named.`
     case 413:
       return `The shadow of the thing ${name} is full (${said}).`
     case 429:

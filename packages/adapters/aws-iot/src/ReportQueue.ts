@@ -75,7 +75,7 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
   const take = Effect.fnUntraced(function* ({ MessageId, Body = "", ReceiptHandle: receipt = "" }: Message) {
     const reports = yield* reportsIn(Body, things)
     if (reports === undefined) {
-      yield* logSeldom(Effect.logWarning, "A message in the queue of device reports is none; it is deleted", {
+      yield* logSeldom(Effect.logWarning, "A message in the queue of device reports is not a report; it is deleted", {
         MessageId
       })
     }

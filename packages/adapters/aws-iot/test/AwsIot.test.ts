@@ -219,7 +219,7 @@ describe("what AWS refuses", () => {
     [{ status: 404, type: "ResourceNotFoundException" }, /knows no thing.*Register/],
     [{ status: 429, type: "ThrottlingException" }, /throttles.*quota/],
     [{ status: 413, type: "RequestEntityTooLargeException" }, /no room/],
-    [{ status: 409, type: "ConflictException" }, /changes all the time/],
+    [{ status: 409, type: "ConflictException" }, /keeps changing/],
     [{ status: 400, type: "InvalidRequestException" }, /refuses/],
     [{ status: 415, type: "UnsupportedDocumentEncodingException" }, /refuses/]
   ]
@@ -278,7 +278,7 @@ it.live("nobody there: certain before anything was sent", () =>
     const device = Context.get(yield* Layer.build(AwsIot.layer({ dataPlane: clientOf(url) })), DeviceShadow)
     expect(yield* Effect.flip(device.send("thing", openLock("one"), LATER))).toMatchObject({
       _tag: "ShadowRejected",
-      message: expect.stringMatching(/not reached.*ECONNREFUSED.*endpoint/)
+      message: expect.stringMatching(/could not be reached.*ECONNREFUSED.*endpoint/)
     })
     expect(yield* Effect.flip(device.find("thing", "one", 1))).toMatchObject({ _tag: "ShadowUnavailable" })
   }).pipe(Effect.scoped)

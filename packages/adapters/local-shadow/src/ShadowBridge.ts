@@ -37,7 +37,7 @@ export const serve = Effect.fnUntraced(function* (
 
   const receive = yield* mqttShadows(
     (topic, message) => client.publish(topic, JSON.stringify(message), { qos: 1 }),
-    () => run(log(Effect.logWarning, "Devices were not told of some changes: they hear of them with the next one"))
+    () => run(log(Effect.logWarning, "Devices missed some changes; they get them with the next one"))
   )
 
   client.on("message", (topic, payload, { retain }) => {
@@ -58,7 +58,7 @@ const hearing = Effect.gen(function* () {
   const last = new Map<string, bigint>()
 
   const note = (told: Effect.Effect<void, { readonly message: string }>) =>
-    Effect.catchCause(told, (cause) => log(Effect.logError, "A device's presence was not noted", cause))
+    Effect.catchCause(told, (cause) => log(Effect.logError, "A device's presence was not recorded", cause))
 
   const gone = (thing: string) =>
     Effect.andThen(

@@ -22,7 +22,7 @@ const SCHEMA_VERSION = 3
 export const MAX_NAMED = 25
 const tooManyNames: Refusal = {
   code: 413,
-  message: `The thing has ${MAX_NAMED} named shadows, which is as many as may be: delete one`
+  message: `The thing has ${MAX_NAMED} named shadows, which is the maximum: delete one`
 }
 
 /** Bytes of the write-ahead log that stay on disk. */

@@ -91,7 +91,7 @@ export const serve = Effect.fnUntraced(function* ({
     const socket = sockets.get(client)
     const address = socket === undefined ? "" : addressOf(socket)
     if (!budget.allows(thing, address, yield* nowMillis)) {
-      yield* log(Effect.logWarning, "A device may not try to sign in so often: see its name, or its address", {
+      yield* log(Effect.logWarning, "A device tries to sign in too often: see its name and its address", {
         thing,
         address
       })
@@ -101,7 +101,7 @@ export const serve = Effect.fnUntraced(function* ({
       .isPasswordOf(thing, password)
       .pipe(
         Effect.catchCause((cause) =>
-          Effect.as(log(Effect.logError, "Nobody can tell whether a device may sign in", cause), undefined)
+          Effect.as(log(Effect.logError, "Cannot tell whether a device may sign in", cause), undefined)
         )
       )
     if (signedIn === undefined) return UNAVAILABLE
@@ -208,7 +208,7 @@ export const serve = Effect.fnUntraced(function* ({
   const server = createServer({ noDelay: true }, (socket) => {
     if (!taken.take(socket)) {
       return void run(
-        log(Effect.logWarning, "A device was not let in: there are as many connections as may be", {
+        log(Effect.logWarning, "A device was refused: the maximum of connections is open", {
           address: addressOf(socket)
         })
       )
@@ -243,7 +243,7 @@ const nowMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos /
 /** In seconds; 0 asks for none. */
 const keepAliveOf = (asked: number): number => (asked === 0 ? MAX_KEEP_ALIVE : Math.min(asked, MAX_KEEP_ALIVE))
 
-const notLetIn = (returnCode: AuthErrorCode) => Object.assign(new Error("The device is not let in"), { returnCode })
+const notLetIn = (returnCode: AuthErrorCode) => Object.assign(new Error("The device may not sign in"), { returnCode })
 
 /** Under an open sign-in the user name may be something else: AWS's own SDKs put their version there. */
 const thingOf = (username: string | undefined, clientId: string, mustSignIn: boolean): string | undefined =>
@@ -261,10 +261,10 @@ const trackPresence = Effect.gen(function* () {
   const tell = (thing: string) =>
     Effect.suspend(() => (connected.has(thing) ? shadows.connected(thing) : shadows.disconnected(thing))).pipe(
       Effect.tapError(({ message }) =>
-        log(Effect.logError, "A device's presence was not noted; trying again", message)
+        log(Effect.logError, "A device's presence was not recorded; trying again", message)
       ),
       Effect.retry({ schedule: Schedule.spaced("1 second"), while: () => !closed }),
-      Effect.catchCause((cause) => log(Effect.logError, "A device's presence was not noted", cause))
+      Effect.catchCause((cause) => log(Effect.logError, "A device's presence was not recorded", cause))
     )
 
   const telling = new Map<string, Fiber.Fiber<void>>()

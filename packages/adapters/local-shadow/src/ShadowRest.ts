@@ -84,7 +84,7 @@ export const serve = Effect.fnUntraced(function* ({
   server.on("connection", (socket) => {
     if (taken.take(socket)) return
     run(
-      log(Effect.logWarning, "A connection to the shadows was refused: there are as many as may be", {
+      log(Effect.logWarning, "A connection to the shadows was refused: the maximum is open", {
         address: addressOf(socket)
       })
     )

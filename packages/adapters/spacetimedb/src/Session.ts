@@ -133,12 +133,15 @@ const explain = (cause: unknown, { uri, database }: DatabaseOptions): CannotConn
     return new CannotConnect({ option: "token", message: `SpacetimeDB at ${uri} does not accept the token.` })
   }
   if (status !== undefined) {
-    return new CannotConnect({ option: "uri", message: `${uri} answers "${status}", as no SpacetimeDB server does.` })
+    return new CannotConnect({
+      option: "uri",
+      message: `${uri} answers "${status}", which a SpacetimeDB server never does.`
+    })
   }
   if (cause === undefined) {
     return new CannotConnect({
       option: "token",
-      message: `The database ${database} let nobody in with this token: its identity must be an allowed writer there.`
+      message: `The database ${database} refuses this token: its identity must be an allowed writer there.`
     })
   }
   if (message === "fetch failed") {

@@ -158,7 +158,7 @@ describe("a writer", () => {
     const owner = { identity: new Identity(identityOf("localhost", "owner")) }
     expect(await call(options, "dismiss_writer", owner)).toMatchObject({
       ok: false,
-      text: expect.stringContaining("The owner of the database stays")
+      text: expect.stringContaining("The owner of the database cannot be dismissed")
     })
   })
 
@@ -183,7 +183,7 @@ describe("a writer", () => {
     connection.disconnect()
     expect(await run(Effect.flip(append(client, "a", 0, newEvents(1))))).toMatchObject({
       _tag: "StoreUnavailable",
-      message: expect.stringContaining("no allowed writer")
+      message: expect.stringContaining("not an allowed writer")
     })
     expect(await failure(writer)).toMatchObject(notLetIn)
   })

@@ -38,7 +38,7 @@ export const backup = (folder: string, target: string): Effect.Effect<number, Ba
   })
 
 const copy = async (folder: string, target: string): Promise<number> => {
-  if (!existsSync(join(folder, LOG))) throw failed(`there is no log in ${folder}. Name the folder of the data.`)
+  if (!existsSync(join(folder, LOG))) throw failed(`there is no log in ${folder}. Name the data folder.`)
   makeFolder(target)
   if (realpathSync(target) === realpathSync(folder)) throw failed(`${target} is the data folder itself. Name another.`)
   const databases = DATABASES.filter((name) => existsSync(join(folder, name)))

@@ -33,6 +33,12 @@ const WITNESS_EVERY = 1000
 /**
  * Several processes, and several layers of one process, may use a folder at the same time. Fails with one sentence
  * that says what to mend when the files cannot be used.
+ *
+ * @example
+ * ```ts
+ * const store = Sqlite.layer({ folder: "./locks" })
+ * const latchkey = await createLatchkey({ store, shadow: LocalShadow.layer({ folder: "./locks" }) })
+ * ```
  */
 export const layer = ({
   folder,
@@ -77,7 +83,7 @@ const requireLog = (folder: string) =>
   Effect.suspend(() => {
     if (existsSync(join(folder, LOG))) return Effect.void
     const isFile = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false
-    const message = isFile ? aFile(folder) : `There is no log in ${folder}. Name the folder of the data.`
+    const message = isFile ? aFile(folder) : `There is no log in ${folder}. Name the data folder.`
     return Effect.fail(new StoreUnavailable({ message }))
   })
 
@@ -116,7 +122,7 @@ const witnessed = Effect.fnUntraced(function* (
     const position = Math.max(...seen.map((witness) => witness?.position ?? 0))
     if (!restored) {
       return yield* new StoreUnavailable({
-        message: `The log ${file} is not the one that was here: that one went to event ${position} at least, this one goes to ${yield* store.head} or holds others. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
+        message: `The log ${file} is not the one that was here: that one reached event ${position} or later, this one reaches ${yield* store.head}, or holds other events. Restore the newest backup. If you just did, start once with LATCHKEY_RESTORED=yes.`
       })
     }
     yield* Effect.logWarning("The event log was restored: filling the read model again")

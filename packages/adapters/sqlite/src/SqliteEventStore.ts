@@ -101,7 +101,7 @@ const over = Effect.fnUntraced(function* (
   return {
     write:
       writer === undefined
-        ? () => Effect.fail(new StoreUnavailable({ message: `The database ${file} was opened to read it.` }))
+        ? () => Effect.fail(new StoreUnavailable({ message: `The database ${file} was opened read-only.` }))
         : (batch) =>
             Effect.clockWith((clock) =>
               Effect.callback<Written, WriteError>((resume) => {

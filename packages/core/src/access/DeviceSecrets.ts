@@ -8,6 +8,7 @@ import { type At, Category, granting, type WriteContext } from "../streams/Categ
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
 import { forEachPaged } from "../streams/Turns.ts"
+import { Text } from "../values/Text.ts"
 import { Secrets } from "./Secrets.ts"
 
 /** What happened to a device's secrets. Stored forever: add cases and optional fields, never rename or remove one. */
@@ -129,13 +130,14 @@ const make = Effect.gen(function* () {
       const thing = Devices.idOf(streamId)
       if (type === "DeviceSecretRevoked" && thing !== undefined) Queue.offerUnsafe(queue, thing)
     }
-    yield* keepGoing("Revoked device secrets are not heard of")(feed.register(filter, take, begun))
+    yield* keepGoing("Cannot follow which device secrets are revoked")(feed.register(filter, take, begun))
     return Stream.fromQueue(queue)
   })
 
   return DeviceSecrets.of({
     isSecretOf: Effect.fnUntraced(
       function* (thing, secret) {
+        if (!isNameable(thing)) return false
         const secrets = yield* granting(yield* Devices.fold(thing))
         const presented = hash(secret)
         // Hashes are compared, of secrets that nobody can come close to: how long that takes tells nothing.
@@ -164,3 +166,10 @@ const make = Effect.gen(function* () {
     revoked: Stream.unwrap(follow)
   })
 })
+
+/** Whether a stream can be named after it: who signs in may call themselves anything. */
+const isNameable = (thing: string): boolean => Devices.streamOf(thing).length <= LONGEST_STREAM && isText(thing)
+
+const isText = Schema.is(Text)
+/** Characters of the longest id of a stream. */
+const LONGEST_STREAM = 255

@@ -1,7 +1,7 @@
-/** Cryptography for secrets that are shown once and kept as a hash: core asks for it, whoever runs core has it. */
+/** Cryptography for secrets that are shown once and kept as a hash: core asks for it, and the program around it provides it. */
 import { Context } from "effect"
 
-/** Draws and hashes secrets: the cryptography of whoever runs Latchkey. */
+/** Draws and hashes secrets: the cryptography of the program that runs Latchkey. */
 export class Secrets extends Context.Service<
   Secrets,
   {

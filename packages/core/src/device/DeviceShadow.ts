@@ -5,13 +5,13 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { CommandOutcome, DeviceCommand } from "./DeviceCommand.ts"
 
-/** The shadow did certainly not take the command, and will not: it is gone, refused it, or has no room for it. */
+/** The shadow does not have the command, and will not get it: it is gone, refused the command, or has no room for it. */
 export class ShadowRejected extends Schema.TaggedError<ShadowRejected>()("ShadowRejected", {
   thing: Schema.String,
   message: Schema.String
 }) {}
 
-/** Nobody knows whether the shadow took the command: ask `find`. */
+/** It is not known whether the shadow took the command: ask `find`. */
 export class ShadowUnavailable extends Schema.TaggedError<ShadowUnavailable>()("ShadowUnavailable", {
   thing: Schema.String,
   message: Schema.String,
@@ -23,7 +23,7 @@ export class ShadowUnavailable extends Schema.TaggedError<ShadowUnavailable>()("
  * milliseconds. Reports may come in any order, and more than once.
  */
 export type DeviceReport =
-  /** It has connected, or is gone; `at` by the clock of whoever saw it. */
+  /** It has connected, or is gone; `at` by the clock of the server that saw it. */
   | { readonly _tag: "Presence"; readonly thing: string; readonly online: boolean; readonly at: number }
   /** It has written to the reported state of its shadow; `at` by the clock of the shadow. `reported` is what it wrote. */
   | { readonly _tag: "State"; readonly thing: string; readonly reported: Schema.JsonObject; readonly at: number }
@@ -37,7 +37,16 @@ export type DeviceReport =
       readonly detail?: string
     }
 
-/** The port of the shadows: see the top of this module. */
+/**
+ * The port of the shadows: see the top of this module.
+ *
+ * @example
+ * ```ts
+ * const shadow = yield* DeviceShadow
+ * yield* shadow.send(thing, command, notAfter)
+ * const hasIt = yield* shadow.find(thing, command.commandId, 1)
+ * ```
+ */
 export class DeviceShadow extends Context.Service<
   DeviceShadow,
   {

@@ -8,13 +8,13 @@
  */
 import { Context, type Effect, Schema } from "effect"
 
-/** Nobody can tell at the moment; whatever rests on it goes on without. */
+/** Presence cannot be read or written at the moment. Everything else goes on without it. */
 export class PresenceUnavailable extends Schema.TaggedError<PresenceUnavailable>()("PresenceUnavailable", {
   message: Schema.String,
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-/** What is known of a device that was heard of. */
+/** What is known of a device that has been heard from. */
 export interface Heard {
   /** Whether it last said that it is connected; one that never said is not. */
   readonly online: boolean
@@ -24,7 +24,7 @@ export interface Heard {
   readonly lastSeen: number
 }
 
-/** That a device was heard of; `online` when it said whether it is connected. `at` is epoch milliseconds. */
+/** A device was heard from; `online` when it said whether it is connected. `at` is epoch milliseconds. */
 export interface PresenceReport {
   readonly thing: string
   readonly online?: boolean | undefined
@@ -43,7 +43,16 @@ export const heard = (before: Heard | undefined, { online, at }: PresenceReport)
   return { online: before?.online ?? false, since, lastSeen: newest }
 }
 
-/** The port of who is connected: see the top of this module. */
+/**
+ * The port of who is connected: see the top of this module.
+ *
+ * @example
+ * ```ts
+ * const presence = yield* Presence
+ * yield* presence.report({ thing, online: true, at })
+ * const isOnline = (yield* presence.of([thing])).get(thing)?.online ?? false
+ * ```
+ */
 export class Presence extends Context.Service<
   Presence,
   {

@@ -12,16 +12,16 @@ export interface GuestDoor {
   readonly label?: string
   /** `pin`: it opens at the door itself, and not by the link. */
   readonly opensBy: "link" | "pin"
-  /** Whether its lock is connected: `undefined` while nobody can tell. */
+  /** Whether its lock is connected: `undefined` while that cannot be told. */
   readonly online: boolean | undefined
 }
 
-/** A key as its guest sees it; of a deleted one there is nothing more to see. */
+/** A key as its guest sees it; a deleted one shows nothing else. */
 export type GuestKey =
   | { readonly status: "deleted" }
   | {
       readonly status: TempKeyStatus
-      /** Whether whoever asks may use it: everybody may, or they are listed; or they must sign in; or they are not listed. */
+      /** Whether the caller may use it: everybody may, or they are listed; or they must sign in; or they are not listed. */
       readonly admission: "admitted" | "sign-in" | "not-listed"
       readonly validFrom: number
       readonly validUntil: number

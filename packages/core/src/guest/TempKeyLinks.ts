@@ -55,7 +55,7 @@ export interface Opened {
   readonly version: number
   /** Of a key that is on one lock. */
   readonly usedCount?: number
-  /** Whether the lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
+  /** Whether the lock was connected; when it is not, it opens only if it comes back in time. `undefined`: that cannot be told. */
   readonly online: boolean | undefined
 }
 
@@ -78,7 +78,7 @@ export type OpenError =
   | SignInNeeded
   | TooManyOpenings
 
-/** What who has a link sees, and opens. */
+/** What a guest with a link sees and opens. */
 export class TempKeyLinks extends Context.Service<
   TempKeyLinks,
   {
@@ -199,7 +199,7 @@ const isUuid = Schema.is(UuidText)
 /** Latchkey itself looks; what a guest is shown is up to `GuestKey.ts`. */
 const latchkey: Principal = { _tag: "System" }
 
-const notListed = new AccessDenied({ action: "Opening with this temp key", needed: "one of the users that it is for" })
+const notListed = new AccessDenied({ action: "Opening with this temp key", needed: "one of the users it is for" })
 
 /** The use among the events of an open, and the thing that was told. */
 const openedBy = ({ version, events }: Executed) => {

@@ -14,7 +14,16 @@ import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import { SharedDoors } from "../temp-key/SharedDoors.ts"
 import { Explanations } from "../why/Explanations.ts"
 
-/** Everything that can be asked. Nothing of it runs in the background: that is for `workers`, here or elsewhere. */
+/**
+ * Everything that can be asked. Nothing runs in the background: that is for `workers`, in this process or another.
+ *
+ * @example
+ * ```ts
+ * const latchkey = Layer.provideMerge(Latchkey.workers, Latchkey.layer())
+ * const ports = Layer.merge(Sqlite.layer({ folder }), LocalShadow.layer({ folder }))
+ * await Effect.runPromise(Effect.provide(program, Layer.provideMerge(latchkey, ports)))
+ * ```
+ */
 export const layer = (options?: LocksOptions) =>
   Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer, TempKeyLinks.layer).pipe(
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),

@@ -5,7 +5,7 @@ import type { Presence } from "../device/Presence.ts"
 import type { GuestKey } from "../guest/GuestKey.ts"
 import { type LinkNotFound, type OpenError, type Opened, TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
-import { CommandContext, LockRequest } from "../lock/LockCommand.ts"
+import { CommandContext, LockRequest, Millis } from "../lock/LockCommand.ts"
 import type { AccessDenied, LockRefused, TempKeyNotValid } from "../lock/LockError.ts"
 import {
   BulkAddKeys,
@@ -33,14 +33,14 @@ import { ShareRequest } from "../temp-key/SharedCredential.ts"
 import type { NoSuchLock, SharedCredentialNotFound, SharedError } from "../temp-key/SharedCredentialError.ts"
 import { type Shared, SharedCredentials, type ShareError } from "../temp-key/SharedCredentials.ts"
 import { type OpenDoorError, type OpenedDoor, SharedDoors } from "../temp-key/SharedDoors.ts"
-import { Principal } from "../values/Principal.ts"
+import { Asker, type Principal } from "../values/Principal.ts"
 import { UuidText } from "../values/Text.ts"
 import type { Explanation } from "../why/Explanation.ts"
-import { type AttemptNotFound, type ExplainRequest, Explanations, type UpdateTempKey } from "../why/Explanations.ts"
+import { type AttemptNotFound, ExplainRequest, Explanations, type UpdateTempKey } from "../why/Explanations.ts"
 import type { Simulation } from "../why/Simulate.ts"
 import { layer, workers } from "./Latchkey.ts"
 
-/** The command, or question, is none: `message` says which field is wrong, and how. */
+/** Not a valid command or question: `message` says which field is wrong, and how. */
 export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
   message: Schema.String
 }) {}
@@ -100,7 +100,7 @@ export interface SharedKeys<Style extends ErrorStyle> {
   ) => Answer<Style, number | undefined, StoreUnavailable | InvalidCommand>
 }
 
-/** What somebody who has the link of a temp key sees and does: whichever lock it is on, and however many doors it has. */
+/** What anyone with the link of a temp key sees and does, whether the key is on one lock or has several doors. */
 export interface GuestLinks<Style extends ErrorStyle> {
   /** The key at an instant, epoch milliseconds; `userId` is the signed-in user, if any. */
   readonly view: (
@@ -160,13 +160,16 @@ export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposa
     page: number,
     pageSize: number
   ) => Answer<Style, HistoryPage, AskError | InvalidCommand>
-  readonly ownedLocks: (principal: Principal, userId: string) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound>
+  readonly ownedLocks: (
+    principal: Principal,
+    userId: string
+  ) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound | InvalidCommand>
   readonly sharedKeys: SharedKeys<Style>
   readonly guests: GuestLinks<Style>
   /**
    * Every event after a position, in the order of the log, and then what comes, until the loop is left or everything is
    * disposed of. Position 0 is before all; keep the last one that you have handled, and go on from there. Throws
-   * `StoreUnavailable` when the store does not answer.
+   * `StoreUnavailable` when the store does not answer, and `InvalidCommand` when that is not a position.
    */
   readonly subscribe: (after: number) => AsyncIterable<StoredEvent>
   /** The services themselves, for programs and packages with Effect: `createFetch` of `@latchkey/http` takes them. */
@@ -268,7 +271,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
         )
       ),
     bulkProgress: (principal, lockId, instanceId) =>
-      answer(asked({ principal, lockId }, () => bulk.progress(principal, lockId, instanceId))),
+      answer(asked({ principal, lockId, instanceId }, () => bulk.progress(principal, lockId, instanceId))),
     lock: (principal, lockId) =>
       answer(
         asked({ principal, lockId }, () =>
@@ -280,21 +283,27 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       ),
     tempKeys: (principal, lockId, now) =>
       answer(
-        asked({ principal, lockId }, () =>
+        asked({ principal, lockId, now }, () =>
           Effect.map(queries.tempKeys(principal, lockId, now), ({ tempKeys }) => tempKeys)
         )
       ),
     explain: (principal, lockId, request) =>
-      answer(asked({ principal, lockId }, () => explanations.explain(principal, lockId, request))),
+      answer(
+        asked({ principal, lockId }, () =>
+          Effect.flatMap(decodeExplain(request), (request) => explanations.explain(principal, lockId, request))
+        )
+      ),
     simulate: (principal, lockId, update) =>
       answer(
-        Effect.flatMap(decode({ ...update, _tag: "UpdateTempKey", lockId, principal, commandId: "", at: 0 }), () =>
-          explanations.simulate(principal, lockId, update)
+        Effect.flatMap(
+          decode({ ...update, _tag: "UpdateTempKey", lockId, principal, commandId: "simulated", at: 0 }),
+          () => explanations.simulate(principal, lockId, update)
         )
       ),
     history: (principal, lockId, page, pageSize) =>
       answer(asked({ principal, lockId, page, pageSize }, () => queries.history(principal, lockId, page, pageSize))),
-    ownedLocks: (principal, userId) => answer(queries.ownedLocks(principal, userId)),
+    ownedLocks: (principal, userId) =>
+      answer(asked({ principal, userId }, () => queries.ownedLocks(principal, userId))),
     sharedKeys: {
       create: (key) =>
         answer(
@@ -345,7 +354,12 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
         )
     },
     subscribe: (after) =>
-      Stream.toAsyncIterableWith(Stream.interruptWhen(feed.events(after), Deferred.await(ended)), services),
+      Stream.toAsyncIterableWith(
+        Stream.unwrap(asked({ position: after }, () => Effect.succeed(feed.events(after)))).pipe(
+          Stream.interruptWhen(Deferred.await(ended))
+        ),
+        services
+      ),
     services,
     pinKey,
     dispose,
@@ -392,17 +406,20 @@ const asked = <A, E>(
 ): Effect.Effect<A, E | InvalidCommand> => Effect.flatMap(decodeQuestion(input), ask)
 
 const Question = Schema.Struct({
-  principal: Schema.optionalKey(Principal),
+  principal: Schema.optionalKey(Asker),
   lockId: Schema.optionalKey(LockId),
   page: Schema.optionalKey(Count),
   pageSize: Schema.optionalKey(Count),
   uuid: Schema.optionalKey(Schema.String),
   doorId: Schema.optionalKey(Count),
   version: Schema.optionalKey(Count),
-  now: Schema.optionalKey(Schema.Int),
+  now: Schema.optionalKey(Millis),
+  position: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  instanceId: Schema.optionalKey(Schema.String),
   userId: Schema.optionalKey(Schema.String)
 })
 const decodeQuestion = decodeWith(Question)
+const decodeExplain = decodeWith(ExplainRequest)
 
 const decode = (input: CommandInput) =>
   Effect.map(Effect.all([decodeContext(input), decodeRequest(input)]), ([context, request]) => ({

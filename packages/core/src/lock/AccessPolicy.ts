@@ -18,7 +18,15 @@ const questions = {
 } as const satisfies { readonly [question: string]: Right }
 export type LockQuestion = keyof typeof questions
 
-/** Whether the principal may ask this of the lock. The lock is there: what is asked of no lock is refused as not found. */
+/**
+ * Whether the principal may ask this of the lock. The lock exists: for one that does not, the answer is `LockNotFound`.
+ *
+ * @example
+ * ```ts
+ * const permitted = permit({ _tag: "User", userId: "ann" }, lock, "OpenLock")
+ * if (Result.isFailure(permitted)) console.log(permitted.failure.message)
+ * ```
+ */
 export const permit = (
   principal: Principal,
   lock: Lock,
@@ -58,7 +66,7 @@ const needed: { readonly [Granted in Right]: string } = {
   device: "a device's own report"
 }
 
-/** Whether the principal may create a lock for this owner: users only for themselves, guests and nobody not at all. */
+/** Whether the principal may create a lock for this owner: users only for themselves, guests never. */
 export const permitCreate = (principal: Principal, ownerId: string | undefined): Result.Result<void, AccessDenied> => {
   switch (principal._tag) {
     case "User":

@@ -35,7 +35,14 @@ import { admits, canonical, changed, changesTo, flawOf, statusAt, type TempKey }
 /** Before its first event a lock does not exist. */
 export const initial: Lock | undefined = undefined
 
-/** Total: every stored fact applies; nothing is refused here. Before LockCreated there is nothing to apply to. */
+/**
+ * Total: every stored fact applies; nothing is refused here. Before LockCreated there is nothing to apply to.
+ *
+ * @example
+ * ```ts
+ * const lock = events.reduce(evolve, initial)
+ * ```
+ */
 export const evolve = (lock: Lock | undefined, event: LockEvent): Lock | undefined => {
   if (lock === undefined) return event._tag === "LockCreated" ? create(event) : undefined
   const version = lock.version + 1
@@ -124,7 +131,16 @@ export interface Decision {
 
 const alreadySo: Decision = { events: [] }
 
-/** The events that a command leads to, or why not. */
+/**
+ * The events that a command leads to, or why not. It does not ask who may: see `permit`.
+ *
+ * @example
+ * ```ts
+ * const at = Date.parse("2026-08-31T09:00:00Z")
+ * const opened = decide(lock, { _tag: "OpenLock", lockId: 7, commandId, at, principal, reason: "parcel" })
+ * if (Result.isSuccess(opened)) console.log(opened.success.events)
+ * ```
+ */
 export const decide = (lock: Lock | undefined, command: LockCommand): Result.Result<Decision, LockRefused> => {
   const { lockId } = command
   if (lock === undefined) {

@@ -1,9 +1,10 @@
 /** What somebody asks of a lock, and the context it is asked in: who, when, and under which id. */
 import { Schema, Struct } from "effect"
 import { RequestReceipt } from "../streams/Receipts.ts"
-import { Principal } from "../values/Principal.ts"
+import { Asker } from "../values/Principal.ts"
 import { LockId } from "./Lock.ts"
 import { type CommandRow, commandTable, type LockCommandType, requests } from "./LockCommands.ts"
+import { NonEmptyText } from "./RequestFields.ts"
 
 interface FieldsOf extends Struct.Lambda {
   <Row extends CommandRow>(row: Row): Row["request"]
@@ -19,14 +20,17 @@ export type LockRequest = typeof LockRequest.Type
 /** What any command says beside its context. */
 export const CommandBody = Schema.TaggedUnion(Struct.map(commandTable, fieldsOf))
 
+/** Epoch milliseconds; no later and no earlier than a `Date` can say. */
+export const Millis = Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 }))
+
 /** The context of a command. */
 export const CommandContext = Schema.Struct({
   lockId: LockId,
   /** Unique to this command; ids of its events derive from it. */
-  commandId: Schema.String,
-  /** When it was asked, epoch milliseconds; no later and no earlier than a `Date` can say. */
-  at: Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 })),
-  principal: Principal,
+  commandId: NonEmptyText,
+  /** When it was asked. */
+  at: Millis,
+  principal: Asker,
   /** Makes a retried command answer what it answered the first time. */
   receipt: Schema.optionalKey(RequestReceipt)
 })

@@ -11,22 +11,22 @@ export class LockNotFound extends Schema.TaggedError<LockNotFound>()("LockNotFou
   }
 }
 
-/** The principal may not do that with the lock. */
+/** The principal is not allowed to do that. */
 export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
   action: Schema.String,
   /** What it would take. */
   needed: Schema.String
 }) {
   override get message() {
-    return `${this.action} is not allowed for you: it takes ${this.needed}.`
+    return `You are not allowed to do this: ${this.action} requires ${this.needed}.`
   }
 }
 
-/** A key with this uuid is on the lock already. */
+/** A key with this uuid is already on the lock. */
 export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ...about, keyUuid: Schema.String }) {
   readonly field = "keyUuid"
   override get message() {
-    return `Key ${this.keyUuid} is on lock ${this.lockId} already.`
+    return `Key ${this.keyUuid} is already on lock ${this.lockId}.`
   }
 }
 
@@ -53,39 +53,39 @@ export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed"
 /** No such key is on the lock. */
 export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", about) {
   override get message() {
-    return `Lock ${this.lockId} holds no such key. Look up its keys and name one of them.`
+    return `Lock ${this.lockId} has no such key. Look up its keys and name one of them.`
   }
 }
 
-/** The lock has this uuid already. */
+/** The lock already has this uuid. */
 export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnchanged", {
   ...about,
   uuid: Schema.String
 }) {
   readonly field = "newUuid"
   override get message() {
-    return `Lock ${this.lockId} has the uuid ${this.uuid} already.`
+    return `Lock ${this.lockId} already has the uuid ${this.uuid}.`
   }
 }
 
-/** The resident is there already. */
+/** The resident is already on the lock. */
 export class ResidentExists extends Schema.TaggedError<ResidentExists>()("ResidentExists", {
   ...about,
   userId: Schema.String
 }) {
   override get message() {
-    return `This resident is on lock ${this.lockId} already, as ${this.userId}.`
+    return `This resident is already on lock ${this.lockId}, as ${this.userId}.`
   }
 }
 
-/** No such resident is there. */
+/** The lock has no such resident. */
 export class ResidentNotFound extends Schema.TaggedError<ResidentNotFound>()("ResidentNotFound", about) {
   override get message() {
     return `Lock ${this.lockId} has no such resident. Look up its residents and name one by userId.`
   }
 }
 
-/** What was given names no resident, or several. */
+/** The request matches no resident, or several. */
 export class ResidentNotNamed extends Schema.TaggedError<ResidentNotNamed>()("ResidentNotNamed", {
   ...about,
   matches: Schema.Number
@@ -121,7 +121,7 @@ export class EmptyWindow extends Schema.TaggedError<EmptyWindow>()("EmptyWindow"
   }
 }
 
-/** The temp key is for named users, and names none. */
+/** The temp key is for named users but names none. */
 export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyWhitelist", aboutTempKey) {
   readonly field = "allowedUserIds"
   override get message() {
@@ -131,7 +131,7 @@ export class EmptyWhitelist extends Schema.TaggedError<EmptyWhitelist>()("EmptyW
 
 const hindrance = {
   expired: "has expired",
-  "used-up": "has been used as often as it may be",
+  "used-up": "has no uses left",
   "not-yet-valid": "is not valid yet",
   deleted: "has been deleted"
 }
@@ -154,7 +154,7 @@ export class NotOnWhitelist extends Schema.TaggedError<NotOnWhitelist>()("NotOnW
   }
 }
 
-/** The clock says a time long before the lock's last event: what is allowed now cannot be told by it. */
+/** The clock is far behind the lock's last event: it cannot say what is allowed now. */
 export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind", {
   ...about,
   /** By how many milliseconds. */
@@ -165,7 +165,7 @@ export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind"
   }
 }
 
-/** The lock holds as many of something as it may. */
+/** The lock is at its limit of something. */
 export class LockFull extends Schema.TaggedError<LockFull>()("LockFull", {
   ...about,
   what: Schema.Literals([
@@ -188,11 +188,11 @@ export class TooManyOpenings extends Schema.TaggedError<TooManyOpenings>()("TooM
   retryAfter: Schema.Number
 }) {
   override get message() {
-    return `This was opened too often in a short time. Nothing was done; try again in ${this.retryAfter} seconds.`
+    return `Opened too often in a short time. Nothing was done; try again in ${this.retryAfter} seconds.`
   }
 }
 
-/** Everything that a rule of a lock may answer instead of events. */
+/** Every refusal by the rules of a lock. */
 export type LockRefused =
   | LockNotFound
   | KeyExists

@@ -1,5 +1,5 @@
 /**
- * What happened to a lock. Stored for ever: add cases and optional fields, never rename or remove one.
+ * What happened to a lock. Stored forever: add cases and optional fields, never rename or remove one.
  * `test/golden/` holds one stored event of every kind.
  */
 import { Option, Schema } from "effect"

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { DateTime, Instant, textUpTo, UuidText } from "../values/Text.ts"
 
 /**
- * How long texts and lists of a request may be, and how much a lock may hold. What is stored already may be more: it
+ * How long texts and lists of a request may be, and how much a lock may hold. What was stored before may be longer, and
  * loads as it is.
  */
 export const BOUNDS = {

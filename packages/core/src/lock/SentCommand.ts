@@ -14,7 +14,7 @@ export const SentCommand = Schema.Struct({
   requestedAt: Schema.Int,
   /** When it was certain that the shadow holds the command. */
   acceptedAt: Schema.Int,
-  /** From then on no device runs it; without one it waits for ever. */
+  /** From then on no device runs it; without one it waits forever. */
   expiresAt: Schema.optionalKey(Schema.Int)
 })
 export type SentCommand = typeof SentCommand.Type

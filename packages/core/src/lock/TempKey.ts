@@ -90,7 +90,14 @@ const statusBy: { readonly [Rule in TempKeyRule]: TempKeyStatus } = {
   valid: "valid"
 }
 
-/** Status at an instant (epoch milliseconds). Between the windows of its schedule a key is not yet valid. */
+/**
+ * Status at an instant (epoch milliseconds). Between the windows of its schedule a key is not yet valid.
+ *
+ * @example
+ * ```ts
+ * statusAt(key, Date.parse("2026-08-31T09:00:00Z")) // "valid", "not-yet-valid", "expired", …
+ * ```
+ */
 export const statusAt = (key: TempKey, now: number): TempKeyStatus => statusBy[ruleAt(key, now)]
 
 /** The next instant after `now` (epoch milliseconds) at which time alone changes the status; none once it has expired. */

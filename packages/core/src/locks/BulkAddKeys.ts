@@ -22,6 +22,7 @@ import {
 } from "../streams/Receipts.ts"
 import { putRecord } from "../streams/Records.ts"
 import { append, CommandExists, find } from "../streams/Reservations.ts"
+import { logSeldom } from "../streams/SeldomLog.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 import { CurrentBackground, inBackground } from "../streams/Workers.ts"
 import type { Principal } from "../values/Principal.ts"
@@ -42,7 +43,7 @@ export const BulkEvent = Schema.TaggedUnion({
 })
 export type BulkEvent = typeof BulkEvent.Type
 
-/** How far a request has come. */
+/** The progress of a request. */
 export interface BulkProgress {
   readonly lockId: number
   readonly instanceId: string
@@ -201,7 +202,7 @@ export class BulkAddKeys extends Context.Service<
       /** What this process works on, or waits to take over. */
       const underWay = new Set<string>()
 
-      /** What was just asked for is tried, whatever time its id has: only `progress` sets one going that is too old. */
+      /** What was just asked for is tried, whatever time its id has: only `progress` finds one too old. */
       const runInBackground = (id: string, isTried = true) =>
         Effect.suspend(() => {
           // Where nothing runs in the background, whoever does that elsewhere takes it on.
@@ -211,7 +212,7 @@ export class BulkAddKeys extends Context.Service<
           const untilStored = <A>(effect: Effect.Effect<A, StoreUnavailable>) =>
             effect.pipe(
               Effect.tapError((error) =>
-                Effect.logWarning("A BulkAddKeys request waits for the store", about, error.message)
+                logSeldom(Effect.logWarning, "A BulkAddKeys request waits for the store", about, error.message)
               ),
               Effect.retry(backoff)
             )
@@ -269,7 +270,7 @@ export class BulkAddKeys extends Context.Service<
         yield* keepCursor()
       })
       yield* Effect.andThen(resume(), Effect.repeat(Effect.suspend(standBy), Schedule.spaced(LEASE))).pipe(
-        keepGoing("BulkAddKeys requests of other servers are not looked for"),
+        keepGoing("Cannot look for BulkAddKeys requests of other servers"),
         inBackground
       )
 
@@ -308,8 +309,9 @@ export class BulkAddKeys extends Context.Service<
           yield* queries.lock(principal, lockId, "bulk-add-keys")
           const { state: job } = yield* load(instanceId)
           if (job === undefined || job.lockId !== lockId) return yield* Effect.fail(new BulkNotFound({ instanceId }))
-          // No start goes on with one that is so old: its keys were added, or have failed, and whoever asks is told.
-          if (!isDone(job) && instanceId <= (yield* earliestTried)) yield* runInBackground(instanceId, false)
+          // One may have been left behind, by its age or by a clock that was set. When it is too old, its keys were added,
+          // or have failed, and whoever asks is told.
+          if (!isDone(job)) yield* runInBackground(instanceId, instanceId > (yield* earliestTried))
           return progressOf(job, instanceId)
         })
       }

@@ -55,7 +55,7 @@ export interface VersionedShadows {
 /** Every conflict is another writer's success, so this is enough for as many writers at once on one thing. */
 const MAX_ATTEMPTS = 100
 
-/** All of a `DeviceShadow` but its reports. */
+/** Everything of a `DeviceShadow` except its reports. */
 export const commandsInShadows = ({
   read,
   write
@@ -149,7 +149,7 @@ export const outcomesIn = Effect.fnUntraced(function* (thing: string, commands: 
     const outcome = decodeOutcome(document)
     if (Option.isSome(outcome)) reports.push({ _tag: "CommandOutcome", thing, commandId, at, ...outcome.value })
     else
-      yield* logSeldom(Effect.logWarning, "A device reported something that is no outcome of a command", {
+      yield* logSeldom(Effect.logWarning, "A device reported something that is not the outcome of a command", {
         thing,
         commandId
       })
@@ -194,7 +194,7 @@ const withCommands = ({ desired, reported }: VersionedShadow, change: Readonly<R
 /** The rest of the shadow is for others. */
 const noRoom = new ShadowWriteRefused({ reason: "full", message: "", inDoubt: false })
 
-/** Takes `commands` away with its last command: an empty one would stay in the delta for ever. */
+/** Takes `commands` away with its last command: an empty one would stay in the delta forever. */
 const withoutCommand = (shadow: VersionedShadow, section: Section, commandId: string): Schema.JsonObject => ({
   commands: Object.keys(commandsOf(shadow, section)).length === 1 ? null : { [commandId]: null }
 })
@@ -209,7 +209,7 @@ const orWithoutThing =
 const reasonOf = ({ reason, message }: ShadowWriteRefused, thing: string, unacknowledged: number): string => {
   switch (reason) {
     case "full":
-      if (unacknowledged === 0) return `The shadow of ${thing} has no room for the command beside what else it holds.`
+      if (unacknowledged === 0) return `The shadow of ${thing} has no room left for the command.`
       return (
         `The shadow of ${thing} is full: the device has ${unacknowledged} unacknowledged commands. ` +
         "It takes more when it has acknowledged some."
@@ -217,7 +217,7 @@ const reasonOf = ({ reason, message }: ShadowWriteRefused, thing: string, unackn
     case "late":
       return `The command came too late for the shadow of ${thing}: nothing was written. Try again.`
     case "conflict":
-      return `The shadow of ${thing} changes all the time. Try again.`
+      return `The shadow of ${thing} keeps changing. Try again.`
     default:
       return message
   }

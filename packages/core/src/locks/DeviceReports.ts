@@ -1,5 +1,5 @@
 /** What devices say, taken in: presence, and outcomes of commands into the history of their lock. */
-import { Clock, Context, Duration, Effect, Layer, Option, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
 import { lockOfStream } from "../lock/Lock.ts"
@@ -10,6 +10,7 @@ import { keepGoing, soon } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, find } from "../streams/Reservations.ts"
 import { inBackground } from "../streams/Workers.ts"
+import { Text } from "../values/Text.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
@@ -28,6 +29,8 @@ const CATCH_UP = Duration.seconds(1)
 const AT_ONCE = 64
 /** Characters of a device's own words that are kept. */
 export const LONGEST_DETAIL = 500
+/** Characters of the longest id by which a command is looked up. */
+const LONGEST_ID = 1_000
 /** The times that a `Date` can say, in milliseconds before and after 1970. */
 const END_OF_TIME = 8.64e15
 
@@ -93,7 +96,7 @@ export class DeviceReports extends Context.Service<
 
       const takeOutcome = Effect.fnUntraced(function* (report: OutcomeReport) {
         const { thing, commandId } = report
-        const lockId = (yield* committed(report)) ?? (yield* lockOfThing(thing))
+        const lockId = isKeepable(commandId) ? ((yield* committed(report)) ?? (yield* lockOfThing(thing))) : undefined
         const isNew =
           lockId !== undefined &&
           (yield* Effect.catchTag(record(lockId, report), "CommandExists", () => Effect.succeed(false)))
@@ -118,7 +121,7 @@ export class DeviceReports extends Context.Service<
         Stream.mapEffect((report) => Effect.retry(take(report), soon), { concurrency: AT_ONCE, unordered: true }),
         Stream.runDrain,
         // Listening begins again with what the shadow still holds, so nothing that failed here is lost.
-        keepGoing("Device reports are not taken in"),
+        keepGoing("Cannot take in device reports"),
         inBackground
       )
       return { take }
@@ -128,3 +131,8 @@ export class DeviceReports extends Context.Service<
 
 /** A device may say anything: what every store can keep of it, and no more than is of use. */
 const keepable = (detail: string): string => detail.slice(0, LONGEST_DETAIL).toWellFormed().replaceAll("\0", "\uFFFD")
+
+/** Not every store can be asked for what a device may call a command. No command is called so. */
+const isKeepable = (commandId: string): boolean => commandId.length <= LONGEST_ID && isText(commandId)
+
+const isText = Schema.is(Text)

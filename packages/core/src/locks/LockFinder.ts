@@ -31,7 +31,11 @@ export const lockFinder = Effect.gen(function* () {
       ),
       Effect.catchTag("ReadModelUnavailable", (error) =>
         Effect.as(
-          logSeldom(Effect.logWarning, "Temp keys are looked up in the log: no read model", error.message),
+          logSeldom(
+            Effect.logWarning,
+            "Temp keys are looked up in the log: the read model is unavailable",
+            error.message
+          ),
           Option.none()
         )
       )

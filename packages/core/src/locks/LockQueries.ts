@@ -17,7 +17,7 @@ import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 /** This id was never an owner, a key holder or a resident: for an organization, at no lock of its own. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {
   override get message() {
-    return "No lock knows this user."
+    return "This user is not on any lock."
   }
 }
 
@@ -39,7 +39,16 @@ export interface OwnedLocks {
 /** How long an answer waits for the read model to see what is in the log already. */
 const CATCH_UP = Duration.seconds(1)
 
-/** Answers questions about locks to those who may ask. */
+/**
+ * Answers questions about locks to those who may ask.
+ *
+ * @example
+ * ```ts
+ * const queries = yield* LockQueries
+ * const { tempKeys } = yield* queries.tempKeys(principal, 7, now)
+ * const { events } = yield* queries.history(principal, 7, 1, 50)
+ * ```
+ */
 export class LockQueries extends Context.Service<
   LockQueries,
   {
@@ -136,7 +145,11 @@ export class LockQueries extends Context.Service<
           Effect.andThen(caughtUp, Effect.asSome(idsOf(principal))).pipe(
             Effect.catchTag("ReadModelUnavailable", (error) =>
               Effect.as(
-                logSeldom(Effect.logWarning, "Nobody can tell whose locks are whose: no read model", error.message),
+                logSeldom(
+                  Effect.logWarning,
+                  "Cannot tell who owns which locks: the read model is unavailable",
+                  error.message
+                ),
                 Option.none()
               )
             )

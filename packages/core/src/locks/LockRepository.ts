@@ -167,7 +167,8 @@ const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ fo
 /** Not checked for what a command may say today: whatever stored events made of a lock comes back as it was. */
 const asItWas = { disableChecks: true }
 const encode = Schema.encodeSync(LockSnapshot, asItWas)
-const decode = Schema.decodeOption(LockSnapshot, asItWas)
+/** What has a field more is of a newer Latchkey: this one folds the stream, and grants nothing past what it does not understand. */
+const decode = Schema.decodeOption(LockSnapshot, { ...asItWas, onExcessProperty: "error" })
 
 const encodeSnapshot = (lock: Lock): string => encode({ format: 2, lock })
 const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)

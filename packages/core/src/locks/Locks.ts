@@ -7,7 +7,7 @@ import type { DeviceCommand } from "../device/DeviceCommand.ts"
 import { DeviceShadow, ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { permit, permitCreate } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
-import { type Decision, decide, mayBePassed, mayPass, recordedAt } from "../lock/LockAggregate.ts"
+import { type Decision, decide, mayPass, recordedAt } from "../lock/LockAggregate.ts"
 import type { LockCommand } from "../lock/LockCommand.ts"
 import { isByClock, rowOf } from "../lock/LockCommands.ts"
 import { type AccessDenied, ClockBehind, LockNotFound, type LockRefused } from "../lock/LockError.ts"
@@ -23,7 +23,6 @@ import {
   prepare,
   type Reservation,
   type ReservedError,
-  release,
   type Settlement
 } from "../streams/Reservations.ts"
 import { DEFAULT_CACHED_LOCKS, type LoadedLock, LockRepository } from "./LockRepository.ts"
@@ -31,7 +30,7 @@ import type { Standing, Turns } from "./LockTurns.ts"
 import { makeRefusedUses } from "./RefusedUses.ts"
 import { FIND_TIMEOUT, Settling } from "./Settling.ts"
 
-/** The answer to a command. No events: it was so already. */
+/** The answer to a command. No events: nothing had to change. */
 export interface Executed {
   readonly lockId: number
   readonly version: number
@@ -85,7 +84,16 @@ const MAX_PAUSE = 20
 /** How far, in milliseconds, the clock may be behind a lock's last event where the time decides: servers differ a little. */
 const MOST_BEHIND = 60_000
 
-/** Carries out commands: the one way to change a lock. */
+/**
+ * Carries out commands: the one way to change a lock.
+ *
+ * @example
+ * ```ts
+ * const { execute } = yield* Locks
+ * const principal = { _tag: "User", userId: "ann" } as const
+ * const { version } = yield* execute({ _tag: "OpenLock", lockId: 7, commandId, at, principal })
+ * ```
+ */
 export class Locks extends Context.Service<
   Locks,
   {
@@ -147,7 +155,7 @@ export class Locks extends Context.Service<
             const writing: Effect.Effect<Written | Committed, ReservedError | DeviceUnreachable> =
               device === undefined || lock === undefined
                 ? append(store, appending, mayPass(events))
-                : handOver(appending, command, { device, thing: lock.uuid, turns: loaded.turns }, events)
+                : handOver(appending, command, { device, thing: lock.uuid, turns: loaded.turns })
             const written = yield* Effect.result(writing)
             if (Result.isSuccess(written)) {
               if ("position" in written.success) {
@@ -199,8 +207,7 @@ export class Locks extends Context.Service<
         const prepareAndSend = Effect.fnUntraced(function* (
           appending: Appending,
           { lockId }: LockCommand,
-          { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns },
-          events: ReadonlyArray<LockEvent>
+          { device, thing, turns }: { readonly device: DeviceCommand; readonly thing: string; readonly turns: Turns }
         ) {
           const begun = yield* Clock.monotonicTimeNanos
           const deadline = (yield* Clock.currentTimeMillis) + patience
@@ -225,8 +232,6 @@ export class Locks extends Context.Service<
             return yield* committed(lockId, yield* discard(store, reservation), reason)
           const settlement = yield* settling.settle(reservation)
           if (Option.isSome(settlement)) return yield* committed(lockId, settlement.value, reason)
-          // No evidence yet. The sweep goes on asking; until then the lock serves whatever needs no device.
-          if (mayBePassed(events)) yield* release(store, reservation)
           return yield* Effect.fail(new DeviceUnreachable({ lockId, reason, inDoubt: true }))
         })
 

@@ -62,5 +62,5 @@ const inDoubt = (): boolean => false
 
 const orElse = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
   Effect.catch(ask, (error) =>
-    Effect.as(logSeldom(Effect.logWarning, "Nobody can tell whether a device is connected", error.message), unknown)
+    Effect.as(logSeldom(Effect.logWarning, "Cannot tell whether a device is connected", error.message), unknown)
   )

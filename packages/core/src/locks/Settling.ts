@@ -4,9 +4,11 @@
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
+import { mayBePassed } from "../lock/LockAggregate.ts"
+import { fromStored } from "../lock/LockEvent.ts"
 import { keepGoing } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
-import { commit, discard, type Reservation, type Settlement, unsettled } from "../streams/Reservations.ts"
+import { commit, discard, type Reservation, release, type Settlement, unsettled } from "../streams/Reservations.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { inBackground } from "../streams/Workers.ts"
 
@@ -19,7 +21,7 @@ const MOST_MET = 100_000
 export class Settling extends Context.Service<
   Settling,
   {
-    /** How the reservation ended; none while the shadow gives no evidence. */
+    /** How the reservation ended; none while the shadow gives no evidence: then what may pass it passes. */
     readonly settle: (reservation: Reservation) => Effect.Effect<Option.Option<Settlement>, StoreUnavailable>
     /** Commits what the shadow holds. If others have discarded it meanwhile, it is taken back out of the shadow. */
     readonly accepted: (reservation: Reservation) => Effect.Effect<Settlement, StoreUnavailable>
@@ -74,6 +76,8 @@ export class Settling extends Context.Service<
                 commandId
               }
             )
+            // The sweep goes on asking; until then the lock serves whatever needs no device.
+            if (!reservation.released && isPassable(reservation)) yield* release(store, reservation)
             return Option.none<Settlement>()
           }
           return Option.some(yield* found.success ? accepted(reservation) : discard(store, reservation))
@@ -85,8 +89,14 @@ export class Settling extends Context.Service<
           for (const key of firstMet.keys()) if (!open.has(key)) firstMet.delete(key)
           for (const reservation of reservations) {
             if (!reservation.released && !(yield* isDue(reservation))) continue
-            const settlement = yield* settle(reservation)
             const { streamId, commandId } = reservation
+            const settlement = yield* Effect.catch(settle(reservation), (error) =>
+              // It is tried again, and the others do not wait for it.
+              Effect.as(
+                logSeldom(Effect.logWarning, "What a writer left behind is not settled", error.message, { commandId }),
+                Option.none<Settlement>()
+              )
+            )
             if (Option.isNone(settlement)) continue
             yield* Effect.logInfo("Settled what a writer left behind", {
               streamId,
@@ -97,10 +107,14 @@ export class Settling extends Context.Service<
         })
 
         yield* Effect.repeat(sweep(), Schedule.spaced(SWEEP_EVERY)).pipe(
-          keepGoing("Unsettled commands are not looked for"),
+          keepGoing("Cannot look for unsettled commands"),
           inBackground
         )
         return { settle, accepted, isDue }
       })
     )
 }
+
+/** Not what only a newer Latchkey understands. */
+const isPassable = ({ events }: Reservation): boolean =>
+  events.every((event) => Option.exists(fromStored(event), (understood) => mayBePassed([understood])))

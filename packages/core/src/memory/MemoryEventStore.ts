@@ -20,7 +20,7 @@ interface Kept {
 
 const nothing: ReadonlyArray<StoredEvent> = []
 
-/** A store of its own, empty. Whoever holds it shares it: `layerOf` opens it for several servers. Every call is one step. */
+/** A store of its own, empty. All who hold it share it: `layerOf` opens it for several servers. Every call is one step. */
 export const make = (): EventStore["Service"] => {
   const feed: Array<StoredEvent> = []
   const streams = new Map<string, Array<StoredEvent>>()

@@ -17,7 +17,7 @@ import { rowsIn } from "./Table.ts"
 
 type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 
-/** What is looked up across locks. */
+/** Lookups across locks. */
 export interface Lookups {
   /** Locks of an owner, by lockId; with `orgId`, only those of that organization. */
   readonly devicesOwnedBy: (userId: string, orgId?: string) => Answer<ReadonlyArray<DeviceState>>

@@ -50,7 +50,7 @@ export interface Row extends RowKey {
   readonly value: string
 }
 
-/** That a row is found under a value of an index. */
+/** Lists a row under a value of an index. */
 export interface Listing extends RowKey {
   readonly index: string
   readonly value: string
@@ -78,7 +78,18 @@ export interface FoundRow {
   readonly value: string
 }
 
-/** The port of what is looked up across locks. */
+/**
+ * The port of what is looked up across locks.
+ *
+ * @example
+ * ```ts
+ * const readModel = yield* ReadModel
+ * const after = yield* readModel.cursor
+ * const changes = { put: [{ table: "lock", key: "7", value }], remove: [], list: [], unlist: [] }
+ * const isApplied = yield* readModel.apply({ ...changes, after, cursor: { ...after, position: 42, eventId } })
+ * const [row] = yield* readModel.get("lock", ["7"])
+ * ```
+ */
 export class ReadModel extends Context.Service<
   ReadModel,
   {

@@ -59,7 +59,7 @@ export interface Transacted<Event, State> {
 /** Other writers were quicker each time. Nothing was written: try again. */
 export class Contended extends Schema.TaggedError<Contended>()("Contended", { streamId: Schema.String }) {
   override get message() {
-    return "Others keep changing this at the same moment. Nothing was done; try again."
+    return "Others keep changing this at the same time. Nothing was done; try again."
   }
 }
 
@@ -124,6 +124,15 @@ const FIRST_PAUSE = 5
 const GROWTH = 1.5
 
 /**
+ * A kind of stream, with everything that its streams have in common.
+ *
+ * @example
+ * ```ts
+ * const ApiKeys = Category({ prefix: "organization-", events: ApiKeyEvent, personal: {}, initial: noKeys, evolve })
+ * const revoke = (orgId: string, keyId: string, context: WriteContext) =>
+ *   ApiKeys.transact(orgId, context, ({ state }) => (state.has(keyId) ? [{ _tag: "ApiKeyRevoked", keyId }] : []))
+ * ```
+ *
  * @param options.prefix what the streams' ids begin with, up to and with a hyphen
  * @param options.events stored forever: add cases and optional fields, never rename or remove one; plain JSON
  * @param options.personal the fields of each event that tell of a person

@@ -137,7 +137,20 @@ export const categoryOf = (streamId: string): string => {
   return hyphen < 0 ? streamId : streamId.slice(0, hyphen)
 }
 
-/** The port of the log: what every store guarantees is said at the top of this module. */
+/**
+ * The port of the log: what every store guarantees is said at the top of this module.
+ *
+ * @example
+ * ```ts
+ * const store = yield* EventStore
+ * yield* store.write({
+ *   expect: [{ key: "receipt/42", value: undefined }],
+ *   append: [{ streamId: "lock-7", expectedVersion: 3, events: [event] }],
+ *   put: [{ key: "receipt/42", value: "lock-7" }]
+ * })
+ * const events = yield* store.read("lock-7", 3, 100)
+ * ```
+ */
 export class EventStore extends Context.Service<
   EventStore,
   {

@@ -67,13 +67,21 @@ const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
 const LOOK_TIMEOUT = Duration.seconds(1)
 const PAGE_TIMEOUT = Duration.seconds(5)
 
-/** Reads the feed once in a process, and hands each consumer what it asked for. */
+/**
+ * Reads the feed once in a process, and hands each consumer what it asked for.
+ *
+ * @example
+ * ```ts
+ * const feed = yield* Feed
+ * yield* Stream.runForEach(feed.events(0, { category: "lock" }), ({ type, at }) => Console.log(type, at))
+ * ```
+ */
 export class Feed extends Context.Service<
   Feed,
   {
     /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
     readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
-    /** The events after a position, and then whatever comes. Whoever takes them slowly holds nobody up. */
+    /** The events after a position, and then whatever comes. A slow reader holds nobody up. */
     readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
      * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they
@@ -154,7 +162,7 @@ const make = Effect.gen(function* () {
     return inTime(looking.withPermit(own), LOOK_TIMEOUT)
   })
 
-  const follower = Effect.andThen(keepGoing("The feed is not read")(look), Effect.sleep(GATHER))
+  const follower = Effect.andThen(keepGoing("Cannot read the feed")(look), Effect.sleep(GATHER))
   yield* inBackground(Stream.runForEach(growth(store), () => follower))
 
   /** Opens the latch whenever the feed has grown, for as long as the scope lives. */
@@ -245,7 +253,8 @@ const make = Effect.gen(function* () {
           while (!(yield* hasTaken(head))) {
             yield* wanted.open
             yield* grown.open
-            yield* moved.await
+            // Where another process holds the lease, only the cursor tells.
+            yield* Effect.timeoutOption(moved.await, LOOK_EVERY)
             yield* moved.close
           }
         })
@@ -282,7 +291,7 @@ const make = Effect.gen(function* () {
     while (true) {
       const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
       hand(register, events)
-      if (events.length < PAGE) return
+      if (events.length < PAGE || register.broken !== undefined) return
     }
   })
 
@@ -379,10 +388,12 @@ export const recorded = <E extends Failure>(
 
 /**
  * Whenever the feed may have grown: at the store's hint, and once a second whatever becomes of that. A hint promises
- * nothing: it may be silent, and it may fail while reads go on.
+ * nothing: it may be silent, and it may fail, break or end while reads go on.
  */
-const growth = (store: EventStore["Service"]): Stream.Stream<unknown> =>
-  Stream.merge(Stream.orDie(Stream.retry(store.changes, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
+const growth = (store: EventStore["Service"]): Stream.Stream<unknown> => {
+  const hints = Stream.catchCause(store.changes, (cause) => Stream.fail(cause))
+  return Stream.merge(Stream.orDie(Stream.retry(hints, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
+}
 
 /** A store that hangs is one that does not answer. */
 const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>, duration: Duration.Duration) =>

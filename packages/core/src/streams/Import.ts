@@ -14,15 +14,15 @@ type Store = EventStore["Service"]
 
 const isPart = new StoreUnavailable({
   message:
-    "The store holds a part of an export: an import into it is under way, or was interrupted. Wait for its end, or empty the store and import again."
+    "The store holds part of an export: an import into it is under way, or was interrupted. Wait for it to end, or empty the store and import again."
 })
 const writtenByOthers = new StoreUnavailable({ message: "Another process wrote to the store at the same time." })
 
-/** Fails for a store that holds a part of an export. */
+/** Fails for a store that holds only part of an export. */
 export const refusePart = (store: Store): Effect.Effect<void, StoreUnavailable> =>
   Effect.flatMap(store.record(KEY), (record) => (Option.isSome(record) ? Effect.fail(isPart) : Effect.void))
 
-/** From here on nobody begins anything else on the store. */
+/** Marks the store as holding part of an export: nothing else begins on it. */
 export const beginImport = (store: Store): Effect.Effect<void, StoreUnavailable> =>
   store
     .write({ expect: [{ key: KEY, value: undefined }], put: [{ key: KEY, value: PART }] })
@@ -37,6 +37,8 @@ export const importEvents = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, StoreUnavailable> {
   for (let from = 0; from < events.length; from += PAGE) {
     const page = events.slice(from, from + PAGE)
+    // Nothing is mixed into what holds something else already.
+    if ((yield* store.head) + 1 !== page[0]?.position) return yield* Effect.fail(writtenByOthers)
     const { position } = yield* store
       .write({
         imported: true,
@@ -49,7 +51,7 @@ export const importEvents = Effect.fnUntraced(function* (
   }
 })
 
-/** All of it is there. */
+/** Ends an import: the export is complete. */
 export const endImport = (store: Store): Effect.Effect<void, StoreUnavailable> =>
   store.write({ expect: [{ key: KEY, value: PART }], remove: [KEY] }).pipe(Effect.asVoid, refused(writtenByOthers))
 

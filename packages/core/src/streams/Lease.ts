@@ -78,7 +78,7 @@ const whenFree = Effect.fnUntraced(function* (store: Store, key: string) {
 /** The lease, unless somebody was quicker. */
 const take = (store: Store, key: string, seen: string | undefined, holder: string) => {
   const held: Held = { holder, count: 1 }
-  return Effect.map(replace(store, key, seen, valueOf(held)), (taken) => (taken ? held : undefined))
+  return Effect.map(replace(store, key, seen, valueOf(held)), (now) => (now === valueOf(held) ? held : undefined))
 }
 
 /** Keeps a lease; answers when somebody else has it. While the store does not answer, nobody else can take it either. */
@@ -86,12 +86,14 @@ const keep = Effect.fnUntraced(function* (store: Store, key: string, held: Held)
   while (true) {
     yield* Effect.sleep(KEEP_EVERY)
     const next = { ...held, count: held.count + 1 }
-    const kept = yield* replace(store, key, valueOf(held), valueOf(next)).pipe(
-      Effect.tap((kept) => Effect.sync(() => kept && (held.count = next.count))),
+    // Also when it was written, and the answer was lost.
+    const isKept = yield* replace(store, key, valueOf(held), valueOf(next)).pipe(
+      Effect.map((now) => now === valueOf(next)),
+      Effect.tap((isKept) => Effect.sync(() => isKept && (held.count = next.count))),
       Effect.uninterruptible,
       Effect.orElseSucceed(() => true)
     )
-    if (!kept) return "lost" satisfies End as End
+    if (!isKept) return "lost" satisfies End as End
   }
 })
 
@@ -101,13 +103,15 @@ const release = (store: Store, key: string, held: Held) =>
     .write({ expect: [{ key, value: valueOf(held) }], remove: [key] })
     .pipe(Effect.timeout(RELEASE_TIMEOUT), Effect.ignore)
 
-/** Whether the record was as it was seen, and is now another. */
+/** What the record is then: the value, if it was as it was seen. */
 const replace = (
   store: Store,
   key: string,
   seen: string | undefined,
   value: string
-): Effect.Effect<boolean, StoreUnavailable> =>
-  Effect.catch(Effect.as(store.write({ expect: [{ key, value: seen }], put: [{ key, value }] }), true), (error) =>
-    error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.succeed(false)
-  )
+): Effect.Effect<string | undefined, StoreUnavailable> =>
+  Effect.catchTags(Effect.as(store.write({ expect: [{ key, value: seen }], put: [{ key, value }] }), value), {
+    RecordConflict: ({ actual }) => Effect.succeed(actual),
+    EventExists: Effect.die,
+    VersionConflict: Effect.die
+  })

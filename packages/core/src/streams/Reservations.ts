@@ -26,6 +26,7 @@ import type {
 } from "./EventStore.ts"
 import { givenFor, notGiven, Receipt, ReceiptExists, receiptKey } from "./Receipts.ts"
 import { unreadable } from "./Records.ts"
+import { logSeldom } from "./SeldomLog.ts"
 
 const PreparedEvent = Schema.Struct({
   eventId: Schema.String,
@@ -85,7 +86,7 @@ export class CommandExists extends Schema.TaggedError<CommandExists>()("CommandE
   commandId: Schema.String
 }) {
   override get message() {
-    return "A command with this id was carried out before. Give every command an id of its own."
+    return "A command with this id was already carried out. Give every command its own id."
   }
 }
 
@@ -395,26 +396,35 @@ export const find = Effect.fnUntraced(function* (
   }
 })
 
-/** Every reservation. */
+/** Every reservation that can be read: what a newer Latchkey wrote is for that one to settle, and holds up no other. */
 export const unsettled = Effect.fnUntraced(function* (
   store: EventStore["Service"]
 ): Effect.fn.Return<ReadonlyArray<Reservation>, StoreUnavailable> {
   const found: Array<Reservation> = []
   for (let after = ""; ; ) {
     const page = yield* store.records(PREFIX, after, PAGE)
-    for (const { key, value } of page) found.push(yield* reservationIn(key.slice(PREFIX.length), value))
+    for (const { key, value } of page) {
+      yield* Effect.matchEffect(reservationIn(key.slice(PREFIX.length), value), {
+        onSuccess: (reservation) => Effect.sync(() => found.push(reservation)),
+        onFailure: ({ message }) => logSeldom(Effect.logWarning, "A prepared command is not settled here", message)
+      })
+    }
     after = page.at(-1)?.key ?? after
     if (page.length < PAGE) return found
   }
 })
 
-/** How an attempt ended that is no longer prepared. */
+/** How an attempt ended that is no longer prepared. Once that is forgotten, the log tells whether it was committed. */
 const settlementOf = Effect.fnUntraced(function* (
   store: EventStore["Service"],
-  { commandId, attempt }: Reservation
+  { streamId, commandId, attempt, events }: Reservation
 ): Effect.fn.Return<Settlement, StoreUnavailable> {
   const record = yield* store.record(commandKey(commandId))
-  if (Option.isNone(record)) return discarded
+  if (Option.isNone(record)) {
+    const last = events.at(-1)
+    const event = last && Option.getOrUndefined(yield* store.event(last.eventId))
+    return event?.streamId === streamId ? { _tag: "Committed", streamId, version: event.version } : discarded
+  }
   const command = yield* commandIn(commandId, record.value)
   return command.attempt === attempt ? ended(command) : discarded
 })

@@ -3,13 +3,19 @@
  * it in its own scope. Latchkey as a whole only collects it, so that nothing runs where nothing may, and its layer of
  * workers runs it.
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, type Scope } from "effect"
 
 interface Background {
-  /** Takes on what has no end, for as long as somebody runs it. */
+  /** Takes on what has no end, for as long as somebody runs it and the scope of whoever hands it over lives. */
   readonly add: (work: Effect.Effect<unknown>) => Effect.Effect<void, never, Scope.Scope>
   /** Whether what is handed over is run, here and now. */
   readonly isRunning: () => boolean
+}
+
+/** What was handed over, and what runs it last. */
+interface Work {
+  readonly work: Effect.Effect<unknown>
+  fiber: Fiber.Fiber<unknown> | undefined
 }
 
 /** Who takes on what goes on in the background. */
@@ -33,14 +39,24 @@ export class Workers extends Context.Service<
   /** Collects what the layers over it hand over. */
   static readonly layer: Layer.Layer<Workers> = Layer.effectContext(
     Effect.sync(() => {
-      const works: Array<Effect.Effect<unknown>> = []
+      const works = new Set<Work>()
       let running: Scope.Scope | undefined
-      const fork = (scope: Scope.Scope) => (work: Effect.Effect<unknown>) => Effect.asVoid(Effect.forkIn(work, scope))
+      const fork = (scope: Scope.Scope) => (one: Work) =>
+        Effect.map(Effect.forkIn(one.work, scope), (fiber) => void (one.fiber = fiber))
       const background: Background = {
         add: (work) =>
           Effect.suspend(() => {
-            works.push(work)
-            return running === undefined ? Effect.void : fork(running)(work)
+            const one: Work = { work, fiber: undefined }
+            works.add(one)
+            const end = Effect.suspend(() => {
+              works.delete(one)
+              return one.fiber === undefined ? Effect.void : Fiber.interrupt(one.fiber)
+            })
+            const begin = Effect.suspend(() => (running === undefined ? Effect.void : fork(running)(one)))
+            return Effect.andThen(
+              Effect.addFinalizer(() => end),
+              begin
+            )
           }),
         isRunning: () => running !== undefined
       }

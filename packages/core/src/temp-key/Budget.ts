@@ -56,7 +56,7 @@ export interface Spending {
 /** Most accounts that `spend` keeps: the one spent from longest ago is forgotten first, as if it were full. */
 const MOST_ACCOUNTS = 100_000
 
-/** Spends all of it, or nothing: then it answers from when on it may be tried again, epoch milliseconds. */
+/** Spends all of it or nothing. If nothing, it answers when to try again, epoch milliseconds. */
 export const spend = (accounts: Accounts, spendings: ReadonlyArray<Spending>, now: number): number | undefined => {
   let until = 0
   for (const { account, budget, cost } of spendings) {

@@ -73,7 +73,7 @@ export const KnownCallers = Category({
     event._tag === "PinCallerKnown" ? [...callers, event.caller].slice(-MOST_KNOWN) : callers
 })
 
-/** Counts refused PINs, and locks out who guesses. */
+/** Counts refused PINs, and locks out callers who guess. */
 export class PinGuard extends Context.Service<
   PinGuard,
   {

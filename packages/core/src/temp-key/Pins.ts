@@ -1,7 +1,7 @@
 /** PINs of shared credentials: how they are drawn, and what is kept of them. Pure; the server's key comes with the question. */
 import type { Pin } from "./SharedCredential.ts"
 
-/** A secret of the server's, as the function that it keys. */
+/** A secret of the server, as a keyed function. */
 export interface PinKey {
   /** Names the key without telling anything of it. */
   readonly id: string

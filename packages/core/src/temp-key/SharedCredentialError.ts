@@ -11,10 +11,10 @@ export class SharedCredentialNotFound extends Schema.TaggedError<SharedCredentia
   }
 }
 
-/** No lock is called so; `field` is where the request names it. */
+/** No such lock; `field` is where the request names it. */
 export class NoSuchLock extends Schema.TaggedError<NoSuchLock>()("NoSuchLock", { field: Schema.String }) {
   override get message() {
-    return "This names no lock. Give the lockId of a lock that is there."
+    return "No such lock. Give the lockId of an existing lock."
   }
 }
 
@@ -33,7 +33,7 @@ export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFou
   }
 }
 
-/** The link is that of several doors, and the request names none of them. */
+/** The key has several doors, and the request names none. */
 export class DoorNotNamed extends Schema.TaggedError<DoorNotNamed>()("DoorNotNamed", {}) {
   override get message() {
     return "This temp key opens several doors. Name one by its number."
@@ -47,21 +47,21 @@ export class DoorNeedsPin extends Schema.TaggedError<DoorNeedsPin>()("DoorNeedsP
   }
 }
 
-/** Whoever made the credential has no say about this lock any more. */
+/** The maker of the credential may no longer give keys to this lock. */
 export class DoorWithdrawn extends Schema.TaggedError<DoorWithdrawn>()("DoorWithdrawn", { doorId: Schema.Number }) {
   override get message() {
-    return `Whoever gave this key may no longer give keys to door ${this.doorId}. Ask them, or whom the door belongs to.`
+    return `The person who gave this key may no longer give keys to door ${this.doorId}. Ask them, or the owner of the door.`
   }
 }
 
-/** The PIN opens nothing here and now; whatever the reason, nobody is told more. */
+/** The PIN opens nothing here and now; the caller is not told why. */
 export class PinRefused extends Schema.TaggedError<PinRefused>()("PinRefused", {}) {
   override get message() {
     return "This PIN does not open this lock now."
   }
 }
 
-/** Too many refused PINs: none is looked at until then. */
+/** Too many refused PINs: none is checked until the time given. */
 export class PinLockedOut extends Schema.TaggedError<PinLockedOut>()("PinLockedOut", {
   /** Whole seconds from now. */
   retryAfter: Schema.Number

@@ -44,7 +44,7 @@ export interface Shared {
   readonly doors: ReadonlyArray<Door & { readonly lockUuid: string }>
 }
 
-/** Why no such key was made. */
+/** Why the key was not made. */
 export type ShareError =
   | NoSuchLock
   | AccessDenied
@@ -345,5 +345,5 @@ const hasEnded = (credential: SharedCredential, now: number): boolean => {
 
 const notYours = new AccessDenied({
   action: "Changing this temp key",
-  needed: "whoever made it, or the owner or the organization of all its locks"
+  needed: "its maker, or the owner or the organization of all its locks"
 })

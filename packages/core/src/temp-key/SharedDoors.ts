@@ -35,7 +35,7 @@ export interface OpenedDoor {
   readonly lockId: number
   /** Version of the opening on its lock's stream: names it for `opening`. */
   readonly version: number
-  /** Whether its lock was connected; when it is not, it opens only if it comes back in time. `undefined`: nobody can tell. */
+  /** Whether its lock was connected; when it is not, it opens only if it comes back in time. `undefined`: that cannot be told. */
   readonly online: boolean | undefined
 }
 
@@ -116,7 +116,7 @@ export class SharedDoors extends Context.Service<
         })
         const executed = yield* openings
           .counted({ link: uuid, lockId, at }, open)
-          // A lock that was there once is there for ever.
+          // A lock that was there once is there forever.
           .pipe(Effect.catchTag("LockNotFound", Effect.die))
         const opened = executed.events[0]
         const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""

@@ -11,7 +11,7 @@ export const makeRegister = () => {
   const known = new Map<string, At<SharedCredential | undefined>>()
   const byLock = new Map<number, Array<string>>()
   const byMaker = new Map<string, Array<string>>()
-  /** By the hash of a PIN at a lock, whose it is: of several that claim the same one, the first's in the feed, for ever. */
+  /** By the hash of a PIN at a lock, whose it is: of several that claim the same one, the first's in the feed, forever. */
   const claims = new Map<string, { readonly uuid: string; readonly position: number }>()
   const locksWithPins = new Set<number>()
 

@@ -14,7 +14,16 @@ export type Acknowledge<R> = (
   outcome: "done" | "failed" | "expired"
 ) => Effect.Effect<void, unknown, R | Scope.Scope>
 
-/** Registers the tests; each builds the layer anew. With `acknowledge`, which plays the device, reports are checked too. */
+/**
+ * Registers the tests; each builds the layer anew. With `acknowledge`, which plays the device, reports are checked too.
+ *
+ * @example
+ * ```ts
+ * deviceShadowSuite("mine", MyShadow.layer, {
+ *   acknowledge: (thing, commandId, outcome) => MyShadow.report(thing, { commands: { [commandId]: { outcome } } })
+ * })
+ * ```
+ */
 export const deviceShadowSuite = <R = never>(
   name: string,
   layer: Layer.Layer<DeviceShadow | R, unknown>,

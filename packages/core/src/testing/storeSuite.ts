@@ -1,7 +1,7 @@
 /**
  * The conformance suite of event stores: an adapter's test file calls it and needs little else.
  *
- * `storeCases` are its cases as values, for whoever runs them without a test runner.
+ * `storeCases` are its cases as values, to run without a test runner.
  */
 import type { Effect, Scope } from "effect"
 import { type PortSuiteOptions, registerCases } from "./portCase.ts"

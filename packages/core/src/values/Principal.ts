@@ -1,5 +1,6 @@
 /** Who asks. Comes in with every command and question, and is kept with every event. */
 import { Schema } from "effect"
+import { Text } from "./Text.ts"
 
 /** Who asks; kept with every event. */
 export const Principal = Schema.TaggedUnion({
@@ -15,6 +16,15 @@ export const Principal = Schema.TaggedUnion({
   System: {}
 })
 export type Principal = typeof Principal.Type
+
+const isText = Schema.is(Text)
+
+/** Somebody who asks now: with names that every store can keep. What is stored loads as it is. */
+export const Asker = Principal.check(
+  Schema.makeFilter(
+    (principal) => Object.values(principal).every(isText) || "must have names without NUL characters, in Unicode"
+  )
+)
 
 /**
  * Whether the principal is this user. Who somebody is, is decided by kind and id together: a user may be called as an

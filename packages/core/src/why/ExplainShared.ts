@@ -46,8 +46,8 @@ const judge = (lock: Lock | undefined, key: SharedCredential | undefined, by: "l
   const doors = key === undefined ? [] : doorsAt(key, lock)
   if (key === undefined || doors[0] === undefined) {
     return by === "PIN"
-      ? { allowed: false, rule: "unknown-pin", message: "This was the PIN of no key to this lock." }
-      : { allowed: false, rule: "no-such-key", message: "There was no such key to this lock." }
+      ? { allowed: false, rule: "unknown-pin", message: "No key of this lock had this PIN." }
+      : { allowed: false, rule: "no-such-key", message: "This lock had no such key." }
   }
   const status = sharedStatusAt(key, at)
   if (status !== "valid") {
@@ -65,7 +65,11 @@ const judge = (lock: Lock | undefined, key: SharedCredential | undefined, by: "l
   }
   const granted = mayShare(key.grantedBy, lock)
   return Result.isFailure(granted)
-    ? { allowed: false, rule: "withdrawn", message: `Who gave the key has no say any more: ${granted.failure.message}` }
+    ? {
+        allowed: false,
+        rule: "withdrawn",
+        message: `The giver of the key may no longer give it: ${granted.failure.message}`
+      }
     : {
         allowed: true,
         rule: "valid",

@@ -8,12 +8,14 @@ import type { AccessMethod } from "../temp-key/SharedCredential.ts"
 import type { Principal } from "../values/Principal.ts"
 
 /** What is asked about: a temp key, a permanent key, or what a user may do without either. `userId` is who comes with it. */
-export type Subject =
-  | { readonly _tag: "TempKey"; readonly tempKeyUuid: string; readonly userId?: string }
-  | { readonly _tag: "Key"; readonly keyUuid: string; readonly userId?: string }
-  | { readonly _tag: "User"; readonly userId: string }
+export const Subject = Schema.TaggedUnion({
+  TempKey: { tempKeyUuid: Schema.String, userId: Schema.optionalKey(Schema.String) },
+  Key: { keyUuid: Schema.String, userId: Schema.optionalKey(Schema.String) },
+  User: { userId: Schema.String },
   /** The PIN of a shared key, which is never asked for itself; without a uuid, one that was nobody's. */
-  | { readonly _tag: "Pin"; readonly sharedKeyUuid?: string }
+  Pin: { sharedKeyUuid: Schema.optionalKey(Schema.String) }
+})
+export type Subject = typeof Subject.Type
 
 /** Does this open the lock at this instant (epoch milliseconds)? */
 export interface Question {
@@ -76,7 +78,7 @@ export interface Recorded {
 
 /** Whether, and why, a lock opens; or opened. */
 export interface Explanation {
-  /** `Withheld`: an attempt with a shared key whose link is not for whoever asks; it opens other people's doors too. */
+  /** `Withheld`: an attempt with a shared key whose link the caller may not see; it opens other people's doors too. */
   readonly subject: Subject | { readonly _tag: "Withheld" }
   /** The instant it is about, epoch milliseconds. */
   readonly at: number
@@ -107,7 +109,7 @@ export type Judged = Pick<Explanation, "allowed" | "rule" | "message">
 
 /** What a shared key was then, as far as it concerns the lock. */
 export interface SharedKeyFacts {
-  /** The link; none when it is not for whoever asks. */
+  /** The link; none when the caller may not see it. */
   readonly uuid?: string
   readonly validFrom: string
   readonly validUntil: string
@@ -118,7 +120,7 @@ export interface SharedKeyFacts {
   readonly grantedBy: Principal
 }
 
-export const noSuchLock: Judged = { allowed: false, rule: "no-such-lock", message: "There was no such lock yet." }
+export const noSuchLock: Judged = { allowed: false, rule: "no-such-lock", message: "The lock did not exist yet." }
 
 export const factOf = ({ eventId, version, type, at, principal }: StoredEvent): Fact => ({
   eventId,

@@ -2,7 +2,7 @@
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { streamOfLock } from "../lock/Lock.ts"
 import { decide } from "../lock/LockAggregate.ts"
-import type { LockRequest } from "../lock/LockCommand.ts"
+import { type LockRequest, Millis } from "../lock/LockCommand.ts"
 import { LockNotFound, type LockRefused } from "../lock/LockError.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
@@ -14,18 +14,20 @@ import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import type { Principal } from "../values/Principal.ts"
 import { beginReplay, conclude, replay } from "./Explain.ts"
 import { type Use, useOf } from "./ExplainFacts.ts"
-import type { Explanation, Question, Subject } from "./Explanation.ts"
+import { type Explanation, type Question, Subject } from "./Explanation.ts"
 import { lastRefusedPin, questionAboutPin } from "./RefusedPins.ts"
 import { beginSimulation, type Simulation } from "./Simulate.ts"
 
 /**
- * What somebody asks to be explained: `at` in epoch milliseconds. An attempt says by itself when it was and about what;
+ * What to explain: `at` in epoch milliseconds. An attempt says by itself when it was and about what;
  * the last PIN is the newest that was entered at the lock and is no later than `at`. A PIN itself is never asked for.
  */
-export type ExplainRequest =
-  | { readonly subject: Subject; readonly at: number }
-  | { readonly attemptId: string }
-  | { readonly pinAttempt: "last"; readonly at: number }
+export const ExplainRequest = Schema.Union([
+  Schema.Struct({ subject: Subject, at: Millis }),
+  Schema.Struct({ attemptId: Schema.String }),
+  Schema.Struct({ pinAttempt: Schema.Literal("last"), at: Millis })
+])
+export type ExplainRequest = typeof ExplainRequest.Type
 
 /** No attempt to use a temp key of this lock was recorded under this id. */
 export class AttemptNotFound extends Schema.TaggedError<AttemptNotFound>()("AttemptNotFound", {
@@ -38,7 +40,7 @@ export class AttemptNotFound extends Schema.TaggedError<AttemptNotFound>()("Atte
   }
 }
 
-/** The update that a simulation thinks of: as `update-temp-key` takes it. */
+/** The update to simulate, in the form of `update-temp-key`. */
 export type UpdateTempKey = Omit<Extract<LockRequest, { readonly _tag: "UpdateTempKey" }>, "_tag">
 
 /** Explains and simulates, for those who may ask. */
@@ -109,7 +111,7 @@ const withoutLink = ({ facts: { sharedKey, ...facts }, ...explanation }: Explana
   return { ...hidden, facts: { ...facts, sharedKey: shown } }
 }
 
-/** The explanation, for whoever may read the log itself. A lock without a stream is not there. */
+/** The explanation, for callers who may read the log itself. A lock without a stream does not exist. */
 export const explainFromLog = Effect.fnUntraced(function* (lockId: number, request: ExplainRequest) {
   const store = yield* EventStore
   const asked = "subject" in request ? request : yield* recorded(lockId, request)

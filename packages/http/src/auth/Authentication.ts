@@ -13,10 +13,10 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
   message: Schema.String
 }) {}
 
-/** Of these, `KeysUnavailable` and `StoreUnavailable` say that it cannot be told who asks. */
+/** Why nobody is signed in. `KeysUnavailable` and `StoreUnavailable` mean that it cannot be told who asks. */
 export type SignInError = Unauthenticated | TokenRefused | KeysUnavailable | StoreUnavailable
 
-/** Tells from the headers of a request who asks. */
+/** Finds out from a request's headers who asks. */
 export class Authenticator extends Context.Service<
   Authenticator,
   {
@@ -43,7 +43,7 @@ export class Authenticator extends Context.Service<
       const userOf = (headers: IncomingHttpHeaders): Effect.Effect<string, SignInError> => {
         const token = bearerOf(headers)
         return token === undefined
-          ? unauthenticated("The Authorization header is not of the form: Bearer <token>.")
+          ? unauthenticated("The Authorization header must have the form: Bearer <token>.")
           : jwt.verify(token, now)
       }
 

@@ -17,7 +17,7 @@ import {
 } from "jose"
 import { algorithmsOf } from "./algorithmsOf.ts"
 
-/** Whether a token is good cannot be told: the keys that sign tokens cannot be had. */
+/** The token cannot be checked: the keys that sign tokens are unavailable. */
 export class KeysUnavailable extends Schema.TaggedError<KeysUnavailable>()("KeysUnavailable", {
   message: Schema.String
 }) {}

@@ -5,7 +5,7 @@ import { type JWTPayload, errors as joseErrors, jwtVerify } from "jose"
 import { algorithmsOf } from "./algorithmsOf.ts"
 import { KeysUnavailable, type Verify, verifyWithIssuerKeys } from "./IssuerKeys.ts"
 
-/** The token does not sign anybody in; `message` says why, and names nothing of the token. */
+/** The token does not sign anyone in; `message` says why, and repeats nothing from the token. */
 export class TokenRefused extends Schema.TaggedError<TokenRefused>()("TokenRefused", { message: Schema.String }) {}
 
 /** Whose tokens are good, and with which key they are checked. */
@@ -90,7 +90,7 @@ export class Jwt extends Context.Service<
             const payload = yield* check(token, begun, now)
             const subject = subjectOf(payload)
             if (subject === undefined)
-              return yield* Effect.fail(new TokenRefused({ message: "The token names no subject." }))
+              return yield* Effect.fail(new TokenRefused({ message: "The token has no subject." }))
             if (remembered.size >= REMEMBERED) remembered.clear()
             remembered.set(digest, {
               subject,

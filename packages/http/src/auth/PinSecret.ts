@@ -119,15 +119,15 @@ const remember = (folder: string, keyId: string): void => {
 
 /** The key for PINs that a secret of at least 32 bytes makes: HMAC-SHA-256 (RFC 2104). Keep it: PINs are good under it alone. */
 export const pinKeyOf = (secret: string | Uint8Array): PinKey => {
+  if (Buffer.byteLength(secret) < KEY_BYTES)
+    throw new TypeError(`it has fewer than the ${KEY_BYTES} bytes of a key for PINs`)
   const digest = (text: string): string => createHmac("sha256", secret).update(text).digest("hex")
   return { id: digest("id").slice(0, 16), digest }
 }
 
 const readOrMake = (folder: string): string => {
   const file = join(folder, FILE)
-  const key = readIfThere(file) ?? make(folder, file)
-  if (Buffer.byteLength(key) < KEY_BYTES) throw new Error(`it holds fewer than ${KEY_BYTES} bytes`)
-  return key
+  return readIfThere(file) ?? make(folder, file)
 }
 
 const readIfThere = (file: string): string | undefined => {

@@ -10,9 +10,17 @@ const secrets = Layer.succeed(Secrets, {
   newId: () => v7()
 })
 
-/** The API keys in the log, and those beside them that are `configured`. */
-export const apiKeysLayer = (configured?: Parameters<typeof ApiKeys.layer>[0]) =>
-  Layer.provide(ApiKeys.layer(configured), secrets)
+/** Fewest bytes of a secret that somebody else drew: what is shorter can be guessed. */
+export const SECRET_BYTES = 32
+
+/** The API keys in the log, and those beside them that are `configured`. Throws when one can be guessed, or is of two organizations. */
+export const apiKeysLayer = (configured: Parameters<typeof ApiKeys.layer>[0] = []) => {
+  const isShort = configured.some(({ secret }) => Buffer.byteLength(secret) < SECRET_BYTES)
+  if (isShort || new Set(configured.map(({ secret }) => secret)).size < configured.length) {
+    throw new TypeError(`API keys need secrets of at least ${SECRET_BYTES} bytes, and none twice.`)
+  }
+  return Layer.provide(ApiKeys.layer(configured), secrets)
+}
 
 /** With what devices sign in. */
 export const deviceSecretsLayer = Layer.provide(DeviceSecrets.layer, secrets)

@@ -198,7 +198,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       "LATCHKEY_API_KEYS",
       [],
       apiKeyPairs,
-      "expected org:secret pairs, separated by commas, each secret of at least 32 bytes, and none twice"
+      "expected org:secret pairs, separated by commas, each secret of at least 32 bytes, without repeats"
     ),
     budgets: yield* budgets,
     traced:
@@ -213,14 +213,14 @@ const budgets: Effect.Effect<Budgets, InvalidConfig> = Effect.gen(function* () {
       `LATCHKEY_BUDGET_PIN_${name}`,
       unless,
       budgetText,
-      "expected how many at once and an hour, such as 100+120"
+      "expected how many at once plus how many an hour, such as 100+120"
     )
   const others = (name: string, unless: Budget) =>
     variable(
       `LATCHKEY_BUDGET_${name}`,
       unless,
       budgetOrOff,
-      "expected how many at once and an hour, such as 200+14400, or off"
+      "expected how many at once plus how many an hour, such as 200+14400, or off"
     )
   return {
     caller: yield* pins("CALLER", BUDGETS.caller),
@@ -270,7 +270,7 @@ const localShadowConfig = Effect.fnUntraced(function* (
     "LATCHKEY_SHADOW_KEYS",
     [],
     shadowKeyPairs,
-    "expected accessKeyId:secret pairs, separated by commas, each secret of at least 32 bytes, and no id twice"
+    "expected accessKeyId:secret pairs, separated by commas, each secret of at least 32 bytes, without repeated ids"
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const limits = yield* shadowConnections
@@ -280,7 +280,7 @@ const localShadowConfig = Effect.fnUntraced(function* (
   if (keys.length > 0 || isLoopback(host))
     return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys, limits }, mqtt }
   if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
-  const expected = "set LATCHKEY_SHADOW_KEYS where HOST is no loopback address, or set it to off"
+  const expected = "set LATCHKEY_SHADOW_KEYS, since HOST is not a loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
 })
 
@@ -295,7 +295,7 @@ const mqttConfig = Effect.fnUntraced(function* (
   const signIn = yield* variable("LATCHKEY_DEVICE_AUTH", byDefault, oneOf("open", "secret"), "expected open or secret")
   // Who speaks for a device hears and answers its commands.
   if (signIn === "open" && !isLoopback(host)) {
-    const expected = "expected secret, since HOST is no loopback address"
+    const expected = "expected secret, since HOST is not a loopback address"
     return yield* new InvalidConfig({ variable: "LATCHKEY_DEVICE_AUTH", expected })
   }
   if (url !== undefined && typeof port === "number") {

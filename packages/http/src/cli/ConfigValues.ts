@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto"
 import { type Budget, budget, UNLIMITED } from "@latchkey/core"
 import { algorithmsOf } from "../auth/algorithmsOf.ts"
+import { SECRET_BYTES } from "../auth/Secrets.ts"
 
 export const anyText = (text: string): string => text
 
@@ -20,7 +21,7 @@ export const storeNamed = (
   text: string
 ): "sqlite" | "memory" | "spacetimedb" | { readonly package: string } | undefined =>
   oneOf("sqlite", "memory", "spacetimedb")(text) ??
-  (/^(\.{0,2}\/\S+|(@[a-z0-9._~-]+\/)?[a-z0-9~-][a-z0-9._~-]*(\/[\w./-]+)?)$/.test(text)
+  (/^(\.{0,2}\/.*\S|(@[a-z0-9._~-]+\/)?[a-z0-9~-][a-z0-9._~-]*(\/[\w./-]+)?)$/.test(text)
     ? { package: text }
     : undefined)
 
@@ -71,9 +72,6 @@ export const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)
   return bytes.length >= SECRET_BYTES ? bytes : undefined
 }
-
-/** What is shorter can be guessed. */
-const SECRET_BYTES = 32
 
 /** PEM in one line, its line ends written as \\n, is what many environments can hold. */
 export const publicKeyFrom = (text: string): KeyObject | undefined => {

@@ -97,7 +97,7 @@ const firstKey = Effect.gen(function* () {
   const made = yield* apiKeys.createFirst("first start")
   yield* Console.log(
     Option.match(made, {
-      onSome: ({ secret }) => `Made a super key. It is shown this once: ${secret}`,
+      onSome: ({ secret }) => `Made a super key. It is shown only once: ${secret}`,
       onNone: () => "Another server, which started at the same moment, made the super key and shows it."
     })
   )
@@ -113,7 +113,7 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig) {
     yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
   }
   if (config.shadow._tag === "aws" && config.shadow.reportsQueue === undefined) {
-    yield* Console.log("What devices report is not heard of: set LATCHKEY_AWS_REPORTS_QUEUE.")
+    yield* Console.log("Device reports are not received: set LATCHKEY_AWS_REPORTS_QUEUE.")
   }
   if (config.shadow._tag === "local" && config.shadow.rest === "closed") {
     yield* Console.log("Device shadows are not served: set LATCHKEY_SHADOW_KEYS, or LATCHKEY_SHADOW_PORT to off.")

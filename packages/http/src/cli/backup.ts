@@ -12,7 +12,7 @@ export const backup = <E extends { readonly message: string }>(backUp: BackUp<E>
     "backup",
     {
       folder: Argument.String("folder").pipe(
-        Argument.withDescription("Where the copy is put; an earlier backup there is replaced")
+        Argument.withDescription("Where to put the copy; an earlier backup there is replaced")
       )
     },
     Effect.fnUntraced(function* ({ folder }) {
@@ -24,4 +24,4 @@ export const backup = <E extends { readonly message: string }>(backUp: BackUp<E>
       const count = yield* backUp(data, folder)
       yield* Console.log(`Backed up to ${folder}. Events: ${count}`)
     })
-  ).pipe(Command.withDescription("Copy the data folder, all of it as of one instant; a server may run meanwhile"))
+  ).pipe(Command.withDescription("Copy the whole data folder as of one instant; a server may be running"))

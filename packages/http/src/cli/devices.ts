@@ -31,12 +31,14 @@ const create = (adapters: StoreAdapters) =>
         const { secretId, secret } = yield* (yield* DeviceSecrets).create(thing)
         // The secret is all of stdout, so that a script can take it.
         yield* Console.log(secret)
-        yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown this once.`)
+        yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown only once.`)
       },
       Effect.provide(deviceSecretsLayer),
       withStore(adapters)
     )
-  ).pipe(Command.withDescription("Make a secret of a device and show it, this once; others of the device stay valid"))
+  ).pipe(
+    Command.withDescription("Create a secret for a device and show it once; the device's other secrets stay valid")
+  )
 
 const list = (adapters: StoreAdapters) =>
   Command.make(
@@ -50,13 +52,13 @@ const list = (adapters: StoreAdapters) =>
       Effect.provide(deviceSecretsLayer),
       withLog(adapters)
     )
-  ).pipe(Command.withDescription("Show every secret that was made, without itself"))
+  ).pipe(Command.withDescription("List all secrets by id, never the secrets themselves"))
 
 const revoke = (adapters: StoreAdapters) =>
   Command.make(
     "revoke",
     {
-      secretId: Argument.String("secretId").pipe(Argument.withDescription("The id of the secret, as the list shows it"))
+      secretId: Argument.String("secretId").pipe(Argument.withDescription("The id of the secret, as shown by the list"))
     },
     Effect.fnUntraced(
       function* ({ secretId }) {
@@ -66,7 +68,7 @@ const revoke = (adapters: StoreAdapters) =>
       Effect.provide(deviceSecretsLayer),
       withExistingStore(adapters)
     )
-  ).pipe(Command.withDescription("Make a secret invalid, for ever; the device is disconnected"))
+  ).pipe(Command.withDescription("Revoke a secret permanently; the device is disconnected"))
 
 const HEADINGS = ["ID", "THING", "CREATED", "REVOKED"]
 

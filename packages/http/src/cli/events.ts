@@ -16,7 +16,7 @@ const exportCommand = (adapters: StoreAdapters) =>
     "export",
     {
       out: Flag.String("out").pipe(
-        Flag.withDescription("A file to write, which is complete or not there; stdout when left away"),
+        Flag.withDescription("A file to write, complete or not at all; default: stdout"),
         Flag.optional
       )
     },
@@ -27,14 +27,14 @@ const exportCommand = (adapters: StoreAdapters) =>
     }, withLog(adapters))
   ).pipe(
     Command.withDescription(
-      "Write every event as one line of JSON, oldest first, and a last line that tells that this was all"
+      "Write every event as one line of JSON, oldest first, then a last line that marks the export as complete"
     )
   )
 
 const importCommand = (adapters: StoreAdapters) =>
   Command.make(
     "import",
-    { file: Argument.String("file").pipe(Argument.withDescription("What an export wrote; - reads stdin")) },
+    { file: Argument.String("file").pipe(Argument.withDescription("A file written by an export; - reads stdin")) },
     Effect.fnUntraced(function* ({ file }) {
       const count = yield* importEvents(file)
       yield* Console.log(`Events imported: ${count}`)

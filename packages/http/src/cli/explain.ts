@@ -27,7 +27,7 @@ export const explain = (adapters: StoreAdapters) =>
       pinAttempt: text("pin-attempt", '"last": the newest PIN that was entered at the lock by then'),
       attemptId: text("attempt", "One attempt that was recorded, by the id of its event"),
       userId: text("user", "Who comes with the key; alone: what this user may do as owner or key holder"),
-      at: text("at", "The instant to explain, as 2026-08-31T09:00:00Z; now when left away")
+      at: text("at", "The instant to explain, as 2026-08-31T09:00:00Z; default: now")
     },
     Effect.fnUntraced(function* ({ lockId, ...given }) {
       const asked = yield* decode(

@@ -84,7 +84,7 @@ const onlyFiles = Effect.fnUntraced(function* (file: string) {
     Effect.orElseSucceed(() => "File" as const)
   )
   if (type !== "File") {
-    return yield* new CannotWrite({ message: `${file} is no file. Name a file, or leave --out away for stdout.` })
+    return yield* new CannotWrite({ message: `${file} is not a file. Name a file, or omit --out for stdout.` })
   }
 })
 

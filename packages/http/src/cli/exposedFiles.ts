@@ -18,7 +18,7 @@ export const exposedFiles = (folder: string): string | undefined => {
       return stat?.isFile() === true && (stat.mode & FOR_OTHERS) !== 0
     })
   if (exposed.length === 0) return undefined
-  return `Other users of this machine may read or change secrets of Latchkey. Mend it: chmod 600 ${exposed.map(quoted).join(" ")}`
+  return `Other users of this machine can read or change Latchkey's secrets. Fix it: chmod 600 ${exposed.map(quoted).join(" ")}`
 }
 
 /** A server that keeps nothing has no folder. */

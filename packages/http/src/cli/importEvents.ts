@@ -4,19 +4,19 @@ import { Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
 import { BrokenExport, readEvents, validate } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
-const EMPTY_STORE = "an empty store: set LATCHKEY_DATA to an empty folder, and start no server before"
+const EMPTY_STORE = "an empty store: set LATCHKEY_DATA to an empty folder, and do not start a server on it first"
 
 /** There are events already, whose positions an import would take. */
 export class StoreNotEmpty extends Schema.TaggedError<StoreNotEmpty>()("StoreNotEmpty", {}) {
   override get message() {
-    return `The store holds events already. Import into ${EMPTY_STORE}.`
+    return `The store already holds events. Import into ${EMPTY_STORE}.`
   }
 }
 
 /** The store holds a part of the export. */
 export class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportStopped", { reason: Schema.String }) {
   override get message() {
-    return `${this.reason} The import stopped half way, and the store is of no use. Import again into ${EMPTY_STORE}.`
+    return `${this.reason} The import stopped halfway, and the store cannot be used. Import again into ${EMPTY_STORE}.`
   }
 }
 
@@ -57,8 +57,8 @@ const checked = Effect.fnUntraced(function* (path: string) {
 })
 
 const ofFirstEdition = (name: string, doubles: number): string =>
-  `${name} has no last line that tells whether it is whole, as exports of the first edition have none` +
-  (doubles === 0 ? "" : `; it holds ${doubles} event ids a second time, which stay as they are`)
+  `${name} has no last line to show that it is complete; exports of the first edition never do` +
+  (doubles === 0 ? "" : `; it repeats ${doubles} event ids, which stay as they are`)
 
 /** What comes from stdin is read twice, so it is kept until the command ends. */
 const spooled = Effect.gen(function* () {

@@ -49,10 +49,12 @@ const create = (adapters: StoreAdapters) =>
   Command.make(
     "create",
     {
-      org: org.pipe(Flag.withDescription("Whose key it is; * makes a super key, which may do everything")),
+      org: org.pipe(
+        Flag.withDescription("The organization that gets the key; * creates a super key, which may do everything")
+      ),
       name: Flag.String("name").pipe(
         Flag.withSchema(Name),
-        Flag.withDescription("What it is for, as the list shows it"),
+        Flag.withDescription("What it is for; shown by the list"),
         Flag.optional
       ),
       expiresAt: expiresIn
@@ -66,17 +68,17 @@ const create = (adapters: StoreAdapters) =>
         })
         // The secret is all of stdout, so that a script can take it.
         yield* Console.log(secret)
-        yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown this once.`))
+        yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown only once.`))
       },
       Effect.provide(apiKeysLayer()),
       withStore(adapters)
     )
-  ).pipe(Command.withDescription("Make a key and show it, this once"))
+  ).pipe(Command.withDescription("Create a key and show it once"))
 
 const list = (adapters: StoreAdapters) =>
   Command.make(
     "list",
-    { org: org.pipe(Flag.withDescription("Show the keys of this organization alone"), Flag.optional) },
+    { org: org.pipe(Flag.withDescription("List only this organization's keys"), Flag.optional) },
     Effect.fnUntraced(
       function* ({ org }) {
         const apiKeys = yield* ApiKeys
@@ -86,12 +88,12 @@ const list = (adapters: StoreAdapters) =>
       Effect.provide(apiKeysLayer()),
       withLog(adapters)
     )
-  ).pipe(Command.withDescription("Show every key that was made, without its secret"))
+  ).pipe(Command.withDescription("List all keys, without their secrets"))
 
 const revoke = (adapters: StoreAdapters) =>
   Command.make(
     "revoke",
-    { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as the list shows it")) },
+    { keyId: Argument.String("keyId").pipe(Argument.withDescription("The id of the key, as shown by the list")) },
     Effect.fnUntraced(
       function* ({ keyId }) {
         const apiKeys = yield* ApiKeys
@@ -101,7 +103,7 @@ const revoke = (adapters: StoreAdapters) =>
       Effect.provide(apiKeysLayer()),
       withExistingStore(adapters)
     )
-  ).pipe(Command.withDescription("Make a key invalid, for ever"))
+  ).pipe(Command.withDescription("Revoke a key permanently"))
 
 const HEADINGS = ["ID", "ORG", "NAME", "CREATED", "EXPIRES", "REVOKED"]
 

@@ -6,7 +6,7 @@ import { type StoreAdapters, withExistingStore } from "./withStore.ts"
 
 export const projections = (adapters: StoreAdapters) =>
   Command.make("projections").pipe(
-    Command.withDescription("The tables that are made from the events"),
+    Command.withDescription("The tables that are built from the events"),
     Command.withSubcommands([rebuildCommand(adapters)])
   )
 
@@ -16,4 +16,4 @@ const rebuildCommand = (adapters: StoreAdapters) =>
       Effect.flatMap((count) => Console.log(`The read model was filled again. Events: ${count}`)),
       withExistingStore(adapters)
     )
-  ).pipe(Command.withDescription("Make the read model again from all events (a server may run meanwhile)"))
+  ).pipe(Command.withDescription("Rebuild the read model from all events (a server may be running)"))

@@ -57,13 +57,13 @@ async function* pagesOf({ file, name }: Source): AsyncGenerator<Page> {
   let isPromised = false
   let seal: Seal | undefined
   const take = (text: string): StoredEvent | undefined => {
-    if (seal !== undefined) check(Result.fail("a line behind the last one"))
+    if (seal !== undefined) check(Result.fail("a line after the last one"))
     const decoded = check(decodeLine(text))
     if (decoded._tag === "Seal") {
       seal = decoded.seal
       const { events, sha256 } = seal
       if (events !== count) check(Result.fail(`${count} events where ${events} were exported`))
-      if (sha256 !== digest.digest("hex")) check(Result.fail("what was exported read otherwise: its digest is another"))
+      if (sha256 !== digest.digest("hex")) check(Result.fail("its digest differs from that of what was exported"))
       return undefined
     }
     digest.update(`${text}\n`)
@@ -133,7 +133,7 @@ export const validate = Effect.fnUntraced(function* (source: Source, onBytes: (b
   // How many the log held that was exported, the last line tells.
   if (last !== undefined && firstDouble !== undefined && doubles !== last.doubles) {
     const { line, eventId } = firstDouble
-    return yield* brokenAt(source.name, line, `event id ${eventId}, which an earlier event has`)
+    return yield* brokenAt(source.name, line, `event id ${eventId}, which an earlier event already has`)
   }
   return { events: count, doubles, isSealed: last !== undefined } satisfies Content
 })

@@ -41,7 +41,7 @@ const logs = Layer.unwrap(
 const report = (cause: Cause.Cause<Failure>) => {
   if (Cause.hasInterruptsOnly(cause)) return Effect.void
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-  if (failure === undefined) return Effect.logFatal("Latchkey has a fault: please report it", cause)
+  if (failure === undefined) return Effect.logFatal("A bug in Latchkey: please report it", cause)
   // A wrong command line: its help has been shown.
   if (CliError.isCliError(failure)) return Effect.void
   return Console.error(failureLine(failure.message))

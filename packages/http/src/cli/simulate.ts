@@ -26,7 +26,7 @@ class SecretOfOne extends Schema.TaggedError<SecretOfOne>()("SecretOfOne", {}) {
 const flags = {
   locks: Flag.Int("locks").pipe(
     Flag.withSchema(Count),
-    Flag.withDescription("How many locks, of names that the seed decides"),
+    Flag.withDescription("How many locks; their names depend on the seed"),
     Flag.optional
   ),
   things: Flag.String("thing").pipe(
@@ -40,19 +40,19 @@ const flags = {
     Flag.withDefault("mqtt://127.0.0.1:8788")
   ),
   secret: Flag.String("secret").pipe(
-    Flag.withDescription('With what the lock signs in, as "latchkey devices create" showed it; for one --thing'),
+    Flag.withDescription("The lock's secret, as 'latchkey devices create' showed it; for one --thing"),
     Flag.optional
   ),
   seed: Flag.Int("seed").pipe(
-    Flag.withDescription("Decides everything that chance decides: the same seed, the same weather"),
+    Flag.withDescription("Decides everything random: the same seed, the same run"),
     Flag.withDefault(1)
   ),
   faults: Flag.Literals("faults", ["none", "some", "many"]).pipe(
-    Flag.withDescription("How much goes wrong: messages late, lost, doubled, connections, clocks, hardware"),
+    Flag.withDescription("How much goes wrong: late, lost and repeated messages, connections, clocks, hardware"),
     Flag.withDefault("some")
   ),
   tellsPresence: Flag.Boolean("tell-presence").pipe(
-    Flag.withDescription("Locks tell the broker that they are there, as one that is not Latchkey's own needs it"),
+    Flag.withDescription("Locks announce themselves to the broker; needed unless it is Latchkey's own"),
     Flag.withDefault(false)
   )
 }
@@ -115,7 +115,7 @@ export const simulate = Command.make(
   )
 ).pipe(
   Command.withDescription(
-    "Simulate locks, to try Latchkey without hardware: they connect over MQTT and do as they are told, until they are interrupted. While they cannot connect, they say why, and keep trying"
+    "Simulate locks, to try Latchkey without hardware: they connect over MQTT and obey commands until interrupted. While they cannot connect, they say why and keep trying"
   )
 )
 

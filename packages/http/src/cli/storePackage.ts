@@ -18,13 +18,13 @@ export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel |
         (error) => (isMissing(error, name) ? notInstalled(name) : `${name} cannot be loaded (${messageOf(error)})`)
       )
       if (!isStoreFunction(latchkeyStore)) {
-        return yield* wrong(`${name} is no store: it exports no function latchkeyStore`)
+        return yield* wrong(`${name} is not a store: it does not export a function latchkeyStore`)
       }
       const layer: unknown = yield* attempt(
         async () => latchkeyStore(process.env),
         (error) => failed(name, error)
       )
-      if (!isStoreLayer(layer)) return yield* wrong(`latchkeyStore of ${name} did not return a Layer of Effect`)
+      if (!isStoreLayer(layer)) return yield* wrong(`latchkeyStore of ${name} did not return an Effect Layer`)
       return checked(name, layer)
     })
   )

@@ -23,7 +23,7 @@ export const unknownVariables = (names: ReadonlyArray<string>, others = false): 
     const isMeant = (asOurs.startsWith(PREFIX) && !others) || distance(asOurs, nearest) <= SLIPS
     return known.includes(name) || !isMeant
       ? []
-      : [`${name} is not a variable of Latchkey and has no effect. Did you mean ${spelt.get(nearest)}?`]
+      : [`${name} is not a Latchkey variable and has no effect. Did you mean ${spelt.get(nearest)}?`]
   })
 }
 

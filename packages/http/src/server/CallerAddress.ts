@@ -4,7 +4,7 @@ import { isIP } from "node:net"
 import ipaddr from "ipaddr.js"
 import proxyaddr from "proxy-addr"
 
-/** Proxies whose word about their clients counts. */
+/** Proxies that are trusted to name their clients. */
 export interface TrustedProxies {
   /** `hop` is 0 for the connection itself, 1 for who is last in `X-Forwarded-For`, and so on, away from the server. */
   readonly includes: (address: string, hop: number) => boolean

@@ -183,10 +183,7 @@ const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
 
 /** The answer where the program itself is broken. */
 export const failed = json(500, internal)
-const noSuchRoute = json(
-  404,
-  makeProblem(404, "Not found", "There is no such endpoint. GET /openapi.json lists them all.")
-)
+const noSuchRoute = json(404, makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all."))
 
 /** Those that the declaration uses. */
 const METHODS = ["GET", "POST", "DELETE"] as const

@@ -71,7 +71,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
 const messageOf = (error: ApiError): string => {
   switch (error._tag) {
     case "KeyNotFound":
-      return `Lock ${error.lockId} holds no such key. GET /locks/${error.lockId}/details lists its keys.`
+      return `Lock ${error.lockId} has no such key. GET /locks/${error.lockId}/details lists its keys.`
     case "ResidentNotFound":
       return `Lock ${error.lockId} has no such resident. GET /locks/${error.lockId}/residents lists them; name one by userId.`
     case "TempKeyNotFound":

@@ -1,10 +1,11 @@
 /** The dispatcher as a function of web requests, for servers that are a program's own: Hono, Bun, Deno, Next and others. */
-import { Effect, Exit, Fiber, Result } from "effect"
+import { Cause, Effect, Exit, Fiber, Result } from "effect"
 import { type Answer, headersOf } from "./Answer.ts"
 import { type Dispatcher, failed, type OnAnswered } from "./Dispatcher.ts"
+import { aMinuteApart } from "./LogLines.ts"
 import { readWebBody } from "./RequestBody.ts"
 
-/** What the server around knows of who asks. */
+/** What the surrounding server knows about the caller. */
 export interface Caller {
   /** The whole address from where the request came. Without it, all callers share the budgets of one. */
   readonly address?: string
@@ -16,6 +17,7 @@ export type Fetch = (request: Request, caller?: Caller) => Promise<Response>
 /** The function lives as long as its scope, which waits for what is under way and ends the answers that go on. */
 export const makeWebHandler = Effect.fnUntraced(function* (dispatcher: Dispatcher, onAnswered: OnAnswered) {
   const run = Effect.runForkWith(yield* Effect.context<never>())
+  const tell = aMinuteApart()
   const underWay = new Set<Fiber.Fiber<unknown, unknown>>()
   const streams = new Set<() => void>()
   let isEnding = false
@@ -82,7 +84,10 @@ export const makeWebHandler = Effect.fnUntraced(function* (dispatcher: Dispatche
 
   const fetch: Fetch = async (request, caller = {}) => {
     const begun = performance.now()
-    const { path, answer } = await answerTo(request, caller).catch(() => ({ path: "?", answer: failed }))
+    const { path, answer } = await answerTo(request, caller).catch((error: unknown) => {
+      tell("fetch", (times) => run(Effect.logError("fetch broke", { times }, Cause.die(error))))
+      return { path: "?", answer: failed }
+    })
     onAnswered(request.method, path, answer.status, (performance.now() - begun) / 1000)
     return responseOf(answer, request.method)
   }

@@ -42,15 +42,22 @@ export const readBody = (request: IncomingMessage, done: (body: Result.Result<Bu
   })
 }
 
-/** The same of a web request. A body that breaks off is none that was sent. */
-export const readWebBody = async ({ headers, body }: Request): Promise<Result.Result<Buffer, Problem>> => {
+const brokenOff = badRequest([{ field: "body", message: "did not arrive whole" }])
+
+/** The same of a web request. Rejects when the body was read before: then nobody knows what was asked. */
+export const readWebBody = async ({ headers, body, bodyUsed }: Request): Promise<Result.Result<Buffer, Problem>> => {
+  if (bodyUsed) throw new TypeError("The body of the request was read before.")
   if (Number(headers.get("content-length") ?? 0) > BODY_LIMIT) return Result.fail(tooLarge)
   const chunks: Array<Uint8Array> = []
   let size = 0
-  for await (const chunk of body ?? []) {
-    size += chunk.length
-    if (size > BODY_LIMIT) return Result.fail(tooLarge)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.length
+      if (size > BODY_LIMIT) return Result.fail(tooLarge)
+      chunks.push(chunk)
+    }
+  } catch {
+    return Result.fail(brokenOff)
   }
   return Result.succeed(Buffer.concat(chunks))
 }

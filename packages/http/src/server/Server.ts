@@ -13,7 +13,7 @@ import { aMinuteApart } from "./LogLines.ts"
 /** The server cannot listen; `message` says where and why. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { message: Schema.String }) {}
 
-/** Where a server listens, and how much strangers may hold of it. */
+/** Where a server listens, and how much of it strangers may occupy. */
 export interface SocketOptions {
   readonly host: string
   /** 0 lets the system choose. */

@@ -96,7 +96,7 @@ export function readModuleDef(bytes: Uint8Array): ModuleDef {
     ),
     tables: (sections.Tables ?? []).map((table): TableDef => {
       const row = types[table.productTypeRef]
-      if (row?.tag !== "Product") throw new Error(`The rows of table ${table.sourceName} are no product`)
+      if (row?.tag !== "Product") throw new Error(`The rows of table ${table.sourceName} are not a product`)
       const uniques = table.constraints.map(({ data }) => data.value.columns)
       const indexes = table.indexes.map(({ sourceName, algorithm }) => {
         const columns = algorithm.tag === "Direct" ? [algorithm.value] : algorithm.value

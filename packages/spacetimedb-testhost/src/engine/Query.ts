@@ -116,7 +116,7 @@ function tokenize(sql: string): Array<Token> {
 function keyOfLiteral({ def, columns }: Table, at: number, { kind, text }: Token): string {
   const column = def.columns[at]
   const wrong = (): never => {
-    throw new Error(`The literal ${text} is no value of column ${column?.name}`)
+    throw new Error(`The literal ${text} is not a value of column ${column?.name}`)
   }
   let type = column?.type as AlgebraicType
   // An identity, a connection id or a timestamp is a product of one number.

@@ -34,14 +34,17 @@ export const allowWriter = (tx: Transaction, { identity, issuer, audience }: Wri
 export const dismissWriter = (tx: Transaction, { identity }: WriteArguments["dismiss_writer"]): void => {
   requireOwner(tx)
   if (tx.db.writers.identity.find(identity)?.owner) {
-    refuse({ code: "NotAllowed", message: "The owner of the database stays: nobody could allow writers then." })
+    refuse({
+      code: "NotAllowed",
+      message: "The owner of the database cannot be dismissed: then nobody could allow writers."
+    })
   }
   tx.db.writers.identity.delete(identity)
 }
 
 const requireOwner = (tx: Transaction): void => {
   if (!tx.db.writers.identity.find(tx.sender)?.owner) {
-    refuse({ code: "NotAllowed", message: "Only the owner of the database allows and dismisses writers." })
+    refuse({ code: "NotAllowed", message: "Only the owner of the database can allow and dismiss writers." })
   }
 }
 
@@ -49,7 +52,7 @@ const notAllowed = (): void =>
   refuse({
     code: "NotAllowed",
     message:
-      "This identity, with a token of this issuer and audience, is no allowed writer: let the owner call allow_writer."
+      "This identity, with a token of this issuer and audience, is not an allowed writer: ask the owner to call allow_writer."
   })
 
 const meantFor = ({ issuer, audience }: { issuer: string; audience: readonly string[] }) => ({

@@ -17,15 +17,16 @@ export const en = {
     },
     expired: {
       title: "Your key has expired",
-      text: (_from: Html, until: Html) => html`It worked until ${until}. Ask whoever gave it to you for a new one.`
+      text: (_from: Html, until: Html) =>
+        html`It worked until ${until}. Ask the person who gave it to you for a new one.`
     },
     "used-up": {
       title: "Your key has been used up",
-      text: () => html`It has opened the door as often as it may. Ask whoever gave it to you for a new one.`
+      text: () => html`It has opened the door as often as allowed. Ask the person who gave it to you for a new one.`
     },
     deleted: {
       title: "Your key was withdrawn",
-      text: () => html`It no longer opens anything. Ask whoever gave it to you whether you need a new one.`
+      text: () => html`It no longer opens anything. Ask the person who gave it to you whether you need a new one.`
     },
     "sign-in": {
       title: "Please sign in",
@@ -34,13 +35,13 @@ export const en = {
     "not-listed": {
       title: "This key is not for you",
       text: () =>
-        html`You are signed in, but this key is for other people. Ask whoever gave it to you to add you, or sign in as somebody else.`
+        html`You are signed in, but this key is for other people. Ask the person who gave it to you to add you, or sign in as someone else.`
     }
   },
   problems: {
     unknown: {
       title: "We do not know this key",
-      text: "Check that the link is complete. If it is, ask whoever sent it to you for a new one."
+      text: "Check that the link is complete. If it is, ask the person who sent it to you for a new one."
     },
     unreachable: {
       title: "The lock could not be reached",
