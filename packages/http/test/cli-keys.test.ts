@@ -53,6 +53,7 @@ describe("latchkey keys", () => {
 
   it("refuses an organization that no header or stream could name", async () => {
     expect((await keys("create", "--org", "a b")).code).toBe(1)
+    expect((await keys("create", "--org", "a".repeat(243))).code).toBe(1)
     expect((await keys("create")).code).toBe(1)
   })
 

@@ -37,9 +37,10 @@ const expiresIn = Flag.String("expires-in").pipe(
   Flag.optional
 )
 
-/** As `LATCHKEY_API_KEYS` writes it. */
+/** As `LATCHKEY_API_KEYS` writes it; with its prefix, the id of a stream, which stores keep up to 255 characters. */
 const OrgId = Schema.String.check(
-  Schema.isPattern(/^[^\s:\p{Cc}]+$/u, { expected: "an organization: no spaces, no colon" })
+  Schema.isPattern(/^[^\s:\p{Cc}]+$/u, { expected: "an organization: no spaces, no colon" }),
+  Schema.isMaxLength(255 - "organization-".length, { expected: "an organization of at most 242 characters" })
 )
 const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected: "a name in one line" }))
 
