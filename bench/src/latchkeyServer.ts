@@ -14,7 +14,7 @@ export const filesIn = (folder: string) => ({
 export const startLatchkey = (
   folder: string,
   env: { readonly [name: string]: string } = {},
-  options: { readonly quiet?: boolean; readonly flags?: ReadonlyArray<string> } = {}
+  options: { readonly quiet?: boolean } = {}
 ): Promise<Server> =>
   Server.startLatchkey({
     ...options,

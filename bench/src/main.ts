@@ -9,7 +9,6 @@ import { parseArgs } from "node:util"
 import type { Benchmark } from "./benchmark.ts"
 import { cachedLocks } from "./benchmarks/cachedLocks.ts"
 import { devices } from "./benchmarks/devices.ts"
-import { flags } from "./benchmarks/flags.ts"
 import { hangingEndpoint } from "./benchmarks/hangingEndpoint.ts"
 import { hotLock } from "./benchmarks/hotLock.ts"
 import { httpCommands } from "./benchmarks/httpCommands.ts"
@@ -35,8 +34,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   devices,
   hangingEndpoint,
   noisyTenant,
-  spacetimedb,
-  flags
+  spacetimedb
 ]
 
 const {

@@ -7,13 +7,6 @@ import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
 
-/** As `npm start` and the command's first line have them. Every process that is measured has the same, ours and others. */
-export const FLAGS: ReadonlyArray<string> = [
-  "--max-semi-space-size=32",
-  "--no-allocation-site-pretenuring",
-  "--no-parallel-scavenge"
-]
-
 interface StartOptions {
   readonly flags?: ReadonlyArray<string>
   readonly args?: ReadonlyArray<string>
@@ -29,7 +22,7 @@ class NodeProcess implements AsyncDisposable {
   readonly stdout: Readable
   readonly #name: string
 
-  constructor(module: URL, { flags = FLAGS, args = [], env = {}, quiet = false }: StartOptions) {
+  constructor(module: URL, { flags = [], args = [], env = {}, quiet = false }: StartOptions) {
     this.#name = basename(module.pathname)
     const child = spawn(process.execPath, [...flags, fileURLToPath(module), ...args], {
       env: { ...process.env, ...env },
