@@ -84,7 +84,7 @@ const lastWritten = new WeakMap<TempKeyNow, string>()
 
 const notImplemented = () => Effect.succeed(HttpServerResponse.empty({ status: 501 }))
 
-/** The types of handlers ask for every endpoint by itself; here most have the same. */
+/** The types want a handler for each endpoint; most endpoints share one here. */
 const group = <const Name extends keyof typeof Api.groups>(name: Name, answered: object = {}) =>
   HttpApiBuilder.group(Api, name, (handlers) => {
     const others = Object.keys(Api.groups[name].endpoints).map((endpoint) => [endpoint, notImplemented])

@@ -197,7 +197,7 @@ export const readModels = [
       }
     }
   }),
-  view("whoever opens it begins anew", (model) => {
+  view("every opener begins anew", (model) => {
     Effect.runSync(model.reset)
     return {}
   })

@@ -30,7 +30,7 @@ if (itsMajor < major || (itsMajor === major && itsMinor < minor)) {
 }
 
 /**
- * Where Node keeps what V8 makes of the modules, so that the next start need not. In the folder of the user: whoever may
+ * Where Node keeps what V8 makes of the modules, so that the next start need not. In the folder of the user: anyone who may
  * write there decides what runs, so it is not Node's own choice, the system's folder for temporary files.
  */
 function compileCache({ XDG_CACHE_HOME, HOME }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -1,7 +1,7 @@
 /**
  * The device protocol as a lock has to follow it: the reference implementation of docs/device-protocol.md. Pure: what
  * happened goes in, what to do comes out, and time is the lock's own count of milliseconds, which may start anywhere and
- * run a little fast or slow. Whoever runs it writes `memory` down before doing what comes out.
+ * run a little fast or slow. Anyone who runs it writes `memory` down before doing what comes out.
  */
 import { type Command, commandOf, type Outcome, type Report } from "./Documents.ts"
 

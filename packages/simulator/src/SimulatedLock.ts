@@ -23,7 +23,7 @@ export interface Connection {
   readonly end: () => void
 }
 
-/** What a lock did, as whoever watches it sees it. `at` is the simulation's time, in milliseconds. */
+/** What a lock did, as anyone who watches it sees it. `at` is the simulation's time, in milliseconds. */
 export type Incident =
   | { readonly _tag: "Online" | "Offline"; readonly thing: string; readonly at: number; readonly battery: number }
   /** It does not reach its shadow, and tries again; once until it does, or the reason is another. */

@@ -28,7 +28,7 @@ export interface DataPlaneOptions {
 
 /** Longest that one call may take, its retries included, in milliseconds. */
 const CALL_TIMEOUT = 5000
-/** Of the time that is left: whoever set the limit hears the answer before it. */
+/** Of the time that is left: the one who set the limit hears the answer before it. */
 const SHARE = 0.95
 /** A shadow that is not there is made, unless others keep deleting it. */
 const MAX_MAKINGS = 5

@@ -94,7 +94,7 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
   const reports = Stream.suspend(() => {
     let done: ReadonlyArray<string> = []
     const next = Effect.gen(function* () {
-      // Whoever asks for more has taken what there was.
+      // Anyone who asks for more has taken what there was.
       yield* remove(done)
       const taken = yield* Effect.forEach(yield* receive, take)
       done = taken.flatMap((one) => one.done)

@@ -48,7 +48,7 @@ export class LocalShadow extends Context.Service<
     readonly list: (thing: string) => Effect.Effect<ReadonlyArray<string>, ShadowError>
 
     /**
-     * Every change from now on, by whichever process that has the folder open, in the order of the versions. Whoever is
+     * Every change from now on, by whichever process that has the folder open, in the order of the versions. Anyone who is
      * more than 1,024 changes behind misses the oldest, as the versions show: `get` tells how things stand.
      */
     readonly changes: Stream.Stream<ShadowChange>

@@ -12,12 +12,12 @@ import { type ShadowCall, topicOf } from "./ShadowTopics.ts"
 /** Most bytes of a message, as AWS IoT limits it. */
 export const MAX_MESSAGE = 128 * 1024
 
-/** Sends a message, as JSON, to whoever listens on the topic. Does not wait. */
+/** Sends a message, as JSON, to everyone who listens on the topic. Does not wait. */
 export type Publish = (topic: string, message: object) => void
 
 /**
  * Tells changes for as long as the scope lives, and answers what carries out a request. Messages may have been missed
- * when `onSkipped` is called: whoever asks with `get` is up to date again.
+ * when `onSkipped` is called: anyone who asks with `get` is up to date again.
  */
 export const mqttShadows = Effect.fnUntraced(function* (publish: Publish, onSkipped: () => void) {
   const shadows = yield* LocalShadow
@@ -25,7 +25,7 @@ export const mqttShadows = Effect.fnUntraced(function* (publish: Publish, onSkip
 
   yield* shadows.observe({ told: (event) => tell(publish, event), skipped: onSkipped })
 
-  /** What is accepted is told as a change, to whoever made it too. */
+  /** What is accepted is told as a change, to the one who made it too. */
   const perform = Effect.fnUntraced(function* (call: ShadowCall, document: unknown) {
     const { thing, shadowName, operation } = call
     const token = tokenOf(document)
@@ -84,7 +84,7 @@ const tell = (publish: Publish, event: ShadowEvent): void => {
   }
 }
 
-/** What a request is known by to whoever made it. */
+/** What a request is known by to the one who made it. */
 const tokenOf = (document: unknown): string | undefined =>
   typeof document === "object" &&
   document !== null &&

@@ -1,6 +1,6 @@
 /**
  * What a device shadow is and how it changes, as the AWS IoT Device Shadow service defines it. Pure data and pure
- * functions: whoever keeps shadows (a database) or serves them (in-process, REST, MQTT) takes the rules from here.
+ * functions: anyone who keeps shadows (a database) or serves them (in-process, REST, MQTT) takes the rules from here.
  */
 import { isDeepStrictEqual } from "node:util"
 import type { Schema } from "effect"

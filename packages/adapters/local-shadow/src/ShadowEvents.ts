@@ -1,5 +1,5 @@
 /**
- * What shadows and devices tell whoever listens. A listener may be slow: each has room for so many events, and one that
+ * What shadows and devices tell anyone who listens. A listener may be slow: each has room for so many events, and one that
  * falls further behind learns that it has missed some. An observer is called at once, and misses only what this process
  * missed as a whole.
  */

@@ -169,7 +169,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
   return {
     commit: (batch) => {
       const { answers, look } = transaction(db, WRITE_TIMEOUT, () => {
-        // Whoever wrote before the lock was taken came before this batch.
+        // What was written before the lock was taken came before this batch.
         const before = made.look()
         const seen = presences.byOthers(before.dataVersion)
         const answers = batch.map((operation) => perform(operation))
@@ -195,7 +195,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     scrub: () => scrub?.next(),
     beat: (now) => {
       if (presences.isAlone()) return []
-      // Whoever loses power has no devices: a sign of life waits for no disk.
+      // A machine that loses power has no devices: a sign of life waits for no disk.
       db.exec("PRAGMA synchronous = NORMAL")
       try {
         return transaction(db, WRITE_TIMEOUT, () => presences.beat(now))
@@ -217,7 +217,7 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
 /** Names a shadow of no thing, which proves that shadows can be written. */
 const PROOF = "proof"
 
-/** SQLite gives the files beside it the same mode. Whoever can write shadows can open doors. */
+/** SQLite gives the files beside it the same mode. Anyone who can write shadows can open doors. */
 const createForOwner = (path: string) => {
   try {
     closeSync(openSync(path, "wx", 0o600))

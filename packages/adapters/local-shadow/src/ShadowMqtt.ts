@@ -1,6 +1,6 @@
 /**
  * An MQTT broker for devices and nothing else: each meets its own shadows here, over MQTT 3.1 and 3.1.1. Sessions end with
- * their connection: whoever comes back asks with `get`, and nothing piles up for those who do not.
+ * their connection: anyone who comes back asks with `get`, and nothing piles up for those who do not.
  */
 import { randomUUID } from "node:crypto"
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
@@ -29,7 +29,7 @@ export interface ShadowMqttOptions {
   /** 0 lets the system choose. */
   readonly port: number
   /**
-   * `undefined`: whoever reaches the port is the thing that it calls itself, by its user name or client id: keep it on
+   * `undefined`: anyone who reaches the port is the thing that it calls itself, by its user name or client id: keep it on
    * the loopback interface.
    */
   readonly signIn: DeviceSignIn | undefined
@@ -137,7 +137,7 @@ export const serve = Effect.fnUntraced(function* ({
           answer === "welcome" ? callback(null, true) : callback(notLetIn(answer), false)
         )
       ),
-    // Whoever may not is disconnected, as AWS IoT does it: there is no other answer in this version of MQTT.
+    // Anyone who may not is disconnected, as AWS IoT does it: there is no other answer in this version of MQTT.
     authorizePublish: (client, packet, callback) => {
       packet.retain = false
       const thing = client && thingOfClient(client)

@@ -22,7 +22,7 @@ export interface ShadowRestOptions {
   /** 0 lets the system choose. */
   readonly port: number
   /**
-   * Who may read and write every shadow, by Signature Version 4. With none, whoever reaches the port may: keep it on
+   * Who may read and write every shadow, by Signature Version 4. With none, anyone who reaches the port may: keep it on
    * the loopback interface.
    */
   readonly keys: ReadonlyArray<AccessKey>

@@ -1,6 +1,6 @@
 /**
  * What was done to the shadows of a file lately, so that all who have it open at the same time hear of each other.
- * A ring: whoever looks too seldom learns that it has missed something.
+ * A ring: anyone who looks too seldom learns that it has missed something.
  */
 import type { DatabaseSync } from "node:sqlite"
 import type { Made } from "./ShadowOperation.ts"

@@ -1,6 +1,6 @@
 /**
  * How often sign-ins may fail, by address and by thing: each costs a look into the log. A device that has signed in from an
- * address before has a budget of its own there, so whoever guesses at its name does not keep it out.
+ * address before has a budget of its own there, so anyone who guesses at its name does not keep it out.
  */
 
 /** Failures at once, and milliseconds until one more is free. */

@@ -120,7 +120,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
           yield* Deferred.await(state.session.ended)
           yield* Effect.logWarning("The connection to SpacetimeDB was lost: connecting again")
         }
-        // Also a server that throws out whoever it has let in is not stormed.
+        // Also a server that throws out everyone it has let in is not stormed.
         yield* Effect.sleep(PAUSE)
         yield* connect.pipe(
           Effect.tapError((error) => Effect.sync(() => onFailure(error))),

@@ -26,7 +26,7 @@ const LOG = "latchkey.db"
 const KEY = "pin.key"
 /** The log is put in its place first: a log knows more than the shadows beside it, never less. */
 const DATABASES = [LOG, "shadow.db"]
-/** Milliseconds to wait for whoever writes. */
+/** Milliseconds to wait for another writer. */
 const BUSY_TIMEOUT = 10_000
 
 /** Copies the folder into another, whose earlier backup is replaced; answers how many events the copy holds. */
@@ -75,7 +75,7 @@ const copy = async (folder: string, target: string): Promise<number> => {
     }
     for (const [name, draft] of drafts) {
       const file = join(target, name)
-      // Left by whoever looked into the earlier backup: they are no part of the new one.
+      // Left by the one who looked into the earlier backup: they are no part of the new one.
       for (const suffix of ["-wal", "-shm"]) rmSync(file + suffix, { force: true })
       renameSync(draft, file)
     }

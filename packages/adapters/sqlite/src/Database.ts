@@ -78,7 +78,7 @@ export const shrinkWal = (db: DatabaseSync, file: string): void => {
       db.exec("PRAGMA wal_checkpoint(TRUNCATE)")
     }
   } catch {
-    // Whoever writes next finds out what is wrong.
+    // Anyone who writes next finds out what is wrong.
   }
 }
 
@@ -98,7 +98,7 @@ export const makeFolder = (folder: string): void => {
   }
 }
 
-/** SQLite gives the files beside it the same mode. Whoever can read the log can open doors. */
+/** SQLite gives the files beside it the same mode. Anyone who can read the log can open doors. */
 const createForOwner = (file: string): void => {
   try {
     closeSync(openSync(file, "wx", 0o600))
@@ -125,7 +125,7 @@ export const whileBusy = <A>(timeout: number, run: () => A): A => {
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
-/** In one transaction, however many versions lie between: whoever is cut off meanwhile leaves the file as it was. */
+/** In one transaction, however many versions lie between: a process that is cut off meanwhile leaves the file as it was. */
 const migrate = (db: DatabaseSync, file: string, migrations: ReadonlyArray<Migration>): void => {
   const latest = migrations.length
   if (versionOf(db) < latest) {

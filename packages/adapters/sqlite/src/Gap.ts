@@ -1,6 +1,6 @@
 /**
- * A stretch of an index, in the order of its keys, that is known to hold none: whoever asks for a key within it need not
- * ask the database. Of several stretches the last is kept, since new keys mostly sort after old ones: ids begin with a time.
+ * A stretch of an index, in the order of its keys, that is known to hold none: to ask for a key within it takes no look into
+ * the database. Of several stretches the last is kept, since new keys mostly sort after old ones: ids begin with a time.
  */
 
 /** SQLite sorts by code points, JavaScript by code units: with such characters the database is always asked. */

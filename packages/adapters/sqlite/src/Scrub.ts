@@ -1,6 +1,6 @@
 /**
  * Reads the log bit by bit, over and over, to find damage before somebody needs what is damaged: each index and table,
- * a slice at a time, so that whoever writes meanwhile waits for a slice at most.
+ * a slice at a time, so that anyone who writes meanwhile waits for a slice at most.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import { Damaged } from "./Database.ts"

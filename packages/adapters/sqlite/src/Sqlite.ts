@@ -71,7 +71,7 @@ export const layer = ({
   )
 
 /**
- * The log alone, to read it: nothing is created or changed, whoever writes it meanwhile. Of a log that an older Latchkey
+ * The log alone, to read it: nothing is created or changed, no matter who writes it meanwhile. Of a log that an older Latchkey
  * wrote, what it holds now.
  */
 export const reader = ({ folder }: Pick<SqliteOptions, "folder">): Layer.Layer<EventStore, StoreUnavailable> =>
@@ -144,7 +144,7 @@ const holds = (store: EventStore["Service"], { position, eventId }: Witness) =>
         ([event]) => event !== undefined && (eventId === undefined || event.eventId === eventId)
       )
 
-/** For its owner alone: the log holds the ids of temp keys, and whoever knows one may open a door. */
+/** For its owner alone: the log holds the ids of temp keys, and anyone who knows one may open a door. */
 const keptFolder = (folder: string) =>
   Effect.try({
     try: () => {

@@ -20,7 +20,6 @@ import { Effect, Option, type Scope } from "effect"
 import { copyOlder, explain, isDamage, openToRead } from "./Database.ts"
 import type { Refusal } from "./EventLog.ts"
 import { migrations } from "./migrations.ts"
-import { type EventRow, OwnCommits } from "./OwnCommits.ts"
 import { OF_BOTH, OF_ORGANIZATION } from "./organizationFeed.ts"
 import { Recent } from "./Recent.ts"
 import { afterAll, fromStoredKey, toStoredKey } from "./StoredKey.ts"
@@ -46,7 +45,7 @@ export const make: (data: WriterData) => Effect.Effect<EventStore["Service"], St
     return yield* over(data.file, writer)
   })
 
-/** Opens the event store on a file to read it, whoever writes it: what is written here fails. */
+/** Opens the event store on a file to read it, no matter who writes it: what is written here fails. */
 export const makeReader: (file: string) => Effect.Effect<EventStore["Service"], StoreUnavailable, Scope.Scope> =
   Effect.fnUntraced(function* (file) {
     const copy = join(yield* temporaryFolder, "copy.db")
@@ -66,7 +65,6 @@ const over = Effect.fnUntraced(function* (
   )
   yield* Effect.try({ try: () => db.exec(`PRAGMA cache_size = -${CACHE_KIB}`), catch: unavailable })
   const sql = yield* Effect.try({ try: () => statements(db), catch: unavailable })
-  const own = new OwnCommits()
   const ends = endsOfStreams(sql)
   const attempt = <A>(run: () => A) =>
     Effect.try({
@@ -85,7 +83,7 @@ const over = Effect.fnUntraced(function* (
       return run()
     })
 
-  /** A store that can no longer write has no head to tell: whoever looks after this process must see it. */
+  /** A store that can no longer write has no head to tell: the one who looks after this process must see it. */
   const whileWriting = <A>(read: () => A) => {
     if (writer?.ended !== undefined) throw writer.ended
     return read()
@@ -104,14 +102,13 @@ const over = Effect.fnUntraced(function* (
         ? () => Effect.fail(new StoreUnavailable({ message: `The database ${file} was opened read-only.` }))
         : (batch) =>
             Effect.clockWith((clock) =>
-              Effect.callback<Written, WriteError>((resume) => {
-                const request = requestOf(batch, clock.currentTimeMillisUnsafe())
-                writer.submit(request, (answer) => {
-                  if (typeof answer !== "number") return resume(Effect.fail(toError(answer)))
-                  own.add(request, answer)
-                  resume(Effect.succeed({ position: answer }))
-                })
-              })
+              Effect.callback<Written, WriteError>((resume) =>
+                writer.submit(requestOf(batch, clock.currentTimeMillisUnsafe()), (answer) =>
+                  resume(
+                    typeof answer === "number" ? Effect.succeed({ position: answer }) : Effect.fail(toError(answer))
+                  )
+                )
+              )
             ),
 
     read: (streamId, afterVersion, limit) =>
@@ -121,9 +118,11 @@ const over = Effect.fnUntraced(function* (
       query(() => {
         const { category, orgId } = filter
         if (orgId === undefined) {
-          if (category !== undefined) return toStored(sql.ofCategory.all(afterPosition, category, limit))
-          const known = own.after(afterPosition, limit)
-          return toStored([...known, ...sql.feed.all(afterPosition + known.length, limit - known.length)])
+          return toStored(
+            category === undefined
+              ? sql.feed.all(afterPosition, limit)
+              : sql.ofCategory.all(afterPosition, category, limit)
+          )
         }
         return toStored(
           category === undefined
@@ -167,6 +166,20 @@ const toError = (answer: Refusal | StoreUnavailable): WriteError => {
   }
 }
 
+type EventRow = readonly [
+  position: number,
+  streamId: string,
+  version: number,
+  eventId: string,
+  type: string,
+  data: string,
+  at: number,
+  orgId: string,
+  principal: string,
+  commandId: string,
+  acceptedAt: number | null
+]
+
 const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
   // Neighbours in a feed mostly have the same principal.
   let parsed: { readonly text: string; readonly principal: Principal } = { text: "", principal: { _tag: "System" } }
@@ -193,7 +206,7 @@ const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
 const EVENT = "position, stream, version, event_id, type, data, at, org_id, principal, command_id, accepted_at"
 
 /**
- * What is known of the ends of streams. Whoever asks for many locks at the same moment asks the database once whether
+ * What is known of the ends of streams. Anyone who asks for many locks at the same moment asks the database once whether
  * anybody has committed: nothing can have come in between that the next question would have to know of.
  */
 const endsOfStreams = ({ dataVersion, isBeyond }: Pick<ReturnType<typeof statements>, "dataVersion" | "isBeyond">) => {

@@ -104,7 +104,7 @@ export class Writer {
     this.#flush()
   }
 
-  /** Writes no more, for this reason: whoever waits is told, and whoever comes. */
+  /** Writes no more, for this reason: everyone who waits is told, and everyone who comes. */
   end(error: StoreUnavailable): void {
     if (this.#ended === undefined) this.onEnd(error)
     this.#ended ??= error

@@ -49,7 +49,7 @@ const serve = (port: MessagePort, { file, durable }: WriterData) => {
         whole = scrub() || whole
       } catch (error) {
         if (isDamage(error)) return answer({ _tag: "Damaged", message: explain(error, file) })
-        // Anything else, such as a lock, is told to whoever writes next.
+        // Anything else, such as a lock, is told to the next writer.
       }
       caring = setTimeout(care, whole ? SCRUB_EVERY : SCRUB_SOON)
     }

@@ -1,5 +1,5 @@
 /**
- * A temp key as its guest meets it: by the link alone, whether it is on one lock or opens several doors. Whoever has the
+ * A temp key as its guest meets it: by the link alone, whether it is on one lock or opens several doors. Anyone who has the
  * link learns what the key allows, and opens with it; which lock it is on, they need not know.
  */
 import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"

@@ -437,7 +437,7 @@ const decideUse = (
   const judged = judgeUse(lock, command)
   if (Result.isFailure(judged)) {
     const refusal = judged.failure
-    // Whoever stands at the door with a link learns what became of it; to an API key a deleted key is one that is not there.
+    // Anyone who stands at the door with a link learns what became of it; to an API key a deleted key is one that is not there.
     const isGone = refusal._tag === "TempKeyNotValid" && refusal.status === "deleted" && command._tag === "UseTempKey"
     return Result.fail(isGone ? tempKeyNotFound(command) : refusal)
   }

@@ -202,7 +202,7 @@ export const requests = {
   },
   DeleteTempKey: { request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true, revokes: true },
   UseTempKey: { request: use, who: "organization", event: "TempKeyUsed", passes: true, byClock: true },
-  /** Uses a temp key and opens the lock, in one append. Whoever holds a temp key may try. */
+  /** Uses a temp key and opens the lock, in one append. Anyone who holds a temp key may try. */
   OpenWithTempKey: {
     request: use,
     who: "anyone",

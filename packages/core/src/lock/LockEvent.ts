@@ -12,7 +12,7 @@ import { AccessMode, MaxUses } from "./TempKey.ts"
 
 /**
  * What a lock was opened with: the link of a temp key, a PIN, a key that the user has on the lock, or else the right of
- * whoever asked over the API.
+ * the one who asked over the API.
  */
 export const OpenedVia = Schema.Literals(["link", "PIN", "API", "key"])
 export type OpenedVia = typeof OpenedVia.Type

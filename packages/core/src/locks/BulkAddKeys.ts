@@ -183,7 +183,7 @@ export class BulkAddKeys extends Context.Service<
       const byTheLog = Effect.fnUntraced(function* ({ request, lockId }: Job, index: number, reason: string) {
         const id = commandIdOf(request, index)
         const receipt = receiptOf(id)
-        // Whoever has the receipt has the last word: from here on no attempt at the command can begin.
+        // Anyone who has the receipt has the last word: from here on no attempt at the command can begin.
         yield* store
           .write({ expect: [notGiven(receipt)], put: [givenFor(receipt, request.streamId, 0, 0)] })
           .pipe(Effect.catch((error) => (error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.void)))
@@ -205,7 +205,7 @@ export class BulkAddKeys extends Context.Service<
       /** What was just asked for is tried, whatever time its id has: only `progress` finds one too old. */
       const runInBackground = (id: string, isTried = true) =>
         Effect.suspend(() => {
-          // Where nothing runs in the background, whoever does that elsewhere takes it on.
+          // Where nothing runs in the background, a process elsewhere takes it on.
           if (!background.isRunning() || underWay.has(id)) return Effect.void
           underWay.add(id)
           const about = { streamId: Requests.streamOf(id) }
@@ -264,7 +264,7 @@ export class BulkAddKeys extends Context.Service<
         for (const id of yield* readOn()) if (id > earliest) yield* runInBackground(id)
       })
 
-      /** Requests that other processes take on from now on: whoever of them falls silent leaves its share here. */
+      /** Requests that other processes take on from now on: one that falls silent leaves its share here. */
       const standBy = Effect.fnUntraced(function* () {
         for (const id of yield* readOn()) yield* runInBackground(id)
         yield* keepCursor()
@@ -310,7 +310,7 @@ export class BulkAddKeys extends Context.Service<
           const { state: job } = yield* load(instanceId)
           if (job === undefined || job.lockId !== lockId) return yield* Effect.fail(new BulkNotFound({ instanceId }))
           // One may have been left behind, by its age or by a clock that was set. When it is too old, its keys were added,
-          // or have failed, and whoever asks is told.
+          // or have failed, and anyone who asks is told.
           if (!isDone(job)) yield* runInBackground(instanceId, instanceId > (yield* earliestTried))
           return progressOf(job, instanceId)
         })

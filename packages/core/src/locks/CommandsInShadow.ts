@@ -1,6 +1,6 @@
 /**
  * Device commands in the document of a shadow, for adapters of any shadow service of AWS's kind. Every write rests on
- * the version that was read, so whoever has moved the version on knows that an older write can no longer arrive.
+ * the version that was read, so anyone who has moved the version on knows that an older write can no longer arrive.
  */
 import { Clock, Effect, Option, Result, Schema } from "effect"
 import { addCommand, type DeviceCommand, hasRoom } from "../device/DeviceCommand.ts"

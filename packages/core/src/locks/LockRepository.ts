@@ -19,7 +19,7 @@ export interface LockAt {
 }
 
 /**
- * A lock as far as this process has read its stream. Another process may be ahead: `refresh` tells. Whoever decides
+ * A lock as far as this process has read its stream. Another process may be ahead: `refresh` tells. Anyone who decides
  * takes `latest` once: it may be another a moment later.
  */
 export interface LoadedLock {
@@ -83,7 +83,7 @@ export class LockRepository extends Context.Service<
 
         const saveSnapshotWhenDue = (loaded: LoadedLock): Effect.Effect<unknown> => {
           const { lock, version, unknown } = loaded.latest
-          // Whoever understands the event folds it.
+          // Anyone who understands the event folds it.
           if (unknown !== undefined) return Effect.void
           if (lock === undefined || version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
           loaded.snapshotVersion = version
@@ -125,7 +125,7 @@ export class LockRepository extends Context.Service<
           // Somebody else may have read it meanwhile: all callers must queue at the same place.
           const other = entryOf(lockId)
           if (other !== undefined) return { loaded: other, fresh: false }
-          // Whoever asks for locks that do not exist must not push others out of memory.
+          // Anyone who asks for locks that do not exist must not push others out of memory.
           if (loaded.latest.lock !== undefined) remember(lockId, loaded)
           return { loaded, fresh: true }
         })

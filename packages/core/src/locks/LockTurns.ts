@@ -18,7 +18,7 @@ const PATIENCE = Duration.millis(250)
 
 export const makeTurns = (): Turns => {
   const lock = Semaphore.makeUnsafe(1)
-  // Of guests, and of all who are not removals, one at a time stands in line: whoever is behind it can be overtaken.
+  // Of guests, and of all who are not removals, one at a time stands in line: anyone who is behind it can be overtaken.
   const others = Semaphore.makeUnsafe(1)
   const guests = Semaphore.makeUnsafe(1)
   const isWaitedFor = Latch.makeUnsafe(false)

@@ -213,7 +213,7 @@ export class Locks extends Context.Service<
           const deadline = (yield* Clock.currentTimeMillis) + patience
           const reservation = yield* prepare(store, { ...appending, thing, deadline })
           const { attempt } = reservation
-          // From now on whoever waits for it here counts.
+          // From now on everyone who waits for it here counts.
           yield* settling.isDue(reservation)
           const timeout = isByGuest(device) ? Duration.min(sendTimeout, GUEST_TIMEOUT) : sendTimeout
           // Others count from when they first met the reservation, so this much is surely left, whatever the clock says.
@@ -276,7 +276,7 @@ export class Locks extends Context.Service<
 
 /**
  * Permission first, then the rules. A lock that does not exist can only be created. A shared credential opens a lock on
- * the right of whoever made it, for as long as they could give the lock a temp key of its own.
+ * the right of the one who made it, for as long as they could give the lock a temp key of its own.
  */
 const judge = (
   lock: Lock | undefined,

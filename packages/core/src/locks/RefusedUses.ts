@@ -1,6 +1,6 @@
 /**
  * Refused uses of temp keys. They change nothing, so they are no events of the lock: they are kept beside its stream, in
- * one stream for each lock and day, and only so many of them. Whoever hammers at a door with an old link fills no store.
+ * one stream for each lock and day, and only so many of them. Anyone who hammers at a door with an old link fills no store.
  */
 import { Effect, HashSet, Schema, Semaphore } from "effect"
 import type { Lock } from "../lock/Lock.ts"

@@ -14,7 +14,7 @@ import {
 } from "./ReadModel.ts"
 import { type AnyTable, isListedAlike, listedAs, type Tables } from "./Table.ts"
 
-/** Events that are taken in in one turn of the event loop: whoever asks something meanwhile waits for no more. */
+/** Events that are taken in in one turn of the event loop: others who ask something meanwhile wait for no more. */
 export const PAGE = 250
 /** Keys that these may name before the rest of them waits for the next turn. */
 const MOST_KEYS = 1_000

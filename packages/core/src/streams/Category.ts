@@ -63,7 +63,7 @@ export class Contended extends Schema.TaggedError<Contended>()("Contended", { st
   }
 }
 
-/** What the writes of a command come to for whoever gave it. */
+/** What the writes of a command come to for the one who gave it. */
 export const asOfCommand =
   ({ commandId }: Pick<WriteContext, "commandId">) =>
   <A, E, R>(write: Effect.Effect<A, E, R>) =>
@@ -76,7 +76,7 @@ export const asOfCommand =
       }
     )
 
-/** Fields of events that tell of a person, by event: whoever shows or seals events goes by it. */
+/** Fields of events that tell of a person, by event: anyone who shows or seals events goes by it. */
 export type Personal<Event extends { readonly _tag: string }> = {
   readonly [Tag in Event["_tag"]]?: ReadonlyArray<Exclude<keyof Extract<Event, { readonly _tag: Tag }>, "_tag">>
 }
@@ -247,7 +247,7 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
   }
 }
 
-/** Whether whoever wrote an event says that one who does not understand it may go on as if it were not there. */
+/** Whether an event says of itself that a reader who does not understand it may go on as if it were not there. */
 export const isIgnorable = ({ data }: Pick<StoredEvent, "data">): boolean => data["ignorable"] === true
 
 /** The state, as something that may be granted on: not when a newer Latchkey may have suspended what is granted here. */

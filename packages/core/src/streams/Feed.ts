@@ -29,7 +29,7 @@ export interface Consumer<E extends Failure = never> {
    * not at all; answers the cursor that then stands. When it fails it is handed the same again, later.
    */
   readonly take: (events: ReadonlyArray<StoredEvent>, upTo: number) => Effect.Effect<number, E>
-  /** Most events at once: whoever asks something meanwhile waits for no more. */
+  /** Most events at once: others who ask something meanwhile wait for no more. */
   readonly page?: number
   /** Of the processes that follow with this consumer one does, and another when that one stops. */
   readonly lease?: boolean
@@ -145,7 +145,7 @@ const make = Effect.gen(function* () {
     }
   })
 
-  /** One at a time looks; whoever asks while somebody does shares the look that begins after it asked. */
+  /** One at a time looks; anyone who asks while somebody does shares the look that begins after it asked. */
   const looking = Semaphore.makeUnsafe(1)
   let begun = 0
   let succeeded = 0

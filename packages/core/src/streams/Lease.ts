@@ -1,7 +1,7 @@
 /**
  * One process of many does a piece of work: the one that holds its lease, a record that it changes every few seconds.
  *
- * A lease spares others the work; it proves nothing. Whoever was paused for longer than it lasts goes on for a moment
+ * A lease spares others the work; it proves nothing. A holder that was paused for longer than it lasts goes on for a moment
  * beside the next holder: whatever is done under it must do no harm when two do it. The record may be lost for the same
  * reason.
  */
@@ -20,7 +20,7 @@ const RELEASE_TIMEOUT = Duration.seconds(1)
 type Store = Pick<EventStore["Service"], "record" | "write">
 
 /**
- * Does the work under its lease, and ends when it is done, by whomever. Waits while another process holds the lease; if
+ * Does the work under its lease, and ends when it is done, by any process. Waits while another process holds the lease; if
  * that one falls silent, takes it over.
  *
  * How long a holder is silent is counted in looks of the one who waits: no clock is compared with another's, and one

@@ -3,7 +3,7 @@
  *
  * A prepared append is a record, durable and invisible, that reserves its stream: every other append waits until it is
  * settled, by evidence of whether the hardware's shadow took the command. Once it is released, because that cannot be
- * learned yet, appends that say `mayPass` pass it. Whoever settles first decides; later callers learn what stands, for a
+ * learned yet, appends that say `mayPass` pass it. The first to settle decides; later callers learn what stands, for a
  * day.
  *
  * A command id counts once, for plain and for prepared appends alike, on whatever stream. What was discarded may be

@@ -1,4 +1,4 @@
-/** Long reads, a page a turn of the event loop: whoever else asks something meanwhile goes on in between. */
+/** Long reads, a page a turn of the event loop: others who ask something meanwhile go on in between. */
 import { Effect, Semaphore } from "effect"
 
 /** Events of one page: a millisecond of work at most, also where they are replayed. */

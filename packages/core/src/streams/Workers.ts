@@ -6,7 +6,7 @@
 import { Context, Effect, Fiber, Layer, type Scope } from "effect"
 
 interface Background {
-  /** Takes on what has no end, for as long as somebody runs it and the scope of whoever hands it over lives. */
+  /** Takes on what has no end, for as long as somebody runs it and the scope of the one who hands it over lives. */
   readonly add: (work: Effect.Effect<unknown>) => Effect.Effect<void, never, Scope.Scope>
   /** Whether what is handed over is run, here and now. */
   readonly isRunning: () => boolean

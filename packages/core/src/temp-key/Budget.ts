@@ -79,7 +79,7 @@ const APART = 60_000
 
 /**
  * Instants that follow each other, whatever becomes of the clock that they are from: while it is set back, no time passes.
- * Else whoever had spent something would wait for it to catch up.
+ * Else anyone who had spent something would wait for it to catch up.
  */
 export const steadily = (): ((now: number) => number) => {
   let latest = Number.NEGATIVE_INFINITY

@@ -1,11 +1,11 @@
 /**
- * How many PINs may be guessed: on which budgets a refused one counts, and which events tell of it. Whoever has used a
+ * How many PINs may be guessed: on which budgets a refused one counts, and which events tell of it. Anyone who has used a
  * budget up is locked out until the next guess is theirs; never longer, so nobody stays locked out. Pure: the instant
  * comes with the question.
  */
 import { Option, Schema } from "effect"
 import type { StoredEvent } from "../streams/EventStore.ts"
-import type { Principal } from "../values/Principal.ts"
+import { nameOf, type Principal } from "../values/Principal.ts"
 import { type Accounts, type Budget, note, spendableAt, spent } from "./Budget.ts"
 import type { Budgets } from "./Budgets.ts"
 import type { PinKey } from "./Pins.ts"
@@ -54,7 +54,7 @@ export interface PinAccounts {
 /** The streams that hold what became of PINs at locks; of the first edition, one for all of them. */
 export const PIN_ATTEMPTS = "pin-attempts"
 
-/** Locks at which no PIN was ever valid have this many accounts between them: whoever asks for many fills no store. */
+/** Locks at which no PIN was ever valid have this many accounts between them: anyone who asks for many fills no store. */
 const EMPTY_LOCKS = 16
 
 const streamOf = (lock: string): string => `${PIN_ATTEMPTS}-lock-${lock}`
@@ -98,17 +98,6 @@ export const accountsOf = (
   }
 }
 
-/** An organization, of which a lock is not, is one caller with all its API keys, whoever is signed in beside them. */
-const nameOf = (principal: Principal): string => {
-  switch (principal._tag) {
-    case "User":
-      return `user ${principal.userId}`
-    case "Organization":
-      return `organization ${principal.orgId}`
-    default:
-      return principal._tag
-  }
-}
 
 /** Clocks of several processes may differ by so much, in milliseconds. */
 export const SKEW = 60 * 60_000

@@ -1,7 +1,7 @@
 /**
  * Counts refused PINs, durably and exactly: each is in the log before it is answered. Every lock and every stranger has a
  * stream of their own, so nobody waits for guesses at another lock. Several processes count together: a PIN, right or
- * wrong, takes effect only by an event at the version that was judged; whoever was overtaken is judged again.
+ * wrong, takes effect only by an event at the version that was judged; one that was overtaken is judged again.
  */
 import { Context, Effect, Layer, Result, Semaphore } from "effect"
 import { type At, asOfCommand, Category, type Decision, granting, type WriteContext } from "../streams/Category.ts"
@@ -188,7 +188,7 @@ export class PinGuard extends Context.Service<
           callers === undefined || caller === undefined ? undefined : lockOut(accountsIn(callers), caller.accounts, at)
         const byLock = () => lockOut(accountsIn(atLock), lock.accounts, at)
 
-        // What has been counted stays counted: whoever is locked out waits for nobody.
+        // What has been counted stays counted: anyone who is locked out waits for nobody.
         const early = byCaller() ?? (name === undefined ? byLock() : undefined)
         if (early !== undefined) return yield* Effect.fail(early)
         if (callers !== undefined) yield* catchUp(callers, at)

@@ -143,7 +143,7 @@ export const lockNamed = (lockId: string | null | undefined): LockId | undefined
   return Number.isSafeInteger(number) ? number : undefined
 }
 
-/** Whether somebody may give keys to this lock: whoever may give it a temp key of its own. */
+/** Whether somebody may give keys to this lock: anyone who may give it a temp key of its own. */
 export const mayShare = (principal: Principal, lock: Lock): Result.Result<void, AccessDenied> =>
   permit(principal, lock, "CreateTempKey")
 

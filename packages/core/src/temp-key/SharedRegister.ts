@@ -2,7 +2,7 @@
 import { canonical } from "../lock/TempKey.ts"
 import type { At } from "../streams/Category.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
-import type { Principal } from "../values/Principal.ts"
+import { nameOf, type Principal } from "../values/Principal.ts"
 import { type PinKey, pinFor } from "./Pins.ts"
 import { Credentials, type SharedCredential, type SharedCredentialEvent } from "./SharedCredential.ts"
 
@@ -21,7 +21,7 @@ export const makeRegister = () => {
 
   return {
     get,
-    /** The credential's stream: whoever grants something looks whether it is understood. */
+    /** The credential's stream: anyone who grants something looks whether it is understood. */
     at,
     take: (stored: StoredEvent): void => {
       const uuid = Credentials.idOf(stored.streamId)
@@ -76,14 +76,3 @@ const addTo = <K>(uuids: Map<K, Array<string>>, key: K, uuid: string): void => {
   else there.push(uuid)
 }
 
-/** Tells principals apart as makers: a user is one whatever they came with. */
-const nameOf = (principal: Principal): string => {
-  switch (principal._tag) {
-    case "User":
-      return `user ${principal.userId}`
-    case "Organization":
-      return `organization ${principal.orgId}`
-    default:
-      return principal._tag
-  }
-}

@@ -212,7 +212,7 @@ export const deviceShadowSuite = <R = never>(
         const found = yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1), { concurrency: "unbounded" })
         const exits = yield* Fiber.join(sending)
         expect(yield* Effect.forEach(ids, (id) => shadow.find(thing, id, 1))).toEqual(found)
-        // Whoever was told that the command is held finds it; whoever was refused does not.
+        // Anyone who was told that the command is held finds it; anyone who was refused does not.
         for (const [n, exit] of exits.entries()) if (Exit.isSuccess(exit)) expect(found[n]).toBe(true)
       })
     )

@@ -36,3 +36,15 @@ export const isUser = (principal: Principal, userId: string | undefined): boolea
 /** Whether the principal is this organization; see `isUser`. */
 export const isOrganization = (principal: Principal, orgId: string | undefined): boolean =>
   principal._tag === "Organization" && orgId !== "" && principal.orgId === orgId
+
+/** Tells principals apart by kind and id: a user is one whatever they came with, an organization with all its API keys. */
+export const nameOf = (principal: Principal): string => {
+  switch (principal._tag) {
+    case "User":
+      return `user ${principal.userId}`
+    case "Organization":
+      return `organization ${principal.orgId}`
+    default:
+      return principal._tag
+  }
+}

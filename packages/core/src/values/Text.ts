@@ -41,7 +41,7 @@ export const millisOf = (instant: string): number =>
   instant === lastInstant.text ? lastInstant.millis : Date.parse(instant)
 
 /**
- * An instant at which a window begins or ends, as epoch milliseconds. Whoever uses a key asks for both, and to read them
+ * An instant at which a window begins or ends, as epoch milliseconds. Anyone who uses a key asks for both, and to read them
  * costs more than the rest of the decision: so they are remembered.
  */
 export const edgeOf = (instant: string): number => {

@@ -118,7 +118,7 @@ export const explainFromLog = Effect.fnUntraced(function* (lockId: number, reque
   const uuid = asked.subject._tag === "TempKey" ? asked.subject.tempKeyUuid : sharedKeyIn(asked.subject)
   const sharedKey =
     uuid === undefined ? [] : yield* store.read(Credentials.streamOf(canonical(uuid)), 0, MOST_OF_SHARED)
-  // A key of other doors is none here: whoever asks does not even learn that it is one.
+  // A key of other doors is none here: anyone who asks does not even learn that it is one.
   const question = hasDoorAt(sharedKey, lockId) ? { ...asked, sharedKey } : asked
   let so = beginReplay(question, yield* refusedUsesOn(lockId, asked.at))
   yield* forEachEvent(lockId, (stored) => (so = replay(so, stored)))

@@ -45,7 +45,7 @@ export const makeProblem = (
 export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
   makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
 
-/** On endpoints whose 401 has a name of its own in the contract, whoever is refused. */
+/** On endpoints whose 401 has a name of its own in the contract, no matter who is refused. */
 export const UnauthorizedError = Context.Reference<string>("@latchkey/http/UnauthorizedError", {
   defaultValue: () => "Unauthorized"
 })

@@ -92,7 +92,7 @@ const Explanation = Schema.Struct({
     ownerId: text,
     sharedKey: Schema.optionalKey(
       Schema.Struct({
-        /** The link: only for whoever may have it. */
+        /** The link: only for the one who may have it. */
         uuid: text,
         validFrom: Schema.String,
         validUntil: Schema.String,

@@ -1,5 +1,5 @@
 /**
- * The server's key for PINs: only whoever has it can tell from what the log holds what a PIN is. It is kept apart from
+ * The server's key for PINs: only its holder can tell from what the log holds what a PIN is. It is kept apart from
  * the log, so that a copy of the log alone opens nothing.
  */
 import { createHmac, randomBytes } from "node:crypto"
@@ -139,9 +139,9 @@ const readIfThere = (file: string): string | undefined => {
   }
 }
 
-/** Another process may be making it too: it appears whole and at once, and whoever comes second takes the first one's. */
+/** Another process may be making it too: it appears whole and at once, and anyone who comes second takes the first one's. */
 const make = (folder: string, file: string): string => {
-  // Not with those above it: whoever made the log has made them.
+  // Not with those above it: the one who made the log has made them.
   if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 })
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`
   const handle = openSync(draft, "wx", 0o600)

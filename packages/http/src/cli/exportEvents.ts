@@ -42,7 +42,7 @@ const feed = Effect.gen(function* () {
   return { head, lines }
 })
 
-/** Ends early, and well, when whoever reads has seen enough. */
+/** Ends early, and well, when its reader has seen enough. */
 export const exportToStdout = Effect.gen(function* () {
   const { lines } = yield* feed
   const stdio = yield* Stdio.Stdio
@@ -54,7 +54,7 @@ export const exportToStdout = Effect.gen(function* () {
   )
 })
 
-/** Answers how many events were written. The file is its owner's alone: whoever knows a temp key may open a door. */
+/** Answers how many events were written. The file is its owner's alone: anyone who knows a temp key may open a door. */
 export const exportToFile = Effect.fnUntraced(function* (file: string) {
   const { head, lines } = yield* feed
   const fs = yield* FileSystem.FileSystem

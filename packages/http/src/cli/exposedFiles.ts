@@ -1,4 +1,4 @@
-/** Files in the folder of the data that are not for their owner alone: whoever reads them can find PINs and open doors. */
+/** Files in the folder of the data that are not for their owner alone: anyone who reads them can find PINs and open doors. */
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 

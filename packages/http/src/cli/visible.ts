@@ -1,5 +1,5 @@
 /**
- * Stored text as a terminal may show it. Whoever signs in or names a thing writes it: escape sequences in it would move
+ * Stored text as a terminal may show it. Anyone who signs in or names a thing writes it: escape sequences in it would move
  * the cursor or set the clipboard, line ends would forge lines, and marks of writing direction would reorder them.
  */
 

@@ -15,7 +15,7 @@ import { isBoundTo, issueTicket, receiptOfTicket } from "./Ticket.ts"
 /** Devices carry out an open within this time: later, its confirmation is history. In milliseconds. */
 const RECENT = 10_000
 
-/** Who is at the door. A `token` signed them in; in a cookie, the browser sends it whoever made it ask. */
+/** Who is at the door. A `token` signed them in; in a cookie, the browser sends it no matter who made it ask. */
 interface Guest {
   readonly principal: Principal
   readonly token?: string

@@ -11,7 +11,7 @@ export const issueTicket = (tempKeyUuid: string, token: string | undefined): str
   return token === undefined ? nonce : `${nonce}.${bind(nonce, tempKeyUuid, token)}`
 }
 
-/** Whether the ticket was issued for this key to whoever has this token. */
+/** Whether the ticket was issued for this key to the one who has this token. */
 export const isBoundTo = (ticket: string, tempKeyUuid: string, token: string): boolean => {
   const [nonce = "", bond = ""] = ticket.split(".")
   const expected = bind(nonce, tempKeyUuid, token)

@@ -1,4 +1,4 @@
-/** What must not be said twice in one request, or not be said at all: whoever reads it differently would be misled. */
+/** What must not be said twice in one request, or not be said at all: anyone who reads it differently would be misled. */
 import type { IncomingMessage } from "node:http"
 import { badRequest, makeProblem } from "../api/Problem.ts"
 import { type Answer, json, withHeaders } from "./Answer.ts"

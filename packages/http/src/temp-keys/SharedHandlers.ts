@@ -17,7 +17,7 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
   const handlers: Pick<Handlers<typeof Api>, "temp-keys" | "pins"> = {
     "temp-keys": {
       share: ({ payload, call: { headers: _, address: __, ...context } }) =>
-        // 122 random bits: whoever has not been given the link does not find it.
+        // 122 random bits: anyone who has not been given the link does not find it.
         Effect.map(credentials.share({ ...payload, ...context, uuid: randomUUID() }, key), ({ pin, ...shared }) => {
           const { description: _, createdBy: __, createdAt: ___, revokedAt: ____, ...link } = shown(shared, publicUrl())
           return { status: 201, body: { success: true, ...link, pin } }

@@ -4,7 +4,7 @@
  */
 import { millisecondsOf, refuse, type Transaction, type WriteArguments } from "./database.ts"
 
-/** Whoever publishes the module owns it. Publishing tells no token: the first that the owner connects with counts. */
+/** The publisher of the module owns it. Publishing tells no token: the first that the owner connects with counts. */
 export const init = (tx: Transaction): void => {
   tx.db.head.insert({ id: 0, position: 0n })
   tx.db.sweeps.insert({ id: 0, time: millisecondsOf(tx) })

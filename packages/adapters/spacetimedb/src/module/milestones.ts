@@ -1,7 +1,7 @@
 /**
  * Ordered reading that costs what it returns. The engine carries a scan of an index out to its end, however little of it
  * is taken; so a scan needs an end that is near. One row of 64 is a milestone of the first level, one of 4,096 of the
- * second, and so on, chosen by a hash of what the row is called: whoever wants the rows behind some place goes from the
+ * second, and so on, chosen by a hash of what the row is called: a reader who wants the rows behind some place goes from the
  * next milestone of the highest level down to one of the lowest, and reads up to there.
  */
 

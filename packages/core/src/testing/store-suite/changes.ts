@@ -43,7 +43,7 @@ export const changesCases = [
     yield* hears(heard, start + 4)
   }),
 
-  check("wakes all of many subscribers, in every opener, whoever writes", function* (fixture) {
+  check("wakes all of many subscribers, in every opener, no matter who writes", function* (fixture) {
     const { store, another, start, name, events } = fixture
     const openers = [store, yield* another, yield* another]
     const subscribers = yield* Effect.forEach([...openers, ...openers, ...openers], heads)

@@ -251,7 +251,7 @@ export const recordCases = [
     }
   }),
 
-  check("are not there from their time on, whoever asks and however", function* ({ store, another, name }) {
+  check("are not there from their time on, no matter who asks, or how", function* ({ store, another, name }) {
     const second = yield* another
     const now = yield* Clock.currentTimeMillis
     const [gone, kept, endless] = ["k/1", "k/2", "k/3"].map(name) as [string, string, string]
