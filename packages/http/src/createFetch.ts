@@ -1,13 +1,20 @@
 /** The API for programs without Effect: a function of web requests over a Latchkey that is there already. */
-import type { EmbeddedLatchkey, ErrorStyle } from "@latchkey/core"
-import { type ApiKey, ApiKeys, type DeviceSecret, DeviceSecrets } from "@latchkey/core"
-import { Layer, ManagedRuntime, Scope } from "effect"
+import {
+  type ApiKey,
+  ApiKeys,
+  type DeviceSecret,
+  DeviceSecrets,
+  type EmbeddedLatchkey,
+  type ErrorStyle
+} from "@latchkey/core"
+import { Layer, ManagedRuntime, Schema, Scope } from "effect"
 import { Authenticator } from "./auth/Authentication.ts"
 import { Jwt, type JwtOptions } from "./auth/Jwt.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
-import { apiKeysLayer, deviceSecretsLayer } from "./auth/Secrets.ts"
+import { apiKeysLayer, deviceSecretsLayer, OrganizationName, ThingName } from "./auth/Secrets.ts"
 import { type FetchOptions, makeFetch } from "./serve.ts"
 import type { Fetch } from "./server/Fetch.ts"
+import { publicUrl } from "./server/publicUrl.ts"
 
 /** The API, and what an operator does besides. */
 export interface LatchkeyFetch extends AsyncDisposable {
@@ -43,6 +50,8 @@ export interface LatchkeyFetch extends AsyncDisposable {
  * const { fetch } = await createFetch(latchkey, { publicUrl: "https://keys.example.org" })
  * Bun.serve({ fetch: (request, server) => fetch(request, { address: server.requestIP(request)?.address }) })
  *
+ * Rejects with a `TypeError` when an option is unusable: a public URL with a path, a secret that can be guessed.
+ *
  * @param options.jwt how users sign in; without it, they cannot
  * @param options.apiKeys keys beside those in the log
  */
@@ -54,6 +63,8 @@ export const createFetch = async <Style extends ErrorStyle>(
   }
 ): Promise<LatchkeyFetch> => {
   const { pinKey, services } = latchkey
+  const reachedAt = publicUrl(options.publicUrl)
+  if (reachedAt === undefined) throw new TypeError("publicUrl must be like https://keys.example.org, without a path.")
   const pins = pinKey === undefined ? PinSecret.layerPassing : Layer.succeed(PinSecret, pinKey)
   const jwt = Jwt.layer(options.jwt ?? { key: { _tag: "None" }, issuer: "", audience: "" })
   const signIn = Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(options.apiKeys)), Layer.provide(jwt))
@@ -62,18 +73,20 @@ export const createFetch = async <Style extends ErrorStyle>(
   )
   const dispose = () => runtime.dispose()
   try {
-    const fetch = await runtime.runPromise(Scope.provide(makeFetch(options), runtime.scope))
+    const fetch = await runtime.runPromise(
+      Scope.provide(makeFetch({ ...options, publicUrl: reachedAt }), runtime.scope)
+    )
     const keys = await runtime.runPromise(ApiKeys)
     const secrets = await runtime.runPromise(DeviceSecrets)
     return {
       fetch,
       apiKeys: {
-        create: (orgId, given = {}) => runtime.runPromise(keys.create(orgId, given)),
+        create: async (orgId, given = {}) => runtime.runPromise(keys.create(organizationName(orgId), given)),
         revoke: (keyId) => runtime.runPromise(keys.revoke(keyId)),
         list: () => runtime.runPromise(keys.list)
       },
       deviceSecrets: {
-        create: (thing) => runtime.runPromise(secrets.create(thing)),
+        create: async (thing) => runtime.runPromise(secrets.create(thingName(thing))),
         revoke: (secretId) => runtime.runPromise(secrets.revoke(secretId)),
         list: () => runtime.runPromise(secrets.list),
         isSecretOf: (thing, secret) => runtime.runPromise(secrets.isSecretOf(thing, secret))
@@ -86,3 +99,6 @@ export const createFetch = async <Style extends ErrorStyle>(
     throw error
   }
 }
+
+const organizationName = Schema.decodeUnknownSync(OrganizationName)
+const thingName = Schema.decodeUnknownSync(ThingName)

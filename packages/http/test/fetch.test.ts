@@ -156,6 +156,23 @@ it("secrets that can be guessed, or that two organizations share, are refused", 
   expect(() => pinKeyOf(secret.slice(1))).toThrow("32 bytes")
 })
 
+it("what no key, device or link could be called is refused", async () => {
+  await expect(api.apiKeys.create("")).rejects.toThrow("an organization")
+  await expect(api.deviceSecrets.create("a/b#+")).rejects.toThrow("1 to 128")
+  for (const publicUrl of ["not a url", "ftp://keys.example.org", "https://keys.example.org/path"])
+    await expect(createFetch(latchkey, { publicUrl })).rejects.toThrow("publicUrl must be like")
+})
+
+it("once it is disposed of, nothing is begun any more", async () => {
+  const other = await createFetch(latchkey, { publicUrl: PUBLIC_URL, apiKeys: API_KEYS })
+  const create = () =>
+    other.fetch(new Request(`${PUBLIC_URL}/locks/${newLockId()}/CreateLock`, post({ index: 1, uuid: newUuid() })))
+  expect((await create()).status).toBe(201)
+  await other.dispose()
+  const refused = await create()
+  expect([refused.status, await refused.json()]).toMatchObject([503, { success: false, code: 503 }])
+})
+
 it("links begin with the public URL, and PINs are counted by the address that is told", async () => {
   const lockId = newLockId()
   await asFunction(`/locks/${lockId}/CreateLock`, post({ index: 1, uuid: newUuid(), ownerId: OWNER }))

@@ -98,7 +98,6 @@ export const accountsOf = (
   }
 }
 
-
 /** Clocks of several processes may differ by so much, in milliseconds. */
 export const SKEW = 60 * 60_000
 

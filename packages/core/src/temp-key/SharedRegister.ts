@@ -75,4 +75,3 @@ const addTo = <K>(uuids: Map<K, Array<string>>, key: K, uuid: string): void => {
   if (there === undefined) uuids.set(key, [uuid])
   else there.push(uuid)
 }
-

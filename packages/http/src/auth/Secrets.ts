@@ -1,7 +1,7 @@
 /** API keys and secrets of devices with node's cryptography. */
 import { hash, randomBytes } from "node:crypto"
 import { ApiKeys, DeviceSecrets, Secrets } from "@latchkey/core"
-import { Layer } from "effect"
+import { Layer, Schema } from "effect"
 import { v7 } from "uuid"
 
 const secrets = Layer.succeed(Secrets, {
@@ -9,6 +9,17 @@ const secrets = Layer.succeed(Secrets, {
   hash: (text) => hash("sha256", text, "base64url"),
   newId: () => v7()
 })
+
+/** Names an organization, or the operator, `*`. With its prefix it is the id of a stream: stores keep up to 255 characters. */
+export const OrganizationName = Schema.String.check(
+  Schema.isPattern(/^[^\s:\p{Cc}]+$/u, { expected: "an organization: no spaces, no colon" }),
+  Schema.isMaxLength(255 - "organization-".length, { expected: "an organization of at most 242 characters" })
+)
+
+/** Names a device as the shadow service does. */
+export const ThingName = Schema.String.check(
+  Schema.isPattern(/^[a-zA-Z0-9:_-]{1,128}$/, { expected: "1 to 128 of a-z, A-Z, 0-9, ':', '_' and '-'" })
+)
 
 /** Fewest bytes of a secret that somebody else drew: what is shorter can be guessed. */
 export const SECRET_BYTES = 32

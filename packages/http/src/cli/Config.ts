@@ -3,6 +3,7 @@ import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
 import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import type { JwtOptions } from "../auth/Jwt.ts"
 import { noProxies, parseProxies, type TrustedProxies } from "../server/CallerAddress.ts"
+import { publicUrl } from "../server/publicUrl.ts"
 import {
   anyText,
   apiKeyPairs,
@@ -20,7 +21,6 @@ import {
   portOrOff,
   positive,
   publicKeyFrom,
-  publicUrl,
   secretBytes,
   serverUrl,
   shadowKeyPairs,

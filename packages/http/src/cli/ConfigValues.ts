@@ -49,10 +49,6 @@ export const keysUrl = (text: string): string | undefined => {
 export const mqttUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^mqtts?:$/.test(new URL(text).protocol) ? text : undefined
 
-/** Scheme, host and port. Guest pages post to, and keep cookies at, paths from the root of their host. */
-export const publicUrl = (text: string): string | undefined =>
-  httpUrl(text) !== undefined && /^\w+:\/\/[^/?#]+\/*$/.test(text) ? text.replace(/\/+$/, "") : undefined
-
 export const serverUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
 

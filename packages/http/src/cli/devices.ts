@@ -1,8 +1,8 @@
 /** `latchkey devices`: the secrets with which devices sign in over MQTT. */
 import { type DeviceSecret, DeviceSecrets, instantOf } from "@latchkey/core"
-import { Console, Effect, Schema } from "effect"
+import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { deviceSecretsLayer } from "../auth/Secrets.ts"
+import { deviceSecretsLayer, ThingName } from "../auth/Secrets.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
@@ -13,16 +13,12 @@ export const devices = (adapters: StoreAdapters) =>
     Command.withSubcommands([create(adapters), list(adapters), revoke(adapters)])
   )
 
-const Thing = Schema.String.check(
-  Schema.isPattern(/^[a-zA-Z0-9:_-]{1,128}$/, { expected: "1 to 128 of a-z, A-Z, 0-9, ':', '_' and '-'" })
-)
-
 const create = (adapters: StoreAdapters) =>
   Command.make(
     "create",
     {
       thing: Argument.String("thing").pipe(
-        Argument.withSchema(Thing),
+        Argument.withSchema(ThingName),
         Argument.withDescription("The name of the device: the uuid of its lock")
       )
     },

@@ -2,7 +2,7 @@
 import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
-import { apiKeysLayer } from "../auth/Secrets.ts"
+import { apiKeysLayer, OrganizationName } from "../auth/Secrets.ts"
 import { expiryOf } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
@@ -37,14 +37,9 @@ const expiresIn = Flag.String("expires-in").pipe(
   Flag.optional
 )
 
-/** As `LATCHKEY_API_KEYS` writes it; with its prefix, the id of a stream, which stores keep up to 255 characters. */
-const OrgId = Schema.String.check(
-  Schema.isPattern(/^[^\s:\p{Cc}]+$/u, { expected: "an organization: no spaces, no colon" }),
-  Schema.isMaxLength(255 - "organization-".length, { expected: "an organization of at most 242 characters" })
-)
 const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected: "a name in one line" }))
 
-const org = Flag.String("org").pipe(Flag.withSchema(OrgId))
+const org = Flag.String("org").pipe(Flag.withSchema(OrganizationName))
 
 const create = (adapters: StoreAdapters) =>
   Command.make(

@@ -1,6 +1,7 @@
 /** The dispatcher as a function of web requests, for servers that are a program's own: Hono, Bun, Deno, Next and others. */
 import { Cause, Effect, Exit, Fiber, Result } from "effect"
-import { type Answer, headersOf } from "./Answer.ts"
+import { makeProblem } from "../api/Problem.ts"
+import { type Answer, headersOf, json } from "./Answer.ts"
 import { type Dispatcher, failed, type OnAnswered } from "./Dispatcher.ts"
 import { aMinuteApart } from "./LogLines.ts"
 import { readWebBody } from "./RequestBody.ts"
@@ -83,6 +84,7 @@ export const makeWebHandler = Effect.fnUntraced(function* (dispatcher: Dispatche
   }
 
   const fetch: Fetch = async (request, caller = {}) => {
+    if (isEnding) return responseOf(ended, request.method)
     const begun = performance.now()
     const { path, answer } = await answerTo(request, caller).catch((error: unknown) => {
       tell("fetch", (times) => run(Effect.logError("fetch broke", { times }, Cause.die(error))))
@@ -103,3 +105,4 @@ export const makeWebHandler = Effect.fnUntraced(function* (dispatcher: Dispatche
 })
 
 const NOTHING = Buffer.alloc(0)
+const ended = json(503, makeProblem(503, "Shutting down", "This server is shutting down. Try again in a moment."))
