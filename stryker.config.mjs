@@ -2,7 +2,11 @@
 export default {
   mutate: [
     "packages/core/src/lock/TempKey.ts",
-    "packages/core/src/lock/LockAggregate.ts",
+    "packages/core/src/lock/Evolve.ts",
+    "packages/core/src/lock/Decide.ts",
+    "packages/core/src/lock/DecideKeys.ts",
+    "packages/core/src/lock/DecideTempKeys.ts",
+    "packages/core/src/lock/Decision.ts",
     "packages/core/src/lock/AccessPolicy.ts"
   ],
   testRunner: "vitest",

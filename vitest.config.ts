@@ -15,10 +15,10 @@ export default defineConfig({
     pool: "forks",
     // Most tests wait for processes of their own, or for each other's disk: one more than there are processors.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    // What is waited for comes as soon as it can: the limit is for a busy machine.
-    expect: { poll: { timeout: 10_000, interval: 20 } },
+    // Limits end what hangs; on a busy machine what does not hang can take ten times as long as on a quiet one.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: [
       { extends: true, test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, services] } },
       { extends: true, test: { name: "services", include: [services], exclude } }

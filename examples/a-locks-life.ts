@@ -24,5 +24,5 @@ await ask({ _tag: "UseTempKey", tempKeyUuid }).catch((refusal) => console.log("r
 
 const [tempKey] = await latchkey.tempKeys(host, 1, Date.now())
 console.log("the guest's key:", tempKey?.status)
-const { events } = await latchkey.history(host, 1, 1, 100)
-console.log("the log:", events.map(({ stored }) => stored.type).join(", "))
+const { events } = await latchkey.history(host, 1)
+console.log("the log:", events.map(({ type }) => type).join(", "))

@@ -5,10 +5,28 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
+import { isGenuine } from "./receive-webhooks.ts"
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
 describe("the examples", () => {
+  it("a receiver tells deliveries that are genuine, and not old, from others", () => {
+    // Signed by the package `standardwebhooks`.
+    const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    const body = '{"test": 2432232314}'
+    const headers = {
+      "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+      "webhook-timestamp": "1614265330",
+      "webhook-signature": "v1,none v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    }
+    const now = 1_614_265_330_000
+    expect(isGenuine(secret, headers, body, now)).toBe(true)
+    expect(isGenuine(secret, headers, `${body} `, now)).toBe(false)
+    expect(isGenuine(secret, headers, body, now + 600_000)).toBe(false)
+    expect(isGenuine("whsec_AAAA", headers, body, now)).toBe(false)
+    expect(isGenuine(secret, {}, body, now)).toBe(false)
+  })
+
   it("a lock's life ends with a log that tells all of it", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [file("a-locks-life.ts")])
     expect(stdout.trim().split("\n")).toEqual([

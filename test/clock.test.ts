@@ -14,12 +14,32 @@ const ALLOWED: { readonly [file: string]: string } = {
   "packages/adapters/aws-iot/test/FakeQueue.ts sleeps": "looks for messages until there are some, or the poll is over",
   "packages/adapters/local-shadow/test/deviceLimits.test.ts measures": "a budget refills while the test tries it",
   "packages/core/test/Backoff.test.ts sleeps": "something lasts so long, by the clock of the test",
+  "packages/core/test/Dispatcher.test.ts sleeps": "a receiver takes so long, by the clock of the test",
   "packages/core/test/Feed.test.ts sleeps": "something lasts so long, by the clock of the test",
+  "packages/core/test/ShadowUpdates.test.ts sleeps": "a receiver takes so long, by the clock of the test",
   "packages/http/test/campaign/clients.ts sleeps": "pauses as clients do, each of a length drawn from the printed seed",
+  "packages/http/test/campaign/operator.ts sleeps": "asks a server that is away not as fast as it can",
+  "packages/http/test/campaign/round.ts sleeps":
+    "a round that takes too long ends before its limit, and says where it stands",
   "packages/http/test/campaign/servers.ts sleeps": "faults come, last and pass at times drawn from the printed seed",
+  "packages/http/test/claims/racer.ts sleeps": "wakes shortly before the instant at which all processes begin",
   "packages/http/test/first-edition/record.ts sleeps": "asks until a condition holds",
   "packages/http/test/harness/deviceLoad.ts sleeps": "asks a server that is away not as fast as it can",
+  "packages/http/test/partners/addresses.test.ts measures": "that a delivery is not given up before its deadline",
+  "packages/http/test/partners/kills.services.test.ts measures":
+    "prints how long deliveries paused, and judges nothing by it",
+  "packages/http/test/partners/kills.services.test.ts sleeps":
+    "load and kills come at times drawn from the printed seed",
+  "packages/http/test/partners/notingReceiver.ts sleeps": "a receiver takes so long, drawn from the printed seed",
+  "packages/http/test/postgres/broker.services.test.ts measures":
+    "the time in which another server has the turn is promised",
+  "packages/http/test/postgres/broker.services.test.ts sleeps":
+    "that a lock is never offline is looked at for some seconds",
+  "packages/http/test/postgres/revocation.services.test.ts measures": "the time in which a key is refused is promised",
+  "packages/http/test/postgres/revocation.services.test.ts sleeps":
+    "sessions are ended for as long as the test goes on",
   "packages/http/test/shutdown.test.ts measures": "a process that is told to end has ten seconds, by a real clock",
+  "packages/http/test/uses/spend.ts sleeps": "guests pause, and kills come, at times drawn from the printed seed",
   "packages/spacetimedb-testhost/test/fixture/module.ts depends on chance": "shows that a module has no such chance"
 }
 

@@ -13,7 +13,9 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 /** What an adapter may import beside core, effect and Node itself: its driver. A new adapter is listed here. */
 const DRIVERS: Record<string, ReadonlyArray<string>> = {
   "packages/adapters/aws-iot": ["@aws-sdk/client-iot-data-plane", "@aws-sdk/client-sqs"],
+  "packages/adapters/eventbridge": ["@aws-sdk/client-eventbridge"],
   "packages/adapters/local-shadow": ["aedes", "mqtt"],
+  "packages/adapters/postgres": ["pg"],
   "packages/adapters/spacetimedb": ["rolldown", "spacetimedb"],
   "packages/adapters/sqlite": []
 }
@@ -39,6 +41,7 @@ const ORDER: Record<string, ReadonlyArray<string>> = {
     "testing",
     "memory",
     "why",
+    "partners",
     "guest",
     "temp-key",
     "locks",
@@ -59,10 +62,14 @@ const ORDER: Record<string, ReadonlyArray<string>> = {
     "serve.ts",
     "client.ts",
     "operations",
+    "console",
     "locks",
     "temp-keys",
+    "api-keys",
     "guests",
     "why",
+    "partners",
+    "pages",
     "server",
     "auth",
     "api"
@@ -84,7 +91,7 @@ const names = new Map(
   workspaces.map((workspace) => [JSON.parse(read(join(workspace, "package.json"))).name, workspace])
 )
 const adapters = workspaces.filter((workspace) => workspace.startsWith("packages/adapters/"))
-const files = globSync("{packages,examples,bench,test,scripts}/**/*.ts", {
+const files = globSync("{packages,tools,examples,bench,test,scripts}/**/*.ts", {
   cwd: root,
   exclude: (name) => ["node_modules", "dist"].includes(name)
 })

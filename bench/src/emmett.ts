@@ -1,11 +1,10 @@
 /** The peer: fastify with emmett on PostgreSQL, from a package of its own that is installed when it is first needed. */
 import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
-import { connect } from "node:net"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { POSTGRES, postgresAnswers } from "./postgres.ts"
 import { Server } from "./processes.ts"
 
-const DATABASE = process.env.LATCHKEY_BENCH_POSTGRES ?? "postgresql://postgres@127.0.0.1:5432/test"
 const folder = fileURLToPath(new URL("../peers/", import.meta.url))
 
 interface Emmett extends AsyncDisposable {
@@ -16,13 +15,10 @@ interface Emmett extends AsyncDisposable {
 
 /** The peer's server, if PostgreSQL answers. It makes a database of its own, and drops it when it ends. */
 export const startEmmett = async (args: ReadonlyArray<string> = []): Promise<Emmett> => {
-  const { hostname, port } = new URL(DATABASE)
-  if (!(await answers(hostname, Number(port || 5432)))) {
-    const missing = `no PostgreSQL answers on ${hostname}:${port || 5432}. Start one, or name another with LATCHKEY_BENCH_POSTGRES.`
-    return { missing, [Symbol.asyncDispose]: async () => {} }
-  }
+  const missing = await postgresAnswers()
+  if (missing !== undefined) return { missing, [Symbol.asyncDispose]: async () => {} }
   install()
-  const server = await Server.start(pathToFileURL(`${folder}emmett.ts`), { args, env: { DATABASE } })
+  const server = await Server.start(pathToFileURL(`${folder}emmett.ts`), { args, env: { DATABASE: POSTGRES } })
   return { server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 
@@ -34,16 +30,3 @@ const install = () => {
       "The peers could not be installed: run npm ci in bench/peers, or name the benchmarks to run without them."
     )
 }
-
-const answers = (host: string, port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 1000 })
-    const end = (is: boolean) => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket
-      .once("connect", () => end(true))
-      .once("error", () => end(false))
-      .once("timeout", () => end(false))
-  })

@@ -33,10 +33,11 @@ export const underLoad = (
   generator: Generator,
   { port }: Server,
   cycles: () => Load["cycles"],
-  onLoaded: (loaded: Loaded) => void = () => {}
+  onLoaded: (loaded: Loaded) => void = () => {},
+  pace = 0
 ): Subject => {
   const load = async (seconds: number) => {
-    const loaded = await generator.ask({ port, cycles: cycles(), seconds })
+    const loaded = await generator.ask({ port, cycles: cycles(), seconds, pace })
     onLoaded(loaded)
     return loaded.sample
   }

@@ -10,30 +10,44 @@ import type { Benchmark } from "./benchmark.ts"
 import { cachedLocks } from "./benchmarks/cachedLocks.ts"
 import { devices } from "./benchmarks/devices.ts"
 import { hangingEndpoint } from "./benchmarks/hangingEndpoint.ts"
+import { hangingReceivers } from "./benchmarks/hangingReceivers.ts"
 import { hotLock } from "./benchmarks/hotLock.ts"
 import { httpCommands } from "./benchmarks/httpCommands.ts"
 import { httpReads } from "./benchmarks/httpReads.ts"
+import { idleStreams } from "./benchmarks/idleStreams.ts"
 import { inProcess } from "./benchmarks/inProcess.ts"
 import { largeLocks } from "./benchmarks/largeLocks.ts"
 import { longStream } from "./benchmarks/longStream.ts"
+import { move } from "./benchmarks/move.ts"
 import { noisyTenant } from "./benchmarks/noisyTenant.ts"
+import { partners } from "./benchmarks/partners.ts"
+import { postgresCommands } from "./benchmarks/postgresCommands.ts"
+import { reconciler } from "./benchmarks/reconciler.ts"
 import { spacetimedb } from "./benchmarks/spacetimedb.ts"
+import { tempKeys } from "./benchmarks/tempKeys.ts"
 import { tenants } from "./benchmarks/tenants.ts"
 import { describeMachine } from "./machine.ts"
 import { holds, render } from "./report.ts"
 
 const benchmarks: ReadonlyArray<Benchmark> = [
   httpCommands,
+  postgresCommands,
   httpReads,
   inProcess,
   longStream,
   largeLocks,
+  tempKeys,
   hotLock,
   cachedLocks,
   tenants,
+  move,
   devices,
   hangingEndpoint,
   noisyTenant,
+  partners,
+  hangingReceivers,
+  idleStreams,
+  reconciler,
   spacetimedb
 ]
 

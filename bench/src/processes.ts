@@ -87,10 +87,12 @@ export class Child<Job, Answer> implements AsyncDisposable {
 /** A process that listens on a port. */
 export class Server implements AsyncDisposable {
   readonly port: number
+  readonly pid: number
   readonly #process: NodeProcess
 
   private constructor(port: number, process: NodeProcess) {
     this.port = port
+    this.pid = process.child.pid ?? 0
     this.#process = process
   }
 

@@ -60,4 +60,8 @@ const distance = (values: ReadonlyArray<number>): string =>
 
 /** Three digits that count. */
 const number = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)))
+  Number.isNaN(value)
+    ? "-"
+    : value >= 100
+      ? Math.round(value).toLocaleString("en")
+      : String(Number(value.toPrecision(3)))

@@ -38,8 +38,8 @@ export const measure = async <const Subjects extends ReadonlyArray<Subject>>(
 }
 
 /**
- * The figures of subjects that `open` starts anew for every round, in a fresh folder: of four equal
- * servers, one stayed a third faster than another for as long as they ran.
+ * Measures subjects in fresh processes and a fresh folder each round: identical servers can differ by a third for as long
+ * as they run.
  */
 export const measureFresh = async <const Subjects extends ReadonlyArray<Subject>>(
   run: Run,

@@ -102,7 +102,7 @@ export class Document {
       expect.fail(`${error.message}\n${readFileSync(log, "utf8")}`)
     )
     if (written !== "") {
-      await expect.poll(() => this.#asWritten(printed(), written), { timeout: 10_000 }).toBe(tidy(written))
+      await expect.poll(() => this.#asWritten(printed(), written), { timeout: 60_000 }).toBe(tidy(written))
     }
   }
 

@@ -66,7 +66,7 @@ export const httpCommands: Benchmark = {
 const STOCK = "stock HttpApi server"
 
 /** A connection has locks of its own, so that SetOwner always sets another owner than the last. */
-const COMMANDS = [
+export const COMMANDS = [
   {
     command: "use-temp-key",
     cycles: (count: number) => () =>
@@ -104,7 +104,7 @@ const stockNotes = (command: string, figures: ReadonlyArray<Figure>): ReadonlyAr
   return stock === undefined ? [] : others.map((other) => ratioNote(stock, other))
 }
 
-const figureOf = (name: string, command: string, figures: ReadonlyArray<Figure>): Figure | undefined =>
+export const figureOf = (name: string, command: string, figures: ReadonlyArray<Figure>): Figure | undefined =>
   figures.find(({ subject }) => subject === `${name}: ${command}`)
 
 /** Every answer must be a row, and the read model must keep up: otherwise the figures are of something else. */

@@ -1,9 +1,14 @@
-/** The floor of the commands: bare `node:http` in front of the bare group commit. Its one argument is the database file. */
+/**
+ * The floor of the commands: bare `node:http` in front of the bare group commit. Its arguments: the database file; or the URL of a
+ * PostgreSQL, and the schema.
+ */
 import { createServer } from "node:http"
 import { announce } from "./announce.ts"
 import { openGroupCommit, type Row } from "./groupCommit.ts"
+import { openGroupInsert } from "./groupInsert.ts"
 
-const { append } = openGroupCommit(process.argv[2] ?? "")
+const [, , place = "", schema] = process.argv
+const { append } = schema === undefined ? openGroupCommit(place) : await openGroupInsert(place, schema)
 
 const lockUuid = crypto.randomUUID()
 

@@ -12,6 +12,8 @@ export interface Load {
   readonly cycles: ReadonlyArray<ReadonlyArray<string>>
   /** Without it, each connection sends its requests once. */
   readonly seconds?: number
+  /** Milliseconds from one request of a connection to its next, at least; none unless given. */
+  readonly pace?: number
 }
 
 export interface Loaded {
@@ -20,7 +22,7 @@ export interface Loaded {
   readonly answered: number
 }
 
-answerJobs(async ({ port, cycles, seconds }: Load): Promise<Loaded> => {
+answerJobs(async ({ port, cycles, seconds, pace = 0 }: Load): Promise<Loaded> => {
   const latencies = new Float64Array(MAX_LATENCIES)
   const sockets = await Promise.all(cycles.map(() => open(port)))
   let answered = 0
@@ -34,6 +36,7 @@ answerJobs(async ({ port, cycles, seconds }: Load): Promise<Loaded> => {
         (cycles[index] ?? []).map((text) => Buffer.from(text)),
         seconds === undefined,
         end,
+        pace,
         (latency, now) => {
           answered++
           if (now > end) return
@@ -59,6 +62,7 @@ const converse = (
   requests: ReadonlyArray<Buffer>,
   once: boolean,
   end: number,
+  pace: number,
   onAnswer: (latency: number, now: number) => void
 ): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -81,7 +85,8 @@ const converse = (
       received = undefined
       const now = performance.now()
       onAnswer(now - sentAt, now)
-      send()
+      if (pace > 0) setTimeout(send, Math.max(0, sentAt + pace - now))
+      else send()
     })
     socket.once("error", reject)
     socket.once("close", () => reject(new Error("The server closed the connection.")))

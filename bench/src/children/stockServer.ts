@@ -91,6 +91,8 @@ const group = <const Name extends keyof typeof Api.groups>(name: Name, answered:
     return handlers.handleAll({ ...Object.fromEntries(others), ...answered } as never) as never
   })
 
+const others = Object.keys(Api.groups).filter((name) => name !== "locks") as ReadonlyArray<keyof typeof Api.groups>
+
 const groups = Effect.gen(function* () {
   const { execute } = yield* Locks
   const queries = yield* LockQueries
@@ -105,18 +107,17 @@ const groups = Effect.gen(function* () {
           Effect.mapBoth(queries.tempKeys(principal, id, Date.now()), {
             onFailure: refuse(400),
             onSuccess: ({ lock, tempKeys }) =>
-              HttpServerResponse.text(`{"tempKeys":[${tempKeys.map((key) => jsonOf(lock, key)).join(",")}]}`, {
-                contentType: "application/json",
-                headers: { "cache-control": "no-store" }
-              })
+              HttpServerResponse.text(
+                `{"tempKeys":[${tempKeys.map((key) => jsonOf(lock, key)).join(",")}],"severalDoors":null,"more":false,"nextCursor":null}`,
+                {
+                  contentType: "application/json",
+                  headers: { "cache-control": "no-store" }
+                }
+              )
           })
         )
     }),
-    group("users"),
-    group("temp-keys"),
-    group("pins"),
-    group("why"),
-    group("guests")
+    ...others.map((name) => group(name))
   )
 })
 

@@ -187,10 +187,10 @@ const asked = Effect.gen(function* () {
     "explain a refused PIN": explain(owner, lockId, { attemptId: "pin-1-0" }),
     "explain the last PIN": explain(owner, lockId, { pinAttempt: "last", at }),
     simulate: simulate(owner, lockId, { tempKeyUuid: key, validFrom: "2026-01-02T00:00:00.000Z" }),
-    "temp keys of an organization": credentials.list(organization),
-    "temp keys of an owner": credentials.list(owner),
+    "temp keys of an organization": credentials.list(organization, {}, Date.now()),
+    "temp keys of an owner": credentials.list(owner, {}, Date.now()),
     "owned locks": queries.ownedLocks(organization, ownerUuid(lockId)),
-    history: queries.history(owner, lockId, 2, 100),
+    history: queries.history(owner, lockId, { page: 2 }),
     "page of a temp key": links.view(key, undefined, at),
     "page of a shared key": links.view(sharedUuid(1, 0), undefined, at)
   }

@@ -1,5 +1,5 @@
 /** Presence: the one in memory, and broken ones. */
-import { Presence } from "@latchkey/core"
+import { heard, Presence } from "@latchkey/core"
 import { MemoryPresence } from "@latchkey/core/memory"
 import { type PortPlace, presenceSuite } from "@latchkey/core/testing"
 import { Context, Effect, Layer } from "effect"
@@ -7,6 +7,7 @@ import { Context, Effect, Layer } from "effect"
 type Service = Presence["Service"]
 type Known = Effect.Success<ReturnType<Service["of"]>>
 type Heard = Known extends ReadonlyMap<string, infer One> ? One : never
+type Report = Parameters<Service["report"]>[0]
 
 const subject = (name: string, change: (presence: Service) => Partial<Service>, isRight = false) => {
   const place: Effect.Effect<PortPlace<Presence>> = Effect.gen(function* () {
@@ -17,11 +18,15 @@ const subject = (name: string, change: (presence: Service) => Partial<Service>, 
   return { port: "presence", name, isRight, suite: () => presenceSuite(name, place) }
 }
 
-/** Keeps reports by another rule; every opener shares what is known. */
-const rule = (name: string, next: (before: Heard | undefined, report: Parameters<Service["report"]>[0]) => Heard) => {
+/** Keeps reports by another rule; every opener shares what is known. Of what the rule leaves out the right one counts. */
+const rule = (name: string, next: (before: Heard | undefined, report: Report) => Partial<Heard>) => {
   const known = new Map<string, Heard>()
   return subject(name, () => ({
-    report: (report) => Effect.sync(() => void known.set(report.thing, next(known.get(report.thing), report))),
+    report: (report) =>
+      Effect.sync(() => {
+        const before = known.get(report.thing)
+        known.set(report.thing, { ...heard(before, report), ...next(before, report) })
+      }),
     of: (things) =>
       Effect.sync(
         () =>
@@ -91,6 +96,22 @@ export const presences = [
     ...{ online: before?.online === true || online === true, since: at },
     lastSeen: newest(before, at)
   })),
+  each("no reason is kept", (heard) => ({ ...heard, reason: undefined })),
+  each("every reason is the same", (heard) => ({ ...heard, reason: heard.reason && "silent" })),
+  rule("the last reason counts, however old", (_, { online, reason }) => (online === false ? { reason } : {})),
+  rule("the first reason stays", (before) => (before?.reason === undefined ? {} : { reason: before.reason })),
+  rule("a reason without a word on presence counts", (before, { online, reason }) =>
+    online === undefined ? { reason: reason ?? before?.reason } : {}
+  ),
+  rule("of two reasons of the same time the last counts", (before, { online, reason, at }) =>
+    online === false && before?.online === false && at === before.since ? { reason } : {}
+  ),
+  rule("of two reasons of the same time the first counts", (before, { online, at }) =>
+    online === false && before?.online === false && at === before.since ? { reason: before.reason } : {}
+  ),
+  rule("why it was gone is told of a device that is there", (before, { online, reason }) =>
+    online === true ? { reason: reason ?? before?.reason } : {}
+  ),
   each("everything is online", (heard) => ({ ...heard, online: true })),
   each("everything is offline", (heard) => ({ ...heard, online: false })),
   each("times are in seconds", (heard) => ({ ...heard, lastSeen: Math.floor(heard.lastSeen / 1_000) * 1_000 })),
@@ -100,7 +121,12 @@ export const presences = [
   answering(
     "who was never heard of is offline",
     (known, things) =>
-      new Map(things.map((thing) => [thing, known.get(thing) ?? { online: false, since: undefined, lastSeen: 0 }]))
+      new Map(
+        things.map((thing) => [
+          thing,
+          known.get(thing) ?? { online: false, since: undefined, reason: undefined, lastSeen: 0 }
+        ])
+      )
   ),
   subject("names are compared without case", ({ report, of }) => ({
     report: (one) => report({ ...one, thing: one.thing.toLowerCase() }),

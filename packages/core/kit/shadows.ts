@@ -12,7 +12,9 @@ export const shadowSuite = ({ layer, ShadowControl }: Shadows): void =>
     acknowledge: (thing, commandId, outcome) =>
       ShadowControl.use((control) =>
         control.report({ _tag: "CommandOutcome", thing, commandId, outcome, at: 1_700_000_000_000 })
-      )
+      ),
+    sayOpenings: (thing, openings) =>
+      ShadowControl.use((control) => control.report({ _tag: "Openings", thing, ...openings }))
   })
 
 const source = (name: string, find: string, replace: string) => {
@@ -90,6 +92,10 @@ export const brokenShadows = [
     "[]"
   ),
   source("reports are what is held, and nothing later", "Stream.fromSubscription(subscription)", "Stream.never"),
+  source("openings are not kept", "opened.set(report.thing, report)", "{}"),
+  source("openings are not cleared", "opened.delete(thing)", "{}"),
+  source("openings are cleared that came meanwhile", "held.list.every(({ n }) => n <= last)", "true"),
+  source("openings of another series are cleared", "held?.series === series &&", "held !== undefined &&"),
   source("what devices say is not kept", "shadow.reported.set(report.commandId, report)", ""),
   source("what devices say is not passed on", "Effect.asVoid(PubSub.publish(said, report))", "Effect.void")
 ]

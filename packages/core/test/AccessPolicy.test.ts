@@ -37,12 +37,14 @@ const row = (marks: string): Row => {
 /* guest, stranger, resident, key holder, owner; other organization, the same with the owner signed in, own organization; super key, system */
 const rights = {
   owner: row("· · · · ✓ · · ✓ ✓ ✓"),
+  keeper: row("· · · · · · · ✓ ✓ ✓"),
   holder: row("· · · ✓ ✓ · · ✓ ✓ ✓"),
+  ever: row("· · · · ✓ · · ✓ ✓ ✓"),
   organization: row("· · · · · · · ✓ ✓ ✓"),
   operator: row("· · · · · · · · ✓ ✓"),
   anyone: row("✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓ ✓"),
   device: row("· · · · · · · · · ✓")
-} satisfies { readonly [Name in Right]: Row }
+} satisfies { readonly [Name in Right | "ever"]: Row }
 
 /** Which right a command takes is in its row of the table; `test/commands.test.ts` holds it against the documentation. */
 const actions = {
@@ -52,13 +54,18 @@ const actions = {
   ),
   "basic-info": "holder",
   details: "owner",
+  commands: "holder",
   residents: "owner",
-  events: "owner",
+  events: "ever",
+  attempts: "ever",
+  audit: "ever",
   "temp-keys": "owner",
   "bulk-add-keys": "owner",
-  explain: "owner",
+  "remove-inherited-keys": "owner",
+  exposure: "owner",
+  explain: "ever",
   "simulate-update-temp-key": "owner"
-} as const satisfies { readonly [Question in LockQuestion]: Right }
+} as const satisfies { readonly [Question in LockQuestion]: Right | "ever" }
 
 interface RightOf extends Struct.Lambda {
   (row: CommandRow): Right
@@ -81,11 +88,33 @@ describe("a refusal says what was asked, and what it requires", () => {
     ["OpenLock", "the owner, a key holder or the organization of the lock"],
     ["basic-info", "the owner, a key holder or the organization of the lock"],
     ["RecordOutcome", "a device's own report"],
+    ["RecordState", "a device's own report"],
     ["AddKey", owner],
-    ["events", owner]
+    ["details", owner],
+    ["events", `${owner}, now or at an earlier time`]
   ] as const)("%s takes %s", (action, needed) => {
     expect(permit(principals.stranger, lock, action)).toStrictEqual(Result.fail(new AccessDenied({ action, needed })))
   })
+})
+
+describe("once it has changed hands, a lock", () => {
+  const sold = given(
+    { ...created, ownerId: "ada", orgId: "org-1" } as Fact,
+    { _tag: "OwnerSet", userId: "zoe" },
+    { _tag: "OrganizationSet", orgId: "org-2" }
+  ).lock() as Lock
+
+  it.each([principals.owner, principals["own organization"]])(
+    "tells its former side its history alone: %o",
+    (former) => {
+      expect(Result.isSuccess(permit(former, sold, "events"))).toBe(true)
+      expect(Result.isSuccess(permit(former, sold, "explain"))).toBe(true)
+      for (const action of Struct.keys(actions)) {
+        if (actions[action] === "ever" || actions[action] === "anyone") continue
+        expect(Result.isSuccess(permit(former, sold, action))).toBe(false)
+      }
+    }
+  )
 })
 
 describe("a lock without owner and organization", () => {
@@ -117,20 +146,20 @@ describe("creating a lock", () => {
   it("is not for guests", () => {
     const needed = "a user's token, or an API key"
     const refusal = Result.fail(new AccessDenied({ action: "CreateLock", needed }))
-    expect(permitCreate(principals.guest, undefined)).toStrictEqual(refusal)
+    expect(permitCreate(principals.guest, undefined, 7)).toStrictEqual(refusal)
   })
 
   it("is for users only for themselves", () => {
-    expect(Result.isSuccess(permitCreate(principals.owner, undefined))).toBe(true)
-    expect(Result.isSuccess(permitCreate(principals.owner, "ada"))).toBe(true)
-    expect(permitCreate(principals.owner, "bob")).toStrictEqual(refused)
+    expect(Result.isSuccess(permitCreate(principals.owner, undefined, 7))).toBe(true)
+    expect(Result.isSuccess(permitCreate(principals.owner, "ada", 7))).toBe(true)
+    expect(permitCreate(principals.owner, "bob", 7)).toStrictEqual(refused)
   })
 
   it.each(["own organization", "other organization", "super key", "system"] as const)(
     "is for anybody, by %s",
     (name) => {
-      expect(Result.isSuccess(permitCreate(principals[name], "bob"))).toBe(true)
-      expect(Result.isSuccess(permitCreate(principals[name], undefined))).toBe(true)
+      expect(Result.isSuccess(permitCreate(principals[name], "bob", 7))).toBe(true)
+      expect(Result.isSuccess(permitCreate(principals[name], undefined, 7))).toBe(true)
     }
   )
 })

@@ -22,7 +22,7 @@ describe("a revoked API key, where the store gives no hints", () => {
   it.effect("is refused a second later", () =>
     Effect.gen(function* () {
       const { elsewhere, keyId, ask } = yield* makeKeys
-      expect(yield* ask).toEqual(acme)
+      expect(yield* ask).toEqual({ ...acme, keyId })
       yield* elsewhere.revoke(keyId)
       yield* TestClock.adjust("1100 millis")
       expect(yield* ask).toBeUndefined()
@@ -35,7 +35,7 @@ describe("a revoked API key, where the store gives no hints", () => {
       control.reads = "fail"
       yield* elsewhere.revoke(keyId)
       yield* TestClock.adjust("1900 millis")
-      expect(yield* ask).toEqual(acme)
+      expect(yield* ask).toEqual({ ...acme, keyId })
       yield* TestClock.adjust("200 millis")
       expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "StoreUnavailable" })
       // The next request looks by itself, whenever the background looks again.
@@ -68,7 +68,7 @@ describe("a revoked API key, where the store gives no hints", () => {
       let slept = 0
       const asleep = { ...clock, currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + slept }
       const { elsewhere, keyId, ask } = yield* Effect.provideService(makeKeys, Clock.Clock, asleep)
-      expect(yield* ask).toEqual(acme)
+      expect(yield* ask).toEqual({ ...acme, keyId })
       yield* elsewhere.revoke(keyId)
       slept = 3_600_000
       expect(yield* ask).toBeUndefined()
@@ -194,7 +194,7 @@ describe("the first key", () => {
       const { controlled } = yield* controlledStore
       const keys = yield* over(ApiKeys, ApiKeys.layer(), controlled)
       const { secret } = Option.getOrThrow(yield* keys.createFirst("first start"))
-      expect(yield* keys.principalOf(secret, 0)).toEqual({ _tag: "Super" })
+      expect(yield* keys.principalOf(secret, 0)).toMatchObject({ _tag: "Super", keyId: expect.any(String) })
     })
   )
 })
@@ -216,7 +216,11 @@ describe("a later Latchkey's event of an organization", () => {
       yield* TestClock.adjust("1100 millis")
       expect(keys.known(secret, 0)).toBeUndefined()
       expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "StoreUnavailable" })
-      expect(yield* keys.principalOf(other.secret, 0)).toEqual({ _tag: "Organization", orgId: "other" })
+      expect(yield* keys.principalOf(other.secret, 0)).toEqual({
+        _tag: "Organization",
+        orgId: "other",
+        keyId: other.keyId
+      })
       expect(yield* Effect.flip(keys.create("acme", {}))).toMatchObject({ _tag: "StoreUnavailable" })
       expect(yield* keys.revoke(keyId)).toMatchObject({ revokedAt: expect.any(Number) })
       expect(yield* ask).toBeUndefined()
@@ -225,10 +229,10 @@ describe("a later Latchkey's event of an organization", () => {
 
   it.effect("stops nothing when it says so", () =>
     Effect.gen(function* () {
-      const { store, ask } = yield* makeKeys
+      const { store, keyId, ask } = yield* makeKeys
       yield* later(store, { ignorable: true })
       yield* TestClock.adjust("1100 millis")
-      expect(yield* ask).toEqual(acme)
+      expect(yield* ask).toEqual({ ...acme, keyId })
     })
   )
 })

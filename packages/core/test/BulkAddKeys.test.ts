@@ -6,7 +6,7 @@ import { Locks } from "../src/locks/Locks.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import type { Principal } from "../src/values/Principal.ts"
 import { asked, lockId, operator } from "./scenario.ts"
-import { append, create, eventually, makeWorld } from "./world.ts"
+import { append, create, createAnother, eventually, makeWorld } from "./world.ts"
 
 /** A UUID of version 7, by default of the present, as the clock of these tests has it. */
 const instanceId = (millis = Date.now()) => {
@@ -106,10 +106,31 @@ describe("a request for many keys", () => {
     })
   )
 
+  it.live.each([
+    ["its owner's", { _tag: "User", userId: "ann" }, { _tag: "SetOwner", userId: "ben" }],
+    ["its organization's", { _tag: "Organization", orgId: "org-1" }, { _tag: "SetOrganization", orgId: "org-2" }],
+    ["the operator's", operator, { _tag: "SetOwner", userId: "ben" }]
+  ] as const)("of %s adds nothing more once the lock has changed hands", ([_, principal, handOver]) =>
+    Effect.gen(function* () {
+      const { start, done, log, process, shadow } = yield* makeBulk
+      const execute = yield* process()
+      yield* execute({ _tag: "SetOwner", userId: "ann" })
+      yield* execute({ _tag: "SetOrganization", orgId: "org-1" })
+      yield* shadow.setMode("reject")
+      const instance = yield* start(bulk(keys("key-1", "key-2"), { principal }))
+      yield* execute(handOver)
+      yield* shadow.setMode("ok")
+      const { added, failed } = yield* done(instance)
+      expect([added, failed.length]).toEqual([0, 2])
+      expect(failed[1]?.reason).toContain("You are not allowed to do this")
+      expect(yield* log).not.toContain("KeyAdded")
+    })
+  )
+
   it.live("is not found under another lock", () =>
     Effect.gen(function* () {
       const { start, progress, process } = yield* makeBulk
-      yield* (yield* process())(create, { lockId: 8 })
+      yield* (yield* process())(createAnother, { lockId: 8 })
       const instance = yield* start(bulk(keys("key-1")))
       expect(yield* Effect.flip(progress(operator, 8, instance))).toMatchObject({ _tag: "BulkNotFound" })
     })

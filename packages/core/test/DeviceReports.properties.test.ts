@@ -129,6 +129,6 @@ describe("reports, in whatever order and however often they come", () => {
         expect(straight.row?.online).toBe(news.some(({ online, at }) => online && at === newest))
         expect([straight.held, jumbled.held]).toEqual([{}, {}])
       }),
-    { timeout: 60_000, arbitrary: { runs: 40 } }
+    { arbitrary: { runs: 40 } }
   )
 })

@@ -195,7 +195,7 @@ describe("the outcome of a command", () => {
     })
   )
 
-  it.live("is told by the device that the command went to, also when the lock has another by now", () =>
+  it.live("changes nothing once the lock has another device: what it was told has ended", () =>
     Effect.gen(function* () {
       const { execute, done, outcomes, rows } = yield* makeTaker
       const newUuid = "7e3b0000-0000-4000-8000-00000000000b"
@@ -206,7 +206,7 @@ describe("the outcome of a command", () => {
       yield* done("add", { thing: "elsewhere" })
       expect(yield* outcomes).toEqual([])
       yield* done("add")
-      expect(yield* outcomes).toMatchObject([{ commandId: "add", uuid: lockUuid }])
+      expect(yield* outcomes).toEqual([])
     })
   )
 
@@ -344,6 +344,128 @@ describe("the outcome of a command", () => {
       for (const type of ["LockOpenRequested", "CommandOutcomeReported", "OwnerSet"]) {
         expect(types.filter((other) => other === type)).toHaveLength(4)
       }
+    })
+  )
+})
+
+describe("what a device says of itself and its door", () => {
+  const openings = (...ns: ReadonlyArray<number>): DeviceReport => ({
+    _tag: "Openings",
+    thing: lockUuid,
+    series: "a",
+    dropped: 0,
+    list: ns.map((n) => ({ n, by: "key", keyUuid: "key-1" }))
+  })
+  const state = (reported: object, at = millis("09:00"), thing = lockUuid): DeviceReport => ({
+    _tag: "State",
+    thing,
+    reported: { state: { ...reported } },
+    at
+  })
+  const makeWatcher = Effect.gen(function* () {
+    const device = yield* makeDevice
+    const services = yield* device.latchkey()
+    const { take } = Context.get(services, DeviceReports)
+    yield* device.execute(asked({ _tag: "AddKey", keyUuid: "key-1", userId: "bob" }, { commandId: "add" }))
+    const told = Effect.map(device.store.read("lock-7", 2, 1_000), (events) =>
+      events.map(({ type, data }) => [type, data["count"] ?? data["battery"] ?? null])
+    )
+    const shown = Effect.map(
+      Effect.andThen(Context.get(services, Projector).catchUp("10 seconds"), device.ownedBy("ada")),
+      ([lock]) => lock?.deviceState
+    )
+    return { ...device, take, told, shown }
+  })
+
+  it.live("is in the log, and with the lock in its owner's list; a battery that is low is told once", () =>
+    Effect.gen(function* () {
+      const { take, told, shown } = yield* makeWatcher
+      expect(yield* shown).toBeNull()
+      yield* take(state({ bolt: "locked", door: "closed", battery: 14, firmware: "2.4.1" }))
+      for (const battery of [14, 13, 12]) yield* take(state({ battery }, millis("09:01")))
+      expect(yield* told).toEqual([
+        ["DeviceStateReported", 14],
+        ["BatteryLow", 14]
+      ])
+      expect(yield* shown).toEqual({
+        bolt: "locked",
+        door: "closed",
+        battery: 14,
+        batteryLow: true,
+        firmware: "2.4.1",
+        seenAt: millis("09:00")
+      })
+    })
+  )
+
+  it.live("says that it is there, and nothing of the lock, where it is not understood, or of no lock", () =>
+    Effect.gen(function* () {
+      const { take, told, presence } = yield* makeWatcher
+      yield* take(state({ bolt: "ajar" }))
+      yield* take(state({ bolt: "locked" }, millis("09:00"), "elsewhere"))
+      expect(yield* told).toEqual([])
+      expect((yield* presence.of([lockUuid, "elsewhere"])).size).toBe(2)
+    })
+  )
+
+  it.live(
+    "of openings is told once by two servers at once, and again by a third, and is gone from the shadow then",
+    () =>
+      Effect.gen(function* () {
+        const { take, told, latchkey, shadow } = yield* makeWatcher
+        const second = Context.get(yield* latchkey(), DeviceReports).take
+        yield* shadow.report(openings(1, 2))
+        yield* Effect.all([take(openings(1, 2)), second(openings(1, 2)), take(openings(1, 2, 3))], { concurrency: 3 })
+        yield* eventually(shadow.openings(lockUuid), (held) => held.length === 0)
+        const third = Context.get(yield* latchkey(), DeviceReports).take
+        yield* third(openings(1, 2, 3, 4))
+        expect(yield* told).toEqual([1, 2, 3, 4].map((n) => ["OpenedAtDoor", n]))
+      })
+  )
+
+  it.live("of openings stays in the shadow while the store is down, and is taken when it is back", () =>
+    Effect.gen(function* () {
+      const { store, ports, latchkey, told, shadow } = yield* makeWatcher
+      let down = true
+      const unavailable = new StoreUnavailable({ message: "down" })
+      const flaky = EventStore.of({
+        ...store,
+        write: (...args) => Effect.suspend(() => (down ? Effect.fail(unavailable) : store.write(...args)))
+      })
+      const inner = Context.get(ports, DeviceShadow)
+      const cleared: Array<number> = []
+      const watched = DeviceShadow.of({
+        ...inner,
+        clearOpenings: (thing, series, last) =>
+          Effect.andThen(
+            Effect.sync(() => cleared.push(last)),
+            inner.clearOpenings(thing, series, last)
+          )
+      })
+      const over = ports.pipe(Context.add(EventStore, flaky), Context.add(DeviceShadow, watched))
+      const { take } = Context.get(yield* latchkey(over), DeviceReports)
+      expect(yield* Effect.flip(take(openings(1)))).toBe(unavailable)
+      expect([yield* told, cleared]).toEqual([[], []])
+      down = false
+      yield* take(openings(1))
+      expect([yield* told, cleared]).toEqual([[["OpenedAtDoor", 1]], [1]])
+      expect(yield* shadow.openings(lockUuid)).toEqual([])
+    })
+  )
+
+  it.live("of openings that come late from a device which the lock has no more changes nothing, and is cleared", () =>
+    Effect.gen(function* () {
+      const { take, told, execute, rows, shadow } = yield* makeWatcher
+      const newUuid = "7e3b0000-0000-4000-8000-00000000000b"
+      yield* execute(asked(requestFor("LockUuidChanged", { newUuid }), { commandId: "change" }))
+      yield* eventually(rows.lockOfThing(newUuid), Option.isSome)
+      yield* shadow.report(openings(1, 2))
+      yield* take(openings(1, 2))
+      yield* take(state({ battery: 5 }))
+      // The keys of the lock are sent to its new device.
+      const toldOfOld = (yield* told).filter(([type]) => type !== "KeyAdditionSent")
+      expect(toldOfOld).toEqual([["LockUuidChanged", null]])
+      yield* eventually(shadow.openings(lockUuid), (held) => held.length === 0)
     })
   )
 })

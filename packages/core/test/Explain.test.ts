@@ -2,8 +2,11 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { lockCommands } from "@latchkey/core/testing"
 import { Context, Effect, Result } from "effect"
-import { canonical, statusAt } from "../src/lock/TempKey.ts"
+import { evolveStored, initial } from "../src/lock/Evolve.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import { canonical } from "../src/lock/TempKey.ts"
 import { type Executed, type ExecuteError, Locks } from "../src/locks/Locks.ts"
+import { tempKeyAt } from "../src/locks/TempKeyNow.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
 import type { Principal } from "../src/values/Principal.ts"
 import { explain } from "../src/why/Explain.ts"
@@ -11,7 +14,7 @@ import type { Explanation } from "../src/why/Explanation.ts"
 import { Explanations } from "../src/why/Explanations.ts"
 import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, operator, type Request } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import { append, create, makeWorld } from "./world.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
 const ADA = "ada00000-0000-4000-8000-000000000001"
@@ -137,7 +140,7 @@ describe("an attempt is explained", () => {
   it.effect("that nobody made is not found", () =>
     Effect.gen(function* () {
       const { ask } = yield* living(["08:00", create])
-      const asked = yield* Effect.result(ask(operator, lockId, { attemptId: "command-1-1" }))
+      const asked = yield* Effect.result(ask(operator, lockId, { attemptId: "command-0-1" }))
       expect(Result.isFailure(asked) && asked.failure._tag).toBe("AttemptNotFound")
     })
   )
@@ -275,7 +278,9 @@ describe("whatever happened to a lock", () => {
           const next = explained.nextChangeAt
           if (key === undefined || next === undefined) continue
           expect(explained.version).toBe(history.length)
-          for (const at of [end + 1, next - 1]) expect(ask(at).facts.tempKey?.status).toBe(statusAt(key, end + 1))
+          const lock = history.reduce(evolveStored, initial) as Lock
+          const { status } = tempKeyAt(key, lock, end + 1)
+          for (const at of [end + 1, next - 1]) expect(ask(at).facts.tempKey?.status).toBe(status)
           expect(ask(next).facts.tempKey?.status).not.toBe(key.status)
         }
       })
@@ -301,3 +306,75 @@ const aUse = () => {
   expect([events.history.length, events.refused.length]).toEqual([3, 1])
   return events
 }
+
+describe("a lock that opens to nobody is explained as such, whatever is asked about", () => {
+  const other = "0b0e8400-e29b-41d4-a716-44665544000a"
+  const subjects = [
+    { _tag: "TempKey", tempKeyUuid },
+    { _tag: "Key", keyUuid: "key-1" },
+    { _tag: "User", userId: ADA }
+  ] as const
+  const life = [
+    ["08:00", { ...create, ownerId: ADA }],
+    ["08:10", share()],
+    ["08:20", { _tag: "AddKey", keyUuid: "key-1" }]
+  ] as const satisfies ReadonlyArray<readonly [string, Request]>
+  const rules = (ask: Effect.Success<ReturnType<typeof living>>["ask"], time: string) =>
+    Effect.forEach(subjects, (subject) =>
+      Effect.map(ask(operator, lockId, { subject, at: millis(time) }), ({ allowed, rule, facts }) => [
+        allowed,
+        rule,
+        facts.events.at(-1)?.type
+      ])
+    )
+
+  it.effect("when it was retired, and not before", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* living(...life, ["10:00", { _tag: "RetireLock" }])
+      expect(yield* rules(ask, "09:30")).toEqual([
+        [true, "valid", "TempKeyCreated"],
+        [true, "key-on-lock", "KeyAdded"],
+        [true, "owner", "LockCreated"]
+      ])
+      expect(yield* rules(ask, "10:30")).toEqual(Array(3).fill([false, "retired", "LockRetired"]))
+      const subject = { _tag: "User", userId: BOB } as const
+      expect(short(yield* ask(operator, lockId, { subject, at: millis("10:30") }))).toEqual([false, "no-right", 4])
+    })
+  )
+
+  it.effect("when the operator gave its device away, until it has one again", () =>
+    Effect.gen(function* () {
+      const { ask, execute } = yield* living(...life)
+      const nextTo = { lockId: 8, at: millis("10:00") }
+      yield* execute({ ...create, uuid: other }, nextTo)
+      yield* execute({ _tag: "MoveClaim", uuid: create.uuid }, nextTo)
+      expect(yield* rules(ask, "10:30")).toEqual(Array(3).fill([false, "no-device", "ClaimLost"]))
+      expect((yield* rules(ask, "09:30")).map(([allowed]) => allowed)).toEqual([true, true, true])
+      yield* execute({ _tag: "MoveClaim", uuid: other }, { at: millis("11:00") })
+      expect((yield* rules(ask, "11:30")).map(([allowed]) => allowed)).toEqual([true, true, true])
+    })
+  )
+
+  it.effect("while others are on its device, and what would be changed is not simulated then", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const made = { ...create, _tag: "LockCreated", timestamp: clock("08:00") }
+      for (const id of [lockId, 8]) {
+        const { _tag: type, ...data } = { ...made, lockId: id, ownerId: ADA }
+        const event = { eventId: `made-${id}`, commandId: `make-${id}`, type, data, at: millis("08:00"), orgId: "" }
+        yield* append(world.store, `lock-${id}`, 0, [{ ...event, principal: operator }])
+      }
+      const { explain: ask, simulate } = Context.get(yield* world.latchkey(), Explanations)
+      const execute = yield* world.process()
+      expect(yield* Effect.flip(execute({ _tag: "OpenLock" }))).toMatchObject({ _tag: "DeviceDisputed" })
+      const subject = { _tag: "User", userId: ADA } as const
+      expect(short(yield* ask(operator, lockId, { subject, at: millis("09:00") }))).toEqual([false, "disputed", 1])
+      const key = { _tag: "TempKey", tempKeyUuid } as const
+      expect(short(yield* ask(operator, lockId, { subject: key, at: millis("09:00") }))).toEqual([false, "disputed", 1])
+      expect(yield* Effect.flip(simulate(operator, lockId, { tempKeyUuid }))).toMatchObject({ _tag: "DeviceDisputed" })
+      yield* execute({ _tag: "MoveClaim", uuid: create.uuid })
+      expect(short(yield* ask(operator, lockId, { subject, at: millis("09:30") }))).toEqual([true, "owner", 2])
+      expect(yield* Effect.flip(simulate(operator, lockId, { tempKeyUuid }))).toMatchObject({ _tag: "TempKeyNotFound" })
+    })
+  )
+})

@@ -77,6 +77,65 @@ describe("a shared key is explained", () => {
   )
 })
 
+describe("a shared key that opens nothing is explained", () => {
+  it.effect("while it is suspended, once its uses are taken over all doors, and at a lock without a device", () =>
+    Effect.gen(function* () {
+      const { process, why, byLink, byPin, command, store } = yield* worldWithDoors
+      const asked = (time: string, commandId: string) => ({ ...when(time), commandId, principal: operator }) as never
+      yield* process.credentials.suspend(asked("08:10", "suspend"), uuidOf(1))
+      expect(yield* byLink("08:15")).toEqual([false, "suspended"])
+      expect(yield* byPin("08:15")).toEqual([false, "suspended"])
+      yield* process.credentials.resume(asked("08:20", "resume"), uuidOf(1))
+      expect(yield* byLink("08:25")).toEqual([true, "valid"])
+
+      yield* process.share(
+        sharing(
+          [
+            [1, "key"],
+            [2, "key"]
+          ],
+          { maxUses: 2 }
+        ),
+        uuidOf(4),
+        when("07:30")
+      )
+      const twice = (time: string, lockId = 1) =>
+        why(lockId, { subject: { _tag: "TempKey", tempKeyUuid: uuidOf(4) }, at: millis(time) })
+      yield* process.open(uuidOf(4), 2, when("08:40"))
+      expect(yield* twice("08:45")).toEqual([true, "valid"])
+      // Of a use in doubt it is not known whether it happened: it counts.
+      yield* store.write({ put: [{ key: `held/credential-${uuidOf(4)}`, value: '["in doubt"]' }] })
+      expect(yield* twice("08:45")).toEqual([false, "max-uses"])
+      expect(yield* twice("08:30")).toEqual([true, "valid"])
+      yield* store.write({ remove: [`held/credential-${uuidOf(4)}`] })
+      yield* process.open(uuidOf(4), 1, when("08:50"))
+      for (const lockId of [1, 2]) expect(yield* twice("08:55", lockId)).toEqual([false, "max-uses"])
+
+      yield* command({ _tag: "RetireLock", at: millis("09:00") }, 1)
+      expect(yield* byLink("09:10")).toEqual([false, "retired"])
+      expect(yield* byPin("09:10")).toEqual([false, "retired"])
+      expect(yield* byPin("09:10", 2)).toEqual([true, "valid"])
+    })
+  )
+
+  it.effect("where somebody tried its link and the door takes the PIN only: that is kept, so many a day", () =>
+    Effect.gen(function* () {
+      const { process, explain, store, latchkey } = yield* worldWithDoors
+      for (let n = 0; n < 25; n++)
+        expect(yield* Effect.flip(process.open(uuidOf(1), 2, when("08:30")))).toMatchObject({ _tag: "DoorNeedsPin" })
+      const { attempts } = Context.get(yield* latchkey(), Explanations)
+      const { attempts: kept } = yield* attempts(operator, 2, {}, millis("09:00"))
+      expect(kept).toHaveLength(20)
+      expect(kept[0]).toMatchObject({ what: "temp-key", reason: "pin-needed", principal: { _tag: "Guest" } })
+      expect(kept[0]?.tempKeyId).toBeDefined()
+      const found = yield* explain(operator, 2, { attemptId: kept[0]?.attemptId ?? "" })
+      expect(found).toMatchObject({ allowed: false, rule: "pin-needed", recorded: { outcome: "pin-needed" } })
+      const [stored] = yield* store.read("attempts-2-2026-08-31", 0, 1)
+      expect(stored?.data).toMatchObject({ reason: "pin-needed", ignorable: true })
+    })
+  )
+})
+
 describe("a PIN that was entered is explained", () => {
   it.effect("by what became of it, whoever's it was", () =>
     Effect.gen(function* () {

@@ -70,6 +70,8 @@ const listing = (name: string, fails: () => boolean = () => false, more: Partial
   return { consumer, taken, ids: () => taken.map(({ eventId }) => eventId) }
 }
 
+const cursorAt = (position: number) => ({ key: "cursor/shared", value: String(position) })
+
 describe("a register", () => {
   it.effect("is filled before it answers, hears of what comes by whichever process, and of nothing else", () =>
     Effect.gen(function* () {
@@ -368,6 +370,39 @@ describe("a consumer", () => {
       yield* TestClock.adjust("5 seconds")
       yield* TestClock.adjust("16 seconds")
       expect(yield* Fiber.join(caughtUp)).toBe(true)
+    })
+  )
+
+  it.effect("leaves the work for a moment to another process that has done it last, unless somebody waits", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      let taken = 0
+      const { catchUp } = yield* (yield* feedOf(store)).follow(
+        recorded(store, {
+          name: "shared",
+          take: (events) =>
+            Effect.as(
+              Effect.sync(() => (taken += events.length)),
+              {}
+            )
+        })
+      )
+      yield* append(store, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      expect(taken).toBe(1)
+      // Another process takes the next one.
+      yield* append({ ...store, write: (batch) => store.write({ ...batch, put: [cursorAt(2)] }) }, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      yield* append(store, "bell-1")
+      yield* TestClock.adjust("100 millis")
+      expect(taken).toBe(1)
+      yield* TestClock.adjust("1 second")
+      expect(taken).toBe(2)
+      yield* append({ ...store, write: (batch) => store.write({ ...batch, put: [cursorAt(4)] }) }, "bell-1")
+      yield* TestClock.adjust("2 seconds")
+      yield* append(store, "bell-1")
+      expect(yield* catchUp("1 second")).toBe(true)
+      expect(taken).toBe(3)
     })
   )
 

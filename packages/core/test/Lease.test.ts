@@ -4,9 +4,11 @@ import { MemoryEventStore } from "@latchkey/core/testing"
 import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type Batch, EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
-import { LEASE, underLease } from "../src/streams/Lease.ts"
+import { byOne, heldLeases, LEASE, type Lease, underLease } from "../src/streams/Lease.ts"
 
 const KEY = "lease/work"
+
+type Store = EventStore["Service"]
 
 /** Work that goes on until it is told to end, for as many as want to do it. */
 const makeWork = Effect.gen(function* () {
@@ -29,7 +31,7 @@ const makeWork = Effect.gen(function* () {
         over,
         "work",
         Effect.sync(() => isDone),
-        Effect.tap(perform, () => Effect.sync(() => (isDone = true)))
+        () => Effect.tap(perform, () => Effect.sync(() => (isDone = true)))
       )
     )
   }
@@ -128,5 +130,93 @@ describe("work under a lease", () => {
       yield* TestClock.adjust("5 seconds")
       expect([...work.working]).toEqual(["one"])
       expect(Option.isSome(yield* work.lease)).toBe(true)
+    }))
+
+  /** Leases that are handed to the work of each, and how to pause the first one's store. */
+  const holders = Effect.fnUntraced(function* (store: Store) {
+    let paused: Deferred.Deferred<void> | undefined
+    const held = new Map<string, Lease>()
+    const write = (batch: Batch) =>
+      Effect.suspend(() =>
+        Effect.andThen(paused === undefined ? Effect.void : Deferred.await(paused), store.write(batch))
+      )
+    const holder = (name: string, over: Store) =>
+      Effect.forkScoped(
+        byOne(over, "work", (lease) =>
+          Effect.andThen(
+            Effect.sync(() => held.set(name, lease)),
+            Effect.never
+          )
+        )
+      )
+    const first = EventStore.of({ ...store, write })
+    yield* holder("one", first)
+    yield* TestClock.adjust("1 second")
+    yield* holder("two", store)
+    return {
+      held,
+      first,
+      pause: Effect.sync(() => (paused = Deferred.makeUnsafe())),
+      resume: Effect.suspend(() => Deferred.succeed(paused ?? Deferred.makeUnsafe<void>(), undefined))
+    }
+  })
+  const put = (n: number) => ({ put: [{ key: "done", value: String(n) }] })
+
+  test("is refused to the store from one that was paused, whatever its clock says, and confirmed no more", ({
+    store
+  }) =>
+    Effect.gen(function* () {
+      const { held, pause, resume } = yield* holders(store)
+      const one = held.get("one") ?? (yield* Effect.die("nobody has it"))
+      yield* one.confirm
+      yield* one.store.write(put(1))
+      yield* pause
+      // What it had decided to write before it was paused.
+      const late = yield* Effect.forkScoped(Effect.flip(one.store.write(put(2))))
+      yield* TestClock.adjust(LEASE)
+      const two = held.get("two") ?? (yield* Effect.die("nobody has it"))
+      yield* two.confirm
+      yield* two.store.write(put(3))
+      yield* resume
+      expect((yield* Fiber.join(late)).message).toMatch("Another server does this now")
+      expect(one.isLost()).toBe(true)
+      expect((yield* Effect.flip(one.confirm)).message).toMatch("Another server does this now")
+      expect((yield* Effect.flip(one.store.write(put(4)))).message).toMatch("Another server does this now")
+      expect(yield* store.record("done")).toEqual(Option.some("3"))
+    }))
+
+  test("is confirmed by asking, once nothing was heard for longer than a moment", ({ store }) =>
+    Effect.gen(function* () {
+      const { held, pause, resume } = yield* holders(store)
+      const one = held.get("one") ?? (yield* Effect.die("nobody has it"))
+      yield* pause
+      yield* TestClock.adjust(LEASE)
+      // It does not know yet that another has it: it goes on, and asks first.
+      expect([...held.keys()]).toEqual(["one", "two"])
+      const asked = yield* Effect.forkScoped(Effect.flip(one.confirm))
+      yield* resume
+      expect((yield* Fiber.join(asked)).message).toMatch("Another server does this now")
+    }))
+
+  test("is let go by one that cannot keep it, since the store may answer elsewhere", ({ store }) =>
+    Effect.gen(function* () {
+      const { held, pause } = yield* holders(store)
+      yield* pause
+      yield* TestClock.adjust("20 seconds")
+      expect(held.get("one")?.isLost()).toBe(true)
+    }))
+
+  test("has a holder that each process knows of", ({ store }) =>
+    Effect.gen(function* () {
+      const { first, pause, resume } = yield* holders(store)
+      const known = () => [first, store].map((over) => heldLeases(over).map(({ holder }) => holder))
+      yield* TestClock.adjust("2 seconds")
+      expect(known()).toEqual([["this server"], ["another server"]])
+      yield* pause
+      yield* TestClock.adjust("8 seconds")
+      expect(known()[1]).toEqual(["nobody"])
+      yield* TestClock.adjust("5 seconds")
+      expect(known()[1]).toEqual(["this server"])
+      yield* resume
     }))
 })

@@ -1,7 +1,7 @@
 /** The rules of a lock about its keys and about opening it: what follows, what the device is told, what is refused. */
 import { describe, it } from "@effect/vitest"
 import { KeyExists, KeyNotFound, KeyNotNamed, SlotTaken } from "../src/lock/LockError.ts"
-import { created, type Fact, given, lockId, millis, operator, type Request } from "./scenario.ts"
+import { created, type Fact, given, lockId, millis, type Request } from "./scenario.ts"
 
 const stamp = { commandId: "command-1", issuedAt: millis("09:00") }
 
@@ -11,7 +11,7 @@ describe("AddKey", () => {
   it("adds the key and has the device add it", () => {
     given(created)
       .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 1, userId: "ada" })
-      .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1, userId: "ada" }], {
+      .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1, userId: "ada", reconciled: true }], {
         _tag: "AddKey",
         ...stamp,
         seq: 2,
@@ -23,7 +23,12 @@ describe("AddKey", () => {
   it("needs neither slot nor user, and takes no slot from a key that has none either", () => {
     given(created, { _tag: "KeyAdded", keyUuid: "key-1" })
       .when({ _tag: "AddKey", keyUuid: "key-2" })
-      .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-2" }], { _tag: "AddKey", ...stamp, seq: 3, keyUuid: "key-2" })
+      .leadsTo([{ _tag: "KeyAdded", keyUuid: "key-2", reconciled: true }], {
+        _tag: "AddKey",
+        ...stamp,
+        seq: 3,
+        keyUuid: "key-2"
+      })
   })
 
   it("takes slot 0 like any other", () => {
@@ -50,10 +55,23 @@ describe("AddKey", () => {
       .isRefused(new SlotTaken({ lockId, keyIndexNumber: 1, keyUuid: "key-1" }))
   })
 
-  it("gives a removed key and its slot back", () => {
+  it("is refused in a slot that a removed key may still be in, and elsewhere for that key itself", () => {
+    const leaving = given(created, inSlotOne, { _tag: "KeyRemoved", keyUuid: "key-1", keyIndexNumber: 1 })
+    const refusal = new SlotTaken({ lockId, keyIndexNumber: 1, keyUuid: "key-1", leaving: true })
+    leaving.when({ _tag: "AddKey", keyUuid: "key-2", keyIndexNumber: 1 }).isRefused(refusal)
+    leaving.when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 2 }).isRefused(refusal)
+  })
+
+  it("gives a removed key its slot back", () => {
     given(created, inSlotOne, { _tag: "KeyRemoved", keyUuid: "key-1", keyIndexNumber: 1 })
       .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 1 })
-      .leadsTo([inSlotOne], { _tag: "AddKey", ...stamp, seq: 4, keyUuid: "key-1", keyIndexNumber: 1 })
+      .leadsTo([{ ...inSlotOne, reconciled: true }], {
+        _tag: "AddKey",
+        ...stamp,
+        seq: 4,
+        keyUuid: "key-1",
+        keyIndexNumber: 1
+      })
   })
 })
 
@@ -70,17 +88,38 @@ describe("RemoveKey", () => {
     ["slot", { _tag: "RemoveKey", keyIndexNumber: 1 }],
     ["both", { _tag: "RemoveKey", keyUuid: "key-1", keyIndexNumber: 1 }]
   ])("removes the key named by %s", (_, request) => {
-    two.when(request).leadsTo([{ _tag: "KeyRemoved", ...first }], { _tag: "RemoveKey", ...stamp, seq: 4, ...first })
+    two.when(request).leadsTo([{ _tag: "KeyRemoved", ...first, reconciled: true }])
   })
 
   it("removes a key that has no slot", () => {
     two
       .when({ _tag: "RemoveKey", keyUuid: "key-2" })
-      .leadsTo([{ _tag: "KeyRemoved", keyUuid: "key-2" }], { _tag: "RemoveKey", ...stamp, seq: 4, keyUuid: "key-2" })
+      .leadsTo([{ _tag: "KeyRemoved", keyUuid: "key-2", reconciled: true }])
   })
 
   it("is refused when it names no key", () => {
     two.when({ _tag: "RemoveKey" }).isRefused(new KeyNotNamed({ lockId }))
+  })
+
+  it("names the key by its holder, and is refused when they hold several", () => {
+    const removed = { keyUuid: "key-3", reconciled: true } as const
+    const bobs = given(
+      created,
+      { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1 },
+      { _tag: "KeyAdded", keyUuid: "key-2" },
+      { _tag: "KeyAdded", keyUuid: "key-3", userId: "bob" }
+    )
+    const byHolder: Request = { _tag: "RemoveKey", userId: "bob" }
+    bobs.when(byHolder).leadsTo([{ _tag: "KeyRemoved", ...removed }])
+    bobs.when({ ...byHolder, keyUuid: "key-3" }).leadsTo([{ _tag: "KeyRemoved", ...removed }])
+    bobs.when({ ...byHolder, keyUuid: "key-1" }).isRefused(new KeyNotFound({ lockId }))
+    bobs.when({ ...byHolder, userId: "ann" }).isRefused(new KeyNotFound({ lockId }))
+    const several = given(
+      created,
+      { _tag: "KeyAdded", keyUuid: "key-3", userId: "bob" },
+      { _tag: "KeyAdded", keyUuid: "key-4", userId: "bob" }
+    )
+    several.when(byHolder).isRefused(new KeyNotNamed({ lockId, matches: 2 }))
   })
 
   it.each<Request>([
@@ -172,11 +211,24 @@ describe("OpenLock", () => {
   })
 })
 
+describe("LockDevice", () => {
+  it("has the device lock within ten seconds, every time, whatever it was", () => {
+    given(created, { _tag: "LockDeviceRequested" })
+      .when({ _tag: "LockDevice", reason: "leaving" })
+      .leadsTo([{ _tag: "LockDeviceRequested", reason: "leaving" }], {
+        _tag: "LockDevice",
+        ...stamp,
+        seq: 3,
+        expiresAt: millis("09:00:10")
+      })
+  })
+})
+
 describe("OpenDoor", () => {
   it("opens a door for who shows a key to several, and says how", () => {
     const door = { credentialUuid: "5a5a0000-0000-4000-8000-000000000001", doorId: 2 }
     given(created)
-      .when({ _tag: "OpenDoor", ...door, via: "PIN", grantedBy: operator })
+      .when({ _tag: "OpenDoor", ...door, via: "PIN", giver: { _tag: "Operator" } })
       .leadsTo([{ _tag: "LockOpenRequested", via: "PIN", ...door }], {
         _tag: "OpenLock",
         ...stamp,

@@ -3,8 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { lockAfter, lockCommands, lockHistory } from "@latchkey/core/testing"
 import { Arbitrary, HashMap, Option, Result, Schema } from "effect"
 import { LIFETIMES } from "../src/device/DeviceCommand.ts"
+import { permit } from "../src/lock/AccessPolicy.ts"
+import { decide } from "../src/lock/Decide.ts"
+import type { Decision } from "../src/lock/Decision.ts"
+import { evolve, initial } from "../src/lock/Evolve.ts"
 import type { Lock } from "../src/lock/Lock.ts"
-import { type Decision, decide, evolve, initial } from "../src/lock/LockAggregate.ts"
 import type { LockCommand } from "../src/lock/LockCommand.ts"
 import { isByClock, rowOf } from "../src/lock/LockCommands.ts"
 import type { LockRefused } from "../src/lock/LockError.ts"
@@ -59,10 +62,12 @@ describe("whatever is asked of a lock", () => {
 
   it.prop("events, and what the device is told, are those of the command's row", [lockCommands], ([commands]) => {
     for (const { command, decided, after } of live(commands)) {
-      const { first, event, device: type } = rowOf(command._tag)
+      const { first, event, device: type, also = [] } = rowOf(command._tag)
       const events = eventsOf(decided)
       if (events.length === 0) continue
-      expect(events.map(({ _tag }) => _tag)).toEqual(first === undefined ? [event] : [first, event])
+      // With an outcome, a use may be given back; with what a device says, something may be wrong at the door.
+      const own = new Set(events.map(({ _tag }) => _tag).filter((type) => !also.includes(type)))
+      expect([...own]).toEqual(first === undefined ? [event] : [first, event])
       const device = Result.isSuccess(decided) ? decided.success.device : undefined
       expect(device?._tag).toBe(type)
       if (device === undefined) continue
@@ -86,12 +91,24 @@ describe("whatever is asked of a lock", () => {
 })
 
 describe("a command asked a second time", () => {
-  it.prop("changes nothing, unless it is to write, to open or to use", [lockCommands], ([commands]) => {
-    for (const { command, decided, after } of live(commands)) {
-      if (isByClock(command._tag) || Result.isFailure(decided)) continue
-      expect(eventsOf(decide(after, command))).toEqual([])
+  it.prop(
+    "changes nothing, unless it is to write, to open, to use or to send what is next",
+    [lockCommands],
+    ([commands]) => {
+      for (const { before, command, decided, after } of live(commands)) {
+        if (isByClock(command._tag) || Result.isFailure(decided)) continue
+        // What is said of a lock by somebody who may not say it is not shown, and so is said again.
+        if (
+          command._tag === "DescribeLock" &&
+          before &&
+          Result.isFailure(permit(command.principal, before, command._tag))
+        )
+          continue
+        if (["SendKey", "SendRemoval", "SyncKeys"].includes(command._tag)) continue
+        expect(eventsOf(decide(after, command))).toEqual([])
+      }
     }
-  })
+  )
 })
 
 describe("whatever is asked of a temp key", () => {
@@ -137,13 +154,18 @@ describe("evolve", () => {
     ([a, b, left]) => {
       const [created, ...rest] = a
       const jumbled = [...rest, ...b].toReversed().filter((_, index) => left[index % left.length] ?? true)
-      const lock = [...(created === undefined ? [] : [created]), ...jumbled].reduce(evolve, initial)
+      const lock = [...(created === undefined ? [] : [created]), ...jumbled].reduce(
+        (lock, event) => evolve(lock, event),
+        initial
+      )
       expect(lock?.version).toBe(1 + jumbled.length)
     }
   )
 
   it.prop("leaves the state it is given as it was", [lockHistory], ([history]) => {
-    const states = history.map((_, index) => history.slice(0, index).reduce(evolve, initial))
+    const states = history.map((_, index) =>
+      history.slice(0, index).reduce((lock, event) => evolve(lock, event), initial)
+    )
     const before = JSON.stringify(states)
     history.forEach((event, index) => {
       evolve(states[index], event)

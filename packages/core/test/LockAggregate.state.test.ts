@@ -1,8 +1,8 @@
 /** What the events of a lock make of it. */
 import { describe, expect, it } from "@effect/vitest"
 import { HashMap, HashSet } from "effect"
+import { evolve, initial } from "../src/lock/Evolve.ts"
 import { type Lock, tempKeysOf } from "../src/lock/Lock.ts"
-import { evolve, initial } from "../src/lock/LockAggregate.ts"
 import type { LockEvent } from "../src/lock/LockEvent.ts"
 import { clock, created, type Fact, given, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
@@ -48,6 +48,9 @@ describe("the state of a lock", () => {
     { _tag: "LockOpenRequested" }
   ]
 
+  /** The operator gave for those who had the lock. */
+  const forAda = { _tag: "Operator", ownerId: "ada", orgId: "org-1" }
+
   it("is what its events left of it", () => {
     const lock = given(...history).lock()
     if (lock === undefined) throw new Error("the lock was created")
@@ -61,15 +64,30 @@ describe("the state of a lock", () => {
       vendorName: "Acme",
       ownerId: "bob",
       orgId: "org-2",
-      keys: [{ uuid: "key-1", indexNumber: 1, userId: "bob" }, { uuid: "key-2" }],
-      residents: [{ userId: "ada", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1" }],
+      keys: [
+        { uuid: "key-1", indexNumber: 1, userId: "bob", giver: forAda },
+        { uuid: "key-2", giver: forAda }
+      ],
+      // On other hardware.
+      hardware: [{ uuid: "key-1", indexNumber: 1 }, { uuid: "key-2" }],
+      residents: [{ userId: "ada", name: "Ada", email: "ada@example.org", phoneNumber: "+31 1", addedVersion: 5 }],
       pendingCommands: [],
       recentOutcomes: [],
+      owners: [
+        { from: 1, since: millis("08:00"), id: "ada" },
+        { from: 14, since: millis("08:00"), id: "bob" }
+      ],
+      organizations: [
+        { from: 1, since: millis("08:00"), id: "org-1" },
+        { from: 15, since: millis("08:00"), id: "org-2" }
+      ],
+      mayHoldOthers: true,
       changedAt: millis("08:00")
     })
     expect(Array.from(HashMap.values(tempKeys))).toStrictEqual([
       {
         uuid: tempKeyUuid,
+        id: "",
         accessMode: "public",
         allowedUserIds: [],
         validFrom: clock("09:00"),
@@ -79,7 +97,8 @@ describe("the state of a lock", () => {
         description: "Plumber",
         createdAt: clock("08:00"),
         createdBy: "ada",
-        createdVersion: 9
+        createdVersion: 9,
+        giver: forAda
       }
     ])
     expect(Array.from(deletedTempKeys)).toStrictEqual([BOB])
@@ -93,9 +112,12 @@ describe("the state of a lock", () => {
       uuid: lockUuid,
       version: 1,
       keys: [],
+      hardware: [],
       residents: [],
       pendingCommands: [],
       recentOutcomes: [],
+      owners: [{ from: 1, since: millis("08:00") }],
+      organizations: [{ from: 1, since: millis("08:00") }],
       changedAt: millis("08:00")
     })
     expect(HashMap.size(tempKeys)).toBe(0)

@@ -42,14 +42,22 @@ describe("CreateTempKey", () => {
     const { allowedUserIds: _, ...bare } = request
     given(created)
       .when(bare)
-      .leadsTo([{ _tag: "TempKeyCreated", tempKeyUuid, ...terms, maxUses: null, createdBy: "*" }])
+      .leadsTo([
+        { _tag: "TempKeyCreated", tempKeyUuid, ...terms, maxUses: null, createdBy: "*", tempKeyId: "command-1" }
+      ])
+  })
+
+  it("claims its link, which no other key may ever have", () => {
+    given(created)
+      .when({ ...request, tempKeyUuid: tempKeyUuid.toUpperCase() })
+      .claims(`link/${tempKeyUuid}`)
   })
 
   it("keeps limit, whitelist, description, and who created it", () => {
     const more = { accessMode: "user-whitelist", allowedUserIds: [ADA], maxUses: 7, description: "Plumber" } as const
     given(created)
       .when({ ...request, ...more }, { principal: { _tag: "Organization", orgId: "org-1" } })
-      .leadsTo([{ _tag: "TempKeyCreated", tempKeyUuid, ...terms, ...more, createdBy: "org-1" }])
+      .leadsTo([{ _tag: "TempKeyCreated", tempKeyUuid, ...terms, ...more, createdBy: "org-1", tempKeyId: "command-1" }])
   })
 
   it("is refused when the window is empty or runs backwards", () => {
@@ -78,6 +86,55 @@ describe("CreateTempKey", () => {
         .when({ ...request, tempKeyUuid: same })
         .isRefused(refusal)
     }
+  })
+})
+
+describe("SuspendTempKey and ResumeTempKey", () => {
+  const suspended: Fact = { _tag: "TempKeySuspended", tempKeyUuid, suspendedBy: "*" }
+
+  it("suspend and resume, each once", () => {
+    const [suspend, resume] = [
+      { _tag: "SuspendTempKey", tempKeyUuid },
+      { _tag: "ResumeTempKey", tempKeyUuid }
+    ] as const
+    given(created, publicKey).when(suspend).leadsTo([suspended])
+    given(created, publicKey, suspended).when(suspend).isAlreadySo()
+    given(created, publicKey, suspended)
+      .when(resume)
+      .leadsTo([{ _tag: "TempKeyResumed", tempKeyUuid, resumedBy: "*" }])
+    given(created, publicKey).when(resume).isAlreadySo()
+    given(created).when(suspend).isRefused(new TempKeyNotFound({ lockId, tempKeyUuid }))
+  })
+
+  it("a suspended key is not valid, and says that it is suspended", () => {
+    given(created, publicKey, suspended)
+      .when({ _tag: "UseTempKey", tempKeyUuid }, { at: millis("11:00") })
+      .isRefused(new TempKeyNotValid({ lockId, tempKeyUuid, status: "not-yet-valid", suspended: true }))
+  })
+})
+
+describe("ChangeTempKeyLink", () => {
+  const newTempKeyUuid = "9a1c0d52-6f1e-4b7a-8c33-5e0f7d2b4c11"
+  const changed: Fact = { _tag: "TempKeyLinkChanged", tempKeyUuid, newTempKeyUuid, changedBy: "*" }
+
+  it("gives the key another link, which it claims", () => {
+    const change = given(created, publicKey).when({ _tag: "ChangeTempKeyLink", tempKeyUuid, newTempKeyUuid })
+    change.leadsTo([changed])
+    change.claims(`link/${newTempKeyUuid}`)
+  })
+
+  it("the link before opens nothing, and is nobody's any more", () => {
+    const at = { at: millis("11:00") }
+    given(created, publicKey, changed)
+      .when({ _tag: "OpenWithTempKey", tempKeyUuid }, at)
+      .isRefused(new TempKeyNotValid({ lockId, tempKeyUuid, status: "deleted" }))
+    const { maxUses: _, createdBy: __, ...terms } = publicKey as Extract<Fact, { _tag: "TempKeyCreated" }>
+    given(created, publicKey, changed)
+      .when({ ...terms, _tag: "CreateTempKey" })
+      .isRefused(new TempKeyExists({ lockId, tempKeyUuid }))
+    given(created, publicKey, changed)
+      .when({ _tag: "ChangeTempKeyLink", tempKeyUuid: newTempKeyUuid, newTempKeyUuid: tempKeyUuid })
+      .isRefused(new TempKeyExists({ lockId, tempKeyUuid }))
   })
 })
 

@@ -1,6 +1,6 @@
 /** The rules of a lock, command by command: what follows, what the device is told, and what is refused. */
 import { describe, expect, it } from "@effect/vitest"
-import { actorOf, mayBePassed, mayPass } from "../src/lock/LockAggregate.ts"
+import { actorOf, mayBePassed, mayPass } from "../src/lock/Decision.ts"
 import {
   LockNotFound,
   ResidentExists,
@@ -31,7 +31,7 @@ describe("CreateLock", () => {
     }
     given()
       .when({ ...request, ...about })
-      .leadsTo([{ _tag: "LockCreated", ...about }])
+      .leadsTo([{ _tag: "LockCreated", ...about, reconciled: true }])
   })
 
   it("makes a user the owner of the lock that they create", () => {
@@ -119,7 +119,7 @@ describe("ChangeLockUuid", () => {
   it("changes the uuid and remembers the former one", () => {
     given(created)
       .when({ _tag: "ChangeLockUuid", newUuid })
-      .leadsTo([{ _tag: "LockUuidChanged", newUuid, previousUuid: lockUuid }])
+      .leadsTo([{ _tag: "LockUuidChanged", newUuid, previousUuid: lockUuid, ended: true }])
   })
 
   it("is followed by events under the new uuid", () => {
@@ -267,5 +267,10 @@ describe("a device command in doubt", () => {
     expect(mayPass([happened({ _tag: "LockUuidChanged", newUuid: "new", previousUuid: lockUuid })])).toBe(false)
     expect(mayPass([happened({ _tag: "ResidentAdded", userId: "bob", name: "Bob" }), used])).toBe(true)
     expect(mayPass([used, opened])).toBe(false)
+  })
+
+  it("is passed by the removal of a key: a revocation never waits", () => {
+    expect(mayPass([happened({ _tag: "KeyRemoved", keyUuid: "key-1" })])).toBe(true)
+    expect(mayPass([happened({ _tag: "KeyAdded", keyUuid: "key-1" })])).toBe(false)
   })
 })

@@ -6,7 +6,10 @@ import { OrganizationEvent } from "../src/access/ApiKeys.ts"
 import { DeviceEvent } from "../src/access/DeviceSecrets.ts"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/lock/LockEvent.ts"
 import { BulkEvent } from "../src/locks/BulkAddKeys.ts"
+import { DepartureEvent } from "../src/locks/Departures.ts"
+import { OutageEvent } from "../src/locks/Outages.ts"
 import { RefusedUseEvent } from "../src/locks/RefusedUses.ts"
+import { WebhookEvent } from "../src/partners/Webhook.ts"
 import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { PinEvent } from "../src/temp-key/PinAttempts.ts"
 import { SharedCredentialEvent } from "../src/temp-key/SharedCredential.ts"
@@ -31,7 +34,10 @@ const OtherEvent = Schema.Union([
   PinEvent,
   RefusedUseEvent,
   OrganizationEvent,
-  DeviceEvent
+  DeviceEvent,
+  DepartureEvent,
+  OutageEvent,
+  WebhookEvent
 ])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)
@@ -72,7 +78,10 @@ describe("a stored event", () => {
       ...PinEvent.cases,
       ...RefusedUseEvent.cases,
       ...OrganizationEvent.cases,
-      ...DeviceEvent.cases
+      ...DeviceEvent.cases,
+      ...DepartureEvent.cases,
+      ...OutageEvent.cases,
+      ...WebhookEvent.cases
     })
   )("%s: has a golden file with every field", (type, schema) => {
     const seen = golden.filter((event) => event.type === type).flatMap(({ data }) => Object.keys(data))

@@ -2,20 +2,23 @@
 import { describe, expect, it } from "@effect/vitest"
 import { lockFeed } from "@latchkey/core/testing"
 import { Option } from "effect"
+import { evolve } from "../src/lock/Evolve.ts"
 import { type Lock, lockOfStream, streamOfLock } from "../src/lock/Lock.ts"
-import { evolve } from "../src/lock/LockAggregate.ts"
 import { fromStored, toStored } from "../src/lock/LockEvent.ts"
+import { type LockFact, lockKey } from "../src/read-model/LockFact.ts"
 import {
   type DeviceRow,
   devices,
-  type LockFact,
+  type HeldKeyRow,
+  heldKey,
+  heldKeys,
   lastEvents,
-  lockKey,
   lockTables,
   tempKeys,
   users,
   usersInOrganizations
 } from "../src/read-model/LockTables.ts"
+import type { Table } from "../src/read-model/Table.ts"
 import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { clock, type Fact, happened, lockId, lockUuid, millis } from "./scenario.ts"
 
@@ -39,6 +42,9 @@ const factOf = (event: StoredEvent): LockFact => {
 }
 const factFrom = (fact: Fact, envelope?: Partial<StoredEvent>) => factOf(stored(fact, envelope))
 
+/** Of tables whose rows do not depend on their names. */
+const foldIn = <Row>(table: Table<LockFact, Row>, row: Row | undefined, fact: LockFact) => table.fold(row, fact, "")
+
 const row: DeviceRow = {
   lockId,
   lockUuid,
@@ -47,7 +53,8 @@ const row: DeviceRow = {
   ownerId: "ada",
   orgId: "org-1",
   keysCount: 2,
-  residentCount: 1
+  residentCount: 1,
+  deviceState: null
 }
 
 describe("the row of a lock", () => {
@@ -59,11 +66,11 @@ describe("the row of a lock", () => {
       orgId: "org-1",
       keys: [{ uuid: "1" }, { uuid: "2" }]
     }
-    expect(devices.fold(undefined, factFrom(created))).toStrictEqual({
+    expect(foldIn(devices, undefined, factFrom(created))).toStrictEqual({
       ...row,
       residentCount: 0
     })
-    expect(devices.fold(undefined, factFrom({ _tag: "LockCreated" }))).toStrictEqual({
+    expect(foldIn(devices, undefined, factFrom({ _tag: "LockCreated" }))).toStrictEqual({
       ...row,
       serialNumber: null,
       ownerId: null,
@@ -74,7 +81,7 @@ describe("the row of a lock", () => {
   })
 
   it("does not begin with anything else", () => {
-    expect(devices.fold(undefined, factFrom({ _tag: "OwnerSet", userId: "ada" }))).toBeUndefined()
+    expect(foldIn(devices, undefined, factFrom({ _tag: "OwnerSet", userId: "ada" }))).toBeUndefined()
   })
 
   it.each<[Fact, Partial<DeviceRow>]>([
@@ -91,7 +98,7 @@ describe("the row of a lock", () => {
     [{ _tag: "ResidentRemoved", userId: "ada" }, { residentCount: 0 }],
     [{ _tag: "LockOpenRequested" }, {}]
   ])("after %o shows %o", (fact, changed) => {
-    expect(devices.fold(row, factFrom(fact))).toStrictEqual({ ...row, ...changed })
+    expect(foldIn(devices, row, factFrom(fact))).toStrictEqual({ ...row, ...changed })
   })
 
   it("is not even looked at for an event that changes nothing else, or is of a later version of Latchkey", () => {
@@ -104,7 +111,7 @@ describe("the row of a lock", () => {
   })
 
   it("is the very same when an event leaves it so", () => {
-    expect(devices.fold(row, factFrom({ _tag: "LockCreated", ownerId: "bob" }))).toBe(row)
+    expect(foldIn(devices, row, factFrom({ _tag: "LockCreated", ownerId: "bob" }))).toBe(row)
   })
 
   it.prop("agrees with the state of the lock, whatever happened", [lockFeed], ([feed]) => {
@@ -112,12 +119,16 @@ describe("the row of a lock", () => {
     const locks = new Map<number, Lock | undefined>()
     for (const event of feed) {
       const lock = lockOfStream(event.streamId) ?? 0
-      rows.set(lock, devices.fold(rows.get(lock), factOf(event)))
+      rows.set(lock, foldIn(devices, rows.get(lock), factOf(event)))
       locks.set(
         lock,
         Option.match(fromStored(event), { onNone: () => undefined, onSome: (fact) => evolve(locks.get(lock), fact) })
       )
       const { keys = [], residents = [], ownerId = null, orgId = null, uuid } = locks.get(lock) ?? {}
+      if (locks.get(lock)?.retired !== undefined) {
+        expect(rows.get(lock)).toBeUndefined()
+        continue
+      }
       const counts = { keysCount: keys.length, residentCount: residents.length }
       expect(rows.get(lock)).toMatchObject({ ...counts, ownerId, orgId, lockUuid: uuid })
     }
@@ -128,7 +139,58 @@ describe("the last event of a lock", () => {
   it.each(["LockOpenRequested", "LockPainted"])("is %s, at its time, whatever was before", (type) => {
     const later = factFrom({ _tag: "LockOpenRequested" }, { type })
     expect(lastEvents.keysOf(later)).toEqual([lockKey(lockId)])
-    expect(lastEvents.fold(undefined, later)).toStrictEqual({ type, at: millis("09:00") })
+    expect(foldIn(lastEvents, undefined, later)).toStrictEqual({ type, at: millis("09:00") })
+  })
+})
+
+describe("keys that somebody holds", () => {
+  it.prop("are those of the locks that were not retired, whatever happened", [lockFeed], ([feed]) => {
+    const rows = new Map<string, HeldKeyRow | undefined>()
+    const locks = new Map<number, Lock | undefined>()
+    for (const event of feed) {
+      const fact = factOf(event)
+      for (const key of heldKeys.keysOf(fact)) rows.set(key, heldKeys.fold(rows.get(key), fact, key))
+      const { lockId } = fact
+      locks.set(
+        lockId,
+        Option.match(fromStored(event), { onNone: () => undefined, onSome: (fact) => evolve(locks.get(lockId), fact) })
+      )
+    }
+    const held = Array.from(locks.values()).flatMap(
+      (lock): ReadonlyArray<readonly [string, HeldKeyRow]> =>
+        (lock?.keys ?? []).flatMap(({ uuid, indexNumber = null, userId }) =>
+          lock === undefined || userId === undefined
+            ? []
+            : [
+                [
+                  heldKey(lock.lockId, uuid),
+                  { lockId: lock.lockId, keyUuid: uuid, keyIndexNumber: indexNumber, userId }
+                ]
+              ]
+        )
+    )
+    const there = Array.from(rows).flatMap(([key, row]) =>
+      row === undefined || locks.get(row.lockId)?.retired !== undefined ? [] : [[key, row] as const]
+    )
+    expect(new Map(there)).toEqual(new Map(held))
+  })
+
+  it("have names of digits that sort as the locks do, however their ids are written", () => {
+    const names = [heldKey(2, "🔑".repeat(255)), heldKey(10, "a"), heldKey(10, "b"), heldKey(11, "\u{10ffff}")]
+    expect(names.toSorted()).toEqual(names)
+    for (const name of names) expect(name).toMatch(/^[0-9]{1,2048}$/)
+    expect(heldKey(1, "ab")).not.toBe(heldKey(1, "a"))
+  })
+
+  it("are nobody's without a holder, and none that are too long for a store", () => {
+    for (const fact of [
+      { _tag: "KeyAdded", keyUuid: "1" },
+      { _tag: "KeyAdded", keyUuid: "1", userId: "" },
+      { _tag: "KeyAdded", keyUuid: "🔑".repeat(286), userId: "ada" },
+      { _tag: "LockCreated", keys: [{ uuid: "1" }, { uuid: "2", userId: "a".repeat(286) }] },
+      { _tag: "OwnerSet", userId: "ada" }
+    ] as const satisfies ReadonlyArray<Fact>)
+      expect(heldKeys.keysOf(factFrom(fact))).toEqual([])
   })
 })
 
@@ -149,9 +211,9 @@ describe("users that are known", () => {
 
   it("are not written again when they are named again", () => {
     const named = factFrom({ _tag: "OwnerSet", userId: "ada" })
-    const once = users.fold(undefined, named)
+    const once = foldIn(users, undefined, named)
     expect(once).toBeDefined()
-    expect(users.fold(once, named)).toBe(once)
+    expect(foldIn(users, once, named)).toBe(once)
   })
 })
 
@@ -166,14 +228,14 @@ describe("a temp key", () => {
     } as const
     const created: Fact = { _tag: "TempKeyCreated", tempKeyUuid: lockUuid.toUpperCase(), ...terms, createdBy: "ada" }
     expect(tempKeys.keysOf(factFrom(created))).toEqual([lockUuid])
-    expect(tempKeys.fold(undefined, factFrom(created))).toEqual({ lockId })
+    expect(foldIn(tempKeys, undefined, factFrom(created))).toEqual({ lockId })
     const deleted: Fact = { _tag: "TempKeyDeleted", tempKeyUuid: lockUuid, deletedBy: "ada" }
     expect(tempKeys.keysOf(factFrom(deleted))).toEqual([])
   })
 
   it("stays with the first lock that created it", () => {
     const first = { lockId: 3 }
-    expect(tempKeys.fold(first, factFrom({ _tag: "LockOpenRequested" }))).toBe(first)
+    expect(foldIn(tempKeys, first, factFrom({ _tag: "LockOpenRequested" }))).toBe(first)
   })
 })
 

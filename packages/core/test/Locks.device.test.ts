@@ -151,6 +151,22 @@ describe("while the shadow hangs", () => {
     })
   )
 
+  it.effect("a key is removed though it may be what has just opened, which is told once it is known", () =>
+    Effect.gen(function* () {
+      const { execute, shadow, log } = yield* makeLock
+      const holder = { principal: { _tag: "User", userId: "ben" } } as const
+      yield* execute({ _tag: "AddKey", keyUuid: "key-1", userId: "ben" })
+      yield* shadow.setMode("hang")
+      yield* afterTimeouts(execute(open, holder))
+      expect((yield* execute({ _tag: "RemoveKey", keyUuid: "key-1" })).events).toHaveLength(1)
+      expect(yield* Effect.flip(execute(open, holder))).toMatchObject({ _tag: "AccessDenied" })
+      yield* shadow.deliver
+      yield* shadow.setMode("ok")
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* log).toEqual(["LockCreated", "KeyAdded", "KeyRemoved", "LockOpenRequested"])
+    })
+  )
+
   it.effect("what never arrived is dropped when the shadow answers again, and then cannot arrive", () =>
     Effect.gen(function* () {
       const { execute, shadow, log, held, unsettled } = yield* makeLock

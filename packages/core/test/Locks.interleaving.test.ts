@@ -8,8 +8,9 @@ import { Context, Deferred, Effect, Fiber, Latch, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { DeviceShadow } from "../src/device/DeviceShadow.ts"
 import { permit } from "../src/lock/AccessPolicy.ts"
+import { decide } from "../src/lock/Decide.ts"
+import { evolveStored, initial } from "../src/lock/Evolve.ts"
 import type { Lock } from "../src/lock/Lock.ts"
-import { decide, evolveStored, initial } from "../src/lock/LockAggregate.ts"
 import type { LockCommand } from "../src/lock/LockCommand.ts"
 import { fromStored, type LockEvent } from "../src/lock/LockEvent.ts"
 import { LockRepository } from "../src/locks/LockRepository.ts"
@@ -67,7 +68,10 @@ const history = Effect.fnUntraced(function* (seed: number) {
   yield* TestClock.setTime(START)
   const world = yield* makeWorld
   const gates = new Set<Deferred.Deferred<void>>()
+  /** Until both processes have started: nobody lets anything go before. */
+  let isOpen = true
   const passed = Effect.suspend(() => {
+    if (isOpen) return Effect.void
     const gate = Deferred.makeUnsafe<void>()
     gates.add(gate)
     return Deferred.await(gate)
@@ -97,6 +101,7 @@ const history = Effect.fnUntraced(function* (seed: number) {
     return yield* Effect.provide(world.services(), over)
   })
   const [one, two] = [yield* process, yield* process]
+  isOpen = false
 
   /** Lets go of so many calls, all in the same turn. */
   const letGo = (most: number) =>

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { clock, millis, type Request } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import { create, createAnother, makeWorld } from "./world.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
 const key: Request = {
@@ -59,7 +59,7 @@ describe("a command id", () => {
   it.effect("is taken for every lock", () =>
     Effect.gen(function* () {
       const { execute } = yield* makeLock
-      yield* execute(create, { commandId: "other", lockId: 8 })
+      yield* execute(createAnother, { commandId: "other", lockId: 8 })
       yield* execute({ _tag: "AddResident", name: "Ada" }, { commandId: "once" })
       const elsewhere = execute({ _tag: "AddResident", name: "Ada" }, { commandId: "once", lockId: 8 })
       expect(yield* Effect.flip(elsewhere)).toMatchObject({ _tag: "CommandExists" })

@@ -1,10 +1,11 @@
 /** The command handler: what callers are answered, however many they are and wherever they ask. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Result, type Schema } from "effect"
+import { Context, Effect, Fiber, Result, type Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { Executed } from "../src/locks/Locks.ts"
-import type { NewEvent } from "../src/streams/EventStore.ts"
-import { clock, happened, lockId, lockUuid, millis, operator, type Request } from "./scenario.ts"
+import { LockRepository } from "../src/locks/LockRepository.ts"
+import { type Executed, Locks } from "../src/locks/Locks.ts"
+import { EventStore, type NewEvent, type StoreUnavailable } from "../src/streams/EventStore.ts"
+import { asked, clock, happened, lockId, lockUuid, millis, operator, type Request } from "./scenario.ts"
 import { append, create, makeWorld } from "./world.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
@@ -34,7 +35,7 @@ describe("a command", () => {
       const principal = { _tag: "User", userId: "ada" } as const
       const answer = yield* execute({ _tag: "SetOwner", userId: "bob" }, { commandId: "change", principal })
       const event = happened({ _tag: "OwnerSet", userId: "bob" }, "09:00")
-      expect(answer).toEqual({ lockId, version: 2, events: [event] })
+      expect(answer).toEqual({ lockId, version: 2, events: [event], commandId: "change" })
       const { _tag: type, ...data } = event
       expect(yield* store.read("lock-7", 1, 10)).toEqual([
         {
@@ -138,6 +139,31 @@ describe("two processes", () => {
       expect(yield* Effect.flip(one({ _tag: "WriteKey", keyUuid: "key-1" }))).toMatchObject({ _tag: "KeyNotFound" })
       expect((yield* one({ _tag: "AddKey", keyUuid: "key-1" })).version).toBe(6)
       expect(yield* Effect.flip(other({ _tag: "AddKey", keyUuid: "key-1" }))).toMatchObject({ _tag: "KeyExists" })
+    })
+  )
+
+  it.effect("never answer from what they knew before a question read on at the same moment", () =>
+    Effect.gen(function* () {
+      const { process, services, ports, store } = yield* makeWorld
+      const one = yield* process()
+      let meanwhile: Effect.Effect<unknown, StoreUnavailable> = Effect.void
+      const slow = EventStore.of({
+        ...store,
+        read: (...args) =>
+          Effect.tap(store.read(...args), () => {
+            const first = meanwhile
+            meanwhile = Effect.void
+            return first
+          })
+      })
+      const other = yield* Effect.provide(services(), Context.add(ports, EventStore, slow))
+      const [{ execute }, { load, refresh }] = [Context.get(other, Locks), Context.get(other, LockRepository)]
+      yield* one(create)
+      const { loaded } = yield* load(lockId)
+      yield* one({ _tag: "AddKey", keyUuid: "key-1" })
+      meanwhile = refresh(loaded)
+      const removed = yield* execute(asked({ _tag: "RemoveKey", keyUuid: "key-1" }, { commandId: "remove" }))
+      expect(removed.version).toBe(3)
     })
   )
 
@@ -311,6 +337,53 @@ describe("a lock of which a newer version of Latchkey has written what this one 
       yield* execute(create)
       yield* append(store, "lock-7", 1, [painted({ ignorable: true })])
       expect((yield* execute({ _tag: "OpenLock" }, { at: millis("10:00") })).version).toBe(3)
+    })
+  )
+})
+
+describe("a command that is to be carried out at a version", () => {
+  const moved = (version: number) => ({ _tag: "VersionMoved", version })
+
+  it.effect("is judged by what the log says, however far behind this process is", () =>
+    Effect.gen(function* () {
+      const { process, log } = yield* makeWorld
+      const [here, elsewhere] = [yield* process(), yield* process()]
+      yield* here(create)
+      yield* elsewhere({ _tag: "SetOwner", userId: "ada" })
+      expect(yield* Effect.flip(here({ _tag: "OpenLock" }, { ifVersion: [1] }))).toMatchObject(moved(2))
+      yield* elsewhere({ _tag: "SetOwner", userId: "ben" })
+      expect((yield* here({ _tag: "OpenLock" }, { ifVersion: [7, 3] })).version).toBe(4)
+      expect(yield* Effect.flip(here({ _tag: "SetOwner", userId: "ben" }, { ifVersion: [] }))).toMatchObject(moved(4))
+      expect((yield* here({ _tag: "SetOwner", userId: "ben" }, { ifVersion: "*" })).events).toEqual([])
+      expect(yield* log).toEqual(["LockCreated", "OwnerSet", "OwnerSet", "LockOpenRequested"])
+    })
+  )
+
+  it.effect("creates no lock: one that is not there has no version", () =>
+    Effect.gen(function* () {
+      const { process } = yield* makeWorld
+      const execute = yield* process()
+      for (const ifVersion of ["*", [1], []] as const) {
+        expect(yield* Effect.flip(execute(create, { ifVersion }))).toMatchObject(moved(0))
+      }
+    })
+  )
+
+  it.effect("of many processes at once, one carries it out", () =>
+    Effect.gen(function* () {
+      const { process, log } = yield* makeWorld
+      yield* (yield* process())(create)
+      const tries = Effect.forEach(
+        Array.from({ length: 8 }, (_, n) => `user-${n}`),
+        (userId) =>
+          Effect.flatMap(process(), (execute) =>
+            Effect.result(execute({ _tag: "SetOwner", userId }, { ifVersion: [1] }))
+          ),
+        { concurrency: "unbounded" }
+      )
+      const failures = (yield* tries).flatMap((tried) => (Result.isFailure(tried) ? [tried.failure] : []))
+      expect(failures).toMatchObject(Array.from({ length: 7 }, () => moved(2)))
+      expect(yield* log).toEqual(["LockCreated", "OwnerSet"])
     })
   )
 })

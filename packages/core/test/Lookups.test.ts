@@ -47,6 +47,7 @@ check("a lock is shown as its events leave it", lived, function* ({ devicesOwned
       orgId: "org-1",
       keysCount: 1,
       residentCount: 1,
+      deviceState: null,
       lastEvent: "ResidentRemoved",
       lastUpdated: feedOf(...lived)[6]?.at
     }
@@ -202,4 +203,45 @@ check(
     expect(yield* lockOfTempKey(TEMP_KEY)).toEqual(Option.some(2))
     expect(yield* lockOfTempKey(TEMP_KEY.toUpperCase())).toEqual(Option.some(2))
   }
+)
+
+/** Locks 1 and 900 are the organization's; on them, and on the many of others between, somebody holds a key each. */
+const spread = [1, ...Array.from({ length: 898 }, (_, n) => n + 2), 900].flatMap((lockId) => [
+  created(lockId, {
+    orgId: lockId === 1 || lockId === 900 ? "org-1" : "org-2",
+    keys: [{ uuid: `key-${lockId}`, indexNumber: 1, userId: ALICE }]
+  })
+])
+
+check("the keys that a user holds are found by lock, page by page", spread, function* ({ keysHeldBy }) {
+  const first = yield* keysHeldBy(ALICE, { after: undefined, limit: 450, orgId: undefined })
+  expect([lockIdsOf(first.keys).slice(0, 3), first.keys.length, first.hasMore]).toEqual([[1, 2, 3], 450, true])
+  const rest = yield* keysHeldBy(ALICE, { after: first.keys.at(-1), limit: 450, orgId: undefined })
+  expect([lockIdsOf(rest.keys).at(0), lockIdsOf(rest.keys).at(-1), rest.hasMore]).toEqual([451, 900, false])
+  expect(yield* keysHeldBy(BOB, { after: undefined, limit: 10, orgId: undefined })).toEqual({
+    keys: [],
+    hasMore: false
+  })
+})
+
+it.effect("an organization finds those on its own locks, at the cost of its own locks", () =>
+  Effect.gen(function* () {
+    const readModel = yield* filledWith(...spread)
+    let asked = 0
+    const { keysHeldBy } = lookups({
+      ...readModel,
+      find: (...find) => {
+        asked++
+        return readModel.find(...find)
+      }
+    })
+    const held = yield* keysHeldBy(ALICE, { after: undefined, limit: 10, orgId: "org-1" })
+    expect([lockIdsOf(held.keys), held.hasMore]).toEqual([[1, 900], false])
+    expect(asked).toBeLessThanOrEqual(4)
+    const one = yield* keysHeldBy(ALICE, { after: undefined, limit: 1, orgId: "org-1" })
+    expect([lockIdsOf(one.keys), one.hasMore]).toEqual([[1], true])
+    const next = yield* keysHeldBy(ALICE, { after: one.keys[0], limit: 1, orgId: "org-1" })
+    expect([lockIdsOf(next.keys), next.hasMore]).toEqual([[900], false])
+    expect((yield* keysHeldBy(ALICE, { after: undefined, limit: 10, orgId: "org-3" })).keys).toEqual([])
+  })
 )

@@ -49,7 +49,7 @@ describe.each(NAMES)("%j", (name) => {
   })
 
   it("as the maker of a shared key is who made it alone", () => {
-    const madeBy = (grantedBy: Principal) => ({ grantedBy }) as SharedCredential
+    const madeBy = (grantedBy: Principal) => ({ grantedBy, doors: [] as const }) as unknown as SharedCredential
     expect(allowed((principal) => isMaker(principal, madeBy(theUser)))).toEqual(only(theUser))
     expect(allowed((principal) => isMaker(principal, madeBy(theOrganization)))).toEqual(only(theOrganization))
     for (const grantedBy of [{ _tag: "Super" }, { _tag: "Guest" }, { _tag: "System" }] as const)
@@ -63,9 +63,9 @@ describe.each(NAMES)("%j", (name) => {
   })
 
   it("creates locks, unless it is nobody", () => {
-    expect(Result.isSuccess(permitCreate(theUser, undefined))).toBe(name !== "")
-    expect(Result.isSuccess(permitCreate(theUser, name))).toBe(name !== "")
-    expect(Result.isSuccess(permitCreate(theOrganization, undefined))).toBe(name !== "")
+    expect(Result.isSuccess(permitCreate(theUser, undefined, 7))).toBe(name !== "")
+    expect(Result.isSuccess(permitCreate(theUser, name, 7))).toBe(name !== "")
+    expect(Result.isSuccess(permitCreate(theOrganization, undefined, 7))).toBe(name !== "")
   })
 
   it("on a whitelist is that user, unless it is nobody", () => {

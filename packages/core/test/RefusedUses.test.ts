@@ -1,7 +1,15 @@
 /** Refused uses are kept, beside the lock's history and only so many of them. */
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
-import { KEPT_OF_KEY, KEPT_OF_LOCK, makeLackOf, type RefusedUse, streamOfRefused } from "../src/locks/RefusedUses.ts"
+import {
+  COMMANDS_OF_CALLER,
+  COMMANDS_OF_LOCK,
+  KEPT_OF_KEY,
+  KEPT_OF_LOCK,
+  makeLackOf,
+  type RefusedUse,
+  streamOfRefused
+} from "../src/locks/RefusedUses.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, type Request } from "./scenario.ts"
@@ -73,16 +81,30 @@ describe("a refused use", () => {
     })
   )
 
-  it.effect("of no key of the lock, by nobody who may, or of another command, is not kept", () =>
+  it.effect("of no key of the lock, or of another command, is not kept", () =>
     Effect.gen(function* () {
       const { world, execute } = yield* aLock()
       yield* Effect.flip(execute(use(7), early))
       yield* Effect.flip(execute(open(7), early))
-      yield* Effect.flip(execute(use(0), { ...early, principal: { _tag: "Guest" } }))
       yield* Effect.flip(execute(share(0)))
       yield* Effect.flip(execute(use(0), { ...early, lockId: 999 }))
       expect(yield* world.store.feed(0, 10, { category: "attempts" })).toEqual([])
       expect(yield* world.store.records("refused/", "", 10)).toEqual([])
+    })
+  )
+
+  it.effect("of what a caller may not ask is kept so often, whatever becomes of others", () =>
+    Effect.gen(function* () {
+      const { world, execute } = yield* aLock()
+      const by = (userId: string) => ({ ...early, principal: { _tag: "User", userId } as const })
+      for (let n = 0; n < COMMANDS_OF_CALLER + 2; n++) yield* Effect.flip(execute({ _tag: "OpenLock" }, by("eve")))
+      const refused = () => world.store.feed(0, 1_000, { category: "attempts" })
+      expect(yield* refused()).toHaveLength(COMMANDS_OF_CALLER)
+      for (let n = 0; n < COMMANDS_OF_LOCK; n++) yield* Effect.flip(execute({ _tag: "OpenLock" }, by(`eve-${n}`)))
+      expect(yield* refused()).toHaveLength(COMMANDS_OF_LOCK)
+      yield* Effect.flip(execute(use(0), early))
+      expect((yield* refused()).at(-1)?.data).toMatchObject({ tempKeyUuid: uuidOf(0) })
+      expect(yield* kept(world.store)).toHaveLength(1)
     })
   )
 
@@ -146,7 +168,10 @@ describe("whoever hammers at a door", () => {
     Effect.gen(function* () {
       const { world, execute } = yield* aLock()
       for (const lockId of [4, 42]) {
-        yield* execute(create, { ...before, lockId })
+        yield* execute(
+          { ...create, uuid: `0b0e8400-e29b-41d4-a716-${String(lockId).padStart(12, "0")}` },
+          { ...before, lockId }
+        )
         yield* execute(share(lockId), { ...before, lockId })
       }
       yield* Effect.flip(execute(open(42), { ...early, lockId: 42 }))

@@ -46,7 +46,11 @@ const makeStreams = Effect.gen(function* () {
       commandId: string,
       { count = 1, at = 0, mayPass = false, receipt }: Options = {}
     ) =>
-      append(store, { streamId, expectedVersion, events: eventsOf(commandId, count, at), commandId, receipt }, mayPass),
+      append(
+        store,
+        { streamId, expectedVersion, events: eventsOf(commandId, count, at), commandId, receipt },
+        () => mayPass
+      ),
     prepare: (streamId: string, expectedVersion: number, commandId: string, options: Options = {}) =>
       prepare(store, preparing(streamId, expectedVersion, commandId, options)),
     commit: (reservation: Reservation) => commit(store, reservation),

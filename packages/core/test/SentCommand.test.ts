@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { answeredIn, outcomeOf, sentWith } from "../src/lock/DeviceEvents.ts"
-import { evolve, evolveStored, initial } from "../src/lock/LockAggregate.ts"
+import { evolve, evolveStored, initial } from "../src/lock/Evolve.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
 import {
   type AnsweredCommand,
@@ -97,7 +97,7 @@ describe("a command that the shadow accepted", () => {
     const outcomes = Array.from({ length: RECENT_OUTCOMES + 5 }, (_, n) =>
       happened({ _tag: "CommandOutcomeReported", ...outcomeOf({ ...answered, commandId: `c-${n}` }) } as Fact)
     )
-    const lock = [happened(created), ...outcomes].reduce(evolve, initial)
+    const lock = [happened(created), ...outcomes].reduce((lock, event) => evolve(lock, event), initial)
     expect(lock?.recentOutcomes.map(({ commandId }) => commandId)).toEqual(
       Array.from({ length: RECENT_OUTCOMES }, (_, n) => `c-${n + 5}`)
     )

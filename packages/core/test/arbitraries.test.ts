@@ -24,7 +24,7 @@ import {
 import { Arbitrary, Effect, Result, Schema } from "effect"
 import { Principal } from "../src/values/Principal.ts"
 
-const SAMPLES = 300
+const SAMPLES = 400
 const sample = <A>(arbitrary: Arbitrary.Arbitrary<A>) =>
   Arbitrary.sampleEffect(arbitrary, { count: SAMPLES, seed: "latchkey" })
 
@@ -43,6 +43,7 @@ const REFUSALS = Object.keys({
   KeyNotNamed: true,
   KeyNotFound: true,
   UuidUnchanged: true,
+  LockRetired: true,
   ResidentExists: true,
   ResidentNotFound: true,
   ResidentNotNamed: true,
@@ -51,9 +52,11 @@ const REFUSALS = Object.keys({
   EmptyWindow: true,
   EmptyWhitelist: true,
   TempKeyNotValid: true,
+  TempKeyWithdrawn: true,
   NotOnWhitelist: true
+  // A lock loses its device to another lock.
   // A lock is full only after a long history.
-} satisfies { readonly [Tag in Exclude<LockRefused["_tag"], "LockFull">]: true })
+} satisfies { readonly [Tag in Exclude<LockRefused["_tag"], "LockFull" | "DeviceLost">]: true })
 
 const STATUSES = Object.keys({ valid: true, expired: true, "used-up": true, "not-yet-valid": true } satisfies {
   readonly [Status in TempKeyStatus]: true
@@ -98,7 +101,12 @@ describe("arbitraries", () => {
       }
       const counts = tally(seen)
       const expected = [
-        ...Object.keys(LockEvent.cases),
+        // What a lock loses, another lock's command takes. A use that is given back needs a chain of four commands:
+        // `UseReturned.test.ts` has arbitraries of its own.
+        // What is sent by itself, and fails five times, `Hardware.properties.test.ts` has.
+        ...Object.keys(LockEvent.cases).filter(
+          (type) => !["ClaimLost", "TempKeyUseReturned", "KeyNeedsAttention", "KeyRemovalSent"].includes(type)
+        ),
         ...REFUSALS,
         "already so",
         "expired",
@@ -117,7 +125,7 @@ describe("arbitraries", () => {
 
   it.prop("a history begins with the creation of its lock, and folds", [lockHistory], ([events]) => {
     expect(events[0]?._tag).toBe("LockCreated")
-    expect(events.reduce(evolve, initial)?.version).toBe(events.length)
+    expect(events.reduce((lock, event) => evolve(lock, event), initial)?.version).toBe(events.length)
   })
 
   it.prop("a feed has neither gaps in its positions nor in the versions of a stream", [lockFeed], ([feed]) => {

@@ -2,7 +2,8 @@
 import { expect, it } from "@effect/vitest"
 import { MemoryDeviceShadow, MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/testing"
 import { Layer } from "effect"
-import { type CommandInput, createLatchkey } from "../src/latchkey/createLatchkey.ts"
+import { createLatchkey } from "../src/latchkey/createLatchkey.ts"
+import type { CommandInput } from "../src/latchkey/Embedded.ts"
 import { pinKeyOf } from "./pinKey.ts"
 import { clock, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
@@ -43,7 +44,9 @@ it("a key for several doors is made, listed, opens by link and by PIN, and is re
   await latchkey.execute(create())
   const { pin, credential } = await sharedKeys.create(newKey("both"))
   expect(pin).toMatch(/^\d{8}$/)
-  expect(await sharedKeys.list(ada, lockId)).toMatchObject([{ credential: { uuid }, doors: [{ lockUuid }] }])
+  expect(await sharedKeys.list(ada, Date.now(), { lockId: String(lockId) })).toMatchObject({
+    tempKeys: [{ uuid, doors: [{ lockUuid }] }]
+  })
 
   const opened = await sharedKeys.openDoor(uuid, 1, { ...asked(), principal: guest })
   expect(opened).toMatchObject({ doorId: 1, lockId, online: false })
@@ -143,4 +146,32 @@ it("a subscription can be left", async () => {
     expect(type).toBe("LockCreated")
     break
   }
+})
+
+it("a lock that was sold loses the keys that it was sold with", async () => {
+  await using latchkey = await inMemory()
+  await latchkey.execute({ ...create(), keys: [{ uuid: "key-1", indexNumber: 1 }] } as CommandInput)
+  await latchkey.execute({ ...asked(), _tag: "SetOwner", lockId, userId: "bob" })
+  const bob = { ...asked(), principal: { _tag: "User", userId: "bob" } } as const
+  expect(await latchkey.removeInheritedKeys(lockId, bob)).toEqual({
+    lockId,
+    removed: [{ keyUuid: "key-1", keyIndexNumber: 1 }],
+    failed: []
+  })
+  await expect(latchkey.removeInheritedKeys(lockId, { ...asked(), principal: ada })).rejects.toMatchObject({
+    _tag: "AccessDenied"
+  })
+  await expect(latchkey.removeInheritedKeys(0, bob)).rejects.toMatchObject({ _tag: "InvalidCommand" })
+})
+
+it("the keys of a user are listed and removed", async () => {
+  await using latchkey = await inMemory()
+  await latchkey.execute({ ...create(), keys: [{ uuid: "key-1", userId: "carl" }] } as CommandInput)
+  const page = { keys: [{ lockId, keyUuid: "key-1", keyIndexNumber: null, userId: "carl" }], nextCursor: undefined }
+  expect(await latchkey.userKeys(operator, "carl")).toEqual(page)
+  await expect(latchkey.userKeys(operator, "carl", { limit: 0 })).rejects.toMatchObject({ _tag: "InvalidCommand" })
+  await expect(latchkey.userKeys(ada, "carl")).rejects.toMatchObject({ _tag: "AccessDenied" })
+  const removed = { locks: [{ lockId, removed: [{ keyUuid: "key-1" }], failed: [] }], more: false }
+  expect(await latchkey.removeUserKeys("carl", asked())).toEqual(removed)
+  expect((await latchkey.userKeys(operator, "carl")).keys).toEqual([])
 })

@@ -24,7 +24,9 @@ deviceShadowSuite("memory", MemoryDeviceShadow.layer, {
   acknowledge: (thing, commandId, outcome) =>
     MemoryDeviceShadow.ShadowControl.use((control) =>
       control.report({ _tag: "CommandOutcome", thing, commandId, outcome, at: 1_700_000_000_000 })
-    )
+    ),
+  sayOpenings: (thing, openings) =>
+    MemoryDeviceShadow.ShadowControl.use((control) => control.report({ _tag: "Openings", thing, ...openings }))
 })
 
 describe("the shadow in memory", () => {

@@ -2,8 +2,9 @@
 import { expect } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import type { DeviceCommand } from "../src/device/DeviceCommand.ts"
+import { decide } from "../src/lock/Decide.ts"
+import { evolve, initial } from "../src/lock/Evolve.ts"
 import type { Lock } from "../src/lock/Lock.ts"
-import { decide, evolve, initial } from "../src/lock/LockAggregate.ts"
 import { type CommandContext, type LockCommand, LockRequest, type Said } from "../src/lock/LockCommand.ts"
 import { type CommandRow, requests } from "../src/lock/LockCommands.ts"
 import type { LockRefused } from "../src/lock/LockError.ts"
@@ -22,6 +23,7 @@ export const millis = (time: string): number => Date.parse(clock(time))
 /** A key for the day's office hours. */
 export const officeKey: TempKey = {
   uuid: "7e3b0000-0000-4000-8000-000000000001",
+  id: "the command that made it",
   accessMode: "public",
   allowedUserIds: [],
   validFrom: clock("09:00"),
@@ -30,6 +32,7 @@ export const officeKey: TempKey = {
   usedCount: 0,
   createdAt: clock("08:00"),
   createdBy: "org-1",
+  giver: { _tag: "Organization", orgId: "org-1" },
   createdVersion: 2
 }
 
@@ -63,9 +66,9 @@ export const asked = (request: Request, context: Partial<CommandContext> = {}): 
   ...context
 })
 
-/** The lock after these facts, one event each. */
+/** The lock after these facts, one event each, all of them caused by the operator. */
 const lockAfter = (facts: ReadonlyArray<Fact>): Lock | undefined =>
-  facts.reduce((lock, fact) => evolve(lock, happened(fact)), initial)
+  facts.reduce((lock, fact) => evolve(lock, happened(fact), operator), initial)
 
 export const created: Fact = { _tag: "LockCreated", keys: [], index: 1 }
 
@@ -79,8 +82,12 @@ export const given = (...facts: ReadonlyArray<Fact>) => ({
       /** Exactly these events follow, and the device is told nothing unless a command for it is given. */
       leadsTo: (facts: ReadonlyArray<Fact>, device?: DeviceCommand) => {
         const events = facts.map((fact) => happened(fact, time, lock?.uuid))
-        expect(decided).toStrictEqual(Result.succeed(device === undefined ? { events } : { events, device }))
+        const { names: _, ...rest } = Result.getOrThrow(decided)
+        expect(rest).toStrictEqual(device === undefined ? { events } : { events, device })
       },
+      /** It is written only if nobody has these names yet. */
+      claims: (...keys: ReadonlyArray<string>) =>
+        expect(Result.getOrThrow(decided).names?.map(({ key }) => key) ?? []).toEqual(keys),
       isAlreadySo: () => expect(decided).toStrictEqual(Result.succeed({ events: [] })),
       isRefused: (refusal: LockRefused) => {
         expect(decided).toStrictEqual(Result.fail(refusal))

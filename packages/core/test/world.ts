@@ -37,18 +37,24 @@ export const makeWorld = Effect.gen(function* () {
 
     /** A process of its own, until the scope closes: it shares nothing with others but the ports. */
     process: ({ over = ports, ...options }: LocksOptions & { readonly over?: typeof ports } = {}) =>
-      Effect.map(Effect.provide(Layer.build(Layer.fresh(Locks.layer(options))), over), (services) => {
-        const { execute } = Context.get(services, Locks)
-        return (request: Request, context: Partial<CommandContext> = {}) =>
-          execute(asked(request, { commandId: `command-${++commands}`, ...context }))
-      }),
+      Effect.map(
+        Effect.provide(Layer.build(Layer.fresh(Locks.layer({ claims: "open", ...options }))), over),
+        (services) => {
+          const { execute } = Context.get(services, Locks)
+          return (request: Request, context: Partial<CommandContext> = {}) =>
+            execute(asked(request, { commandId: `command-${++commands}`, ...context }))
+        }
+      ),
 
     /** The same with its repository, over the ports that the effect is given. */
-    services: () => Layer.build(Layer.fresh(Locks.layer())),
+    services: () => Layer.build(Layer.fresh(Locks.layer({ claims: "open" }))),
 
     /** Everything of Latchkey in a process of its own, over the same ports unless others are given. */
     latchkey: (over: typeof ports = ports) =>
-      Effect.provide(Layer.build(Layer.fresh(Layer.provideMerge(workers, layer()))), over),
+      Effect.provide(Layer.build(Layer.fresh(Layer.provideMerge(workers, layer({ claims: "open" })))), over),
+
+    /** The same, in which nothing goes on by itself: for tests with a time of their own. */
+    quiet: () => Effect.provide(Layer.build(Layer.fresh(layer({ claims: "open" }))), ports),
 
     /** The locks of an owner, as they are shown. */
     ownedBy: (userId: string) => Effect.flatMap(rows.devicesOwnedBy(userId), shown),
@@ -109,3 +115,5 @@ export const withStep = (
 
 /** The request that creates the lock of all tests. */
 export const create = { _tag: "CreateLock", index: 1, uuid: lockUuid, keys: [] } as const satisfies Request
+/** The one that creates another lock, on a thing of its own. */
+export const createAnother = { ...create, uuid: "0b0e8400-e29b-41d4-a716-44665544000a" } as const satisfies Request

@@ -5,7 +5,8 @@ import {
   type DeviceSecret,
   DeviceSecrets,
   type EmbeddedLatchkey,
-  type ErrorStyle
+  type ErrorStyle,
+  type NewApiKey
 } from "@latchkey/core"
 import { Layer, ManagedRuntime, Schema, Scope } from "effect"
 import { Authenticator } from "./auth/Authentication.ts"
@@ -21,17 +22,21 @@ export interface LatchkeyFetch extends AsyncDisposable {
   readonly fetch: Fetch
   /** Keys with which organizations sign in. A secret is in the answer to `create` and nowhere else. */
   readonly apiKeys: {
-    /** `"*"` is the operator: a super key. `expiresAt` is epoch milliseconds. */
+    /** `"*"` is the operator: a super key. `expiresAt` is epoch milliseconds; `limits` say what it is for. */
     readonly create: (
       orgId: string,
-      options?: { readonly name?: string; readonly expiresAt?: number }
+      options?: NewApiKey
     ) => Promise<{ readonly keyId: string; readonly secret: string }>
     readonly revoke: (keyId: string) => Promise<ApiKey>
     readonly list: () => Promise<ReadonlyArray<ApiKey>>
   }
   /** With what devices sign in. A secret is in the answer to `create` and nowhere else. */
   readonly deviceSecrets: {
-    readonly create: (thing: string) => Promise<{ readonly secretId: string; readonly secret: string }>
+    /** The claim code proves once that the device is theirs, to anyone who claims it; `orgId` says whose device it is. */
+    readonly create: (
+      thing: string,
+      orgId?: string
+    ) => Promise<{ readonly secretId: string; readonly secret: string; readonly claimCode: string }>
     readonly revoke: (secretId: string) => Promise<DeviceSecret>
     readonly list: () => Promise<ReadonlyArray<DeviceSecret>>
     /** Whether the device may sign in with this. */
@@ -86,7 +91,8 @@ export const createFetch = async <Style extends ErrorStyle>(
         list: () => runtime.runPromise(keys.list)
       },
       deviceSecrets: {
-        create: async (thing) => runtime.runPromise(secrets.create(thingName(thing))),
+        create: async (thing, orgId) =>
+          runtime.runPromise(secrets.create(thingName(thing), orgId === undefined ? orgId : organizationName(orgId))),
         revoke: (secretId) => runtime.runPromise(secrets.revoke(secretId)),
         list: () => runtime.runPromise(secrets.list),
         isSecretOf: (thing, secret) => runtime.runPromise(secrets.isSecretOf(thing, secret))

@@ -18,13 +18,16 @@ export type { ConnectionLimits } from "./server/Connections.ts"
 export { parseProxies, type TrustedProxies } from "./server/CallerAddress.ts"
 
 // Who asks: API keys of organizations, users' tokens, and secrets of devices.
-export { apiKeysLayer, deviceSecretsLayer } from "./auth/Secrets.ts"
+export { apiKeysLayer, deviceSecretsLayer, nodeSecrets } from "./auth/Secrets.ts"
 export { Authenticator, type SignInError, Unauthenticated } from "./auth/Authentication.ts"
 export { KeysUnavailable } from "./auth/IssuerKeys.ts"
 export { Jwt, type JwtOptions, TokenRefused } from "./auth/Jwt.ts"
 
 // The key for PINs.
 export { pinKeyOf, PinSecret, PinSecretUnusable } from "./auth/PinSecret.ts"
+
+// Webhooks, for `createLatchkey`.
+export { type WebhookOptions, webhookDelivery } from "./partners/HttpDeliver.ts"
 
 // A package for LATCHKEY_STORE.
 export type { LatchkeyStore } from "./LatchkeyStore.ts"

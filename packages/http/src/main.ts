@@ -15,6 +15,7 @@ import {
   InvalidConfig,
   type LocalShadowConfig,
   type MqttConfig,
+  type PostgresConfig,
   type ServerConfig,
   type SpacetimeConfig,
   type StoreConfig
@@ -28,16 +29,17 @@ import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
 import { storePackage } from "./cli/storePackage.ts"
+import { webhooks } from "./cli/webhooks.ts"
 import type { StoreAdapters } from "./cli/withStore.ts"
 
-const openStore = ({ store, data, restored, spacetimedb }: StoreConfig, create: boolean) =>
-  spacetimedb !== undefined
-    ? spacetimeStore(spacetimedb)
-    : typeof store === "object"
-      ? storePackage(store.package)
-      : store === "memory"
-        ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
-        : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+const openStore = ({ store, data, restored, postgres, spacetimedb }: StoreConfig, create: boolean) => {
+  if (postgres !== undefined) return postgresStore(postgres, create)
+  if (spacetimedb !== undefined) return spacetimeStore(spacetimedb)
+  if (typeof store === "object") return storePackage(store.package)
+  return store === "memory"
+    ? Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
+    : named("LATCHKEY_DATA", Sqlite.layer({ folder: data, create, restored }))
+}
 
 /** Nothing but an import begins on a store that holds a part of an export. */
 const whole = <A, E>({ store }: StoreConfig, layer: Layer.Layer<A | EventStore, E>) =>
@@ -60,6 +62,20 @@ const storeAdapters: StoreAdapters = {
         : openStore(config, false)
     )
 }
+
+/** Optional: install it if you need it. */
+const postgresStore = (config: PostgresConfig, create: boolean) =>
+  Effect.tryPromise({
+    try: () => import("@latchkey/postgres"),
+    catch: (error) =>
+      new InvalidConfig({
+        variable: "LATCHKEY_STORE",
+        expected: `postgres needs @latchkey/postgres: npm install @latchkey/postgres (${error instanceof Error ? error.message : error})`
+      })
+  }).pipe(
+    Effect.map(({ Postgres }) => named("LATCHKEY_POSTGRES_URL", Postgres.layer({ ...config, create }))),
+    Layer.unwrap
+  )
 
 /** Who wants it installs it: the SpacetimeDB library has a licence of its own. */
 const spacetimeStore = (config: SpacetimeConfig) =>
@@ -92,7 +108,7 @@ const adapters = (config: ServerConfig) =>
     whole(config, openStore(config, true))
   )
 
-const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt }: LocalShadowConfig) =>
+const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt, signIn }: LocalShadowConfig) =>
   Effect.promise(() => import("@latchkey/local-shadow")).pipe(
     Effect.map(({ LocalShadow, ShadowBridge, ShadowMqtt, ShadowRest }) => {
       const served =
@@ -102,16 +118,21 @@ const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt
               "LATCHKEY_SHADOW_PORT",
               Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...rest }), announceShadows))
             )
+      const isStored = store === "postgres"
       const folder = store === "memory" ? ":memory:" : data
       const witness = folder === ":memory:" ? {} : { witness: shadowWitness(join(folder, "shadow.db"), restored) }
-      const shadows = named("LATCHKEY_DATA", LocalShadow.layer({ folder, ...witness }))
+      const shadows = isStored
+        ? mqtt._tag === "Other"
+          ? named("LATCHKEY_MQTT_URL", ShadowBridge.layer(mqtt.url))
+          : named("LATCHKEY_STORE", LocalShadow.layerInStore)
+        : named("LATCHKEY_DATA", LocalShadow.layer({ folder, ...witness }))
       const met =
         mqtt._tag === "Own"
           ? Layer.provide(
-              named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, mqtt)),
+              named("LATCHKEY_MQTT_PORT", listenForDevices(ShadowMqtt.serve, host, { ...mqtt, signIn })),
               deviceSecretsLayer
             )
-          : mqtt._tag === "Other"
+          : mqtt._tag === "Other" && !isStored
             ? named("LATCHKEY_MQTT_URL", Layer.effectDiscard(ShadowBridge.serve(mqtt.url)))
             : Layer.empty
       // One after the other: the start says the same in the same order.
@@ -129,7 +150,7 @@ const shadowWitness = (file: string, restored: boolean) => ({
 const listenForDevices = (
   serve: typeof ShadowMqtt.serve,
   host: string,
-  { port, signIn, limits }: Extract<MqttConfig, { readonly _tag: "Own" }>
+  { port, signIn, limits }: Extract<MqttConfig, { readonly _tag: "Own" }> & Pick<LocalShadowConfig, "signIn">
 ) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -176,6 +197,19 @@ const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =
     Layer.unwrap
   )
 
+/** Optional, for the same reason. */
+const destinations = ({ eventBuses: buses }: ServerConfig) =>
+  buses.length === 0
+    ? Effect.succeed([])
+    : Effect.tryPromise({
+        try: async () => [(await import("@latchkey/eventbridge")).EventBridge.layer({ buses })],
+        catch: (error) =>
+          new InvalidConfig({
+            variable: "LATCHKEY_EVENTBRIDGE_BUSES",
+            expected: `needs @latchkey/eventbridge: npm install @latchkey/eventbridge (${error instanceof Error ? error.message : error})`
+          })
+      })
+
 /** An adapter that cannot start knows what to mend, but not the variable by which the operator chose it. */
 const named = <A, E extends { readonly message: string }, R>(variable: string, layer: Layer.Layer<A, E, R>) =>
   Layer.catch(
@@ -187,9 +221,10 @@ const named = <A, E extends { readonly message: string }, R>(variable: string, l
 const latchkey = Command.make("latchkey").pipe(
   Command.withDescription("Smart locks, event-sourced"),
   Command.withSubcommands([
-    serve(adapters),
+    serve(adapters, destinations),
     keys(storeAdapters),
     devices(storeAdapters),
+    webhooks(storeAdapters),
     explain(storeAdapters),
     simulate,
     events(storeAdapters),

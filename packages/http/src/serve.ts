@@ -1,11 +1,19 @@
 /** The whole API, put together: the declaration, what its endpoints do, and how they are reached. */
-import { Effect } from "effect"
+import { Dispatcher, Webhooks } from "@latchkey/core"
+import { Effect, Layer } from "effect"
 import { Api } from "./api/Api.ts"
+import { makeApiKeyHandlers } from "./api-keys/ApiKeyHandlers.ts"
+import { PinSecret } from "./auth/PinSecret.ts"
+import { withConsole } from "./console/Console.ts"
 import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
 import { guestManner } from "./guests/GuestPage.ts"
 import { makeHandlers } from "./locks/Handlers.ts"
+import { makeListHandlers } from "./locks/ListHandlers.ts"
 import { recordRequests } from "./operations/Metrics.ts"
 import { makeOperations } from "./operations/Operations.ts"
+import { makeEventHandlers } from "./partners/EventHandlers.ts"
+import { deliverTo, type WebhookOptions } from "./partners/HttpDeliver.ts"
+import { makeWebhookHandlers } from "./partners/WebhookHandlers.ts"
 import { makeDispatcher } from "./server/Dispatcher.ts"
 import { makeWebHandler } from "./server/Fetch.ts"
 import { makeQuota } from "./server/Quota.ts"
@@ -20,8 +28,12 @@ export interface ApiOptions {
   readonly signInUrl?: string | undefined
   /** Whether every request is a span. */
   readonly traced?: boolean
+  /** Where webhooks may be, beside public addresses, and what else events may be sent to. */
+  readonly webhooks?: WebhookOptions
   /** Whether the page of the API's description is served at `/docs`; it is, unless this says no. */
   readonly docs?: boolean
+  /** Whether the operator's console is served at `/console`; it is, unless this says no. */
+  readonly console?: boolean
 }
 
 /** The API, and where it listens. */
@@ -53,22 +65,30 @@ export const makeFetch = Effect.fnUntraced(function* (options: FetchOptions) {
 
 /** @param publicUrl links to temp keys begin with it */
 const apiDispatcher = Effect.fnUntraced(function* (
-  { signInUrl, docs = true, traced = false }: ApiOptions,
+  { signInUrl, docs = true, console = true, traced = false, webhooks = {} }: ApiOptions,
   publicUrl: () => string
 ) {
   const quota = yield* makeQuota
   const operations = yield* makeOperations
+  const partners = yield* Layer.build(
+    Dispatcher.layer.pipe(Layer.provideMerge(Webhooks.layer), Layer.provide(deliverTo(webhooks)))
+  )
   const { "/docs": _, ...withoutDocs } = operations
   const handlers: Handlers<typeof Api> = {
     ...(yield* makeHandlers(quota)),
     ...(yield* makeSharedHandlers(publicUrl)),
+    lists: yield* makeListHandlers,
+    "api-keys": yield* makeApiKeyHandlers,
     guests: yield* makeGuestHandlers(signInUrl),
+    events: yield* makeEventHandlers,
+    webhooks: yield* Effect.provide(makeWebhookHandlers, partners),
     why: yield* makeWhyHandlers
   }
-  return yield* makeDispatcher({
+  const dispatcher = yield* makeDispatcher({
     router: compile(Api, handlers, { guests: guestManner(signInUrl) }),
     operations: docs ? operations : withoutDocs,
     quota,
     traced
   })
+  return console ? yield* withConsole(dispatcher, yield* PinSecret, publicUrl) : dispatcher
 })

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { layer as platform } from "@effect/platform-node/NodeServices"
 import { describe, expect, it } from "@effect/vitest"
-import { EventStore, type StoredEvent } from "@latchkey/core"
+import { EventStore, refusePart, type StoredEvent, StoreUnavailable } from "@latchkey/core"
 import { MemoryEventStore } from "@latchkey/core/memory"
 import { lockFeed } from "@latchkey/core/testing"
 import { Sqlite } from "@latchkey/sqlite"
@@ -15,7 +15,7 @@ import { Effect, Sink, Stdio } from "effect"
 import { afterAll, beforeAll } from "vitest"
 import { encodeLine } from "../src/cli/Envelope.ts"
 import { CannotWrite, exportToFile, exportToStdout } from "../src/cli/exportEvents.ts"
-import { ImportStopped, importEvents, StoreNotEmpty } from "../src/cli/importEvents.ts"
+import { ImportStopped, importEvents, OtherExport, StoreNotEmpty } from "../src/cli/importEvents.ts"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
 import { configured, MAIN, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
@@ -191,9 +191,7 @@ describe("import", () => {
     }).pipe(Effect.provide(platform))
   )
 
-  it("that was interrupted, wherever, leaves a store that nothing starts on, and nothing is exported from", {
-    timeout: 60_000
-  }, async () => {
+  it("that was interrupted, wherever, leaves a store that nothing starts on, and nothing is exported from", async () => {
     const reading = emptyStore()
     const child = spawn(process.execPath, [MAIN, "events", "import", "-"], {
       env: { ...process.env, ...reading },
@@ -212,7 +210,7 @@ describe("import", () => {
         db.close()
       }
     }
-    await expect.poll(isMarked, { timeout: 20_000 }).toBe(true)
+    await expect.poll(isMarked, { timeout: 60_000 }).toBe(true)
     child.kill("SIGKILL")
     await once(child, "close")
     const { code, output } = await runToEnd({ ...configured(reading.LATCHKEY_DATA), ...reading })
@@ -258,9 +256,72 @@ describe("import", () => {
       const raced = { ...store, head: Effect.tap(store.head, () => written) }
       const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, raced), Effect.flip)
       expect(stopped).toBeInstanceOf(ImportStopped)
-      expect(stopped.message).toMatch(/^Another process wrote.*Import again into an empty store/)
+      expect(stopped.message).toMatch(/^Another process wrote.*nothing starts on the store/)
       expect(yield* store.head).toBe(1)
     }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
+  )
+
+  it.effect("that was interrupted goes on with the same file, and with no other", () =>
+    Effect.gen(function* () {
+      const feed = feedOf(1_700, 10)
+      const [file, other, copy] = ["whole", "other", "copy"].map((name) => join(folder.path, `${name}.ndjson`))
+      if (file === undefined || other === undefined || copy === undefined) return expect.fail()
+      writeFileSync(file, sealed(linesOf(feed)))
+      writeFileSync(other, sealed(linesOf(feed.map((event) => ({ ...event, eventId: `${event.eventId}-other` })))))
+      const store = yield* EventStore
+      let writes = 0
+      const failing = {
+        ...store,
+        write: (batch: Parameters<typeof store.write>[0]) =>
+          ++writes === 3 ? Effect.fail(new StoreUnavailable({ message: "The disk is full." })) : store.write(batch)
+      }
+      const stopped = yield* importEvents(file).pipe(Effect.provideService(EventStore, failing), Effect.flip)
+      expect(stopped.message).toMatch(/The disk is full\..*import the same file again/)
+      const reached = yield* store.head
+      expect([reached > 0, reached < feed.length]).toEqual([true, true])
+      const others = [
+        feed.slice(0, reached - 1),
+        // The same but for one event, long before the newest that is there.
+        feed.with(30, { ...feed[30], data: { changed: true } } as StoredEvent)
+      ]
+      for (const events of others) {
+        writeFileSync(other, sealed(linesOf(events)))
+        expect(yield* Effect.flip(importEvents(other))).toBeInstanceOf(OtherExport)
+      }
+      expect(yield* store.head).toBe(reached)
+      expect(yield* importEvents(file)).toBe(feed.length)
+      yield* exportToFile(copy)
+      expect(readFileSync(copy, "utf8")).toBe(readFileSync(file, "utf8"))
+      expect(yield* Effect.flip(importEvents(file))).toBeInstanceOf(StoreNotEmpty)
+    }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
+  )
+
+  it.effect("of a file that is broken far behind keeps what is before, for a whole one to go on from", () =>
+    Effect.gen(function* () {
+      const feed = feedOf(3_000, 10)
+      const whole = sealed(linesOf(feed))
+      const flaws = ["cut off", "nonsense"] as const
+      for (const flaw of flaws) {
+        const file = join(folder.path, `${flaw}.ndjson`)
+        const cut = whole.split("\n").slice(0, 2_900).join("\n")
+        writeFileSync(file, flaw === "cut off" ? cut : `${cut}\nnonsense\n`)
+        yield* Effect.gen(function* () {
+          const store = yield* EventStore
+          const { message } = yield* Effect.flip(importEvents(file))
+          expect(message).toMatch(
+            new RegExp(
+              `^${file}, line ${flaw === "cut off" ? 2_900 : 2_901}: .*nothing starts on the store.*a whole one of the same log`
+            )
+          )
+          expect(yield* store.head).toBeGreaterThan(0)
+          expect(yield* Effect.flip(refusePart(store))).toBeInstanceOf(StoreUnavailable)
+          writeFileSync(file, whole)
+          expect(yield* importEvents(file)).toBe(feed.length)
+          yield* refusePart(store)
+          expect(yield* store.feed(0, 10_000)).toEqual(feed)
+        }).pipe(Effect.provide([MemoryEventStore.layer, platform], { local: true }))
+      }
+    })
   )
 })
 

@@ -56,7 +56,7 @@ describe("latchkey", () => {
     }
     expect(existsSync(none)).toBe(false)
     expect(existsSync(join(folder.path, "copy"))).toBe(false)
-  }, 60_000)
+  })
 
   it("says that somebody listens on the port", async () => {
     const taken = createServer().listen(0, "127.0.0.1")

@@ -31,7 +31,16 @@ describe("latchkey keys", () => {
     const list = await succeed(environment, ["keys", "list"])
     expect(list).toContain(keyId)
     expect(list).not.toContain(secret)
-    expect(await rowOf(keyId)).toEqual([keyId, "acme", "front desk", expect.stringMatching(/^\d{4}-/), "-", "-"])
+    expect(await rowOf(keyId)).toEqual([
+      keyId,
+      "acme",
+      "front desk",
+      expect.stringMatching(/^\d{4}-/),
+      "-",
+      "-",
+      "-",
+      "-"
+    ])
   })
 
   it("lists one organization alone", async () => {
@@ -40,6 +49,23 @@ describe("latchkey keys", () => {
     const list = await succeed(environment, ["keys", "list", "--org", "other"])
     expect(list).toContain(other.keyId)
     expect(list).not.toContain(acme.keyId)
+  })
+
+  it("makes a key for some scopes and some locks, and none for what there is not", async () => {
+    const { keyId } = await create("--org", "acme", "--scopes", "open,read", "--locks", "42,43")
+    expect((await rowOf(keyId))?.slice(-2)).toEqual(["open,read", "42,43"])
+    for (const wrong of [
+      ["--scopes", "opn"],
+      ["--scopes", "open,"],
+      ["--scopes", "open read"],
+      ["--scopes", ""],
+      ["--locks", "42,x"],
+      ["--locks", "0"],
+      ["--locks", ""]
+    ]) {
+      const { code, stdout, stderr } = await keys("create", "--org", "acme", ...wrong)
+      expect([wrong, code, stderr.includes(wrong[0] ?? ""), stdout.includes("lk_")]).toEqual([wrong, 1, true, false])
+    }
   })
 
   it("makes a key that ends, and none that has ended", async () => {

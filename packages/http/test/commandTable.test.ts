@@ -13,6 +13,7 @@ const words: Readonly<Record<string, Right>> = {
   "owner, key holder, organization": "holder",
   organization: "organization",
   "the lock's organization": "organization",
+  "the lock's organization; its owner where it has none": "keeper",
   "super key": "operator"
 }
 
@@ -44,8 +45,8 @@ describe("the documentation", () => {
     ])
   })
 
-  it("has no other commands but the one for many keys", () => {
-    const paths = [...routes.map(([path]) => path), "BulkAddKeys"]
+  it("has no other commands but those for many keys", () => {
+    const paths = [...routes.map(([path]) => path), "BulkAddKeys", "remove-inherited-keys"]
     expect(documented.map(({ path }) => path).toSorted()).toEqual(paths.toSorted())
   })
 })

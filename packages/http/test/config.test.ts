@@ -31,6 +31,7 @@ const bad: ReadonlyArray<readonly [variable: string, value: string, others?: Env
   ["LATCHKEY_API_KEYS", "secret-without-organization"],
   ["LATCHKEY_PUBLIC_URL", "keys.example.org"],
   ["LATCHKEY_TRUSTED_PROXIES", "proxy.example.org"],
+  ["LATCHKEY_EVENTBRIDGE_BUSES", "acme:locks"],
   ["LATCHKEY_PIN_KEY", tooShort],
   ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"]
 ]
@@ -61,6 +62,7 @@ const alsoBad: typeof bad = [
   ["LATCHKEY_PUBLIC_URL", "https://keys.example.org/?to=guests"],
   ["LATCHKEY_PUBLIC_URL", "https://example.org/keys"],
   ["LATCHKEY_TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2"],
+  ["LATCHKEY_EVENTBRIDGE_BUSES", "*:arn:aws:s3:::locks"],
   ["LATCHKEY_BUDGET_PIN_LOCK", "off"],
   ["LATCHKEY_BUDGET_USER", "0+10"],
   ["LATCHKEY_BUDGET_USER", "10+0"],
@@ -82,7 +84,7 @@ const alsoBad: typeof bad = [
   ["LATCHKEY_API_KEYS", "org:same-secret,other:same-secret"]
 ]
 
-describe.concurrent("a bad value", { timeout: 60_000 }, () => {
+describe.concurrent("a bad value", () => {
   it.for([...bad, ...alsoBad])("of %s is %s", async ([variable, value, others], { expect }) => {
     const env = { ...others, [variable]: value }
     const read = Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))

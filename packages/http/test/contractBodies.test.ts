@@ -1,5 +1,5 @@
 /** Whatever body the contract accepts is accepted here; the refusals that come on top are listed. */
-import { BOUNDS } from "@latchkey/core"
+import { BOUNDS, isWeakLink, rowOf } from "@latchkey/core"
 import * as fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { superKey } from "./harness/callers.ts"
@@ -7,12 +7,13 @@ import { commandSchemas, type JsonSchema } from "./harness/contract.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { furnishedLock, newLockId } from "./harness/locks.ts"
 import { callsOf } from "./harness/request.ts"
+import { commandsByRoute } from "./harness/routes.ts"
 
 let server: InProcess
 beforeAll(async () => void (server = await startInProcess()))
 afterAll(() => server.stop())
 
-/** Values that a JSON Schema of the contract accepts, with what it leaves open: other fields, long and foreign text. */
+/** Values that a JSON Schema of the contract accepts, with what it leaves open: long and foreign text. */
 const dataOf = (schema: JsonSchema): fc.Arbitrary<unknown> => {
   if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map(dataOf))
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
@@ -37,9 +38,13 @@ const dataOf = (schema: JsonSchema): fc.Arbitrary<unknown> => {
 const plainJson = fc.jsonValue().filter((value) => !JSON.stringify(value).includes("__proto__"))
 
 const objectOf = ({ properties = {}, required = [] }: JsonSchema): fc.Arbitrary<object> =>
+  fc.record(mapValues(properties, dataOf), { requiredKeys: [...required] })
+
+/** Unlike the contract, most of this API takes no fields that it does not know: see `closed.test.ts`. */
+const withOthers = (body: fc.Arbitrary<object>): fc.Arbitrary<object> =>
   fc
     .tuple(
-      fc.record(mapValues(properties, dataOf), { requiredKeys: [...required] }),
+      body,
       fc.option(
         fc.dictionary(fc.constantFrom("extra", "index ", "toString", "lockId", "_tag"), plainJson, { maxKeys: 2 })
       )
@@ -64,11 +69,14 @@ const textOf = ({ pattern, minLength = 0, maxLength = SHORTEST_BOUND }: JsonSche
       )
       .map((text) => (new RegExp(pattern).test(text) ? text : "2026-02-28T23:59Z"))
   }
-  if (pattern?.includes("[0-9a-fA-F]{8}-"))
+  if (pattern?.includes("[0-9a-fA-F]{8}-")) {
+    // Unlike the contract, this API takes no new link that can be guessed.
+    const uuid = fc.uuid({ version: [4, 5, 7] }).filter((uuid) => !isWeakLink(uuid))
     return fc.oneof(
-      fc.uuid(),
-      fc.uuid().map((uuid) => uuid.toUpperCase())
+      uuid,
+      uuid.map((uuid) => uuid.toUpperCase())
     )
+  }
   if (pattern !== undefined) return fc.stringMatching(new RegExp(pattern), { maxLength })
   const text = fc
     .string({ unit: "binary", minLength, maxLength: Math.min(maxLength, 40) })
@@ -92,8 +100,10 @@ describe.each(Object.entries(commandSchemas))("%s", (command, schema) => {
   it("takes every body of the published shape", async () => {
     const lock = await furnishedLock(server.url)
     const call = callsOf(server.url, superKey)
+    const tag = commandsByRoute.get(`POST /locks/{id}/${command}`)?.tag
+    const isOpen = tag !== undefined && rowOf(tag).open === true
     await fc.assert(
-      fc.asyncProperty(objectOf(schema), async (body) => {
+      fc.asyncProperty(isOpen ? withOthers(objectOf(schema)) : objectOf(schema), async (body) => {
         fc.pre(command !== "CreateLock" || !sharesKeys(body))
         const path = command === "CreateLock" ? `/locks/${newLockId()}` : lock.path
         const { status, body: answer } = await call("POST", `${path}/${command}`, { body })

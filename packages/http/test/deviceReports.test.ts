@@ -47,7 +47,7 @@ it("a command is requested, accepted and done, and every answer is as published,
   expect(add).not.toHaveProperty("expiresAt")
 
   await answer(lock.uuid, open.commandId, "failed", "the bolt is blocked")
-  await vi.waitUntil(async () => (await details()).recentOutcomes.length === 1, { timeout: 10_000 })
+  await vi.waitUntil(async () => (await details()).recentOutcomes.length === 1, { timeout: 60_000 })
   const outcome = { outcome: "failed", reportedAt: "2026-08-31T09:00:00.000Z", detail: "the bolt is blocked" }
   expect(await details()).toMatchObject({
     version: 4,
@@ -80,7 +80,7 @@ it("a device that answers what nobody asked of it changes nothing", async () => 
   expect((await other.post("OpenLock")).status).toBe(200)
   const [theirs] = JSON.parse((await other.get("details")).text).pendingCommands
   await answer(other.uuid, theirs.commandId, "done")
-  await vi.waitUntil(async () => (await other.get("details")).text.includes('"done"'), { timeout: 10_000 })
+  await vi.waitUntil(async () => (await other.get("details")).text.includes('"done"'), { timeout: 60_000 })
   expect(JSON.parse((await lock.get("details")).text)).toMatchObject({ pendingCommands: [open], recentOutcomes: [] })
   expect((await historyOf(other)).map(({ type }) => type)).toEqual([
     "LockCreated",

@@ -4,9 +4,9 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { connectAsync, type MqttClient } from "mqtt"
 import { describe, expect, it, vi } from "vitest"
-import { OWNER, superKey } from "./harness/callers.ts"
+import { type Credentials, ORG, OWNER, organization, otherOrganization, owner, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
-import { createLock, newUuid } from "./harness/locks.ts"
+import { createLock, newLockId, newUuid } from "./harness/locks.ts"
 import { brokerOf, configured, runToEnd, type Server, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
 
@@ -59,7 +59,7 @@ it("a device that connects is online, and offline when it or its server is gone"
     await using server = await startServer(environment)
     const lock = await createLock(server.url)
     await lock.post("SetOwner", { userId: OWNER })
-    await vi.waitUntil(async () => (await isOnline(server)) === false, { timeout: 10_000 })
+    await vi.waitUntil(async () => (await isOnline(server)) === false, { timeout: 60_000 })
     const device = await connectAs(brokerOf(server), lock.uuid)
     await vi.waitUntil(() => isOnline(server), { timeout: 5000 })
     await device.endAsync()
@@ -110,7 +110,7 @@ it("a device that is online is offline in every copy of the folder, whoever has 
     )
     try {
       for (const [index, copied] of servers.entries()) {
-        await vi.waitUntil(async () => (await isOnline(copied)) === false, { timeout: 10_000 })
+        await vi.waitUntil(async () => (await isOnline(copied)) === false, { timeout: 60_000 })
         expect([copies[index], await isOnline(server)]).toEqual([copies[index], true])
       }
     } finally {
@@ -119,7 +119,7 @@ it("a device that is online is offline in every copy of the folder, whoever has 
   } finally {
     await device.endAsync()
   }
-}, 60_000)
+})
 
 describe("latchkey devices", () => {
   it("makes secrets, shows them once, and revokes them: the device is disconnected and stays out", async () => {
@@ -153,6 +153,32 @@ describe("latchkey devices", () => {
     await back.endAsync()
     expect(server.output()).not.toContain(secret)
     expect(await succeed(data, ["devices", "revoke", secretId])).toBe(`Revoked secret ${secretId} of ${thing}.\n`)
+  })
+
+  it("makes claim codes: a user creates one lock with one, and an organization those of its own devices", async () => {
+    using folder = temporaryFolder()
+    const data = { LATCHKEY_DATA: folder.path }
+    const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0", LATCHKEY_DEVICE_AUTH: "secret" }
+    await using server = await startServer(environment)
+    const [mine, ours] = [newUuid(), newUuid()]
+    const { stderr } = await latchkey(data, ["devices", "create", mine])
+    await latchkey(data, ["devices", "create", ours, "--org", ORG])
+    const [, claimCode = ""] = /Claim code.*: (\S+)/.exec(stderr) ?? []
+    const create = async (headers: Credentials, body: object) =>
+      (await callsOf(server.url, headers)("POST", `/locks/${newLockId()}/CreateLock`, { body: { index: 1, ...body } }))
+        .status
+
+    expect(await create(owner, { uuid: newUuid() })).toBe(403)
+    for (const headers of [owner, organization]) expect(await create(headers, { uuid: mine })).toBe(403)
+    expect(await create(owner, { uuid: mine, claimCode: `${claimCode}X` })).toBe(403)
+    expect(await create(owner, { uuid: mine.toUpperCase(), claimCode: claimCode.toLowerCase() })).toBe(201)
+    expect(await create(owner, { uuid: mine, claimCode })).toBe(409)
+    expect(await create(otherOrganization, { uuid: ours })).toBe(403)
+    expect(await create(organization, { uuid: ours })).toBe(201)
+    expect(await succeed(data, ["devices", "list"])).not.toContain(claimCode)
+    expect(await succeed(data, ["events", "export"])).not.toContain(claimCode)
+    expect(server.output()).not.toContain(claimCode)
+    expect(await succeed(data, ["devices", "conflicts"])).toBe("THING  LOCK\n")
   })
 
   it("says what is wrong", async () => {

@@ -9,8 +9,19 @@ import { PinSecret, pinKeyOf } from "../src/auth/PinSecret.ts"
 import { apiKeysLayer } from "../src/auth/Secrets.ts"
 import { createFetch, type LatchkeyFetch } from "../src/createFetch.ts"
 import { listen } from "../src/serve.ts"
-import { API_KEYS, AUDIENCE, ISSUER, JWT_SECRET, OWNER, PIN_KEY, superKey, user } from "./harness/callers.ts"
+import {
+  API_KEYS,
+  AUDIENCE,
+  ISSUER,
+  JWT_SECRET,
+  OWNER,
+  organization,
+  PIN_KEY,
+  superKey,
+  user
+} from "./harness/callers.ts"
 import { newLockId, newUuid } from "./harness/locks.ts"
+import { startReceiver } from "./partners/receiver.ts"
 
 const PUBLIC_URL = "https://keys.example.org"
 const jwt = {
@@ -19,6 +30,8 @@ const jwt = {
   audience: AUDIENCE
 } as const
 
+const memory = Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer)
+
 let latchkey: EmbeddedLatchkey<"throw">
 let api: LatchkeyFetch
 let url: string
@@ -26,7 +39,7 @@ let close: () => Promise<void>
 
 beforeAll(async () => {
   latchkey = await createLatchkey({
-    store: Layer.mergeAll(MemoryEventStore.layer, MemoryReadModel.layer, MemoryPresence.layer),
+    store: memory,
     shadow: MemoryDeviceShadow.layer,
     pinKey: pinKeyOf(PIN_KEY)
   })
@@ -190,6 +203,31 @@ it("links begin with the public URL, and PINs are counted by the address that is
   for (let guesses = 0; guesses < 10; guesses++) statuses.add(await guess("198.51.100.1"))
   expect([...statuses]).toEqual([401, 429])
   expect(await guess("203.0.113.9")).toBe(401)
+})
+
+it("webhooks are sent to where its options allow, and to no other private place", async () => {
+  await using receiver = await startReceiver()
+  // Of the servers over a store one delivers: another store.
+  await using own = await createLatchkey({ store: memory, shadow: MemoryDeviceShadow.layer, pinKey: pinKeyOf(PIN_KEY) })
+  await using other = await createFetch(own, {
+    publicUrl: PUBLIC_URL,
+    apiKeys: API_KEYS,
+    webhooks: { loopback: true }
+  })
+  const make = (fetch: LatchkeyFetch["fetch"]) =>
+    fetch(new Request(`${PUBLIC_URL}/webhooks`, post({ url: receiver.url }, organization)))
+  const refused = await make(api.fetch)
+  expect([refused.status, await refused.json()]).toMatchObject([400, { details: [{ field: "url" }] }])
+  const made = await make(other.fetch)
+  expect(made.status).toBe(201)
+  const { id } = (await made.json()) as { readonly id: string }
+  const about = (method: string, path: string) =>
+    other.fetch(new Request(`${PUBLIC_URL}/webhooks/${id}${path}`, { method, headers: organization }))
+  const status = async () => ((await (await about("GET", "")).json()) as { readonly status: string }).status
+  await expect.poll(status).toBe("active")
+  expect(await (await about("POST", "/test")).json()).toMatchObject({ delivered: true, status: 200 })
+  expect(receiver.events().map(({ body }) => body["detail-type"])).toContain("WebhookTest")
+  await about("DELETE", "")
 })
 
 it("keys and device secrets are made, listed and revoked", async () => {

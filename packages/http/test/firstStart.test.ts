@@ -45,7 +45,7 @@ it("several at once make one super key, show it once, and all serve", async () =
     ["ApiKeyCreated", "organization-*"]
   ])
   expect(readdirSync(folder.path).filter((name) => name.startsWith("pin.key"))).toEqual(["pin.key"])
-}, 60_000)
+})
 
 describe("pin.key", () => {
   const keyIn = (folder: string) =>

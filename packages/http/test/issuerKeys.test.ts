@@ -360,7 +360,7 @@ it("what is asked while the keys are fetched is judged, and dated, by the time w
     const add = call("POST", `${lock.path}/AddResident`, { body: { name: "Ada" } })
     const cookie = { cookie: `__Secure-latchkey-guest=${signed}` }
     const page = callsOf(server.url, cookie)("GET", `/temp-keys/${tempKeyUuid}`)
-    await vi.waitUntil(() => issuer.asked > 0, { timeout: 10_000 })
+    await vi.waitUntil(() => issuer.asked > 0, { timeout: 60_000 })
     vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })
     release()
     const refused = await use
@@ -409,7 +409,7 @@ it("a key that is revoked or ends, or a token that ends, while the issuer's keys
         setOwner(marker, { ...superKey, connection: "close" })
     )
     await vi.waitUntil(async () => (await marker.get("details")).body.version === 2 && issuer.asked > 0, {
-      timeout: 10_000
+      timeout: 60_000
     })
     await Effect.runPromise(server.apiKeys.revoke(revoked.keyId))
     vi.useFakeTimers({ toFake: ["Date"], now: begun + 2 * HOUR })

@@ -2,8 +2,8 @@
 import { closeSync, openSync, statSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
-import { DeviceShadow, EventStore, ShadowUnavailable, StoreUnavailable } from "@latchkey/core"
-import { MemoryDeviceShadow, MemoryEventStore } from "@latchkey/core/memory"
+import { byOne, DeviceShadow, EventStore, Feed, ShadowUnavailable, StoreUnavailable } from "@latchkey/core"
+import { MemoryDeviceShadow, MemoryEventStore, MemoryReadModel } from "@latchkey/core/memory"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
@@ -12,7 +12,9 @@ import { createLock, lockAt } from "./harness/locks.ts"
 import { configured, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
 
-const inMemory = Layer.merge(MemoryEventStore.layer, MemoryDeviceShadow.layer)
+const inMemory = Feed.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(MemoryEventStore.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer))
+)
 
 it.effect("is asked of the store by writing to it, four times a second at most, however many ask", () =>
   Effect.gen(function* () {
@@ -71,6 +73,36 @@ it.effect("is asked of the shadows too, where they can tell", () =>
   }).pipe(Effect.provide(inMemory))
 )
 
+it.effect("tells the store, how far its consumers are behind, and whether anybody does what one server does", () =>
+  Effect.gen(function* () {
+    const store = yield* EventStore
+    const feed = yield* Feed
+    const { "/ready": asked = () => Effect.die("there is no /ready") } = yield* makeOperations
+    const told = Effect.map(asked({}), ({ body }) => JSON.parse(String(body)))
+    expect(yield* told).toEqual({ status: "ready", store: "memory", consumers: [], leases: [] })
+    yield* feed.follow({ name: "slow", cursor: Effect.succeed(0), take: () => Effect.never })
+    yield* Effect.forkScoped(byOne(store, "something", () => Effect.never))
+    yield* Effect.forkScoped(byOne(EventStore.of({ ...store }), "something", () => Effect.never))
+    const event = {
+      eventId: "1",
+      type: "T",
+      data: {},
+      at: 1,
+      orgId: "",
+      principal: { _tag: "System" },
+      commandId: "1"
+    } as const
+    yield* store.write({ append: [{ streamId: "x-1", expectedVersion: 0, events: [event] }] })
+    yield* TestClock.adjust("2 seconds")
+    expect(yield* told).toEqual({
+      status: "ready",
+      store: "memory",
+      consumers: [{ name: "slow", behind: 1 }],
+      leases: [{ work: "something", holder: "this server" }]
+    })
+  }).pipe(Effect.provide(inMemory))
+)
+
 it.live(
   "is no server whose file of shadows is damaged while it runs: devices' commands are 502, none is recorded",
   () =>
@@ -91,7 +123,7 @@ it.live(
       const handle = openSync(file, "r+")
       writeSync(handle, Buffer.alloc(statSync(file).size, 0xa5), 0)
       closeSync(handle)
-      await vi.waitUntil(async () => (await ready()) === 503, { timeout: 20_000, interval: 300 })
+      await vi.waitUntil(async () => (await ready()) === 503, { timeout: 60_000, interval: 300 })
       const again = await lockAt(server.url, lock.lockId).post("OpenLock")
       expect([again.status, again.body]).toEqual([
         502,

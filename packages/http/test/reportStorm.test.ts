@@ -81,10 +81,10 @@ it(`presence and outcomes converge after a storm of shuffled, repeated and sense
       return new Map(body.locks?.map(({ lockUuid, online }) => [lockUuid, online]))
     }
     const truth = new Map(locks.map(({ uuid }, index) => [uuid, isThere(index)]))
-    await vi.waitFor(async () => expect(await online()).toEqual(truth), { timeout: 30_000, interval: 100 })
+    await vi.waitFor(async () => expect(await online()).toEqual(truth), { timeout: 60_000, interval: 100 })
     for (const [index, lock] of locks.entries()) {
       await vi.waitFor(async () => expect(JSON.parse((await lock.get("details")).text).pendingCommands).toEqual([]), {
-        timeout: 30_000,
+        timeout: 60_000,
         interval: 100
       })
       const outcomes = (await historyOf(lock)).filter(({ type }) => type === "CommandOutcomeReported")
@@ -95,4 +95,4 @@ it(`presence and outcomes converge after a storm of shuffled, repeated and sense
   } finally {
     await Promise.all(clients.map((client) => client?.endAsync(true)))
   }
-}, 120_000)
+})

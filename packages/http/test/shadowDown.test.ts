@@ -16,7 +16,6 @@ const SWEPT = 5_000
 const deviceCommands: ReadonlyArray<readonly [string, object]> = [
   ["OpenLock", {}],
   ["AddKey", { keyUuid: "new" }],
-  ["RemoveKey", { keyUuid: "old" }],
   ["WriteKey", { keyUuid: "old" }]
 ]
 
@@ -41,7 +40,7 @@ const held = async (server: InProcess, lock: TestLock) =>
   Object.keys(await Effect.runPromise(server.shadow.held(lock.uuid)))
 /** Until so many commands are on their way to the shadow, or in doubt. */
 const underWay = (server: InProcess, count: number) =>
-  vi.waitUntil(async () => (await unsettledIn(server)).length === count, { timeout: 10_000 })
+  vi.waitUntil(async () => (await unsettledIn(server)).length === count, { timeout: 60_000 })
 
 describe.each(["reject", "lose-request", "hang"] as const)("a shadow in mode %s", (mode) => {
   it("answers 502 within the deadline, records nothing, and leaves lock and others usable at once", async () => {
@@ -91,18 +90,36 @@ describe.each(["reject", "lose-request", "hang"] as const)("a shadow in mode %s"
     await setMode(server, "ok")
     // A hanging shadow may have the command: it is asked, and until it has answered the next one waits.
     if (mode === "hang") {
-      expect((await lock.post("RemoveKey", { keyUuid: "old" })).status).toBe(502)
+      expect((await lock.post("WriteKey", { keyUuid: "old" })).status).toBe(502)
       await server.pass(SWEPT)
     }
-    expect((await lock.post("RemoveKey", { keyUuid: "old" })).status).toBe(200)
+    expect((await lock.post("WriteKey", { keyUuid: "old" })).status).toBe(200)
     await Effect.runPromise(server.shadow.deliver)
     const history = await historyOf(lock)
     expect(history.map(({ version }) => version)).toEqual(versionsUpTo(history.length))
     const told = history.filter(({ type }) => type !== "LockCreated")
     expect(await held(server, lock)).toHaveLength(told.length)
-    expect(told.map(({ type }) => type)).toEqual(["KeyAdded", "KeyRemoved"])
+    expect(told.map(({ type }) => type)).toEqual(["KeyAdded", "KeyWriteRequested"])
   })
 })
+
+it.each(["reject", "lose-request", "hang"] as const)(
+  "a key is removed at once while the shadow is in mode %s, and its device is told when it is back",
+  async (mode) => {
+    await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
+    const lock = await lockWithKey(server)
+    await setMode(server, mode)
+    expect((await lock.post("RemoveKey", { keyUuid: "old" })).status).toBe(200)
+    expect(JSON.parse((await lock.get("exposure")).text).keys).toMatchObject([{ keyUuid: "old", reason: "removed" }])
+    await setMode(server, "ok")
+    await vi.waitUntil(async () => (await historyOf(lock)).some(({ type }) => type === "KeyRemovalSent"), {
+      timeout: 60_000
+    })
+    const types = (await Effect.runPromise(server.shadow.held(lock.uuid))) as Record<string, { type: string }>
+    await vi.waitUntil(async () => (await held(server, lock)).length === 1, { timeout: 60_000 })
+    expect(Object.values(types).map(({ type }) => type)).toContain("RemoveKey")
+  }
+)
 
 it("a shadow that took the command but lost its answer is asked: 200, once in the log, once with the device", async () => {
   await using server = await startInProcess({ sendTimeout: SEND_TIMEOUT })
@@ -121,6 +138,7 @@ it("a hanging shadow that had the command after all: it is in the log when the s
       send: () => Effect.never,
       find: () => Effect.suspend(() => (late.answer ? Effect.succeed(true) : Effect.never)),
       settle: () => Effect.void,
+      clearOpenings: () => Effect.void,
       reports: Stream.never
     })
   )
@@ -198,6 +216,7 @@ it("what broke the shadow is for the operator only", async () => {
       send: () => Effect.die(new Error(INSIDE)),
       find: () => Effect.succeed(false),
       settle: () => Effect.void,
+      clearOpenings: () => Effect.void,
       reports: Stream.never
     })
   )

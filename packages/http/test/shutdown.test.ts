@@ -28,7 +28,7 @@ const DEADLINE = 10_000
 /** For what takes a moment, on a busy machine. */
 const SOON = 30_000
 
-describe.concurrent("a server that is told to end", { timeout: 120_000 }, () => {
+describe.concurrent("a server that is told to end", () => {
   it.for(["SIGTERM", "SIGINT"] as const)(
     "by %s, does so at once when idle, with code 0, and frees its port",
     async (signal, { expect }) => {
@@ -146,7 +146,7 @@ describe.concurrent("a server that is told to end", { timeout: 120_000 }, () => 
     await using next = await startServer(configured(folder.path))
     const call = callsOf(next.url, { "x-api-key": "super-key-which-has-32-bytes-or-more" })
     const progress = async () => (await call("GET", `${lock.path}/BulkAddKeys/${instanceId}`)).body
-    await vi.waitUntil(async () => (await progress()).status === "done", { timeout: 30_000 })
+    await vi.waitUntil(async () => (await progress()).status === "done", { timeout: 60_000 })
     expect(await progress()).toMatchObject({ added: 20, failed: [] })
     expect((await call("POST", `${lock.path}/SetOwner`, { body: { userId: OWNER } })).status).toBe(200)
   })

@@ -53,7 +53,7 @@ const reading = (socket: Socket) => {
   return said
 }
 
-const PATIENCE = { timeout: 20_000 }
+const PATIENCE = { timeout: 60_000 }
 
 /** Events that a test tells when it likes, and whether anybody still wants them. */
 const source = () => {

@@ -2,6 +2,10 @@
 import { evolve, initial, type Lock, nextChangeAt, statusAt, type TempKeyNow, tempKeysOf } from "@latchkey/core"
 import { expect, it } from "vitest"
 import { tempKeyList } from "../src/locks/TempKeyList.ts"
+import { organization } from "./harness/callers.ts"
+import { startInProcess } from "./harness/inProcess.ts"
+import { createLock, newUuid, tempKey } from "./harness/locks.ts"
+import { callsOf } from "./harness/request.ts"
 
 const uuid = "0b0e8400-e29b-41d4-a716-446655440000"
 const about = { lockId: 7, lockUuid: uuid, timestamp: "2026-08-31T08:00:00.000Z" }
@@ -33,7 +37,7 @@ const keysAt = (lock: Lock, now: number): ReadonlyArray<TempKeyNow> =>
 
 const listOf = (lock: Lock, keys: ReadonlyArray<TempKeyNow>) => {
   const listed: { readonly tempKeys: ReadonlyArray<{ readonly status: string; readonly usedCount: number }> } =
-    JSON.parse(String(tempKeyList(lock, keys).body))
+    JSON.parse(String(tempKeyList(lock, keys, false).body))
   return listed.tempKeys
 }
 
@@ -59,4 +63,40 @@ it.each([1, 99, 100, 250])("of %i keys", (count) => {
   const deleted = evolve(lock, { _tag: "TempKeyDeleted", ...about, tempKeyUuid: keyUuid(0), deletedBy: "ada" })
   expect(deleted && listOf(deleted, keysAt(deleted, at("10:00")))).toHaveLength(count - 1)
   expect(listOf(lock, open.slice(1))).toHaveLength(count - 1)
+})
+
+it("say where keys to several doors are, also once the first is made", () => {
+  const lock = lockWith(200)
+  const keys = keysAt(lock, at("10:00"))
+  for (const [hasOthers, path] of [
+    [false, null],
+    [true, "/temp-keys?lockId=7"]
+  ] as const)
+    expect(JSON.parse(String(tempKeyList(lock, keys, hasOthers).body)).severalDoors).toBe(path)
+})
+
+it("a page at a time they are the whole list, and what is not a page is refused", async () => {
+  await using server = await startInProcess()
+  const lock = await createLock(server.url)
+  const uuids = Array.from({ length: 5 }, newUuid)
+  for (const tempKeyUuid of uuids)
+    expect((await lock.post("create-temp-key", tempKey({ tempKeyUuid }))).status).toBe(200)
+  const ask = async (query: string) => {
+    const { status, text } = await callsOf(server.url, organization)("GET", `${lock.path}/temp-keys${query}`)
+    return { status, ...JSON.parse(text) }
+  }
+  const uuidsOf = (answer: Awaited<ReturnType<typeof ask>>): ReadonlyArray<string> =>
+    answer.tempKeys.map(({ uuid }: { readonly uuid: string }) => uuid)
+  const all = await ask("")
+  expect([uuidsOf(all), all.more, all.nextCursor]).toEqual([uuids, false, null])
+  const listed: Array<string> = []
+  for (let query = "?limit=2"; query !== ""; ) {
+    const page = await ask(query)
+    listed.push(...uuidsOf(page))
+    expect(page.more).toBe(page.nextCursor !== null)
+    query = page.nextCursor === null ? "" : `?limit=2&cursor=${page.nextCursor}`
+  }
+  expect(listed).toEqual(uuids)
+  for (const bad of ["limit=0", "limit=1001", "limit=x", "cursor=x", "cursor="])
+    expect([bad, (await ask(`?${bad}`)).status]).toEqual([bad, 400])
 })

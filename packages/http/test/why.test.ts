@@ -35,7 +35,7 @@ describe("explain", () => {
     expect(await explain(lock, { tempKeyUuid })).toMatchObject({
       lockId: lock.lockId,
       asked: { tempKeyUuid },
-      version: 5,
+      version: 6,
       allowed: false,
       rule: "whitelist",
       recorded: null,
@@ -43,7 +43,7 @@ describe("explain", () => {
         tempKey: { uuid: tempKeyUuid, maxUses: 1, usedCount: 0, status: "valid", allowedUserIds: [OWNER] },
         events: [
           { type: "TempKeyCreated", version: 4, principal: { type: "Organization", orgId: "org-1" } },
-          { type: "TempKeyUpdated", version: 5 }
+          { type: "TempKeyUpdated", version: 6 }
         ]
       }
     })
@@ -59,7 +59,7 @@ describe("explain", () => {
 
     const timestamp = String((await historyOf(lock)).at(-1)?.event?.data["timestamp"])
     const used = await explain(lock, { tempKeyUuid, at: timestamp })
-    expect(used).toMatchObject({ allowed: true, recorded: { outcome: "used", version: 6 } })
+    expect(used).toMatchObject({ allowed: true, recorded: { outcome: "used", version: 7 } })
     expect(await explain(lock, { attemptId: used.recorded?.eventId ?? "" })).toEqual(used)
 
     const stream = `attempts-${lock.lockId}-${timestamp.slice(0, 10)}`

@@ -8,13 +8,49 @@ export interface Outcome {
   readonly at?: number
   /** For people. */
   readonly detail?: string
+  /** `false` of what failed before anything had moved. */
+  readonly began?: boolean
+}
+
+/** What a lock is like, as it reports it. */
+export interface HardwareState {
+  readonly bolt: "locked" | "unlocked" | "jammed"
+  readonly door: "closed" | "open" | "leftOpen" | "forced"
+  /** In percent. */
+  readonly battery: number
+  readonly firmware: string
+  /** Epoch milliseconds. */
+  readonly clock?: number
+}
+
+/** An opening at the door itself. */
+export interface Opening {
+  /** The lock's own counter. */
+  readonly n: number
+  readonly by: "key" | "pin" | "thumbTurn" | "outsideHandle"
+  readonly keyUuid?: string
+  readonly keyIndexNumber?: number
+  /** Epoch milliseconds; left out by a lock that does not know. */
+  readonly at?: number
+}
+
+/** The openings that a lock holds. */
+export interface Openings {
+  /** Names the counter. */
+  readonly series: string
+  readonly dropped: number
+  readonly list: ReadonlyArray<Opening>
 }
 
 /** The update by which a lock reports. */
 export interface Report {
   readonly state: {
     readonly desired?: { readonly commands: { readonly [commandId: string]: null } }
-    readonly reported: { readonly commands: { readonly [commandId: string]: Outcome | undefined } }
+    readonly reported: {
+      readonly commands?: { readonly [commandId: string]: Outcome | undefined }
+      readonly state?: HardwareState
+      readonly openings?: Openings
+    }
   }
   readonly clientToken: string
 }
@@ -28,7 +64,7 @@ const ending = { expiresAt: Schema.Finite }
 const Document = Schema.Union([
   Schema.Struct({ type: Schema.Literals(["AddKey", "RemoveKey"]), ...common, ...key }),
   Schema.Struct({ type: Schema.Literal("WriteKey"), ...common, ...key, ...ending }),
-  Schema.Struct({ type: Schema.Literal("OpenLock"), ...common, ...ending })
+  Schema.Struct({ type: Schema.Literals(["OpenLock", "LockDevice"]), ...common, ...ending })
 ])
 const decode = Schema.decodeUnknownOption(Document)
 

@@ -18,7 +18,16 @@ export interface Faults {
   readonly drift: number
   /** How many commands the hardware fails at, from 0 to 1, and milliseconds that it takes. */
   readonly jams: number
+  /** How many commands the hardware refuses, from 0 to 1: it never begins them, and says so. */
+  readonly refuses: number
   readonly work: Range
+  /** How many commands end with a loss of power in the middle, and how many with a loss of all keys, from 0 to 1. */
+  readonly cuts: number
+  readonly forgets: number
+  /** How many reports are said once more, some time later, from 0 to 1. */
+  readonly repeats: number
+  /** Milliseconds between openings at the door itself; `undefined`: never. */
+  readonly openings: Range | undefined
   /** Percent of its battery that a command takes; one that finds it empty is cut off in the middle, like the lock. */
   readonly drain: number
 }
@@ -34,7 +43,12 @@ export const FAULTS = {
     offline: [0, 0],
     drift: 0,
     jams: 0,
+    refuses: 0,
     work: [50, 50],
+    cuts: 0,
+    forgets: 0,
+    repeats: 0,
+    openings: undefined,
     drain: 0
   },
   some: {
@@ -47,7 +61,12 @@ export const FAULTS = {
     offline: [1_000, 60_000],
     drift: 0.005,
     jams: 0.01,
+    refuses: 0.01,
     work: [300, 1_200],
+    cuts: 0,
+    forgets: 0,
+    repeats: 0.02,
+    openings: [60_000, 600_000],
     drain: 0.05
   },
   many: {
@@ -60,7 +79,12 @@ export const FAULTS = {
     offline: [100, 15_000],
     drift: 0.01,
     jams: 0.1,
+    refuses: 0.1,
     work: [100, 2_000],
+    cuts: 0.02,
+    forgets: 0,
+    repeats: 0.1,
+    openings: [2_000, 60_000],
     drain: 0.05
   }
 } as const satisfies { readonly [name: string]: Faults }
@@ -76,7 +100,18 @@ export interface Fortune {
   /** Milliseconds until the lock tries again after the n-th connection in a row that failed: ever more, not all at once. */
   readonly retry: (n: number) => number
   /** How the hardware does with the n-th command. */
-  readonly work: (n: number) => { readonly takes: number; readonly jams: boolean; readonly drains: number }
+  readonly work: (n: number) => {
+    readonly takes: number
+    readonly jams: boolean
+    readonly refuses: boolean
+    readonly drains: number
+    readonly cuts: boolean
+    readonly forgets: boolean
+  }
+  /** Milliseconds from the n-th opening at the door to the next, if there is one, and how that is done. */
+  readonly opening: (n: number) => { readonly after: number | undefined; readonly way: number }
+  /** Milliseconds after which the n-th report is said once more, if it is. */
+  readonly repeat: (n: number) => number | undefined
   /** The lock's clock: how fast it runs, and what it shows at first, in milliseconds. */
   readonly clock: { readonly rate: number; readonly start: number }
   /** Percent at first. */
@@ -104,7 +139,18 @@ export const fortuneOf = (faults: Faults, seed: number, thing: string): Fortune 
     retry: (n) => Math.min(RETRY.most, RETRY.first * 2 ** n) * between(chance("retry", n), [0.5, 1]),
     work: (n) => {
       const random = chance("work", n)
-      return { takes: between(random, faults.work), jams: random() < faults.jams, drains: faults.drain }
+      const [takes, jams] = [between(random, faults.work), random() < faults.jams]
+      const refuses = !jams && random() < faults.refuses
+      const [cuts, forgets] = [random() < faults.cuts, random() < faults.forgets]
+      return { takes, jams, refuses, drains: faults.drain, cuts, forgets }
+    },
+    opening: (n) => {
+      const random = chance("opening", n)
+      return { after: faults.openings && between(random, faults.openings), way: random() }
+    },
+    repeat: (n) => {
+      const random = chance("repeat", n)
+      return random() < faults.repeats ? between(random, [1_000, 20_000]) : undefined
     },
     clock: { rate: 1 + between(clock, [-faults.drift, faults.drift]), start: Math.floor(clock() * 1_000_000_000) },
     battery: Math.round(between(chance("battery"), [30, 100]))

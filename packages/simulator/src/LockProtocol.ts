@@ -3,7 +3,7 @@
  * happened goes in, what to do comes out, and time is the lock's own count of milliseconds, which may start anywhere and
  * run a little fast or slow. Anyone who runs it writes `memory` down before doing what comes out.
  */
-import { type Command, commandOf, type Outcome, type Report } from "./Documents.ts"
+import { type Command, commandOf, type HardwareState, type Opening, type Outcome, type Report } from "./Documents.ts"
 
 /** What survives a power cut. */
 export interface Memory {
@@ -11,6 +11,19 @@ export interface Memory {
   readonly version: number
   /** What became of commands, oldest first. */
   readonly commands: ReadonlyArray<Remembered>
+  /** What was seen at the door, and the backend has not taken; nothing before the first opening. */
+  readonly openings?: RememberedOpenings
+}
+
+/** Openings at the door. */
+export interface RememberedOpenings {
+  /** Names the counter: it began with the first opening that this memory knows. */
+  readonly series: string
+  readonly count: number
+  /** How many gave way to newer ones. */
+  readonly dropped: number
+  /** The oldest first; `heard` is the version of the shadow that took it. */
+  readonly list: ReadonlyArray<{ readonly opening: Opening; readonly heard: number | undefined }>
 }
 
 /** A command that the lock has begun, so it never begins it again. */
@@ -33,6 +46,8 @@ export interface Lock {
   readonly asked: Asked | undefined
   /** The report that is not answered yet. */
   readonly reporting: Reporting | undefined
+  /** What the hardware is like, and when the shadow was last told of it, by the lock's own count. */
+  readonly seen: { readonly state: HardwareState; readonly heardAt: number | undefined } | undefined
   /** When the service last said what time it is. */
   readonly clock: Clock | undefined
   /** What questions and reports are known by: each has a token of its own. */
@@ -53,6 +68,9 @@ interface Reporting {
   readonly commandIds: ReadonlyArray<string>
   /** Whether it takes the commands away. */
   readonly clears: boolean
+  /** The state that it tells, and the counter of the newest opening. */
+  readonly state: HardwareState | undefined
+  readonly upTo: number
 }
 
 interface Clock {
@@ -74,8 +92,14 @@ export type Happening =
       readonly commandId: string
       readonly outcome: "done" | "failed"
       readonly detail?: string
+      /** `false`: it has refused, and nothing has moved. */
+      readonly began?: boolean
       readonly now: number
     }
+  /** The hardware says what it is like: at the start, and when that has changed. */
+  | { readonly _tag: "Saw"; readonly state: Omit<HardwareState, "clock">; readonly now: number }
+  /** Somebody has opened at the door itself. */
+  | ({ readonly _tag: "Opened"; readonly now: number } & Omit<Opening, "n" | "at">)
   /** Some time has passed: at least once a second. */
   | { readonly _tag: "Ticked"; readonly now: number }
 
@@ -97,6 +121,10 @@ export const REMEMBERED = 64
 export const ANSWER_TIMEOUT = 2_000
 /** For how long the lock trusts its own count after it was told the time. */
 export const CLOCK_TRUSTED_FOR = 60_000
+/** Openings that a lock holds. */
+export const MOST_OPENINGS = 16
+/** How often the state is reported at least. */
+export const STATE_EVERY = 3_600_000
 /** Most that the lock's own count may be wrong by, as a part of the time that passed. */
 export const MAX_DRIFT = 0.01
 
@@ -118,6 +146,7 @@ export const boot = (memory: Memory, session: string): Lock => ({
   connected: false,
   asked: undefined,
   reporting: undefined,
+  seen: undefined,
   clock: undefined,
   session,
   count: 0
@@ -127,16 +156,27 @@ export const step = (lock: Lock, happening: Happening): Step => {
   const { now } = happening
   switch (happening._tag) {
     case "Connected":
-      return goOn(ask({ ...lock, connected: true, reporting: undefined }, now), now)
+      return goOn(ask({ ...stateUnheard(lock), connected: true, reporting: undefined }, now), now)
     case "Disconnected":
       return { lock: { ...lock, connected: false, asked: undefined, reporting: undefined }, deeds: [] }
     case "Heard":
       return goOn(hear(lock, happening.topic, happening.message, now), now)
     case "Ran": {
-      const { commandId, outcome, detail } = happening
+      const { commandId, outcome, detail, began } = happening
       if (commandId !== lock.running) return { lock, deeds: [] }
-      const known = { outcome, ...at(lock, commandId, now), ...(detail !== undefined && { detail }) }
+      const known = {
+        outcome,
+        ...at(lock, commandId, now),
+        ...(detail !== undefined && { detail }),
+        ...(began !== undefined && { began })
+      }
       return goOn({ lock: remember({ ...lock, running: undefined }, commandId, known), deeds: [] }, now)
+    }
+    case "Saw":
+      return goOn({ lock: { ...lock, seen: { state: happening.state, heardAt: undefined } }, deeds: [] }, now)
+    case "Opened": {
+      const { _tag: _, now: __, ...opening } = happening
+      return goOn({ lock: withOpening(lock, opening, now), deeds: [] }, now)
     }
     case "Ticked":
       return goOn(isLate(lock.asked, now) ? ask(lock, now) : { lock, deeds: [] }, now)
@@ -164,15 +204,16 @@ const hear = (lock: Lock, topic: string, message: unknown, now: number): Step =>
       // There is no shadow, or none any more: the next one may count its versions from the start.
       const isGone = isMine && said["code"] === 404
       return {
-        lock: isGone ? { ...answered, wanted: [], memory: { ...answered.memory, version: 0 } } : answered,
+        lock: isGone ? { ...answered, wanted: [], memory: { ...unheard(answered.memory), version: 0 } } : answered,
         deeds: []
       }
     }
     case "update/accepted":
     case "update/rejected": {
       const { reporting } = lock
+      if (topic === "update/accepted" && isTaken(said)) return { lock: taken(lock, said["version"]), deeds: [] }
       if (reporting === undefined || said["clientToken"] !== reporting.token) return nothing
-      if (topic === "update/accepted") return { lock: heard(lock, reporting), deeds: [] }
+      if (topic === "update/accepted") return { lock: heard(lock, reporting, said["version"], now), deeds: [] }
       // No room for outcomes beside the commands: the commands go, each outcome being smaller than its command.
       const isFull = said["code"] === 413 && !reporting.clears
       return isFull ? report({ ...lock, reporting: undefined }, now, true) : nothing
@@ -189,7 +230,7 @@ const answer = (lock: Lock, asked: Asked, { timestamp, version }: Readonly<Recor
   clock: typeof timestamp === "number" ? { timestamp, askedAt: asked.at } : lock.clock,
   memory:
     typeof version === "number" && version < lock.memory.version && !asked.overtaken
-      ? { ...lock.memory, version }
+      ? { ...unheard(lock.memory), version }
       : lock.memory
 })
 
@@ -201,7 +242,7 @@ const read = (lock: Lock, { version }: Readonly<Record<string, unknown>>, comman
     ...lock,
     wanted: wanted.toSorted((a, b) => a.seq - b.seq || (a.commandId < b.commandId ? -1 : 1)),
     asked: lock.asked && { ...lock.asked, overtaken: true },
-    memory: { version, commands: forget(lock.memory.commands, wanted) }
+    memory: { ...lock.memory, version, commands: forget(lock.memory.commands, wanted) }
   }
 }
 
@@ -215,7 +256,48 @@ const readWhole = (lock: Lock, said: Readonly<Record<string, unknown>>): Lock =>
   const commands = after.memory.commands.map((one) =>
     wanted.has(one.commandId) && !Object.hasOwn(reported, one.commandId) ? { ...one, heard: false } : one
   )
-  return { ...after, memory: { ...after.memory, commands } }
+  const told = { ...after, memory: { ...after.memory, commands } }
+  const isHeld = recordOf(recordOf(state?.["reported"])?.["openings"]) !== undefined
+  return isHeld ? told : taken(told, Number(said["version"]) + 1)
+}
+
+/** Whether the backend has taken the openings. */
+const isTaken = ({ state }: Readonly<Record<string, unknown>>): boolean =>
+  recordOf(recordOf(state)?.["reported"])?.["openings"] === null
+
+/** Without the openings that the shadow held before this version: they are in the log. */
+const taken = (lock: Lock, version: unknown): Lock => {
+  const { openings } = lock.memory
+  if (openings === undefined || typeof version !== "number") return lock
+  const list = openings.list.filter(({ heard }) => heard === undefined || heard >= version)
+  return { ...lock, memory: { ...lock.memory, openings: { ...openings, list } } }
+}
+
+/** The service has lost what it knew. */
+const unheard = (memory: Memory): Memory =>
+  memory.openings === undefined
+    ? memory
+    : {
+        ...memory,
+        openings: { ...memory.openings, list: memory.openings.list.map((one) => ({ ...one, heard: undefined })) }
+      }
+
+const stateUnheard = (lock: Lock): Lock => ({
+  ...lock,
+  seen: lock.seen && { ...lock.seen, heardAt: undefined }
+})
+
+const withOpening = (lock: Lock, opening: Omit<Opening, "n" | "at">, now: number): Lock => {
+  const before = lock.memory.openings ?? { series: lock.session, count: 0, dropped: 0, list: [] }
+  const at = lock.clock && { at: timeAt(lock.clock, now) }
+  const list = [...before.list, { opening: { n: before.count + 1, ...opening, ...at }, heard: undefined }]
+  const openings = {
+    ...before,
+    count: before.count + 1,
+    dropped: before.dropped + Math.max(0, list.length - MOST_OPENINGS),
+    list: list.slice(-MOST_OPENINGS)
+  }
+  return { ...lock, memory: { ...lock.memory, openings } }
 }
 
 /** What must be known: what a document holds, what was not reported, and the newest. */
@@ -270,27 +352,66 @@ const ask = (lock: Lock, now: number): Step => {
 const report = (lock: Lock, now: number, clears: boolean): Step => {
   const unheard = lock.memory.commands.filter(({ outcome, heard }) => outcome !== undefined && !heard)
   const isUnderWay = lock.reporting !== undefined && !isLate(lock.reporting, now)
-  if (!lock.connected || unheard.length === 0 || isUnderWay) return { lock, deeds: [] }
+  const { seen, clock } = lock
+  const isStateDue = seen !== undefined && (seen.heardAt === undefined || now - seen.heardAt > STATE_EVERY)
+  const { openings } = lock.memory
+  const areOpeningsDue = openings?.list.some(({ heard }) => heard === undefined) === true
+  if (!lock.connected || isUnderWay || (unheard.length === 0 && !isStateDue && !areOpeningsDue))
+    return { lock, deeds: [] }
   const count = lock.count + 1
   const token = `${lock.session}-${count}`
   const commandIds = unheard.map(({ commandId }) => commandId)
   const message: Report = {
     state: {
       ...(clears && { desired: { commands: Object.fromEntries(commandIds.map((id) => [id, null])) } }),
-      reported: { commands: Object.fromEntries(unheard.map(({ commandId, outcome }) => [commandId, outcome])) }
+      reported: {
+        ...(unheard.length > 0 && {
+          commands: Object.fromEntries(unheard.map(({ commandId, outcome }) => [commandId, outcome]))
+        }),
+        // Where there is little room, outcomes make some first.
+        ...(!clears && isStateDue && { state: { ...seen.state, ...(clock && { clock: timeAt(clock, now) }) } }),
+        ...(!clears &&
+          areOpeningsDue && {
+            openings: {
+              series: openings.series,
+              dropped: openings.dropped,
+              list: openings.list.map(({ opening }) => opening)
+            }
+          })
+      }
     },
     clientToken: token
   }
   return {
-    lock: { ...lock, count, reporting: { token, at: now, commandIds, clears } },
+    lock: {
+      ...lock,
+      count,
+      reporting: {
+        token,
+        at: now,
+        commandIds,
+        clears,
+        state: !clears && isStateDue ? seen.state : undefined,
+        upTo: !clears && areOpeningsDue ? openings.count : 0
+      }
+    },
     deeds: [{ _tag: "Say", topic: "update", message }]
   }
 }
 
-const heard = (lock: Lock, { commandIds }: Reporting): Lock => {
+const heard = (lock: Lock, { commandIds, state, upTo }: Reporting, version: unknown, now: number): Lock => {
   const ids = new Set(commandIds)
   const commands = lock.memory.commands.map((one) => (ids.has(one.commandId) ? { ...one, heard: true } : one))
-  return { ...lock, reporting: undefined, memory: { ...lock.memory, commands } }
+  const { openings } = lock.memory
+  const list = openings?.list.map((one) =>
+    one.opening.n <= upTo && one.heard === undefined ? { ...one, heard: Number(version) } : one
+  )
+  return {
+    ...lock,
+    reporting: undefined,
+    seen: lock.seen && (state === lock.seen.state ? { ...lock.seen, heardAt: now } : lock.seen),
+    memory: { ...lock.memory, commands, ...(openings && list && { openings: { ...openings, list } }) }
+  }
 }
 
 const remember = (lock: Lock, commandId: string, outcome: Outcome | undefined): Lock => {
@@ -303,8 +424,10 @@ const at = ({ clock, wanted }: Lock, commandId: string, now: number): { readonly
   if (clock === undefined) return {}
   const command = wanted.find((one) => one.commandId === commandId)
   const issuedAt = command?._tag === "Known" ? command.document.issuedAt : 0
-  return { at: Math.max(issuedAt, clock.timestamp * 1000 + Math.round(now - clock.askedAt)) }
+  return { at: Math.max(issuedAt, timeAt(clock, now)) }
 }
+
+const timeAt = ({ timestamp, askedAt }: Clock, now: number): number => timestamp * 1000 + Math.round(now - askedAt)
 
 const isLate = (waiting: { readonly at: number } | undefined, now: number): boolean =>
   waiting !== undefined && now - waiting.at > ANSWER_TIMEOUT

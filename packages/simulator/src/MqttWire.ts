@@ -17,6 +17,8 @@ export interface MqttWireOptions {
 
 const HEARD = ["get/accepted", "get/rejected", "update/accepted", "update/rejected", "update/delta"]
 const CONNECT_TIMEOUT = 10_000
+/** What the broker says of a lock that it has lost. */
+const LOST = Buffer.from(JSON.stringify({ disconnectReason: "CONNECTION_LOST" }))
 /** Milliseconds between two signs of life, where the broker gives none. */
 const TELL_EVERY = 600_000
 
@@ -32,7 +34,7 @@ export const mqttWire = ({ url, thing, password, tellsPresence = false }: MqttWi
       reconnectPeriod: 0,
       connectTimeout: CONNECT_TIMEOUT,
       ...(password !== undefined && { password }),
-      ...(tellsPresence && { will: { topic: presence("disconnected"), payload: Buffer.from("{}"), qos: 1 } })
+      ...(tellsPresence && { will: { topic: presence("disconnected"), payload: LOST, qos: 1 } })
     }
     const client = connect(url, options)
     let reason: string | undefined = closedAtOnce(url)

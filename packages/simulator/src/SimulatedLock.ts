@@ -1,7 +1,7 @@
 /** A lock that is not there: the protocol, hardware of a kind, and all that goes wrong around both. */
-import type { Command, Outcome } from "./Documents.ts"
+import type { Command, HardwareState, Outcome } from "./Documents.ts"
 import { type Faults, fortuneOf } from "./Faults.ts"
-import { boot, type Deed, type Happening, type Lock, nothingRemembered, step } from "./LockProtocol.ts"
+import { boot, type Deed, type Happening, type Lock, type Memory, nothingRemembered, step } from "./LockProtocol.ts"
 import type { Cancel, Time } from "./Time.ts"
 
 /** The way to the lock's shadow, as its radio sees it. Topics are those below the shadow. */
@@ -53,6 +53,8 @@ export interface SimulatedLock {
   readonly thing: string
   /** How things stand. */
   readonly state: () => Lock
+  /** Whether its bolt is out. */
+  readonly isLocked: () => boolean
   /** Keys that its hardware knows, with their slots. */
   readonly keys: () => ReadonlyMap<string, number | undefined>
   /** Takes the connection away until it is given back. */
@@ -60,6 +62,8 @@ export interface SimulatedLock {
   readonly letIn: () => void
   /** Takes the power away for a moment: whatever runs is not finished, and only its memory stays. */
   readonly powerCut: () => void
+  /** Takes its memory away, too: it knows no key and no command, as it came from the factory. */
+  readonly forget: () => void
   /** For ever. */
   readonly stop: () => void
 }
@@ -67,6 +71,10 @@ export interface SimulatedLock {
 /** Milliseconds until a lock has power again, with a new battery. */
 const BATTERY_CHANGE = 5_000
 const TICK = 1_000
+/** Milliseconds that a door stays open, and that the power is away. */
+const DOOR_OPEN_FOR = 4_000
+const POWER_CUT = 1_000
+const FIRMWARE = "1.0.0"
 
 export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: SimulatedLockOptions): SimulatedLock => {
   const fortune = fortuneOf(faults, seed, thing)
@@ -80,7 +88,9 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
   let connection: Connection | undefined
   let cutOffBy: string | undefined
   let [connections, failures, heard, said, worked] = [0, 0, 0, 0, 0]
+  let openings = 0
   let [isCutOff, isStopped] = [false, false]
+  let [bolt, door]: [HardwareState["bolt"], HardwareState["door"]] = ["locked", "closed"]
 
   /** The lock's own count of milliseconds, whatever it may be worth. */
   const now = () => fortune.clock.start + (time.now() - begun) * fortune.clock.rate
@@ -113,28 +123,72 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
 
   const perform = (deed: Deed) => (deed._tag === "Say" ? say(deed.topic, deed.message) : run(deed.command))
 
+  const look = () =>
+    happen({ _tag: "Saw", state: { bolt, door, battery: Math.floor(battery), firmware: FIRMWARE }, now: now() })
+
+  /** Somebody comes to the door, and the next one later. */
+  const visit = () => {
+    const { after, way } = fortune.opening(++openings)
+    if (after === undefined) return
+    later(after, () => {
+      const [key] = keys
+      const how =
+        key !== undefined && way < 0.5
+          ? ({ by: "key", keyUuid: key[0] } as const)
+          : ({ by: way < 0.7 ? "thumbTurn" : way < 0.9 ? "outsideHandle" : "pin" } as const)
+      happen({ _tag: "Opened", ...how, now: now() })
+      door = "open"
+      look()
+      later(DOOR_OPEN_FOR, () => {
+        door = "closed"
+        look()
+      })
+      visit()
+    })
+  }
+
   /** What is on its way when the connection ends is lost. */
   const say = (topic: string, message: object) => {
     const over = connection
-    for (const takes of fortune.message("out", ++said)) {
-      later(takes, () => over === connection && over?.say(topic, JSON.stringify(message)))
-    }
+    const send = () => over === connection && over?.say(topic, JSON.stringify(message))
+    for (const takes of fortune.message("out", ++said)) later(takes, send)
+    const again = topic === "update" ? fortune.repeat(said) : undefined
+    if (again !== undefined) later(again, send)
   }
 
   const run = (command: Command) => {
     if (command._tag === "Known") types.set(command.commandId, command.document.type)
     onIncident({ _tag: "Began", thing, at: time.now(), command })
-    const { takes, jams, drains } = fortune.work(++worked)
+    const { takes, jams, refuses, drains, cuts, forgets } = fortune.work(++worked)
     battery = Math.max(0, battery - drains)
     later(takes, () => {
       if (battery === 0) {
         battery = 100
         return cutPower(BATTERY_CHANGE)
       }
-      if (!jams) actuate(keys, command)
-      const detail = jams ? { outcome: "failed" as const, detail: "jammed" } : { outcome: "done" as const }
+      if (cuts) return cutPower(POWER_CUT)
+      if (forgets) keys.clear()
+      if (!jams && !refuses) actuate(command)
+      if (jams && movesBolt(command)) bolt = "jammed"
+      const detail = jams ? jammed : refuses ? refused : ({ outcome: "done" } as const)
       happen({ _tag: "Ran", commandId: command.commandId, ...detail, now: now() })
+      look()
     })
+  }
+
+  const actuate = (command: Command) => {
+    if (command._tag === "Unknown") return
+    const { document } = command
+    switch (document.type) {
+      case "OpenLock":
+      case "LockDevice":
+        bolt = document.type === "LockDevice" ? "locked" : "unlocked"
+        return
+      case "RemoveKey":
+        return void keys.delete(document.keyUuid)
+      default:
+        return void keys.set(document.keyUuid, document.keyIndexNumber)
+    }
   }
 
   const connect = () => {
@@ -149,7 +203,6 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
         cutOffBy = undefined
         onIncident({ _tag: "Online", thing, at: time.now(), battery: Math.floor(battery) })
         happen({ _tag: "Connected", now: now() })
-        say("update", { state: { reported: { battery: Math.floor(battery) } } })
         if (lasts !== undefined) later(lasts, () => connection === mine && leave(away))
       },
       heard: (topic, payload) => {
@@ -185,7 +238,8 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
     later(away, connect)
   }
 
-  const cutPower = (millis: number) => {
+  const cutPower = (millis: number, memory?: Memory) => {
+    if (memory !== undefined) lock = { ...lock, memory }
     const ending = connection
     if (ending !== undefined) lost(true, 0)
     for (const cancel of pending) cancel()
@@ -197,7 +251,10 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
       const before = lock
       lock = boot(lock.memory, `${seed}-${++boots}`)
       tellEnds(before, lock)
+      door = "closed"
+      look()
       later(TICK, tick)
+      visit()
       connect()
     })
   }
@@ -207,12 +264,15 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
     later(TICK, tick)
   }
 
+  look()
   later(TICK, tick)
+  visit()
   connect()
 
   return {
     thing,
     state: () => lock,
+    isLocked: () => bolt === "locked",
     keys: () => keys,
     cutOff: () => {
       isCutOff = true
@@ -223,6 +283,10 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
       connect()
     },
     powerCut: () => cutPower(0),
+    forget: () => {
+      keys.clear()
+      cutPower(0, nothingRemembered)
+    },
     stop: () => {
       isStopped = true
       for (const cancel of pending) cancel()
@@ -233,12 +297,11 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
   }
 }
 
-const actuate = (keys: Map<string, number | undefined>, command: Command) => {
-  if (command._tag === "Unknown" || command.document.type === "OpenLock") return
-  const { type, keyUuid, keyIndexNumber } = command.document
-  if (type === "RemoveKey") keys.delete(keyUuid)
-  else keys.set(keyUuid, keyIndexNumber)
-}
+const movesBolt = (command: Command): boolean =>
+  command._tag === "Known" && (command.document.type === "OpenLock" || command.document.type === "LockDevice")
+
+const jammed = { outcome: "failed", detail: "jammed" } as const
+const refused = { outcome: "failed", detail: "refused", began: false } as const
 
 const typeOf = (before: Lock, after: Lock, commandId: string): string | undefined => {
   const command = [...after.wanted, ...before.wanted].find((one) => one.commandId === commandId)

@@ -30,6 +30,9 @@ const live = (seed: number, faults: Faults, deeds: ReadonlyArray<Deed>, quiet = 
       case "open":
         service.send("OpenLock", 10_000)
         break
+      case "lock":
+        service.send("LockDevice", 10_000)
+        break
       case "write":
         service.send("WriteKey", 60_000)
         break
@@ -45,6 +48,9 @@ const live = (seed: number, faults: Faults, deeds: ReadonlyArray<Deed>, quiet = 
       case "cut":
         lock.powerCut()
         break
+      case "forget":
+        lock.forget()
+        break
     }
   }
   // Whatever is still to be done is done in the end, and the backend keeps taking away what is answered.
@@ -58,7 +64,7 @@ const live = (seed: number, faults: Faults, deeds: ReadonlyArray<Deed>, quiet = 
 
 interface Deed {
   readonly after: number
-  readonly what: "open" | "write" | "add" | "touch" | "settle" | "cut"
+  readonly what: "open" | "lock" | "write" | "add" | "touch" | "settle" | "cut" | "forget"
 }
 
 const deedsWith = (what: ReadonlyArray<Deed["what"]>) =>
@@ -69,7 +75,7 @@ const deedsWith = (what: ReadonlyArray<Deed["what"]>) =>
     }),
     { maxLength: 40 }
   )
-const deeds = deedsWith(["open", "write", "add", "touch", "settle"])
+const deeds = deedsWith(["open", "lock", "write", "add", "touch", "settle"])
 
 const seqOf = (commandId: string) => 1000 - Number(commandId.slice("command-".length))
 
@@ -155,6 +161,59 @@ describe("a lock", () => {
     check(run)
     const details = run.incidents.flatMap((one) => (one._tag === "Ended" ? [one.outcome.detail] : []))
     expect(details).toContain("interrupted")
+  })
+
+  it("tells every opening at its door, but for those that it had to drop, whatever happens on the way", () => {
+    fc.assert(
+      fc.property(fc.nat(), deedsWith(["add", "settle", "cut"]), (seed, deeds) => {
+        const { lock, service } = live(seed, FAULTS.many, deeds)
+        const { count = 0, dropped = 0, list = [] } = lock.state().memory.openings ?? {}
+        const untold = list.filter(({ opening }) => !service.openings.has(opening.n)).length
+        expect(count).toBeGreaterThan(0)
+        expect(count - service.openings.size - untold).toBeLessThanOrEqual(dropped)
+        expect(Math.max(...service.openings)).toBeLessThanOrEqual(count)
+      }),
+      { numRuns: 100 }
+    )
+  })
+
+  it("forgets its keys, and is cut off in the middle of writing one, where that is asked for", () => {
+    const add: ReadonlyArray<Deed> = [
+      { after: 0, what: "add" },
+      { after: 500, what: "add" }
+    ]
+    const keysAfter = (faults: Partial<Faults>) => live(1, { ...FAULTS.none, ...faults }, add)
+    expect([...keysAfter({}).lock.keys().keys()]).toEqual(["key-1", "key-2"])
+    expect([...keysAfter({ forgets: 1 }).lock.keys().keys()]).toEqual(["key-2"])
+    const cut = keysAfter({ cuts: 1 })
+    check(cut)
+    expect([...cut.lock.keys().keys()]).toEqual([])
+    expect(cut.service.outcomes.map(([_, outcome]) => outcome)).toEqual(["failed", "failed"])
+  })
+
+  it("that has forgotten everything does what its shadow still holds, and knows no key of before", () => {
+    const { lock, incidents } = live(1, { ...FAULTS.none, work: [1_000, 1_000] }, [
+      { after: 0, what: "add" },
+      { after: 1_500, what: "settle" },
+      { after: 0, what: "add" },
+      { after: 500, what: "forget" }
+    ])
+    expect([...lock.keys().keys()]).toEqual(["key-2"])
+    expect(incidents.filter(({ _tag }) => _tag === "Began")).toHaveLength(3)
+    expect(lock.state().memory.commands).toHaveLength(1)
+  })
+
+  it("moves its bolt as it was told", () => {
+    const isLocked = (...what: ReadonlyArray<Deed["what"]>) =>
+      live(
+        1,
+        FAULTS.none,
+        what.map((what) => ({ after: 500, what }))
+      ).lock.isLocked()
+    expect(isLocked()).toBe(true)
+    expect(isLocked("open")).toBe(false)
+    expect(isLocked("open", "lock")).toBe(true)
+    expect(isLocked("lock", "open", "add")).toBe(false)
   })
 
   it("keeps the keys that it was told", () => {

@@ -21,6 +21,11 @@ const commandsOf = (half: unknown): Json => {
   return isObject(commands) ? commands : {}
 }
 
+const openingsIn = (reported: unknown): ReadonlyArray<{ readonly n: number }> => {
+  const openings = isObject(reported) ? reported["openings"] : undefined
+  return isObject(openings) ? (openings["list"] as ReadonlyArray<{ readonly n: number }>) : []
+}
+
 export interface Sent {
   readonly commandId: string
   readonly seq: number
@@ -35,6 +40,7 @@ export const backend = (time: Time, epoch: number) => {
   let listener: WireListener | undefined
   const sent: Array<Sent> = []
   const outcomes: Array<readonly [commandId: string, outcome: string]> = []
+  const openings = new Set<number>()
 
   const epochNow = () => epoch + time.now()
   const timestamp = () => Math.floor(epochNow() / 1000)
@@ -46,6 +52,7 @@ export const backend = (time: Time, epoch: number) => {
     desired = merge(desired, state["desired"] ?? {})
     reported = merge(reported, state["reported"] ?? {})
     const clientToken = token === undefined ? {} : { clientToken: token }
+    for (const { n } of openingsIn(reported)) openings.add(n)
     tell("update/accepted", { state, version, ...clientToken })
     const commands = commandsOf(desired)
     if (Object.keys(commands).length > 0) tell("update/delta", { state: { commands }, version, ...clientToken })
@@ -78,13 +85,15 @@ export const backend = (time: Time, epoch: number) => {
     wire,
     sent,
     outcomes,
+    /** Counters of the openings at the door that it was told of. */
+    openings,
     epochNow,
     /** Puts a command into the shadow; those that have expired go. */
     send: (type: string, livesFor?: number) => {
       // Ids say nothing of the order.
       const commandId = `command-${1000 - ++seq}`
       const expiresAt = livesFor === undefined ? undefined : Math.floor(epochNow()) + livesFor
-      const key = type === "OpenLock" ? {} : { keyUuid: `key-${seq}` }
+      const key = type === "OpenLock" || type === "LockDevice" ? {} : { keyUuid: `key-${seq}` }
       const document = {
         type,
         seq,
@@ -100,6 +109,7 @@ export const backend = (time: Time, epoch: number) => {
       for (const commandId of Object.keys(commandsOf(reported))) {
         update({ desired: { commands: { [commandId]: null } }, reported: { commands: { [commandId]: null } } })
       }
+      if (openingsIn(reported).length > 0) update({ reported: { openings: null } })
     },
     /** Something that has nothing to do with commands. */
     touch: (n: number) => update({ desired: { brightness: n } }),

@@ -13,14 +13,21 @@ interface Said {
   readonly message: unknown
 }
 
-/** One of `connects`, `disconnects`, `powerCut`, `hears` and `ran`, or none: time has passed. */
+/** One of `connects`, `disconnects`, `powerCut`, `hears`, `ran`, `saw` and `opened`, or none: time has passed. */
 interface VectorStep {
   readonly at: number
   readonly connects?: true
   readonly disconnects?: true
   readonly powerCut?: true
   readonly hears?: { readonly topic: string; readonly message: unknown }
-  readonly ran?: { readonly commandId: string; readonly outcome: "done" | "failed"; readonly detail?: string }
+  readonly ran?: {
+    readonly commandId: string
+    readonly outcome: "done" | "failed"
+    readonly detail?: string
+    readonly began?: boolean
+  }
+  readonly saw?: Omit<Extract<LockProtocol.Happening, { readonly _tag: "Saw" }>, "_tag" | "now">["state"]
+  readonly opened?: Omit<Extract<LockProtocol.Happening, { readonly _tag: "Opened" }>, "_tag" | "now">
   readonly runs?: ReadonlyArray<string>
   readonly says?: ReadonlyArray<Said>
 }
@@ -47,13 +54,15 @@ const withTokens = (json: unknown, tokens: ReadonlyArray<string>): unknown =>
   )
 
 const happeningOf = (
-  { at: now, connects, disconnects, hears, ran }: VectorStep,
+  { at: now, connects, disconnects, hears, ran, saw, opened }: VectorStep,
   tokens: ReadonlyArray<string>
 ): LockProtocol.Happening => {
   if (connects) return { _tag: "Connected", now }
   if (disconnects) return { _tag: "Disconnected", now }
   if (hears) return { _tag: "Heard", topic: hears.topic, message: withTokens(hears.message, tokens), now }
   if (ran) return { _tag: "Ran", ...ran, now }
+  if (saw) return { _tag: "Saw", state: saw, now }
+  if (opened) return { _tag: "Opened", ...opened, now }
   return { _tag: "Ticked", now }
 }
 

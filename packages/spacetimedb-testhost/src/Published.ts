@@ -7,8 +7,10 @@ import type { ClientMessage } from "./protocol/messages.ts"
 /** The server's end of one connection. */
 export interface Client {
   readonly connected: () => void
-  /** The database does not want the client, or is gone. */
-  readonly rejected: (reason: string) => void
+  /** The module does not want the client. */
+  readonly rejected: () => void
+  /** The database is gone. */
+  readonly ended: (reason: string) => void
   readonly receive: (bytes: Uint8Array, answers: string | undefined) => void
 }
 
@@ -78,7 +80,7 @@ export class Published {
   connect(caller: Caller, client: Client): Connection {
     const id = this.#ids++
     if (this.#ended !== undefined) {
-      client.rejected(this.#ended)
+      client.ended(this.#ended)
       return { send: () => {}, close: () => {} }
     }
     this.#clients.set(id, client)
@@ -121,7 +123,7 @@ export class Published {
       case "Rejected": {
         const client = this.#clients.get(message.client)
         this.#clients.delete(message.client)
-        return client?.rejected("The module does not accept this client")
+        return client?.rejected()
       }
       case "Send":
         return this.#clients.get(message.client)?.receive(message.bytes, message.answers)
@@ -142,7 +144,7 @@ export class Published {
   #end(reason: string): void {
     this.#ended ??= reason
     this.#opened.reject(new Error(`Module ${this.name}: ${reason}`))
-    for (const client of this.#clients.values()) client.rejected(reason)
+    for (const client of this.#clients.values()) client.ended(reason)
     this.#clients.clear()
     for (const answer of this.#calls.values()) answer({ status: 503, body: reason })
     this.#calls.clear()

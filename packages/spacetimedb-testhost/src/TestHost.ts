@@ -153,7 +153,7 @@ export class TestHost implements AsyncDisposable {
     logsOf: ({ name }) =>
       this.#logs
         .filter(({ database }) => database === name)
-        .map(({ level, message }) => `${level}: ${message}\n`)
+        .map(({ level, message }) => `${JSON.stringify({ level: capitalized(level), message })}\n`)
         .join("")
   }
 
@@ -197,3 +197,5 @@ export class TestHost implements AsyncDisposable {
     }
   }
 }
+
+const capitalized = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)

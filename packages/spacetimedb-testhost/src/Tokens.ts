@@ -45,16 +45,19 @@ export class Tokens {
       .setProtectedHeader({ alg: "ES256", typ: "JWT" })
       .setSubject(subject)
       .setIssuer(issuer)
-      .setIssuedAt()
+    if (claims === undefined || !("iat" in claims)) token.setIssuedAt()
     if (audience !== undefined) token.setAudience(typeof audience === "string" ? audience : [...audience])
     if (expiresAt !== undefined) token.setExpirationTime(expiresAt)
     return token.sign(this.#key.privateKey)
   }
 
-  /** Who a token stands for; `undefined` when this host did not sign it, or when it has expired. */
+  /** Who a token stands for; `undefined` when this host did not sign it, it has expired, or does not tell since when it is. */
   async verify(token: string): Promise<Verified | undefined> {
     try {
-      const { payload } = await jwtVerify(token, this.#key.publicKey, { algorithms: ["ES256"] })
+      const { payload } = await jwtVerify(token, this.#key.publicKey, {
+        algorithms: ["ES256"],
+        requiredClaims: ["iat"]
+      })
       return { identity: identityOf(payload.iss ?? "", payload.sub ?? ""), claims: JSON.stringify(payload) }
     } catch {
       return undefined

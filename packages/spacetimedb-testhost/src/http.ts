@@ -4,8 +4,8 @@ import type { IncomingMessage } from "node:http"
 import { text } from "node:stream/consumers"
 import type { HttpAnswer, Published } from "./Published.ts"
 import { RawModuleDef } from "./protocol/RawModuleDef.ts"
-import { valueToJson } from "./protocol/satsJson.ts"
-import { hex, type Tokens, type Verified } from "./Tokens.ts"
+import { valueToNamedJson } from "./protocol/satsJson.ts"
+import { hex, identityOf, type Tokens, type Verified } from "./Tokens.ts"
 
 /** The databases of a host. */
 export interface Databases {
@@ -42,7 +42,8 @@ export async function answer(exchange: Exchange): Promise<HttpAnswer> {
   if (route === "GET ping") return plain(200, "")
   if (route === "GET identity" && name === "public-key")
     return { status: 200, body: tokens.publicKey, type: "application/pem-certificate-chain" }
-  if (route === "POST identity" && name === undefined) return json({ identity: hex(auth.identity), token: auth.token })
+  // Somebody new, whoever asks.
+  if (route === "POST identity" && name === undefined) return json(await newIdentity(tokens))
   if (route === "POST identity" && name === "websocket-token") return json({ token: auth.token })
   if (resource !== "database") return plain(404, "")
 
@@ -67,11 +68,13 @@ export async function answer(exchange: Exchange): Promise<HttpAnswer> {
       return plain(200, hex(database.identity))
     case "GET schema":
       if (url.searchParams.get("version") !== "10") return plain(400, "The test host describes a schema in version=10")
-      return { status: 200, body: valueToJson([], RawModuleDef.algebraicType, database.schema), type: JSON_TYPE }
+      return { status: 200, body: schemaOf(database), type: JSON_TYPE }
     case "GET logs":
-      return isOwner ? plain(200, databases.logsOf(database)) : plain(401, "Only the owner of a database reads its log")
+      if (!isOwner) return plain(401, "Only the owner of a database reads its log")
+      return { status: 200, body: databases.logsOf(database), type: "application/x-ndjson" }
     case "POST call":
       if (last === undefined) return plain(404, "")
+      if (request.headers["content-type"] !== JSON_TYPE) return plain(415, `Expected Content-Type: ${JSON_TYPE}`)
       return database.call({ ...auth, connectionId: newConnectionId() }, last, await text(request))
     default:
       return plain(404, "The test host does not have this route")
@@ -106,9 +109,18 @@ export async function authenticate(
           .replace(/^token:/, "")
       : undefined
   const given = scheme === "Bearer" ? value : (basic ?? url.searchParams.get("token"))
-  const token = given ?? (await tokens.issue({ subject: randomUUID() }))
+  const token = given ?? (await newIdentity(tokens)).token
   const verified = await tokens.verify(token)
   return verified && { ...verified, token }
+}
+
+/** Without the name of its version, which was asked for. */
+const schemaOf = ({ schema }: Published): string =>
+  valueToNamedJson(RawModuleDef.algebraicType, schema).slice('{"V10":'.length, -"}".length)
+
+const newIdentity = async (tokens: Tokens): Promise<{ readonly identity: string; readonly token: string }> => {
+  const subject = randomUUID()
+  return { identity: hex(identityOf("localhost", subject)), token: await tokens.issue({ subject }) }
 }
 
 export const newConnectionId = (): bigint => BigInt(`0x${randomBytes(16).toString("hex")}`)

@@ -72,7 +72,9 @@ export class Sockets {
           })
           send(writer.getBuffer())
         },
-        rejected: (reason) => socket.close(1008, Buffer.from(reason).subarray(0, LONGEST_REASON)),
+        // Without a word, as by the server.
+        rejected: () => socket.terminate(),
+        ended: (reason) => socket.close(1001, Buffer.from(reason).subarray(0, LONGEST_REASON)),
         receive: (bytes, answers) => {
           const fault = answers === undefined ? undefined : this.#faults.take("after", answers)
           if (fault === "drop") socket.terminate()
@@ -90,7 +92,7 @@ export class Sockets {
           if (fault === undefined) connection.send(message)
         }
       } catch {
-        socket.close(1007, "Not a message of this protocol")
+        socket.close(1011, "Not a message of this protocol")
       }
     })
     // What went wrong with a socket is followed by its close.

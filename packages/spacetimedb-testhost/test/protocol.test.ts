@@ -116,6 +116,11 @@ describe("a connection", () => {
     using raw = new Raw(offered, query, database)
     expect(await raw.closed).toBe(1006)
   })
+
+  it("of a client that the module does not want ends without a word", async () => {
+    using raw = new Raw([V2], `?token=${await host.token({ subject: "unwelcome" })}`)
+    expect(await raw.closed).toBe(1006)
+  })
 })
 
 describe("messages", () => {
@@ -140,7 +145,7 @@ describe("messages", () => {
     using raw = new Raw([protocol])
     await raw.next()
     raw.socket.send(Uint8Array.from(bytes))
-    expect(await raw.closed).toBe(1007)
+    expect(await raw.closed).toBe(1011)
   })
 
   it("tell a caller what its call changed once, in the answer", async () => {
@@ -164,7 +169,9 @@ describe("messages", () => {
   })
 
   it("that come in one packet with an interrupted one are lost with it", async () => {
-    const count = async () => (await fetch(`${host.uri}/v1/database/notes/call/count_notes`, { method: "POST" })).text()
+    const headers = { "content-type": "application/json" }
+    const counting = { method: "POST", headers, body: "[]" }
+    const count = async () => (await fetch(`${host.uri}/v1/database/notes/call/count_notes`, counting)).text()
     const before = await count()
     using raw = new Raw([V2])
     await raw.next()

@@ -4,7 +4,14 @@
  */
 import { IoTDataPlaneClient, type IoTDataPlaneClientConfig } from "@aws-sdk/client-iot-data-plane"
 import { SQSClient, type SQSClientConfig } from "@aws-sdk/client-sqs"
-import { commandsInShadows, type DeviceReport, DeviceShadow, outcomesIn, type VersionedShadow } from "@latchkey/core"
+import {
+  commandsInShadows,
+  type DeviceReport,
+  DeviceShadow,
+  openingsHeld,
+  outcomesIn,
+  type VersionedShadow
+} from "@latchkey/core"
 import { Clock, Effect, Layer, PubSub, Schema, Stream } from "effect"
 import { dataPlane, type ThingNames } from "./DataPlane.ts"
 import { reportQueue } from "./ReportQueue.ts"
@@ -35,7 +42,7 @@ export const prefixed = (prefix: string): ThingNames => ({
 
 /** Connections to AWS at once: locks that hang keep theirs until their time is over, and others need some too. */
 const MAX_SOCKETS = 1000
-/** Outcomes in shadows that were read, for a listener that is slow; of more, the oldest are told another time. */
+/** Outcomes and openings in shadows that were read, for a listener that is slow; of more, the oldest are told another time. */
 const BACKLOG = 1024
 
 export const layer = (options: AwsIotOptions = {}): Layer.Layer<DeviceShadow, AwsIotError> =>
@@ -55,17 +62,17 @@ export const layer = (options: AwsIotOptions = {}): Layer.Layer<DeviceShadow, Aw
       const shadows = dataPlane({ client, things, shadowName })
       const heard = yield* PubSub.sliding<ReadonlyArray<DeviceReport>>(BACKLOG)
 
-      const { find, settle } = commandsInShadows(shadows)
+      const { find, settle, clearOpenings } = commandsInShadows(shadows)
       // Makes up for reports that were missed: what the shadow still holds is told as soon as somebody reads it.
       const { send } = commandsInShadows({
         ...shadows,
         read: (thing, notAfter) =>
           Effect.tap(shadows.read(thing, notAfter), (shadow) =>
-            Effect.flatMap(outcomesHeld(thing, shadow), (outcomes) => PubSub.publish(heard, outcomes))
+            Effect.flatMap(reportsHeld(thing, shadow), (reports) => PubSub.publish(heard, reports))
           )
       })
       const held = Stream.flattenIterable(Stream.fromPubSub(heard))
-      if (reportsQueue === undefined) return { send, find, settle, reports: held }
+      if (reportsQueue === undefined) return { send, find, settle, clearOpenings, reports: held }
 
       const sqs = yield* opened(() => new SQSClient({ endpoint: new URL(reportsQueue).origin, ...options.sqs }))
       const queue = reportQueue(sqs, reportsQueue, things)
@@ -76,13 +83,16 @@ export const layer = (options: AwsIotOptions = {}): Layer.Layer<DeviceShadow, Aw
           attempt === undefined
             ? Effect.tap(settle(thing, commandId), queue.settled(thing, commandId))
             : settle(thing, commandId, attempt),
+        clearOpenings: (thing, series, last) =>
+          Effect.tap(clearOpenings(thing, series, last), queue.cleared(thing, series, last)),
         reports: Stream.merge(held, queue.reports)
       }
     })
   )
 
-const outcomesHeld = Effect.fnUntraced(function* (thing: string, { reported }: VersionedShadow) {
-  return yield* outcomesIn(thing, reported?.["commands"], yield* Clock.currentTimeMillis)
+const reportsHeld = Effect.fnUntraced(function* (thing: string, { reported }: VersionedShadow) {
+  const outcomes = yield* outcomesIn(thing, reported?.["commands"], yield* Clock.currentTimeMillis)
+  return [...outcomes, ...(yield* openingsHeld(thing, reported?.["openings"]))]
 })
 
 const opened = <Client extends { readonly destroy: () => void }>(open: () => Client) =>

@@ -2,7 +2,7 @@
  * What IoT rules put into the queue, as reports. Two rules write it: presence events as AWS publishes them, and what
  * devices write to their shadows, as `SELECT topic(3) AS thingName, …` has it (docs/aws.md).
  */
-import { type DeviceReport, outcomesIn, stateIn } from "@latchkey/core"
+import { absenceSaid, type DeviceReport, openingsHeld, outcomesIn, stateIn } from "@latchkey/core"
 import { Effect, Option, Schema } from "effect"
 import type { ThingNames } from "./DataPlane.ts"
 
@@ -39,9 +39,14 @@ export const reportsIn = Effect.fnUntraced(function* (
   if (thing === undefined) return []
   if ("reported" in said) {
     const { reported, at } = said
-    return [...stateIn(thing, reported, at), ...(yield* outcomesIn(thing, reported?.["commands"], at))]
+    return [
+      ...stateIn(thing, reported, at),
+      ...(yield* outcomesIn(thing, reported?.["commands"], at)),
+      ...(yield* openingsHeld(thing, reported?.["openings"]))
+    ]
   }
-  // Others tell of attempts. Of a device that has connected anew the old connection ends, but it is there.
-  if (!PRESENCE.includes(said.eventType) || said.disconnectReason === "DUPLICATE_CLIENTID") return []
-  return [{ _tag: "Presence", thing, online: said.eventType === "connected", at: said.timestamp }]
+  // Others tell of attempts.
+  if (!PRESENCE.includes(said.eventType)) return []
+  const presence = said.eventType === "connected" ? { online: true } : absenceSaid(said.disconnectReason)
+  return presence === undefined ? [] : [{ _tag: "Presence", thing, ...presence, at: said.timestamp }]
 })

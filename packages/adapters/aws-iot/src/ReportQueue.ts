@@ -1,6 +1,6 @@
 /**
- * Reports from an SQS queue that IoT rules feed. A message with outcomes stays in the queue until they are settled, so
- * that none is lost on its way into the log; what is delivered twice is told twice, and does no harm.
+ * Reports from an SQS queue that IoT rules feed. A message with outcomes or openings stays in the queue until they are in
+ * the log and out of the shadow, so that none is lost on its way; what is delivered twice is told twice, and does no harm.
  */
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs"
 import { type DeviceReport, logSeldom, ShadowUnavailable } from "@latchkey/core"
@@ -12,6 +12,8 @@ export interface ReportQueue {
   readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
   /** Takes notice that a command is settled: nobody needs the message with its outcome any more. */
   readonly settled: (thing: string, commandId: string) => Effect.Effect<void>
+  /** The same of openings at the door. */
+  readonly cleared: (thing: string, series: string, last: number) => Effect.Effect<void>
 }
 
 /** The most that SQS hands over at once, and the longest that it waits for the first, in seconds. */
@@ -21,17 +23,17 @@ const WAIT = 20
 const PAUSE = Duration.seconds(1)
 /** In milliseconds. */
 const REMOVE_TIMEOUT = 10_000
-/** Outcomes that wait to be settled; of more, the oldest are left to be delivered again. */
+/** Outcomes and openings that wait to be settled; of more, the oldest are left to be delivered again. */
 const MOST_WAITING = 10_000
 
-/** A message that is in the queue as long as one of its outcomes is unsettled. */
+/** A message that is in the queue as long as something in it is unsettled. */
 interface Waiting {
   readonly receipt: string
   readonly unsettled: Set<string>
 }
 
 export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNames): ReportQueue => {
-  /** By outcome; the last message that told it. */
+  /** By what it tells; the last message that did. */
   const waiting = new Map<string, Waiting>()
 
   const receive = Effect.tryPromise({
@@ -79,16 +81,14 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
         MessageId
       })
     }
-    const outcomes = (reports ?? []).flatMap((report) =>
-      report._tag === "CommandOutcome" ? [outcomeOf(report.thing, report.commandId)] : []
-    )
-    const message: Waiting = { receipt, unsettled: new Set(outcomes) }
-    for (const outcome of outcomes) {
-      waiting.set(outcome, message)
+    const told = (reports ?? []).flatMap(toldIn)
+    const message: Waiting = { receipt, unsettled: new Set(told) }
+    for (const one of told) {
+      waiting.set(one, message)
       const [oldest] = waiting.keys()
       if (waiting.size > MOST_WAITING && oldest !== undefined) waiting.delete(oldest)
     }
-    return { reports: reports ?? [], done: outcomes.length === 0 ? [receipt] : [] }
+    return { reports: reports ?? [], done: told.length === 0 ? [receipt] : [] }
   })
 
   const reports = Stream.suspend(() => {
@@ -103,18 +103,35 @@ export const reportQueue = (client: SQSClient, queueUrl: string, things: ThingNa
     return Stream.flattenIterable(Stream.fromEffectRepeat(next))
   })
 
-  const settled = Effect.fnUntraced(function* (thing: string, commandId: string) {
-    const outcome = outcomeOf(thing, commandId)
-    const message = waiting.get(outcome)
-    waiting.delete(outcome)
-    message?.unsettled.delete(outcome)
+  const taken = Effect.fnUntraced(function* (one: string) {
+    const message = waiting.get(one)
+    waiting.delete(one)
+    message?.unsettled.delete(one)
     if (message?.unsettled.size === 0) yield* remove([message.receipt])
   })
 
-  return { reports, settled }
+  return {
+    reports,
+    settled: (thing, commandId) => taken(outcomeOf(thing, commandId)),
+    cleared: (thing, series, last) => taken(openingsOf(thing, series, last))
+  }
+}
+
+/** What must be in the log before its message may go. */
+const toldIn = (report: DeviceReport): ReadonlyArray<string> => {
+  switch (report._tag) {
+    case "CommandOutcome":
+      return [outcomeOf(report.thing, report.commandId)]
+    case "Openings":
+      return [openingsOf(report.thing, report.series, Math.max(...report.list.map(({ n }) => n)))]
+    default:
+      return []
+  }
 }
 
 const outcomeOf = (thing: string, commandId: string): string => JSON.stringify([thing, commandId])
+
+const openingsOf = (thing: string, series: string, last: number): string => JSON.stringify([thing, series, last])
 
 const unavailable = (error: unknown): ShadowUnavailable =>
   new ShadowUnavailable({

@@ -20,7 +20,7 @@ const openLock = (commandId: string): DeviceCommand => ({
   expiresAt: LATER
 })
 
-const until = (isSo: () => boolean) => Effect.promise(() => vi.waitUntil(isSo, { timeout: 10_000, interval: 5 }))
+const until = (isSo: () => boolean) => Effect.promise(() => vi.waitUntil(isSo, { timeout: 60_000, interval: 5 }))
 
 class Behind extends Context.Service<Behind, Proxy>()("test/Behind") {}
 

@@ -12,7 +12,14 @@ const acknowledgeAs = (prefix: string, shadowName?: string) =>
     yield* shadows.update(prefix + thing, { state }, shadowName)
   })
 
-deviceShadowSuite("AWS IoT", awsIot(), { acknowledge: acknowledgeAs("") })
+const sayOpeningsAs = (prefix: string, shadowName?: string) =>
+  Effect.fnUntraced(function* (thing: string, openings: object) {
+    const shadows = yield* LocalShadow
+    yield* shadows.update(prefix + thing, { state: { reported: { openings } } }, shadowName)
+  })
+
+deviceShadowSuite("AWS IoT", awsIot(), { acknowledge: acknowledgeAs(""), sayOpenings: sayOpeningsAs("") })
 deviceShadowSuite("AWS IoT, named shadows", awsIot({ shadowName: "lock", things: AwsIot.prefixed("latchkey:") }), {
-  acknowledge: acknowledgeAs("latchkey:", "lock")
+  acknowledge: acknowledgeAs("latchkey:", "lock"),
+  sayOpenings: sayOpeningsAs("latchkey:", "lock")
 })

@@ -107,7 +107,7 @@ it("the adapter hears of devices through moto's SQS, and leaves nothing in the q
       )
       return names.map((name) => Attributes[name])
     }
-    yield* Effect.promise(() => expect.poll(left, { timeout: 30_000 }).toEqual(["0", "0"]))
+    yield* Effect.promise(() => expect.poll(left, { timeout: 60_000 }).toEqual(["0", "0"]))
     expect(heard).toEqual(
       expect.arrayContaining([
         { _tag: "Presence", thing: "reporter", online: true, at: 5 },

@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises"
 import type { SQSClient } from "@aws-sdk/client-sqs"
 import { describe, expect, it } from "@effect/vitest"
 import { AwsIot } from "@latchkey/aws-iot"
-import { type DeviceReport, DeviceShadow } from "@latchkey/core"
+import { type AbsenceReason, type DeviceReport, DeviceShadow } from "@latchkey/core"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { reportQueue } from "../src/ReportQueue.ts"
@@ -17,6 +17,13 @@ const recorded = (name: string) => readFileSync(new URL(`./recorded/${name}.json
 const THING = "0b9f6e1c-lock"
 const idOf = (n: number) => `0199b1f0-0000-7000-8000-00000000000${n}`
 const presence = (online: boolean, at: number): DeviceReport => ({ _tag: "Presence", thing: THING, online, at })
+const gone = (reason: AbsenceReason, at: number): DeviceReport => ({
+  _tag: "Presence",
+  thing: THING,
+  online: false,
+  reason,
+  at
+})
 const outcomes: ReadonlyArray<DeviceReport> = [
   {
     _tag: "State",
@@ -35,6 +42,20 @@ const outcomes: ReadonlyArray<DeviceReport> = [
   },
   // Without a clock of its own: when the shadow took it.
   { _tag: "CommandOutcome", thing: THING, commandId: idOf(3), outcome: "expired", at: 1767323047000 }
+]
+
+const openings: ReadonlyArray<DeviceReport> = [
+  { _tag: "State", thing: THING, reported: JSON.parse(recorded("openings")).reported, at: 1767323053000 },
+  {
+    _tag: "Openings",
+    thing: THING,
+    series: "k3j4",
+    dropped: 1,
+    list: [
+      { n: 17, by: "key", keyUuid: "key-1", keyIndexNumber: 3, at: 1767323041000 },
+      { n: 18, by: "thumbTurn" }
+    ]
+  }
 ]
 
 /** Messages that are hidden so long after a delivery come again at once. */
@@ -63,13 +84,18 @@ const heard = (count: number) =>
   Effect.flatMap(DeviceShadow, ({ reports }) => Stream.runCollect(Stream.take(reports, count)))
 
 const isEmpty = Effect.flatMap(Queue, ({ held }) =>
-  Effect.promise(() => expect.poll(held, { timeout: 5000 }).toEqual([]))
+  Effect.promise(() => expect.poll(held, { timeout: 60_000 }).toEqual([]))
 )
 
 describe("a message of an IoT rule", () => {
   const table: ReadonlyArray<readonly [name: string, reports: ReadonlyArray<DeviceReport>]> = [
     ["connected", [presence(true, 1767323045451)]],
-    ["disconnected", [presence(false, 1767323101977)]],
+    ["disconnected", [gone("silent", 1767323101977)]],
+    ["disconnected-goodbye", [gone("saidGoodbye", 1767323150310)]],
+    ["disconnected-lost", [gone("connectionLost", 1767323160977)]],
+    ["disconnected-operational", [gone("serverGone", 1767323170021)]],
+    ["disconnected-denied", [gone("turnedAway", 1767323180122)]],
+    ["disconnected-unknown", [presence(false, 1767323190223)]],
     ["disconnected-duplicate", []],
     ["connected-exclusive", [presence(true, 1767323200000)]],
     ["connect-failed", []],
@@ -77,6 +103,19 @@ describe("a message of an IoT rule", () => {
     ["outcomes-cleared", []],
     ["outcomes-gone", []],
     ["reported-gone", []],
+    [
+      "device-state",
+      [
+        {
+          _tag: "State",
+          thing: THING,
+          reported: JSON.parse(recorded("device-state")).reported,
+          at: 1767323052000
+        }
+      ]
+    ],
+    ["openings", openings],
+    ["openings-cleared", []],
     ["state", [{ _tag: "State", thing: THING, reported: { battery: 81, door: "shut" }, at: 1767323051000 }]]
   ]
   it.live.each(table)("says what it says: %s", ([name, reports]) =>
@@ -119,8 +158,23 @@ describe("a message of an IoT rule", () => {
       expect(yield* Fiber.join(reader)).toEqual([
         expect.objectContaining({ _tag: "State", thing: "a" }),
         presence(true, 1767323045451),
-        presence(false, 1767323101977)
+        gone("silent", 1767323101977)
       ])
+    }).pipe(Effect.scoped, Effect.provide(listening()))
+  )
+})
+
+describe("a message with openings", () => {
+  it.live("comes again until they are cleared, and then no more", () =>
+    Effect.gen(function* () {
+      const queue = yield* Queue
+      const { clearOpenings } = yield* DeviceShadow
+      queue.put(recorded("openings"))
+      expect(yield* heard(4)).toEqual([...openings, ...openings])
+      yield* clearOpenings(THING, "k3j4", 17)
+      expect(queue.held()).toHaveLength(1)
+      yield* clearOpenings(THING, "k3j4", 18)
+      yield* isEmpty
     }).pipe(Effect.scoped, Effect.provide(listening()))
   )
 })
@@ -138,7 +192,7 @@ describe("a message with outcomes", () => {
       queue.put(recorded("outcomes"))
       yield* Effect.promise(() => expect.poll(() => told.length).toBe(4))
       for (const n of [1, 2]) yield* device.settle(THING, idOf(n))
-      yield* Effect.promise(() => expect.poll(() => told.length, { timeout: 5000 }).toBe(8))
+      yield* Effect.promise(() => expect.poll(() => told.length, { timeout: 60_000 }).toBe(8))
       expect(told).toEqual([...outcomes, ...outcomes])
       for (const n of [3, 1, 2]) yield* device.settle(THING, idOf(n))
       yield* isEmpty
@@ -223,7 +277,7 @@ it.effect("a queue that answers at once that it has nothing is asked once a seco
 
 describe("a queue that never answers", () => {
   const hangs = (times: number) =>
-    Effect.flatMap(Queue, ({ hanging }) => Effect.promise(() => expect.poll(hanging, { timeout: 5000 }).toBe(times)))
+    Effect.flatMap(Queue, ({ hanging }) => Effect.promise(() => expect.poll(hanging, { timeout: 60_000 }).toBe(times)))
 
   it.effect("when it is asked for messages ends the stream after half a minute", () =>
     Effect.gen(function* () {
@@ -251,10 +305,10 @@ describe("a queue that never answers", () => {
       queue.put(recorded("outcomes"))
       yield* TestClock.adjust("10 seconds")
       const outcomesTold = () => told.filter(({ _tag }) => _tag === "CommandOutcome").length
-      yield* Effect.promise(() => expect.poll(outcomesTold, { timeout: 5000 }).toBeGreaterThanOrEqual(3))
+      yield* Effect.promise(() => expect.poll(outcomesTold, { timeout: 60_000 }).toBeGreaterThanOrEqual(3))
       for (const n of [1, 2]) yield* device.settle(THING, idOf(n))
       const settling = yield* device.settle(THING, idOf(3)).pipe(Effect.forkChild({ startImmediately: true }))
-      yield* Effect.promise(() => expect.poll(queue.hanging, { timeout: 5000 }).toBeGreaterThanOrEqual(2))
+      yield* Effect.promise(() => expect.poll(queue.hanging, { timeout: 60_000 }).toBeGreaterThanOrEqual(2))
       yield* TestClock.adjust("10 seconds")
       yield* Fiber.join(settling)
       expect(queue.held()).toHaveLength(2)

@@ -3,16 +3,18 @@ import {
   commandsInShadows,
   type DeviceReport,
   type DeviceShadow,
+  openingsHeld,
   outcomesIn,
   type ShadowUnavailable,
+  type ShadowUpdate,
   ShadowWriteRefused,
   stateIn
 } from "@latchkey/core"
-import { Clock, Effect, type Schema, Stream } from "effect"
+import { Clock, Effect, Stream } from "effect"
 import { isObject, own, type Shadow } from "./ShadowDocument.ts"
 import type { ShadowEvent, ShadowEvents } from "./ShadowEvents.ts"
 import type { ShadowAccepted } from "./ShadowMessage.ts"
-import type { LastSeen } from "./ShadowOperation.ts"
+import type { Held, LastSeen } from "./ShadowOperation.ts"
 import type { ShadowRefused } from "./ShadowRequest.ts"
 
 /** What the commands need of the shadow service. */
@@ -24,13 +26,10 @@ interface Shadows {
     request: unknown,
     notAfter?: number
   ) => Effect.Effect<ShadowAccepted, ShadowRefused | ShadowUnavailable>
-  /** What every thing holds under `reported.commands`. */
-  readonly outcomes: Effect.Effect<
-    ReadonlyArray<{ readonly thing: string; readonly commands: Schema.Json }>,
-    ShadowUnavailable
-  >
+  /** What every thing holds under `reported.commands` and `reported.openings`. */
+  readonly outcomes: Effect.Effect<ReadonlyArray<Held>, ShadowUnavailable>
   readonly presences: Effect.Effect<ReadonlyArray<LastSeen>, ShadowUnavailable>
-  readonly isOnline: (thing: string) => boolean
+  readonly isOnline?: (thing: string) => boolean
   readonly ready: Effect.Effect<void, ShadowUnavailable>
   readonly events: ShadowEvents
 }
@@ -55,7 +54,12 @@ export const deviceCommands = ({
   /** What of all reports still stands: makes up for any that were missed. */
   const standing = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const held = yield* Effect.forEach(yield* outcomes, ({ thing, commands }) => outcomesIn(thing, commands, now))
+    const held = yield* Effect.forEach(yield* outcomes, ({ thing, commands, openings }) =>
+      Effect.zipWith(outcomesIn(thing, commands, now), openingsHeld(thing, openings), (outcomes, opened) => [
+        ...outcomes,
+        ...opened
+      ])
+    )
     const seen = (yield* presences).map((last): DeviceReport => ({ _tag: "Presence", ...last }))
     return [...held.flat(), ...seen]
   })
@@ -73,7 +77,27 @@ export const deviceCommands = ({
     )
   )
 
-  return { ...commands, reports, isOnline, ready }
+  const updates = Stream.unwrap(events.listen).pipe(
+    Stream.map(({ event }) => updateOf(event)),
+    Stream.filter((update) => update !== undefined)
+  )
+
+  return { ...commands, reports, updates, ready, ...(isOnline && { isOnline }) }
+}
+
+/** The classic shadow after a change, as the device and the backend left it. */
+const updateOf = (event: ShadowEvent): ShadowUpdate | undefined => {
+  if (event._tag !== "Updated" || event.shadowName !== undefined) return undefined
+  const { state, metadata, version } = event.documents.current
+  return {
+    thing: event.thing,
+    version,
+    at: 1_000 * event.documents.timestamp,
+    reported: state.reported ?? {},
+    desired: state.desired ?? {},
+    delta: event.delta?.state ?? {},
+    metadata: { ...metadata }
+  }
 }
 
 const REASONS: { readonly [code: number]: ShadowWriteRefused["reason"] } = {
@@ -96,9 +120,13 @@ const reportsOf = Effect.fnUntraced(function* (event: ShadowEvent): Effect.fn.Re
   if (event._tag === "Deleted" || event.shadowName !== undefined) return []
   const now = yield* Clock.currentTimeMillis
   const reported = event.accepted.state?.reported ?? undefined
-  const state = stateIn(event.thing, reported, now)
+  const current = event.documents.current.state.reported
+  // Also what was held before: a device that says a part of it anew.
+  const opened =
+    own(reported, "openings") === undefined ? [] : yield* openingsHeld(event.thing, own(current, "openings"))
+  const state = [...stateIn(event.thing, reported, now), ...opened]
   const named = own(reported, "commands")
-  const held = own(event.documents.current.state.reported, "commands")
+  const held = own(current, "commands")
   if (!isObject(named) || !isObject(held)) return state
   // Also what was held before: a device that says it again was perhaps not heard.
   const said = Object.entries(held).filter(([commandId]) => Object.hasOwn(named, commandId))

@@ -4,6 +4,7 @@
  * count is watched by a clock that nobody sets, so it does not matter what time it is, nor what became of a process's id.
  */
 import type { DatabaseSync } from "node:sqlite"
+import type { AbsenceReason } from "@latchkey/core"
 import type { LastSeen } from "./ShadowOperation.ts"
 
 /** Milliseconds between two signs of life, and after the last one until a process counts as dead. */
@@ -11,7 +12,7 @@ export const BEAT = 1000
 export const LEASE = 5000
 
 /**
- * `presence.online` is 1 (there), 0 (gone) or -1 (gone with its process, unless that lives after all). `told` grows with
+ * `presence.online` is 1 (there), one of `GONE`, or -1 (gone with its process, unless that lives after all). `told` grows with
  * every change, so that others find what is new. `holder` has the processes with devices: their count, and when they counted.
  */
 export const PRESENCE_SCHEMA = `
@@ -88,14 +89,15 @@ export const openPresences = (db: DatabaseSync, writer: string): Presences => {
   let lastVersion: unknown
 
   return {
-    say: ({ thing, online, at }) => {
+    say: (said) => {
+      const { thing, online, at } = said
       const before = select.get(thing)
       if (!online && before !== undefined && before.writer !== writer) return undefined
       const now = before === undefined ? at : Math.max(at, Number(before.at) + 1)
       if (online) insertHolder.run(writer, Date.now())
       speaks ||= online
-      upsert.run(thing, online ? ONLINE : OFFLINE, now, writer)
-      return { thing, online, at: now }
+      upsert.run(thing, online ? ONLINE : goneFor(said.reason), now, writer)
+      return { ...said, at: now }
     },
     all: () => selectAll.all().map(toSeen),
     byOthers: (dataVersion) => {
@@ -134,14 +136,26 @@ export const openPresences = (db: DatabaseSync, writer: string): Presences => {
 }
 
 const ONLINE = 1
-const OFFLINE = 0
 const IN_DOUBT = -1
+/** Gone, and why. An older process sees that it is gone. */
+const GONE: { readonly [reason in AbsenceReason]: number } = {
+  saidGoodbye: 2,
+  connectionLost: 3,
+  silent: 4,
+  serverGone: 5,
+  turnedAway: 6
+}
+/** Gone, and nobody knows why. */
+const OFFLINE = 0
 
-const toSeen = (row: { readonly [column: string]: unknown }): LastSeen => ({
-  thing: String(row["thing"]),
-  online: row["online"] === ONLINE,
-  at: Number(row["at"])
-})
+const goneFor = (reason: AbsenceReason | undefined): number => (reason === undefined ? OFFLINE : GONE[reason])
+
+const REASONS = Object.keys(GONE) as ReadonlyArray<AbsenceReason>
+
+const toSeen = ({ thing, online, at }: { readonly [column: string]: unknown }): LastSeen => {
+  const reason = online === IN_DOUBT ? "serverGone" : REASONS.find((reason) => GONE[reason] === online)
+  return { thing: String(thing), online: online === ONLINE, at: Number(at), ...(reason && { reason }) }
+}
 
 /**
  * Whether a process that was there before this one may still live, by when it last counted. A copy of the folder has

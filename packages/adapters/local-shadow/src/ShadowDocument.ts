@@ -46,6 +46,13 @@ export interface Refusal {
   readonly message: string
 }
 
+/** Named shadows of a thing, and deleted ones whose versions are remembered. AWS IoT has no number for it. */
+export const MAX_NAMED = 25
+export const tooManyNames: Refusal = {
+  code: 413,
+  message: `The thing has ${MAX_NAMED} named shadows, which is the maximum: delete one`
+}
+
 /** A shadow that is there. */
 export type LiveShadow = Shadow & { readonly content: ShadowContent }
 
@@ -146,8 +153,8 @@ const merge = (before: Tree, change: Schema.JsonObject, now: number): Tree => {
     } else if (isObject(value)) {
       const child = childOf(before, key)
       const merged = merge(child ?? nothing, value, now)
-      // Nothing but deletions, where there is nothing to delete, makes no object.
-      if (child === undefined && isEmpty(merged.state) && !isEmpty(value)) continue
+      // Nothing but deletions, where there is nothing at all, makes no object. Another value gives way to an empty one.
+      if (!Object.hasOwn(before.state, key) && isEmpty(merged.state) && !isEmpty(value)) continue
       state[key] = merged.state
       metadata[key] = merged.metadata
     } else {

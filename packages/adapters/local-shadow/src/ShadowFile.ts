@@ -2,8 +2,9 @@
 import { randomUUID } from "node:crypto"
 import { closeSync, openSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
+import type { Schema } from "effect"
 import { openPresences, PRESENCE_SCHEMA } from "./Presences.ts"
-import { applyUpdate, noShadow, type Refusal, type Shadow } from "./ShadowDocument.ts"
+import { applyUpdate, MAX_NAMED, noShadow, type Shadow, tooManyNames } from "./ShadowDocument.ts"
 import {
   type ByOthers,
   type LastSeen,
@@ -17,13 +18,6 @@ import { Damaged, openScrub } from "./ShadowScrub.ts"
 import { changesIn, openMade } from "./ShadowsMade.ts"
 
 const SCHEMA_VERSION = 3
-
-/** Named shadows of a thing, and deleted ones whose versions are remembered. AWS IoT has no number for it. */
-export const MAX_NAMED = 25
-const tooManyNames: Refusal = {
-  code: 413,
-  message: `The thing has ${MAX_NAMED} named shadows, which is the maximum: delete one`
-}
 
 /** Bytes of the write-ahead log that stay on disk. */
 const WAL_BYTES = 16 * 1024 * 1024
@@ -111,8 +105,10 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
       `ORDER BY rowid DESC LIMIT -1 OFFSET ${MAX_NAMED})`
   )
   const selectOutcomes = db.prepare(
-    "SELECT thing, json_extract(content, '$.state.reported.commands') AS commands FROM shadow " +
-      "WHERE name = '' AND json_type(content, '$.state.reported.commands') = 'object' ORDER BY thing"
+    "SELECT thing, json_extract(content, '$.state.reported.commands') AS commands, " +
+      "json_extract(content, '$.state.reported.openings') AS openings FROM shadow WHERE name = '' AND " +
+      "(json_type(content, '$.state.reported.commands') = 'object' OR json_type(content, '$.state.reported.openings') = 'object') " +
+      "ORDER BY thing"
   )
 
   const read = ({ thing, name }: ShadowKey): Shadow => {
@@ -151,9 +147,11 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     },
     list: ({ thing }) => selectNames.all(thing).map(({ name }) => String(name)),
     outcomes: () =>
-      selectOutcomes
-        .all()
-        .map(({ thing, commands }) => ({ thing: String(thing), commands: JSON.parse(String(commands)) })),
+      selectOutcomes.all().map(({ thing, commands, openings }) => ({
+        thing: String(thing),
+        commands: objectIn(commands),
+        openings: objectIn(openings)
+      })),
     presence: presences.say,
     presences: presences.all,
     // A page whose content does not change would not be written.
@@ -213,6 +211,10 @@ export const openShadowFile = (path: string, limit: number): ShadowFile => {
     }
   }
 }
+
+/** What SQLite extracts of a document, if it is an object: that is told as text. */
+const objectIn = (extracted: unknown): Schema.Json | undefined =>
+  typeof extracted === "string" && extracted.startsWith("{") ? JSON.parse(extracted) : undefined
 
 /** Names a shadow of no thing, which proves that shadows can be written. */
 const PROOF = "proof"

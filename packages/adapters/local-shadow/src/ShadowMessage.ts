@@ -9,7 +9,7 @@ import {
   type Updated,
   type UpdateRequest
 } from "./ShadowDocument.ts"
-import type { DeletionMade, Made } from "./ShadowOperation.ts"
+import type { DeletionMade, LastSeen, Made } from "./ShadowOperation.ts"
 
 /** Answer to `get`: the whole shadow, with `delta` when `desired` asks for something that is not reported. */
 export interface ShadowGot {
@@ -65,12 +65,9 @@ export type ShadowChange =
     }
   | { readonly _tag: "Deleted"; readonly thing: string; readonly shadowName?: string; readonly accepted: ShadowDeleted }
 
-/** A device came or went. `at` is in epoch milliseconds. */
-export interface Presence {
+/** A device came or went. */
+export interface Presence extends LastSeen {
   readonly _tag: "Presence"
-  readonly thing: string
-  readonly online: boolean
-  readonly at: number
 }
 
 export const gotOf = (shadow: LiveShadow, timestamp: number): ShadowGot => {

@@ -4,13 +4,14 @@
  */
 import { randomUUID } from "node:crypto"
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
+import type { AbsenceReason } from "@latchkey/core"
 import { Aedes, type AedesPublishPacket, type AuthErrorCode, type Client } from "aedes"
 import { Clock, Effect, Fiber, Schedule, type Scope, Stream } from "effect"
 import { addressOf, type ConnectionLimits, connections, limitsOf } from "./Connections.ts"
 import { LocalShadow } from "./LocalShadow.ts"
 import { MAX_MESSAGE, mqttShadows } from "./MqttShadows.ts"
 import { minuteLog } from "./minuteLog.ts"
-import { limitPackets } from "./packetLimit.ts"
+import { DISCONNECT, limitPackets } from "./packetLimit.ts"
 import { isThingName } from "./ShadowRequest.ts"
 import { CannotServeShadows } from "./ShadowRest.ts"
 import { callOf, mayHear, presenceTopic } from "./ShadowTopics.ts"
@@ -55,6 +56,15 @@ const IDENTIFIER_REJECTED = 2
 const UNAVAILABLE = 3
 const NOT_AUTHORIZED = 5
 
+/** What a connection is on. */
+interface Line {
+  readonly socket: Socket
+  /** When something came from it last, in milliseconds of a clock that nobody sets. */
+  heardAt: number
+  /** Why it ends, where that is known before it does. */
+  ends: AbsenceReason | undefined
+}
+
 /** What is known of a connection that has said who it is. */
 interface Session {
   readonly thing: string | undefined
@@ -76,10 +86,15 @@ export const serve = Effect.fnUntraced(function* ({
   const presence = yield* trackPresence
   const budget = signInBudget()
   const taken = connections(limitsOf(0.5, 20_000, limits))
-  const sockets = new WeakMap<Client, Socket>()
+  const lines = new WeakMap<Client, Line>()
   const sessions = new WeakMap<Client, Session>()
   /** Connections that have said who they are, and are not let in yet. */
   const entering = new Map<Client, Session>()
+  /** What is known first counts. */
+  const endsFor = (client: Client, reason: AbsenceReason) => {
+    const line = lines.get(client)
+    if (line !== undefined) line.ends ??= reason
+  }
   const thingOfClient = (client: Client): string | undefined => sessions.get(client)?.thing
 
   /** Whether it may come in, or why not. */
@@ -88,8 +103,8 @@ export const serve = Effect.fnUntraced(function* ({
     if (Buffer.byteLength(clientId) > MAX_CLIENT_ID) return IDENTIFIER_REJECTED
     if (thing === undefined) return NOT_AUTHORIZED
     if (signIn === undefined) return "welcome"
-    const socket = sockets.get(client)
-    const address = socket === undefined ? "" : addressOf(socket)
+    const line = lines.get(client)
+    const address = line === undefined ? "" : addressOf(line.socket)
     if (!budget.allows(thing, address, yield* nowMillis)) {
       yield* log(Effect.logWarning, "A device tries to sign in too often: see its name and its address", {
         thing,
@@ -154,9 +169,9 @@ export const serve = Effect.fnUntraced(function* ({
       callback(null, subscription)
     },
     authorizeForward: (client, packet) => {
-      const socket = sockets.get(client)
+      const socket = lines.get(client)?.socket
       if (socket === undefined || socket.writableLength <= MAX_UNREAD) return packet
-      socket.destroy()
+      socket.destroy(new Error("It does not read what it is sent"))
       return null
     },
     // The next message of a device is read when this one has been answered.
@@ -188,19 +203,26 @@ export const serve = Effect.fnUntraced(function* ({
   })
 
   broker.on("clientReady", (client) => {
-    const socket = sockets.get(client)
-    if (socket !== undefined) taken.waits(socket, false)
+    const line = lines.get(client)
+    if (line !== undefined) taken.waits(line.socket, false)
     entering.delete(client)
     if (sessions.get(client)?.ended === true) return void client.close()
     presence.came(thingOfClient(client), client)
   })
-  broker.on("clientDisconnect", (client) => presence.went(thingOfClient(client), client))
+  broker.on("keepaliveTimeout", (client) => endsFor(client, "silent"))
+  broker.on("clientDisconnect", (client) => {
+    const { ends = "connectionLost", heardAt } = lines.get(client) ?? { heardAt: 0 }
+    presence.went(thingOfClient(client), client, { reason: ends, at: ends === "silent" ? heardAt : performance.now() })
+  })
   broker.on("unsubscribe", (topics, client) => {
     for (const topic of topics) sessions.get(client)?.subscriptions.delete(topic)
   })
   // Devices are cut off, lose power and send nonsense every day.
-  const onError = (client: Client, { message }: Error) =>
-    run(Effect.logDebug("A device was disconnected", { thing: thingOfClient(client), message }))
+  const onError = (client: Client, error: Error) => {
+    // Those of the system have a code; all others say what the device did wrong.
+    if (!("code" in error)) endsFor(client, "turnedAway")
+    run(Effect.logDebug("A device was disconnected", { thing: thingOfClient(client), message: error.message }))
+  }
   broker.on("clientError", onError)
   broker.on("connectionError", onError)
   yield* Effect.promise(() => broker.listen())
@@ -214,13 +236,20 @@ export const serve = Effect.fnUntraced(function* ({
       )
     }
     const client = broker.handle(socket)
-    sockets.set(client, socket)
-    limitPackets(socket, MAX_MESSAGE)
+    const line: Line = { socket, heardAt: performance.now(), ends: undefined }
+    lines.set(client, line)
+    limitPackets(socket, MAX_MESSAGE, (type) => {
+      if (type === DISCONNECT) endsFor(client, "saidGoodbye")
+    })
     socket.on("close", () => entering.delete(client))
-    socket.on("data", () => presence.heard(thingOfClient(client), client))
+    socket.on("data", () => {
+      line.heardAt = performance.now()
+      presence.heard(thingOfClient(client), client)
+    })
   })
   yield* Effect.acquireRelease(bind(server, host, port), () =>
     Effect.callback<void>((resume) => {
+      for (const client of presence.clients()) endsFor(client, "serverGone")
       server.close(() => resume(Effect.void))
       broker.close(() => taken.closeAll())
     })
@@ -230,13 +259,19 @@ export const serve = Effect.fnUntraced(function* ({
   if (signIn !== undefined) {
     yield* Stream.runForEach(signIn.ended, (thing) =>
       Effect.sync(() => {
-        for (const client of presence.clients(thing)) client.close()
-        for (const session of entering.values()) session.ended ||= session.thing === thing
+        for (const client of presence.clients(thing)) {
+          endsFor(client, "turnedAway")
+          client.close()
+        }
+        for (const session of entering.values()) session.ended ||= isSameThing(session.thing, thing)
       })
     ).pipe(Effect.forkScoped)
   }
   return server.address() as AddressInfo
 })
+
+/** A secret is of a thing, however that is spelled. */
+const isSameThing = (one: string | undefined, other: string): boolean => one?.toLowerCase() === other.toLowerCase()
 
 const nowMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
@@ -249,6 +284,12 @@ const notLetIn = (returnCode: AuthErrorCode) => Object.assign(new Error("The dev
 const thingOf = (username: string | undefined, clientId: string, mustSignIn: boolean): string | undefined =>
   [username, ...(mustSignIn ? [] : [clientId])].find((name) => name !== undefined && isThingName(name))
 
+/** Why a device is gone, and since when, in milliseconds of a clock that nobody sets. */
+interface Absence {
+  readonly reason: AbsenceReason
+  readonly at: number
+}
+
 /** A thing is there as long as one of its connections is. */
 const trackPresence = Effect.gen(function* () {
   const shadows = yield* LocalShadow
@@ -258,8 +299,11 @@ const trackPresence = Effect.gen(function* () {
   let closed = false
 
   /** What is so when it is told; until it is noted. */
-  const tell = (thing: string) =>
-    Effect.suspend(() => (connected.has(thing) ? shadows.connected(thing) : shadows.disconnected(thing))).pipe(
+  const tell = (thing: string, absence: Absence | undefined) =>
+    Effect.suspend(() => {
+      if (connected.has(thing)) return shadows.connected(thing)
+      return shadows.disconnected(thing, absence?.reason, absence && performance.now() - absence.at)
+    }).pipe(
       Effect.tapError(({ message }) =>
         log(Effect.logError, "A device's presence was not recorded; trying again", message)
       ),
@@ -268,8 +312,8 @@ const trackPresence = Effect.gen(function* () {
     )
 
   const telling = new Map<string, Fiber.Fiber<void>>()
-  const tellSoon = (thing: string) => {
-    const fiber = run(tell(thing))
+  const tellSoon = (thing: string, absence?: Absence) => {
+    const fiber = run(tell(thing, absence))
     telling.set(thing, fiber)
     fiber.addObserver(() => telling.get(thing) === fiber && telling.delete(thing))
   }
@@ -279,17 +323,18 @@ const trackPresence = Effect.gen(function* () {
     Effect.suspend(() => {
       const things = [...connected.keys()]
       connected.clear()
-      for (const thing of things) tellSoon(thing)
+      for (const thing of things) tellSoon(thing, { reason: "serverGone", at: performance.now() })
       closed = true
       return Fiber.awaitAll([...telling.values()])
     })
   )
 
   return {
+    /** Those of a thing, however they spell its name; all, unless it is named. */
     clients: (thing?: string): ReadonlyArray<Client> =>
-      thing === undefined
-        ? [...connected.values()].flatMap((clients) => [...clients])
-        : [...(connected.get(thing) ?? [])],
+      [...connected].flatMap(([name, clients]) =>
+        thing === undefined || isSameThing(name, thing) ? [...clients] : []
+      ),
     came: (thing: string | undefined, client: Client) => {
       if (thing === undefined || client.closed) return
       const clients = connected.get(thing)
@@ -297,12 +342,12 @@ const trackPresence = Effect.gen(function* () {
       connected.set(thing, new Set([client]))
       tellSoon(thing)
     },
-    went: (thing: string | undefined, client: Client) => {
+    went: (thing: string | undefined, client: Client, absence: Absence) => {
       if (thing === undefined) return
       const clients = connected.get(thing)
       if (clients?.delete(client) !== true || clients.size > 0) return
       connected.delete(thing)
-      tellSoon(thing)
+      tellSoon(thing, absence)
     },
     /** It is there, also when it has come to another process since, and gone from that one. */
     heard: (thing: string | undefined, client: Client) => {

@@ -1,4 +1,5 @@
 /** What the two threads of the store say to each other. */
+import type { AbsenceReason } from "@latchkey/core"
 import type { Schema } from "effect"
 import type { Refusal, Shadow, Updated, UpdateRequest } from "./ShadowDocument.ts"
 
@@ -27,10 +28,18 @@ export interface DeletionMade extends ShadowKey {
 /** What was done to a shadow. */
 export type Made = UpdateMade | DeletionMade
 
-/** The last that is known of a device's presence. `at` is in epoch milliseconds. */
+/** What a device has reported that has to get into the log. */
+export interface Held {
+  readonly thing: string
+  readonly commands: Schema.Json | undefined
+  readonly openings: Schema.Json | undefined
+}
+
+/** The last that is known of a device's presence, and why it is gone. `at` is in epoch milliseconds. */
 export interface LastSeen {
   readonly thing: string
   readonly online: boolean
+  readonly reason?: AbsenceReason
   readonly at: number
 }
 
@@ -49,11 +58,8 @@ export interface Operations {
   }
   /** Names of the named shadows of a thing, in order. */
   readonly list: { readonly input: { readonly thing: string }; readonly answer: ReadonlyArray<string> }
-  /** What classic shadows hold under `reported.commands`, thing by thing. */
-  readonly outcomes: {
-    readonly input: Record<never, never>
-    readonly answer: ReadonlyArray<{ readonly thing: string; readonly commands: Schema.Json }>
-  }
+  /** What classic shadows hold under `reported.commands` and `reported.openings`, thing by thing. */
+  readonly outcomes: { readonly input: Record<never, never>; readonly answer: ReadonlyArray<Held> }
   /**
    * A device came or went. Answers what is known now, at a later time than what was known before; nothing when it went
    * from here, but has come to another process since. That it is there holds for as long as this process lives.

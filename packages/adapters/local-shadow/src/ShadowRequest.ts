@@ -11,6 +11,9 @@ export class ShadowRefused extends Schema.TaggedError<ShadowRefused>()("ShadowRe
 
 const THING_NAME = /^[a-zA-Z0-9:_-]{1,128}$/
 const SHADOW_NAME = /^[$a-zA-Z0-9:_-]{1,64}$/
+
+/** Whether a named shadow may be called so. */
+export const isShadowName = (name: string): boolean => SHADOW_NAME.test(name)
 /** Levels of attributes below `desired` or `reported`. */
 const MAX_DEPTH = 6
 const MAX_TOKEN_BYTES = 64
@@ -21,7 +24,7 @@ export const isThingName = (name: string): boolean => THING_NAME.test(name)
 export const checkNames = (thing: string, shadowName: string | undefined): Result.Result<void, ShadowRefused> => {
   if (!isThingName(thing))
     return Result.fail(refused("Invalid thing name: use 1 to 128 of a-z, A-Z, 0-9, ':', '_' and '-'"))
-  if (shadowName !== undefined && !SHADOW_NAME.test(shadowName)) {
+  if (shadowName !== undefined && !isShadowName(shadowName)) {
     return Result.fail(refused("Invalid shadow name: use 1 to 64 of a-z, A-Z, 0-9, ':', '_', '-' and '$'"))
   }
   return Result.void

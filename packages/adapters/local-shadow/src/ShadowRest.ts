@@ -9,7 +9,7 @@ import { Clock, Effect, Result, Schema } from "effect"
 import { addressOf, type ConnectionLimits, connections, limitsOf } from "./Connections.ts"
 import { LocalShadow } from "./LocalShadow.ts"
 import { type MinuteLog, minuteLog } from "./minuteLog.ts"
-import { documentOf, ShadowRefused } from "./ShadowRequest.ts"
+import { documentOf, isShadowName, ShadowRefused } from "./ShadowRequest.ts"
 import { type AccessKey, verifySignature } from "./SigV4.ts"
 
 /** The listener cannot be opened; `message` says where and why. */
@@ -178,14 +178,17 @@ const answering = Effect.fnUntraced(function* (host: string, keys: ReadonlyArray
     if (!/^\d{1,3}$/.test(pageSize) || Number(pageSize) < 1 || Number(pageSize) > MAX_PAGE) {
       return yield* refused(400, `Invalid pageSize: use 1 to ${MAX_PAGE}`)
     }
-    // A token is the last name of the page before; names come in order.
-    const after = Buffer.from(parameters.get("nextToken") ?? "", "base64url").toString("utf8")
+    const token = parameters.get("nextToken")
+    const after = token === null ? "" : nameIn(token)
+    if (after === undefined) {
+      return yield* refused(400, "Invalid nextToken: use the one that the page before came with")
+    }
     const names = (yield* shadows.list(thing)).filter((name) => name > after)
     const results = names.slice(0, Number(pageSize))
     const last = results.length < names.length ? results.at(-1) : undefined
     return {
       results,
-      ...(last !== undefined && { nextToken: Buffer.from(last).toString("base64url") }),
+      ...(last !== undefined && { nextToken: tokenOf(last) }),
       timestamp: Math.floor((yield* Clock.currentTimeMillis) / 1000)
     }
   })
@@ -231,6 +234,15 @@ const answering = Effect.fnUntraced(function* (host: string, keys: ReadonlyArray
 
 const SHADOW_OF = /^\/things\/([^/]+)\/shadow$/
 const NAMES_OF = /^\/api\/things\/shadow\/ListNamedShadowsForThing\/([^/]+)$/
+
+/** A page goes on after the last name of the one before: names come in order. */
+const tokenOf = (name: string): string => Buffer.from(name).toString("base64url")
+
+/** The name that a token stands for; `undefined` when no page came with it. */
+const nameIn = (token: string): string | undefined => {
+  const name = Buffer.from(token, "base64url").toString("utf8")
+  return isShadowName(name) && tokenOf(name) === token ? name : undefined
+}
 
 const bodyOf = (request: IncomingMessage): Effect.Effect<Uint8Array, ShadowRefused> =>
   Effect.callback((resume) => {

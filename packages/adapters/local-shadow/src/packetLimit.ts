@@ -10,9 +10,14 @@ const MAX_FILTERS = 8
 
 const PUBLISH = 3
 const SUBSCRIBE = 8
+/** The device says goodbye. */
+export const DISCONNECT = 14
 
-/** Watches the packets that arrive; the socket must have another reader already, who decides when to read. */
-export const limitPackets = (socket: Socket, maxPayload: number): void => {
+/**
+ * Watches the packets that arrive, and tells the type of each; the socket must have another reader already, who decides when to
+ * read, and is told by an error why the device is disconnected.
+ */
+export const limitPackets = (socket: Socket, maxPayload: number, arrived: (type: number) => void): void => {
   const limit = maxPayload + ENVELOPE
   let type = 0
   /** Bytes of the packet that are still to come; `undefined` while its length is being read. */
@@ -26,7 +31,10 @@ export const limitPackets = (socket: Socket, maxPayload: number): void => {
   /** The upper half of that length, once it is read. */
   let upper: number | undefined
 
+  const refuse = (what: string) => void socket.destroy(new Error(`It sends ${what}`))
+
   const begin = () => {
+    arrived(type)
     left = length
     topics = 0
     upper = undefined
@@ -49,7 +57,7 @@ export const limitPackets = (socket: Socket, maxPayload: number): void => {
         if (place === 0) type = byte >> 4
         else length += (byte & 127) * 128 ** (place - 1)
         place++
-        if (length > limit || place > 5) return void socket.destroy()
+        if (length > limit || place > 5) return refuse("a message that is too long")
         if (place > 1 && byte < 128) begin()
       } else if (untilTopic > 0) {
         const skipped = Math.min(left, untilTopic, chunk.length - at)
@@ -60,7 +68,7 @@ export const limitPackets = (socket: Socket, maxPayload: number): void => {
         const byte = chunk[at++] ?? 0
         left--
         if (upper === undefined) upper = byte
-        else if (!takeTopic(upper * 256 + byte)) return void socket.destroy()
+        else if (!takeTopic(upper * 256 + byte)) return refuse("topics that are too long, or too many")
       }
       if (left === 0) {
         left = undefined

@@ -66,6 +66,24 @@ describe("the shadow of a thing", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("is told whole after each change, to those who listen; named shadows are not", () =>
+    Effect.gen(function* () {
+      const shadows = yield* LocalShadow
+      const { updates = Stream.empty } = yield* DeviceShadow
+      yield* TestClock.setTime(1_700_000_000_999)
+      const told = yield* Effect.forkChild(Stream.runCollect(Stream.take(updates, 2)), { startImmediately: true })
+      yield* shadows.update("thing", { state: { desired: { led: "on" } } })
+      yield* shadows.update("thing", { state: { desired: { led: "off" } } }, "named")
+      yield* shadows.update("thing", { state: { reported: { led: "on" } } })
+      const desired = { led: { timestamp: 1_700_000_000 } }
+      const common = { thing: "thing", at: 1_700_000_000_000, desired: { led: "on" } }
+      expect(yield* Fiber.join(told)).toEqual([
+        { ...common, version: 1, reported: {}, delta: { led: "on" }, metadata: { desired } },
+        { ...common, version: 2, reported: { led: "on" }, delta: {}, metadata: { desired, reported: desired } }
+      ])
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("stands apart from the named shadows, which are listed in order", () =>
     Effect.gen(function* () {
       const shadows = yield* LocalShadow

@@ -59,6 +59,60 @@ describe("an update", () => {
       { desired: { a: 1 } }
     ],
     [
+      "replaces a value by an object of nulls: they name nothing, and the object is empty",
+      { desired: { a: 1, b: "x", c: true, d: [1], e: [] } },
+      { desired: { a: { y: null }, b: { y: null }, c: { y: null }, d: { y: null }, e: { y: null } } },
+      { desired: { a: {}, b: {}, c: {}, d: {}, e: {} } }
+    ],
+    [
+      "replaces a value by what of an object is not null",
+      { desired: { a: 1, b: [1, 2] } },
+      { desired: { a: { x: 1, y: null }, b: { x: { z: 1, y: null }, y: { z: null } } } },
+      { desired: { a: { x: 1 }, b: { x: { z: 1 } } } }
+    ],
+    [
+      "replaces a value by an empty object",
+      { desired: { a: 1, b: [1] } },
+      { desired: { a: {}, b: {} } },
+      { desired: { a: {}, b: {} } }
+    ],
+    [
+      "leaves an object as it is when it is given an empty one, or nulls for what it does not have",
+      { desired: { a: { b: 1 }, c: { d: 2 } } },
+      { desired: { a: {}, c: { y: null } } },
+      { desired: { a: { b: 1 }, c: { d: 2 } } }
+    ],
+    [
+      "replaces arrays by arrays whatever is in them, and objects by arrays",
+      { desired: { a: [1, { b: 2 }], c: { d: 1 } } },
+      { desired: { a: [{ e: 3 }], c: [] } },
+      { desired: { a: [{ e: 3 }], c: [] } }
+    ],
+    [
+      "merges the section that it names, and not the other",
+      { desired: { a: 1 }, reported: { a: [1] } },
+      { reported: { a: { y: null } } },
+      { desired: { a: 1 }, reported: { a: {} } }
+    ],
+    [
+      "deletes what is not there, which changes nothing",
+      { desired: { a: 1 } },
+      { desired: { z: null }, reported: null },
+      { desired: { a: 1 } }
+    ],
+    [
+      "keeps false, zero and the empty text: only null deletes",
+      { desired: { a: 1, b: 1, c: 1 } },
+      { desired: { a: false, b: 0, c: "" } },
+      { desired: { a: false, b: 0, c: "" } }
+    ],
+    [
+      "tells attributes apart by case, and takes any name",
+      { desired: { a: 1 } },
+      { desired: { A: 2, "": 3, "a.b": 4, ä: 5 } },
+      { desired: { a: 1, A: 2, "": 3, "a.b": 4, ä: 5 } }
+    ],
+    [
       "keeps an empty object that it is given",
       { desired: { a: 1 } },
       { desired: { b: {} } },
@@ -154,6 +208,9 @@ describe("metadata", () => {
         e: { f: { timestamp: 9 } }
       }
     })
+    const emptied = accept(before, { state: { desired: { a: { y: null }, e: { y: null } } } }, 9)
+    expect(emptied.content.metadata.desired).toMatchObject({ a: {}, e: {} })
+    expect(emptied.content.metadata.desired?.["a"]).toEqual({})
   })
 })
 
@@ -171,6 +228,9 @@ describe("the delta", () => {
       undefined
     ],
     ["has an object where a value is reported", { desired: { a: { b: 1 } }, reported: { a: 1 } }, { a: { b: 1 } }],
+    ["has an empty object where a value is reported", { desired: { a: {} }, reported: { a: 1 } }, { a: {} }],
+    ["has a value where an object is reported", { desired: { a: 1 }, reported: { a: { b: 1 } } }, { a: 1 }],
+    ["tells 1 from true and from the text", { desired: { a: 1, b: 1 }, reported: { a: true, b: "1" } }, { a: 1, b: 1 }],
     ["is none without a wish", { reported: { a: 1 } }, undefined]
   ]
   it.each(table)("%s", (_, state, delta) => {

@@ -146,7 +146,7 @@ describe("damage while the file is open", () => {
           const { ready = Effect.void, send, find } = yield* DeviceShadow
           const shadows = yield* LocalShadow
           spoil(file)
-          yield* Effect.promise(() => vi.waitUntil(() => log.length > 0, { timeout: 20_000 }))
+          yield* Effect.promise(() => vi.waitUntil(() => log.length > 0, { timeout: 60_000 }))
           expect(log).toEqual([expect.stringContaining(`${file} is damaged`)])
           const open = { _tag: "OpenLock", commandId: "c", seq: 1, issuedAt: 1, expiresAt: 2 } as const
           const asked: ReadonlyArray<Effect.Effect<unknown, { readonly message: string }>> = [
@@ -173,7 +173,7 @@ describe("damage while the file is open", () => {
           yield* shadows.connected("thing-0")
           expect(shadows.isOnline("thing-0")).toBe(true)
           overwrite(file, 0, statSync(file).size)
-          yield* Effect.promise(() => vi.waitUntil(() => !shadows.isOnline("thing-0"), { timeout: 20_000 }))
+          yield* Effect.promise(() => vi.waitUntil(() => !shadows.isOnline("thing-0"), { timeout: 60_000 }))
         })
       ).pipe(Effect.provide(LocalShadow.layer({ folder })))
     })

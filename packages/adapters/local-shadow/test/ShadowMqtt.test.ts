@@ -217,7 +217,7 @@ describe("presence", () => {
         yield* connectDevice(url, "lock", { clientId: "same" })
         yield* closed(same.client)
       }).pipe(Effect.scoped)
-      expect(yield* Queue.take(told)).toEqual(presence(false))
+      expect(yield* Queue.take(told)).toEqual({ ...presence(false), reason: "connectionLost" })
     }).pipe(Effect.scoped, Effect.provide(inMemory))
   )
 

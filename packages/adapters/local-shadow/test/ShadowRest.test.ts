@@ -55,6 +55,40 @@ describe("the AWS SDK", () => {
   )
 })
 
+describe("the list of named shadows", () => {
+  it.live("refuses a token that no page came with", () =>
+    Effect.gen(function* () {
+      const url = yield* served()
+      const local = yield* LocalShadow
+      for (const name of ["a", "b", "c"]) yield* local.update("thing", { state: {} }, name)
+      const list = (query: string) => ask(`${url}/api/things/shadow/ListNamedShadowsForThing/thing?${query}`)
+      const first = yield* list("pageSize=2")
+      const nextToken = Buffer.from("b").toString("base64url")
+      expect(first.body).toMatchObject({ results: ["a", "b"], nextToken })
+      expect((yield* list(`nextToken=${nextToken}`)).body).toMatchObject({ results: ["c"] })
+      const notOurs = [
+        "!",
+        "%00",
+        "not base64!",
+        "YQ==",
+        "Y",
+        "//79",
+        "w6Q",
+        "YSBi",
+        "a".repeat(400),
+        "",
+        "null",
+        "%20YQ"
+      ]
+      for (const token of notOurs) {
+        const { status, type, body } = yield* list(`nextToken=${token}`)
+        expect([token, status, type]).toEqual([token, 400, "InvalidRequestException"])
+        expect(body).toMatchObject({ message: expect.stringMatching(/nextToken/) })
+      }
+    }).pipe(Effect.scoped, Effect.provide(shadows))
+  )
+})
+
 describe("a service with keys", () => {
   it.live("answers who signs with one of them, whatever the names, and nobody else", () =>
     Effect.gen(function* () {
@@ -218,7 +252,7 @@ describe("whoever keeps a connection", () => {
       for (let n = 0; n < 20; n++) idle.push(yield* socketTo(url))
       expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
       yield* Effect.promise(() =>
-        vi.waitUntil(() => idle.filter(({ closed }) => !closed).length <= 4, { timeout: 10_000 })
+        vi.waitUntil(() => idle.filter(({ closed }) => !closed).length <= 4, { timeout: 60_000 })
       )
     }).pipe(Effect.scoped, Effect.provide(shadows))
   )

@@ -1,14 +1,15 @@
 /** Presence at a broker that tells nothing of it: whoever is heard is there, and silence, or doubt, says that it is not. */
 import { createServer, type Socket } from "node:net"
 import { describe, expect, it } from "@effect/vitest"
+import { DeviceShadow } from "@latchkey/core"
 import { LocalShadow, ShadowBridge } from "@latchkey/local-shadow"
 import { Aedes } from "aedes"
-import { Clock, Effect, Exit, Scope } from "effect"
+import { Clock, Effect, Exit, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { vi } from "vitest"
 import { connectDevice, inMemory } from "./mqttFixture.ts"
 
-const until = (isSo: () => boolean) => Effect.promise(() => vi.waitUntil(isSo, { timeout: 10_000, interval: 20 }))
+const until = (isSo: () => boolean) => Effect.promise(() => vi.waitUntil(isSo, { timeout: 60_000, interval: 20 }))
 
 /** A broker of the operator's, and how it loses everybody. */
 const foreignBroker = Effect.acquireRelease(
@@ -45,6 +46,19 @@ const bridged = Effect.gen(function* () {
   return { ...foreign, shadows, scope, serve }
 })
 
+/** Why a device is gone, and for how many milliseconds, as a question about all that was told would answer it. */
+const absenceOf = (thing: string) =>
+  Effect.gen(function* () {
+    const { reports } = yield* DeviceShadow
+    const last = yield* reports.pipe(
+      Stream.filter((report) => report._tag === "Presence" && report.thing === thing),
+      Stream.runHead
+    )
+    const told = Option.getOrThrow(last)
+    if (told._tag !== "Presence" || told.online) throw new Error(`${thing} is not gone`)
+    return [told.reason, (yield* Clock.currentTimeMillis) - told.at] as const
+  })
+
 const report = { state: { reported: { battery: 50 } } }
 
 describe("a device", () => {
@@ -61,6 +75,9 @@ describe("a device", () => {
       yield* TestClock.adjust("70 seconds")
       yield* until(() => !shadows.isOnline("other"))
       expect(shadows.isOnline("lock")).toBe(true)
+      const [reason, ago] = yield* absenceOf("other")
+      // Since it was heard last, and not since that was noticed.
+      expect([reason, ago >= 20 * 60_000]).toEqual(["silent", true])
       yield* TestClock.adjust("20 minutes")
       yield* until(() => !shadows.isOnline("lock"))
       lock.say("update", report)
@@ -109,16 +126,28 @@ describe("a device", () => {
     Effect.gen(function* () {
       const { url, shadows, drop } = yield* bridged
       const lock = yield* connectDevice(url, "lock")
-      const tell = (event: string) =>
-        Effect.promise(() => lock.client.publishAsync(`$aws/events/presence/${event}/lock`, "{}", { qos: 1 }))
-      yield* tell("connected")
-      yield* until(() => shadows.isOnline("lock"))
-      yield* tell("disconnected")
-      yield* until(() => !shadows.isOnline("lock"))
+      const tell = (event: string, payload = "{}") =>
+        Effect.promise(() => lock.client.publishAsync(`$aws/events/presence/${event}/lock`, payload, { qos: 1 }))
+      for (const [payload, reason] of [
+        ["{}", undefined],
+        ["", undefined],
+        ["{]", undefined],
+        ['{"disconnectReason":7}', undefined],
+        ['{"disconnectReason":"SOMETHING_NEW"}', undefined],
+        ['{"disconnectReason":"CONNECTION_LOST"}', "connectionLost"],
+        ['{"disconnectReason":"CLIENT_INITIATED_DISCONNECT"}', "saidGoodbye"]
+      ] as const) {
+        yield* tell("connected")
+        yield* until(() => shadows.isOnline("lock"))
+        yield* tell("disconnected", payload)
+        yield* until(() => !shadows.isOnline("lock"))
+        expect([payload, (yield* absenceOf("lock"))[0]]).toEqual([payload, reason])
+      }
       yield* tell("connected")
       yield* until(() => shadows.isOnline("lock"))
       drop(() => true)
       yield* until(() => !shadows.isOnline("lock"))
+      expect((yield* absenceOf("lock"))[0]).toBe("serverGone")
     }).pipe(Effect.scoped, Effect.provide(inMemory))
   )
 

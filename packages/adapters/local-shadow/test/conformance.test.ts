@@ -9,9 +9,14 @@ const acknowledge = Effect.fnUntraced(function* (thing: string, commandId: strin
   yield* shadow.update(thing, { state: { reported: { commands: { [commandId]: { outcome } } } } })
 })
 
-deviceShadowSuite("local shadow in memory", LocalShadow.layer({ folder: ":memory:" }), { acknowledge })
+const sayOpenings = Effect.fnUntraced(function* (thing: string, openings: object) {
+  const shadow = yield* LocalShadow
+  yield* shadow.update(thing, { state: { reported: { openings } } })
+})
+
+deviceShadowSuite("local shadow in memory", LocalShadow.layer({ folder: ":memory:" }), { acknowledge, sayOpenings })
 deviceShadowSuite(
   "local shadow in a file",
   Layer.unwrap(Effect.map(temporaryFolder, (folder) => LocalShadow.layer({ folder }))),
-  { acknowledge }
+  { acknowledge, sayOpenings }
 )

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 import { cpSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, it } from "@effect/vitest"
-import { DeviceShadow } from "@latchkey/core"
+import { AbsenceReason, DeviceShadow } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { vi } from "vitest"
@@ -119,7 +119,7 @@ describe("presence", () => {
       killed(folder, String(name), Number(at))
       const context = yield* open(folder)
       expect(service(context).isOnline("a")).toBe(false)
-      expect(yield* seen(folder, 1)).toMatchObject([{ thing: "a", online: false }])
+      expect(yield* seen(folder, 1)).toMatchObject([{ thing: "a", online: false, reason: "serverGone" }])
     })
   )
 
@@ -140,7 +140,7 @@ describe("presence", () => {
           Effect.forkChild({ startImmediately: true })
         )
         yield* until(() => !service(context).isOnline("a"))
-        expect(yield* Fiber.join(told)).toMatchObject([{ thing: "a", online: false }])
+        expect(yield* Fiber.join(told)).toMatchObject([{ thing: "a", online: false, reason: "serverGone" }])
       }),
     20_000
   )
@@ -217,7 +217,7 @@ describe("the lease of a process", () => {
       }
       const silentSince = 20_000 - BEAT
       expect(two.beat(silentSince + LEASE)).toEqual([])
-      expect(two.beat(silentSince + LEASE + 1)).toMatchObject([{ thing: "a", online: false }])
+      expect(two.beat(silentSince + LEASE + 1)).toMatchObject([{ thing: "a", online: false, reason: "serverGone" }])
       expect(two.beat(silentSince + LEASE + 2)).toEqual([])
       // It was only stopped for a while: what it still holds is there, and what had left stays away.
       expect(one.beat(0)).toMatchObject([{ thing: "a", online: true }])
@@ -226,6 +226,22 @@ describe("the lease of a process", () => {
         { thing: "a", online: true },
         { thing: "left", online: false }
       ])
+    })
+  )
+
+  it.live("leaves why a device is gone, for every process", () =>
+    Effect.gen(function* () {
+      const path = `${yield* temporaryFolder}/shadow.db`
+      const [one, two] = [yield* opened(path), yield* opened(path)]
+      const reasons = [undefined, ...AbsenceReason.literals].map((reason, n) => ({
+        thing: `${n}`,
+        online: false,
+        ...(reason && { reason }),
+        at: 1
+      }))
+      one.commit(reasons.map((input) => ({ name: "presence" as const, input })))
+      expect(two.byOthers().seen).toEqual(reasons)
+      expect(stateOf(yield* opened(path))).toEqual(reasons)
     })
   )
 

@@ -12,6 +12,7 @@ import {
   t,
   table
 } from "spacetimedb"
+import { requireModule, WrongModule } from "./moduleVersion.ts"
 import { declare } from "./schema.ts"
 
 const declared = declare(t)
@@ -74,24 +75,34 @@ export const connect = ({ uri, database, token, onReady, onHead, onEnd }: Connec
       db.head.onUpdate((context, _before, head) =>
         onHead(head, context.event.tag === "Reducer" ? context.event.value.reducer.args : undefined)
       )
-      subscriptionBuilder()
-        .onApplied(() => {
-          const head = db.head.id.find(0)
-          if (head === null) onEnd(new Error("The database has no head row: it is not the module of Latchkey"))
-          else onReady(head)
-        })
-        .onError((context) => onEnd(context.event))
-        .subscribe("SELECT * FROM head")
+      const subscribe = () =>
+        subscriptionBuilder()
+          .onApplied(() => {
+            const head = db.head.id.find(0)
+            if (head === null) onEnd(new Error("The database has no head row: it is not the module of Latchkey"))
+            else onReady(head)
+          })
+          .onError((context) => onEnd(context.event))
+          .subscribe("SELECT * FROM head")
+      // Before anything else, since even rows of the head may be others in another release.
+      read("module_version", {}).then(requireModule, refuseWithoutVersion).then(subscribe).catch(onEnd)
     })
     .onConnectError((_, error) => onEnd(error))
     .onDisconnect((_, error) => onEnd(error))
     .build()
+  const read: DbConnection["read"] = (name, { ...args }) =>
+    connection.callProcedureWithParams(name, NO_TYPE, args, t.unit().algebraicType)
   return {
     write: (name, args) => connection.callReducerWithParams(name, NO_TYPE, args),
-    read: (name, { ...args }) => connection.callProcedureWithParams(name, NO_TYPE, args, t.unit().algebraicType),
+    read,
     disconnect: () => connection.disconnect()
   }
 }
 
 /** The SDK asks for types that it then takes from the module. */
 const NO_TYPE = { elements: [] }
+
+/** Modules did not always tell their version, and others than Latchkey's never do. */
+const refuseWithoutVersion = (cause: unknown): never => {
+  throw /no such procedure/i.test(String(cause)) ? new WrongModule("older") : cause
+}

@@ -2,22 +2,17 @@
 import { keepGoing } from "@latchkey/core"
 import { Data, Deferred, Duration, Effect, Queue, Schema, type Scope, Stream } from "effect"
 import { setGlobalLogLevel } from "spacetimedb"
-import type { Head, ReadAnswer, ReadArguments, ReadName, WriteArguments, WriteName } from "./Bindings.ts"
+import type { DbConnection, Head, ReadAnswer, ReadArguments, ReadName, WriteArguments, WriteName } from "./Bindings.ts"
+import type { AnswerLost, CallFailed, NotAsked } from "./Calls.ts"
+import type { CannotConnect, DatabaseOptions } from "./CannotConnect.ts"
 import type { Refusal } from "./Refusal.ts"
-import {
-  type AnswerLost,
-  type CallFailed,
-  type CannotConnect,
-  type DatabaseOptions,
-  type NotAsked,
-  open,
-  type Session
-} from "./Session.ts"
+import { open, type Session } from "./Session.ts"
 
 export interface ConnectionOptions extends DatabaseOptions {
   /**
-   * How long connecting, and a call, may take before the connection counts as dead; 5 seconds unless given. What became
-   * of a call whose connection is lost is asked over the next ones, for twice as long.
+   * How long connecting may take, and how long no answer may come while calls wait for one, before the connection counts
+   * as dead; 5 seconds unless given. What became of a call whose connection is lost is asked over the next ones, for twice
+   * as long. At most 256 calls are under way at once; the others wait for their turn.
    */
   readonly deadline?: Duration.Input
 }
@@ -170,7 +165,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
 
     /** What became of a write. */
     const settled = (id: string, { message }: AnswerLost): Call<number> =>
-      overTheNext((session) => session.call((db) => db.read("settle_write", { id }))).pipe(
+      overTheNext((session) => session.callAtOnce((db) => db.read("settle_write", { id }))).pipe(
         Effect.flatMap((position) =>
           position === undefined
             ? Effect.fail(new Unavailable({ message: `${message}: nothing was written.` }))
@@ -190,22 +185,22 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
             )
           )
           return recovered(asked, (lost) => settled(id, lost))
-        }).pipe(Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(refusedOr(cause)))),
+        }).pipe(Effect.mapError(explained(refusedOr))),
 
       send: (name, args) => {
-        const ask: Ask<void> = (session) => session.call((db) => db.write(name, args))
-        return Effect.catchTag(
-          recovered(overThis(ask), () => overTheNext(ask)),
-          "CallFailed",
-          ({ cause }) => Effect.fail(refusedOr(cause))
-        )
+        const ask = (db: DbConnection) => db.write(name, args)
+        return recovered(
+          overThis((session) => session.call(ask)),
+          () => overTheNext((session) => session.callAtOnce(ask))
+        ).pipe(Effect.mapError(explained(refusedOr)))
       },
 
       read: <Name extends ReadName>(name: Name, args: ReadArguments<Name>) => {
-        const asked = overThis<ReadAnswer<Name>>((session) => session.call((db) => db.read(name, args)))
-        return recovered(asked, () => asked).pipe(
-          Effect.catchTag("CallFailed", ({ cause }) => Effect.fail(failed(cause)))
-        )
+        const ask = (db: DbConnection): Promise<ReadAnswer<Name>> => db.read(name, args)
+        return recovered(
+          overThis((session) => session.call(ask)),
+          () => overThis((session) => session.callAtOnce(ask))
+        ).pipe(Effect.mapError(explained(failed)))
       },
 
       heads: Stream.callback(
@@ -238,6 +233,11 @@ const tell = (follower: Follower, head: number): void => {
   follower.seen = head
   Queue.offerUnsafe(follower.queue, head)
 }
+
+const explained =
+  <E>(explain: (cause: unknown) => E) =>
+  (error: CallFailed | Unavailable): E | Unavailable =>
+    error._tag === "CallFailed" ? explain(error.cause) : error
 
 /** The SDK rejects with a `SenderError` for what the module refuses, and with anything for all else. */
 const refusedOr = (cause: unknown): Refused | Unavailable => {

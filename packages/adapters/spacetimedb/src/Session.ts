@@ -1,69 +1,50 @@
 /** One connection from its making to its end. The SDK leaves calls unsettled when it ends; here each has an outcome. */
 import { Deferred, Effect, Schema } from "effect"
 import { connect, type DbConnection, type Head } from "./Bindings.ts"
-
-/** Where a database is, and who comes. */
-export interface DatabaseOptions {
-  /** Of the server: `http://…`, `https://…`, `ws://…` or `wss://…`. */
-  readonly uri: string
-  /** Name or identity of the database that the module was published as. */
-  readonly database: string
-  /** Of an allowed writer. */
-  readonly token: string
-}
-
-/** No connection; `option` is the one that is probably wrong. */
-export class CannotConnect extends Schema.TaggedError<CannotConnect>()("CannotConnect", {
-  option: Schema.Literals(["uri", "database", "token"]),
-  message: Schema.String
-}) {}
-
-/** The connection ended before the answer came: what was asked may have been done, or not. */
-export class AnswerLost extends Schema.TaggedError<AnswerLost>()("AnswerLost", { message: Schema.String }) {}
-
-/** The connection had ended before anything was asked. */
-export class NotAsked extends Schema.TaggedError<NotAsked>()("NotAsked", {}) {}
-
-/** The module, or the server in its place, answered with an error. */
-export class CallFailed extends Schema.TaggedError<CallFailed>()("CallFailed", { cause: Schema.Defect() }) {}
+import { type AnswerLost, type CallFailed, Calls, type NotAsked } from "./Calls.ts"
+import { type CannotConnect, type DatabaseOptions, explain, TOO_LONG } from "./CannotConnect.ts"
 
 interface SessionOptions extends DatabaseOptions {
-  /** Milliseconds without an answer after which the connection counts as dead. */
+  /** Milliseconds that connecting may take, and that no answer may come while calls wait for one. */
   readonly deadline: number
   readonly onHead: (head: Head) => void
   /** It was up, and is no more. */
   readonly onEnd: (session: Session) => void
 }
 
-/** Answers once the head row is known. */
+/** Answers once the module is known to be the right one, and the head row is there. */
 export const open = (options: SessionOptions): Effect.Effect<Session, CannotConnect> =>
-  Effect.callback<Session, CannotConnect>((resume) => {
+  Effect.callback<Session, NotOpened>((resume) => {
     const session = new Session(options, (outcome) => resume(outcome))
     return Effect.sync(() => session.end("This client gave up"))
-  })
+  }).pipe(Effect.catch(({ cause }) => Effect.flatMap(explain(cause, options), Effect.fail)))
+
+class NotOpened extends Schema.TaggedError<NotOpened>()("NotOpened", { cause: Schema.Defect() }) {}
+
+type Asked<A> = Effect.Effect<A, NotAsked | AnswerLost | CallFailed>
 
 export class Session {
   readonly ended = Deferred.makeUnsafe<void>()
   readonly #options: SessionOptions
   readonly #db: DbConnection
-  readonly #waiting = new Set<(lost: AnswerLost) => void>()
+  readonly #calls: Calls
   /** By the arguments of a write: the head row that it left. */
   readonly #heads = new WeakMap<object, Head>()
   readonly #patience: NodeJS.Timeout
   #isReady = false
-  #lost: AnswerLost | undefined
 
-  constructor(options: SessionOptions, opened: (outcome: Effect.Effect<Session, CannotConnect>) => void) {
+  constructor(options: SessionOptions, opened: (outcome: Effect.Effect<Session, NotOpened>) => void) {
     this.#options = options
-    const fail = (cause: unknown) => opened(Effect.fail(explain(cause, options)))
+    this.#calls = new Calls({ deadline: options.deadline, onSilence: (message) => this.end(message) })
+    const fail = (cause: unknown) => opened(Effect.fail(new NotOpened({ cause })))
     this.#patience = setTimeout(() => {
       this.end("It took too long to connect")
-      fail(new Error("it took too long to connect"))
+      fail(new Error(TOO_LONG))
     }, options.deadline)
     this.#db = connect({
       ...options,
       onReady: (head) => {
-        if (this.#lost !== undefined) return
+        if (!this.isOpen) return
         this.#isReady = true
         clearTimeout(this.#patience)
         options.onHead(head)
@@ -71,7 +52,7 @@ export class Session {
       },
       onHead: (head, call) => {
         if (call !== undefined) this.#heads.set(call, head)
-        if (this.#lost === undefined) options.onHead(head)
+        if (this.isOpen) options.onHead(head)
       },
       onEnd: (cause) => {
         this.end("The connection to SpacetimeDB was lost before the answer came")
@@ -82,30 +63,17 @@ export class Session {
 
   /** Whether calls can still be answered. */
   get isOpen(): boolean {
-    return this.#lost === undefined
+    return this.#calls.areOpen
   }
 
-  /** What one call answers. It is sent before this returns to its caller, so calls keep their order. */
-  call<A>(send: (db: DbConnection) => Promise<A>): Effect.Effect<A, NotAsked | AnswerLost | CallFailed> {
-    return Effect.callback<A, NotAsked | AnswerLost | CallFailed>((resume) => {
-      if (this.#lost !== undefined) return resume(Effect.fail(new NotAsked()))
-      const lose = (lost: AnswerLost) => settle(Effect.fail(lost))
-      const settle = (outcome: Effect.Effect<A, AnswerLost | CallFailed>) => {
-        clearTimeout(deadline)
-        this.#waiting.delete(lose)
-        resume(outcome)
-      }
-      const deadline = setTimeout(() => this.end("SpacetimeDB did not answer"), this.#options.deadline)
-      this.#waiting.add(lose)
-      send(this.#db).then(
-        (answer) => settle(Effect.succeed(answer)),
-        (cause: unknown) => settle(Effect.fail(new CallFailed({ cause })))
-      )
-      return Effect.sync(() => {
-        clearTimeout(deadline)
-        this.#waiting.delete(lose)
-      })
-    })
+  /** What one call answers, when it is its turn. */
+  call<A>(send: (db: DbConnection) => Promise<A>): Asked<A> {
+    return this.#calls.inTurn(() => send(this.#db))
+  }
+
+  /** The same without waiting for a turn: for calls that were lost over the last connection. */
+  callAtOnce<A>(send: (db: DbConnection) => Promise<A>): Asked<A> {
+    return this.#calls.atOnce(() => send(this.#db))
   }
 
   /** The head row that a write left, which came with its answer; `undefined` when it moved nothing. */
@@ -115,40 +83,12 @@ export class Session {
 
   /** At once: a connection that is dead does not always say so. */
   end(message: string): void {
-    if (this.#lost !== undefined) return
-    this.#lost = new AnswerLost({ message })
+    if (!this.isOpen) return
+    const loseCalls = this.#calls.close(message)
     clearTimeout(this.#patience)
     this.#db?.disconnect()
     if (this.#isReady) this.#options.onEnd(this)
     Deferred.doneUnsafe(this.ended, Effect.void)
-    for (const lose of this.#waiting) lose(this.#lost)
-    this.#waiting.clear()
+    loseCalls()
   }
-}
-
-const explain = (cause: unknown, { uri, database }: DatabaseOptions): CannotConnect => {
-  const message = cause instanceof Error ? cause.message : ""
-  const [, status] = /^Failed to verify token: (.*)$/.exec(message) ?? []
-  if (status !== undefined && ["Bad Request", "Unauthorized", "Forbidden", ""].includes(status)) {
-    return new CannotConnect({ option: "token", message: `SpacetimeDB at ${uri} does not accept the token.` })
-  }
-  if (status !== undefined) {
-    return new CannotConnect({
-      option: "uri",
-      message: `${uri} answers "${status}", which a SpacetimeDB server never does.`
-    })
-  }
-  if (cause === undefined) {
-    return new CannotConnect({
-      option: "token",
-      message: `The database ${database} refuses this token: its identity must be an allowed writer there.`
-    })
-  }
-  if (message === "fetch failed") {
-    return new CannotConnect({ option: "uri", message: `SpacetimeDB at ${uri} cannot be reached.` })
-  }
-  return new CannotConnect({
-    option: "database",
-    message: `No connection to the database ${database} at ${uri} (${message}). Is the module of Latchkey published there?`
-  })
 }

@@ -1,14 +1,14 @@
 /** Event store, read model and presence in one SpacetimeDB database, over one connection. */
 import { EventStore, Presence, ReadModel } from "@latchkey/core"
 import { Context, Effect, Layer } from "effect"
+import { CannotConnect } from "./CannotConnect.ts"
 import { type Connection, type ConnectionOptions, make } from "./Connection.ts"
-import { CannotConnect } from "./Session.ts"
 import * as SpacetimeEventStore from "./SpacetimeEventStore.ts"
 import * as SpacetimePresence from "./SpacetimePresence.ts"
 import * as SpacetimeReadModel from "./SpacetimeReadModel.ts"
 
 export type SpacetimeOptions = ConnectionOptions
-export { CannotConnect } from "./Session.ts"
+export { CannotConnect } from "./CannotConnect.ts"
 
 /**
  * Several processes may use a database at the same time. Fails when the first attempt to connect does, and says what to

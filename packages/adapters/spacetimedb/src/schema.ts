@@ -1,8 +1,12 @@
 /**
  * What the module keeps and how it is called, declared once: the module hands in the server's builders, the client the
- * SDK's. Order and types of fields are the wire format, and tables outlive upgrades of the module: add columns at the end,
- * with a default, and never reorder. The engine never changes a type that is nested in a column, so no column has one:
- * what may grow is text, with its format beside it.
+ * SDK's. Order and types of fields are the wire format, and tables outlive upgrades of the module.
+ *
+ * What the next release may do: a table more, an index more or less, and a column more, at the end and with a default. What
+ * the engine refuses over data: a column less, elsewhere, without a default or of another type, and other unique columns.
+ * It never changes a type that is nested in a column, so no column has one: what may grow is text, with its format beside
+ * it. Functions are added, with one more in `VERSION`; parameters and answers never change, since older clients call them.
+ * `test/releases.test.ts` holds all of it. A type has no name of a table: the engine would take it for that of its rows.
  *
  * Times are epoch milliseconds. Versions and positions count from 1.
  */
@@ -34,6 +38,8 @@ export const declare = (t: typeof Types) => {
   const listing = { list: t.string(), key: t.string() }
   const Listing = t.object("Listing", listing)
   const heard = { thing: t.string(), online: t.bool(), since: t.f64(), lastSeen: t.f64() }
+  /** Why a device is gone; empty where that is not known, and of one that is there. */
+  const reason = t.string()
 
   return {
     rows: {
@@ -72,7 +78,7 @@ export const declare = (t: typeof Types) => {
       rows: { ...row, name: t.string().primaryKey() },
       listings: { ...listing, level: t.u8() },
       /** What was heard of devices; `since` is minus infinity until one has said whether it is there. */
-      presence: { ...heard, thing: t.string().primaryKey() }
+      presence: { ...heard, thing: t.string().primaryKey(), reason: reason.default("") }
     },
 
     /** Writes: each one transaction. Nothing is answered but a refusal; the caller's head row tells the rest. */
@@ -104,13 +110,20 @@ export const declare = (t: typeof Types) => {
         unlist: t.array(Listing)
       },
       forget_rows: {},
+      /** Of clients that know no reasons. */
       report_device: { thing: t.string(), online: t.option(t.bool()), at: t.f64() },
+      report_presence: { thing: t.string(), online: t.option(t.bool()), reason, at: t.f64() },
       allow_writer: { identity: t.identity(), issuer: t.string(), audience: t.string() },
       dismiss_writer: { identity: t.identity() }
     },
 
     /** Reads that take arguments, and one that decides: `settle_write`. */
     procedures: {
+      /** Asked before anything else: see `moduleVersion.ts`. */
+      module_version: {
+        params: {},
+        returns: t.object("ModuleVersion", { version: t.u32(), oldestClient: t.u32() })
+      },
       read_stream: {
         params: { stream: t.string(), after: t.u64(), most: t.u32() },
         returns: EventPage
@@ -133,15 +146,20 @@ export const declare = (t: typeof Types) => {
       /** Those of the rows that there are, of the first `looked` of these names. */
       get_rows: {
         params: { names: t.array(t.string()) },
-        returns: t.object("Rows", { rows: t.array(Row), looked: t.u32() })
+        returns: t.object("KnownRows", { rows: t.array(Row), looked: t.u32() })
       },
       /** Rows whose keys are in a list, by key; `prefix` and key make a row's name. */
       find_rows: {
         params: { prefix: t.string(), list: t.string(), after: t.string(), most: t.u32() },
         returns: t.object("RowPage", { rows: t.array(Row), more: t.bool() })
       },
+      /** The same, for clients that know no reasons. */
+      heard_of: { params: { things: t.array(t.string()) }, returns: t.array(t.object("Heard", heard)) },
       /** What is known of these of the things. */
-      heard_of: { params: { things: t.array(t.string()) }, returns: t.array(t.object("Heard", heard)) }
+      presence_of: {
+        params: { things: t.array(t.string()) },
+        returns: t.array(t.object("HeardWhy", { ...heard, reason }))
+      }
     }
   }
 }

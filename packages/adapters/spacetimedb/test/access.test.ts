@@ -27,7 +27,7 @@ const call = async (options: Spacetime.SpacetimeOptions, name: string, args: obj
     headers: { authorization: `Bearer ${options.token}`, "content-type": "application/json" },
     body: JSON.stringify(Object.values(args).map(toJson))
   })
-  return { ok: response.ok, text: await response.text() }
+  return { ok: response.ok, status: response.status, text: await response.text() }
 }
 
 /** As the HTTP interface of SpacetimeDB writes it. */
@@ -86,8 +86,10 @@ const sample = {
   apply_rows: { id: "rows", after: nowhere, cursor: nowhere, put: [], remove: [], list: [], unlist: [] },
   forget_rows: {},
   report_device: { thing: "thing", online: undefined, at: 0 },
+  report_presence: { thing: "thing", online: undefined, reason: "", at: 0 },
   allow_writer: { identity: mallory, issuer: "localhost", audience: AUDIENCE },
   dismiss_writer: { identity: mallory },
+  module_version: {},
   read_stream: { stream: "lock-1", after: 0n, most: 10 },
   read_feed: { after: 0n, most: 10, category: undefined, orgId: undefined },
   feed_head: {},
@@ -98,7 +100,8 @@ const sample = {
   read_cursor: {},
   get_rows: { names: ["table/key"] },
   find_rows: { prefix: "table/", list: "table/index/value", after: "", most: 10 },
-  heard_of: { things: ["thing"] }
+  heard_of: { things: ["thing"] },
+  presence_of: { things: ["thing"] }
 } satisfies { readonly [Name in WriteName]: WriteArguments<Name> } & {
   readonly [Name in ReadName]: ReadArguments<Name>
 }
@@ -122,7 +125,7 @@ describe("a stranger", async () => {
   /** Another database, in which the owner may do what the stranger may not. */
   const another = await publish(host)
   it.each(Object.entries(sample))("calls nothing: %s", async (name, args) => {
-    expect(await call(stranger, name, args)).toMatchObject({ ok: false })
+    expect(await call(stranger, name, args)).toMatchObject({ status: 403 })
     expect(await call(another, name, args)).toMatchObject({ ok: true })
   })
 

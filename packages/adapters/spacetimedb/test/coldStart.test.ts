@@ -28,9 +28,7 @@ const eventsOf = (lockId: number): ReadonlyArray<NewEvent> =>
     }
   })
 
-it("30,000 events are read in order, all and of one organization, by a client that starts cold", {
-  timeout: 120_000
-}, async () => {
+it("30,000 events are read in order, all and of one organization, by a client that starts cold", async () => {
   const host = await startHost()
   const options = await publish(host)
   await using writer = await connected(options)

@@ -20,10 +20,10 @@ export const startHost = async (): Promise<TestHost> => {
 export const AUDIENCE = "latchkey-tests"
 
 /** An empty database, and how its owner gets in. */
-export const publish = async (host: TestHost): Promise<Spacetime.SpacetimeOptions> => {
+export const publish = async (host: TestHost, module = bundle): Promise<Spacetime.SpacetimeOptions> => {
   const database = randomUUID()
   const token = await host.token({ subject: "owner", audience: AUDIENCE })
-  await host.publish(database, bundle, { owner: token })
+  await host.publish(database, module, { owner: token })
   return { uri: host.uri, database, token }
 }
 

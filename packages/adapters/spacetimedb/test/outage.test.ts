@@ -96,7 +96,10 @@ it("is named by what is wrong when the first connection cannot be made", async (
     run(Effect.flip(Effect.provide(EventStore, Spacetime.layer({ ...options, deadline: "2 seconds", ...changed }))))
   expect(await failure({ database: "another" })).toMatchObject({ _tag: "CannotConnect", option: "database" })
   expect(await failure({ token: "no.token.atall" })).toMatchObject({ option: "token" })
-  expect(await failure({ token: await host.token({ subject: "stranger" }) })).toMatchObject({ option: "token" })
+  expect(await failure({ token: await host.token({ subject: "stranger" }) })).toMatchObject({
+    option: "token",
+    message: expect.stringContaining("refuses this token")
+  })
   const elsewhere = createServer((_, response) => response.writeHead(404).end()).listen(0, "127.0.0.1")
   await once(elsewhere, "listening")
   const { port } = elsewhere.address() as AddressInfo

@@ -1,74 +1,79 @@
-/** The same suites against a SpacetimeDB server, with databases of their own that are deleted afterwards. */
-import { randomUUID } from "node:crypto"
+/** The suites that every adapter passes, against a server of SpacetimeDB; and who is not let in. */
+
 import { presenceSuite, readModelSuite, storeSuite } from "@latchkey/core/testing"
 import { Spacetime } from "@latchkey/spacetimedb"
+import { type Answer, create, newToken, request } from "@latchkey/spacetimedb-engine"
 import { Effect } from "effect"
 import { afterAll, describe, expect, it } from "vitest"
 import { append, bundle, connected, newEvents } from "./fixture.ts"
+import { sayIfLeftOut, startServer } from "./server.ts"
 
-const NEEDED =
-  "These tests need a SpacetimeDB 2.x server that lets anybody publish, such as that of `spacetime start`: set SPACETIMEDB_URI to its URL, http://127.0.0.1:3000."
-const uri = process.env["SPACETIMEDB_URI"] ?? ""
+const uri = await startServer()
+sayIfLeftOut("the suites on a server of SpacetimeDB", uri !== undefined)
 
-const request = async (method: string, path: string, token?: string, body?: string) => {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const response = await fetch(new URL(path, uri), { method, headers, ...(body !== undefined && { body }) })
-  return { ok: response.ok, text: await response.text() }
-}
-
-/** A token of somebody new, by the server itself. */
-const newToken = async (): Promise<string> => {
-  const { ok, text } = await request("POST", "/v1/identity")
-  if (!ok) throw new Error(`${NEEDED} It answered: ${text}`)
-  return JSON.parse(text).token
-}
-
-const databases: Array<{ readonly database: string; readonly token: string }> = []
+const databases: Array<Spacetime.SpacetimeOptions> = []
 afterAll(async () => {
-  for (const { database, token } of databases) await request("DELETE", `/v1/database/${database}`, token)
+  for (const place of databases) await request(place, "DELETE", `/v1/database/${place.database}`)
 })
 
-const publish = async (): Promise<Spacetime.SpacetimeOptions> => {
-  const token = await newToken()
-  const database = `latchkey-test-${randomUUID()}`
-  const { ok, text } = await request("PUT", `/v1/database/${database}?host_type=Js`, token, bundle)
-  if (!ok) throw new Error(`The module could not be published: ${text}`)
-  databases.push({ database, token })
-  return { uri, database, token, deadline: "20 seconds" }
-}
-
-// Unlike the other services, this one comes with no system's packages: who has none is told, and the rest goes on.
-if (uri === "") process.stderr.write(`Not run: ${NEEDED}\n`)
-it.skipIf(uri === "")("there is a server", async () => {
-  if (!URL.canParse(uri)) expect.fail(NEEDED)
-  expect(await request("GET", "/v1/ping").catch(() => ({ ok: false }))).toMatchObject({ ok: true })
+it.skipIf(uri === undefined)("there is a server", async () => {
+  expect(await request({ uri: uri ?? "" }, "GET", "/v1/ping")).toMatchObject({ status: 200 })
 })
 
-if (URL.canParse(uri)) {
-  const place = Effect.map(Effect.promise(publish), (options) => {
+if (uri !== undefined) {
+  const published = async (): Promise<Spacetime.SpacetimeOptions> => {
+    const place = { ...(await create(uri, bundle)), deadline: "20 seconds" as const }
+    databases.push(place)
+    return place
+  }
+  const place = Effect.map(Effect.promise(published), (options) => {
     const open = Spacetime.layer(options)
     return { open, reopen: open }
   })
-  storeSuite("spacetimedb server", place, { timeout: 120_000 })
-  readModelSuite("spacetimedb server", place, { timeout: 120_000 })
-  presenceSuite("spacetimedb server", place, { timeout: 120_000 })
+  storeSuite("spacetimedb server", place)
+  readModelSuite("spacetimedb server", place)
+  presenceSuite("spacetimedb server", place)
 
   describe("a stranger", () => {
-    it("reads nothing and appends nothing", async () => {
-      const options = await publish()
+    it("reads nothing and appends nothing, where the owner can", async () => {
+      const options = await published()
       await using owner = await connected(options)
       await Effect.runPromise(append(owner, "a", 0, newEvents(1)))
-      const token = await newToken()
-      const refused = Effect.flip(Effect.provide(Effect.void, Spacetime.layer({ ...options, token })))
-      expect(await Effect.runPromise(refused)).toMatchObject({ _tag: "CannotConnect" })
+      const stranger = { ...options, token: await newToken(uri) }
       const base = `/v1/database/${options.database}`
-      const batch = JSON.stringify(["id", [], [], [], [], false, 1])
-      expect(await request("POST", `${base}/call/write`, token, batch)).toMatchObject({ ok: false })
-      expect(await request("POST", `${base}/call/read_feed`, token, '[0,10,{"none":[]},{"none":[]}]')).toMatchObject({
-        ok: false
-      })
-      expect(await request("POST", `${base}/sql`, token, "SELECT * FROM events")).toMatchObject({ ok: false })
+      for (const [path, body] of [
+        ["call/write", JSON.stringify(["id", [], [], [], [], false, 1])],
+        ["call/read_feed", '[0,10,{"none":[]},{"none":[]}]'],
+        ["sql", "SELECT * FROM events"]
+      ] as const) {
+        const ask = (who: typeof options): Promise<Answer> => request(who, "POST", `${base}/${path}`, body)
+        expect(await ask(stranger)).toMatchObject({ status: 403 })
+        expect(await ask(options)).toMatchObject({ status: 200 })
+      }
       expect(await Effect.runPromise(owner.store.head)).toBe(1)
     })
+
+    it("is told what to mend: the token, the database or the address", async () => {
+      const options = await published()
+      const refusal = (changed: Partial<typeof options>) =>
+        Effect.runPromise(Effect.flip(Effect.provide(Effect.void, Spacetime.layer({ ...options, ...changed }))))
+      const because = (option: string, text: string) => ({ option, message: expect.stringContaining(text) })
+      expect(await refusal({ token: await newToken(uri) })).toMatchObject(because("token", "refuses this token"))
+      expect(await refusal({ token: "a.b.c" })).toMatchObject(because("token", "does not accept the token"))
+      expect(await refusal({ database: "another" })).toMatchObject(because("database", "publish the module there"))
+      expect(await refusal({ uri: "http://127.0.0.1:9" })).toMatchObject(because("uri", "cannot be reached"))
+    })
+  })
+
+  it("5,000 appends at once are as slow as the server, and none is lost", async () => {
+    await using client = await connected({ ...(await published()), deadline: "5 seconds" })
+    const streams = Array.from({ length: 5_000 }, (_, index) => `stream-${index}`)
+    await Effect.runPromise(
+      Effect.forEach(streams, (stream) => append(client, stream, 0, newEvents(1)), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    )
+    expect(await Effect.runPromise(client.store.head)).toBe(streams.length)
   })
 }

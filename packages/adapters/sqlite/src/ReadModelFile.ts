@@ -73,7 +73,9 @@ export const migrations = [
   INSERT INTO cursor SELECT 0, position, coalesce(event_id, '') FROM checkpoint;
   DROP TABLE checkpoint;
   ALTER TABLE devices RENAME TO presence;
-  `
+  `,
+  // Why a device is gone; empty where that is not known, and of one that is there.
+  "ALTER TABLE presence ADD COLUMN reason TEXT NOT NULL DEFAULT ''"
 ]
 
 const options: DatabaseOptions = {
@@ -261,20 +263,21 @@ const statements = (db: DatabaseSync) => ({
     "UPDATE cursor SET format = ?, position = ?, event_id = ? WHERE format = ? AND position = ? AND event_id = ?"
   ),
   report: db.prepare(
-    `INSERT INTO presence VALUES (?1, ?2, ?3, ?3)
+    `INSERT INTO presence VALUES (?1, ?2, ?3, ?3, ?4)
      ON CONFLICT (thing) DO UPDATE SET
        online = CASE WHEN since IS NULL OR (?3, ?2) > (since, online) THEN ?2 ELSE online END,
+       reason = CASE WHEN since IS NULL OR (?3, ?2, ?4) > (since, online, reason) THEN ?4 ELSE reason END,
        since = max(?3, coalesce(since, ?3)),
        last_seen = max(?3, last_seen)`
   ),
   seen: db.prepare(
-    `INSERT INTO presence VALUES (?1, NULL, NULL, ?2)
+    `INSERT INTO presence VALUES (?1, NULL, NULL, ?2, '')
      ON CONFLICT (thing) DO UPDATE SET last_seen = max(?2, last_seen)`
   ),
   heardOf: db.prepare(
-    "SELECT thing, online, since, last_seen FROM presence WHERE thing IN (SELECT value FROM json_each(?))"
+    "SELECT thing, online, since, reason, last_seen FROM presence WHERE thing IN (SELECT value FROM json_each(?))"
   ),
-  heardOfOne: db.prepare("SELECT thing, online, since, last_seen FROM presence WHERE thing = ?"),
+  heardOfOne: db.prepare("SELECT thing, online, since, reason, last_seen FROM presence WHERE thing = ?"),
   forgetCursor: db.prepare("UPDATE cursor SET format = 0, position = 0, event_id = ''"),
   ...tables(db)
 })
@@ -314,13 +317,13 @@ const tables = (db: DatabaseSync) => {
     }
   }
   const rows = keeper("key TEXT PRIMARY KEY, value TEXT NOT NULL", (name) => ({
-    put: db.prepare(`INSERT INTO ${name} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
+    put: inserting(db, name, "ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
     remove: db.prepare(`DELETE FROM ${name} WHERE key = ?`),
     getOne: db.prepare(`SELECT key, value FROM ${name} WHERE key = ?`),
     get: db.prepare(`SELECT key, value FROM ${name} WHERE key IN (SELECT value FROM json_each(?))`)
   }))
   const listings = keeper("value TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (value, key)", (name, table) => ({
-    list: db.prepare(`INSERT INTO ${name} VALUES (?, ?)`),
+    list: inserting(db, name),
     unlist: db.prepare(`DELETE FROM ${name} WHERE value = ? AND key = ?`),
     find: db.prepare(
       `SELECT key, found.value AS value FROM ${name} AS listed JOIN ${quoted(nameOf(table, ""))} AS found USING (key)
@@ -336,6 +339,21 @@ const tables = (db: DatabaseSync) => {
     rows,
     listings,
     forgetRows: () => all.all().forEach((row) => db.exec(`DELETE FROM ${quoted(String(row["name"]))}`))
+  }
+}
+
+/** Rows that one statement inserts: to begin one costs about as much as a row. */
+const AT_ONCE = 10
+
+/** Inserts rows of two columns: what they hold, one row after the other. */
+const inserting = (db: DatabaseSync, name: string, otherwise = "") => {
+  const prepare = (rows: number) =>
+    db.prepare(`INSERT INTO ${name} VALUES ${Array(rows).fill("(?, ?)").join(", ")} ${otherwise}`)
+  const [one, many] = [prepare(1), prepare(AT_ONCE)]
+  return (values: ReadonlyArray<string>): void => {
+    let at = 0
+    for (; at + 2 * AT_ONCE <= values.length; at += 2 * AT_ONCE) many.run(...values.slice(at, at + 2 * AT_ONCE))
+    for (; at < values.length; at += 2) one.run(...values.slice(at, at + 2))
   }
 }
 

@@ -12,12 +12,13 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
       const { format, position, eventId } = cursor
       const moved = moveCursor.run(format, position, eventId, after.format, after.position, after.eventId)
       if (moved.changes === 0) return false
-      for (const { table, key, value } of put) rows.make(table).put.run(key, value)
+      for (const [table, all] of byTable(put)) rows.make(table).put(all.flatMap(({ key, value }) => [key, value]))
       for (const { table, key } of remove) rows.make(table).remove.run(key)
       for (const { table, key, index, value } of unlist) listings.make(table, index).unlist.run(value, key)
-      for (const { table, key, index, value } of list) {
+      for (const [table, all] of byTable(list)) {
         rows.make(table)
-        listings.make(table, index).list.run(value, key)
+        for (const [index, some] of Map.groupBy(all, ({ index }) => index))
+          listings.make(table, index).list(some.flatMap(({ key, value }) => [value, key]))
       }
       return true
     }),
@@ -38,5 +39,8 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
     forgetCursor.run()
   })
 })
+
+const byTable = <A extends { readonly table: string }>(items: ReadonlyArray<A>) =>
+  Map.groupBy(items, ({ table }) => table)
 
 const asRows = (rows: ReadonlyArray<unknown>) => rows as ReadonlyArray<FoundRow>

@@ -294,3 +294,28 @@ it.live("receipts of idempotency keys end 30 days after the upgrade; all others 
     expect(others).toEqual([{ until: null }])
   }).pipe(Effect.scoped)
 )
+
+it.live("why a device is gone is not known of what an older version kept, nor where only a newer one knows it", () =>
+  Effect.gen(function* () {
+    const folder = yield* temporaryFolder
+    const file = { synchronous: "OFF", migrations: readModelMigrations, busyTimeout: 0 } as const
+    const older = openDatabase(join(folder, "read-model.db"), { ...file, migrations: readModelMigrations.slice(0, 5) })
+    older.exec("INSERT INTO presence VALUES ('old', 0, 10, 20)")
+    older.close()
+    const newer = openDatabase(join(folder, "read-model.db"), file)
+    newer.exec("INSERT INTO presence VALUES ('new', 0, 10, 20, 'hibernates')")
+    newer.close()
+    yield* Effect.gen(function* () {
+      const presence = yield* Presence
+      const gone = { online: false, since: 10, reason: undefined, lastSeen: 20 }
+      expect(yield* presence.of(["old", "new"])).toEqual(
+        new Map([
+          ["old", gone],
+          ["new", gone]
+        ])
+      )
+      yield* presence.report({ thing: "old", online: false, reason: "silent", at: 30 })
+      expect((yield* presence.of(["old"])).get("old")?.reason).toBe("silent")
+    }).pipe(Effect.provide(Sqlite.layer({ folder })))
+  }).pipe(Effect.scoped)
+)

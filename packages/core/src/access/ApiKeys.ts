@@ -3,9 +3,11 @@
  * organization's stream, so every instance over the same store learns of them.
  */
 import { Clock, Context, Effect, HashMap, Layer, Option, Schema } from "effect"
-import { type At, Category, granting, type WriteContext } from "../streams/Category.ts"
+import { type At, Category, type Decide, granting, type WriteContext } from "../streams/Category.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
+import { earlierTry, givenFor, notGiven, ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
+import { type Limits, Scope } from "../values/Limits.ts"
 import type { Principal } from "../values/Principal.ts"
 import { Secrets } from "./Secrets.ts"
 
@@ -13,11 +15,19 @@ import { Secrets } from "./Secrets.ts"
 export const OrganizationEvent = Schema.TaggedUnion({
   ApiKeyCreated: {
     keyId: Schema.String,
-    /** Of the key; see `Secrets.hash`. */
+    /** Of the key; see `Secrets.hash`. Empty when the key is limited: who knows of no limits must know no such key. */
     hash: Schema.String,
     name: Schema.optionalKey(Schema.String),
     /** Epoch milliseconds. */
-    expiresAt: Schema.optionalKey(Schema.Int)
+    expiresAt: Schema.optionalKey(Schema.Int),
+    limited: Schema.optionalKey(
+      Schema.Struct({
+        hash: Schema.String,
+        /** Those that are not known give nothing. */
+        scopes: Schema.optionalKey(Schema.Array(Schema.String)),
+        locks: Schema.optionalKey(Schema.Array(Schema.Int))
+      })
+    )
   },
   ApiKeyRevoked: { keyId: Schema.String }
 })
@@ -32,6 +42,8 @@ export interface ApiKey {
   readonly orgId: string
   readonly hash: string
   readonly name?: string
+  /** What it may do of all that its organization may; everything but to manage API keys, unless given. */
+  readonly limits?: Limits
   /** Epoch milliseconds. */
   readonly createdAt: number
   readonly expiresAt?: number
@@ -52,6 +64,17 @@ export class ApiKeysChanged extends Schema.TaggedError<ApiKeysChanged>()("ApiKey
   }
 }
 
+/** Most keys that an organization has at a time, and ever, beside those that the operator makes. */
+const MOST_KEYS = 100
+const MOST_KEYS_EVER = 5_000
+
+/** The organization has as many API keys as it may. */
+export class TooManyApiKeys extends Schema.TaggedError<TooManyApiKeys>()("TooManyApiKeys", {}) {
+  override get message() {
+    return `An organization may have at most ${MOST_KEYS} API keys at a time, and ${MOST_KEYS_EVER} ever. Revoke those that are not needed, or ask the operator.`
+  }
+}
+
 /** The keys of an organization, by id. */
 export const Organizations = Category({
   prefix: "organization-",
@@ -61,14 +84,37 @@ export const Organizations = Category({
   evolve: (keys, event, { at }, orgId) => {
     switch (event._tag) {
       case "ApiKeyCreated": {
-        const { _tag: _, ...key } = event
-        return HashMap.set(keys, key.keyId, { ...key, orgId, createdAt: at })
+        const { _tag: _, limited, ...key } = event
+        const more = limited === undefined ? {} : { hash: hashOf(event), limits: limitsFrom(limited) }
+        return HashMap.set(keys, key.keyId, { ...key, ...more, orgId, createdAt: at })
       }
       case "ApiKeyRevoked":
         return HashMap.modify(keys, event.keyId, (key) => ({ ...key, revokedAt: at }))
     }
   }
 })
+type ApiKeyCreated = (typeof OrganizationEvent.cases.ApiKeyCreated)["Type"]
+const hashOf = ({ hash, limited }: ApiKeyCreated): string => limited?.hash ?? hash
+
+const isScope = Schema.is(Scope)
+const limitsFrom = ({ scopes, locks }: NonNullable<ApiKeyCreated["limited"]>): Limits => ({
+  ...(scopes && { scopes: scopes.filter(isScope) }),
+  ...(locks && { locks })
+})
+
+/** What a new key is for, and until when (epoch milliseconds). */
+export interface NewApiKey {
+  readonly name?: string
+  readonly expiresAt?: number
+  readonly limits?: Limits
+}
+
+/** Who asks for a change of API keys, when and under which id. */
+export interface AskedForKeys extends Pick<WriteContext, "commandId" | "at" | "principal"> {
+  /** Makes a retry answer what was answered, but for the secret: that is shown once. */
+  readonly receipt?: RequestReceipt
+}
+
 type Keys = At<HashMap.HashMap<string, ApiKey>>
 
 /** The keys with which organizations sign in. */
@@ -85,14 +131,30 @@ export class ApiKeys extends Context.Service<
     /** Makes a key; the secret is in the answer and nowhere else. */
     readonly create: (
       orgId: string,
-      options: { readonly name?: string; readonly expiresAt?: number }
+      options: NewApiKey
     ) => Effect.Effect<{ readonly keyId: string; readonly secret: string }, StoreUnavailable | ApiKeysChanged>
+    /** Makes a key for somebody who may: an organization has `MOST_KEYS` at most. Without its secret on a retry. */
+    readonly issue: (
+      orgId: string,
+      options: NewApiKey,
+      asked: AskedForKeys
+    ) => Effect.Effect<
+      { readonly key: ApiKey; readonly secret: string | undefined },
+      StoreUnavailable | ApiKeysChanged | TooManyApiKeys | ReceiptReused
+    >
     /** The operator's first key, unless a key was ever made. Of all who ask at once, on whichever server, one gets it. */
     readonly createFirst: (
       name: string
     ) => Effect.Effect<Option.Option<{ readonly secret: string }>, StoreUnavailable | ApiKeysChanged>
-    /** Revoking once more changes nothing. */
-    readonly revoke: (keyId: string) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound | ApiKeysChanged>
+    /** Revoking once more changes nothing. For somebody who may, with who asked. */
+    readonly revoke: (
+      keyId: string,
+      asked?: AskedForKeys
+    ) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound | ApiKeysChanged>
+    /** The key with this id, whosever it is. */
+    readonly find: (keyId: string) => Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound>
+    /** Every key of an organization that was ever made, oldest first. */
+    readonly of: (orgId: string) => Effect.Effect<ReadonlyArray<ApiKey>, StoreUnavailable>
     /** Every key that was ever made, oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<ApiKey>>
   }
@@ -115,6 +177,8 @@ const make = Effect.fnUntraced(function* (
   const organizations = new Map<string, Keys>()
   /** Which key it is, by its hash. */
   const places = new Map<string, { readonly orgId: string; readonly keyId: string }>()
+  /** Whose key it is, by its id. */
+  const owners = new Map<string, string>()
   const keysOf = (orgId: string): Keys => organizations.get(orgId) ?? Organizations.initial
 
   const { catchUp, isCurrent } = yield* feed.register(
@@ -124,7 +188,10 @@ const make = Effect.fnUntraced(function* (
       if (orgId === undefined) return
       organizations.set(orgId, Organizations.next(keysOf(orgId), stored))
       const event = Organizations.decode(stored)
-      if (event?._tag === "ApiKeyCreated") places.set(event.hash, { orgId, keyId: event.keyId })
+      if (event?._tag !== "ApiKeyCreated") return
+      const { keyId } = event
+      places.set(hashOf(event), { orgId, keyId })
+      owners.set(keyId, orgId)
     }
   )
 
@@ -134,7 +201,9 @@ const make = Effect.fnUntraced(function* (
     if (place === undefined) return undefined
     const keys = keysOf(place.orgId)
     const key = Option.getOrUndefined(HashMap.get(keys.state, place.keyId))
-    return key !== undefined && isGood(key, now) ? { principal: ownedBy(key.orgId), keys } : undefined
+    return key !== undefined && isGood(key, now)
+      ? { principal: { ...ownedBy(key.orgId), keyId: key.keyId, ...(key.limits && { limits: key.limits }) }, keys }
+      : undefined
   }
 
   const known = (secret: string, now: number): Principal | undefined => {
@@ -148,14 +217,15 @@ const make = Effect.fnUntraced(function* (
   }
 
   const transact = Effect.fnUntraced(
-    function* (
+    function* <E = never>(
       orgId: string,
-      decide: (keys: Keys) => Effect.Effect<ReadonlyArray<OrganizationEvent>, StoreUnavailable>,
+      decide: Decide<OrganizationEvent, Keys["state"], E>,
       more: Partial<WriteContext> = {}
     ) {
       yield* catchUp()
       const at = yield* Clock.currentTimeMillis
-      const context: WriteContext = { commandId: newId(), at, principal: { _tag: "System" }, ...more }
+      const told = orgId === OPERATOR ? "" : orgId
+      const context: WriteContext = { commandId: newId(), at, principal: { _tag: "System" }, orgId: told, ...more }
       const transacted = yield* Organizations.transact(orgId, context, decide, keysOf(orgId))
       // It is stored, whether or not it can be read back now.
       yield* Effect.ignore(catchUp())
@@ -165,11 +235,22 @@ const make = Effect.fnUntraced(function* (
     Effect.provideService(EventStore, store)
   )
 
-  const newKey = (options: { readonly name?: string; readonly expiresAt?: number }) => {
+  const newKey = ({ limits, ...options }: NewApiKey) => {
     const secret = `lk_${draw()}`
-    const event = OrganizationEvent.cases.ApiKeyCreated.make({ keyId: newId(), hash: hash(secret), ...options })
-    return { secret, event }
+    const hashed =
+      limits === undefined ? { hash: hash(secret) } : { hash: "", limited: { ...limits, hash: hash(secret) } }
+    return { secret, event: OrganizationEvent.cases.ApiKeyCreated.make({ keyId: newId(), ...hashed, ...options }) }
   }
+
+  const find = (keyId: string): Effect.Effect<ApiKey, StoreUnavailable | ApiKeyNotFound> =>
+    Effect.flatMap(catchUp(), () => {
+      const orgId = owners.get(keyId)
+      const key = orgId === undefined ? undefined : Option.getOrUndefined(HashMap.get(keysOf(orgId).state, keyId))
+      return key === undefined ? Effect.fail(new ApiKeyNotFound({ keyId })) : Effect.succeed(key)
+    })
+
+  const of = (orgId: string): ReadonlyArray<ApiKey> =>
+    [...HashMap.values(keysOf(orgId).state)].sort((a, b) => a.createdAt - b.createdAt || (a.keyId < b.keyId ? -1 : 1))
 
   return ApiKeys.of({
     known,
@@ -184,8 +265,36 @@ const make = Effect.fnUntraced(function* (
     }),
     create: Effect.fnUntraced(function* (orgId, options) {
       const { secret, event } = newKey(options)
-      yield* transact(orgId, () => Effect.succeed([event]))
+      yield* transact(orgId, () => [event])
       return { keyId: event.keyId, secret }
+    }),
+    issue: Effect.fnUntraced(function* (orgId, options, { receipt, ...asked }) {
+      const { secret, event } = newKey(options)
+      const streamId = Organizations.streamOf(orgId)
+      /** The key that the first try has made. */
+      const made = Effect.fnUntraced(function* () {
+        const found = yield* earlierTry(store, receipt)
+        if (Option.isNone(found)) return undefined
+        const [stored] = yield* store.read(found.value.streamId, found.value.firstVersion - 1, 1)
+        const earlier = stored && found.value.streamId === streamId ? Organizations.decode(stored) : undefined
+        return earlier?._tag === "ApiKeyCreated" ? earlier.keyId : yield* new ReceiptReused({ id: receipt?.id ?? "" })
+      })
+      const { events, after } = yield* transact(
+        orgId,
+        Effect.fnUntraced(function* ({ state, version }: Keys) {
+          if ((yield* made()) !== undefined) return []
+          const keys = [...HashMap.values(state)]
+          if (keys.filter((key) => isGood(key, asked.at)).length >= MOST_KEYS || keys.length >= MOST_KEYS_EVER)
+            return yield* new TooManyApiKeys()
+          return receipt === undefined
+            ? [event]
+            : { events: [event], expect: [notGiven(receipt)], put: [givenFor(receipt, streamId, version, 1)] }
+        }),
+        asked
+      )
+      const keyId = events.length > 0 ? event.keyId : ((yield* made()) ?? "")
+      const key = Option.getOrUndefined(HashMap.get(after.state, keyId)) ?? (yield* find(keyId).pipe(Effect.orDie))
+      return { key, secret: events.length > 0 ? secret : undefined }
     }),
     createFirst: Effect.fnUntraced(function* (name) {
       const { secret, event } = newKey({ name })
@@ -194,13 +303,14 @@ const make = Effect.fnUntraced(function* (
       )
       return events.length > 0 ? Option.some({ secret }) : Option.none()
     }),
-    revoke: Effect.fnUntraced(function* (keyId) {
-      yield* catchUp()
-      const orgId = [...organizations].find(([, { state }]) => HashMap.has(state, keyId))?.[0]
-      if (orgId === undefined) return yield* Effect.fail(new ApiKeyNotFound({ keyId }))
+    find,
+    of: (orgId) => Effect.map(catchUp(), () => of(orgId)),
+    revoke: Effect.fnUntraced(function* (keyId, asked) {
+      const { orgId } = yield* find(keyId)
       const isRevoked = ({ state }: Keys) => HashMap.getUnsafe(state, keyId).revokedAt !== undefined
       const revoked = OrganizationEvent.cases.ApiKeyRevoked.make({ keyId })
-      const { after } = yield* transact(orgId, (keys) => Effect.succeed(isRevoked(keys) ? [] : [revoked]), {
+      const { after } = yield* transact(orgId, (keys) => (isRevoked(keys) ? [] : [revoked]), {
+        ...asked,
         revokes: true
       })
       return HashMap.getUnsafe(after.state, keyId)

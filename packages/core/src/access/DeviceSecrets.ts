@@ -2,23 +2,31 @@
  * With what devices sign in: a secret is shown once and kept as a hash. Making and revoking one are events of the
  * device's stream, so a revoked secret opens nothing anywhere, and the log tells who could speak for a lock, and when.
  */
-import { Clock, Context, Effect, Layer, Queue, Schema, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Option, Queue, Result, Schema, Stream } from "effect"
+import { Base64Url } from "effect/encoding"
 import { keepGoing } from "../streams/Backoff.ts"
-import { type At, Category, granting, type WriteContext } from "../streams/Category.ts"
-import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
+import { type At, Category, type Decision, granting, type WriteContext } from "../streams/Category.ts"
+import { EventStore, type Put, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 import { Text } from "../values/Text.ts"
-import { Secrets } from "./Secrets.ts"
+import { Secrets, sha256 } from "./Secrets.ts"
+import { canonicalThing } from "./Thing.ts"
 
 /** What happened to a device's secrets. Stored forever: add cases and optional fields, never rename or remove one. */
 export const DeviceEvent = Schema.TaggedUnion({
   DeviceSecretCreated: {
     secretId: Schema.String,
     /** Of the secret; see `Secrets.hash`. */
-    hash: Schema.String
+    hash: Schema.String,
+    /** The same of a code that proves once, to the one who reads it on the device, that the device is theirs. */
+    claimCodeHash: Schema.optionalKey(Schema.String),
+    /** Whose device it is: that organization may claim it without more ado, and no other. */
+    orgId: Schema.optionalKey(Schema.String)
   },
-  DeviceSecretRevoked: { secretId: Schema.String }
+  DeviceSecretRevoked: { secretId: Schema.String },
+  /** A lock claimed the device with the code that came with this secret: it is good for nothing more. */
+  ClaimCodeUsed: { secretId: Schema.String, lockId: Schema.Int }
 })
 type DeviceEvent = typeof DeviceEvent.Type
 
@@ -30,6 +38,11 @@ export interface DeviceSecret {
   /** Epoch milliseconds. */
   readonly createdAt: number
   readonly revokedAt?: number
+  /** Of the claim code that was made with it; older secrets have none. */
+  readonly claimCodeHash?: string
+  /** When that was used. */
+  readonly claimCodeUsedAt?: number
+  readonly orgId?: string
 }
 
 /** There is no secret with this id. */
@@ -59,10 +72,54 @@ export const Devices = Category({
   evolve: (secrets, event, { at }, thing) => {
     const { secretId } = event
     if (event._tag === "DeviceSecretCreated") {
-      return new Map(secrets).set(secretId, { secretId, thing, hash: event.hash, createdAt: at })
+      const { _tag: _, ...made } = event
+      return new Map(secrets).set(secretId, { ...made, thing, createdAt: at })
     }
     const secret = secrets.get(secretId)
-    return secret === undefined ? secrets : new Map(secrets).set(secretId, { ...secret, revokedAt: at })
+    if (secret === undefined) return secrets
+    const ended = event._tag === "ClaimCodeUsed" ? { claimCodeUsedAt: at } : { revokedAt: at }
+    return new Map(secrets).set(secretId, { ...secret, ...ended })
+  }
+})
+
+/** Before a thing's canonical name: under which other spellings of it there are secrets. Storage. */
+const SPELLINGS = "thing-name/"
+const spellingKey = (thing: string): string => `${SPELLINGS}${canonicalThing(thing)}/${thing}`
+/** The record that says that every spelling has one. */
+const ALL_SPELLINGS = "thing-names"
+const MOST_SPELLINGS = 100
+const PAGE = 500
+
+/** What is written with a secret, so that it is found however its thing is spelled; nothing for what is spelled canonically. */
+const spellingOf = (thing: string): ReadonlyArray<Put> =>
+  thing === canonicalThing(thing) ? [] : [{ key: spellingKey(thing), value: "" }]
+
+/** The names under which there may be secrets of a thing: however its uuid is spelled, it is the same thing. */
+export const spellingsOf = Effect.fnUntraced(function* (
+  store: EventStore["Service"],
+  thing: string
+): Effect.fn.Return<ReadonlyArray<string>, StoreUnavailable> {
+  const prefix = `${SPELLINGS}${canonicalThing(thing)}/`
+  const others = yield* store.records(prefix, "", MOST_SPELLINGS)
+  return [...new Set([thing, canonicalThing(thing), ...others.map(({ key }) => key.slice(prefix.length))])]
+})
+
+/** Writes down under which spellings secrets were made before that was written with them. Costs one question once it is done. */
+export const recordStoredSpellings = Effect.fnUntraced(function* (
+  store: EventStore["Service"]
+): Effect.fn.Return<void, StoreUnavailable> {
+  if (Option.isSome(yield* store.record(ALL_SPELLINGS))) return
+  for (let after = 0; ; ) {
+    const events = yield* store.feed(after, PAGE, { category: Devices.category })
+    const things = new Set(events.flatMap(({ streamId }) => Devices.idOf(streamId) ?? []))
+    const isLast = events.length < PAGE
+    const put = [...[...things].flatMap(spellingOf), ...(isLast ? [{ key: ALL_SPELLINGS, value: "recorded" }] : [])]
+    // Nothing is expected, so only the store can fail.
+    yield* store
+      .write({ put })
+      .pipe(Effect.catch((error) => (error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.die(error))))
+    after = events.at(-1)?.position ?? after
+    if (isLast) return
   }
 })
 
@@ -70,12 +127,20 @@ export const Devices = Category({
 export class DeviceSecrets extends Context.Service<
   DeviceSecrets,
   {
-    /** Whether the device has this secret and it is not revoked, as the log says at this moment. */
+    /** Whether the device, however its name is spelled, has this secret and it is not revoked, as the log says at this moment. */
     readonly isSecretOf: (thing: string, secret: string) => Effect.Effect<boolean, StoreUnavailable>
-    /** Makes another secret of the device; it is in the answer and nowhere else. */
+    /**
+     * Makes another secret of the device, and a claim code; they are in the answer and nowhere else.
+     *
+     * @param orgId whose device it is from now on; as before unless given
+     */
     readonly create: (
-      thing: string
-    ) => Effect.Effect<{ readonly secretId: string; readonly secret: string }, StoreUnavailable | DeviceSecretsChanged>
+      thing: string,
+      orgId?: string
+    ) => Effect.Effect<
+      { readonly secretId: string; readonly secret: string; readonly claimCode: string },
+      StoreUnavailable | DeviceSecretsChanged
+    >
     /** Revoking once more changes nothing. */
     readonly revoke: (
       secretId: string
@@ -98,11 +163,13 @@ const make = Effect.gen(function* () {
   const { draw, hash, newId } = yield* Secrets
   const filter = { category: Devices.category }
   const begun = yield* store.head
+  /** Whether all spellings have records. */
+  let isSpelled = false
 
   const transact = Effect.fnUntraced(
     function* (
       thing: string,
-      decide: (at: At<OfDevice>) => ReadonlyArray<DeviceEvent>,
+      decide: (at: At<OfDevice>) => ReadonlyArray<DeviceEvent> | Decision<DeviceEvent>,
       more: Partial<WriteContext> = {}
     ) {
       const at = yield* Clock.currentTimeMillis
@@ -138,18 +205,32 @@ const make = Effect.gen(function* () {
     isSecretOf: Effect.fnUntraced(
       function* (thing, secret) {
         if (!isNameable(thing)) return false
-        const secrets = yield* granting(yield* Devices.fold(thing))
+        if (!isSpelled) yield* recordStoredSpellings(store)
+        isSpelled = true
         const presented = hash(secret)
-        // Hashes are compared, of secrets that nobody can come close to: how long that takes tells nothing.
-        return [...secrets.values()].some(({ hash, revokedAt }) => revokedAt === undefined && hash === presented)
+        for (const name of yield* spellingsOf(store, thing)) {
+          const secrets = yield* granting(yield* Devices.fold(name))
+          // Hashes are compared, of secrets that nobody can come close to: how long that takes tells nothing.
+          if ([...secrets.values()].some(({ hash, revokedAt }) => revokedAt === undefined && hash === presented))
+            return true
+        }
+        return false
       },
       Effect.provideService(EventStore, store)
     ),
-    create: Effect.fnUntraced(function* (thing) {
+    create: Effect.fnUntraced(function* (thing, orgId) {
       const secretId = newId()
       const secret = `ld_${draw()}`
-      yield* transact(thing, () => [{ _tag: "DeviceSecretCreated", secretId, hash: hash(secret) }])
-      return { secretId, secret }
+      const claimCode = codeFrom(draw())
+      const hashes = { hash: hash(secret), claimCodeHash: hash(spelled(claimCode)) }
+      const created = {
+        _tag: "DeviceSecretCreated",
+        secretId,
+        ...hashes,
+        ...(orgId === undefined ? {} : { orgId })
+      } as const
+      yield* transact(thing, () => ({ events: [created], put: spellingOf(thing) }))
+      return { secretId, secret, claimCode }
     }),
     revoke: Effect.fnUntraced(function* (secretId) {
       const secret = (yield* list).find((one) => one.secretId === secretId)
@@ -169,6 +250,59 @@ const make = Effect.gen(function* () {
 
 /** Whether a stream can be named after it: who signs in may call themselves anything. */
 const isNameable = (thing: string): boolean => Devices.streamOf(thing).length <= LONGEST_STREAM && isText(thing)
+
+/** Letters and digits that are not taken for each other when they are read from a label (Crockford's). */
+const SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+/** A claim code of 125 of the random bits, in five groups of five. */
+const codeFrom = (drawn: string): string => {
+  const bits = Array.from(Result.getOrThrow(Base64Url.decode(drawn)), (byte) => byte.toString(2).padStart(8, "0")).join(
+    ""
+  )
+  const symbols = Array.from({ length: 25 }, (_, n) => SYMBOLS[Number.parseInt(bits.slice(5 * n, 5 * n + 5), 2)]).join(
+    ""
+  )
+  return (symbols.match(/.{5}/g) ?? []).join("-")
+}
+
+/** A claim code as it is meant, however somebody has typed it. */
+const spelled = (code: string): string =>
+  code.toUpperCase().replaceAll(/[\s-]/g, "").replaceAll("O", "0").replaceAll(/[IL]/g, "1")
+
+/** What somebody presents to show that a device is theirs. */
+export interface Presented {
+  readonly deviceSecret?: string | undefined
+  readonly claimCode?: string | undefined
+}
+
+/** What the device's secrets say of its owner, and of what is presented. */
+export interface DeviceProof {
+  readonly isProven: boolean
+  /** Whether there is anything that could be presented. */
+  readonly hasProof: boolean
+  /** The organization that the operator said has the device. */
+  readonly orgId?: string
+  /** With a claim code that proves it: with which secret it was made. */
+  readonly usedCodeOf?: string
+}
+
+/** Judges what is presented. A secret proves it as often as it is presented, a claim code once. */
+export const proofOf = Effect.fnUntraced(function* (
+  secrets: ReadonlyArray<DeviceSecret>,
+  { deviceSecret, claimCode }: Presented
+): Effect.fn.Return<DeviceProof> {
+  const good = secrets.filter(({ revokedAt }) => revokedAt === undefined)
+  const orgId = secrets.findLast((secret) => secret.orgId !== undefined)?.orgId
+  const about = { hasProof: good.length > 0, ...(orgId === undefined ? {} : { orgId }) }
+  const hashed = deviceSecret === undefined ? undefined : yield* sha256(deviceSecret)
+  if (good.some(({ hash }) => hash === hashed)) return { ...about, isProven: true }
+  const code = claimCode === undefined ? undefined : yield* sha256(spelled(claimCode))
+  const coded = good.find(
+    ({ claimCodeHash, claimCodeUsedAt }) =>
+      code !== undefined && claimCodeHash === code && claimCodeUsedAt === undefined
+  )
+  return coded === undefined ? { ...about, isProven: false } : { ...about, isProven: true, usedCodeOf: coded.secretId }
+})
 
 const isText = Schema.is(Text)
 /** Characters of the longest id of a stream. */

@@ -1,5 +1,13 @@
 /** Cryptography for secrets that are shown once and kept as a hash: core asks for it, and the program around it provides it. */
-import { Context } from "effect"
+import { Context, Effect } from "effect"
+import { Base64Url } from "effect/encoding"
+
+/** As `Secrets.hash`, where nobody passes cryptography in: every runtime has this. */
+export const sha256 = (text: string): Effect.Effect<string> =>
+  Effect.map(
+    Effect.promise(() => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))),
+    (digest) => Base64Url.encode(new Uint8Array(digest))
+  )
 
 /** Draws and hashes secrets: the cryptography of the program that runs Latchkey. */
 export class Secrets extends Context.Service<

@@ -14,7 +14,7 @@ const stamp = {
   issuedAt: Schema.Int
 }
 
-/** Key changes never expire; opening and writing do: a lock that reconnects next week opens nothing. */
+/** Key changes never expire; opening, locking and writing do: a lock that reconnects next week opens nothing. */
 export const DeviceCommand = Schema.TaggedUnion({
   AddKey: { ...stamp, keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) },
   RemoveKey: { ...stamp, keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) },
@@ -25,7 +25,9 @@ export const DeviceCommand = Schema.TaggedUnion({
     keyIndexNumber: Schema.optionalKey(Schema.Int)
   },
   /** `byGuest` is for the room that the command may have; the device is not told. */
-  OpenLock: { ...stamp, expiresAt: Schema.Int, byGuest: Schema.optionalKey(Schema.Literal(true)) }
+  OpenLock: { ...stamp, expiresAt: Schema.Int, byGuest: Schema.optionalKey(Schema.Literal(true)) },
+  /** Moves the bolt out: the opposite of `OpenLock`. */
+  LockDevice: { ...stamp, expiresAt: Schema.Int }
 })
 export type DeviceCommand = typeof DeviceCommand.Type
 
@@ -35,7 +37,7 @@ export type DeviceCommandType = DeviceCommand["_tag"]
 export const CommandOutcome = Schema.Literals(["done", "failed", "expired"])
 export type CommandOutcome = typeof CommandOutcome.Type
 
-/** How long a device may still open after it was asked to, in milliseconds. */
+/** How long a device may still open, or lock, after it was asked to, in milliseconds. */
 export const OPEN_EXPIRES_AFTER = 10_000
 /** How long a device may still write a key after it was asked to, in milliseconds. */
 export const WRITE_EXPIRES_AFTER = 60_000
@@ -44,7 +46,8 @@ export const LIFETIMES: { readonly [Type in DeviceCommandType]: number | undefin
   AddKey: undefined,
   RemoveKey: undefined,
   WriteKey: WRITE_EXPIRES_AFTER,
-  OpenLock: OPEN_EXPIRES_AFTER
+  OpenLock: OPEN_EXPIRES_AFTER,
+  LockDevice: OPEN_EXPIRES_AFTER
 }
 /** Most bytes that `desired` and `reported` of a shadow may hold together, as AWS limits it. */
 export const SHADOW_LIMIT = 8192

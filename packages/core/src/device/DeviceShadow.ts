@@ -4,6 +4,8 @@
  */
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { CommandOutcome, DeviceCommand } from "./DeviceCommand.ts"
+import type { AbsenceReason } from "./Presence.ts"
+import type { Openings } from "./ReportedState.ts"
 
 /** The shadow does not have the command, and will not get it: it is gone, refused the command, or has no room for it. */
 export class ShadowRejected extends Schema.TaggedError<ShadowRejected>()("ShadowRejected", {
@@ -23,8 +25,14 @@ export class ShadowUnavailable extends Schema.TaggedError<ShadowUnavailable>()("
  * milliseconds. Reports may come in any order, and more than once.
  */
 export type DeviceReport =
-  /** It has connected, or is gone; `at` by the clock of the server that saw it. */
-  | { readonly _tag: "Presence"; readonly thing: string; readonly online: boolean; readonly at: number }
+  /** It has connected, or is gone, and why where that is known; `at` by the clock of the server that saw it. */
+  | {
+      readonly _tag: "Presence"
+      readonly thing: string
+      readonly online: boolean
+      readonly reason?: AbsenceReason
+      readonly at: number
+    }
   /** It has written to the reported state of its shadow; `at` by the clock of the shadow. `reported` is what it wrote. */
   | { readonly _tag: "State"; readonly thing: string; readonly reported: Schema.JsonObject; readonly at: number }
   /** What became of a command; `at` by the device's own clock. */
@@ -35,7 +43,22 @@ export type DeviceReport =
       readonly outcome: CommandOutcome
       readonly at: number
       readonly detail?: string
+      /** `false`: it says that it never began. */
+      readonly began?: boolean
     }
+  /** Openings that it has seen at the door, and still holds in its shadow. */
+  | ({ readonly _tag: "Openings"; readonly thing: string } & Openings)
+
+/** A shadow as a change has left it; what it lacks is empty. `at` is epoch milliseconds. */
+export interface ShadowUpdate {
+  readonly thing: string
+  readonly version: number
+  readonly at: number
+  readonly reported: Schema.JsonObject
+  readonly desired: Schema.JsonObject
+  readonly delta: Schema.JsonObject
+  readonly metadata: Schema.JsonObject
+}
 
 /**
  * The port of the shadows: see the top of this module.
@@ -73,7 +96,13 @@ export class DeviceShadow extends Context.Service<
      */
     readonly settle: (thing: string, commandId: string, attempt?: number) => Effect.Effect<void, ShadowUnavailable>
 
-    /** What devices report, from now on; outcomes that the shadow still holds come first. */
+    /**
+     * Removes the openings at the door from the shadow, unless it holds one with a higher counter, or of another series,
+     * by now: then they come again with that one. Idempotent.
+     */
+    readonly clearOpenings: (thing: string, series: string, last: number) => Effect.Effect<void, ShadowUnavailable>
+
+    /** What devices report, from now on; outcomes and openings that the shadow still holds come first. */
     readonly reports: Stream.Stream<DeviceReport, ShadowUnavailable>
 
     /**
@@ -81,6 +110,9 @@ export class DeviceShadow extends Context.Service<
      * and never `true` in doubt. Without it, presence is what was reported last.
      */
     readonly isOnline?: (thing: string) => boolean
+
+    /** Every change of a thing's shadow, no matter who made it, from now on, where the implementation sees them; of a slow reader some are missed. */
+    readonly updates?: Stream.Stream<ShadowUpdate>
 
     /** Fails while no command can be taken, where the implementation keeps the shadows itself: it writes something to learn it. */
     readonly ready?: Effect.Effect<void, ShadowUnavailable>

@@ -14,33 +14,67 @@ export class PresenceUnavailable extends Schema.TaggedError<PresenceUnavailable>
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
+/**
+ * Why a device is gone:
+ * - `saidGoodbye`: it has ended its connection as the protocol asks for;
+ * - `connectionLost`: its connection broke;
+ * - `silent`: nothing was heard of it for longer than its keep-alive, or for 20 minutes;
+ * - `serverGone`: the server that held its connection, or heard of it, ended or lost its broker;
+ * - `turnedAway`: the server ended its connection, as its secret has ended or it broke a rule.
+ *
+ * Stored: add reasons, never rename or remove one.
+ */
+export const AbsenceReason = Schema.Literals(["saidGoodbye", "connectionLost", "silent", "serverGone", "turnedAway"])
+export type AbsenceReason = typeof AbsenceReason.Type
+
+const isAbsenceReason = Schema.is(AbsenceReason)
+
+/** The reason that a store has kept; `undefined` where it has none, or one that only a newer version knows. */
+export const absenceReasonOf = (stored: unknown): AbsenceReason | undefined =>
+  isAbsenceReason(stored) ? stored : undefined
+
 /** What is known of a device that has been heard from. */
 export interface Heard {
   /** Whether it last said that it is connected; one that never said is not. */
   readonly online: boolean
-  /** When it last said whether it is, epoch milliseconds; `undefined` before it first did. */
+  /**
+   * Since when that is so, epoch milliseconds: of one that is `silent`, when it was last heard, as far as is known. `undefined`
+   * before it first said.
+   */
   readonly since: number | undefined
+  /** Why it is gone, where that is known; never of one that is online. */
+  readonly reason: AbsenceReason | undefined
   /** When it was last heard of, epoch milliseconds. */
   readonly lastSeen: number
 }
 
-/** A device was heard from; `online` when it said whether it is connected. `at` is epoch milliseconds. */
+/**
+ * A device was heard from; `online` when it said whether it is connected, `reason` why it is gone, where that is known. `at` is
+ * epoch milliseconds.
+ */
 export interface PresenceReport {
   readonly thing: string
   readonly online?: boolean | undefined
+  readonly reason?: AbsenceReason | undefined
   readonly at: number
 }
 
 /**
  * What is known after a report. Of two, the one with the newer `at` counts, and of two at the same time the one that says
- * online: a device that reconnects is told from its lost connection so.
+ * online: a device that reconnects is told from its lost connection so. Of two that say at the same time that it is gone, the
+ * one whose reason comes last by the alphabet counts; none comes before all.
  */
-export const heard = (before: Heard | undefined, { online, at }: PresenceReport): Heard => {
-  const { since, lastSeen } = before ?? { since: undefined, lastSeen: at }
-  const counts = online !== undefined && (since === undefined || at > since || (at === since && online))
+export const heard = (before: Heard | undefined, report: PresenceReport): Heard => {
+  const { online, at } = report
+  const { since, lastSeen, ...known } = before ?? { online: false, since: undefined, reason: undefined, lastSeen: at }
   const newest = Math.max(at, lastSeen)
-  if (counts) return { online, since: at, lastSeen: newest }
-  return { online: before?.online ?? false, since, lastSeen: newest }
+  if (online === undefined) return { ...known, since, lastSeen: newest }
+  const reason = online ? undefined : report.reason
+  const isNewer =
+    since === undefined ||
+    at > since ||
+    (at === since && (online || (!known.online && (reason ?? "") > (known.reason ?? ""))))
+  return isNewer ? { online, since: at, reason, lastSeen: newest } : { ...known, since, lastSeen: newest }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** What a guest may know about the key in their link. Pure; times are epoch milliseconds. */
 
-import { admits, nextChangeAt, statusAt, type TempKey, type TempKeyStatus } from "../lock/TempKey.ts"
-import type { SharedCredential } from "../temp-key/SharedCredential.ts"
+import { admits, nextChangeAt, type TempKeyStatus, type Terms } from "../lock/TempKey.ts"
+import type { TempKeyNow } from "../locks/TempKeyNow.ts"
+import type { Door, SharedCredential } from "../temp-key/SharedCredential.ts"
 import { sharedStatusAt } from "../temp-key/SharedCredential.ts"
 import { millisOf } from "../values/Text.ts"
 
@@ -14,13 +15,16 @@ export interface GuestDoor {
   readonly opensBy: "link" | "pin"
   /** Whether its lock is connected: `undefined` while that cannot be told. */
   readonly online: boolean | undefined
+  /** Its giver may no longer give keys to it: it does not open now. */
+  readonly withdrawn?: true
 }
 
 /** A key as its guest sees it; a deleted one shows nothing else. */
 export type GuestKey =
   | { readonly status: "deleted" }
   | {
-      readonly status: TempKeyStatus
+      /** `withdrawn`: its giver may no longer give it; perhaps they may again. */
+      readonly status: TempKeyStatus | "withdrawn"
       /** Whether the caller may use it: everybody may, or they are listed; or they must sign in; or they are not listed. */
       readonly admission: "admitted" | "sign-in" | "not-listed"
       readonly validFrom: number
@@ -33,42 +37,42 @@ export type GuestKey =
     }
 
 /** A lock's own temp key; `userId` is the signed-in user. */
-export const guestKeyOf = (
-  key: TempKey,
-  online: boolean | undefined,
-  userId: string | undefined,
-  now: number
-): GuestKey => ({
-  status: statusAt(key, now),
-  admission: admits(key, userId) ? "admitted" : userId === undefined ? "sign-in" : "not-listed",
-  validFrom: millisOf(key.validFrom),
-  validUntil: millisOf(key.validUntil),
-  nextChangeAt: nextChangeAt(key, now),
-  usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount),
+export const guestKeyOf = (key: TempKeyNow, online: boolean | undefined, userId: string | undefined): GuestKey => ({
+  status: key.withdrawn === true && key.status === "not-yet-valid" ? "withdrawn" : key.status,
+  ...termsShown(key, userId),
+  nextChangeAt: key.nextChangeAt,
   doors: [{ opensBy: "link", online }]
 })
 
-/** A shared credential; `onlineAt` tells whether the lock of a door is connected. */
+/** What the terms of either kind come to for its guest. */
+const termsShown = (key: Terms & { readonly usedCount: number }, userId: string | undefined) =>
+  ({
+    admission: admits(key, userId) ? "admitted" : userId === undefined ? "sign-in" : "not-listed",
+    validFrom: millisOf(key.validFrom),
+    validUntil: millisOf(key.validUntil),
+    usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount)
+  }) as const
+
+/** A shared credential; `onlineAt` tells whether the lock of a door is connected, `isWithdrawn` whether its giver may no longer give it. */
 export const guestKeyOfShared = (
   credential: SharedCredential,
   onlineAt: (lockId: number) => boolean | undefined,
+  isWithdrawn: (door: Door) => boolean,
+  userId: string | undefined,
   now: number
 ): GuestKey => {
   const status = sharedStatusAt(credential, now)
   if (status === "deleted") return { status }
-  const [validFrom, validUntil] = [millisOf(credential.validFrom), millisOf(credential.validUntil)]
   return {
     status,
-    admission: "admitted",
-    validFrom,
-    validUntil,
-    nextChangeAt: status === "expired" ? undefined : status === "valid" ? validUntil : validFrom,
-    usesLeft: null,
-    doors: credential.doors.map(({ id, lockId, label, accessMethod }) => ({
-      id,
-      ...(label === undefined ? {} : { label }),
-      opensBy: accessMethod === "code" ? "pin" : "link",
-      online: onlineAt(lockId)
+    ...termsShown(credential, userId),
+    nextChangeAt: nextChangeAt(credential, now),
+    doors: credential.doors.map((door) => ({
+      id: door.id,
+      ...(door.label === undefined ? {} : { label: door.label }),
+      opensBy: door.accessMethod === "code" ? "pin" : "link",
+      online: onlineAt(door.lockId),
+      ...(isWithdrawn(door) ? { withdrawn: true as const } : {})
     }))
   }
 }

@@ -3,18 +3,24 @@
  * link learns what the key allows, and opens with it; which lock it is on, they need not know.
  */
 import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
-import { streamOfLock } from "../lock/Lock.ts"
+import type { Hands } from "../lock/Giver.ts"
+import { lockOfStream, streamOfLock } from "../lock/Lock.ts"
 import type { CommandContext } from "../lock/LockCommand.ts"
 import { AccessDenied, type LockNotFound, type TooManyOpenings } from "../lock/LockError.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { CommandOutcomes, type CommandStatus } from "../locks/CommandOutcomes.ts"
+import { streamOfLink } from "../locks/Links.ts"
 import { lockFinder } from "../locks/LockFinder.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { type Executed, type ExecuteError, Locks } from "../locks/Locks.ts"
 import { presence } from "../locks/Presence.ts"
+import { tempKeyAt } from "../locks/TempKeyNow.ts"
+import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
+import { ReadModel } from "../read-model/ReadModel.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
-import type { SharedCredential } from "../temp-key/SharedCredential.ts"
+import { type Door, doorOf, hasLink, isGiven, type SharedCredential } from "../temp-key/SharedCredential.ts"
 import {
   type DoorNeedsPin,
   type DoorNotFound,
@@ -24,7 +30,7 @@ import {
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import { SharedDoors } from "../temp-key/SharedDoors.ts"
 import type { Principal } from "../values/Principal.ts"
-import { UuidText } from "../values/Text.ts"
+import { isId } from "../values/Text.ts"
 import { type GuestKey, guestKeyOf, guestKeyOfShared } from "./GuestKey.ts"
 
 /** How long a page of several doors waits for the read model: it shows no more than whether their locks are connected. */
@@ -101,6 +107,13 @@ export class TempKeyLinks extends Context.Service<
       doorId: number | undefined,
       version: number
     ) => Effect.Effect<Option.Option<number>, LinkNotFound | StoreUnavailable>
+    /** What became of such an opening, if it has waited for the lock to answer for so long. */
+    readonly outcome: (
+      link: string,
+      doorId: number | undefined,
+      version: number,
+      patience?: Duration.Duration
+    ) => Effect.Effect<Option.Option<CommandStatus>, LinkNotFound | StoreUnavailable>
   }
 >()("@latchkey/core/TempKeyLinks") {
   static readonly layer = Layer.effect(
@@ -114,11 +127,16 @@ export class TempKeyLinks extends Context.Service<
       const doors = yield* SharedDoors
       const openings = yield* GuestOpenings
       const find = yield* lockFinder
+      const { handsOf } = lookups(yield* ReadModel)
 
       const resolve = Effect.fnUntraced(function* (link: string) {
+        // Links are typed and cut by people.
+        if (!isId(link)) return yield* Effect.fail(new LinkNotFound())
         const credential = Option.getOrUndefined(yield* credentials.find(link))
         if (credential !== undefined) return { _tag: "Doors", credential } satisfies Link
-        const lockId = isUuid(link) ? Option.getOrUndefined(yield* find(link)) : undefined
+        const owner = Option.getOrUndefined(yield* streamOfLink(store, link))
+        // Only what an older Latchkey makes beside this one has no record.
+        const lockId = owner === undefined ? Option.getOrUndefined(yield* find(link)) : lockOfStream(owner)
         return lockId === undefined ? yield* Effect.fail(new LinkNotFound()) : ({ _tag: "Lock", lockId } satisfies Link)
       })
 
@@ -129,7 +147,22 @@ export class TempKeyLinks extends Context.Service<
           Effect.catchTag("AccessDenied", Effect.die)
         )
 
+      const outcomes = yield* CommandOutcomes
       const { of: isOnline, at: presenceAt } = yield* presence
+
+      /** By the rows of the locks, for a page alone: whether a door opens is judged at its lock. What has no row is not known to be. */
+      const withdrawnIn = (credential: SharedCredential) =>
+        Effect.map(
+          Effect.orElseSucceed(
+            handsOf(credential.doors.map(({ lockId }) => lockId)),
+            (): ReadonlyMap<number, Hands> => new Map()
+          ),
+          (hands) =>
+            (door: Door): boolean => {
+              const now = hands.get(door.lockId)
+              return now !== undefined && !isGiven(credential, door, now)
+            }
+        )
 
       const openLock = Effect.fnUntraced(function* (lockId: number, { link, doorId: _, ...request }: OpenRequest) {
         const open = locks.execute({ ...request, _tag: "OpenWithTempKey", tempKeyUuid: link, lockId })
@@ -145,61 +178,78 @@ export class TempKeyLinks extends Context.Service<
         })
       })
 
+      const opening = Effect.fnUntraced(function* (link: string, doorId: number | undefined, version: number) {
+        if (doorId !== undefined) return yield* doors.opening(link, doorId, version)
+        const found = yield* resolve(link)
+        if (found._tag === "Doors") return Option.none()
+        const [stored] = yield* store.read(streamOfLock(found.lockId), version - 1, 1)
+        const isUse =
+          stored?.type === "TempKeyUsed" && canonical(String(stored.data["tempKeyUuid"])) === canonical(link)
+        return isUse ? Option.some(stored.at) : Option.none()
+      })
+
       return {
         resolve,
 
         view: Effect.fnUntraced(function* (link, userId, now) {
           const found = yield* resolve(link)
           if (found._tag === "Doors") {
+            if (!hasLink(found.credential, link)) return { status: "deleted" }
             // Locks that were made just now are in the log before the read model knows them.
             yield* Effect.ignore(projector.catchUp(CATCH_UP))
             const onlineAt = yield* presenceAt(new Set(found.credential.doors.map(({ lockId }) => lockId)))
-            return guestKeyOfShared(found.credential, onlineAt, now)
+            return guestKeyOfShared(found.credential, onlineAt, yield* withdrawnIn(found.credential), userId, now)
           }
           const lock = yield* lockAt(found.lockId)
           const uuid = canonical(link)
           const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
-          if (key !== undefined) return guestKeyOf(key, yield* isOnline(lock.uuid), userId, now)
+          if (key !== undefined) return guestKeyOf(tempKeyAt(key, lock, now), yield* isOnline(lock.uuid), userId)
           if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
           return yield* Effect.fail(new LinkNotFound())
         }),
 
         open: Effect.fnUntraced(function* (request) {
-          const { link, doorId, userId: _, ...context } = request
+          const { link, doorId, userId, ...context } = request
           const found = yield* resolve(link)
           if (found._tag === "Lock") {
             return yield* doorId === undefined ? openLock(found.lockId, request) : Effect.fail(new LinkNotFound())
           }
           if (doorId === undefined) return yield* Effect.fail(new DoorNotNamed())
-          const opened = yield* Effect.catchTag(
-            doors.open({ ...context, uuid: link, doorId }),
-            "SharedCredentialNotFound",
-            () => Effect.fail(new LinkNotFound())
+          const opened = yield* doors.open({ ...context, uuid: link, doorId, userId }).pipe(
+            Effect.catchTag("SharedCredentialNotFound", () => Effect.fail(new LinkNotFound())),
+            Effect.catchTag("NotOnWhitelist", () => Effect.fail(userId === undefined ? new SignInNeeded() : notListed))
           )
           return { version: opened.version, online: opened.online }
         }),
 
-        opening: Effect.fnUntraced(function* (link, doorId, version) {
-          if (doorId !== undefined) return yield* doors.opening(link, doorId, version)
-          const found = yield* resolve(link)
-          if (found._tag === "Doors") return Option.none()
-          const [stored] = yield* store.read(streamOfLock(found.lockId), version - 1, 1)
-          const isUse =
-            stored?.type === "TempKeyUsed" && canonical(String(stored.data["tempKeyUuid"])) === canonical(link)
-          return isUse ? Option.some(stored.at) : Option.none()
+        opening,
+
+        outcome: Effect.fnUntraced(function* (link, doorId, version, patience) {
+          const opened = yield* opening(link, doorId, version)
+          const lockId = Option.isNone(opened) ? undefined : lockOf(yield* resolve(link), doorId)
+          if (lockId === undefined) return Option.none()
+          const [stored] = yield* store.read(streamOfLock(lockId), version - 1, 1)
+          if (stored === undefined) return Option.none()
+          return yield* outcomes.of(latchkey, lockId, stored.commandId, patience).pipe(
+            Effect.map(Option.some),
+            // The use was recorded, and no device was told: by an API key, at the door.
+            Effect.catchTag(["CommandNotFound", "LockNotFound"], () => Effect.succeedNone),
+            Effect.catchTag("AccessDenied", Effect.die)
+          )
         })
       }
     })
   )
 }
 
-/** Links are typed and cut by people: whatever is no UUID is no key. */
-const isUuid = Schema.is(UuidText)
-
 /** Latchkey itself looks; what a guest is shown is up to `GuestKey.ts`. */
 const latchkey: Principal = { _tag: "System" }
 
 const notListed = new AccessDenied({ action: "Opening with this temp key", needed: "one of the users it is for" })
+
+/** The lock of the link, or of this door of it. */
+const lockOf = (link: Link, doorId: number | undefined): number | undefined =>
+  link._tag === "Lock" ? link.lockId : doorId === undefined ? undefined : doorOf(link.credential, doorId)?.lockId
 
 /** The use among the events of an open, and the thing that was told. */
 const openedBy = ({ version, events }: Executed) => {

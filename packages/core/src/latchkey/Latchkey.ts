@@ -2,9 +2,16 @@
 import { Effect, Layer } from "effect"
 import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { BulkAddKeys } from "../locks/BulkAddKeys.ts"
+import { CommandOutcomes } from "../locks/CommandOutcomes.ts"
 import { DeviceReports } from "../locks/DeviceReports.ts"
+import { KeyRemovals } from "../locks/KeyRemovals.ts"
+import { LockLists } from "../locks/LockLists.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { Locks, type LocksOptions } from "../locks/Locks.ts"
+import { outages } from "../locks/Outages.ts"
+import { reconciling } from "../locks/Reconciler.ts"
+import { PartnerFeed } from "../partners/PartnerFeed.ts"
+import { ShadowUpdates } from "../partners/ShadowUpdates.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { Feed } from "../streams/Feed.ts"
 import { Workers } from "../streams/Workers.ts"
@@ -12,6 +19,8 @@ import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
 import { PinGuard } from "../temp-key/PinGuard.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import { SharedDoors } from "../temp-key/SharedDoors.ts"
+import { sharedUses } from "../temp-key/SharedUses.ts"
+import { TempKeys } from "../temp-key/TempKeys.ts"
 import { Explanations } from "../why/Explanations.ts"
 
 /**
@@ -25,18 +34,28 @@ import { Explanations } from "../why/Explanations.ts"
  * ```
  */
 export const layer = (options?: LocksOptions) =>
-  Layer.mergeAll(BulkAddKeys.layer, DeviceReports.layer, TempKeyLinks.layer).pipe(
+  Layer.mergeAll(
+    BulkAddKeys.layer,
+    KeyRemovals.layer,
+    Layer.provide(DeviceReports.layer, [outages, sharedUses]),
+    TempKeyLinks.layer,
+    TempKeys.layer,
+    PartnerFeed.layer,
+    ShadowUpdates.layer,
+    reconciling
+  ).pipe(
+    Layer.provideMerge(CommandOutcomes.layer),
     Layer.provideMerge(Layer.provideMerge(SharedDoors.layer, PinGuard.layer)),
     Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
-    Layer.provideMerge(LockQueries.layer),
+    Layer.provideMerge(Layer.merge(LockQueries.layer, LockLists.layer)),
     Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer, Feed.layer)),
     Layer.provideMerge(Workers.layer)
   )
 
 /**
  * What goes on by itself beside `layer`: it fills the read model, takes in what devices report, settles what writers left
- * behind, and goes on with requests for many keys.
+ * behind, brings keys onto the hardware, and goes on with requests for many keys.
  */
 export const workers: Layer.Layer<never, never, Workers> = Layer.effectDiscard(
   Effect.flatMap(Workers, ({ run }) => run)

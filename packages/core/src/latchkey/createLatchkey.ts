@@ -1,187 +1,77 @@
 /** Latchkey for programs without Effect: plain data in, Promises out. Everything that the HTTP API can do. */
-import { type Context, Deferred, Effect, Layer, ManagedRuntime, Option, Result, Schema, Stream } from "effect"
+import {
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  ManagedRuntime,
+  Option,
+  Result,
+  Schema,
+  Scope,
+  Stream,
+  Struct
+} from "effect"
+import { ApiKeys } from "../access/ApiKeys.ts"
+import { Secrets } from "../access/Secrets.ts"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
 import type { Presence } from "../device/Presence.ts"
-import type { GuestKey } from "../guest/GuestKey.ts"
-import { type LinkNotFound, type OpenError, type Opened, TempKeyLinks } from "../guest/TempKeyLinks.ts"
-import { type Lock, LockId } from "../lock/Lock.ts"
+import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
+import { stands } from "../lock/AccessPolicy.ts"
+import { exposureOf } from "../lock/Exposure.ts"
+import { NewLink } from "../lock/Link.ts"
+import { type HeldKey, LockId } from "../lock/Lock.ts"
 import { CommandContext, LockRequest, Millis } from "../lock/LockCommand.ts"
-import type { AccessDenied, LockRefused, TempKeyNotValid } from "../lock/LockError.ts"
-import {
-  BulkAddKeys,
-  type BulkNotFound,
-  type BulkProgress,
-  isInstanceId,
-  type StartError
-} from "../locks/BulkAddKeys.ts"
-import {
-  type AskError,
-  type HistoryPage,
-  LockQueries,
-  type OwnedLocks,
-  type UserNotFound
-} from "../locks/LockQueries.ts"
+import { rowOf } from "../lock/LockCommands.ts"
+import type { AccessDenied } from "../lock/LockError.ts"
+import { descriptionOf } from "../lock/ShownDescription.ts"
+import { BulkAddKeys, isInstanceId, type StartError } from "../locks/BulkAddKeys.ts"
+import { CommandOutcomes } from "../locks/CommandOutcomes.ts"
+import { HistoryQuery } from "../locks/HistoryQuery.ts"
+import { KeyRemovals } from "../locks/KeyRemovals.ts"
+import { LockLists } from "../locks/LockLists.ts"
+import { LockQueries } from "../locks/LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
-import type { TempKeyNow } from "../locks/TempKeyNow.ts"
+import { LocksQuery } from "../locks/LocksQuery.ts"
+import { UserKeysQuery } from "../locks/UserKeysQuery.ts"
+import type { Deliver } from "../partners/Deliver.ts"
+import { Dispatcher } from "../partners/Dispatcher.ts"
+import type { Envelope } from "../partners/Envelope.ts"
+import { Subscription, subscribe } from "../partners/Subscriber.ts"
+import { EventsQuery, LiveType, telling } from "../partners/Telling.ts"
+import { tenantOf } from "../partners/Tenant.ts"
+import { WebhookChanges, WebhookRequest } from "../partners/Webhook.ts"
+import { type WebhookContext, type WebhookFailure, Webhooks } from "../partners/Webhooks.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
-import type { EventStore, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
+import type { EventStore } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
-import type { CommandExists } from "../streams/Reservations.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
-import { ShareRequest } from "../temp-key/SharedCredential.ts"
-import type { NoSuchLock, SharedCredentialNotFound, SharedError } from "../temp-key/SharedCredentialError.ts"
+import { ChangeRequest, ShareRequest } from "../temp-key/SharedCredential.ts"
+import type { SharedError } from "../temp-key/SharedCredentialError.ts"
 import { type Shared, SharedCredentials, type ShareError } from "../temp-key/SharedCredentials.ts"
 import { type OpenDoorError, type OpenedDoor, SharedDoors } from "../temp-key/SharedDoors.ts"
+import { TempKeys } from "../temp-key/TempKeys.ts"
+import { closedDecoder, issuesOf } from "../values/Closed.ts"
+import { given } from "../values/given.ts"
 import { Asker, type Principal } from "../values/Principal.ts"
-import { UuidText } from "../values/Text.ts"
-import type { Explanation } from "../why/Explanation.ts"
-import { type AttemptNotFound, ExplainRequest, Explanations, type UpdateTempKey } from "../why/Explanations.ts"
-import type { Simulation } from "../why/Simulate.ts"
+import { Text } from "../values/Text.ts"
+import { AttemptsQuery } from "../why/Attempts.ts"
+import { ExplainRequest, Explanations } from "../why/Explanations.ts"
+import {
+  type Answer,
+  type AskedBy,
+  type CommandInput,
+  type EmbeddedLatchkey,
+  type ErrorStyle,
+  InvalidCommand,
+  type Outcome,
+  type Subscribed
+} from "./Embedded.ts"
 import { layer, workers } from "./Latchkey.ts"
-
-/** Not a valid command or question: `message` says which field is wrong, and how. */
-export class InvalidCommand extends Schema.TaggedError<InvalidCommand>()("InvalidCommand", {
-  message: Schema.String
-}) {}
-
-/** A command as plain data: its tag and fields, the lock, an id and a time of the caller's choosing, and who asks. */
-export type CommandInput = (typeof CommandContext)["Encoded"] & (typeof LockRequest)["Encoded"]
-
-/** How failures of the domain reach the caller: as rejections, or as values beside the answers. */
-export type ErrorStyle = "throw" | "return"
-/** An answer, or the failure in its place. */
-export type Outcome<A, E> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly error: E }
-type Answer<Style extends ErrorStyle, A, E> = Promise<Style extends "return" ? Outcome<A, E> : A>
-
-/** Who asks, when and under which id: a command without its lock. */
-export type AskedBy = Omit<(typeof CommandContext)["Encoded"], "lockId">
-
-/** A temp key for one or more doors. Its `uuid` is its link, so it must be beyond guessing: `crypto.randomUUID()`. */
-export type NewSharedKey = AskedBy & (typeof ShareRequest)["Encoded"] & { readonly uuid: string }
-
-/** A PIN at a lock; `networks` tell strangers apart, the narrowest first, and `apiKey` names the keypad's key, if it has one. */
-export interface EnteredPin extends AskedBy {
-  readonly lockId: number
-  readonly pin: string
-  readonly networks: ReadonlyArray<string>
-  readonly apiKey?: string
-}
-
-/** Temp keys with doors at one or more locks, and their PINs. */
-export interface SharedKeys<Style extends ErrorStyle> {
-  /** Makes one. Its PIN, if a door takes one, is in the answer and nowhere else. */
-  readonly create: (
-    key: NewSharedKey
-  ) => Answer<Style, Shared & { readonly pin: string | null }, ShareError | InvalidCommand>
-  /** Those that the principal made or may make anew, oldest first; with `lockId`, those with a door there. */
-  readonly list: (
-    principal: Principal,
-    lockId?: number
-  ) => Answer<Style, ReadonlyArray<Shared>, AskError | NoSuchLock | InvalidCommand>
-  /** Ends one. Ending it once more changes nothing. */
-  readonly revoke: (
-    uuid: string,
-    by: AskedBy
-  ) => Answer<Style, void, SharedCredentialNotFound | AccessDenied | CommandExists | StoreUnavailable | InvalidCommand>
-  /** Opens one of its doors: the link is the permission. */
-  readonly openDoor: (
-    uuid: string,
-    doorId: number,
-    by: AskedBy
-  ) => Answer<Style, OpenedDoor, OpenDoorError | SharedError | TempKeyNotValid | InvalidCommand>
-  /** Opens a lock by PIN. One that opens nothing is refused the same way whatever the reason, and counts. */
-  readonly openByPin: (pin: EnteredPin) => Answer<Style, OpenedDoor, OpenDoorError | SharedError | InvalidCommand>
-  /** When a door was opened, epoch milliseconds; `version` is that of the opening. */
-  readonly openedAt: (
-    uuid: string,
-    doorId: number,
-    version: number
-  ) => Answer<Style, number | undefined, StoreUnavailable | InvalidCommand>
-}
-
-/** What anyone with the link of a temp key sees and does, whether the key is on one lock or has several doors. */
-export interface GuestLinks<Style extends ErrorStyle> {
-  /** The key at an instant, epoch milliseconds; `userId` is the signed-in user, if any. */
-  readonly view: (
-    tempKeyUuid: string,
-    now: number,
-    userId?: string
-  ) => Answer<Style, GuestKey, LinkNotFound | StoreUnavailable | InvalidCommand>
-  /** Uses the key and tells its door to open: both or neither. */
-  readonly open: (
-    tempKeyUuid: string,
-    by: AskedBy & { readonly userId?: string }
-  ) => Answer<Style, Opened, OpenError | InvalidCommand>
-  /** When it was used, epoch milliseconds; `version` is that of the use. */
-  readonly usedAt: (
-    tempKeyUuid: string,
-    version: number
-  ) => Answer<Style, number | undefined, LinkNotFound | StoreUnavailable | InvalidCommand>
-}
-
-/** A lock as it is now; its temp keys are asked for with `tempKeys`. */
-export type LockDetails = Omit<Lock, "tempKeys" | "deletedTempKeys">
-
-/** Latchkey for programs without Effect; `Style` says how failures reach them. */
-export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposable {
-  /** Carries out a command; see `Locks.execute`. BulkAddKeys goes to `bulkAddKeys`. */
-  readonly execute: (command: CommandInput) => Answer<Style, Executed, ExecuteError | InvalidCommand>
-  /** Begins to add many keys; answers the id to ask `bulkProgress` with: the command id, a UUID of version 7. */
-  readonly bulkAddKeys: (command: CommandInput) => Answer<Style, string, StartError | InvalidCommand>
-  readonly bulkProgress: (
-    principal: Principal,
-    lockId: number,
-    instanceId: string
-  ) => Answer<Style, BulkProgress, AskError | BulkNotFound | InvalidCommand>
-  readonly lock: (principal: Principal, lockId: number) => Answer<Style, LockDetails, AskError | InvalidCommand>
-  /** Temp keys with their status at `now`, epoch milliseconds, and when it next changes. */
-  readonly tempKeys: (
-    principal: Principal,
-    lockId: number,
-    now: number
-  ) => Answer<Style, ReadonlyArray<TempKeyNow>, AskError | InvalidCommand>
-  /** Whether, and why, the lock opens, or opened; see `explain`. */
-  readonly explain: (
-    principal: Principal,
-    lockId: number,
-    request: ExplainRequest
-  ) => Answer<Style, Explanation, AskError | AttemptNotFound | InvalidCommand>
-  /** What an update of a temp key would have changed; see `simulate`. */
-  readonly simulate: (
-    principal: Principal,
-    lockId: number,
-    update: UpdateTempKey
-  ) => Answer<Style, Simulation, AskError | LockRefused | InvalidCommand>
-  /** A page of the lock's history, oldest first; pages count from 1. */
-  readonly history: (
-    principal: Principal,
-    lockId: number,
-    page: number,
-    pageSize: number
-  ) => Answer<Style, HistoryPage, AskError | InvalidCommand>
-  readonly ownedLocks: (
-    principal: Principal,
-    userId: string
-  ) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound | InvalidCommand>
-  readonly sharedKeys: SharedKeys<Style>
-  readonly guests: GuestLinks<Style>
-  /**
-   * Every event after a position, in the order of the log, and then what comes, until the loop is left or everything is
-   * disposed of. Position 0 is before all; keep the last one that you have handled, and go on from there. Throws
-   * `StoreUnavailable` when the store does not answer, and `InvalidCommand` when that is not a position.
-   */
-  readonly subscribe: (after: number) => AsyncIterable<StoredEvent>
-  /** The services themselves, for programs and packages with Effect: `createFetch` of `@latchkey/http` takes them. */
-  readonly services: Context.Context<LatchkeyServices>
-  /** The key for PINs that was given. */
-  readonly pinKey: PinKey | undefined
-  /** Finishes what is under way and closes the adapters. */
-  readonly dispose: () => Promise<void>
-}
-
-/** Everything of Latchkey, and its ports. */
-export type LatchkeyServices = Layer.Success<ReturnType<typeof layer>> | EventStore | ReadModel | DeviceShadow
+import { ApiKeyRequest, managedApiKeys } from "./ManagedApiKeys.ts"
 
 /**
  * Latchkey for backends that do not use Effect. Rejects with the adapter's error when an adapter cannot start.
@@ -195,6 +85,8 @@ export type LatchkeyServices = Layer.Success<ReturnType<typeof layer>> | EventSt
  * @param options.shadow the layer of the device shadow, e.g. `LocalShadow.layer({ folder })`
  * @param options.pinKey the key for PINs; without it no door can have one
  * @param options.budgets who may cause how much, where not as `BUDGETS` says
+ * @param options.secrets cryptography for API keys; without it they are not managed here
+ * @param options.deliver the layer that sends to webhooks; without it there are none here
  * @param options.workers `false` where nothing may run in the background: another process must then do that
  * @param options.errors `throw` (unless given): answers reject with typed errors; `return`: they are `Outcome`s
  */
@@ -204,6 +96,8 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
     readonly shadow: Layer.Layer<DeviceShadow, ShadowError>
     readonly pinKey?: PinKey
     readonly budgets?: Partial<Budgets>
+    readonly secrets?: Secrets["Service"]
+    readonly deliver?: Layer.Layer<Deliver>
     readonly errors?: Style
     readonly workers?: boolean
   }
@@ -219,12 +113,32 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const services = await runtime.context()
   const { execute } = await runtime.runPromise(Locks)
   const queries = await runtime.runPromise(LockQueries)
+  const lists = await runtime.runPromise(LockLists)
   const bulk = await runtime.runPromise(BulkAddKeys)
+  const removals = await runtime.runPromise(KeyRemovals)
   const explanations = await runtime.runPromise(Explanations)
   const shared = await runtime.runPromise(SharedCredentials)
   const doors = await runtime.runPromise(SharedDoors)
   const links = await runtime.runPromise(TempKeyLinks)
   const feed = await runtime.runPromise(Feed)
+  const tempKeys = await runtime.runPromise(TempKeys)
+  const outcomes = await runtime.runPromise(CommandOutcomes)
+  const events = await runtime.runPromise(telling)
+  const { secrets, deliver } = options
+  const optional = Effect.gen(function* () {
+    const keys = yield* built(secrets && Layer.provide(ApiKeys.layer(), Layer.succeed(Secrets, secrets)))
+    const hooks = yield* built(deliver && Layer.provide(options.workers === false ? Webhooks.layer : delivery, deliver))
+    return {
+      apiKeys: keys && (yield* Effect.provide(keysOf, keys)),
+      webhooks: hooks && Context.get(hooks, Webhooks)
+    }
+  })
+  const { apiKeys, webhooks } = await runtime
+    .runPromise(Scope.provide(optional, runtime.scope))
+    .catch(async (error: unknown) => {
+      await runtime.dispose()
+      throw error
+    })
   const asValues = options.errors === "return"
 
   const underWay = new Set<Promise<unknown>>()
@@ -240,11 +154,53 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   }
 
   const { pinKey } = options
+  /** What makes no PIN needs no key for them. */
+  const withPins = <A, E>(use: (key: PinKey) => Effect.Effect<A, E>): Effect.Effect<A, E | InvalidCommand> =>
+    pinKey === undefined
+      ? Effect.catchDefect(use(NO_KEY), (defect) => (defect === KEY_NEEDED ? noPinKey : Effect.die(defect)))
+      : use(pinKey)
+  const withKeys = <A, E>(
+    use: (keys: NonNullable<typeof apiKeys>) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | InvalidCommand> =>
+    apiKeys === undefined ? needs("API keys need cryptography", "secrets") : use(apiKeys)
+  const shownHooks = <A>(
+    principal: Principal,
+    orgId: string | undefined,
+    use: (hooks: Webhooks["Service"], orgId: string) => Effect.Effect<A, WebhookFailure>
+  ) =>
+    asked(
+      { principal, ...given({ orgId }) },
+      (): Effect.Effect<A, WebhookFailure | AccessDenied | InvalidCommand> =>
+        webhooks === undefined
+          ? needs("Webhooks need somebody who sends", "deliver")
+          : Effect.flatMap(Effect.fromResult(tenantOf(principal, orgId, "admin")), (whose) => use(webhooks, whose))
+    )
+  const hooked = <A>(
+    by: AskedBy,
+    orgId: string | undefined,
+    use: (hooks: Webhooks["Service"], orgId: string, by: WebhookContext) => Effect.Effect<A, WebhookFailure>
+  ) => Effect.flatMap(decodeBy(by), (by) => shownHooks(by.principal, orgId, (hooks, orgId) => use(hooks, orgId, by)))
   const ended = Deferred.makeUnsafe<void>()
   const dispose = async () => {
     Deferred.doneUnsafe(ended, Effect.void)
     await Promise.allSettled(underWay)
     await runtime.dispose()
+  }
+
+  const follow = (after: number) =>
+    Stream.toAsyncIterableWith(
+      Stream.unwrap(asked({ position: after }, () => Effect.succeed(feed.events(after)))).pipe(
+        Stream.interruptWhen(Deferred.await(ended))
+      ),
+      services
+    )
+
+  const tell = async (subscription: Subscription, handle: (event: Envelope) => unknown): Promise<Subscribed> => {
+    const scope = Scope.makeUnsafe()
+    const begun = Effect.flatMap(decodeSubscription(subscription), (decoded) => subscribe(decoded, handle))
+    await Effect.runPromiseWith(services)(Scope.provide(begun, scope))
+    const stop = () => Effect.runPromise(Scope.close(scope, Exit.void))
+    return { stop, [Symbol.asyncDispose]: stop }
   }
 
   return {
@@ -272,13 +228,60 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       ),
     bulkProgress: (principal, lockId, instanceId) =>
       answer(asked({ principal, lockId, instanceId }, () => bulk.progress(principal, lockId, instanceId))),
+    locks: (principal, now, query = {}) =>
+      answer(
+        asked({ principal, now }, () =>
+          Effect.flatMap(decodeLocks(query), (query) => lists.locks(principal, query, now))
+        )
+      ),
+    userKeys: (principal, userId, query = {}) =>
+      answer(
+        asked({ principal, userId }, () =>
+          Effect.flatMap(decodeUserKeys(query), (query) => queries.userKeys(principal, userId, query))
+        )
+      ),
+    removeUserKeys: (userId, by) =>
+      answer(Effect.flatMap(decodeOfUser({ ...by, userId }), ({ userId, ...by }) => removals.ofUser(userId, by))),
+    removeInheritedKeys: (lockId, by) =>
+      answer(Effect.flatMap(decodeOnLock({ ...by, lockId }), (context) => removals.inherited(context))),
     lock: (principal, lockId) =>
       answer(
         asked({ principal, lockId }, () =>
-          Effect.map(
-            queries.lock(principal, lockId, "details"),
-            ({ tempKeys: _, deletedTempKeys: __, ...details }) => details
+          Effect.gen(function* () {
+            const lock = yield* queries.lock(principal, lockId, "details")
+            const {
+              tempKeys: _,
+              deletedTempKeys: __,
+              owners: ___,
+              organizations: ____,
+              said: _____,
+              keys,
+              ...details
+            } = lock
+            const isInherited = ({ giver }: HeldKey) => !stands(giver, lock)
+            return {
+              ...details,
+              description: descriptionOf(lock),
+              keys: keys.map((key) => (isInherited(key) ? { ...key, inherited: true as const } : key)),
+              presence: yield* queries.presence(lock.uuid)
+            }
+          })
+        )
+      ),
+    basicInfo: (principal, lockId) =>
+      answer(
+        asked({ principal, lockId }, () =>
+          Effect.map(queries.lock(principal, lockId, "basic-info"), (lock) =>
+            Struct.pick(lock, ["lockId", "uuid", "version", "serialNumber", "ownerId", "orgId"])
           )
+        )
+      ),
+    exposure: (principal, lockId) =>
+      answer(asked({ principal, lockId }, () => Effect.map(queries.lock(principal, lockId, "exposure"), exposureOf))),
+    command: (principal, lockId, commandId, wait = 0) =>
+      answer(
+        asked({ principal, lockId, commandId, wait }, () =>
+          outcomes.of(principal, lockId, commandId, Duration.seconds(wait))
         )
       ),
     tempKeys: (principal, lockId, now) =>
@@ -300,8 +303,25 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
           () => explanations.simulate(principal, lockId, update)
         )
       ),
-    history: (principal, lockId, page, pageSize) =>
-      answer(asked({ principal, lockId, page, pageSize }, () => queries.history(principal, lockId, page, pageSize))),
+    history: (principal, lockId, query = {}) =>
+      answer(
+        asked({ principal, lockId }, () =>
+          Effect.flatMap(decodeHistory(query), (query) => queries.history(principal, lockId, query))
+        )
+      ),
+    audit: (principal, lockId, after = 0) =>
+      Stream.toAsyncIterableWith(
+        Stream.unwrap(
+          asked({ principal, lockId, position: after }, () => queries.audit(principal, lockId, after))
+        ).pipe(Stream.interruptWhen(Deferred.await(ended))),
+        services
+      ),
+    attempts: (principal, lockId, now, query = {}) =>
+      answer(
+        asked({ principal, lockId, now }, () =>
+          Effect.flatMap(decodeAttempts(query), (query) => explanations.attempts(principal, lockId, query, now))
+        )
+      ),
     ownedLocks: (principal, userId) =>
       answer(asked({ principal, userId }, () => queries.ownedLocks(principal, userId))),
     sharedKeys: {
@@ -310,18 +330,39 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
           Effect.flatMap(
             decodeShare(key),
             (command): Effect.Effect<Shared & { readonly pin: string | null }, ShareError | InvalidCommand> =>
-              pinKey === undefined && command.doors.some(({ accessMethod = "key" }) => accessMethod !== "key")
-                ? noPinKey
-                : shared.share(command, pinKey ?? NO_KEY)
+              withPins((key) => shared.share(command, key))
           )
         ),
-      list: (principal, lockId) =>
+      list: (principal, now, query = {}) => answer(asked({ principal, now }, () => shared.list(principal, query, now))),
+      change: (name, changes, by) =>
         answer(
-          asked({ principal, ...(lockId !== undefined && { lockId }) }, () =>
-            shared.list(principal, lockId === undefined ? undefined : String(lockId))
+          Effect.flatMap(
+            decodeChange({ ...changes, ...by, name }),
+            ({ commandId, at, principal, receipt, ...rest }) => {
+              const { ifVersion, name, ...request } = rest
+              const context = { commandId, at, principal, ...given({ receipt, ifVersion }) }
+              return withPins((key) => tempKeys.change(context, name, request, key))
+            }
           )
         ),
-      revoke: (uuid, by) => answer(Effect.flatMap(decodeAsked({ ...by, uuid }), (by) => shared.revoke(by, uuid))),
+      suspend: (name, by) =>
+        answer(Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) => tempKeys.suspend(by, name))),
+      resume: (name, by) =>
+        answer(Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) => tempKeys.resume(by, name))),
+      newLink: (name, link, by) =>
+        answer(
+          Effect.flatMap(decodeLink({ ...by, name, link }), ({ name, link, ...by }) =>
+            tempKeys.changeLink(by, name, link)
+          )
+        ),
+      reissuePin: (name, by) =>
+        answer(
+          Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) =>
+            withPins((key) => tempKeys.reissuePin(by, name, key))
+          )
+        ),
+      revoke: (name, by) =>
+        answer(Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) => tempKeys.end(by, name))),
       openDoor: (uuid, doorId, by) =>
         answer(Effect.flatMap(decodeAsked({ ...by, uuid, doorId }), (by) => doors.open({ ...by, uuid, doorId }))),
       openByPin: (entered) =>
@@ -351,15 +392,72 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       usedAt: (uuid, version) =>
         answer(
           asked({ uuid, version }, () => Effect.map(links.opening(uuid, undefined, version), Option.getOrUndefined))
+        ),
+      outcome: (uuid, version, doorId) =>
+        answer(
+          asked({ uuid, version, ...given({ doorId }) }, () =>
+            Effect.map(links.outcome(uuid, doorId, version), Option.getOrUndefined)
+          )
         )
     },
-    subscribe: (after) =>
-      Stream.toAsyncIterableWith(
-        Stream.unwrap(asked({ position: after }, () => Effect.succeed(feed.events(after)))).pipe(
-          Stream.interruptWhen(Deferred.await(ended))
+    apiKeys: {
+      list: (principal, orgId) =>
+        answer(asked({ principal, ...given({ orgId }) }, () => withKeys(({ list }) => list(principal, orgId)))),
+      create: (request, by) =>
+        answer(
+          Effect.flatMap(decodeNewApiKey({ ...request, ...by }), ({ commandId, at, principal, receipt, ...request }) =>
+            withKeys(({ create }) => create(request, { commandId, at, principal, ...given({ receipt }) }))
+          )
         ),
-        services
-      ),
+      revoke: (keyId, by) =>
+        answer(
+          Effect.flatMap(decodeOfKey({ ...by, keyId }), ({ keyId, ...by }) =>
+            withKeys(({ revoke }) => revoke(keyId, by))
+          )
+        ),
+      principalOf: (secret, now) =>
+        answer(asked({ secret, now }, () => withKeys(({ principalOf }) => principalOf(secret, now))))
+    },
+    webhooks: {
+      create: (request, by, orgId) =>
+        answer(
+          Effect.flatMap(decodeNewWebhook(request), (request) =>
+            hooked(by, orgId, (hooks, orgId, by) => hooks.create(orgId, request, by))
+          )
+        ),
+      list: (principal, orgId) => answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.list(orgId))),
+      get: (principal, id, orgId) => answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.get(orgId, id))),
+      change: (id, changes, by, orgId) =>
+        answer(
+          Effect.flatMap(decodeWebhookChanges(changes), (changes) =>
+            hooked(by, orgId, (hooks, orgId, by) => hooks.change(orgId, id, changes, by))
+          )
+        ),
+      remove: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.remove(orgId, id, by))),
+      rotateSecret: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.rotate(orgId, id, by))),
+      enable: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.enable(orgId, id, by))),
+      disable: (id, reason, by, orgId) =>
+        answer(hooked(by, orgId, (hooks, orgId, by) => hooks.disable(orgId, id, reason, by))),
+      test: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.test(orgId, id, by))),
+      replay: (id, replay, by, orgId) =>
+        answer(
+          Effect.flatMap(decodeReplay(replay), (replay) =>
+            hooked(by, orgId, (hooks, orgId, by) => hooks.replay(orgId, id, replay, by))
+          )
+        ),
+      deliveries: (principal, id, { outcome, before } = {}, orgId) =>
+        answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.deliveries(orgId, id, outcome, before))),
+      retry: (id, eventId, by, orgId) =>
+        answer(hooked(by, orgId, (hooks, orgId, by) => hooks.retry(orgId, id, eventId, by))),
+      dismiss: (principal, id, eventId, orgId) =>
+        answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.dismiss(orgId, id, eventId)))
+    },
+    events: (principal, query = {}) =>
+      answer(asked({ principal }, () => Effect.flatMap(decodeEvents(query), (query) => events.page(principal, query)))),
+    subscribe: ((after: number | Subscription, handle?: (event: Envelope) => unknown) =>
+      typeof after === "object" && handle !== undefined
+        ? tell(after, handle)
+        : follow(after as number)) as EmbeddedLatchkey<Style>["subscribe"],
     services,
     pinKey,
     dispose,
@@ -370,17 +468,56 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
 const toOutcome = <A, E>(result: Result.Result<A, E>): Outcome<A, E> =>
   Result.isSuccess(result) ? { ok: true, value: result.success } : { ok: false, error: result.failure }
 
-const decodeWith = <S extends Schema.Top & { readonly DecodingServices: never }>(schema: S) => {
-  const decode = Schema.decodeUnknownEffect(schema)
-  return (input: S["Encoded"]): Effect.Effect<S["Type"], InvalidCommand> =>
-    Effect.mapError(decode(input), ({ message }) => new InvalidCommand({ message }))
-}
-const decodeRequest = decodeWith(LockRequest)
-const decodeContext = decodeWith(CommandContext)
+/** A service that not every program has. */
+const built = <A, E, R>(layer: Layer.Layer<A, E, R> | undefined) =>
+  layer === undefined ? Effect.undefined : Layer.build(layer)
 
-const { lockId: _, ...askedBy } = CommandContext.fields
+const delivery = Layer.provideMerge(Dispatcher.layer, Webhooks.layer)
+
+/** API keys as they are managed, and who presents one. */
+const keysOf = Effect.gen(function* () {
+  const { principalOf } = yield* ApiKeys
+  return { ...(yield* managedApiKeys), principalOf }
+})
+
+const needs = (what: string, option: string) =>
+  Effect.fail(new InvalidCommand({ message: `${what}: give createLatchkey ${option}.` }))
+
+/** As over HTTP: what is not known is refused, unless the request is open. */
+const decodeWith = <A, I>(schema: Schema.Codec<A, I>, isOpen = false) => {
+  const decode = closedDecoder(schema, isOpen)
+  return (input: I): Effect.Effect<A, InvalidCommand> => Effect.mapError(decode(input), invalidCommand)
+}
+
+const invalidCommand = (error: Schema.SchemaError) =>
+  new InvalidCommand({
+    message: issuesOf(error)
+      .map(({ path, message }) => (path.length === 0 ? message : `${message}\n  at ${path.map(String).join(".")}`))
+      .join("\n")
+  })
+
+type Command = CommandContext & LockRequest
+
+/** Of each type of command, with its context: what is asked of it says whether it is open. */
+const decoders = new Map(
+  Struct.keys(LockRequest.cases).map((tag) => {
+    const whole: Schema.Struct<Schema.Struct.Fields> = Schema.Struct({
+      ...CommandContext.fields,
+      ...LockRequest.cases[tag].fields
+    })
+    // The tag says which command it is; TypeScript cannot follow that.
+    return [tag, decodeWith(whole as unknown as Schema.Codec<Command, CommandInput>, rowOf(tag).open)]
+  })
+)
+const decodeTag = decodeWith(Schema.Struct({ _tag: Schema.Literals(Struct.keys(LockRequest.cases)) }), true)
+
+const { lockId: _, ifVersion: __, ...askedBy } = CommandContext.fields
 const Count = Schema.Int.check(Schema.isGreaterThan(0))
-const decodeShare = decodeWith(Schema.Struct({ ...askedBy, ...ShareRequest.fields, uuid: UuidText }))
+const decodeShare = decodeWith(Schema.Struct({ ...askedBy, ...ShareRequest.fields, uuid: NewLink }))
+const decodeLocks = decodeWith(LocksQuery)
+const decodeUserKeys = decodeWith(UserKeysQuery)
+const decodeOfUser = decodeWith(Schema.Struct({ ...askedBy, userId: Text }))
+const decodeOnLock = decodeWith(Schema.Struct({ ...askedBy, lockId: LockId }))
 const decodeAsked = decodeWith(
   Schema.Struct({
     ...askedBy,
@@ -389,6 +526,23 @@ const decodeAsked = decodeWith(
     userId: Schema.optionalKey(Schema.String)
   })
 )
+const changedBy = { ...askedBy, ifVersion: CommandContext.fields.ifVersion }
+const decodeBy = decodeWith(Schema.Struct(askedBy))
+const decodeNamed = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String }))
+const decodeLink = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String, link: NewLink }))
+const decodeChange = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String, ...ChangeRequest.fields }))
+const decodeNewApiKey = decodeWith(Schema.Struct({ ...askedBy, ...ApiKeyRequest.fields }))
+const decodeOfKey = decodeWith(Schema.Struct({ ...askedBy, keyId: Schema.String }))
+const Types = Schema.Array(Schema.Union([Schema.Literal("*"), LiveType])).check(Schema.isMinLength(1))
+const decodeNewWebhook = decodeWith(Schema.Struct({ ...WebhookRequest.fields, events: Schema.optionalKey(Types) }))
+const decodeWebhookChanges = decodeWith(Schema.Struct({ ...WebhookChanges.fields, events: Schema.optionalKey(Types) }))
+const decodeReplay = decodeWith(
+  Schema.Union([
+    Schema.Struct({ after: Schema.String, until: Schema.optional(Schema.String) }),
+    Schema.Struct({ since: Millis, until: Schema.optional(Millis) })
+  ])
+)
+const decodeEvents = decodeWith(EventsQuery)
 const decodePin = decodeWith(
   Schema.Struct({
     ...askedBy,
@@ -396,7 +550,8 @@ const decodePin = decodeWith(
     pin: Schema.String.check(Schema.isPattern(/^[0-9]{4,8}$/, { expected: "4 to 8 digits" })),
     networks: Schema.Array(Schema.String).check(Schema.isMinLength(1)),
     apiKey: Schema.optionalKey(Schema.String)
-  })
+  }),
+  true
 )
 
 /** Callers without types may ask anything: what is no question is refused before it reaches a store. */
@@ -408,27 +563,37 @@ const asked = <A, E>(
 const Question = Schema.Struct({
   principal: Schema.optionalKey(Asker),
   lockId: Schema.optionalKey(LockId),
-  page: Schema.optionalKey(Count),
-  pageSize: Schema.optionalKey(Count),
   uuid: Schema.optionalKey(Schema.String),
   doorId: Schema.optionalKey(Count),
   version: Schema.optionalKey(Count),
   now: Schema.optionalKey(Millis),
   position: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   instanceId: Schema.optionalKey(Schema.String),
-  userId: Schema.optionalKey(Schema.String)
+  userId: Schema.optionalKey(Schema.String),
+  commandId: Schema.optionalKey(Schema.String),
+  orgId: Schema.optionalKey(Schema.String),
+  secret: Schema.optionalKey(Schema.String),
+  /** Seconds. */
+  wait: Schema.optionalKey(Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 3_600 })))
 })
 const decodeQuestion = decodeWith(Question)
+const decodeSubscription = decodeWith(Subscription)
+const decodeAttempts = decodeWith(AttemptsQuery)
+const decodeHistory = decodeWith(HistoryQuery)
 const decodeExplain = decodeWith(ExplainRequest)
 
-const decode = (input: CommandInput) =>
-  Effect.map(Effect.all([decodeContext(input), decodeRequest(input)]), ([context, request]) => ({
-    ...context,
-    ...request
-  }))
+const decode = (input: CommandInput): Effect.Effect<Command, InvalidCommand> =>
+  decoders.get(input?._tag)?.(input) ??
+  Effect.flatMap(decodeTag(input), () => Effect.die("a command without a decoder"))
 
-/** No PIN is made under it: see `noPinKey`. */
-const NO_KEY: PinKey = { id: "", digest: () => "" }
+/** No PIN is made under it: see `withPins`. */
+const NO_KEY: PinKey = {
+  id: "",
+  digest: () => {
+    throw KEY_NEEDED
+  }
+}
+const KEY_NEEDED = new Error("A PIN cannot be made without a key for PINs.")
 const noPinKey = Effect.suspend(() =>
   Effect.fail(new InvalidCommand({ message: "PINs need a key: give createLatchkey a pinKey." }))
 )

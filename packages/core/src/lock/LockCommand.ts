@@ -2,6 +2,7 @@
 import { Schema, Struct } from "effect"
 import { RequestReceipt } from "../streams/Receipts.ts"
 import { Asker } from "../values/Principal.ts"
+import type { Giver } from "./Giver.ts"
 import { LockId } from "./Lock.ts"
 import { type CommandRow, commandTable, type LockCommandType, requests } from "./LockCommands.ts"
 import { NonEmptyText } from "./RequestFields.ts"
@@ -32,9 +33,15 @@ export const CommandContext = Schema.Struct({
   at: Millis,
   principal: Asker,
   /** Makes a retried command answer what it answered the first time. */
-  receipt: Schema.optionalKey(RequestReceipt)
+  receipt: Schema.optionalKey(RequestReceipt),
+  /** The versions of which the lock must have one for the command to be carried out; `*`: any. */
+  ifVersion: Schema.optionalKey(Schema.Union([Schema.Literal("*"), Schema.Array(Schema.Int)]))
 })
 export type CommandContext = typeof CommandContext.Type
+
+/** Whether a lock of this version is as the command expects it; 0 is the version of one that is not there. */
+export const isAsExpected = ({ ifVersion }: Pick<CommandContext, "ifVersion">, version: number): boolean =>
+  ifVersion === undefined || (ifVersion === "*" ? version > 0 : ifVersion.includes(version))
 
 /** What a command of each type says beside its context. */
 type SaidBy = { readonly [Tag in LockCommandType]: Schema.Struct.Type<(typeof commandTable)[Tag]["request"]> }
@@ -46,7 +53,12 @@ export type CommandOf<Tags extends LockCommandType> = {
   readonly [Tag in Tags]: CommandContext & { readonly _tag: Tag } & SaidBy[Tag]
 }[Tags]
 /** Everything that is asked of one lock, with who asks, when and under which id. */
-export type LockCommand = CommandOf<LockCommandType>
+export type LockCommand = CommandOf<LockCommandType> & Given
+
+/** What is done later, or by a guest, is done on the right of a giver: it is refused once that stands no more. */
+interface Given {
+  readonly giver?: Giver
+}
 
 /** The command that says this in this context. */
 export const commandOf = <Tag extends LockCommandType>(

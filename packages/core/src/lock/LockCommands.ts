@@ -4,9 +4,14 @@
  */
 import { Schema } from "effect"
 import { CommandOutcome, type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
-import { Principal } from "../values/Principal.ts"
+import { openingsFields, stateFields } from "../device/ReportedState.ts"
+import { Counted, Counting } from "../streams/Reservations.ts"
+import type { Scope } from "../values/Limits.ts"
 import { NewSchedule } from "../values/Schedule.ts"
 import { textUpTo, UuidText } from "../values/Text.ts"
+import { Giver } from "./Giver.ts"
+import { NewLink } from "./Link.ts"
+import { describeFields } from "./LockDescription.ts"
 import type { LockEventType } from "./LockEvent.ts"
 import {
   BOUNDS,
@@ -29,20 +34,32 @@ import { AccessMode, MaxUses } from "./TempKey.ts"
  * Who may ask something of a lock. Super keys and Latchkey itself may always.
  *
  * - `owner`: the owner, and the organization that has the lock
+ * - `keeper`: the organization that has the lock; where none has, the owner
  * - `holder`: these, and who has a key on the lock
  * - `organization`: the organization that has the lock
  * - `operator`: nobody else
  * - `anyone`: everybody; the rules of what they use decide
  * - `device`: Latchkey alone, on behalf of the lock's device
  */
-export type Right = "owner" | "holder" | "organization" | "operator" | "anyone" | "device"
+export type Right = "owner" | "keeper" | "holder" | "organization" | "operator" | "anyone" | "device"
 
 interface Asked {
   /** The fields of the request. */
   readonly request: Schema.Struct.Fields
+  /**
+   * Published so: members that it does not know are left aside, at its top level. All other requests are refused with
+   * them, and so is this one with what is nested: a restriction that nobody understands would be dropped.
+   */
+  readonly open?: true
   readonly who: Right
+  /** What an API key of the organization must be for. */
+  readonly scope: Scope
   /** Gives nobody anything: it is also done at a lock that holds what only a newer version of Latchkey understands. */
   readonly revokes?: true
+  /** Changes which thing the lock has: the field of the request that names the thing. It is claimed in the same write. */
+  readonly claims?: "uuid" | "newUuid"
+  /** It is taken from the locks that have it. */
+  readonly takes?: true
 }
 
 /** A command that the log alone is told of. */
@@ -53,6 +70,10 @@ interface Recorded extends Asked {
    * what became of a device command, it need not wait.
    */
   readonly passes?: true
+  /** What the device is told afterwards: the command is an intent, and is recorded whether that succeeds or not. */
+  readonly later?: DeviceCommandType
+  /** Events that may be in the same append. */
+  readonly also?: ReadonlyArray<LockEventType>
   /** What time it is decides over it: it is refused while the clock cannot be right. */
   readonly byClock?: true
   readonly device?: never
@@ -71,6 +92,8 @@ interface CarriedOut extends Asked {
   /** Guests come after everybody else, and have less room in the shadow. */
   readonly byGuest?: true
   readonly passes?: never
+  readonly later?: never
+  readonly also?: never
   readonly byClock?: never
   readonly each?: never
 }
@@ -83,6 +106,8 @@ interface Many extends Asked {
   readonly first?: never
   readonly byGuest?: never
   readonly passes?: never
+  readonly later?: never
+  readonly also?: never
   readonly byClock?: never
 }
 
@@ -101,6 +126,9 @@ export const requests = {
       serialNumber: Schema.optionalKey(PlateText),
       vendorName: Schema.optionalKey(PlateText),
       ownerId: optionalId,
+      /** Either proves that the device is whose lock this is: a secret of the device, or its claim code. Never stored. */
+      deviceSecret: Schema.optionalKey(textUpTo(BOUNDS.proof)),
+      claimCode: Schema.optionalKey(textUpTo(BOUNDS.proof)),
       keys: Schema.optionalKey(
         Schema.Array(Schema.Struct({ uuid: Id, indexNumber: Slot, userId: optionalId })).check(
           listUpTo(BOUNDS.keys, "keys"),
@@ -109,26 +137,39 @@ export const requests = {
         )
       )
     },
+    open: true,
     // Of a lock that is there; who may create one, `permitCreate` says.
     who: "owner",
-    event: "LockCreated"
+    scope: "admin",
+    event: "LockCreated",
+    claims: "uuid"
   },
   AddKey: {
     request: { keyUuid: NonEmptyText, keyIndexNumber: Slot, userId: optionalId },
     who: "owner",
+    scope: "keys",
     event: "KeyAdded",
     device: "AddKey"
   },
   RemoveKey: {
-    request: { keyUuid: Schema.optionalKey(NonEmptyText), keyIndexNumber: Slot },
+    /** A `userId` is that of the key's holder. */
+    request: {
+      keyUuid: Schema.optionalKey(NonEmptyText),
+      keyIndexNumber: Slot,
+      userId: Schema.optionalKey(NonEmptyText)
+    },
+    open: true,
     who: "owner",
+    scope: "keys",
     event: "KeyRemoved",
-    device: "RemoveKey",
+    later: "RemoveKey",
     revokes: true
   },
   WriteKey: {
     request: { keyUuid: NonEmptyText, keyIndexNumber: Slot },
+    open: true,
     who: "owner",
+    scope: "keys",
     event: "KeyWriteRequested",
     device: "WriteKey"
   },
@@ -140,17 +181,60 @@ export const requests = {
       )
     },
     who: "owner",
+    scope: "keys",
     each: { of: "keys", command: "AddKey" }
   },
   OpenLock: {
     request: { requestId: optionalId, reason: Schema.optionalKey(textUpTo(BOUNDS.reason)) },
+    open: true,
     who: "holder",
+    scope: "open",
     event: "LockOpenRequested",
     device: "OpenLock"
   },
-  SetOwner: { request: { userId: Id }, who: "owner", event: "OwnerSet" },
-  SetOrganization: { request: { orgId: Id }, who: "organization", event: "OrganizationSet" },
-  ChangeLockUuid: { request: { newUuid: UuidText }, who: "operator", event: "LockUuidChanged" },
+  /** Moves the bolt out: what `OpenLock` does, the other way. */
+  LockDevice: {
+    request: { reason: Schema.optionalKey(textUpTo(BOUNDS.reason)) },
+    who: "holder",
+    scope: "open",
+    event: "LockDeviceRequested",
+    device: "LockDevice"
+  },
+  SetOwner: { request: { userId: Id }, who: "owner", scope: "admin", event: "OwnerSet" },
+  SetOrganization: { request: { orgId: Id }, who: "organization", scope: "admin", event: "OrganizationSet" },
+  ChangeLockUuid: {
+    request: { newUuid: UuidText },
+    open: true,
+    who: "operator",
+    scope: "admin",
+    event: "LockUuidChanged",
+    claims: "newUuid"
+  },
+  /** Brings what is on the hardware to what is wanted, from the beginning: nothing counts as known. All keys, or this one. */
+  SyncKeys: {
+    request: { keyUuid: Schema.optionalKey(NonEmptyText) },
+    who: "owner",
+    scope: "keys",
+    event: "KeysSyncRequested"
+  },
+  /** Says what the lock is called, and where it is. */
+  DescribeLock: { request: describeFields, who: "owner", scope: "keys", event: "LockDescribed", passes: true },
+  /** Ends its keys, temp keys and commands; the history stays. */
+  RetireLock: {
+    request: { reason: Schema.optionalKey(textUpTo(BOUNDS.reason)) },
+    who: "keeper",
+    scope: "admin",
+    event: "LockRetired",
+    revokes: true
+  },
+  MoveClaim: {
+    request: { uuid: UuidText },
+    who: "operator",
+    scope: "admin",
+    event: "ClaimMoved",
+    claims: "uuid",
+    takes: true
+  },
   AddResident: {
     request: {
       name: textUpTo(BOUNDS.name).check(Schema.isMinLength(1)),
@@ -159,20 +243,24 @@ export const requests = {
       /** Without one, the resident's id is the command's. */
       userId: Schema.optionalKey(NonEmptyText)
     },
+    open: true,
     who: "owner",
+    scope: "keys",
     event: "ResidentAdded",
     passes: true
   },
   RemoveResident: {
     request: { email: Email, phoneNumber: PhoneNumber, userId: Schema.optionalKey(NonEmptyText) },
+    open: true,
     who: "owner",
+    scope: "keys",
     event: "ResidentRemoved",
     passes: true,
     revokes: true
   },
   CreateTempKey: {
     request: {
-      ...tempKeyUuid,
+      tempKeyUuid: NewLink,
       accessMode: AccessMode,
       allowedUserIds: Whitelist,
       validFrom: NewInstant,
@@ -182,6 +270,7 @@ export const requests = {
       description: Schema.optionalKey(Description)
     },
     who: "owner",
+    scope: "temp-keys",
     event: "TempKeyCreated",
     passes: true
   },
@@ -194,18 +283,48 @@ export const requests = {
       allowedUserIds: Whitelist,
       accessMode: Schema.optionalKey(AccessMode),
       /** `null` takes the schedule away. */
-      schedule: Schema.optionalKey(Schema.NullOr(NewSchedule))
+      schedule: Schema.optionalKey(Schema.NullOr(NewSchedule)),
+      /** `null` takes the description away. */
+      description: Schema.optionalKey(Schema.NullOr(Description))
     },
     who: "owner",
+    scope: "temp-keys",
     event: "TempKeyUpdated",
     passes: true
   },
-  DeleteTempKey: { request: tempKeyUuid, who: "owner", event: "TempKeyDeleted", passes: true, revokes: true },
-  UseTempKey: { request: use, who: "organization", event: "TempKeyUsed", passes: true, byClock: true },
+  /** Opens nothing until it is resumed. Waits for what is not settled: a use of the key may be among it. */
+  SuspendTempKey: { request: tempKeyUuid, who: "owner", scope: "temp-keys", event: "TempKeySuspended", revokes: true },
+  ResumeTempKey: { request: tempKeyUuid, who: "owner", scope: "temp-keys", event: "TempKeyResumed" },
+  /** The link before opens nothing any more; everything else stays. */
+  ChangeTempKeyLink: {
+    request: { ...tempKeyUuid, newTempKeyUuid: NewLink },
+    who: "owner",
+    scope: "temp-keys",
+    event: "TempKeyLinkChanged"
+  },
+  DeleteTempKey: {
+    request: tempKeyUuid,
+    open: true,
+    who: "owner",
+    scope: "temp-keys",
+    event: "TempKeyDeleted",
+    passes: true,
+    revokes: true
+  },
+  UseTempKey: {
+    request: use,
+    open: true,
+    who: "organization",
+    scope: "open",
+    event: "TempKeyUsed",
+    passes: true,
+    byClock: true
+  },
   /** Uses a temp key and opens the lock, in one append. Anyone who holds a temp key may try. */
   OpenWithTempKey: {
     request: use,
     who: "anyone",
+    scope: "open",
     first: "TempKeyUsed",
     event: "LockOpenRequested",
     device: "OpenLock",
@@ -222,12 +341,46 @@ const ownCommands = {
       doorId: Schema.Int,
       via: Schema.Literals(["link", "PIN"]),
       /** Whose right it is that lets the guest in. */
-      grantedBy: Principal
+      giver: Giver,
+      /** The id of the key, which is no secret. */
+      tempKeyId: Schema.optionalKey(Schema.String),
+      /** Where the use is counted, of a key with a limit. */
+      count: Schema.optionalKey(Counting)
     },
     who: "owner",
+    scope: "open",
     event: "LockOpenRequested",
     device: "OpenLock",
     byGuest: true
+  },
+  /** Removes a key of the one who asks: also one that opens nothing more, since its giver may no longer give it. */
+  GiveUpKey: {
+    request: { keyUuid: NonEmptyText },
+    who: "anyone",
+    scope: "keys",
+    event: "KeyRemoved",
+    later: "RemoveKey",
+    revokes: true
+  },
+  /** Sends the next key that is wanted, and of which the lock has not said that it holds it. */
+  SendKey: { request: {}, who: "device", scope: "admin", event: "KeyAdditionSent", device: "AddKey" },
+  /** Sends the next removal of a key that is not wanted any more. */
+  SendRemoval: {
+    request: {},
+    who: "device",
+    scope: "admin",
+    event: "KeyRemovalSent",
+    device: "RemoveKey",
+    revokes: true
+  },
+  /** Notes the keys that a person has to look at. */
+  NoteAttention: {
+    request: {},
+    who: "device",
+    scope: "admin",
+    event: "KeyNeedsAttention",
+    passes: true,
+    revokes: true
   },
   /** What `DeviceReports` has heard of a device. Counts if the lock waits for it. */
   RecordOutcome: {
@@ -239,10 +392,41 @@ const ownCommands = {
       outcome: CommandOutcome,
       /** By the device's own clock, epoch milliseconds. */
       reportedAt: Schema.Int,
-      detail: Schema.optionalKey(Schema.String)
+      detail: Schema.optionalKey(Schema.String),
+      /** `false`: the device has said that it never began. */
+      began: Schema.optionalKey(Schema.Boolean),
+      /** What gives back the use that was counted beside the lock, if nothing was opened. */
+      back: Schema.optionalKey(Counted)
     },
     who: "device",
+    scope: "admin",
     event: "CommandOutcomeReported",
+    also: ["TempKeyUseReturned"],
+    passes: true,
+    revokes: true
+  },
+  /** What the device has said of itself. Counts if it says something new. */
+  RecordState: {
+    request: {
+      thing: Schema.String,
+      /** When its shadow was told, epoch milliseconds. */
+      seenAt: Schema.Int,
+      ...stateFields
+    },
+    who: "device",
+    scope: "admin",
+    event: "DeviceStateReported",
+    also: ["BatteryLow", "BoltJammed", "DoorForced", "DoorLeftOpen"],
+    passes: true,
+    revokes: true
+  },
+  /** Openings that the device has seen at the door. Those count that are not in the log. */
+  RecordOpenings: {
+    request: { thing: Schema.String, ...openingsFields },
+    who: "device",
+    scope: "admin",
+    event: "OpenedAtDoor",
+    also: ["OpeningsMissed"],
     passes: true,
     revokes: true
   }

@@ -34,19 +34,28 @@ export class KeyExists extends Schema.TaggedError<KeyExists>()("KeyExists", { ..
 export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
   ...about,
   keyIndexNumber: Schema.Number,
-  keyUuid: Schema.String
+  keyUuid: Schema.String,
+  /** It was removed, but the lock has not said yet that it is gone. */
+  leaving: Schema.optionalKey(Schema.Literal(true))
 }) {
   readonly field = "keyIndexNumber"
   override get message() {
+    if (this.leaving)
+      return `Slot ${this.keyIndexNumber} of lock ${this.lockId} may still hold key ${this.keyUuid}, which was removed: the lock has not confirmed it yet. Choose another slot, or wait until GET /locks/${this.lockId}/exposure no longer lists the key.`
     return `Slot ${this.keyIndexNumber} of lock ${this.lockId} holds key ${this.keyUuid}. Choose another slot or remove that key.`
   }
 }
 
-/** Neither a uuid nor a slot names the key. */
-export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed", about) {
+/** The request names no key, or several. */
+export class KeyNotNamed extends Schema.TaggedError<KeyNotNamed>()("KeyNotNamed", {
+  ...about,
+  matches: Schema.optionalKey(Schema.Number)
+}) {
   readonly field = "keyUuid"
   override get message() {
-    return "Name the key by keyUuid or by keyIndexNumber."
+    return this.matches === undefined
+      ? "Name the key by keyUuid, by keyIndexNumber or by the userId of its holder."
+      : `This user holds ${this.matches} keys of lock ${this.lockId}. Name one by keyUuid.`
   }
 }
 
@@ -65,6 +74,34 @@ export class UuidUnchanged extends Schema.TaggedError<UuidUnchanged>()("UuidUnch
   readonly field = "newUuid"
   override get message() {
     return `Lock ${this.lockId} already has the uuid ${this.uuid}.`
+  }
+}
+
+/** The lock was taken out of service. */
+export class LockRetired extends Schema.TaggedError<LockRetired>()("LockRetired", about) {
+  override get message() {
+    return `Lock ${this.lockId} is retired: its history can be read, and nothing else can be done. Use another number for a new lock.`
+  }
+}
+
+/** The operator gave the lock's device to another lock. */
+export class DeviceLost extends Schema.TaggedError<DeviceLost>()("DeviceLost", about) {
+  override get message() {
+    return `Lock ${this.lockId} has no device: the operator gave it to another lock. Ask the operator to give this lock a device; keys can be removed.`
+  }
+}
+
+/** Another lock has the device. Names neither that lock nor its owner. */
+export class DeviceInUse extends Schema.TaggedError<DeviceInUse>()("DeviceInUse", about) {
+  override get message() {
+    return "Another lock has this device. Check its uuid; if it is your device, ask the operator to move it to this lock."
+  }
+}
+
+/** Other locks are on the same device: until an operator says whose it is, all of them only take rights away. */
+export class DeviceDisputed extends Schema.TaggedError<DeviceDisputed>()("DeviceDisputed", about) {
+  override get message() {
+    return `Lock ${this.lockId} is not the only lock on its device. Until the operator decides which of them it belongs to, none opens or gives keys; keys can be removed.`
   }
 }
 
@@ -109,7 +146,7 @@ export class TempKeyNotFound extends Schema.TaggedError<TempKeyNotFound>()("Temp
 export class TempKeyExists extends Schema.TaggedError<TempKeyExists>()("TempKeyExists", aboutTempKey) {
   readonly field = "tempKeyUuid"
   override get message() {
-    return `This tempKeyUuid was used on lock ${this.lockId} before. Choose a new one.`
+    return "This tempKeyUuid was used before. Choose a new one."
   }
 }
 
@@ -139,10 +176,21 @@ const hindrance = {
 /** The temp key does not open now; `status` says why. */
 export class TempKeyNotValid extends Schema.TaggedError<TempKeyNotValid>()("TempKeyNotValid", {
   ...aboutTempKey,
-  status: Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted"])
+  status: Schema.Literals(["expired", "used-up", "not-yet-valid", "deleted"]),
+  /** Not valid until somebody resumes it. */
+  suspended: Schema.optionalKey(Schema.Literal(true))
 }) {
   override get message() {
+    if (this.suspended === true && this.status === "not-yet-valid")
+      return "The temp key is suspended (not-yet-valid). Ask the person who gave it."
     return `The temp key ${hindrance[this.status]} (${this.status}).`
+  }
+}
+
+/** The giver of the temp key may no longer give it. It opens again when they may. */
+export class TempKeyWithdrawn extends Schema.TaggedError<TempKeyWithdrawn>()("TempKeyWithdrawn", aboutTempKey) {
+  override get message() {
+    return "The person who gave this temp key may no longer give keys to this lock. Ask them, or the owner of the lock."
   }
 }
 
@@ -162,6 +210,17 @@ export class ClockBehind extends Schema.TaggedError<ClockBehind>()("ClockBehind"
 }) {
   override get message() {
     return `The clock of this server is ${Math.ceil(this.behind / 1000)} s behind the last event of lock ${this.lockId}: it cannot tell what is allowed now. Nothing was changed; set the clock right, then try again.`
+  }
+}
+
+/** The lock is not at a version that the command was to be carried out at. Nothing was done. */
+export class VersionMoved extends Schema.TaggedError<VersionMoved>()("VersionMoved", {
+  ...about,
+  /** At which it is; 0 when it is not there. */
+  version: Schema.Number
+}) {
+  override get message() {
+    return `Lock ${this.lockId} is at version ${this.version}. Nothing was changed; look at it again, and decide anew.`
   }
 }
 
@@ -200,6 +259,8 @@ export type LockRefused =
   | KeyNotNamed
   | KeyNotFound
   | UuidUnchanged
+  | LockRetired
+  | DeviceLost
   | ResidentExists
   | ResidentNotFound
   | ResidentNotNamed
@@ -209,4 +270,11 @@ export type LockRefused =
   | EmptyWindow
   | EmptyWhitelist
   | TempKeyNotValid
+  | TempKeyWithdrawn
   | NotOnWhitelist
+
+/** Every refusal because of who has the device. */
+export type ClaimRefused = DeviceInUse | DeviceDisputed
+
+/** Why a command is not carried out, as far as the lock and its caller decide it. */
+export type Refusal = LockRefused | ClaimRefused | AccessDenied | ClockBehind | VersionMoved

@@ -14,6 +14,10 @@ export const BOUNDS = {
   phoneNumber: 64,
   reason: 2_000,
   description: 2_000,
+  address: 500,
+  contact: 500,
+  /** Characters of a secret or a code that is presented. */
+  proof: 200,
   /** Characters of an instant; what is beyond milliseconds is not looked at. */
   instant: 40,
   /** Keys of one BulkAddKeys. */

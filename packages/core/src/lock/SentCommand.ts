@@ -15,7 +15,9 @@ export const SentCommand = Schema.Struct({
   /** When it was certain that the shadow holds the command. */
   acceptedAt: Schema.Int,
   /** From then on no device runs it; without one it waits forever. */
-  expiresAt: Schema.optionalKey(Schema.Int)
+  expiresAt: Schema.optionalKey(Schema.Int),
+  /** The id of the temp key that was used for it. */
+  tempKeyId: Schema.optionalKey(Schema.String)
 })
 export type SentCommand = typeof SentCommand.Type
 
@@ -25,7 +27,9 @@ export const AnsweredCommand = Schema.Struct({
   outcome: CommandOutcome,
   /** When it ended, by the device's own clock. */
   reportedAt: Schema.Int,
-  detail: Schema.optionalKey(Schema.String)
+  detail: Schema.optionalKey(Schema.String),
+  /** `false`: the device has said that it never began. */
+  began: Schema.optionalKey(Schema.Boolean)
 })
 export type AnsweredCommand = typeof AnsweredCommand.Type
 
@@ -53,5 +57,7 @@ export const ReportedOutcome = Schema.Struct({
   /** By the device's own clock. */
   reportedAt: Schema.String,
   expiresAt: Schema.optionalKey(Schema.String),
-  detail: Schema.optionalKey(Schema.String)
+  detail: Schema.optionalKey(Schema.String),
+  /** `false`: the device has said that it never began. */
+  began: Schema.optionalKey(Schema.Boolean)
 })

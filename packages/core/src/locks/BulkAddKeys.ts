@@ -6,8 +6,10 @@
  * What became of a key is what the lock's log says of the command that adds it. Two that work at once do no harm.
  */
 import { Clock, Context, Duration, Effect, Equal, HashMap, Layer, Option, Result, Schedule, Schema } from "effect"
+import { Giver, giverOf } from "../lock/Giver.ts"
 import { streamOfLock } from "../lock/Lock.ts"
-import type { CommandContext, LockRequest } from "../lock/LockCommand.ts"
+import { type CommandContext, isAsExpected, type LockRequest } from "../lock/LockCommand.ts"
+import { LockRetired, VersionMoved } from "../lock/LockError.ts"
 import { backoff, keepGoing } from "../streams/Backoff.ts"
 import { type At, Category } from "../streams/Category.ts"
 import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
@@ -25,7 +27,7 @@ import { append, CommandExists, find } from "../streams/Reservations.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 import { CurrentBackground, inBackground } from "../streams/Workers.ts"
-import type { Principal } from "../values/Principal.ts"
+import { type Principal, recorded } from "../values/Principal.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
@@ -37,7 +39,12 @@ const BulkKey = Schema.Struct({
 
 /** What happened to a request for many keys. Stored forever: add cases and optional fields, never rename or remove one. */
 export const BulkEvent = Schema.TaggedUnion({
-  BulkAddKeysRequested: { lockId: Schema.Int, keys: Schema.Array(BulkKey) },
+  BulkAddKeysRequested: {
+    lockId: Schema.Int,
+    keys: Schema.Array(BulkKey),
+    /** On whose right they are added; requests of the first edition have none. */
+    giver: Schema.optionalKey(Giver)
+  },
   BulkKeyAdded: { index: Schema.Int, lockVersion: Schema.Int },
   BulkKeyFailed: { index: Schema.Int, reason: Schema.String }
 })
@@ -68,7 +75,7 @@ export const isInstanceId = (id: string): boolean =>
 export type BulkCommand = CommandContext & Pick<Extract<LockRequest, { readonly _tag: "BulkAddKeys" }>, "keys">
 
 /** Why the request was not begun. */
-export type StartError = AskError | ReceiptReused | CommandExists
+export type StartError = AskError | LockRetired | VersionMoved | ReceiptReused | CommandExists
 
 /** How long after its request a key is still tried when the process was down in between. */
 const RESUME_WITHIN = Duration.hours(24)
@@ -149,7 +156,7 @@ export class BulkAddKeys extends Context.Service<
       })
 
       const addKey = Effect.fnUntraced(function* (job: Job, index: number, patient: boolean) {
-        const { lockId, keys, request } = job
+        const { lockId, keys, giver, request } = job
         const id = commandIdOf(request, index)
         const key = keys[index] ?? { keyUuid: "" }
         const once = Effect.flatMap(Clock.currentTimeMillis, (at) =>
@@ -160,6 +167,7 @@ export class BulkAddKeys extends Context.Service<
             commandId: id,
             at,
             principal: request.principal,
+            ...(giver === undefined ? {} : { giver }),
             receipt: receiptOf(id)
           })
         )
@@ -217,7 +225,7 @@ export class BulkAddKeys extends Context.Service<
               Effect.retry(backoff)
             )
           const isFinished = Effect.map(load(id), ({ state }) => state === undefined || isDone(state))
-          return untilStored(underLease(store, about.streamId, isFinished, untilStored(run(id, isTried)))).pipe(
+          return untilStored(underLease(store, about.streamId, isFinished, () => untilStored(run(id, isTried)))).pipe(
             Effect.catchCause((cause) =>
               Effect.logError("A BulkAddKeys request stopped; the next start goes on with it", about, cause)
             ),
@@ -284,11 +292,24 @@ export class BulkAddKeys extends Context.Service<
         start: Effect.fnUntraced(function* (command) {
           const { lockId, commandId, at, principal, receipt, keys } = command
           const lock = yield* queries.lock(principal, lockId, "bulk-add-keys")
+          if (lock.retired !== undefined) return yield* Effect.fail(new LockRetired({ lockId }))
           const earlier = yield* started(receipt)
           if (earlier !== undefined) return earlier
-          const requested = Requests.encode(BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys }))
+          // Once, for the request as a whole: each key that is added moves the version.
+          if (!isAsExpected(command, lock.version))
+            return yield* Effect.fail(new VersionMoved({ lockId, version: lock.version }))
+          const requested = Requests.encode(
+            BulkEvent.cases.BulkAddKeysRequested.make({ lockId, keys, giver: giverOf(principal, lock) })
+          )
           const orgId = lock.orgId ?? ""
-          const event: NewEvent = { ...requested, eventId: `${commandId}-1`, at, orgId, principal, commandId }
+          const event: NewEvent = {
+            ...requested,
+            eventId: `${commandId}-1`,
+            at,
+            orgId,
+            principal: recorded(principal),
+            commandId
+          }
           const streamId = Requests.streamOf(commandId)
           const written = yield* Effect.result(
             append(store, { streamId, expectedVersion: 0, events: [event], commandId, receipt })
@@ -325,6 +346,7 @@ type Outcome = Extract<BulkEvent, { readonly _tag: "BulkKeyAdded" | "BulkKeyFail
 interface Job {
   readonly lockId: number
   readonly keys: ReadonlyArray<typeof BulkKey.Type>
+  readonly giver: Giver | undefined
   readonly request: StoredEvent
   /** By index; they come in their order. */
   readonly outcomes: HashMap.HashMap<number, Outcome>
@@ -339,8 +361,8 @@ const Requests = Category({
   evolve: (job, event, request) => {
     if (event._tag !== "BulkAddKeysRequested")
       return job && { ...job, outcomes: HashMap.set(job.outcomes, event.index, event) }
-    const { lockId, keys } = event
-    return job ?? { lockId, keys, request, outcomes: HashMap.empty() }
+    const { lockId, keys, giver } = event
+    return job ?? { lockId, keys, giver, request, outcomes: HashMap.empty() }
   }
 })
 
@@ -357,7 +379,7 @@ const commandIdOf = (request: StoredEvent, index: number): string => `${request.
 const receiptOf = (id: string): Receipt => ({ id, fingerprint: id })
 
 const isSameRequest = (job: Job, { lockId, keys, principal }: BulkCommand): boolean =>
-  job.lockId === lockId && Equal.equals(job.keys, keys) && Equal.equals(job.request.principal, principal)
+  job.lockId === lockId && Equal.equals(job.keys, keys) && Equal.equals(job.request.principal, recorded(principal))
 
 const progressOf = (job: Job, instanceId: string): BulkProgress => {
   const outcomes = job.keys.flatMap((_, index) => Option.toArray(HashMap.get(job.outcomes, index)))

@@ -5,6 +5,7 @@
 import { Clock, Effect, Option, Result, Schema } from "effect"
 import { addCommand, type DeviceCommand, hasRoom } from "../device/DeviceCommand.ts"
 import { type DeviceReport, type DeviceShadow, ShadowRejected, ShadowUnavailable } from "../device/DeviceShadow.ts"
+import { openingsIn } from "../device/ReportedState.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 
 /** A shadow as it was read; an empty one at its last version where there is none. */
@@ -59,7 +60,7 @@ const MAX_ATTEMPTS = 100
 export const commandsInShadows = ({
   read,
   write
-}: VersionedShadows): Pick<DeviceShadow["Service"], "send" | "find" | "settle"> => {
+}: VersionedShadows): Pick<DeviceShadow["Service"], "send" | "find" | "settle" | "clearOpenings"> => {
   /** Reads, asks what to write, and writes it, unless the shadow has moved on: then once more. Answers whether it wrote. */
   const rewrite = Effect.fnUntraced(function* (
     thing: string,
@@ -125,7 +126,15 @@ export const commandsInShadows = ({
     }).pipe(orWithoutThing(thing, false))
   })
 
-  return { send, find, settle }
+  const clearOpenings = Effect.fnUntraced(function* (thing: string, series: string, last: number) {
+    yield* rewrite(thing, ({ reported }) => {
+      const held = openingsIn(reported?.["openings"])
+      const isTaken = held !== undefined && held.series === series && held.list.every(({ n }) => n <= last)
+      return isTaken ? { reported: { openings: null } } : undefined
+    }).pipe(orWithoutThing(thing, false))
+  })
+
+  return { send, find, settle, clearOpenings }
 }
 
 /** What a device may say of a command. */
@@ -133,7 +142,9 @@ const Outcome = Schema.Struct({
   outcome: Schema.Literals(["done", "failed", "expired"]),
   /** Epoch milliseconds; devices without a clock leave it out. */
   at: Schema.optionalKey(Schema.Finite),
-  detail: Schema.optionalKey(Schema.String)
+  detail: Schema.optionalKey(Schema.String),
+  /** `false` of one that `failed` before it moved anything. */
+  began: Schema.optionalKey(Schema.Boolean)
 })
 const decodeOutcome = Schema.decodeUnknownOption(Outcome)
 
@@ -157,13 +168,27 @@ export const outcomesIn = Effect.fnUntraced(function* (thing: string, commands: 
   return reports
 })
 
+/** The openings at the door that `reported.openings` holds, if it holds any. What is not understood is logged, and left out. */
+export const openingsHeld = Effect.fnUntraced(function* (
+  thing: string,
+  openings: unknown
+): Effect.fn.Return<ReadonlyArray<DeviceReport>> {
+  // The backend itself takes them away.
+  if (openings === undefined || openings === null) return []
+  const held = openingsIn(openings)
+  if (held !== undefined) return held.list.length === 0 ? [] : [{ _tag: "Openings", thing, ...held }]
+  yield* logSeldom(Effect.logWarning, "A device reported something that is not a list of openings", { thing })
+  return []
+})
+
 /** That a device has written this to `reported`, `at` (epoch milliseconds); nothing when it was not the device. */
 export const stateIn = (thing: string, reported: unknown, at: number): ReadonlyArray<DeviceReport> =>
   isObject(reported) && Object.entries(reported).some(isOfDevice) ? [{ _tag: "State", thing, reported, at }] : []
 
-/** The backend takes outcomes away, and writes nothing else there. */
+/** The backend takes outcomes and openings away, and writes nothing else there. */
 const isOfDevice = ([attribute, value]: readonly [string, Schema.Json]): boolean =>
-  attribute !== "commands" || (isObject(value) && Object.values(value).some((outcome) => outcome !== null))
+  (attribute !== "commands" && (attribute !== "openings" || value !== null)) ||
+  (isObject(value) && Object.values(value).some((outcome) => outcome !== null))
 
 type Section = "desired" | "reported"
 const SECTIONS: ReadonlyArray<Section> = ["desired", "reported"]

@@ -1,7 +1,8 @@
-/** What devices say, taken in: presence, and outcomes of commands into the history of their lock. */
-import { Clock, Context, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
+/** What devices say, taken in: presence; outcomes of commands, their state and openings at the door, into the history of their lock. */
+import { Clock, Context, Duration, Effect, Layer, Option, Random, Schema, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
+import { reportedStateIn } from "../device/ReportedState.ts"
 import { lockOfStream } from "../lock/Lock.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
@@ -11,6 +12,7 @@ import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, find } from "../streams/Reservations.ts"
 import { inBackground } from "../streams/Workers.ts"
 import { Text } from "../values/Text.ts"
+import { CountedUses } from "./CountedUses.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
@@ -22,11 +24,15 @@ export type ReportError =
   | PresenceUnavailable
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
+type StateReport = Extract<DeviceReport, { readonly _tag: "State" }>
+type OpeningsReport = Extract<DeviceReport, { readonly _tag: "Openings" }>
 
 /** How long a report waits for the read model to see what is in the log already. */
 const CATCH_UP = Duration.seconds(1)
 /** Reports that are taken in at the same time. */
 const AT_ONCE = 64
+/** Tries of a report while others write to the same key. */
+const TRIES = 20
 /** Characters of a device's own words that are kept. */
 export const LONGEST_DETAIL = 500
 /** Characters of the longest id by which a command is looked up. */
@@ -55,6 +61,7 @@ export class DeviceReports extends Context.Service<
       const presence = yield* Presence
       const locks = yield* Locks
       const projector = yield* Projector
+      const uses = yield* CountedUses
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
@@ -76,8 +83,9 @@ export class DeviceReports extends Context.Service<
 
       /** The lock judges whether it waits for this; answers whether it did. */
       const record = Effect.fnUntraced(function* (lockId: number, report: OutcomeReport) {
-        const { commandId, thing, outcome, detail } = report
+        const { commandId, thing, outcome, detail, began } = report
         const at = yield* Clock.currentTimeMillis
+        const back = outcome === "done" ? undefined : yield* uses.returnOf(commandId, at)
         const executed = yield* locks.execute({
           _tag: "RecordOutcome",
           lockId,
@@ -89,7 +97,9 @@ export class DeviceReports extends Context.Service<
           thing,
           outcome,
           reportedAt: Math.abs(report.at) <= END_OF_TIME ? Math.trunc(report.at) : at,
-          ...(detail === undefined ? {} : { detail: keepable(detail) })
+          ...(detail === undefined ? {} : { detail: keepable(detail) }),
+          ...(began === undefined ? {} : { began }),
+          ...(back === undefined ? {} : { back })
         })
         return executed.events.length > 0
       })
@@ -99,10 +109,44 @@ export class DeviceReports extends Context.Service<
         const lockId = isKeepable(commandId) ? ((yield* committed(report)) ?? (yield* lockOfThing(thing))) : undefined
         const isNew =
           lockId !== undefined &&
-          (yield* Effect.catchTag(record(lockId, report), "CommandExists", () => Effect.succeed(false)))
+          (yield* record(lockId, report).pipe(
+            // Others use the same key at this moment.
+            Effect.retry({ while: ({ _tag }) => _tag === "CountMoved", times: TRIES }),
+            Effect.catchTag("CommandExists", () => Effect.succeed(false))
+          ))
         if (!isNew) yield* Effect.logDebug("A device answered a command that nobody sent it, or again", { thing })
         // Only now: what is cleared is evidence of nothing any more.
         yield* shadow.settle(thing, commandId)
+      })
+
+      /** Of what Latchkey asks by itself, on behalf of a device. The id is of this try alone: the lock knows what is new. */
+      const context = Effect.fnUntraced(function* (lockId: number, about: string) {
+        const at = yield* Clock.currentTimeMillis
+        const commandId = `${about}-${at}-${Math.abs(yield* Random.nextInt)}`
+        return { lockId, commandId, at, principal: { _tag: "System" } } as const
+      })
+
+      const takeState = Effect.fnUntraced(function* ({ thing, reported, at }: StateReport) {
+        yield* presence.report({ thing, at })
+        const state = reportedStateIn(reported["state"])
+        const lockId = state && (yield* lockOfThing(thing))
+        if (lockId === undefined) return
+        yield* locks.execute({
+          ...(yield* context(lockId, "state")),
+          _tag: "RecordState",
+          thing,
+          seenAt: Math.trunc(at),
+          ...state
+        })
+      })
+
+      const takeOpenings = Effect.fnUntraced(function* ({ _tag: _, ...openings }: OpeningsReport) {
+        const { thing, series, list } = openings
+        const lockId = yield* lockOfThing(thing)
+        if (lockId !== undefined)
+          yield* locks.execute({ ...(yield* context(lockId, "openings")), _tag: "RecordOpenings", ...openings })
+        // Only now: the lock forgets what is not there any more.
+        yield* shadow.clearOpenings(thing, series, Math.max(0, ...list.map(({ n }) => n)))
       })
 
       const take = (report: DeviceReport): Effect.Effect<void, ReportError> => {
@@ -110,7 +154,9 @@ export class DeviceReports extends Context.Service<
           case "Presence":
             return presence.report(report)
           case "State":
-            return presence.report({ thing: report.thing, at: report.at })
+            return takeState(report)
+          case "Openings":
+            return takeOpenings(report)
           case "CommandOutcome":
             return takeOutcome(report)
         }

@@ -1,18 +1,25 @@
 /** The questions: about one lock, answered from its stream; and about a user's locks, answered from the read model. */
-import { Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
-import { type LockQuestion, permit, permitUser } from "../lock/AccessPolicy.ts"
-import { type Lock, tempKeysOf } from "../lock/Lock.ts"
+import { Context, Effect, Layer, Option, Result, Schema, type Stream } from "effect"
+import { isShown, type LockQuestion, mayKnowLink, permit, permitUser } from "../lock/AccessPolicy.ts"
+import type { Lock } from "../lock/Lock.ts"
 import { type AccessDenied, LockNotFound } from "../lock/LockError.ts"
-import { fromStored, toWire, type WireEvent } from "../lock/LockEvent.ts"
+import { shownTo } from "../lock/OwnTime.ts"
+import type { HeldKeyRow } from "../read-model/LockTables.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
-import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
-import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { ReadModel, type ReadModelUnavailable } from "../read-model/ReadModel.ts"
+import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
+import type { Scope } from "../values/Limits.ts"
 import type { Principal } from "../values/Principal.ts"
-import { LockRepository } from "./LockRepository.ts"
-import { type OwnedLock, presence } from "./Presence.ts"
+import { type AuditRow, auditOf } from "./Audit.ts"
+import { type HistoryPage, readHistory } from "./History.ts"
+import type { HistoryQuery } from "./HistoryQuery.ts"
+import { type LockAt, LockRepository } from "./LockRepository.ts"
+import { type Connection, type OwnedLock, presence } from "./Presence.ts"
 import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
+import { type TempKeysQuery, tempKeysOn } from "./TempKeysQuery.ts"
+import { cursorAfter, placeOf, type UserKeysQuery } from "./UserKeysQuery.ts"
 
 /** This id was never an owner, a key holder or a resident: for an organization, at no lock of its own. */
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", {}) {
@@ -24,20 +31,24 @@ export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFou
 /** Why a question is not answered. */
 export type AskError = AccessDenied | LockNotFound | StoreUnavailable
 
-/** One page of a lock's history, oldest event first. Pages count from 1; a page past the end is empty. */
-export interface HistoryPage {
-  readonly totalEvents: number
-  readonly events: ReadonlyArray<{ readonly stored: StoredEvent; readonly wire: WireEvent | undefined }>
-}
-
 /** `source` is the read model's name, or `unavailable` while it does not answer. */
 export interface OwnedLocks {
   readonly locks: ReadonlyArray<OwnedLock>
   readonly source: string
 }
 
-/** How long an answer waits for the read model to see what is in the log already. */
-const CATCH_UP = Duration.seconds(1)
+/** A page of the keys that a user holds; with `nextCursor`, there are more. */
+export interface UserKeysPage {
+  readonly keys: ReadonlyArray<HeldKeyRow>
+  readonly nextCursor: string | undefined
+}
+
+/** Temp keys of a lock, and the lock as it is; with `nextCursor`, there are more. */
+export interface LockTempKeys {
+  readonly lock: Lock
+  readonly tempKeys: ReadonlyArray<TempKeyNow>
+  readonly nextCursor: string | undefined
+}
 
 /**
  * Answers questions about locks to those who may ask.
@@ -46,7 +57,7 @@ const CATCH_UP = Duration.seconds(1)
  * ```ts
  * const queries = yield* LockQueries
  * const { tempKeys } = yield* queries.tempKeys(principal, 7, now)
- * const { events } = yield* queries.history(principal, 7, 1, 50)
+ * const { events } = yield* queries.history(principal, 7, { order: "desc" })
  * ```
  */
 export class LockQueries extends Context.Service<
@@ -54,25 +65,57 @@ export class LockQueries extends Context.Service<
   {
     /** The lock as it is now, if the principal may ask this question of it. */
     readonly lock: (principal: Principal, lockId: number, question: LockQuestion) => Effect.Effect<Lock, AskError>
-    /** The lock's temp keys at `now` (epoch milliseconds) with their status and when it next changes, oldest first. */
+    /**
+     * The lock's temp keys at `now` (epoch milliseconds) with their status and when it next changes, oldest first: all of
+     * them, or a page.
+     */
     readonly tempKeys: (
       principal: Principal,
       lockId: number,
-      now: number
-    ) => Effect.Effect<{ readonly lock: Lock; readonly tempKeys: ReadonlyArray<TempKeyNow> }, AskError>
+      now: number,
+      query?: TempKeysQuery
+    ) => Effect.Effect<LockTempKeys, AskError>
     readonly history: (
       principal: Principal,
       lockId: number,
-      page: number,
-      pageSize: number
+      query: HistoryQuery
     ) => Effect.Effect<HistoryPage, AskError>
+    /** Whether a thing is connected; `undefined` while that cannot be told. */
+    readonly isOnline: (thing: string) => Effect.Effect<boolean | undefined>
+    /** The same with since when and why. */
+    readonly presence: (thing: string) => Effect.Effect<Connection | undefined>
+    /** Every version of the lock after one, as far as it is the principal's time. */
+    readonly audit: (
+      principal: Principal,
+      lockId: number,
+      after: number
+    ) => Effect.Effect<Stream.Stream<AuditRow, StoreUnavailable>, AskError>
     /** The locks that a user owns, or an organization has; none while the read model cannot tell. */
     readonly locksOf: (principal: Principal) => Effect.Effect<Option.Option<ReadonlyArray<number>>>
+    /**
+     * Locks after a lock, by lockId: those that a user owns, or an organization has; all, for super keys. Costs what it
+     * returns.
+     */
+    readonly locksAfter: (
+      principal: Principal,
+      lockId: number,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<number>, ReadModelUnavailable>
     /** The locks that a user owns; an organization sees its own among them. */
     readonly ownedLocks: (
       principal: Principal,
       userId: string
     ) => Effect.Effect<OwnedLocks, AccessDenied | UserNotFound>
+    /**
+     * A page of the keys that a user holds, by lock; an organization sees those on its own locks, and its API keys those
+     * that they are for. `scope` is what an API key must be for.
+     */
+    readonly userKeys: (
+      principal: Principal,
+      userId: string,
+      query: UserKeysQuery,
+      scope?: Scope
+    ) => Effect.Effect<UserKeysPage, AccessDenied | ReadModelUnavailable | StoreUnavailable>
   }
 >()("@latchkey/core/LockQueries") {
   static readonly layer = Layer.effect(
@@ -81,27 +124,18 @@ export class LockQueries extends Context.Service<
       const store = yield* EventStore
       const repository = yield* LockRepository
       const readModel = yield* ReadModel
-      const { devicesOwnedBy, locksOfOrganization, isKnownUser } = lookups(readModel)
-      const projector = yield* Projector
-      const { shown } = yield* presence
+      const { devicesOwnedBy, locksOfOrganization, locksAfter, isKnownUser, keysHeldBy, descriptionsOf } =
+        lookups(readModel)
+      const { caughtUp, isUpToDate } = yield* Projector
+      const { of: isOnline, told, shown } = yield* presence
 
-      const lock = Effect.fnUntraced(function* (principal: Principal, lockId: number, question: LockQuestion) {
-        const { loaded, fresh } = yield* repository.load(lockId)
-        // Another process may have written since: an answer is never older than its question.
-        if (!fresh) yield* repository.refresh(loaded)
-        const { lock } = loaded.latest
-        if (lock === undefined) return yield* Effect.fail(new LockNotFound({ lockId }))
-        const permitted = permit(principal, lock, question)
-        return Result.isFailure(permitted) ? yield* Effect.fail(permitted.failure) : lock
-      })
-
-      const caughtUp = Effect.gen(function* () {
-        // While the log does not answer, the read model is as new as it can be.
-        const isCurrent = yield* Effect.catchTag(projector.catchUp(CATCH_UP), "StoreUnavailable", () =>
-          Effect.succeed(true)
+      const lock = (principal: Principal, lockId: number, question: LockQuestion): Effect.Effect<Lock, AskError> =>
+        Effect.flatMap(repository.load(lockId), ({ loaded, fresh }) =>
+          fresh
+            ? shownOf(loaded.latest, principal, lockId, question)
+            : // Another process may have written since: an answer is never older than its question.
+              Effect.flatMap(repository.refresh(loaded), () => shownOf(loaded.latest, principal, lockId, question))
         )
-        if (!isCurrent) return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-      })
 
       const idsOf = (principal: Principal): Effect.Effect<ReadonlyArray<number>, ReadModelUnavailable> => {
         switch (principal._tag) {
@@ -119,28 +153,32 @@ export class LockQueries extends Context.Service<
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined
         const locks = yield* devicesOwnedBy(userId, orgId)
         // An organization knows whom its own events name, and owners of locks that it got with them. Others are nobody to it.
+        const its = locks.filter(({ lockId }) => isShown(principal, lockId))
+        if (its.length < locks.length && its.length === 0) return yield* Effect.fail(new UserNotFound())
         if (principal._tag !== "User" && locks.length === 0 && !(yield* isKnownUser(userId, orgId)))
           return yield* Effect.fail(new UserNotFound())
-        return { locks: yield* shown(locks), source: readModel.source }
+        const [owned, descriptions] = yield* Effect.all([shown(its), descriptionsOf(its.map(({ lockId }) => lockId))])
+        return {
+          locks: owned.map((lock): OwnedLock => ({ ...lock, ...descriptions.get(lock.lockId) })),
+          source: readModel.source
+        }
       })
 
       return {
         lock,
-        tempKeys: Effect.fnUntraced(function* (principal, lockId, now) {
-          const found = yield* lock(principal, lockId, "temp-keys")
-          return { lock: found, tempKeys: tempKeysOf(found).map((key) => tempKeyAt(key, now)) }
+        tempKeys: (principal, lockId, now, query = {}) =>
+          Effect.map(lock(principal, lockId, "temp-keys"), (lock) => {
+            const { keys, nextCursor } = tempKeysOn(lock, query)
+            const tempKeys = keys.map((key) => toldTo(principal, lock, tempKeyAt(key, lock, now)))
+            return { lock, tempKeys, nextCursor }
+          }),
+        history: Effect.fnUntraced(function* (principal, lockId, query) {
+          return yield* readHistory(store, principal, yield* lock(principal, lockId, "events"), query)
         }),
-        history: Effect.fnUntraced(function* (principal, lockId, page, pageSize) {
-          const { version } = yield* lock(principal, lockId, "events")
-          const after = (page - 1) * pageSize
-          const stored =
-            after >= version ? [] : yield* store.read(`lock-${lockId}`, after, Math.min(pageSize, version - after))
-          const events = stored.map((stored) => ({
-            stored,
-            wire: Option.getOrUndefined(Option.map(fromStored(stored), toWire))
-          }))
-          return { totalEvents: version, events }
-        }),
+        isOnline,
+        presence: told,
+        audit: (principal, lockId, after) =>
+          Effect.map(lock(principal, lockId, "audit"), (lock) => auditOf(store, principal, lock, after)),
         locksOf: (principal) =>
           Effect.andThen(caughtUp, Effect.asSome(idsOf(principal))).pipe(
             Effect.catchTag("ReadModelUnavailable", (error) =>
@@ -154,6 +192,31 @@ export class LockQueries extends Context.Service<
               )
             )
           ),
+        locksAfter: (principal, lockId, limit) => {
+          switch (principal._tag) {
+            case "User":
+              return Effect.andThen(caughtUp, locksAfter({ ownerId: principal.userId }, lockId, limit))
+            case "Organization":
+              return Effect.andThen(caughtUp, locksAfter({ orgId: principal.orgId }, lockId, limit))
+            case "Guest":
+              return Effect.succeed([])
+            default:
+              return Effect.andThen(caughtUp, locksAfter("all", lockId, limit))
+          }
+        },
+        userKeys: Effect.fnUntraced(function* (principal, userId, query, scope) {
+          const permitted = permitUser(principal, userId, scope)
+          if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
+          yield* isUpToDate
+          const orgId = principal._tag === "Organization" ? principal.orgId : undefined
+          const { keys, hasMore } = yield* keysHeldBy(userId, {
+            ...placeOf(query),
+            orgId,
+            isShown: (lockId) => isShown(principal, lockId)
+          })
+          const last = keys.at(-1)
+          return { keys, nextCursor: hasMore && last !== undefined ? cursorAfter(last) : undefined }
+        }),
         ownedLocks: Effect.fnUntraced(function* (principal, userId) {
           const permitted = permitUser(principal, userId)
           if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
@@ -175,3 +238,19 @@ export class LockQueries extends Context.Service<
     })
   )
 }
+
+const shownOf = (
+  { lock }: LockAt,
+  principal: Principal,
+  lockId: number,
+  question: LockQuestion
+): Effect.Effect<Lock, AccessDenied | LockNotFound> => {
+  if (lock === undefined) return Effect.fail(new LockNotFound({ lockId }))
+  const permitted = permit(principal, lock, question)
+  if (Result.isFailure(permitted)) return Effect.fail(permitted.failure)
+  return Effect.succeed(question === "details" || question === "residents" ? shownTo(principal, lock) : lock)
+}
+
+/** With its id for its link, where the principal may not know that. */
+const toldTo = (principal: Principal, lock: Lock, key: TempKeyNow): TempKeyNow =>
+  key.withdrawn !== true || mayKnowLink(principal, key.giver, lock) ? key : { ...key, uuid: key.id }

@@ -1,12 +1,13 @@
 /** Locks in memory: folded from snapshot and tail when first asked for, kept while they are among the last used. */
 import { Context, Effect, HashMap, HashSet, Layer, Option, Schema } from "effect"
+import { evolve, evolveDecoded, initial } from "../lock/Evolve.ts"
 import { Lock, streamOfLock } from "../lock/Lock.ts"
-import { evolve, evolveDecoded, initial } from "../lock/LockAggregate.ts"
 import { fromStored, type LockEvent } from "../lock/LockEvent.ts"
 import { isIgnorable } from "../streams/Category.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 import { findSnapshot, saveSnapshot } from "../streams/Snapshots.ts"
+import type { Principal } from "../values/Principal.ts"
 import { makeTurns, type Turns } from "./LockTurns.ts"
 
 /** A lock and the version of its stream that it was read at: a decision on the one is written at the other. */
@@ -47,10 +48,18 @@ export class LockRepository extends Context.Service<
     readonly load: (
       lockId: number
     ) => Effect.Effect<{ readonly loaded: LoadedLock; readonly fresh: boolean }, StoreUnavailable>
-    /** Catches up with the stream; whether there was anything new. */
-    readonly refresh: (loaded: LoadedLock) => Effect.Effect<boolean, StoreUnavailable>
+    /**
+     * Catches up with the stream. Whether that is news to the caller, the version tells that it went by: somebody else may
+     * have caught up meanwhile.
+     */
+    readonly refresh: (loaded: LoadedLock) => Effect.Effect<void, StoreUnavailable>
     /** Takes over events that this process has just appended. */
-    readonly advance: (loaded: LoadedLock, events: ReadonlyArray<LockEvent>, version: number) => Effect.Effect<unknown>
+    readonly advance: (
+      loaded: LoadedLock,
+      events: ReadonlyArray<LockEvent>,
+      version: number,
+      by: Principal
+    ) => Effect.Effect<unknown>
     /** Takes over what was committed, as it is stored; what is between it and the lock, and cannot be read now, stays behind. */
     readonly follow: (loaded: LoadedLock, stored: ReadonlyArray<StoredEvent>) => Effect.Effect<unknown>
   }
@@ -95,19 +104,24 @@ export class LockRepository extends Context.Service<
           )
         }
 
-        const refresh = Effect.fnUntraced(function* (loaded: LoadedLock) {
-          const before = loaded.latest.version
+        const tailOf = ({ streamId, latest }: LoadedLock) => store.read(streamId, latest.version, PAGE)
+
+        const takeIn = Effect.fnUntraced(function* (loaded: LoadedLock, first: ReadonlyArray<StoredEvent>) {
+          let tail = first
           while (true) {
-            const tail = yield* store.read(loaded.streamId, loaded.latest.version, PAGE)
             // Others may have read some of it meanwhile.
             loaded.latest = tail.reduce(following, loaded.latest)
             if (tail.length < PAGE) break
             // A long history is not folded in one turn: others go on in between.
             yield* Effect.yieldNow
+            tail = yield* tailOf(loaded)
           }
           yield* saveSnapshotWhenDue(loaded)
-          return loaded.latest.version > before
         })
+
+        /** Mostly there is nothing new, and to learn just that costs no generator. */
+        const refresh = (loaded: LoadedLock): Effect.Effect<void, StoreUnavailable> =>
+          Effect.flatMap(tailOf(loaded), (tail) => (tail.length === 0 ? Effect.void : takeIn(loaded, tail)))
 
         const readFromStore = Effect.fnUntraced(function* (lockId: number) {
           const streamId = streamOfLock(lockId)
@@ -136,10 +150,14 @@ export class LockRepository extends Context.Service<
             return loaded === undefined ? readFromStore(lockId) : Effect.succeed({ loaded, fresh: false })
           },
           refresh,
-          advance: (loaded, events, version) => {
+          advance: (loaded, events, version, by) => {
             // A query may have refreshed the lock between the append and here.
             if (loaded.latest.version !== version - events.length) return Effect.void
-            loaded.latest = { ...loaded.latest, lock: events.reduce(evolve, loaded.latest.lock), version }
+            loaded.latest = {
+              ...loaded.latest,
+              lock: events.reduce((lock, event) => evolve(lock, event, by), loaded.latest.lock),
+              version
+            }
             return saveSnapshotWhenDue(loaded)
           },
           follow: (loaded, stored) => {
@@ -163,16 +181,21 @@ const following = (before: LockAt, stored: StoredEvent): LockAt => {
 }
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
-const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(2), lock: Lock })))
+const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(8), lock: Lock })))
 /** Not checked for what a command may say today: whatever stored events made of a lock comes back as it was. */
 const asItWas = { disableChecks: true }
 const encode = Schema.encodeSync(LockSnapshot, asItWas)
 /** What has a field more is of a newer Latchkey: this one folds the stream, and grants nothing past what it does not understand. */
 const decode = Schema.decodeOption(LockSnapshot, { ...asItWas, onExcessProperty: "error" })
 
-const encodeSnapshot = (lock: Lock): string => encode({ format: 2, lock })
+const encodeSnapshot = (lock: Lock): string => encode({ format: 8, lock })
 const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)
 
 /** How many things a snapshot of the lock has to write down. */
-const sizeOf = ({ keys, residents, pendingCommands, tempKeys, deletedTempKeys }: Lock): number =>
-  keys.length + residents.length + pendingCommands.length + HashMap.size(tempKeys) + HashSet.size(deletedTempKeys)
+const sizeOf = ({ keys, hardware, residents, pendingCommands, tempKeys, deletedTempKeys }: Lock): number =>
+  keys.length +
+  hardware.length +
+  residents.length +
+  pendingCommands.length +
+  HashMap.size(tempKeys) +
+  HashSet.size(deletedTempKeys)

@@ -1,21 +1,37 @@
 /** Whether devices are connected: as the device shadow says, where it holds their connections, else as was reported last. */
 import { Effect, Option } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
-import { Presence } from "../device/Presence.ts"
+import { type AbsenceReason, type Heard, Presence } from "../device/Presence.ts"
+import type { PlaceDescription } from "../read-model/LockPlaces.ts"
 import type { DeviceState } from "../read-model/LockTables.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
 
+/** Whether a device is connected, and what is known of that. Instants are epoch milliseconds. */
+export interface Connection {
+  readonly online: boolean
+  /** Since when: of one that is `silent`, when it was last heard. Missing where that is not known. */
+  readonly since?: number
+  /** Why it is gone, where that is known. */
+  readonly reason?: AbsenceReason
+  /** When it last reported something, came or went. */
+  readonly lastSeen?: number
+}
+
 /** A lock as its owner's list shows it. */
-export interface OwnedLock extends DeviceState {
+export interface OwnedLock extends DeviceState, PlaceDescription {
   /** Whether the device is connected; in doubt it is not. */
   readonly online: boolean
+  /** The same with since when and why; `undefined` while nobody can tell. */
+  readonly presence: Connection | undefined
 }
 
 /** What answers tell of presence; `undefined` while nobody can tell: they go on without knowing. */
 interface Connections {
   readonly of: (thing: string) => Effect.Effect<boolean | undefined>
+  /** The same with since when and why. */
+  readonly told: (thing: string) => Effect.Effect<Connection | undefined>
   /** Of the devices of these locks, by one question for all of them. */
   readonly at: (lockIds: ReadonlySet<number>) => Effect.Effect<(lockId: number) => boolean | undefined>
   /** The locks as they are shown, with the presence of their devices. */
@@ -33,7 +49,16 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
       ? Effect.map(reported.of(things), (known) => (thing: string) => known.get(thing)?.online ?? false)
       : Effect.succeed(isOnline)
 
+  /** Without what was reported, the word of the shadow service is left, where it has one. */
+  const toldOf = (things: ReadonlyArray<string>) =>
+    Effect.map(orElse(reported.of(things), undefined), (known) => (thing: string) => {
+      const heard = known?.get(thing)
+      const online = isOnline === undefined ? known && (heard?.online ?? false) : isOnline(thing)
+      return online === undefined ? undefined : connectionOf(heard, online)
+    })
+
   return {
+    told: (thing) => Effect.map(toldOf([thing]), (told) => told(thing)),
     of: (thing) =>
       orElse(
         Effect.map(onlineOf([thing]), (online) => online(thing)),
@@ -50,15 +75,27 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
         (asked) => orElse(asked, () => undefined)
       ),
     shown: (locks) =>
-      Effect.map(orElse(onlineOf(thingsOf(locks)), inDoubt), (online) =>
-        locks.map((lock) => ({ ...lock, online: online(lock.thingName) }))
+      Effect.map(toldOf(thingsOf(locks)), (told) =>
+        locks.map((lock) => {
+          const presence = told(lock.thingName)
+          return { ...lock, online: presence?.online ?? false, presence }
+        })
       )
   }
 })
 
-const thingsOf = (locks: ReadonlyArray<DeviceState>) => locks.map(({ thingName }) => thingName)
+/** What was reported tells since when and why only where it says the same. */
+const connectionOf = (heard: Heard | undefined, online: boolean): Connection => {
+  const { since, reason } = heard?.online === online ? heard : {}
+  return {
+    online,
+    ...(since !== undefined && { since }),
+    ...(reason !== undefined && { reason }),
+    ...(heard !== undefined && { lastSeen: heard.lastSeen })
+  }
+}
 
-const inDoubt = (): boolean => false
+const thingsOf = (locks: ReadonlyArray<DeviceState>) => locks.map(({ thingName }) => thingName)
 
 const orElse = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
   Effect.catch(ask, (error) =>

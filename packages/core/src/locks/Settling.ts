@@ -4,7 +4,7 @@
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
-import { mayBePassed } from "../lock/LockAggregate.ts"
+import { mayBePassed } from "../lock/Decision.ts"
 import { fromStored } from "../lock/LockEvent.ts"
 import { keepGoing } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
@@ -115,6 +115,6 @@ export class Settling extends Context.Service<
     )
 }
 
-/** Not what only a newer Latchkey understands. */
-const isPassable = ({ events }: Reservation): boolean =>
+/** Whether it is released when the shadow gives no evidence. Not what only a newer Latchkey understands. */
+export const isPassable = ({ events }: Reservation): boolean =>
   events.every((event) => Option.exists(fromStored(event), (understood) => mayBePassed([understood])))

@@ -15,6 +15,7 @@ import { type DeviceReport, DeviceShadow, ShadowRejected, ShadowUnavailable } fr
 export type ShadowMode = "ok" | "reject" | "hang" | "lose-answer" | "lose-request"
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
+type OpeningsReport = Extract<DeviceReport, { readonly _tag: "Openings" }>
 
 /** The test's side of the shadow. */
 export class ShadowControl extends Context.Service<
@@ -22,11 +23,13 @@ export class ShadowControl extends Context.Service<
   {
     /** From now on, for every thing. */
     readonly setMode: (mode: ShadowMode) => Effect.Effect<void>
+    /** The openings that a thing's shadow holds, by their counter. */
+    readonly openings: (thing: string) => Effect.Effect<ReadonlyArray<number>>
     /** The commands that a thing's shadow holds, by id. */
     readonly held: (thing: string) => Effect.Effect<{ readonly [commandId: string]: CommandDocument }>
     /** Lets commands arrive that were on their way. */
     readonly deliver: Effect.Effect<void>
-    /** Says something as the device; outcomes stay in the shadow until they are settled. */
+    /** Says something as the device; outcomes and openings stay in the shadow until they are taken away. */
     readonly report: (report: DeviceReport) => Effect.Effect<void>
   }
 >()("@latchkey/core/testing/ShadowControl") {}
@@ -39,6 +42,7 @@ interface Shadow {
 const make = Effect.gen(function* () {
   let mode: ShadowMode = "ok"
   const shadows = new Map<string, Shadow>()
+  const opened = new Map<string, OpeningsReport>()
   let onTheirWay: ReadonlyArray<{ readonly thing: string; readonly command: DeviceCommand }> = []
   const said = yield* PubSub.unbounded<DeviceReport>()
 
@@ -110,10 +114,19 @@ const make = Effect.gen(function* () {
       if (attempt === undefined || attemptIn(desired, commandId) === attempt) desired.delete(commandId)
     })
 
+  const clearOpenings = (thing: string, series: string, last: number) =>
+    Effect.sync(() => {
+      const held = opened.get(thing)
+      if (held?.series === series && held.list.every(({ n }) => n <= last)) opened.delete(thing)
+    })
+
   const reports = Stream.unwrap(
     Effect.map(PubSub.subscribe(said), (subscription) =>
       Stream.concat(
-        Stream.fromIterable(Array.from(shadows.values()).flatMap(({ reported }) => [...reported.values()])),
+        Stream.fromIterable<DeviceReport>([
+          ...Array.from(shadows.values()).flatMap(({ reported }) => [...reported.values()]),
+          ...opened.values()
+        ]),
         Stream.fromSubscription(subscription)
       )
     )
@@ -123,10 +136,12 @@ const make = Effect.gen(function* () {
     send,
     find: (thing, commandId, attempt) => unlessHanging(find(thing, commandId, attempt)),
     settle: (thing, commandId, attempt) => unlessHanging(settle(thing, commandId, attempt)),
+    clearOpenings: (...openings) => unlessHanging(clearOpenings(...openings)),
     reports
   }).pipe(
     Context.add(ShadowControl, {
       setMode: (next) => Effect.sync(() => (mode = next)),
+      openings: (thing) => Effect.sync(() => opened.get(thing)?.list.map(({ n }) => n) ?? []),
       held: (thing) => Effect.sync(() => Object.fromEntries(shadowOf(thing).desired)),
       deliver: Effect.suspend(() => {
         const arriving = onTheirWay
@@ -140,6 +155,7 @@ const make = Effect.gen(function* () {
             shadow.reported.set(report.commandId, report)
             shadows.set(report.thing, shadow)
           }
+          if (report._tag === "Openings") opened.set(report.thing, report)
           return Effect.asVoid(PubSub.publish(said, report))
         })
     })

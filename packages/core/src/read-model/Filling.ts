@@ -12,12 +12,14 @@ import {
   type RowKey,
   sameCursor
 } from "./ReadModel.ts"
-import { type AnyTable, isListedAlike, listedAs, type Tables } from "./Table.ts"
+import { type AnyTable, isListedAlike, listedAs, marksOf, type Tables } from "./Table.ts"
 
 /** Events that are taken in in one turn of the event loop: others who ask something meanwhile wait for no more. */
 export const PAGE = 250
 /** Keys that these may name before the rest of them waits for the next turn. */
 const MOST_KEYS = 1_000
+/** Changes of each kind that a store takes. */
+const MOST_CHANGES = 4_000
 /** Rows of one table that are remembered: some megabytes. */
 const REMEMBERED = 20_000
 
@@ -30,6 +32,10 @@ export interface Filling {
    */
   readonly take: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<number, ReadModelUnavailable>
 }
+
+/** Whether a store takes so many at once. */
+const fits = ({ put, remove, list, unlist }: Told): boolean =>
+  [put, remove, list, unlist].every(({ length }) => length <= MOST_CHANGES)
 
 /** Where rows of this format stand: `nowhere` if those that are there were made in an older way. */
 const standing = (cursor: Cursor, { format }: { readonly format: number }) => {
@@ -56,6 +62,19 @@ export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<
   })
 
   const takeIn = Effect.fnUntraced(function* (after: Cursor, events: ReadonlyArray<StoredEvent>) {
+    let changes = yield* changesBy(after, events)
+    // Each of them may be listed many times: then fewer events are taken in.
+    for (let few = events.length >> 1; !fits(changes) && few > 0; few >>= 1)
+      changes = yield* changesBy(after, events.slice(0, few))
+    // Until it answers, nobody knows.
+    known = undefined
+    if (!(yield* readModel.apply(changes))) return yield* look()
+    for (const table of tables) table.remember()
+    known = changes.cursor
+    return changes.cursor
+  })
+
+  const changesBy = Effect.fnUntraced(function* (after: Cursor, events: ReadonlyArray<StoredEvent>) {
     const last = concern(declared, events, tables)
     for (const table of tables) {
       const missing = table.missing()
@@ -71,12 +90,7 @@ export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<
       unlist: [] as Array<Listing>
     } satisfies Changes
     for (const table of tables) table.tell(changes)
-    // Until it answers, nobody knows.
-    known = undefined
-    if (!(yield* readModel.apply(changes))) return yield* look()
-    for (const table of tables) table.remember()
-    known = changes.cursor
-    return changes.cursor
+    return changes
   })
 
   return {
@@ -162,7 +176,7 @@ class KnownRows<Fact> {
   fold(): void {
     for (const { key, fact } of this.#steps) {
       const before = this.#changed.has(key) ? this.#changed.get(key) : this.#stored.get(key)
-      const after = this.#table.fold(before, fact)
+      const after = this.#table.fold(before, fact, key)
       if (after !== before) this.#changed.set(key, after)
     }
   }
@@ -181,7 +195,38 @@ class KnownRows<Fact> {
         if (from !== undefined) unlist.push({ table, key, index, value: from })
         if (to !== undefined) list.push({ table, key, index, value: to })
       }
+      if (this.#table.marks !== undefined) this.#tellMarks(key, before, row, { put, remove, list, unlist })
     }
+  }
+
+  /** Each mark is listed as its row is. */
+  #tellMarks(key: string, before: unknown, row: unknown, { put, remove, list, unlist }: Told): void {
+    const table = marksOf(this.name)
+    const [was, is] = [this.#marksOf(before), this.#marksOf(row)]
+    const [from, to] = [this.#listingsOf(before), this.#listingsOf(row)]
+    for (const mark of was) {
+      if (!is.has(mark)) remove.push({ table, key: mark })
+      for (const [index, value] of from)
+        if (!is.has(mark) || to.get(index) !== value) unlist.push({ table, key: mark, index, value })
+    }
+    for (const mark of is) {
+      if (!was.has(mark)) put.push({ table, key: mark, value: JSON.stringify(key) })
+      for (const [index, value] of to)
+        if (!was.has(mark) || from.get(index) !== value) list.push({ table, key: mark, index, value })
+    }
+  }
+
+  #marksOf(row: unknown): ReadonlySet<string> {
+    return new Set(row === undefined ? [] : this.#table.marks?.(row))
+  }
+
+  #listingsOf(row: unknown): ReadonlyMap<string, string> {
+    const listings = new Map<string, string>()
+    for (const [index, fields] of this.#indexes) {
+      const value = listedAs(row, fields)
+      if (value !== undefined) listings.set(index, value)
+    }
+    return listings
   }
 
   /** The store has taken it. */

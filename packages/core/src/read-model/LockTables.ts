@@ -1,22 +1,26 @@
 /** What the read model keeps of locks, and how each event changes it. Pure: the same feed gives the same rows. */
-import { Option } from "effect"
-import { lockOfStream } from "../lock/Lock.ts"
-import { fromStored, type LockEvent, type LockEventType } from "../lock/LockEvent.ts"
+import { stateIn } from "../lock/Evolve.ts"
+import type { LockEvent, LockEventType } from "../lock/LockEvent.ts"
+import type { SeenState } from "../lock/Seen.ts"
 import { canonical } from "../lock/TempKey.ts"
-import type { StoredEvent } from "../streams/EventStore.ts"
+import { conditions } from "./LockConditions.ts"
+import { factOf, type LockFact, lockKey, noKeys as none } from "./LockFact.ts"
+import { places } from "./LockPlaces.ts"
 import { compound, type Table, type Tables } from "./Table.ts"
 
 /** One lock, as lists of locks show it. */
 export interface DeviceState {
   readonly lockId: number
   readonly lockUuid: string
-  /** The name under which the device is known to its shadow. */
+  /** The name under which the device is known to its shadow; empty while the lock has none. */
   readonly thingName: string
   readonly serialNumber: string | null
   readonly ownerId: string | null
   readonly orgId: string | null
   readonly keysCount: number
   readonly residentCount: number
+  /** What its present device is like; `null` until it has said so. */
+  readonly deviceState: SeenState | null
   /** Type of the last event. */
   readonly lastEvent: string
   /** Epoch milliseconds of the last event: taken from the event, so that a rebuild gives the same row. */
@@ -26,34 +30,26 @@ export interface DeviceState {
 /** What is kept of it, beside its last event. */
 export type DeviceRow = Omit<DeviceState, "lastEvent" | "lastUpdated">
 
-/** Something that happened to a lock. */
-export interface LockFact {
-  readonly lockId: number
-  readonly stored: StoredEvent
-  /** Nothing where it tells no more than that it happened. */
-  readonly event: LockEvent | undefined
-}
-
-/** The events that tell the read model more than that they happened; no other needs to be decoded. */
-const telling: ReadonlySet<string> = new Set<LockEventType>([
+/** The events that change the row of a lock. */
+const changing: ReadonlySet<string> = new Set<LockEventType>([
   "LockCreated",
   "OwnerSet",
   "OrganizationSet",
   "LockUuidChanged",
+  "LockRetired",
+  "ClaimMoved",
+  "ClaimLost",
   "KeyAdded",
   "KeyRemoved",
   "ResidentAdded",
   "ResidentRemoved",
-  "TempKeyCreated"
+  "DeviceStateReported"
 ])
-
-/** Keys sort as the locks do by number. */
-export const lockKey = (lockId: number): string => String(lockId).padStart(16, "0")
 
 /** Every lock by its id. An event that is not its creation leaves a lock without a row so. */
 export const devices: Table<LockFact, DeviceRow> = {
   name: "devices",
-  keysOf: ({ lockId, event }) => (event === undefined ? none : [lockKey(lockId)]),
+  keysOf: ({ lockId, event }) => (event !== undefined && changing.has(event._tag) ? [lockKey(lockId)] : none),
   fold: (row, { event }) => {
     if (event === undefined) return row
     if (row !== undefined) return changed(row, event)
@@ -67,14 +63,32 @@ export const devices: Table<LockFact, DeviceRow> = {
   }
 }
 
+/** That a lock is there: all of them are listed together. */
+export const locks: Table<LockFact, { readonly of: string }> = {
+  name: "locks",
+  keysOf: ({ lockId, event }) => (event?._tag === "LockCreated" ? [lockKey(lockId)] : none),
+  fold: () => ({ of: "all" }),
+  indexes: { all: ["of"] }
+}
+
 /** The last event of every lock. Most events change nothing else, so it is apart from the rest, and small. */
 export const lastEvents: Table<LockFact, { readonly type: string; readonly at: number }> = {
   name: "last-events",
-  keysOf: ({ lockId }) => [lockKey(lockId)],
+  keysOf: ({ lockId, beside }) => (beside === undefined ? [lockKey(lockId)] : none),
   overwrites: true,
   fold: (_, { stored: { type, at } }) => ({ type, at }),
   indexes: {}
 }
+
+/** When somebody last opened a lock. */
+export const lastOpenings: Table<LockFact, { readonly at: number }> = {
+  name: "last-openings",
+  keysOf: ({ lockId, stored: { type } }) => (openings.has(type) ? [lockKey(lockId)] : none),
+  overwrites: true,
+  fold: (_, { stored: { at } }) => ({ at }),
+  indexes: {}
+}
+const openings: ReadonlySet<string> = new Set<LockEventType>(["LockOpenRequested", "OpenedAtDoor"])
 
 /** Which lock a temp key was created on, by the key's uuid; when two locks claim the same, the first has it. */
 export const tempKeys: Table<LockFact, { readonly lockId: number }> = {
@@ -103,19 +117,96 @@ export const usersInOrganizations: Table<LockFact, true> = {
 
 export const userOf = (orgId: string, userId: string): string => compound([orgId, userId])
 
-/** What the read model of locks holds. */
-export const lockTables: Tables<LockFact> = {
-  format: 1,
-  factOf: (stored) => {
-    const lockId = lockOfStream(stored.streamId)
-    if (lockId === undefined) return undefined
-    const event = telling.has(stored.type) ? Option.getOrUndefined(fromStored(stored)) : undefined
-    return { lockId, stored, event }
-  },
-  tables: [devices, lastEvents, tempKeys, users, usersInOrganizations]
+/** A key that somebody holds. */
+export interface HeldKeyRow {
+  readonly lockId: number
+  readonly keyUuid: string
+  readonly keyIndexNumber: number | null
+  readonly userId: string
 }
 
-const none: ReadonlyArray<string> = []
+/** Ids of more characters came before ids had bounds: their rows would be larger than a store takes, so they have none. */
+const LONGEST = 285
+/** As many decimal digits hold any character. */
+const DIGITS = 7
+
+/**
+ * Names the row of a key; sorts as the locks do. Rows that are listed have names of digits, so the key's uuid is written in
+ * them.
+ */
+export const heldKey = (lockId: number, keyUuid: string): string =>
+  lockKey(lockId) + Array.from(keyUuid, (character) => String(character.codePointAt(0)).padStart(DIGITS, "0")).join("")
+
+/** The uuid of the key whose row has this name. */
+const uuidIn = (row: string): string => {
+  const digits = row.slice(lockKey(0).length)
+  return (digits.match(/.{7}/g) ?? []).map((point) => String.fromCodePoint(Number(point))).join("")
+}
+
+/** Every key with a holder, by its lock and uuid. Those of a retired lock stay: no event names them all. */
+export const heldKeys: Table<LockFact, HeldKeyRow> = {
+  name: "held-keys",
+  keysOf: ({ lockId, event }) => {
+    switch (event?._tag) {
+      case "LockCreated":
+        return (event.keys ?? []).flatMap(({ uuid, userId }) => (isHeld(uuid, userId) ? [heldKey(lockId, uuid)] : []))
+      case "KeyAdded":
+        return isHeld(event.keyUuid, event.userId) ? [heldKey(lockId, event.keyUuid)] : none
+      case "KeyRemoved":
+        return isShort(event.keyUuid) ? [heldKey(lockId, event.keyUuid)] : none
+      default:
+        return none
+    }
+  },
+  fold: (row, { lockId, event }, name) => {
+    switch (event?._tag) {
+      case "LockCreated": {
+        const uuid = uuidIn(name)
+        const key = row === undefined ? event.keys?.find((key) => key.uuid === uuid) : undefined
+        return key === undefined ? row : heldBy(lockId, key.uuid, key.indexNumber, key.userId)
+      }
+      case "KeyAdded":
+        return heldBy(lockId, event.keyUuid, event.keyIndexNumber, event.userId)
+      case "KeyRemoved":
+        return undefined
+      default:
+        return row
+    }
+  },
+  indexes: { user: ["userId"] }
+}
+
+const isShort = (id: string): boolean => id.length <= LONGEST || Array.from(id).length <= LONGEST
+
+/** The empty id is nobody's. */
+const isHeld = (keyUuid: string, userId: string | undefined): userId is string =>
+  userId !== undefined && userId !== "" && isShort(keyUuid) && isShort(userId)
+
+const heldBy = (
+  lockId: number,
+  keyUuid: string,
+  keyIndexNumber: number | undefined,
+  userId: string | undefined
+): HeldKeyRow | undefined =>
+  isHeld(keyUuid, userId) ? { lockId, keyUuid, keyIndexNumber: keyIndexNumber ?? null, userId } : undefined
+
+/** What the read model of locks holds. */
+export const lockTables: Tables<LockFact> = {
+  format: 5,
+  factOf,
+  tables: [
+    devices,
+    locks,
+    lastEvents,
+    lastOpenings,
+    tempKeys,
+    users,
+    usersInOrganizations,
+    heldKeys,
+    places,
+    conditions
+  ]
+}
 
 const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>): DeviceRow => ({
   lockId: event.lockId,
@@ -125,17 +216,31 @@ const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>): DeviceRow =>
   ownerId: event.ownerId ?? null,
   orgId: event.orgId ?? null,
   keysCount: event.keys?.length ?? 0,
-  residentCount: 0
+  residentCount: 0,
+  deviceState: null
 })
 
-const changed = (row: DeviceRow, event: LockEvent): DeviceRow => {
+/** Retired locks are in no list. */
+const changed = (row: DeviceRow, event: LockEvent): DeviceRow | undefined => {
   switch (event._tag) {
     case "OwnerSet":
       return { ...row, ownerId: event.userId }
     case "OrganizationSet":
       return { ...row, orgId: event.orgId }
+    case "LockRetired":
+      return undefined
+    case "ClaimLost":
+      return { ...row, thingName: "", deviceState: null }
+    case "ClaimMoved":
     case "LockUuidChanged":
-      return { ...row, lockUuid: event.newUuid, thingName: event.newUuid }
+      return {
+        ...row,
+        lockUuid: event.newUuid,
+        thingName: event.newUuid,
+        deviceState: canonical(event.newUuid) === canonical(row.lockUuid) ? row.deviceState : null
+      }
+    case "DeviceStateReported":
+      return { ...row, deviceState: stateIn(event) }
     case "KeyAdded":
       return { ...row, keysCount: row.keysCount + 1 }
     case "KeyRemoved":

@@ -1,12 +1,19 @@
 /** The questions that the rows of locks answer. */
 import { Effect, Option } from "effect"
+import type { Hands } from "../lock/Giver.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { lockKey } from "./LockFact.ts"
+import { descriptionIn, type PlaceDescription, places } from "./LockPlaces.ts"
 import {
   type DeviceRow,
   type DeviceState,
   devices,
+  type HeldKeyRow,
+  heldKey,
+  heldKeys,
   lastEvents,
-  lockKey,
+  lastOpenings,
+  locks,
   tempKeys,
   userOf,
   users,
@@ -23,8 +30,20 @@ export interface Lookups {
   readonly devicesOwnedBy: (userId: string, orgId?: string) => Answer<ReadonlyArray<DeviceState>>
   /** Which locks an organization has, by lockId. */
   readonly locksOfOrganization: (orgId: string) => Answer<ReadonlyArray<number>>
+  /** Locks after a lock, by lockId: those of an owner, of an organization, or all. */
+  readonly locksAfter: (
+    whose: { readonly ownerId: string } | { readonly orgId: string } | "all",
+    lockId: number,
+    limit: number
+  ) => Answer<ReadonlyArray<number>>
   /** These of the locks that there are, in any order: one question, however many. */
   readonly devices: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyArray<DeviceState>>
+  /** What those who have them say of these of the locks that there are. */
+  readonly descriptionsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, PlaceDescription>>
+  /** When these of the locks were last opened, epoch milliseconds. */
+  readonly lastOpeningsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, number>>
+  /** Who has these of the locks that there are. */
+  readonly handsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, Hands>>
   /** The lock whose present thing this is; of several, the one with the lowest id. */
   readonly lockOfThing: (thing: string) => Answer<Option.Option<number>>
   /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
@@ -34,12 +53,35 @@ export interface Lookups {
    * made it one.
    */
   readonly isKnownUser: (userId: string, orgId?: string) => Answer<boolean>
+  /**
+   * Keys that a user holds, by lock, so many of them after a key; with `orgId`, only those on locks of that organization:
+   * what the user holds elsewhere costs it no more than its own locks do. `isShown` leaves locks out. `hasMore`: there are
+   * others after these.
+   */
+  readonly keysHeldBy: (
+    userId: string,
+    page: {
+      readonly after: HeldKeyName | undefined
+      readonly limit: number
+      readonly orgId: string | undefined
+      readonly isShown?: (lockId: number) => boolean
+    }
+  ) => Answer<{ readonly keys: ReadonlyArray<HeldKeyRow>; readonly hasMore: boolean }>
 }
+
+/** Names a key of a lock. */
+export type HeldKeyName = Pick<HeldKeyRow, "lockId" | "keyUuid">
+
+/** Rows that are looked at in one turn. */
+const LOOKED_AT = 200
 
 /** Looks things up in the rows of a read model. */
 export const lookups = (readModel: ReadModel["Service"]): Lookups => {
   const ofDevices = rowsIn(readModel, devices)
+  const ofLocks = rowsIn(readModel, locks)
   const ofLastEvents = rowsIn(readModel, lastEvents)
+  const ofPlaces = rowsIn(readModel, places)
+  const ofLastOpenings = rowsIn(readModel, lastOpenings)
   const ofTempKeys = rowsIn(readModel, tempKeys)
   const ofUsers = rowsIn(readModel, users)
   const ofUsersInOrganizations = rowsIn(readModel, usersInOrganizations)
@@ -53,7 +95,44 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
     })
   })
 
+  const ofHeldKeys = rowsIn(readModel, heldKeys)
+
+  /** Those of the rows that are on locks which were not retired; with `orgId`, on those of the organization. */
+  const onLocks = Effect.fnUntraced(function* (
+    rows: ReadonlyArray<readonly [string, HeldKeyRow]>,
+    orgId: string | undefined
+  ) {
+    const locks = yield* ofDevices.byKey([...new Set(rows.map(([_, { lockId }]) => lockKey(lockId)))])
+    return rows.filter(([_, { lockId }]) => {
+      const lock = locks.get(lockKey(lockId))
+      return lock !== undefined && (orgId === undefined || lock.orgId === orgId)
+    })
+  })
+
+  const keysHeldBy: Lookups["keysHeldBy"] = Effect.fnUntraced(function* (
+    userId,
+    { after, limit, orgId, isShown = () => true }
+  ) {
+    const found: Array<HeldKeyRow> = []
+    let reached = after === undefined ? "" : heldKey(after.lockId, after.keyUuid)
+    while (true) {
+      const rows = yield* ofHeldKeys.page("user", [userId], reached, LOOKED_AT)
+      const own = yield* onLocks(rows, orgId)
+      for (const [_, row] of own) if (isShown(row.lockId)) found.push(row)
+      const last = rows.at(-1)
+      if (found.length > limit || last === undefined || rows.length < LOOKED_AT)
+        return { keys: found.slice(0, limit), hasMore: found.length > limit }
+      reached = last[0]
+      if (orgId === undefined || own.length > 0) continue
+      // None of so many: on with the organization's next lock.
+      const [next] = yield* ofDevices.page("organization", [orgId], lockKey(last[1].lockId - 1), 1)
+      if (next === undefined) return { keys: found, hasMore: false }
+      if (next[0] > reached) reached = next[0]
+    }
+  })
+
   return {
+    keysHeldBy,
     devicesOwnedBy: (userId, orgId) =>
       Effect.flatMap(
         orgId === undefined ? ofDevices.all("owner", userId) : ofDevices.all("owner-in-organization", orgId, userId),
@@ -61,7 +140,38 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
       ),
     locksOfOrganization: (orgId) =>
       Effect.map(ofDevices.all("organization", orgId), (rows) => rows.map(({ lockId }) => lockId)),
+    locksAfter: (whose, lockId, limit) => {
+      const after = lockKey(lockId)
+      const page: Answer<ReadonlyArray<readonly [key: string, row: unknown]>> =
+        whose === "all"
+          ? ofLocks.page("all", ["all"], after, limit)
+          : "ownerId" in whose
+            ? ofDevices.page("owner", [whose.ownerId], after, limit)
+            : ofDevices.page("organization", [whose.orgId], after, limit)
+      return Effect.map(page, (rows) => rows.map(([key]) => Number(key)))
+    },
     devices: (lockIds) => Effect.flatMap(ofDevices.get(lockIds.map(lockKey)), withLastEvents),
+    descriptionsOf: (lockIds) =>
+      Effect.map(
+        ofPlaces.byKey(lockIds.map(lockKey)),
+        (rows) => new Map(Array.from(rows, ([key, row]) => [Number(key), descriptionIn(row)]))
+      ),
+    lastOpeningsOf: (lockIds) =>
+      Effect.map(
+        ofLastOpenings.byKey(lockIds.map(lockKey)),
+        (rows) => new Map(Array.from(rows, ([key, { at }]) => [Number(key), at]))
+      ),
+    handsOf: (lockIds) =>
+      Effect.map(
+        ofDevices.get([...new Set(lockIds)].map(lockKey)),
+        (rows) =>
+          new Map(
+            rows.map(({ lockId, ownerId, orgId }) => [
+              lockId,
+              { ownerId: ownerId ?? undefined, orgId: orgId ?? undefined }
+            ])
+          )
+      ),
     lockOfThing: (thing) => Effect.map(ofDevices.first("thing", thing), lockOf),
     lockOfTempKey: (tempKeyUuid) => Effect.map(ofTempKeys.get([canonical(tempKeyUuid)]), ([row]) => lockOf(row)),
     isKnownUser: (userId, orgId) =>

@@ -5,10 +5,15 @@ import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 
 /** A table of rows, each folded from the facts that concern it. Rows are plain JSON, and never changed in place. */
 export interface Table<Fact, Row> extends AnyTable<Fact> {
-  /** The row after the fact, or none. The very row that was given: nothing has changed. */
-  fold(row: Row | undefined, fact: Fact): Row | undefined
+  /** The row of this key after the fact, or none. The very row that was given: nothing has changed. */
+  fold(row: Row | undefined, fact: Fact, key: string): Row | undefined
   /** Fields by whose values rows are found; those with `null` in one of them are not. */
   readonly indexes: { readonly [index: string]: ReadonlyArray<string & keyof Row> }
+  /**
+   * Places at which a row is found as well, among all that are listed as it is: digits, in whose order it is found. No
+   * other row has the same.
+   */
+  marks?(row: Row): ReadonlyArray<string>
 }
 
 /** A table, whatever its rows are. */
@@ -18,9 +23,13 @@ export interface AnyTable<Fact> {
   readonly keysOf: (fact: Fact) => ReadonlyArray<string>
   /** That the row after a fact is the fact's alone: then none is read, `fold` gets none, and there are no indexes. */
   readonly overwrites?: boolean
-  fold(row: unknown, fact: Fact): unknown
+  fold(row: unknown, fact: Fact, key: string): unknown
   readonly indexes: { readonly [index: string]: ReadonlyArray<string> }
+  marks?(row: unknown): ReadonlyArray<string>
 }
+
+/** Where the marks of a table's rows are kept: as rows that hold the key of the row that they mark. */
+export const marksOf = (table: string): string => `${table}-marks`
 
 /** Everything that one read model holds. */
 export interface Tables<Fact> {
@@ -75,6 +84,24 @@ export const rowsIn = <Fact, Row>(readModel: ReadModel["Service"], { name }: Tab
     /** The row with the lowest key among those whose fields of an index have these values. */
     first: (index: string, ...values: ReadonlyArray<string>): Effect.Effect<Row | undefined, ReadModelUnavailable> =>
       Effect.map(find(index, values, "", 1), ([row]) => (row === undefined ? undefined : toRow(row))),
+    /** So many of them whose keys sort after this one, by key. */
+    page: (
+      index: string,
+      values: ReadonlyArray<string>,
+      after: string,
+      limit: number
+    ): Effect.Effect<ReadonlyArray<readonly [key: string, row: Row]>, ReadModelUnavailable> =>
+      Effect.map(find(index, values, after, limit), (rows) => rows.map((row) => [row.key, toRow(row)] as const)),
+    /** The same by their marks, those that sort after this one: with the keys of the rows that they mark. */
+    marked: (
+      index: string,
+      values: ReadonlyArray<string>,
+      after: string,
+      limit: number
+    ): Effect.Effect<ReadonlyArray<readonly [mark: string, key: string]>, ReadModelUnavailable> =>
+      Effect.map(readModel.find(marksOf(name), index, compound(values), after, limit), (rows) =>
+        rows.map((row) => [row.key, toRow<string>(row)] as const)
+      ),
     /** All of them, by key: a page a turn of the event loop. */
     all: Effect.fnUntraced(function* (index: string, ...values: ReadonlyArray<string>) {
       const rows: Array<Row> = []

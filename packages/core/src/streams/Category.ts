@@ -2,8 +2,8 @@
  * What streams of one kind have in common, written once: how events are kept and read back, folded page by page, and
  * appended to exactly the version that a decision rests on.
  */
-import { Effect, Option, Result, Schema } from "effect"
-import type { Principal } from "../values/Principal.ts"
+import { Effect, Option, Result, Schema, Semaphore } from "effect"
+import { type Principal, recorded } from "../values/Principal.ts"
 import {
   type Batch,
   categoryOf,
@@ -99,7 +99,7 @@ export interface Category<Event extends { readonly _tag: string }, State> {
   readonly fold: (id: string, from?: At<State>) => Effect.Effect<At<State>, StoreUnavailable, EventStore>
   /**
    * Decides, and writes what was decided at exactly the version that was decided on: when another writer was quicker,
-   * reads on and decides anew, some dozen times within a second or so. A decision also looks at the records that it
+   * reads on and decides anew, some dozen times; those of one process who were overtaken take turns. A decision also looks at the records that it
    * expects something of: it is made anew when one of them is otherwise.
    *
    * @param from what the caller has just read: it is decided on as it is, and read on only when it turns out to be old
@@ -178,44 +178,63 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
     return reached
   })
 
+  /** Decides once, and writes; `undefined`: another writer was quicker. */
+  const attempt = Effect.fnUntraced(function* <E = never, R = never>(
+    streamId: string,
+    context: WriteContext,
+    decide: Decide<Event, State, E, R>,
+    before: At<State>
+  ): Effect.fn.Return<Transacted<Event, State> | undefined, E | EventExists | StoreUnavailable, EventStore | R> {
+    const store = yield* EventStore
+    if (context.revokes !== true) yield* granting(before)
+    const answer = decide(before)
+    const decided = Effect.isEffect(answer) ? yield* answer : answer
+    const {
+      events,
+      suffixes,
+      orgId = context.orgId ?? "",
+      ...together
+    }: Decision<Event> = "events" in decided ? decided : { events: decided }
+    if (events.length + (together.put?.length ?? 0) + (together.remove?.length ?? 0) === 0)
+      return { events, before, after: before }
+    const envelopes = enveloped(before, { ...context, orgId }, events, suffixes)
+    const append = [{ streamId, expectedVersion: before.version, events: envelopes }]
+    const written = yield* Effect.result(store.write({ ...together, ...(events.length > 0 && { append }) }))
+    if (Result.isSuccess(written)) {
+      const first = written.success.position - events.length + 1
+      const after = envelopes.reduce(
+        (at, event, index) => next(at, { ...event, streamId, version: at.version + 1, position: first + index }),
+        before
+      )
+      return { events, before, after }
+    }
+    if (written.failure._tag === "EventExists" || written.failure._tag === "StoreUnavailable")
+      return yield* Effect.fail(written.failure)
+    return undefined
+  })
+
   const transact = Effect.fnUntraced(function* <E = never, R = never>(
     id: string,
     context: WriteContext,
     decide: Decide<Event, State, E, R>,
     from?: At<State>
   ): Effect.fn.Return<Transacted<Event, State>, E | EventExists | Contended | StoreUnavailable, EventStore | R> {
-    const store = yield* EventStore
     const streamId = streamOf(id)
     let before = from ?? (yield* fold(id))
-    for (let tried = 1; ; tried++) {
-      if (context.revokes !== true) yield* granting(before)
-      const answer = decide(before)
-      const decided = Effect.isEffect(answer) ? yield* answer : answer
-      const {
-        events,
-        suffixes,
-        orgId = context.orgId ?? "",
-        ...together
-      }: Decision<Event> = "events" in decided ? decided : { events: decided }
-      if (events.length + (together.put?.length ?? 0) + (together.remove?.length ?? 0) === 0)
-        return { events, before, after: before }
-      const envelopes = enveloped(before, { ...context, orgId }, events, suffixes)
-      const append = [{ streamId, expectedVersion: before.version, events: envelopes }]
-      const written = yield* Effect.result(store.write({ ...together, ...(events.length > 0 && { append }) }))
-      if (Result.isSuccess(written)) {
-        const first = written.success.position - events.length + 1
-        const after = envelopes.reduce(
-          (at, event, index) => next(at, { ...event, streamId, version: at.version + 1, position: first + index }),
-          before
-        )
-        return { events, before, after }
-      }
-      if (written.failure._tag === "EventExists" || written.failure._tag === "StoreUnavailable")
-        return yield* Effect.fail(written.failure)
-      if (tried === TRIES) return yield* new Contended({ streamId })
-      yield* Effect.sleep(FIRST_PAUSE * GROWTH ** (tried - 1))
-      before = yield* fold(id, before)
-    }
+    const transacted = yield* attempt(streamId, context, decide, before)
+    if (transacted !== undefined) return transacted
+    return yield* inTurn(
+      streamId,
+      Effect.gen(function* () {
+        for (let tried = 2; tried <= TRIES; tried++) {
+          yield* Effect.sleep(FIRST_PAUSE * GROWTH ** (tried - 2))
+          before = yield* fold(id, before)
+          const transacted = yield* attempt(streamId, context, decide, before)
+          if (transacted !== undefined) return transacted
+        }
+        return yield* new Contended({ streamId })
+      })
+    )
   })
 
   const enveloped = (
@@ -229,7 +248,7 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
       eventId: `${commandId}-${suffixes[index] ?? index + 1}`,
       at: Math.max(at, before.at),
       orgId,
-      principal,
+      principal: recorded(principal),
       commandId
     }))
 
@@ -246,6 +265,21 @@ export const Category = <Event extends { readonly _tag: string }, State>(options
     transact
   }
 }
+
+/** Those of this process who were overtaken, by stream: they take turns, so that they do not overtake each other again and again. */
+const turns = new Map<string, { readonly one: Semaphore.Semaphore; waiting: number }>()
+const inTurn = <A, E, R>(streamId: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const turn = turns.get(streamId) ?? { one: Semaphore.makeUnsafe(1), waiting: 0 }
+    turns.set(streamId, turn)
+    turn.waiting++
+    return Effect.ensuring(
+      turn.one.withPermit(effect),
+      Effect.sync(() => {
+        if (--turn.waiting === 0) turns.delete(streamId)
+      })
+    )
+  })
 
 /** Whether an event says of itself that a reader who does not understand it may go on as if it were not there. */
 export const isIgnorable = ({ data }: Pick<StoredEvent, "data">): boolean => data["ignorable"] === true

@@ -14,7 +14,7 @@ import {
   type WriteError
 } from "./EventStore.ts"
 import { refusePart } from "./Import.ts"
-import { underLease } from "./Lease.ts"
+import { byOne, type Lease } from "./Lease.ts"
 import { CurrentBackground, inBackground } from "./Workers.ts"
 
 /** Takes events at its own pace, and knows how far it has come. */
@@ -27,8 +27,14 @@ export interface Consumer<E extends Failure = never> {
   /**
    * Takes the events that its filter lets through after its cursor, up to a position, together with the new cursor or
    * not at all; answers the cursor that then stands. When it fails it is handed the same again, later.
+   *
+   * @param confirm that its lease is still its own: see `Lease`
    */
-  readonly take: (events: ReadonlyArray<StoredEvent>, upTo: number) => Effect.Effect<number, E>
+  readonly take: (
+    events: ReadonlyArray<StoredEvent>,
+    upTo: number,
+    confirm: Lease["confirm"]
+  ) => Effect.Effect<number, E | StoreUnavailable>
   /** Most events at once: others who ask something meanwhile wait for no more. */
   readonly page?: number
   /** Of the processes that follow with this consumer one does, and another when that one stops. */
@@ -57,6 +63,8 @@ const PAGE = 1_000
 const RECENT = 1_000
 /** How long what happens in a busy feed may gather, to be taken together, while nobody asks for it. */
 const GATHER = Duration.millis(50)
+/** How long the work is left to another process that has done it last. */
+const LEFT = Duration.millis(200)
 /** How often everybody looks when there is no hint. */
 const LOOK_EVERY = Duration.seconds(1)
 /** How old the last look may be for what security rests on. */
@@ -81,6 +89,10 @@ export class Feed extends Context.Service<
   {
     /** Hands the consumer events for as long as the scope lives. While it fails it is asked again, less and less often. */
     readonly follow: <E extends Failure>(consumer: Consumer<E>) => Effect.Effect<Following<E>, never, Scope.Scope>
+    /** Those who take events in this process now, each with the position up to which nothing is left for it. */
+    readonly consumers: () => ReadonlyArray<{ readonly name: string; readonly position: number }>
+    /** Lists somebody who takes events in a way of their own among the consumers, for as long as the scope lives. */
+    readonly list: (name: string, position: () => number) => Effect.Effect<void, never, Scope.Scope>
     /** The events after a position, and then whatever comes. A slow reader holds nobody up. */
     readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
@@ -118,6 +130,7 @@ const make = Effect.gen(function* () {
   const registers = new Set<Registered>()
   /** Opened when the feed has grown, one for each consumer. */
   const sleepers = new Set<Latch.Latch>()
+  const consumers = new Map<string, () => number>()
   /** The position up to which the feed was read; `recent` are the last events before it, without a gap. */
   let reached = yield* store.head
   let recent: ReadonlyArray<StoredEvent> = []
@@ -187,6 +200,14 @@ const make = Effect.gen(function* () {
     return { events, upTo: events.length < limit ? Math.max(head, last) : last }
   })
 
+  const list = (name: string, position: () => number) =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => consumers.set(name, position)),
+        () => Effect.sync(() => consumers.delete(name))
+      )
+    )
+
   const follow = Effect.fnUntraced(function* <E extends Failure>({
     name,
     filter,
@@ -200,17 +221,22 @@ const make = Effect.gen(function* () {
     const grown = Latch.makeUnsafe(true)
     const wanted = Latch.makeUnsafe(false)
     const waiting = new Set<Latch.Latch>()
+    /** Another process has moved the cursor last: it goes first, unless somebody waits here. */
+    let isLeft = false
 
-    const round = Effect.gen(function* () {
+    const round = Effect.fnUntraced(function* (confirm: Lease["confirm"]) {
       yield* grown.close
       const stands = yield* cursor
-      if (stands !== known) seen = stands
+      if (stands !== known) {
+        isLeft = known >= 0
+        seen = stands
+      } else if (seen < reached) isLeft = false
       known = stands
       let isStuck = false
       while (true) {
         const { events, upTo } = yield* pageAfter(seen, page, filter)
         const from = seen
-        if (events.length > 0) known = seen = yield* take(events, upTo)
+        if (events.length > 0) known = seen = yield* take(events, upTo, confirm)
         else seen = upTo
         for (const one of waiting) one.openUnsafe()
         if (events.length < page && seen >= reached) return
@@ -222,19 +248,27 @@ const make = Effect.gen(function* () {
     })
     /** Where nothing runs in the background, those who wait take turns. */
     const oneRound = Semaphore.makeUnsafe(1)
-    const rounds = Effect.forever(
-      round.pipe(
-        keepGoing(`${name} does not follow the feed`),
-        Effect.andThen(Effect.timeoutOption(wanted.await, GATHER)),
-        Effect.andThen(wanted.close),
-        Effect.andThen(Effect.timeoutOption(grown.await, LOOK_EVERY))
+    const shown = list(name, () => Math.max(0, known, seen))
+    const rounds = (confirm: Lease["confirm"]) =>
+      Effect.scoped(
+        Effect.andThen(
+          shown,
+          Effect.forever(
+            round(confirm).pipe(
+              keepGoing(`${name} does not follow the feed`),
+              Effect.andThen(Effect.timeoutOption(wanted.await, GATHER)),
+              Effect.andThen(wanted.close),
+              Effect.andThen(Effect.timeoutOption(grown.await, LOOK_EVERY)),
+              Effect.andThen(Effect.suspend(() => (isLeft ? Effect.timeoutOption(wanted.await, LEFT) : Effect.void)))
+            )
+          )
+        )
       )
-    )
     yield* wakes(grown)
     yield* inBackground(
       lease
-        ? keepGoing(`${name} does not follow the feed`)(underLease(store, name, Effect.succeed(false), rounds))
-        : rounds
+        ? keepGoing(`${name} does not follow the feed`)(byOne(store, name, ({ confirm }) => rounds(confirm)))
+        : rounds(Effect.void)
     )
 
     const hasTaken = (head: number) =>
@@ -244,7 +278,7 @@ const make = Effect.gen(function* () {
         const head = yield* store.head
         if (yield* hasTaken(head)) return true
         if (!background.isRunning()) {
-          const taken = oneRound.withPermit(Effect.andThen(look, round))
+          const taken = oneRound.withPermit(Effect.andThen(look, round(Effect.void)))
           return Option.isSome(yield* Effect.timeoutOption(taken, timeout))
         }
         const moved = Latch.makeUnsafe(false)
@@ -297,6 +331,8 @@ const make = Effect.gen(function* () {
 
   return {
     follow,
+    list,
+    consumers: () => [...consumers].map(([name, position]) => ({ name, position: position() })),
     events,
     register: Effect.fnUntraced(function* (filter, take, after = 0) {
       const register: Registered = { filter, take, position: after, broken: undefined }

@@ -38,6 +38,15 @@ const PreparedEvent = Schema.Struct({
   commandId: Schema.String
 })
 
+/** What is written to another stream together with a command: a use that counts there, or counts no more. */
+export const Counted = Schema.Struct({
+  streamId: Schema.String,
+  /** The version that the decision rests on. */
+  version: Schema.Int,
+  event: PreparedEvent
+})
+export type Counted = typeof Counted.Type
+
 /** What the record of a prepared append holds. */
 const fields = {
   commandId: Schema.String,
@@ -51,7 +60,9 @@ const fields = {
   events: Schema.Array(PreparedEvent),
   receipt: Schema.optionalKey(Receipt),
   /** The version that it was decided on. */
-  version: Schema.optionalKey(Schema.Int)
+  version: Schema.optionalKey(Schema.Int),
+  /** What is written to another stream when it is committed: a use that counts there. */
+  count: Schema.optionalKey(Counted)
 }
 const Stored = Schema.Struct(fields)
 
@@ -97,7 +108,14 @@ export type ReservedError = ReceiptExists | StreamReserved | CommandExists | Ver
 export interface Appending extends Append {
   readonly commandId: string
   readonly receipt?: Receipt | undefined
+  /** What is written with them, to other streams; only by a plain append. */
+  readonly beside?: ReadonlyArray<Append>
+  /** The same of records. */
+  readonly records?: BesideRecords | undefined
 }
+
+/** Records that are written with events, and what they must be before. */
+export type BesideRecords = Required<Pick<Batch, "expect" | "put" | "remove">>
 
 const reservationKey = (streamId: string): string => PREFIX + streamId
 const commandKey = (commandId: string): string => `command/${commandId}`
@@ -107,28 +125,32 @@ const PAGE = 100
 const REMEMBERED = Duration.toMillis(Duration.days(1))
 
 /**
- * Appends all events or none, in one call of the store.
+ * Appends all events or none, in one call of the store. Fails with a RecordConflict for what is expected beside them.
  *
- * @param mayPass whether they can change neither the permission nor the outcome of what is prepared
+ * @param mayPass whether they can change neither the permission nor the outcome of what is prepared; asked once it is
+ *   released
  */
 export const append = (
   store: EventStore["Service"],
   appending: Appending,
-  mayPass = false
-): Effect.Effect<Written, ReservedError> => appendPast(store, appending, mayPass, undefined, undefined)
+  mayPass: MayPass = () => false
+): Effect.Effect<Written, ReservedError | RecordConflict> => appendPast(store, appending, mayPass, undefined, undefined)
+
+type MayPass = (reservation: Reservation) => boolean
 
 /** Appends, past these values of the two records that mostly are not there. */
 const appendPast = (
   store: EventStore["Service"],
   appending: Appending,
-  mayPass: boolean,
+  mayPass: MayPass,
   reserved: string | undefined,
   used: string | undefined
-): Effect.Effect<Written, ReservedError> =>
+): ReturnType<typeof append> =>
   Effect.catchTags(store.write(batchOf(appending, reserved, used)), {
     EventExists: () => Effect.fail(new CommandExists({ commandId: appending.commandId })),
-    RecordConflict: (conflict) => {
-      const { streamId } = appending
+    RecordConflict: (conflict): ReturnType<typeof append> => {
+      const { streamId, records } = appending
+      if (records?.expect.some(({ key }) => key === conflict.key)) return Effect.fail(conflict)
       if (conflict.key !== reservationKey(streamId))
         return Effect.flatMap(mayBeUsed(appending, conflict), () =>
           appendPast(store, appending, mayPass, reserved, conflict.actual)
@@ -137,7 +159,7 @@ const appendPast = (
       if (conflict.actual === undefined) return appendPast(store, appending, mayPass, undefined, used)
       const { actual } = conflict
       return Effect.flatMap(reservationIn(streamId, actual), (reservation) =>
-        mayPass && reservation.released
+        reservation.released && mayPass(reservation)
           ? appendPast(store, appending, mayPass, actual, used)
           : Effect.fail(new StreamReserved({ reservation }))
       )
@@ -145,20 +167,24 @@ const appendPast = (
   })
 
 const batchOf = (
-  { streamId, expectedVersion, events, commandId, receipt }: Appending,
+  { streamId, expectedVersion, events, commandId, receipt, beside = [], records }: Appending,
   reserved: string | undefined,
   used: string | undefined
 ): Batch => {
   const reservation: Expectation = { key: reservationKey(streamId), value: reserved }
   const command: Expectation = { key: commandKey(commandId), value: used }
-  const append = [{ streamId, expectedVersion, events }]
-  return receipt === undefined
-    ? { expect: [reservation, command], append }
-    : {
-        expect: [notGiven(receipt), reservation, command],
-        append,
-        put: [givenFor(receipt, streamId, expectedVersion, events.length)]
-      }
+  const append = [{ streamId, expectedVersion, events }, ...beside]
+  const alone: Batch =
+    receipt === undefined
+      ? { expect: [reservation, command], append }
+      : {
+          expect: [notGiven(receipt), reservation, command],
+          append,
+          put: [givenFor(receipt, streamId, expectedVersion, events.length)]
+        }
+  if (records === undefined) return alone
+  const { expect, put, remove } = records
+  return { append, expect: [...(alone.expect ?? []), ...expect], put: [...(alone.put ?? []), ...put], remove }
 }
 
 /** Whether the receipt or the command was only found otherwise than expected: a command that was discarded may come again. */
@@ -173,8 +199,76 @@ const mayBeUsed = (
   )
 }
 
+/** That no append to the stream is prepared. */
+export const notReserved = (streamId: string): Expectation => ({ key: reservationKey(streamId), value: undefined })
+
+/**
+ * A use of something that several streams use, counted in its own: the event is written together with what is prepared.
+ * Until that is settled, the use is held in a record, and counts: in doubt too.
+ */
+export const Counting = Schema.Struct({
+  ...Counted.fields,
+  /** The record of what is held, as `heldOn` gave it: the decision rests on that, too. */
+  held: Schema.UndefinedOr(Schema.String)
+})
+export type Counting = typeof Counting.Type
+
+/** What a use rests on is otherwise by now. Nothing was written: decide again. */
+export class CountMoved extends Schema.TaggedError<CountMoved>()("CountMoved", { streamId: Schema.String }) {
+  override get message() {
+    return "Others are using this temp key at the same moment. Nothing was done; try again."
+  }
+}
+
 /** What is to be prepared. */
-export interface Preparing extends Appending, Pick<Reservation, "thing" | "deadline"> {}
+export interface Preparing extends Appending, Pick<Reservation, "thing" | "deadline"> {
+  readonly count?: Counting | undefined
+}
+
+const heldKey = (streamId: string): string => `held/${streamId}`
+const decodeHeld = Schema.decodeEffect(Schema.fromJsonString(Schema.Array(Schema.String)))
+
+/** The commands whose uses of a stream are not settled, and the record that says so. */
+export const heldOn = Effect.fnUntraced(function* (store: EventStore["Service"], streamId: string) {
+  const key = heldKey(streamId)
+  const value = Option.getOrUndefined(yield* store.record(key))
+  const commandIds =
+    value === undefined ? [] : yield* Effect.mapError(decodeHeld(value), (cause) => unreadable(key, cause))
+  return { value, commandIds }
+})
+
+/** Holds a use of another stream for a command, if it counts one there. */
+const holding = Effect.fnUntraced(function* (
+  count: Counting | undefined,
+  commandId: string
+): Effect.fn.Return<Required<Pick<Batch, "expect" | "append" | "put">>, StoreUnavailable> {
+  if (count === undefined) return { expect: [], append: [], put: [] }
+  const { streamId, version: expectedVersion, held } = count
+  const key = heldKey(streamId)
+  const others = held === undefined ? [] : yield* Effect.mapError(decodeHeld(held), (cause) => unreadable(key, cause))
+  return {
+    expect: [{ key, value: held }],
+    append: [{ streamId, expectedVersion, events: [] }],
+    put: [{ key, value: JSON.stringify([...others.filter((other) => other !== commandId), commandId]) }]
+  }
+})
+
+/** Gives back what a command holds: it is counted, or was no use. */
+const letGo = Effect.fnUntraced(function* (
+  store: EventStore["Service"],
+  streamId: string,
+  commandId: string
+): Effect.fn.Return<LetGo, StoreUnavailable> {
+  const key = heldKey(streamId)
+  const { value, commandIds } = yield* heldOn(store, streamId)
+  const left = commandIds.filter((held) => held !== commandId)
+  const expect = [{ key, value }]
+  if (left.length > 0) return { expect, put: [{ key, value: JSON.stringify(left) }], remove: [] }
+  return { expect, put: [], remove: value === undefined ? [] : [key] }
+})
+
+type LetGo = Required<Pick<Batch, "expect" | "put" | "remove">>
+const nothingHeld: LetGo = { expect: [], put: [], remove: [] }
 
 /**
  * First step of a two-step append: durable, invisible, and the stream is reserved until it is settled. The receipt stays
@@ -183,8 +277,9 @@ export interface Preparing extends Appending, Pick<Reservation, "thing" | "deadl
 export const prepare = Effect.fnUntraced(function* (
   store: EventStore["Service"],
   preparing: Preparing
-): Effect.fn.Return<Reservation, ReservedError> {
-  const { streamId, expectedVersion: version, events, commandId, receipt, thing, deadline } = preparing
+): Effect.fn.Return<Reservation, ReservedError | CountMoved> {
+  const { streamId, expectedVersion: version, events, commandId, receipt, thing, deadline, count } = preparing
+  const held = yield* holding(count, commandId)
   const free = [
     ...(receipt === undefined ? [] : [notGiven(receipt)]),
     { key: reservationKey(streamId), value: undefined }
@@ -192,21 +287,32 @@ export const prepare = Effect.fnUntraced(function* (
   let last: { readonly value: string | undefined; readonly attempt: number } = { value: undefined, attempt: 0 }
   while (true) {
     const attempt = last.attempt + 1
-    const kept = { commandId, attempt, thing, deadline, released: false, events, ...withReceipt(receipt), version }
+    const kept = {
+      ...{ commandId, attempt, thing, deadline, released: false, events, ...withReceipt(receipt), version },
+      ...withCount(count)
+    }
     const value = JSON.stringify(kept satisfies typeof Stored.Type)
     const conflict = yield* store
       .write({
-        expect: [...free, { key: commandKey(commandId), value: last.value }],
-        append: [{ streamId, expectedVersion: version, events: [] }],
+        expect: [...free, { key: commandKey(commandId), value: last.value }, ...held.expect],
+        append: [{ streamId, expectedVersion: version, events: [] }, ...held.append],
         put: [
           { key: reservationKey(streamId), value },
-          { key: commandKey(commandId), value: JSON.stringify({ streamId, attempt, state: "prepared" }) }
+          { key: commandKey(commandId), value: JSON.stringify({ streamId, attempt, state: "prepared" }) },
+          ...held.put
         ]
       })
       .pipe(
         Effect.as(undefined),
         Effect.catchTags({
-          RecordConflict: (conflict) => Effect.succeed(conflict),
+          RecordConflict: (conflict): Effect.Effect<RecordConflict, CountMoved> =>
+            count !== undefined && conflict.key === heldKey(count.streamId)
+              ? Effect.fail(new CountMoved({ streamId: count.streamId }))
+              : Effect.succeed(conflict),
+          VersionConflict: (conflict): Effect.Effect<never, CountMoved | VersionConflict> =>
+            conflict.streamId === count?.streamId
+              ? Effect.fail(new CountMoved({ streamId: count.streamId }))
+              : Effect.fail(conflict),
           EventExists: () => Effect.fail(new CommandExists({ commandId }))
         })
       )
@@ -230,6 +336,12 @@ const withReceipt = (receipt: Receipt | undefined): { readonly receipt?: Receipt
   return { receipt: expiresAt === undefined ? { id, fingerprint } : { id, fingerprint, expiresAt } }
 }
 
+const withCount = (count: Counting | undefined): Pick<Reservation, "count"> => {
+  if (count === undefined) return {}
+  const { streamId, version, event } = count
+  return { count: { streamId, version, event } }
+}
+
 /**
  * Makes a prepared append part of stream and feed, at the stream's next versions, and stamps its events with the time
  * (`acceptedAt`). Idempotent. Rests on evidence from the shadow of the reservation's thing, for its attempt.
@@ -238,12 +350,14 @@ export const commit = Effect.fnUntraced(function* (
   store: EventStore["Service"],
   reservation: Reservation
 ): Effect.fn.Return<Settlement, StoreUnavailable> {
-  const { streamId, commandId, attempt } = reservation
+  const { streamId, commandId, attempt, count } = reservation
   const acceptedAt = yield* Clock.currentTimeMillis
   let { value, receipt, version = 0 } = reservation
   let notBefore = Number.NEGATIVE_INFINITY
+  let counted = { version: count?.version ?? 0, notBefore: Number.NEGATIVE_INFINITY }
   let again = ""
   while (true) {
+    const free = count === undefined ? nothingHeld : yield* letGo(store, count.streamId, commandId)
     const events = reservation.events.map((event) => ({
       ...event,
       eventId: event.eventId + again,
@@ -252,21 +366,29 @@ export const commit = Effect.fnUntraced(function* (
     }))
     const last = version + events.length
     const committed = settled({ streamId, attempt, state: "committed", version: last }, commandId, acceptedAt)
+    const given = receipt === undefined ? [] : [givenFor(receipt, streamId, version, events.length)]
     const batch = {
-      expect: [{ key: reservationKey(streamId), value }, ...(receipt === undefined ? [] : [notGiven(receipt)])],
-      append: [{ streamId, expectedVersion: version, events }],
-      put: receipt === undefined ? [committed] : [committed, givenFor(receipt, streamId, version, events.length)],
-      remove: [reservationKey(streamId)]
+      expect: [
+        { key: reservationKey(streamId), value },
+        ...(receipt === undefined ? [] : [notGiven(receipt)]),
+        ...free.expect
+      ],
+      // The events first: of ids that are in the log, the first tells whose they are.
+      append: [{ streamId, expectedVersion: version, events }, ...countAppend(count, counted, again)],
+      put: [committed, ...given, ...free.put],
+      remove: [reservationKey(streamId), ...free.remove]
     }
     const answer = yield* Effect.catch(store.write(batch), (error) =>
       error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.succeed(error)
     )
-    if (!("_tag" in answer))
-      return { _tag: "Committed", streamId, version: last, stored: storedAt(events, streamId, version, answer) }
+    if (!("_tag" in answer)) {
+      const position = answer.position - (count === undefined ? 0 : 1)
+      return { _tag: "Committed", streamId, version: last, stored: storedAt(events, streamId, version, { position }) }
+    }
     if (answer._tag === "VersionConflict") {
-      version = answer.actual
-      const [passed] = version === 0 ? [] : yield* store.read(streamId, version - 1, 1)
-      notBefore = passed?.at ?? notBefore
+      const last = yield* lastAt(store, answer)
+      if (answer.streamId === count?.streamId) counted = { ...last }
+      else ({ version, notBefore } = last)
     } else if (answer._tag === "EventExists") {
       const before = yield* committedBefore(store, { ...reservation, value }, answer.eventId)
       if (before !== undefined) return before
@@ -274,13 +396,30 @@ export const commit = Effect.fnUntraced(function* (
       again += "-again"
     } else if (receipt !== undefined && answer.key === receiptKey(receipt.id)) {
       receipt = undefined
-    } else {
+    } else if (count === undefined || answer.key !== heldKey(count.streamId)) {
       const now = yield* stillReserved(reservation, answer)
       if (now === undefined) return yield* settlementOf(store, reservation)
       value = now
     }
   }
 })
+
+/** Where the stream stands that has moved on, and when its last event happened: the next one happens no earlier. */
+const lastAt = Effect.fnUntraced(function* (store: EventStore["Service"], { streamId, actual }: VersionConflict) {
+  const [passed] = actual === 0 ? [] : yield* store.read(streamId, actual - 1, 1)
+  return { version: actual, notBefore: passed?.at ?? Number.NEGATIVE_INFINITY }
+})
+
+const countAppend = (
+  count: Reservation["count"],
+  { version, notBefore }: { readonly version: number; readonly notBefore: number },
+  again: string
+): ReadonlyArray<Append> => {
+  if (count === undefined) return []
+  const { streamId, event } = count
+  const use = { ...event, eventId: event.eventId + again, at: Math.max(event.at, notBefore) }
+  return [{ streamId, expectedVersion: version, events: [use] }]
+}
 
 const storedAt = (
   events: ReadonlyArray<NewEvent>,
@@ -328,7 +467,11 @@ const committedBefore = Effect.fnUntraced(function* (
 
 /** Takes a reservation away and says how it ended; `false` when it was settled before. */
 const settle = Effect.fnUntraced(function* (store: EventStore["Service"], reservation: Reservation, ended: Put) {
-  return yield* replace(store, reservation, { put: [ended], remove: [reservationKey(reservation.streamId)] })
+  return yield* replace(store, reservation, (free) => ({
+    expect: free.expect,
+    put: [ended, ...free.put],
+    remove: [reservationKey(reservation.streamId), ...free.remove]
+  }))
 })
 
 /**
@@ -341,15 +484,24 @@ export const release = (
 ): Effect.Effect<void, StoreUnavailable> => {
   const { streamId, value: _, ...kept } = reservation
   const value = JSON.stringify({ ...kept, released: true } satisfies typeof Stored.Type)
-  return Effect.asVoid(replace(store, reservation, { put: [{ key: reservationKey(streamId), value }] }))
+  return Effect.asVoid(replace(store, reservation, () => ({ put: [{ key: reservationKey(streamId), value }] })))
 }
 
 /** Writes if the reservation is still there, released or not; answers whether it was. */
-const replace = Effect.fnUntraced(function* (store: EventStore["Service"], reservation: Reservation, batch: Batch) {
+const replace = Effect.fnUntraced(function* (
+  store: EventStore["Service"],
+  reservation: Reservation,
+  batchWith: (free: LetGo) => Batch
+) {
+  const { count, commandId } = reservation
   const key = reservationKey(reservation.streamId)
   let value: string | undefined = reservation.value
   while (value !== undefined) {
-    const conflict: RecordConflict | undefined = yield* store.write({ ...batch, expect: [{ key, value }] }).pipe(
+    const { expect = [], ...batch } = batchWith(
+      count === undefined ? nothingHeld : yield* letGo(store, count.streamId, commandId)
+    )
+    const write = store.write({ ...batch, expect: [{ key, value }, ...expect] })
+    const conflict: RecordConflict | undefined = yield* write.pipe(
       Effect.as(undefined),
       Effect.catch((error) =>
         error._tag === "RecordConflict"
@@ -360,7 +512,7 @@ const replace = Effect.fnUntraced(function* (store: EventStore["Service"], reser
       )
     )
     if (conflict === undefined) return true
-    value = yield* stillReserved(reservation, conflict)
+    if (conflict.key === key) value = yield* stillReserved(reservation, conflict)
   }
   return false
 })

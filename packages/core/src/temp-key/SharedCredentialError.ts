@@ -26,6 +26,61 @@ export class EmptySharedWindow extends Schema.TaggedError<EmptySharedWindow>()("
   }
 }
 
+/** The key is for named users but names none. */
+export class NobodyAllowed extends Schema.TaggedError<NobodyAllowed>()("NobodyAllowed", {}) {
+  readonly field = "allowedUserIds"
+  override get message() {
+    return "A key for a user-whitelist needs at least one id in allowedUserIds."
+  }
+}
+
+/** The key would have no door left, or too many. */
+export class DoorCount extends Schema.TaggedError<DoorCount>()("DoorCount", { most: Schema.Number }) {
+  readonly field = "addDoors"
+  override get message() {
+    return `A temp key has at least one door and at most ${this.most}. To end it, delete it.`
+  }
+}
+
+/** The link of a new key is another key's, or was once. */
+export class LinkTaken extends Schema.TaggedError<LinkTaken>()("LinkTaken", {}) {
+  readonly field = "uuid"
+  override get message() {
+    return "This uuid was used before. Leave it out, and a new link is drawn."
+  }
+}
+
+/** The key has no door that takes a PIN. */
+export class NoPin extends Schema.TaggedError<NoPin>()("NoPin", {}) {
+  override get message() {
+    return "No door of this temp key takes a PIN. Add one with the accessMethod code or both."
+  }
+}
+
+/** A key of one lock's own has one door. */
+export class OwnDoorOnly extends Schema.TaggedError<OwnDoorOnly>()("OwnDoorOnly", { field: Schema.String }) {
+  override get message() {
+    return "This temp key belongs to one lock and has that one door. Make a key to several doors with POST /temp-keys."
+  }
+}
+
+/** The key is not at a version that the change was to be made at. Nothing was done. */
+export class KeyMoved extends Schema.TaggedError<KeyMoved>()("KeyMoved", {
+  /** At which it is. */
+  version: Schema.Number
+}) {
+  override get message() {
+    return `This temp key is at version ${this.version}. Nothing was changed; look at it again, and decide anew.`
+  }
+}
+
+/** The key was ended: it stays so. */
+export class KeyEnded extends Schema.TaggedError<KeyEnded>()("KeyEnded", {}) {
+  override get message() {
+    return "This temp key was deleted and cannot be changed any more. Make a new one."
+  }
+}
+
 /** The key has no such door. */
 export class DoorNotFound extends Schema.TaggedError<DoorNotFound>()("DoorNotFound", { doorId: Schema.Number }) {
   override get message() {
@@ -76,6 +131,13 @@ export type SharedError =
   | SharedCredentialNotFound
   | NoSuchLock
   | EmptySharedWindow
+  | NobodyAllowed
+  | DoorCount
+  | LinkTaken
+  | NoPin
+  | OwnDoorOnly
+  | KeyEnded
+  | KeyMoved
   | DoorNotFound
   | DoorNotNamed
   | DoorNeedsPin

@@ -3,54 +3,59 @@
  * is how a PIN is found in one step, and how no PIN is given out twice at one lock.
  */
 import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
-import type { Lock } from "../lock/Lock.ts"
-import type { CommandContext } from "../lock/LockCommand.ts"
-import { AccessDenied, LockFull, TempKeyExists } from "../lock/LockError.ts"
+import { permitScope } from "../lock/AccessPolicy.ts"
+import { type AccessDenied, LockFull } from "../lock/LockError.ts"
 import { BOUNDS } from "../lock/RequestFields.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { streamOfLink } from "../locks/Links.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
-import { asOfCommand, type Decide, type Decision, granting } from "../streams/Category.ts"
+import { type At, type Decision, granting } from "../streams/Category.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
-import { earlierTry, givenFor, notGiven, ReceiptReused } from "../streams/Receipts.ts"
+import type { ReceiptReused } from "../streams/Receipts.ts"
 import type { CommandExists } from "../streams/Reservations.ts"
 import type { Principal } from "../values/Principal.ts"
-import { drawPin, hashPin, type PinKey } from "./Pins.ts"
+import { hashPin, type PinKey } from "./Pins.ts"
+import { decideChange, decideLink, decidePin, decideResume, decideRevoke, decideSuspend } from "./SharedChanges.ts"
 import {
+  type ChangeRequest,
   Credentials,
   type Door,
   decideShare,
-  isMaker,
-  lockNamed,
   locksWithPin,
-  mayShare,
   type SharedCredential,
   type SharedCredentialEvent,
   type ShareRequest,
   sharedStatusAt
 } from "./SharedCredential.ts"
-import { type EmptySharedWindow, NoSuchLock, SharedCredentialNotFound } from "./SharedCredentialError.ts"
+import {
+  type DoorCount,
+  type DoorNotFound,
+  type EmptySharedWindow,
+  LinkTaken,
+  type NobodyAllowed,
+  type NoPin,
+  type NoSuchLock
+} from "./SharedCredentialError.ts"
+import { type LockReader, lockReaders, type Shared } from "./SharedLocks.ts"
 import { makeRegister } from "./SharedRegister.ts"
+import { type Changed, type ChangeError, type SharedContext, sharedWriting } from "./SharedWriting.ts"
+import { type CursorUnknown, type TempKeyPage, type TempKeyQuery, tempKeyPages } from "./TempKeyPages.ts"
 
-/** Who asks, when and under which id. */
-export type SharedContext = Omit<CommandContext, "lockId">
+export type { Shared } from "./SharedLocks.ts"
+export type { Changed, ChangeError, SharedContext } from "./SharedWriting.ts"
 
 /** What is asked for, and the uuid of the new credential: the link, so it must be beyond guessing. */
 export type ShareCommand = SharedContext & ShareRequest & { readonly uuid: string }
-
-/** A shared credential, and what its doors' locks are called now. */
-export interface Shared {
-  readonly credential: SharedCredential
-  readonly doors: ReadonlyArray<Door & { readonly lockUuid: string }>
-}
 
 /** Why the key was not made. */
 export type ShareError =
   | NoSuchLock
   | AccessDenied
   | EmptySharedWindow
+  | NobodyAllowed
   | LockFull
-  | TempKeyExists
+  | LinkTaken
   | ReceiptReused
   | CommandExists
   | StoreUnavailable
@@ -67,21 +72,49 @@ export class SharedCredentials extends Context.Service<
       command: ShareCommand,
       key: PinKey
     ) => Effect.Effect<Shared & { readonly pin: string | null }, ShareError>
-    /** Ends a credential. One that has ended already stays as it is. */
-    readonly revoke: (
+    /**
+     * Changes what the request names, and nothing else: link and PIN stay. A door that is the first to take a PIN brings
+     * one, which is in the answer; so is another one, in the rare case that the PIN is taken at the lock of a new door.
+     */
+    readonly change: (
       context: SharedContext,
-      uuid: string
-    ) => Effect.Effect<void, SharedCredentialNotFound | AccessDenied | CommandExists | StoreUnavailable>
+      uuid: string,
+      request: ChangeRequest,
+      key: PinKey
+    ) => Effect.Effect<
+      Changed,
+      ChangeError | NoSuchLock | EmptySharedWindow | NobodyAllowed | DoorNotFound | DoorCount | LockFull
+    >
+    /** Lets it open nothing until it is resumed. */
+    readonly suspend: (context: SharedContext, uuid: string) => Effect.Effect<Changed, ChangeError>
+    readonly resume: (context: SharedContext, uuid: string) => Effect.Effect<Changed, ChangeError>
+    /** Gives it another link; the one before opens nothing any more. */
+    readonly changeLink: (
+      context: SharedContext,
+      uuid: string,
+      link: string
+    ) => Effect.Effect<Changed, ChangeError | LinkTaken>
+    /** Gives it another PIN; the one before opens nothing any more. */
+    readonly reissuePin: (
+      context: SharedContext,
+      uuid: string,
+      key: PinKey
+    ) => Effect.Effect<Changed, ChangeError | NoPin>
+    /** Ends a credential. One that has ended already stays as it is. */
+    readonly revoke: (context: SharedContext, uuid: string) => Effect.Effect<void, ChangeError>
+    /** The stream of a credential as this process knows it. */
+    readonly at: (uuid: string) => At<SharedCredential | undefined>
     /** Whether the principal made the credential, or may give keys to all of its doors: only they are told its link. */
     readonly mayManage: (principal: Principal, uuid: string) => Effect.Effect<boolean, StoreUnavailable>
     /**
-     * The credentials that a principal made or may make anew, oldest first, ended ones too; with `lockId`, only those
-     * with a door at this lock.
+     * Temp keys of both kinds that the principal may manage, a page at a time: those with doors at several locks that they
+     * made, then lock by lock the others, each oldest first. Ended ones too, but for those of a lock's own.
      */
     readonly list: (
       principal: Principal,
-      lockId?: string
-    ) => Effect.Effect<ReadonlyArray<Shared>, AskError | NoSuchLock>
+      query: TempKeyQuery,
+      now: number
+    ) => Effect.Effect<TempKeyPage, AskError | NoSuchLock | CursorUnknown>
     /**
      * The credential behind a link, as it is now, with all its doors; none when the uuid is that of a lock's own temp
      * key, or of nothing. The link is the permission.
@@ -96,6 +129,8 @@ export class SharedCredentials extends Context.Service<
       pin: string,
       key: PinKey
     ) => Effect.Effect<SharedCredential | undefined, StoreUnavailable>
+    /** Whether a key to several doors has, or had, one at the lock, as far as this process has heard. */
+    readonly hasDoorsAt: (lockId: number) => boolean
     /** Whether the lock ever had a PIN. */
     readonly hasPins: (lockId: number) => boolean
     /** How many credentials that have not ended have a PIN that was made under another key than this one. */
@@ -112,120 +147,46 @@ export class SharedCredentials extends Context.Service<
       const { catchUp } = yield* feed.register({ category: Credentials.category }, register.take)
       /** One at a time draws a PIN: what one takes the next one sees. */
       const drawing = yield* Semaphore.make(1)
+      const lockReader = lockReaders(queries, store)
+      const pages = yield* tempKeyPages(register)
+      const writing = sharedWriting({ store, register, catchUp, lockReader })
+      const { replay, transact, receipted, withLink, isFree, pinOf, command } = writing
 
-      const lockAt = (lockId: number): Effect.Effect<Lock | undefined, StoreUnavailable> =>
-        queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
-          Effect.catchTag("LockNotFound", () => Effect.undefined),
-          Effect.catchTag("AccessDenied", Effect.die)
-        )
-
-      /** Answers about locks of credentials as they are now; asks for each of them once. */
-      const lockReader = () => {
-        const read = new Map<number, Lock>()
-        const find = Effect.fnUntraced(function* (lockId: number) {
-          const known = read.get(lockId) ?? (yield* lockAt(lockId))
-          if (known !== undefined) read.set(lockId, known)
-          return known
-        })
-        const lockOf = (lockId: number) =>
-          Effect.flatMap(find(lockId), (known) =>
-            known === undefined
-              ? Effect.die(new Error(`Lock ${lockId} is gone: locks never go`))
-              : Effect.succeed(known)
-          )
-        return {
-          /** The locks that the doors of a request name. */
-          lookUp: (doors: ShareRequest["doors"]) =>
-            Effect.forEach(doors, (door) => {
-              const lockId = lockNamed(door.lockId)
-              return lockId === undefined ? Effect.undefined : find(lockId)
-            }),
-          withLocks: (credential: SharedCredential): Effect.Effect<Shared, StoreUnavailable> =>
-            Effect.map(
-              Effect.forEach(credential.doors, (door) =>
-                Effect.map(lockOf(door.lockId), ({ uuid }) => ({ ...door, lockUuid: uuid }))
-              ),
-              (doors) => ({ credential, doors })
-            ),
-          /** Whether the principal made the credential, or may give keys to all of its doors. */
-          mayManage: Effect.fnUntraced(function* (principal: Principal, credential: SharedCredential) {
-            if (isMaker(principal, credential)) return true
-            for (const { lockId } of credential.doors) {
-              if (Result.isFailure(mayShare(principal, yield* lockOf(lockId)))) return false
-            }
-            return true
-          })
-        }
-      }
-
-      /** What the first request with this receipt made. */
-      const replay = Effect.fnUntraced(function* ({ receipt }: SharedContext) {
-        const found = yield* earlierTry(store, receipt)
-        if (Option.isNone(found)) return undefined
-        const uuid = Credentials.idOf(found.value.streamId)
-        if (uuid === undefined) return yield* Effect.fail(new ReceiptReused({ id: receipt?.id ?? "" }))
-        yield* catchUp()
-        return register.get(uuid)
-      })
-
-      /** Commands of credentials, whose errors are those of commands. */
-      const transact = <E = never, R = never>(
-        uuid: string,
-        context: SharedContext,
-        decide: Decide<SharedCredentialEvent, SharedCredential | undefined, E, R>,
-        revokes = false
-      ) =>
-        Credentials.transact(canonical(uuid), { ...context, revokes }, decide, register.at(canonical(uuid))).pipe(
-          asOfCommand(context),
-          Effect.provideService(EventStore, store)
-        )
-
-      const decideToMake = Effect.fnUntraced(function* (
-        command: ShareCommand,
-        key: PinKey,
-        { lookUp }: ReturnType<typeof lockReader>
-      ) {
-        const { uuid, receipt, principal, validFrom, validUntil, description, doors: wanted } = command
-        const request = { validFrom, validUntil, doors: wanted, ...(description === undefined ? {} : { description }) }
-        const locks = yield* lookUp(wanted)
+      const decideToMake = Effect.fnUntraced(function* (command: ShareCommand, key: PinKey, { lookUp }: LockReader) {
+        const { uuid, receipt, principal, commandId: _, at: __, ifVersion: ___, ...request } = command
+        const locks = yield* lookUp(request.doors)
         const decided = decideShare(request, locks, principal)
         if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
         yield* catchUp()
         const created = decided.success
-        for (const { lockId } of created.doors) {
-          const open = register.ofLock(lockId).filter((shared) => !hasEnded(shared, command.at))
-          if (open.length >= BOUNDS.tempKeys) {
-            return yield* Effect.fail(new LockFull({ lockId, what: "temp keys", bound: BOUNDS.tempKeys }))
-          }
-        }
+        yield* roomAt(created.doors, command.at)
         const events = [created, ...register.freePin(key, uuid, locksWithPin(created.doors), 0)]
         const orgIds = new Set(locks.map((lock) => lock?.orgId ?? ""))
-        const decision = { events, orgId: orgIds.size === 1 ? ([...orgIds][0] ?? "") : "" }
-        if (receipt === undefined) return decision
-        const streamId = Credentials.streamOf(canonical(uuid))
-        return { ...decision, expect: [notGiven(receipt)], put: [givenFor(receipt, streamId, 0, events.length)] }
+        const orgId = orgIds.size === 1 ? ([...orgIds][0] ?? "") : ""
+        return withLink({ ...receipted(uuid, 0, receipt, events), orgId }, uuid, uuid)
+      })
+
+      const roomAt = Effect.fnUntraced(function* (doors: ReadonlyArray<Door>, at: number) {
+        for (const { lockId } of doors) {
+          const open = register.ofLock(lockId).filter((shared) => !hasEnded(shared, at))
+          if (open.length >= BOUNDS.tempKeys)
+            return yield* Effect.fail(new LockFull({ lockId, what: "temp keys", bound: BOUNDS.tempKeys }))
+        }
       })
 
       /** The credential that the command makes, or has made before. */
-      const make = Effect.fnUntraced(function* (
-        command: ShareCommand,
-        key: PinKey,
-        locks: ReturnType<typeof lockReader>
-      ) {
+      const make = Effect.fnUntraced(function* (command: ShareCommand, key: PinKey, locks: LockReader) {
         let made: SharedCredential | undefined
         yield* transact(
           command.uuid,
           command,
-          Effect.fnUntraced(function* ({
-            version,
-            state
-          }): Effect.fn.Return<Decision<SharedCredentialEvent>, ShareError> {
+          Effect.fnUntraced(function* ({ version }): Effect.fn.Return<Decision<SharedCredentialEvent>, ShareError> {
             made = yield* replay(command)
             if (made !== undefined) return { events: [] }
             const decision = yield* decideToMake(command, key, locks)
-            if (version === 0) return decision
-            const lockId = state?.doors[0]?.lockId ?? 0
-            return yield* Effect.fail(new TempKeyExists({ lockId, tempKeyUuid: command.uuid }))
+            yield* isFree(command.uuid)
+            // A stream of this name without a record is of an older Latchkey that runs beside this one.
+            return version === 0 ? decision : yield* Effect.fail(new LinkTaken())
           })
         )
         if (made !== undefined) return made
@@ -233,39 +194,14 @@ export class SharedCredentials extends Context.Service<
         return register.get(canonical(command.uuid))
       })
 
-      /** The credential's PIN. If another process took the same one at the same moment, and was first, it gets another. */
-      const pinOf = Effect.fnUntraced(function* (made: SharedCredential, context: SharedContext, key: PinKey) {
-        const lockIds = locksWithPin(made.doors)
-        if (lockIds.length === 0) return null
-        while (true) {
-          const { state: credential = made, version } = register.at(made.uuid)
-          if (credential.pin !== undefined && register.owns(credential, key)) {
-            return drawPin(key, credential.uuid, credential.pin.draw)
-          }
-          const next = credential.pin === undefined ? 0 : credential.pin.draw + 1
-          const events = register.freePin(key, made.uuid, lockIds, next)
-          yield* transact(made.uuid, context, (now) =>
-            // Unless a retry of the same request was quicker.
-            now.version === version ? { events, suffixes: [String(version + 1)] } : []
-          )
-          yield* catchUp()
-        }
-      })
-
-      /** What the principal may manage is among these; of other tenants' there is nothing here, however much they have. */
-      const mayBeOf = Effect.fnUntraced(function* (principal: Principal) {
-        const isOfAll = principal._tag === "Super" || principal._tag === "System"
-        const lockIds = isOfAll ? Option.none() : yield* queries.locksOf(principal)
-        // Who cannot be told which locks are theirs is looked for everywhere.
-        return Option.match(lockIds, { onNone: register.all, onSome: (lockIds) => register.of(principal, lockIds) })
-      })
-
-      const atLock = Effect.fnUntraced(function* (principal: Principal, lockId: string) {
-        const named = lockNamed(lockId)
-        if (named === undefined) return yield* Effect.fail(new NoSuchLock({ field: "lockId" }))
-        yield* queries.lock(principal, named, "temp-keys")
-        return register.ofLock(named)
-      })
+      /** The events that give doors which take a PIN one that is theirs at all their locks; none while they have it. */
+      const pinFor = (credential: SharedCredential, doors: ReadonlyArray<Door>, key: PinKey, from?: number) => {
+        const lockIds = locksWithPin(doors)
+        const { pin } = credential
+        const isOpened = (lockId: number) => pin?.hashes.some((hash) => hash.lockId === lockId) === true
+        if (from === undefined && pin?.keyId === key.id && lockIds.every(isOpened)) return []
+        return register.freePin(key, credential.uuid, lockIds, from ?? pin?.draw ?? 0)
+      }
 
       return {
         share: (command, key) =>
@@ -279,25 +215,64 @@ export class SharedCredentials extends Context.Service<
             })
           ),
 
-        revoke: Effect.fnUntraced(function* (context, uuid) {
-          yield* catchUp()
-          yield* transact(
-            uuid,
+        change: (context, uuid, request, key) =>
+          drawing.withPermit(
+            command(
+              context,
+              uuid,
+              Effect.fnUntraced(function* (credential, { lookUp }) {
+                const locks = yield* lookUp(request.addDoors ?? [])
+                const decided = decideChange(credential, request, locks, context.principal)
+                if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
+                const { doors = [] } = decided.success[0] ?? {}
+                yield* roomAt(
+                  doors.filter(({ id }) => id > credential.lastDoor),
+                  context.at
+                )
+                return { events: [...decided.success, ...pinFor(credential, doors, key)] }
+              }),
+              { key }
+            )
+          ),
+
+        suspend: (context, uuid) =>
+          command(context, uuid, (credential) => decidedBy(decideSuspend(credential)), { revokes: true }),
+
+        resume: (context, uuid) => command(context, uuid, (credential) => decidedBy(decideResume(credential))),
+
+        changeLink: (context, uuid, link) =>
+          command(
             context,
-            Effect.fnUntraced(function* ({
-              state: credential
-            }): Effect.fn.Return<
-              Decision<SharedCredentialEvent>,
-              SharedCredentialNotFound | AccessDenied | StoreUnavailable
-            > {
-              if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
-              if (!(yield* lockReader().mayManage(context.principal, credential))) return yield* Effect.fail(notYours)
-              if (credential.revokedAt !== undefined) return { events: [] }
-              return { events: [{ _tag: "SharedCredentialRevoked" }], orgId: credential.orgId }
-            }),
-            true
-          )
-        }),
+            uuid,
+            Effect.fnUntraced(function* (credential) {
+              const { events } = yield* decidedBy(decideLink(credential, link))
+              yield* isFree(link)
+              return { events, link }
+            })
+          ),
+
+        reissuePin: (context, uuid, key) =>
+          drawing.withPermit(
+            command(
+              context,
+              uuid,
+              Effect.fnUntraced(function* (credential) {
+                yield* decidedBy(decidePin(credential))
+                const { doors, pin } = credential
+                return { events: pinFor(credential, doors, key, pin === undefined ? 0 : pin.draw + 1) }
+              }),
+              { key }
+            )
+          ),
+
+        revoke: (context, uuid) =>
+          Effect.asVoid(
+            command(context, uuid, (credential) => Effect.succeed({ events: decideRevoke(credential) }), {
+              revokes: true
+            })
+          ),
+
+        at: (uuid) => register.at(canonical(uuid)),
 
         mayManage: Effect.fnUntraced(function* (principal, uuid) {
           yield* catchUp()
@@ -305,20 +280,17 @@ export class SharedCredentials extends Context.Service<
           return credential !== undefined && (yield* lockReader().mayManage(principal, credential))
         }),
 
-        list: Effect.fnUntraced(function* (principal, lockId) {
+        list: Effect.fnUntraced(function* (principal, query, now) {
+          yield* Effect.fromResult(permitScope(principal, "temp-keys", "Listing temp keys"))
           yield* catchUp()
-          const candidates = lockId === undefined ? yield* mayBeOf(principal) : yield* atLock(principal, lockId)
-          const { mayManage, withLocks } = lockReader()
-          const visible = yield* Effect.filter(candidates, (credential) => mayManage(principal, credential))
-          return yield* Effect.forEach(
-            visible.sort((a, b) => a.createdAt - b.createdAt || (a.uuid < b.uuid ? -1 : 1)),
-            withLocks
-          )
+          return yield* pages(principal, query, now)
         }),
 
-        find: Effect.fnUntraced(function* (uuid) {
+        find: Effect.fnUntraced(function* (link) {
           yield* catchUp()
-          return Option.fromUndefinedOr(yield* granting(register.at(canonical(uuid))))
+          const owner = Option.getOrUndefined(yield* streamOfLink(store, link))
+          const uuid = owner === undefined ? register.ofLink(link)?.uuid : Credentials.idOf(owner)
+          return uuid === undefined ? Option.none() : Option.fromUndefinedOr(yield* granting(register.at(uuid)))
         }),
 
         findByPin: (lockId, pin, key) =>
@@ -326,6 +298,8 @@ export class SharedCredentials extends Context.Service<
             const found = register.ofPin(hashPin(key, lockId, pin))
             return found === undefined || register.at(found.uuid).unknown === undefined ? found : undefined
           }),
+
+        hasDoorsAt: (lockId) => register.placesAt(lockId).length > 0,
 
         hasPins: register.hasPins,
 
@@ -338,12 +312,10 @@ export class SharedCredentials extends Context.Service<
   ).pipe(Layer.provide(Feed.layer))
 }
 
+const decidedBy = <E>(decided: Result.Result<ReadonlyArray<SharedCredentialEvent>, E>) =>
+  Effect.map(Effect.fromResult(decided), (events) => ({ events }))
+
 const hasEnded = (credential: SharedCredential, now: number): boolean => {
   const status = sharedStatusAt(credential, now)
   return status === "deleted" || status === "expired"
 }
-
-const notYours = new AccessDenied({
-  action: "Changing this temp key",
-  needed: "its maker, or the owner or the organization of all its locks"
-})

@@ -1,24 +1,38 @@
 /**
  * Doors of shared credentials, opened by link or by PIN. What is allowed stands in the credential's stream, and that a
- * door was opened in its lock's: one append there, in two steps with the device command, as for every open. Nothing is
- * written to the credential, so there is nothing between the two that a crash could leave half done.
+ * door was opened in its lock's: one append there, in two steps with the device command, as for every open. To a credential
+ * with a limit on uses, the use is written together with that; to one without, nothing is written.
  */
-import { Context, Effect, Layer, Option, Result } from "effect"
+import { Context, Duration, Effect, Layer, Option, Result, Schedule } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
 import { streamOfLock } from "../lock/Lock.ts"
 import type { CommandOf } from "../lock/LockCommand.ts"
-import type { LockNotFound, TempKeyNotValid, TooManyOpenings } from "../lock/LockError.ts"
+import { type LockNotFound, type NotOnWhitelist, TempKeyNotValid, type TooManyOpenings } from "../lock/LockError.ts"
+import { usedIdOf } from "../locks/CountedUses.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { type ExecuteError, Locks } from "../locks/Locks.ts"
 import { presence } from "../locks/Presence.ts"
+import { makeRefusedUses } from "../locks/RefusedUses.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { earlierTry, type RequestReceipt } from "../streams/Receipts.ts"
+import { type Counting, heldOn } from "../streams/Reservations.ts"
+import { given } from "../values/given.ts"
 import type { Principal } from "../values/Principal.ts"
 import { GuestOpenings } from "./GuestOpenings.ts"
 import { accountsOf } from "./PinAttempts.ts"
 import { PinGuard } from "./PinGuard.ts"
 import type { PinKey } from "./Pins.ts"
-import { type Door, doorForPin, doorOf, linkHindrance, mayShare, type SharedCredential } from "./SharedCredential.ts"
+import {
+  Credentials,
+  type Door,
+  doorForPin,
+  doorOf,
+  giverOfDoor,
+  isGiven,
+  linkHindrance,
+  type SharedCredential,
+  sharedStatusAt
+} from "./SharedCredential.ts"
 import {
   type DoorNeedsPin,
   DoorNotFound,
@@ -28,6 +42,10 @@ import {
   SharedCredentialNotFound
 } from "./SharedCredentialError.ts"
 import { type SharedContext, SharedCredentials } from "./SharedCredentials.ts"
+
+/** How often, and after which pause, a use is tried again when others use the key at the same moment. */
+const TRIES = 200
+const PAUSE = Duration.millis(5)
 
 /** A door that was told to open. */
 export interface OpenedDoor {
@@ -43,6 +61,8 @@ export interface OpenByLink extends SharedContext {
   /** The uuid in the link: it is the permission. */
   readonly uuid: string
   readonly doorId: number
+  /** The signed-in user, if any. */
+  readonly userId?: string | undefined
 }
 
 export interface OpenByPin extends SharedContext {
@@ -57,6 +77,9 @@ export interface OpenByPin extends SharedContext {
 /** Why a door was not opened. */
 export type OpenDoorError = Exclude<ExecuteError, LockNotFound> | TooManyOpenings
 
+/** Why a door opens to no guest whatever they show: its giver may not give it, or the lock has no hardware of its own. */
+const OUT_OF_REACH = ["AccessDenied", "LockRetired", "DeviceLost", "DeviceDisputed"] as const
+
 /** Opens doors of shared keys, by link or by PIN. */
 export class SharedDoors extends Context.Service<
   SharedDoors,
@@ -66,7 +89,13 @@ export class SharedDoors extends Context.Service<
       request: OpenByLink
     ) => Effect.Effect<
       OpenedDoor,
-      OpenDoorError | SharedCredentialNotFound | DoorNotFound | DoorNeedsPin | DoorWithdrawn | TempKeyNotValid
+      | OpenDoorError
+      | SharedCredentialNotFound
+      | DoorNotFound
+      | DoorNeedsPin
+      | DoorWithdrawn
+      | TempKeyNotValid
+      | NotOnWhitelist
     >
     /** When a door was opened, epoch milliseconds; none if that version is no opening of this door by this credential. */
     readonly opening: (
@@ -94,34 +123,66 @@ export class SharedDoors extends Context.Service<
       const credentials = yield* SharedCredentials
       const guard = yield* PinGuard
       const openings = yield* GuestOpenings
+      const keepRefusedUse = yield* makeRefusedUses
+
+      /**
+       * The uses of a key with a limit are counted in its own stream, in the write of the opening; until that is settled,
+       * each is held, and counts. None of it is asked for a key without a limit.
+       */
+      const counting = Effect.fnUntraced(function* (
+        credential: SharedCredential,
+        { id: doorId, lockId }: Door,
+        { commandId, at, principal }: SharedContext
+      ): Effect.fn.Return<Counting | undefined, StoreUnavailable | TempKeyNotValid> {
+        const { uuid, link: tempKeyUuid } = credential
+        if (credential.maxUses === null) return undefined
+        const streamId = Credentials.streamOf(uuid)
+        const held = yield* heldOn(store, streamId)
+        // As one value, and after what is held: the use rests on exactly this version, and on this record.
+        const { state: now = credential, version, at: last } = credentials.at(uuid)
+        const others = held.commandIds.filter((other) => other !== commandId)
+        const status = sharedStatusAt({ ...now, usedCount: now.usedCount + others.length }, at)
+        if (status !== "valid") return yield* Effect.fail(new TempKeyNotValid({ lockId, tempKeyUuid, status }))
+        const used = Credentials.encode({ _tag: "SharedCredentialUsed", lockId, doorId })
+        const event = {
+          ...used,
+          eventId: usedIdOf(commandId),
+          at: Math.max(at, last),
+          orgId: credential.orgId,
+          principal,
+          commandId
+        }
+        return { streamId, version, held: held.value, event }
+      })
 
       const tell = Effect.fnUntraced(function* (
         context: SharedContext,
-        { uuid, grantedBy }: SharedCredential,
-        { id: doorId, lockId }: Door,
+        credential: SharedCredential,
+        door: Door,
         via: CommandOf<"OpenDoor">["via"]
       ) {
-        const { commandId, at, principal, receipt } = context
-        const open = locks.execute({
-          _tag: "OpenDoor",
-          lockId,
-          commandId,
-          at,
-          principal,
-          ...(receipt === undefined ? {} : { receipt }),
-          credentialUuid: uuid,
-          doorId,
-          via,
-          grantedBy
-        })
+        const { at, receipt } = context
+        const { link } = credential
+        const { id: doorId, lockId } = door
+        // A retry is answered as it was, and counts no more.
+        const count = (yield* isRetry(context)) ? undefined : yield* counting(credential, door, context)
+        const open = locks.execute({ ...openingOf(context, credential, door, via), ...given({ receipt, count }) })
         const executed = yield* openings
-          .counted({ link: uuid, lockId, at }, open)
+          .counted({ link, lockId, at }, open)
           // A lock that was there once is there forever.
           .pipe(Effect.catchTag("LockNotFound", Effect.die))
         const opened = executed.events[0]
         const thing = opened !== undefined && "uuid" in opened ? opened.uuid : ""
         return { doorId, lockId, version: executed.version, online: yield* isOnline(thing) }
       })
+
+      /** Tells the door; when another use of the key came in between, all is judged anew. */
+      const overtaken = <A, E extends { readonly _tag: string }>(attempt: Effect.Effect<A, E>) =>
+        Effect.retry(attempt, {
+          while: (error) => error._tag === "CountMoved",
+          schedule: Schedule.spaced(PAUSE),
+          times: TRIES
+        })
 
       /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */
       const isRetry = ({ receipt }: SharedContext) => Effect.map(earlierTry(store, receipt), Option.isSome)
@@ -140,17 +201,31 @@ export class SharedDoors extends Context.Service<
       })
 
       return {
-        open: Effect.fnUntraced(function* ({ uuid, doorId, ...context }) {
-          const credential = Option.getOrUndefined(yield* credentials.find(uuid))
-          if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
-          const door = doorOf(credential, doorId)
-          if (door === undefined) return yield* Effect.fail(new DoorNotFound({ doorId }))
-          const hindrance = linkHindrance(credential, door, context.at)
-          if (hindrance !== undefined && !(yield* isRetry(context))) return yield* Effect.fail(hindrance)
-          return yield* Effect.catchTag(tell(context, credential, door, "link"), "AccessDenied", () =>
-            Effect.fail(new DoorWithdrawn({ doorId }))
-          )
-        }),
+        open: ({ uuid: link, doorId, userId, ...context }) =>
+          overtaken(
+            Effect.gen(function* () {
+              const credential = Option.getOrUndefined(yield* credentials.find(link))
+              if (credential === undefined) return yield* Effect.fail(new SharedCredentialNotFound())
+              const door = doorOf(credential, doorId)
+              if (door === undefined) return yield* Effect.fail(new DoorNotFound({ doorId }))
+              const hindrance = linkHindrance(credential, door, link, userId, context.at)
+              const told = Effect.gen(function* () {
+                if (hindrance !== undefined && !(yield* isRetry(context))) return yield* Effect.fail(hindrance)
+                return yield* tell(context, credential, door, "link")
+              })
+              return yield* told.pipe(
+                // What the lock itself refuses, it keeps.
+                Effect.tapErrorTag(["TempKeyNotValid", "NotOnWhitelist", "DoorNeedsPin"], (refusal) =>
+                  Effect.ignore(
+                    Effect.flatMap(lockAt(door.lockId), (lock) =>
+                      keepRefusedUse(openingOf(context, credential, door, "link"), lock, refusal)
+                    )
+                  )
+                ),
+                Effect.catchTag(OUT_OF_REACH, () => Effect.fail(new DoorWithdrawn({ doorId })))
+              )
+            })
+          ),
 
         opening: Effect.fnUntraced(function* (uuid, doorId, version) {
           const credential = Option.getOrUndefined(yield* credentials.find(uuid))
@@ -167,26 +242,57 @@ export class SharedDoors extends Context.Service<
           const { principal, at, receipt } = context
           const caller = { principal, networks, apiKey, mayOpen: yield* mayOpen(principal, lockId) }
           const accounts = accountsOf(key, caller, lockId, credentials.hasPins(lockId))
-          const { credential, door } = yield* guard.attempt(
-            { ...context, lockId, accounts },
-            Effect.gen(function* () {
-              const credential = yield* credentials.findByPin(lockId, pin, key)
-              const door = credential === undefined ? undefined : doorForPin(credential, lockId, at)
-              if (credential === undefined || door === undefined) return Result.fail(credential?.uuid)
-              const lock = yield* lockAt(lockId)
-              const may = lock !== undefined && Result.isSuccess(mayShare(credential.grantedBy, lock))
-              return may ? Result.succeed({ credential, door }) : Result.fail(credential.uuid)
-            })
+          const userId = "userId" in principal ? principal.userId : undefined
+          const judge = Effect.gen(function* () {
+            const credential = yield* credentials.findByPin(lockId, pin, key)
+            const door = credential === undefined ? undefined : doorForPin(credential, lockId, userId, at)
+            if (credential === undefined || door === undefined) return Result.fail(credential?.uuid)
+            const lock = yield* lockAt(lockId)
+            return lock !== undefined && isGiven(credential, door, lock)
+              ? Result.succeed({ credential, door })
+              : Result.fail(credential.uuid)
+          })
+          const told = ({ credential, door }: { readonly credential: SharedCredential; readonly door: Door }) => {
+            const kept = receipt === undefined ? context : { ...context, receipt: receiptOf(receipt, credential, key) }
+            return Effect.catchTag(tell(kept, credential, door, "PIN"), [...OUT_OF_REACH, "TempKeyNotValid"], () =>
+              Effect.fail(new PinRefused())
+            )
+          }
+          let judged: Effect.Success<typeof judge> = Result.succeed(
+            yield* guard.attempt({ ...context, lockId, accounts }, judge)
           )
-          const kept = receipt === undefined ? context : { ...context, receipt: receiptOf(receipt, credential, key) }
-          return yield* Effect.catchTag(tell(kept, credential, door, "PIN"), "AccessDenied", () =>
-            Effect.fail(new PinRefused())
+          return yield* overtaken(
+            Effect.suspend(() =>
+              Result.isSuccess(judged) ? told(judged.success) : Effect.fail(new PinRefused())
+            ).pipe(
+              // The PIN was right; whether its key has a use left is seen anew.
+              Effect.tapErrorTag("CountMoved", () => Effect.map(judge, (now) => void (judged = now)))
+            )
           )
         })
       }
     })
   )
 }
+
+/** What the lock of a door is asked. */
+const openingOf = (
+  { commandId, at, principal }: SharedContext,
+  credential: SharedCredential,
+  door: Door,
+  via: CommandOf<"OpenDoor">["via"]
+): CommandOf<"OpenDoor"> => ({
+  _tag: "OpenDoor",
+  lockId: door.lockId,
+  commandId,
+  at,
+  principal,
+  credentialUuid: credential.uuid,
+  tempKeyId: credential.id,
+  doorId: door.id,
+  via,
+  giver: giverOfDoor(credential, door)
+})
 
 /**
  * Of those who type PINs nothing is known but the PIN: two guests of one lock who send the same key must not meet. The

@@ -4,8 +4,11 @@
  */
 import { Arbitrary, Result, Schema, SchemaAST, Struct } from "effect"
 import { CommandOutcome } from "../device/DeviceCommand.ts"
+import { OpenedBy } from "../device/ReportedState.ts"
+import { decide } from "../lock/Decide.ts"
+import type { Decision } from "../lock/Decision.ts"
+import { evolveStored } from "../lock/Evolve.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
-import { type Decision, decide, evolveStored } from "../lock/LockAggregate.ts"
 import { CommandBody, type LockCommand, LockRequest } from "../lock/LockCommand.ts"
 import { commandTable, type LockCommandType, requests } from "../lock/LockCommands.ts"
 import { type LockEvent, toStored } from "../lock/LockEvent.ts"
@@ -75,6 +78,7 @@ const pools: { readonly [field: string]: Schema.Constraint } = {
   keys: Schema.Union([Schema.Tuple([]), Schema.Tuple([keyInSlot(1)]), Schema.Tuple([keyInSlot(1), keyInSlot(2)])]),
   maxUses: Schema.Literals([1, 2]),
   name: Schema.Literal("Ada"),
+  newTempKeyUuid: TempKeyUuid,
   newUuid: Hardware,
   orgId: Organization,
   ownerId: User,
@@ -93,10 +97,24 @@ const pools: { readonly [field: string]: Schema.Constraint } = {
   vendorName: Schema.Literal("Acme"),
   // Of commands that were sent, of some that were not, and of devices that they were not sent to.
   answered: Schema.Literals(["command-4", "command-5", "command-6", "command-7"]),
+  began: Schema.Literal(false),
   detail: Schema.Literal("the bolt is 🔩"),
   outcome: CommandOutcome,
   reportedAt: Schema.Literals([START - HOUR, START + SECOND]),
-  thing: Hardware
+  thing: Hardware,
+  // Some are late, some say nothing new; some openings were told before, and between some others are missing.
+  seenAt: Schema.Literals([START, START + SECOND]),
+  bolt: Schema.Literals(["locked", "jammed"]),
+  door: Schema.Literals(["closed", "forced", "leftOpen"]),
+  battery: Schema.Literals([10, 20, 90]),
+  firmware: Schema.Literal("2.4.1"),
+  clock: Schema.Literals([0, START]),
+  series: Schema.Literal("k3j4"),
+  dropped: Schema.Literal(0),
+  list: Schema.Tuple([
+    Schema.Struct({ n: Schema.Literals([1, 2, 4]), by: Schema.Literal("key"), keyUuid: KeyUuid }),
+    Schema.Struct({ n: Schema.Literals([3, 5]), by: OpenedBy, keyIndexNumber: Slot })
+  ])
 }
 
 /** What commands of these types say. */
@@ -123,7 +141,35 @@ export const lockRequest = Arbitrary.filter(
   Schema.is(LockRequest)
 )
 /** The same, and what only Latchkey itself asks. What seldom succeeds is asked for more often. */
-const anything = bodiesOf(...singles, "CreateTempKey", "OpenWithTempKey", "RecordOutcome", "RecordOutcome")
+const anything = bodiesOf(
+  ...singles.filter((tag) => tag !== "RetireLock"),
+  "CreateTempKey",
+  "AddKey",
+  "AddResident",
+  "RemoveResident",
+  "RemoveResident",
+  "OpenWithTempKey",
+  "OpenWithTempKey",
+  "OpenWithTempKey",
+  "OpenWithTempKey",
+  "OpenWithTempKey",
+  "OpenWithTempKey",
+  "UseTempKey",
+  "UseTempKey",
+  "SuspendTempKey",
+  "ResumeTempKey",
+  "RecordOutcome",
+  "RecordOutcome",
+  "RecordOutcome",
+  "RecordOutcome",
+  "RecordOutcome",
+  "RecordOutcome",
+  "RecordState",
+  "RecordState",
+  "RecordState",
+  "RecordState",
+  "RecordOpenings"
+)
 
 /** Everybody who may ask. */
 export const principal: Arbitrary.Arbitrary<Principal> = Arbitrary.schema(
@@ -144,16 +190,25 @@ const commandsTo = (lockIds: readonly [number, ...Array<number>]): Arbitrary.Arb
   const step = Arbitrary.all({ lockId: anyLock, request: anything, principal, pause })
   const creation = (lockId: number) =>
     Arbitrary.all({ lockId: Arbitrary.Constant(lockId), request: bodiesOf("CreateLock"), principal, pause })
-  const sharing = Arbitrary.all({ lockId: anyLock, request: bodiesOf("CreateTempKey"), principal, pause })
+  // By the operator, so that most keys still stand when they are used.
+  const sharing = Arbitrary.all({
+    lockId: anyLock,
+    request: bodiesOf("CreateTempKey"),
+    principal: Arbitrary.Constant<Principal>({ _tag: "Super" }),
+    pause
+  })
+  const ending = Arbitrary.all({ lockId: anyLock, request: bodiesOf("RetireLock", "OpenLock"), principal, pause })
   return Arbitrary.all([
     Arbitrary.array(step, { maxLength: 2 }),
     Arbitrary.all(lockIds.map(creation)),
     Arbitrary.array(sharing, { maxLength: 3 }),
-    Arbitrary.array(Arbitrary.array(step))
+    Arbitrary.array(Arbitrary.array(step)),
+    // Last, since little happens after it.
+    Arbitrary.array(ending, { maxLength: 4 })
   ]).pipe(
-    Arbitrary.map(([early, creations, sharings, stretches]) => {
+    Arbitrary.map(([early, creations, sharings, stretches, endings]) => {
       let at = START
-      return [...early, ...creations, ...sharings, ...stretches.flat()].map(
+      return [...early, ...creations, ...sharings, ...stretches.flat(), ...endings].map(
         ({ lockId, request, principal, pause }, index) => {
           at += pause
           return { ...request, lockId, principal, commandId: `command-${index + 1}`, at }
@@ -247,6 +302,7 @@ export const tempKey: Arbitrary.Arbitrary<TempKey> = Arbitrary.all({
 }).pipe(
   Arbitrary.map(({ uuid, accessMode, guest, begin, length, maxUses, schedule, usedCount }) => ({
     uuid,
+    id: "the command that made it",
     accessMode,
     allowedUserIds: accessMode === "public" ? [] : [guest],
     validFrom: instantOf(START + begin),
@@ -256,6 +312,7 @@ export const tempKey: Arbitrary.Arbitrary<TempKey> = Arbitrary.all({
     usedCount: Math.min(usedCount, maxUses ?? usedCount),
     createdAt: instantOf(START - HOUR),
     createdBy: ALICE,
+    giver: { _tag: "Operator" } as const,
     createdVersion: 2
   }))
 )

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, type Layer, Queue, Random, type Scope, Stream } from "effect"
 import { type DeviceCommand, SHADOW_LIMIT, toDocument } from "../device/DeviceCommand.ts"
 import { DeviceShadow, ShadowRejected } from "../device/DeviceShadow.ts"
+import type { Openings } from "../device/ReportedState.ts"
 import { clockPast } from "./clockPast.ts"
 
 const TIMEOUT = 20_000
@@ -14,8 +15,12 @@ export type Acknowledge<R> = (
   outcome: "done" | "failed" | "expired"
 ) => Effect.Effect<void, unknown, R | Scope.Scope>
 
+/** What a device says of the openings that it holds: all of them, each time. */
+export type SayOpenings<R> = (thing: string, openings: Openings) => Effect.Effect<void, unknown, R | Scope.Scope>
+
 /**
- * Registers the tests; each builds the layer anew. With `acknowledge`, which plays the device, reports are checked too.
+ * Registers the tests; each builds the layer anew. With `acknowledge` and `sayOpenings`, which play the device, reports are
+ * checked too.
  *
  * @example
  * ```ts
@@ -27,9 +32,12 @@ export type Acknowledge<R> = (
 export const deviceShadowSuite = <R = never>(
   name: string,
   layer: Layer.Layer<DeviceShadow | R, unknown>,
-  options: { readonly acknowledge?: Acknowledge<NoInfer<R>> } = {}
+  options: {
+    readonly acknowledge?: Acknowledge<NoInfer<R>>
+    readonly sayOpenings?: SayOpenings<NoInfer<R>>
+  } = {}
 ): void => {
-  const { acknowledge } = options
+  const { acknowledge, sayOpenings } = options
   const check = (
     sentence: string,
     body: (shadow: DeviceShadow["Service"], thing: string) => Effect.Effect<unknown, unknown, R | Scope.Scope>
@@ -217,6 +225,33 @@ export const deviceShadowSuite = <R = never>(
       })
     )
 
+    if (sayOpenings !== undefined) {
+      check("passes on openings, and begins with those that it still holds, until they are cleared", (shadow, thing) =>
+        Effect.gen(function* () {
+          const first = openings("a", 1, 2)
+          const reader = yield* openingsOf(shadow, thing).pipe(Stream.take(1), Stream.runCollect, Effect.forkChild)
+          yield* sayOpenings(thing, first)
+          expect(yield* Fiber.join(reader)).toEqual([first])
+          expect(yield* heldBy(shadow, thing)).toEqual([first])
+          yield* shadow.clearOpenings(thing, "a", 2)
+          yield* shadow.clearOpenings(thing, "a", 2)
+          yield* sayOpenings(`${thing}-end`, openings("end", 1))
+          const end = yield* openingsOf(shadow, thing, `${thing}-end`).pipe(Stream.take(1), Stream.runCollect)
+          expect(end).toEqual([openings("end", 1)])
+        })
+      )
+
+      check("clears no openings that came meanwhile, nor those of another series", (shadow, thing) =>
+        Effect.gen(function* () {
+          for (const held of [openings("a", 1, 2, 3), openings("b", 1)]) {
+            yield* sayOpenings(thing, held)
+            yield* shadow.clearOpenings(thing, "a", 2)
+            expect(yield* heldBy(shadow, thing)).toEqual([held])
+          }
+        })
+      )
+    }
+
     if (acknowledge === undefined) return
 
     check("passes on what devices report, and finds acknowledged commands until they are settled", (shadow, thing) =>
@@ -331,6 +366,24 @@ const isTaken = <E>(sent: Effect.Effect<void, E | ShadowRejected>) =>
       () => Effect.succeed(false)
     )
   )
+
+const openings = (series: string, ...ns: ReadonlyArray<number>): Openings => ({
+  series,
+  dropped: 0,
+  list: ns.map((n) => ({ n, by: "thumbTurn" }))
+})
+
+/** The openings of things, as they are reported. */
+const openingsOf = (shadow: DeviceShadow["Service"], ...things: ReadonlyArray<string>) =>
+  Stream.flatMap(shadow.reports, (report) => {
+    if (report._tag !== "Openings" || !things.includes(report.thing)) return Stream.empty
+    const { series, dropped, list } = report
+    return Stream.succeed<Openings>({ series, dropped, list })
+  })
+
+/** What a thing's shadow holds, as one who begins to listen is told. */
+const heldBy = (shadow: DeviceShadow["Service"], thing: string) =>
+  openingsOf(shadow, thing).pipe(Stream.take(1), Stream.runCollect)
 
 /** Ids and outcomes of a thing's commands as they are reported, without repetitions. */
 const outcomesOf = (shadow: DeviceShadow["Service"], thing: string) => {

@@ -18,7 +18,7 @@ export interface KillSuiteOptions {
   readonly processes?: number
   /** After how many answers the first process is killed, life by life; the others are killed a little later. */
   readonly kills?: ReadonlyArray<number>
-  /** Milliseconds that the suite's test may take; 60,000 unless given. */
+  /** Milliseconds that the suite's test may take; 120,000 unless given. */
   readonly timeout?: number
 }
 
@@ -40,7 +40,7 @@ interface Answer {
  */
 export const killSuite = (
   name: string,
-  { module, place, processes = 2, kills = [1, 40, 200], timeout = 60_000 }: KillSuiteOptions
+  { module, place, processes = 2, kills = [1, 40, 200], timeout = 120_000 }: KillSuiteOptions
 ): void => {
   describe(`store of killed processes: ${name}`, () => {
     it.live(

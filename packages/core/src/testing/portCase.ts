@@ -22,7 +22,7 @@ export interface PortCase<Port, Place extends PortPlace<Port> = PortPlace<Port>>
 export interface PortSuiteOptions {
   /** For what is drawn at random; another one each time unless given. A failure prints it. */
   readonly seed?: number
-  /** Milliseconds that a case may take; 60,000 unless given. */
+  /** Milliseconds that a case may take; 120,000 unless given. */
   readonly timeout?: number
 }
 
@@ -31,7 +31,7 @@ export const registerCases = <Port, Place extends PortPlace<Port>>(
   name: string,
   cases: ReadonlyArray<PortCase<Port, Place>>,
   place: Effect.Effect<Place, unknown, Scope.Scope>,
-  { seed, timeout = 60_000 }: PortSuiteOptions
+  { seed, timeout = 120_000 }: PortSuiteOptions
 ): void => {
   describe(name, () => {
     for (const one of cases) {

@@ -1,7 +1,7 @@
 /** The conformance suite of presence: an adapter's test file calls it and needs little else. */
 import { expect } from "@effect/vitest"
 import { Arbitrary, Effect, Random, Schema, type Scope } from "effect"
-import { type Heard, heard, Presence, type PresenceReport } from "../device/Presence.ts"
+import { AbsenceReason, type Heard, heard, Presence, type PresenceReport } from "../device/Presence.ts"
 import { holdsFor, opened, type PortCase, type PortPlace, type PortSuiteOptions, registerCases } from "./portCase.ts"
 
 const TIME = 1_700_000_000_000
@@ -38,7 +38,11 @@ const told = (known: Heard | undefined) => known && { online: known.online, last
 
 /** Reports of one device; few instants, so that some are about the same one. */
 const Reports = Schema.Array(
-  Schema.Struct({ online: Schema.UndefinedOr(Schema.Boolean), at: Schema.Literals([-1, 0, TIME, TIME + 1]) })
+  Schema.Struct({
+    online: Schema.UndefinedOr(Schema.Boolean),
+    reason: Schema.UndefinedOr(AbsenceReason),
+    at: Schema.Literals([-1, 0, TIME, TIME + 1])
+  })
 )
 
 const after = (reports: ReadonlyArray<Omit<PresenceReport, "thing">>): Heard | undefined =>
@@ -83,6 +87,34 @@ export const presenceCases: ReadonlyArray<PortCase<Presence>> = [
       yield* presence.report({ thing, online, at: TIME + at })
       expect(yield* knownOf(presence, thing)).toEqual(known)
     }
+  }),
+
+  check("keeps why a device is gone, until it is there, or gone again", function* ({ presence, another, thing }) {
+    const name = thing()
+    for (const [online, reason, at, then] of [
+      [false, "silent", 10, "silent"],
+      // Of two at the same time it does not matter which came first.
+      [false, "connectionLost", 10, "silent"],
+      [false, undefined, 10, "silent"],
+      [undefined, "turnedAway", 15, "silent"],
+      [false, "saidGoodbye", 5, "silent"],
+      [false, "connectionLost", 20, "connectionLost"],
+      [false, "saidGoodbye", 20, "saidGoodbye"],
+      [true, "serverGone", 20, undefined],
+      [false, "turnedAway", 20, undefined],
+      [false, "turnedAway", 21, "turnedAway"],
+      [true, undefined, 30, undefined],
+      [false, undefined, 40, undefined],
+      [false, "serverGone", 40, "serverGone"]
+    ] as const) {
+      yield* presence.report({ thing: name, online, reason, at: TIME + at })
+      expect((yield* knownOf(presence, name))?.reason).toBe(then)
+    }
+    expect((yield* knownOf(yield* another, name))?.reason).toBe("serverGone")
+    const others = AbsenceReason.literals.map((reason) => ({ name: thing(), reason }))
+    for (const { name, reason } of others) yield* presence.report({ thing: name, online: false, reason, at: TIME })
+    const known = yield* presence.of(others.map(({ name }) => name))
+    expect(others.map(({ name }) => known.get(name)?.reason)).toEqual(AbsenceReason.literals)
   }),
 
   check("takes a time before 1970, and zero, as what they are", function* ({ presence, thing }) {

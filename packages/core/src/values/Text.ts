@@ -15,7 +15,13 @@ export const Text = Schema.String.check(
 export const textUpTo = (most: number) =>
   Text.check(Schema.isPattern(new RegExp(`^[\\s\\S]{0,${most}}$`, "u"), { expected: `at most ${most} characters` }))
 
+/** Whether something can be called so: nothing longer is an id, and no store keeps what is no text. */
+export const isId = (text: string): boolean => text !== "" && text.length <= 255 && Schema.is(Text)(text)
+
 const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/
+
+/** Whether a text is a UUID, in whichever case. */
+export const isUuid = (text: string): boolean => UUID.test(text)
 
 /** A UUID as its owner wrote it. */
 export const UuidText = Schema.String.check(Schema.isPattern(UUID, { expected: "a UUID" }))

@@ -3,18 +3,21 @@
  * are asked again. There is no second copy of them here. What really happened is answered as it happened.
  */
 
+import { evolveStored, initial } from "../lock/Evolve.ts"
 import type { Lock } from "../lock/Lock.ts"
-import { evolveStored, initial } from "../lock/LockAggregate.ts"
-import { canonical, nextChangeAt } from "../lock/TempKey.ts"
-import type { RefusedUse } from "../locks/RefusedUses.ts"
+import { canonical } from "../lock/TempKey.ts"
+import type { Refused } from "../locks/RefusedUses.ts"
+import { tempKeyAt } from "../locks/TempKeyNow.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
-import { type MadeBy, madeBy, type Use, useOf } from "./ExplainFacts.ts"
-import { factsOf, judgeOwn, tempKeyIn } from "./ExplainOwn.ts"
-import { explainShared } from "./ExplainShared.ts"
+import { eventsOf, type MadeBy, madeBy, type Use, useOf } from "./ExplainFacts.ts"
+import { factsOf, hindranceAt, judgeOwn, tempKeyIn } from "./ExplainOwn.ts"
+import { explainShared, pinNeeded } from "./ExplainShared.ts"
 import {
   type Explanation,
   factOf,
   type Judged,
+  type Now,
+  nothingElse,
   type Question,
   type Recorded,
   type RefusedPin,
@@ -24,7 +27,7 @@ import {
 /** Explains from the whole history of a lock and from the refused uses that were kept of it, both oldest first. */
 export const explain = (
   history: ReadonlyArray<StoredEvent>,
-  refused: ReadonlyArray<RefusedUse>,
+  refused: ReadonlyArray<Refused>,
   question: Question
 ): Explanation => conclude(history.reduce(replay, beginReplay(question, refused)))
 
@@ -38,7 +41,7 @@ interface Moment {
 /** A replay under way. */
 export interface Replay {
   readonly question: Question
-  readonly refused: ReadonlyArray<RefusedUse>
+  readonly refused: ReadonlyArray<Refused>
   readonly present: Moment
   /** After the newest event that is no later than the instant asked about, and all before it. */
   readonly asOf: Moment
@@ -51,9 +54,13 @@ export interface Replay {
 const nothing: Moment = { lock: initial, version: 0, madeBy: {} }
 
 /** Histories are long: they may be replayed page by page, with `replay`, and then concluded. */
-export const beginReplay = (question: Question, refused: ReadonlyArray<RefusedUse>): Replay => ({
+export const beginReplay = (question: Question, refused: ReadonlyArray<Refused>): Replay => ({
   question,
-  refused: refused.filter((use) => isAttempt(question, { userId: undefined, ...use, by: "link" })),
+  refused: refused.filter((one) =>
+    one._tag === "TempKeyRefused"
+      ? isAttempt(question, { userId: undefined, ...one, by: "link" })
+      : question.attemptId === one.eventId
+  ),
   present: nothing,
   asOf: nothing,
   attempt: undefined
@@ -71,23 +78,40 @@ export const replay = (so: Replay, stored: StoredEvent): Replay => {
   const use = useOf(stored)
   if (use !== undefined && isAttempt(question, { ...use, eventId, at })) {
     attempts.push({ moment: present, recorded: { eventId, version, outcome: "used", principal }, userId: use.userId })
+  } else if (question.subject._tag === "Command" && question.attemptId === eventId) {
+    attempts.push({ moment: present, recorded: { eventId, version, outcome: "done", principal }, userId: undefined })
   }
-  for (const { lockVersion, eventId, reason, principal, userId } of refused) {
+  for (const one of refused) {
+    const { lockVersion, eventId, reason, principal } = one
+    const userId = one._tag === "TempKeyRefused" ? one.userId : undefined
     if (lockVersion === version)
       attempts.push({ moment: next, recorded: { eventId, outcome: reason, principal }, userId })
   }
   return { ...so, present: next, asOf: at <= question.at ? next : so.asOf, attempt: attempts.at(-1) }
 }
 
-export const conclude = (so: Replay): Explanation => {
-  const { question, asOf, attempt } = so
+/** @param now what else is so: it counts where the question is about the lock as it is, and not about what happened */
+export const conclude = (so: Replay, now: Now = nothingElse): Explanation => {
+  const { question, asOf, attempt, present } = so
   const { subject, at, sharedKey, refusedPin } = question
   const { lock, version, madeBy } = attempt?.moment ?? asOf
   const recorded: Recorded | undefined =
     refusedPin === undefined ? attempt?.recorded : { ...refusedPin, outcome: "pin-refused" }
-  const events = Array.from(new Set(Object.values(madeBy))).sort((a, b) => a.version - b.version)
+  const isNow = recorded === undefined && asOf === present
+  const also = isNow ? now : nothingElse
   if (sharedKey !== undefined || subject._tag === "Pin") {
-    const shared = explainShared(lock, events, sharedKey ?? [], subject._tag === "Pin" ? "PIN" : "link", at)
+    const shared = explainShared(
+      lock,
+      eventsOf(madeBy, lock && hindranceAt(lock, false)?.rule),
+      sharedKey ?? [],
+      subject._tag === "Pin" ? "PIN" : "link",
+      at,
+      {
+        userId: subject._tag === "TempKey" ? (attempt?.userId ?? subject.userId) : undefined,
+        attemptId: question.attemptId
+      },
+      also
+    )
     return {
       subject,
       at,
@@ -99,13 +123,15 @@ export const conclude = (so: Replay): Explanation => {
     }
   }
   const asked = attempt !== undefined && subject._tag === "TempKey" ? attemptedBy(subject, attempt.userId) : subject
+  const judged = judgeOwn(lock, asked, at, eventsOf(madeBy), also.isDisputed)
+  const events = eventsOf(madeBy, judged.rule)
   const key = subject._tag === "TempKey" ? tempKeyIn(lock, subject.tempKeyUuid) : undefined
   return {
     subject: asked,
     at,
     version,
-    ...asRecorded(judgeOwn(lock, asked, at, events), recorded),
-    nextChangeAt: key && nextChangeAt(key, at),
+    ...asRecorded(judged, recorded),
+    nextChangeAt: lock && key && tempKeyAt(key, lock, at).nextChangeAt,
     recorded,
     facts: { ...factsOf(lock, asked, at), events: events.map(factOf) }
   }
@@ -141,8 +167,10 @@ const attemptedBy = ({ _tag, tempKeyUuid }: SubjectOf<"TempKey">, userId: string
 
 /** What happened stands, also where today's rules, or today's time zone data, would have it otherwise. */
 const asRecorded = (judged: Judged, recorded: Recorded | undefined): Judged => {
-  const allowed = recorded === undefined ? judged.allowed : recorded.outcome === "used"
+  const allowed = recorded === undefined ? judged.allowed : recorded.outcome === "used" || recorded.outcome === "done"
   if (allowed === judged.allowed) return judged
+  // Another door of the key at this lock takes the link.
+  if (recorded?.outcome === "pin-needed") return { allowed, rule: "pin-needed", message: pinNeeded }
   const message = `At the time it was ${allowed ? "allowed" : `refused (${recorded?.outcome})`}; by the rules and time zone data of today it would be otherwise: ${judged.message}`
   return { allowed, rule: "rules-of-then", message }
 }

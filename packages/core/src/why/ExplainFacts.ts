@@ -1,9 +1,10 @@
 /** Which events of a lock's history an explanation rests on: for each term of what is asked about, the newest that made it. */
 import { Option } from "effect"
-import { fromStored, type LockEvent, openedVia } from "../lock/LockEvent.ts"
+import { fromStored, type LockEvent, type LockEventType, openedVia } from "../lock/LockEvent.ts"
 import { canonical } from "../lock/TempKey.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
-import type { Question } from "./Explanation.ts"
+import type { Principal } from "../values/Principal.ts"
+import type { Question, Rule } from "./Explanation.ts"
 
 /** By term, the event that made it what it is. */
 export type MadeBy = { readonly [term: string]: StoredEvent }
@@ -30,20 +31,63 @@ export const useOf = (stored: StoredEvent): Use | undefined => {
   return { tempKeyUuid: event.credentialUuid, userId: undefined, by: openedVia(event) === "PIN" ? "PIN" : "link" }
 }
 
+/**
+ * The events that made these terms; those of the giver matter only where what they gave was withdrawn, and those that took
+ * the lock its device, or gave it one, where it has none.
+ */
+export const eventsOf = (so: MadeBy, rule?: Rule): ReadonlyArray<StoredEvent> => {
+  const matters = (term: string): boolean =>
+    term === DEVICE ? rule === "retired" || rule === "no-device" : !isOfGiver(term) || rule === "withdrawn"
+  const made = Object.entries(so).flatMap(([term, event]) => (matters(term) ? [event] : []))
+  return Array.from(new Set(made)).sort((a, b) => a.version - b.version)
+}
+
 /** Most events of a long history are about something else, and need not be read for this. */
 const mayConcern = ({ subject, sharedKey }: Question, { type }: StoredEvent): boolean =>
-  subject._tag === "TempKey" && sharedKey === undefined ? type.startsWith("TempKey") : !type.startsWith("TempKey")
+  handing.has(type) ||
+  settingDevice.has(type) ||
+  (subject._tag === "TempKey" && sharedKey === undefined ? type.startsWith("TempKey") : !type.startsWith("TempKey"))
 
-const termsMade = (so: MadeBy, { subject, sharedKey }: Question, event: LockEvent): ReadonlyArray<string> => {
+/** The events that put a lock into other hands. */
+const handing: ReadonlySet<string> = new Set<LockEventType>(["LockCreated", "OwnerSet", "OrganizationSet"])
+
+/** The events that say whether the lock has a device. */
+const settingDevice: ReadonlySet<string> = new Set<LockEventType>([
+  "LockRetired",
+  "ClaimLost",
+  "ClaimMoved",
+  "LockUuidChanged"
+])
+const DEVICE = "device"
+
+const termsMade = (so: MadeBy, question: Question, event: LockEvent): ReadonlyArray<string> =>
+  settingDevice.has(event._tag) ? [DEVICE] : termsOfSubject(so, question, event)
+
+const termsOfSubject = (so: MadeBy, { subject, sharedKey }: Question, event: LockEvent): ReadonlyArray<string> => {
   switch (subject._tag) {
     case "TempKey":
-      return sharedKey === undefined ? termsOfTempKey(subject.tempKeyUuid, event) : termsOfGiver(event)
+      return sharedKey === undefined
+        ? [...termsOfTempKey(subject.tempKeyUuid, event), ...termsOfItsGiver(event)]
+        : termsOfGiver(event)
     case "Key":
-      return isOfKey(subject.keyUuid, event) ? ["key"] : []
+      return [...(isOfKey(subject.keyUuid, event) ? ["key"] : []), ...termsOfItsGiver(event)]
     case "Pin":
       return termsOfGiver(event)
     case "User":
-      return termsOfUser(so, subject.userId, event)
+      return [...termsOfUser(so, subject.userId, event), ...termsOfItsGiver(event)]
+    case "Command":
+      return termsOfCaller(so, subject.by, event)
+  }
+}
+
+const termsOfCaller = (so: MadeBy, by: Principal, event: LockEvent): ReadonlyArray<string> => {
+  switch (by._tag) {
+    case "User":
+      return termsOfUser(so, by.userId, event)
+    case "Organization":
+      return termsOfGiver(event).filter((term) => term === "organization")
+    default:
+      return []
   }
 }
 
@@ -61,6 +105,10 @@ const termsOfGiver = ({ _tag }: LockEvent): ReadonlyArray<string> => {
   }
 }
 
+const OF_GIVER = "giver: "
+const isOfGiver = (term: string): boolean => term.startsWith(OF_GIVER)
+const termsOfItsGiver = (event: LockEvent): ReadonlyArray<string> => termsOfGiver(event).map((term) => OF_GIVER + term)
+
 const termsOfTempKey = (uuid: string, event: LockEvent): ReadonlyArray<string> => {
   if (!("tempKeyUuid" in event) || canonical(event.tempKeyUuid) !== canonical(uuid)) return []
   switch (event._tag) {
@@ -68,10 +116,18 @@ const termsOfTempKey = (uuid: string, event: LockEvent): ReadonlyArray<string> =
       return ["created"]
     case "TempKeyUpdated":
       return [...Object.keys(event.changes), ...(event.schedule === undefined ? [] : ["schedule"])]
+    case "TempKeySuspended":
+    case "TempKeyResumed":
+      return ["suspended"]
+    case "TempKeyLinkChanged":
+      return ["link"]
     case "TempKeyUsed":
+    case "TempKeyUseReturned":
       return ["usedCount"]
     case "TempKeyDeleted":
       return ["deleted"]
+    default:
+      return []
   }
 }
 

@@ -1,17 +1,17 @@
 /** Why a shared key, or its PIN, opens a door at a lock or does not: by the rules of shared keys, as of an instant. */
-import { Result } from "effect"
 import type { Lock } from "../lock/Lock.ts"
+import { admits, nextChangeAt, ruleAt } from "../lock/TempKey.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
 import {
   Credentials,
   doorForPin,
+  isGiven,
   linkHindrance,
-  mayShare,
   type SharedCredential,
   sharedStatusAt
 } from "../temp-key/SharedCredential.ts"
-import { millisOf } from "../values/Text.ts"
-import { type Explanation, factOf, type Judged, noSuchLock } from "./Explanation.ts"
+import { hindranceAt } from "./ExplainOwn.ts"
+import { type Explanation, factOf, type Judged, type Now, noSuchLock, nothingElse } from "./Explanation.ts"
 
 type Shared = Judged & Pick<Explanation, "nextChangeAt"> & { readonly facts: Omit<Explanation["facts"], "tempKey"> }
 
@@ -24,24 +24,45 @@ export const explainShared = (
   giving: ReadonlyArray<StoredEvent>,
   stream: ReadonlyArray<StoredEvent>,
   by: "link" | "PIN",
-  at: number
+  at: number,
+  { userId, attemptId }: { readonly userId?: string | undefined; readonly attemptId?: string | undefined } = {},
+  { isDisputed, held }: Now = nothingElse
 ): Shared => {
   const events = stream.filter((event) => event.at <= at)
-  const key = events.reduce(Credentials.next, Credentials.initial).state
-  const judged = judge(lock, key, by, at)
+  const counted = events.reduce(uncounted(attemptId), Credentials.initial).state
+  const inDoubt = events.length === stream.length ? held : 0
+  const key = counted && { ...counted, usedCount: counted.usedCount + inDoubt }
+  const judged = judge(lock, key, by, userId, at, isDisputed)
   if (lock === undefined || key === undefined) return { ...judged, nextChangeAt: undefined, facts: { events: [] } }
-  const { uuid, validFrom, validUntil, grantedBy } = key
+  const { id, link, validFrom, validUntil, grantedBy } = key
   const status = sharedStatusAt(key, at)
   const doors = doorsAt(key, lock).map(({ id, accessMethod }) => ({ id, accessMethod }))
-  const facts = [...(doors.length === 0 ? [] : giving), ...events].sort((a, b) => a.position - b.position)
+  const terms = events.filter((event) => !isUse(event))
+  const facts = [...(doors.length === 0 ? [] : giving), ...terms].sort((a, b) => a.position - b.position)
   return {
     ...judged,
-    nextChangeAt: nextChangeAt(key, at),
-    facts: { sharedKey: { uuid, validFrom, validUntil, status, doors, grantedBy }, events: facts.map(factOf) }
+    nextChangeAt: key.revokedAt === undefined ? nextChangeAt(key, at) : undefined,
+    facts: { sharedKey: { id, uuid: link, validFrom, validUntil, status, doors, grantedBy }, events: facts.map(factOf) }
   }
 }
 
-const judge = (lock: Lock | undefined, key: SharedCredential | undefined, by: "link" | "PIN", at: number): Judged => {
+const isUse = ({ type }: StoredEvent): boolean =>
+  type === "SharedCredentialUsed" || type === "SharedCredentialUseReturned"
+
+/** An attempt was judged before it counted: the use that it led to itself is left out. */
+const uncounted = (attemptId: string | undefined) => (before: typeof Credentials.initial, stored: StoredEvent) => {
+  const after = Credentials.next(before, stored)
+  return isUse(stored) && `${stored.commandId}-1` === attemptId ? { ...after, state: before.state } : after
+}
+
+const judge = (
+  lock: Lock | undefined,
+  key: SharedCredential | undefined,
+  by: "link" | "PIN",
+  userId: string | undefined,
+  at: number,
+  isDisputed: boolean
+): Judged => {
   if (lock === undefined) return noSuchLock
   const doors = key === undefined ? [] : doorsAt(key, lock)
   if (key === undefined || doors[0] === undefined) {
@@ -51,41 +72,25 @@ const judge = (lock: Lock | undefined, key: SharedCredential | undefined, by: "l
   }
   const status = sharedStatusAt(key, at)
   if (status !== "valid") {
-    const ends = { deleted: "deleted", expired: "valid-until", "not-yet-valid": "valid-from" } as const
-    return { allowed: false, rule: ends[status], message: `The shared key was ${status}.` }
+    const rule = status === "deleted" ? status : ruleAt(key, at)
+    return { allowed: false, rule, message: `The shared key was ${rule === "suspended" ? rule : status}.` }
   }
+  if (!admits(key, userId)) return { allowed: false, rule: "whitelist", message: "The shared key was for other users." }
   const isOpen =
     by === "PIN"
-      ? doorForPin(key, lock.lockId, at) !== undefined
-      : doors.some((door) => linkHindrance(key, door, at) === undefined)
+      ? doorForPin(key, lock.lockId, userId, at) !== undefined
+      : doors.some((door) => linkHindrance(key, door, key.link, userId, at) === undefined)
   if (!isOpen) {
     return by === "PIN"
       ? { allowed: false, rule: "link-needed", message: "The door opens with the link only." }
-      : { allowed: false, rule: "pin-needed", message: "The door opens with the PIN only." }
+      : { allowed: false, rule: "pin-needed", message: pinNeeded }
   }
-  const granted = mayShare(key.grantedBy, lock)
-  return Result.isFailure(granted)
-    ? {
-        allowed: false,
-        rule: "withdrawn",
-        message: `The giver of the key may no longer give it: ${granted.failure.message}`
-      }
-    : {
-        allowed: true,
-        rule: "valid",
-        message: by === "PIN" ? "The PIN opens the lock." : "The shared key opens the lock."
-      }
+  if (!doors.some((door) => isGiven(key, door, lock)))
+    return { allowed: false, rule: "withdrawn", message: "The giver of the key may no longer give keys to this lock." }
+  const message = by === "PIN" ? "The PIN opens the lock." : "The shared key opens the lock."
+  return hindranceAt(lock, isDisputed) ?? { allowed: true, rule: "valid", message }
 }
+
+export const pinNeeded = "The door opens with the PIN only."
 
 const doorsAt = ({ doors }: SharedCredential, { lockId }: Lock) => doors.filter((door) => door.lockId === lockId)
-
-const nextChangeAt = (key: SharedCredential, now: number): number | undefined => {
-  switch (sharedStatusAt(key, now)) {
-    case "not-yet-valid":
-      return millisOf(key.validFrom)
-    case "valid":
-      return millisOf(key.validUntil)
-    default:
-      return undefined
-  }
-}

@@ -1,11 +1,12 @@
 /** An explanation: what may be asked, and what the answer holds. */
-import { Schema } from "effect"
+import { Schema, Struct } from "effect"
 import type { Key } from "../lock/Lock.ts"
+import { commandTable } from "../lock/LockCommands.ts"
 import { type TempKey, TempKeyRule, type TempKeyStatus } from "../lock/TempKey.ts"
 import type { RefusalReason } from "../locks/RefusedUses.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
 import type { AccessMethod } from "../temp-key/SharedCredential.ts"
-import type { Principal } from "../values/Principal.ts"
+import { Principal, type ShownPrincipal } from "../values/Principal.ts"
 
 /** What is asked about: a temp key, a permanent key, or what a user may do without either. `userId` is who comes with it. */
 export const Subject = Schema.TaggedUnion({
@@ -13,7 +14,9 @@ export const Subject = Schema.TaggedUnion({
   Key: { keyUuid: Schema.String, userId: Schema.optionalKey(Schema.String) },
   User: { userId: Schema.String },
   /** The PIN of a shared key, which is never asked for itself; without a uuid, one that was nobody's. */
-  Pin: { sharedKeyUuid: Schema.optionalKey(Schema.String) }
+  Pin: { sharedKeyUuid: Schema.optionalKey(Schema.String) },
+  /** Whether somebody may give this command. */
+  Command: { command: Schema.Literals(Struct.keys(commandTable)), by: Principal }
 })
 export type Subject = typeof Subject.Type
 
@@ -48,10 +51,24 @@ export const Rule = Schema.Literals([
   "key-of-another",
   "owner",
   "key-holder",
+  "organization",
+  "operator",
+  /** The lock did not exist yet: it was made. */
+  "new-lock",
+  /** Its device said so. */
+  "device",
+  /** Latchkey did it by itself. */
+  "latchkey",
   "no-right",
   "pin-needed",
   "link-needed",
   "withdrawn",
+  /** The lock was taken out of service. */
+  "retired",
+  /** The operator gave its device to another lock. */
+  "no-device",
+  /** Other locks are on its device, and the operator has not decided. */
+  "disputed",
   "unknown-pin",
   /** It was decided otherwise at the time: by the rules, or the time zone data, of an earlier version. */
   "rules-of-then"
@@ -65,21 +82,22 @@ export interface Fact {
   readonly type: string
   /** Epoch milliseconds. */
   readonly at: number
-  readonly principal: Principal
+  /** To those whose time it was not, only what kind of somebody. */
+  readonly principal: ShownPrincipal
 }
 
-/** What was recorded of an attempt. A refused one has no version: it is no event of the lock. */
+/** What was recorded of an attempt, or of anything else that was done. A refused one has no version: it is no event of the lock. */
 export interface Recorded {
   readonly eventId: string
   readonly version?: number
-  readonly outcome: "used" | "pin-refused" | RefusalReason
+  readonly outcome: "used" | "done" | "pin-refused" | "access-denied" | RefusalReason
   readonly principal: Principal
 }
 
 /** Whether, and why, a lock opens; or opened. */
 export interface Explanation {
-  /** `Withheld`: an attempt with a shared key whose link the caller may not see; it opens other people's doors too. */
-  readonly subject: Subject | { readonly _tag: "Withheld" }
+  /** `Withheld`: an attempt with a key whose link the caller may not see; it opens other people's doors, or opens again. */
+  readonly subject: Subject | { readonly _tag: "Withheld"; readonly tempKeyId?: string }
   /** The instant it is about, epoch milliseconds. */
   readonly at: number
   /** The version of the lock's stream that was judged; 0 when the lock was not there yet. */
@@ -109,16 +127,27 @@ export type Judged = Pick<Explanation, "allowed" | "rule" | "message">
 
 /** What a shared key was then, as far as it concerns the lock. */
 export interface SharedKeyFacts {
+  /** Names it, and is no secret. */
+  readonly id: string
   /** The link; none when the caller may not see it. */
   readonly uuid?: string
   readonly validFrom: string
   readonly validUntil: string
-  readonly status: "valid" | "deleted" | "expired" | "not-yet-valid"
+  readonly status: TempKeyStatus | "deleted"
   /** Its doors at the lock. */
   readonly doors: ReadonlyArray<{ readonly id: number; readonly accessMethod: AccessMethod }>
   /** Whose right it is that lets guests in. */
-  readonly grantedBy: Principal
+  readonly grantedBy: ShownPrincipal
 }
+
+/** What is so now, and is not told by the lock's own stream: it counts where the question is about now. */
+export interface Now {
+  /** Whether other locks are on the lock's device. */
+  readonly isDisputed: boolean
+  /** Uses of the shared key of which it is not known yet whether they happened: in doubt they count. */
+  readonly held: number
+}
+export const nothingElse: Now = { isDisputed: false, held: 0 }
 
 export const noSuchLock: Judged = { allowed: false, rule: "no-such-lock", message: "The lock did not exist yet." }
 

@@ -1,17 +1,26 @@
 /** Explains and simulates from the log itself. Nothing here writes, and nothing rests on what is cached. */
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
-import { streamOfLock } from "../lock/Lock.ts"
-import { decide } from "../lock/LockAggregate.ts"
+import { claimIn, claimKey, isDisputed } from "../access/Claims.ts"
+import { mayKnowLink, seesLinks } from "../lock/AccessPolicy.ts"
+import { decide } from "../lock/Decide.ts"
+import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { type LockRequest, Millis } from "../lock/LockCommand.ts"
-import { LockNotFound, type LockRefused } from "../lock/LockError.ts"
+import { type CommandRow, commandTable } from "../lock/LockCommands.ts"
+import { AccessDenied, DeviceDisputed, LockNotFound, type LockRefused } from "../lock/LockError.ts"
+import { isOwnInstant, isOwnTime } from "../lock/OwnTime.ts"
+import type { Times } from "../lock/Period.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { streamOfLink } from "../locks/Links.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
-import { forEachRefusedUse, refusedUseIn, refusedUsesOn } from "../locks/RefusedUses.ts"
+import { forEachRefusedUse, refusedIn, refusedOn } from "../locks/RefusedUses.ts"
 import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
+import { heldOn } from "../streams/Reservations.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 import { Credentials } from "../temp-key/SharedCredential.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
-import type { Principal } from "../values/Principal.ts"
+import { given } from "../values/given.ts"
+import type { Principal, ShownPrincipal } from "../values/Principal.ts"
+import { type AttemptsPage, type AttemptsQuery, readAttempts } from "./Attempts.ts"
 import { beginReplay, conclude, replay } from "./Explain.ts"
 import { type Use, useOf } from "./ExplainFacts.ts"
 import { type Explanation, type Question, Subject } from "./Explanation.ts"
@@ -29,14 +38,14 @@ export const ExplainRequest = Schema.Union([
 ])
 export type ExplainRequest = typeof ExplainRequest.Type
 
-/** No attempt to use a temp key of this lock was recorded under this id. */
+/** Nothing that happened at this lock, and nothing that was refused there, was recorded under this id. */
 export class AttemptNotFound extends Schema.TaggedError<AttemptNotFound>()("AttemptNotFound", {
   attemptId: Schema.String
 }) {
   override get message() {
     return this.attemptId === "last"
       ? "No PIN was entered at this lock until then."
-      : "No attempt at this lock has this id. Use the eventId that an explanation, a simulation or an export of the log names."
+      : "No event and no attempt of this lock has this id. Use one that its history, its list of attempts, an explanation or a simulation names."
   }
 }
 
@@ -52,12 +61,19 @@ export class Explanations extends Context.Service<
       lockId: number,
       request: ExplainRequest
     ) => Effect.Effect<Explanation, AskError | AttemptNotFound>
+    /** What was refused at the lock by `now` (epoch milliseconds), newest first. */
+    readonly attempts: (
+      principal: Principal,
+      lockId: number,
+      query: AttemptsQuery,
+      now: number
+    ) => Effect.Effect<AttemptsPage, AskError>
     /** What the update would have changed; it is refused as the update itself would be. */
     readonly simulate: (
       principal: Principal,
       lockId: number,
       update: UpdateTempKey
-    ) => Effect.Effect<Simulation, AskError | LockRefused>
+    ) => Effect.Effect<Simulation, AskError | LockRefused | DeviceDisputed>
   }
 >()("@latchkey/core/Explanations") {
   static readonly layer = Layer.effect(
@@ -70,12 +86,24 @@ export class Explanations extends Context.Service<
 
       return {
         explain: Effect.fnUntraced(function* (principal, lockId, request) {
-          yield* queries.lock(principal, lockId, "explain")
-          const explanation = yield* fromLog(explainFromLog(lockId, request))
+          const lock = yield* queries.lock(principal, lockId, "explain")
+          const found = yield* fromLog(explainFromLog(lockId, request))
+          if (!isOfOwnTime(principal, lock, found)) return yield* Effect.fail(notTheirs(request))
+          const explanation = withoutOthers(principal, lock, found)
           const uuid = linkIn(explanation)
           // Who names a shared key has its link; who names an attempt with it may have one of its doors only.
           const isToldIt = "subject" in request || uuid === undefined || (yield* credentials.mayManage(principal, uuid))
-          return isToldIt ? explanation : withoutLink(explanation)
+          const told = isToldIt ? explanation : withoutLink(explanation)
+          if (!seesLinks(principal)) return withoutLinks(told, "subject" in request)
+          // A key of a former side opens again once the lock is back with them.
+          const { tempKey } = told.facts
+          return "subject" in request || tempKey === undefined || mayKnowLink(principal, tempKey.giver, lock)
+            ? told
+            : withoutLinks(told, false)
+        }),
+        attempts: Effect.fnUntraced(function* (principal, lockId, query, now) {
+          const lock = yield* queries.lock(principal, lockId, "attempts")
+          return yield* fromLog(readAttempts(principal, lock, query, now))
         }),
         simulate: Effect.fnUntraced(function* (principal, lockId, update) {
           const lock = yield* queries.lock(principal, lockId, "simulate-update-temp-key")
@@ -87,46 +115,118 @@ export class Explanations extends Context.Service<
             principal,
             commandId: ""
           } as const
+          if (lock.retired === undefined && (yield* fromLog(isInDispute(lock))))
+            return yield* Effect.fail(new DeviceDisputed({ lockId }))
           const decided = decide(lock, proposed)
           if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
           const { tempKeyUuid, ...changes } = update
           const simulation = beginSimulation({ tempKeyUuid, changes })
           yield* fromLog(forEachRefusedUse(lockId, simulation.takeRefused))
           yield* fromLog(forEachEvent(lockId, simulation.take))
-          return simulation.conclude()
+          const { wouldRefuse, wouldAccept, ...counted } = simulation.conclude()
+          // When others came and went in another's time is not told; that they did counts.
+          const isTold = ({ at }: { readonly at: number }) => isOwnInstant(principal, lock, at)
+          return { ...counted, wouldRefuse: wouldRefuse.filter(isTold), wouldAccept: wouldAccept.filter(isTold) }
         })
       }
     })
   )
 }
 
+/** Whether the lock was the principal's when that happened which is explained; before it was there, it was nobody's. */
+const isOfOwnTime = (principal: Principal, times: Times, { version, recorded }: Explanation): boolean =>
+  version === 0 || isOwnTime(principal, times, recorded?.version ?? version)
+
+/** What happened in another's time is not there to be asked about. */
+const notTheirs = (request: ExplainRequest) => {
+  if ("attemptId" in request) return new AttemptNotFound({ attemptId: request.attemptId })
+  return "pinAttempt" in request
+    ? new AttemptNotFound({ attemptId: request.pinAttempt })
+    : new AccessDenied({ action: "explain", needed: "an instant at which the lock was yours" })
+}
+
+/** What is explained may rest on what others did before: who they were is not told. */
+const withoutOthers = (principal: Principal, times: Times, { facts, ...explanation }: Explanation): Explanation => {
+  const events = facts.events.map((fact) =>
+    isOwnInstant(principal, times, fact.at) ? fact : { ...fact, principal: kindOf(fact.principal) }
+  )
+  const { sharedKey } = facts
+  const made = facts.events.find(({ type }) => type === "SharedCredentialCreated")
+  if (sharedKey === undefined || made === undefined || isOwnInstant(principal, times, made.at))
+    return { ...explanation, facts: { ...facts, events } }
+  return {
+    ...explanation,
+    facts: { ...facts, sharedKey: { ...sharedKey, grantedBy: kindOf(sharedKey.grantedBy) }, events }
+  }
+}
+
+const kindOf = ({ _tag }: ShownPrincipal): ShownPrincipal => ({ _tag })
+
 /** The link of the shared key that an explanation is about. */
 const linkIn = ({ subject, facts }: Explanation): string | undefined =>
   subject._tag === "Pin" ? subject.sharedKeyUuid : facts.sharedKey?.uuid
 
+/** What was asked about is named by its id. */
 const withoutLink = ({ facts: { sharedKey, ...facts }, ...explanation }: Explanation): Explanation => {
-  const hidden = { ...explanation, subject: { _tag: "Withheld" } } as const
+  const id = sharedKey?.id ?? facts.tempKey?.id
+  const hidden = { ...explanation, subject: { _tag: "Withheld", ...given({ tempKeyId: id }) } } as const
   if (sharedKey === undefined) return { ...hidden, facts }
   const { uuid: _, ...shown } = sharedKey
   return { ...hidden, facts: { ...facts, sharedKey: shown } }
 }
 
+/** For those who may know no link of the keys that it is about: what they have not named themselves is not told. */
+const withoutLinks = ({ facts, ...explanation }: Explanation, isNamed: boolean): Explanation => {
+  const { tempKey } = facts
+  const hidden = withoutLink({
+    ...explanation,
+    facts: { ...facts, ...(tempKey && { tempKey: { ...tempKey, uuid: tempKey.id } }) }
+  })
+  const isAboutLink = explanation.subject._tag === "TempKey" || explanation.subject._tag === "Pin"
+  return isAboutLink && !isNamed ? hidden : { ...hidden, subject: explanation.subject }
+}
+
 /** The explanation, for callers who may read the log itself. A lock without a stream does not exist. */
 export const explainFromLog = Effect.fnUntraced(function* (lockId: number, request: ExplainRequest) {
-  const store = yield* EventStore
   const asked = "subject" in request ? request : yield* recorded(lockId, request)
   const uuid = asked.subject._tag === "TempKey" ? asked.subject.tempKeyUuid : sharedKeyIn(asked.subject)
-  const sharedKey =
-    uuid === undefined ? [] : yield* store.read(Credentials.streamOf(canonical(uuid)), 0, MOST_OF_SHARED)
+  const sharedKey = uuid === undefined ? [] : yield* sharedKeyStream(canonical(uuid))
   // A key of other doors is none here: anyone who asks does not even learn that it is one.
   const question = hasDoorAt(sharedKey, lockId) ? { ...asked, sharedKey } : asked
-  let so = beginReplay(question, yield* refusedUsesOn(lockId, asked.at))
+  let so = beginReplay(question, yield* refusedOn(lockId, asked.at))
   yield* forEachEvent(lockId, (stored) => (so = replay(so, stored)))
-  return so.present.version === 0 ? yield* Effect.fail(new LockNotFound({ lockId })) : conclude(so)
+  const { lock, version } = so.present
+  if (version === 0) return yield* Effect.fail(new LockNotFound({ lockId }))
+  return conclude(so, {
+    isDisputed: lock !== undefined && (yield* isInDispute(lock)),
+    held: yield* heldOf(question)
+  })
 })
 
-/** More events than a shared key comes to: it is made, ended, and given a PIN anew a few times. */
-const MOST_OF_SHARED = 1_000
+/** Whether other locks are on the lock's device now. */
+const isInDispute = Effect.fnUntraced(function* ({ uuid }: Lock) {
+  const store = yield* EventStore
+  return isDisputed(yield* claimIn(uuid, yield* store.record(claimKey(uuid))))
+})
+
+/** Uses of a shared key with a limit that are not settled. */
+const heldOf = Effect.fnUntraced(function* ({ sharedKey: [first] = [] }: Question) {
+  return first === undefined ? 0 : (yield* heldOn(yield* EventStore, first.streamId)).commandIds.length
+})
+
+/** All events of a shared key: the one with this first link, else the one that the link leads to, or led to once. */
+const sharedKeyStream = Effect.fnUntraced(function* (link: string) {
+  const store = yield* EventStore
+  const owner = Option.getOrUndefined(yield* streamOfLink(store, link))
+  const streamId = owner !== undefined && Credentials.idOf(owner) !== undefined ? owner : Credentials.streamOf(link)
+  const events: Array<StoredEvent> = []
+  yield* forEachPaged(
+    (version, limit) => store.read(streamId, version, limit),
+    ({ version }) => version,
+    (stored) => void events.push(stored)
+  )
+  return events
+})
 
 const hasDoorAt = (stream: ReadonlyArray<StoredEvent>, lockId: number): boolean =>
   stream.reduce(Credentials.next, Credentials.initial).state?.doors.some((door) => door.lockId === lockId) === true
@@ -148,13 +248,35 @@ const recordedAs = Effect.fnUntraced(function* (lockId: number, eventId: string)
   const store = yield* EventStore
   const stored = Option.getOrUndefined(yield* store.event(eventId))
   if (stored === undefined) return undefined
-  const use = stored.streamId === streamOfLock(lockId) ? useOf(stored) : undefined
-  if (use !== undefined) return questionAbout(stored, use)
-  const refused = refusedUseIn(lockId, stored)
-  return refused === undefined
-    ? yield* questionAboutPin(lockId, stored)
-    : questionAbout(refused, { ...refused, by: "link" })
+  if (stored.streamId === streamOfLock(lockId)) return yield* questionAboutEvent(stored)
+  const refused = refusedIn(lockId, stored)
+  if (refused === undefined) return yield* questionAboutPin(lockId, stored)
+  return refused._tag === "TempKeyRefused"
+    ? questionAbout(refused, { ...refused, by: "link" })
+    : questionAboutCommand(refused, refused.command)
 })
+
+/** What an event of the lock tells of: the use of a key, or the command that led to it. */
+const questionAboutEvent = Effect.fnUntraced(function* (stored: StoredEvent) {
+  const store = yield* EventStore
+  const { streamId, version, type, commandId } = stored
+  const use = useOf(stored)
+  if (use !== undefined) return questionAbout(stored, use)
+  // Where a temp key of the lock opened it, its use is the event before.
+  const [before] = version === 1 || type !== "LockOpenRequested" ? [] : yield* store.read(streamId, version - 2, 1)
+  const used = before?.commandId === commandId ? useOf(before) : undefined
+  if (before !== undefined && used !== undefined) return questionAbout(before, used)
+  const [command] = Object.entries<CommandRow>(commandTable).find(([_, { event }]) => event === type) ?? []
+  return command === undefined ? undefined : questionAboutCommand(stored, command)
+})
+
+const questionAboutCommand = (
+  { eventId, at, principal: by }: Pick<StoredEvent, "eventId" | "at" | "principal">,
+  command: string
+): Question | undefined =>
+  isCommand(command) ? { subject: { _tag: "Command", command, by }, at, attemptId: eventId } : undefined
+
+const isCommand = Schema.is(Subject.cases.Command.fields.command)
 
 /** The newest PIN that was entered at the lock by then, whether it opened or was refused. */
 const lastPin = Effect.fnUntraced(function* (lockId: number, at: number) {

@@ -31,7 +31,7 @@ export const lastRefusedPin = Effect.fnUntraced(function* (
     ...shared.map((id) => [id, SHARED] as const)
   ] as const) {
     const last = yield* lastVersion(store, streamId, (stored) => stored.at <= at)
-    const isIt = (stored: StoredEvent) => refusedIn(stored)?.lockId === lockId
+    const isIt = (stored: StoredEvent) => refusedPinIn(lockId, stored) !== undefined
     let newest: StoredEvent | undefined
     for (let above = last; newest === undefined && above > Math.max(0, last - most); above -= PAGE) {
       const below = Math.max(0, above - PAGE)
@@ -48,8 +48,8 @@ export const questionAboutPin = Effect.fnUntraced(function* (
   lockId: number,
   stored: StoredEvent
 ): Effect.fn.Return<Question | undefined, StoreUnavailable, EventStore> {
-  const refused = refusedIn(stored)
-  if (refused?.lockId !== lockId) return undefined
+  const refused = refusedPinIn(lockId, stored)
+  if (refused === undefined) return undefined
   const { eventId, at, principal } = stored
   const lockedOutUntil = refused.lockedOutUntil ?? (yield* lockedOut(stored, refused.accounts))
   return {
@@ -87,7 +87,11 @@ const lockedOut = Effect.fnUntraced(function* (
   return lockedUntil(BUDGETS, counted, accounts, at)
 })
 
-const refusedIn = (stored: StoredEvent): Extract<PinEvent, { _tag: "PinRefused" }> | undefined => {
+/** The PIN that was refused at the lock, as an event tells it; `undefined` for any other event. */
+export const refusedPinIn = (
+  lockId: number,
+  stored: StoredEvent
+): Extract<PinEvent, { _tag: "PinRefused" }> | undefined => {
   const event = stored.streamId.startsWith(PIN_ATTEMPTS) ? pinEventIn(stored) : undefined
-  return event?._tag === "PinRefused" ? event : undefined
+  return event?._tag === "PinRefused" && event.lockId === lockId ? event : undefined
 }

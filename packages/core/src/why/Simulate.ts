@@ -3,7 +3,8 @@
  * as if the update had held since the key was made. Pure, and without a second copy of the rules.
  */
 import { HashMap, Result } from "effect"
-import { evolveStored, initial, judgeUse } from "../lock/LockAggregate.ts"
+import { judgeUse } from "../lock/DecideTempKeys.ts"
+import { evolveStored, initial } from "../lock/Evolve.ts"
 import { canonical, changed, type TempKeyChanges } from "../lock/TempKey.ts"
 import { makeLackOf, type RefusalReason, type RefusedUse, reasonOf } from "../locks/RefusedUses.ts"
 import type { StoredEvent } from "../streams/EventStore.ts"
@@ -61,12 +62,16 @@ export const beginSimulation = ({ tempKeyUuid, changes }: Proposal) => {
   /** Uses that the update would have let count. */
   let usedCount = 0
 
-  /** Why the use would have been refused; `undefined`: it would have been accepted, and counted. */
-  const refusalOf = ({ at, userId }: TriedUse): RefusalReason | undefined => {
+  /**
+   * Why the use would have been refused; `undefined`: it would have been accepted, and counted. Who gives a key no update
+   * changes: what was accepted is not refused for that.
+   */
+  const refusalOf = ({ at, userId }: TriedUse, wasAccepted: boolean): RefusalReason | undefined => {
     if (lock === undefined) return "deleted"
     const tempKeys = HashMap.modify(lock.tempKeys, uuid, (key) => changed({ ...key, usedCount }, changes))
     const judged = judgeUse({ ...lock, tempKeys }, { tempKeyUuid, userId, at })
-    if (Result.isFailure(judged)) return reasonOf(lock, tempKeyUuid, judged.failure) ?? "deleted"
+    const isRefused = Result.isFailure(judged) && !(wasAccepted && judged.failure._tag === "TempKeyWithdrawn")
+    if (isRefused) return reasonOf(lock, tempKeyUuid, judged.failure) ?? "deleted"
     usedCount++
     return undefined
   }
@@ -81,7 +86,7 @@ export const beginSimulation = ({ tempKeyUuid, changes }: Proposal) => {
       const used = useOf(stored)
       if (used !== undefined && canonical(used.tempKeyUuid) === uuid) {
         const use = { eventId: stored.eventId, at: stored.at, userId: used.userId }
-        const reason = refusalOf(use)
+        const reason = refusalOf(use, true)
         accepted++
         if (reason !== undefined) wouldRefuse.push({ ...use, reason })
       }
@@ -89,7 +94,7 @@ export const beginSimulation = ({ tempKeyUuid, changes }: Proposal) => {
       for (; next < refused.length; next++) {
         const { lockVersion, reason, eventId, at, userId } = refused[next] as RefusedUse
         if (lockVersion > stored.version) break
-        if (refusalOf({ eventId, at, userId }) === undefined) wouldAccept.push({ eventId, at, userId, reason })
+        if (refusalOf({ eventId, at, userId }, false) === undefined) wouldAccept.push({ eventId, at, userId, reason })
       }
     },
     conclude: (): Simulation => ({

@@ -3,24 +3,36 @@
  * a server, so a browser can share it. Success shapes are those of the published contract (`contract/endpoints.json`).
  */
 import {
+  AbsenceReason,
   AccessMode,
   CommandOutcome,
+  HardwareStatus,
   Key,
+  LockDescription,
   LockId,
   MaxUses,
   Schedule,
+  SeenState,
   SentCommand,
   TempKeyStatus,
   Text,
+  tempKeysFields,
   UuidText
 } from "@latchkey/core"
 import { Context, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
-import { bulkAddKeys, commandRoutes } from "./commandRoutes.ts"
+import { apiKeys } from "./ApiKeysApi.ts"
+import { bulkAddKeys, commandRoutes, removeInheritedKeys } from "./commandRoutes.ts"
+import { withOpenness } from "./describe.ts"
 import { guests } from "./GuestApi.ts"
-import { lock, positive } from "./Parts.ts"
+import { auditCsv, auditNdjson, events } from "./HistoryApi.ts"
+import { lists } from "./ListsApi.ts"
+import { partnerEvents } from "./PartnerEventsApi.ts"
+import { ClosedQuery, lock, positive, whole } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 import { pins, sharedKeys } from "./SharedApi.ts"
+import { removeUserKeys, userKeys } from "./UserKeysApi.ts"
+import { webhooks } from "./WebhookApi.ts"
 import { why } from "./WhyApi.ts"
 
 /** Every route but the operational ones needs an API key or a user's token. With both, the API key decides. */
@@ -63,6 +75,13 @@ export const ListedTempKey = Schema.Struct({
   createdAt: Schema.String,
   createdBy: Schema.String,
   status: TempKeyStatus,
+  /** Names the key for good and is no secret, as its uuid is. */
+  id: Schema.String,
+  description: text,
+  /** It opens nothing until it is resumed. */
+  suspended: Schema.optionalKey(Schema.Literal(true)),
+  /** Only of a key whose giver may no longer give it, since the lock has changed hands: it is valid again when they may. */
+  withdrawn: Schema.optionalKey(Schema.Literal(true)),
   ...onSchedule
 })
 
@@ -77,6 +96,21 @@ const sentCommand = {
   expiresAt: text
 }
 
+/** What the lock has said of itself and its door; instants are when its shadow was told. */
+const deviceState = Schema.Struct({ ...SeenState.fields, seenAt: Schema.String })
+
+/** Whether the device is connected, since when, and why not where that is known. Beyond the published contract. */
+const presence = Schema.NullOr(
+  Schema.Struct({
+    online: Schema.Boolean,
+    /** Of a `silent` one, when it was last heard. */
+    since: text,
+    reason: Schema.optionalKey(AbsenceReason),
+    /** When it last reported something, came or went. */
+    lastSeen: text
+  })
+)
+
 /** On endpoints whose published errors are a list: their errors then carry both the list and the usual fields. */
 export const PublishesErrorList = Context.Reference<boolean>("@latchkey/http/PublishesErrorList", {
   defaultValue: () => false
@@ -90,17 +124,36 @@ const endpointsOf = ({ CreateLock, ...others }: typeof commandRoutes) =>
 
 const locks = endpointsOf(commandRoutes).add(
   bulkAddKeys,
-  question(
-    "temp-keys",
-    Schema.Struct({
-      tempKeys: Schema.Array(ListedTempKey)
-    })
-  ),
+  removeInheritedKeys,
+  HttpApiEndpoint.get("temp-keys", "/locks/:id/temp-keys", {
+    params: lock,
+    query: {
+      ...tempKeysFields,
+      limit: Schema.optionalKey(positive("a number of keys").pipe(Schema.decodeTo(tempKeysFields.limit.schema)))
+    },
+    success: Schema.Struct({
+      tempKeys: Schema.Array(ListedTempKey),
+      /** Where keys to several doors are listed that have one at this lock; `null`: there are none. */
+      severalDoors: Schema.NullOr(Schema.String),
+      /** Whether there are others, from `nextCursor` on; beyond the published contract. */
+      more: Schema.Boolean,
+      nextCursor: Schema.NullOr(Schema.String)
+    }),
+    error: questionErrors
+  }),
   question(
     "details",
     Schema.Struct({
       ...basicInfo,
-      keys: Schema.Array(Key),
+      /** `inherited`: its giver may no longer give it, since the lock has changed hands; beyond the published contract. */
+      keys: Schema.Array(
+        Schema.Struct({
+          ...Key.fields,
+          inherited: Schema.optionalKey(Schema.Literal(true)),
+          /** What the lock has said of the key. */
+          hardware: Schema.Struct({ status: HardwareStatus, failures: Schema.optionalKey(Schema.Int) })
+        })
+      ),
       residents: Schema.Array(Schema.Struct(resident)),
       orgId: Schema.String,
       timestamp: Schema.String,
@@ -109,9 +162,35 @@ const locks = endpointsOf(commandRoutes).add(
       /** The last commands that the lock has answered, newest last; beyond the published contract. */
       recentOutcomes: Schema.Array(
         Schema.Struct({ ...sentCommand, outcome: CommandOutcome, reportedAt: Schema.String, detail: text })
-      )
+      ),
+      /** `null` until the lock has said something; beyond the published contract. */
+      deviceState: Schema.NullOr(deviceState),
+      /** `null` while nobody can tell. */
+      presence,
+      /** What those who have the lock have said of it; beyond the published contract. */
+      description: Schema.Struct(LockDescription.fields)
     })
   ).annotate(PublishesErrorList, true),
+  question(
+    "exposure",
+    Schema.Struct({
+      lockId: LockId,
+      /** Keys for which the hardware may still open, though it should not. */
+      keys: Schema.Array(
+        Schema.Struct({
+          keyUuid: Schema.String,
+          keyIndexNumber: Schema.optionalKey(Schema.Int),
+          /** `inherited`: its giver may no longer give it, since the lock has changed hands. */
+          reason: Schema.Literals(["removed", "inherited"]),
+          exposedSince: Schema.String,
+          /** The lock has said that it holds the key; else nobody knows. */
+          confirmed: Schema.Boolean,
+          status: HardwareStatus,
+          failures: Schema.optionalKey(Schema.Int)
+        })
+      )
+    })
+  ),
   question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })).annotate(PublishesErrorList, true),
   question(
     "residents",
@@ -119,29 +198,30 @@ const locks = endpointsOf(commandRoutes).add(
       residents: Schema.Array(Schema.Struct({ ...resident, hasPhone: Schema.Boolean }))
     })
   ).annotate(PublishesErrorList, true),
-  HttpApiEndpoint.get("events", "/locks/:id/events", {
-    params: lock,
-    query: { page: Schema.optionalKey(positive("a page number, from 1").pipe(Schema.decodeTo(Schema.Int))) },
+  events,
+  HttpApiEndpoint.get("command", "/locks/:id/commands/:commandId", {
+    params: { ...lock, commandId: Text },
+    /** Seconds to wait for the lock to answer. */
+    query: { wait: Schema.optionalKey(whole(0, 30)) },
     success: Schema.Struct({
-      aggregateId: Schema.String,
-      totalEvents: Schema.Int,
-      page: Schema.Int,
-      pageSize: Schema.Int,
-      totalPages: Schema.Int,
-      events: Schema.Array(
-        Schema.Struct({
-          aggregateType: Schema.Literal("lock"),
-          aggregateId: Schema.String,
-          version: Schema.Int,
-          type: Schema.String,
-          timestamp: Schema.String,
-          orgId: Schema.String,
-          event: Schema.optionalKey(Schema.Struct({ type: Schema.String, data: Schema.Unknown }))
-        })
-      )
+      success: Schema.Literal(true),
+      lockId: LockId,
+      ...sentCommand,
+      /** Missing while a removal of a key was not sent to the lock yet. */
+      acceptedAt: text,
+      /** `superseded`: nobody waits for an answer any more, as the lock has other hardware, or too many newer commands. */
+      status: Schema.Literals(["pending", ...CommandOutcome.literals, "superseded"]),
+      reportedAt: text,
+      detail: text,
+      /** `false`: the lock says that it never began. */
+      began: Schema.optionalKey(Schema.Boolean),
+      /** The use of the temp key that it came with does not count. */
+      useReturned: Schema.optionalKey(Schema.Literal(true))
     }),
     error: questionErrors
-  }),
+  }).annotate(ClosedQuery, true),
+  auditCsv,
+  auditNdjson,
   HttpApiEndpoint.get("bulk-add-keys", "/locks/:id/BulkAddKeys/:instanceId", {
     params: { ...lock, instanceId: UuidText },
     success: Schema.Struct({
@@ -170,7 +250,15 @@ const users = HttpApiGroup.make("users").add(
           keysCount: Schema.Int,
           residentCount: Schema.Int,
           lastEvent: Schema.NullOr(Schema.String),
-          lastUpdated: Schema.NullOr(Schema.Number)
+          lastUpdated: Schema.NullOr(Schema.Number),
+          /** `null` until the lock has said something; beyond the published contract. */
+          deviceState: Schema.NullOr(deviceState),
+          /** `null` while nobody can tell; then `online` is `false`. */
+          presence,
+          /** What those who have the lock have said of it; beyond the published contract. */
+          name: text,
+          address: text,
+          timeZone: text
         })
       ),
       totalCount: Schema.Int,
@@ -178,20 +266,25 @@ const users = HttpApiGroup.make("users").add(
       source: Schema.String
     }),
     error: questionErrors
-  }).annotate(PublishesErrorList, true)
+  }).annotate(PublishesErrorList, true),
+  userKeys,
+  removeUserKeys
 )
 
-/** The whole API: what is served, described and called. */
-export class Api extends HttpApi.make("latchkey")
+const api = HttpApi.make("latchkey")
   .add(locks.middleware(Authentication))
   .add(users.middleware(Authentication))
+  .add(lists.middleware(Authentication))
   .add(sharedKeys.middleware(Authentication))
   .add(pins)
+  .add(apiKeys.middleware(Authentication))
   .add(why.middleware(Authentication))
+  .add(partnerEvents.middleware(Authentication))
+  .add(webhooks.middleware(Authentication))
   .add(guests)
   .annotate(OpenApi.Title, "Latchkey")
   .annotate(OpenApi.Version, "0.1.0")
-  .annotate(
-    OpenApi.Description,
-    "Who may open this door now, who opened it, what was sent to the hardware, and why."
-  ) {}
+  .annotate(OpenApi.Description, "Who may open this door now, who opened it, what was sent to the hardware, and why.")
+
+/** The whole API: what is served, described and called. */
+export class Api extends api.annotate(OpenApi.Transform, withOpenness(api)) {}

@@ -1,6 +1,7 @@
 /** What guests meet: pages and forms for browsers, JSON for apps. No sign-in is asked for beforehand: a key's link is one. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { whole } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const link = { uuid: Schema.String }
@@ -74,7 +75,9 @@ export const guests = HttpApiGroup.make("guests").add(
       door: Schema.optionalKey(positive),
       offline: Schema.optionalKey(Schema.String),
       /** The use that is confirmed: its version on the stream of its lock. */
-      opened: Schema.optionalKey(positive)
+      opened: Schema.optionalKey(positive),
+      /** Seconds to wait for the lock to answer. */
+      wait: Schema.optionalKey(whole(0, 30))
     },
     success: page(200),
     error: errors

@@ -1,9 +1,24 @@
 /** Parts of requests that many endpoints share. */
 import { LockId } from "@latchkey/core"
-import { Schema } from "effect"
+import { Context, Schema } from "effect"
 
 export const positive = (expected: string) =>
   Schema.String.check(Schema.isPattern(/^[1-9][0-9]*$/, { expected })).pipe(Schema.decodeTo(Schema.NumberFromString))
+
+/** Seconds: a connection on which nothing is said for longer than 30 is cut off. */
+export const LONGEST_WAIT = 28
+
+/** A whole number of a query. */
+export const whole = (least: number, most: number) =>
+  Schema.String.check(Schema.isPattern(/^(0|[1-9][0-9]{0,9})$/, { expected: `a number, ${least} to ${most}` })).pipe(
+    Schema.decodeTo(Schema.NumberFromString),
+    Schema.decodeTo(
+      Schema.Int.check(
+        Schema.isGreaterThanOrEqualTo(least, { expected: `a number, ${least} to ${most}` }),
+        Schema.isLessThanOrEqualTo(most, { expected: `a number, ${least} to ${most}` })
+      )
+    )
+  )
 
 /** In the path: `/locks/:id/…`. */
 export const lock = { id: positive("a positive integer").pipe(Schema.decodeTo(LockId)) }
@@ -14,3 +29,26 @@ const IdempotencyKey = Schema.String.check(
 
 /** What a client may send with any POST, so that a retry is answered as the first try was. */
 export const headers = { "idempotency-key": Schema.optionalKey(IdempotencyKey) }
+
+/** RFC 9110, section 8.8.3: weak ones begin with `W/`. */
+const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/.source
+const IfMatch = Schema.String.check(
+  Schema.isPattern(new RegExp(String.raw`^(?:\*|[ \t,]*${TAG}(?:[ \t]*,[ \t,]*${TAG})*[ \t,]*)$`), {
+    expected: 'the ETag of the lock or temp key, as "7", several of them, or *'
+  })
+)
+
+/** What is changed is changed only at a version that it names. */
+export const ifMatch = { "if-match": Schema.optionalKey(IfMatch) }
+
+/** What comes with a command to a lock, or to a temp key. */
+export const commandHeaders = { ...headers, ...ifMatch }
+
+/**
+ * On endpoints that are published so: members that their body does not know are left aside, at its top level. All others
+ * refuse them, and what is nested is always closed.
+ */
+export const Open = Context.Reference<boolean>("@latchkey/http/Open", { defaultValue: () => false })
+
+/** On endpoints that refuse query parameters which they do not know: a misspelt filter would be no filter. */
+export const ClosedQuery = Context.Reference<boolean>("@latchkey/http/ClosedQuery", { defaultValue: () => false })

@@ -2,7 +2,24 @@
 import { Context, Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 431 | 500 | 501 | 502 | 503
+export type ErrorStatus =
+  | 400
+  | 401
+  | 403
+  | 404
+  | 405
+  | 408
+  | 409
+  | 412
+  | 413
+  | 415
+  | 422
+  | 429
+  | 431
+  | 500
+  | 501
+  | 502
+  | 503
 
 /** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
 export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })
@@ -18,6 +35,8 @@ export const problem = <Status extends ErrorStatus>(status: Status) =>
     message: Schema.String,
     code: Schema.Literal(status),
     details: Schema.optionalKey(Schema.Array(Detail)),
+    /** With 412: the version of the lock. */
+    version: Schema.optionalKey(Schema.Int),
     /** With 502: whether anything was recorded, and what to do. */
     advice: Schema.optionalKey(Schema.String),
     /** Where the published contract has a list of errors. */
@@ -31,6 +50,7 @@ export interface Problem {
   readonly message: string
   readonly code: ErrorStatus
   readonly details?: ReadonlyArray<Detail>
+  readonly version?: number
   readonly advice?: string
   readonly errors?: ReadonlyArray<{ readonly code: number; readonly message: string }>
 }

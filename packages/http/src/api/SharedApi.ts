@@ -1,12 +1,25 @@
 /** Keys to several doors, and the PINs that they may have: declared as the contract publishes them. */
-import { AccessMethod, ShareRequest } from "@latchkey/core"
-import { Schema } from "effect"
+import {
+  AccessMethod,
+  AccessMode,
+  ChangeRequest,
+  MaxUses,
+  MOST_LISTED,
+  NewLink,
+  Schedule,
+  ShareRequest,
+  TempKeyStatus
+} from "@latchkey/core"
+import { Schema, SchemaGetter } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { headers, lock } from "./Parts.ts"
+import { ClosedQuery, commandHeaders, headers, ifMatch, lock, Open, positive } from "./Parts.ts"
 import { problem, UnauthorizedError } from "./Problem.ts"
 
 const errors = [problem(403), problem(404), problem(500), problem(503)] as const
 const bodyErrors = [problem(400), problem(413), problem(415), problem(422)] as const
+
+/** The link is drawn by the server unless one is given. */
+const NewTempKey = Schema.Struct({ ...ShareRequest.fields, uuid: Schema.optionalKey(NewLink) })
 
 const doors = Schema.Array(
   Schema.Struct({
@@ -18,12 +31,66 @@ const doors = Schema.Array(
   })
 )
 
-const link = { uuid: Schema.String, url: Schema.String, validFrom: Schema.String, validUntil: Schema.String }
+const Status = Schema.Literals([...TempKeyStatus.literals, "deleted"])
+const statuses = Schema.String.pipe(
+  Schema.decodeTo(Schema.Array(Status), {
+    // What is none of them is refused then.
+    decode: SchemaGetter.transform((text: string) => text.split(",") as ReadonlyArray<typeof Status.Type>),
+    encode: SchemaGetter.transform((statuses: ReadonlyArray<string>) => statuses.join(","))
+  })
+)
+const Limit = Schema.Int.check(
+  Schema.isLessThanOrEqualTo(MOST_LISTED, { expected: `a number of keys, at most ${MOST_LISTED}` })
+)
+
+/** A temp key as those see it who may give it away; what is beyond the published fields of `link` is additive. */
+const link = {
+  /** Names the key for good and is no secret; every path of this group takes it, and the link. */
+  id: Schema.String,
+  uuid: Schema.String,
+  url: Schema.String,
+  validFrom: Schema.String,
+  validUntil: Schema.String,
+  accessMode: AccessMode,
+  allowedUserIds: Schema.Array(Schema.String),
+  maxUses: MaxUses,
+  usedCount: Schema.Int,
+  schedule: Schema.NullOr(Schedule),
+  status: Status,
+  /** It opens nothing until it is resumed. */
+  suspended: Schema.Boolean,
+  /** When time alone next changes the status; `null`: never. */
+  nextChangeAt: Schema.NullOr(Schema.String),
+  /** What `If-Match` names of it: of a lock's own key that of the lock, else its own, which a use does not change. */
+  version: Schema.Int
+}
+
+const listed = {
+  ...link,
+  description: Schema.NullOr(Schema.String),
+  createdBy: Schema.String,
+  createdAt: Schema.String,
+  revokedAt: Schema.NullOr(Schema.String),
+  doors
+}
+
+/** A command to a key answers the key as it is then. */
+const changed = Schema.Struct({
+  success: Schema.Literal(true),
+  ...listed,
+  /** Where the command has set one: shown here and nowhere else. */
+  pin: Schema.NullOr(Schema.String)
+})
+
+const key = { uuid: Schema.String }
+/** Of what takes no body. */
+const bareErrors = [...errors, problem(400), problem(409), problem(412), problem(413), problem(422)] as const
+const changeErrors = [...bareErrors, problem(415)] as const
 
 export const sharedKeys = HttpApiGroup.make("temp-keys").add(
   HttpApiEndpoint.post("share", "/temp-keys", {
     headers,
-    payload: ShareRequest,
+    payload: NewTempKey,
     success: Schema.Struct({
       success: Schema.Literal(true),
       ...link,
@@ -34,25 +101,58 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
     error: [...errors, ...bodyErrors]
   }),
   HttpApiEndpoint.get("list", "/temp-keys", {
-    query: { lockId: Schema.optionalKey(Schema.String) },
+    query: {
+      lockId: Schema.optionalKey(Schema.String),
+      /** One status, or several with commas between. */
+      status: Schema.optionalKey(statuses),
+      limit: Schema.optionalKey(positive(`a number of keys, at most ${MOST_LISTED}`).pipe(Schema.decodeTo(Limit))),
+      cursor: Schema.optionalKey(Schema.String)
+    },
     success: Schema.Struct({
-      tempKeys: Schema.Array(
-        Schema.Struct({
-          ...link,
-          description: Schema.NullOr(Schema.String),
-          createdBy: Schema.String,
-          createdAt: Schema.String,
-          revokedAt: Schema.NullOr(Schema.String),
-          doors
-        })
-      )
+      tempKeys: Schema.Array(Schema.Struct(listed)),
+      /** Whether there may be others: from `nextCursor` on. */
+      more: Schema.Boolean,
+      nextCursor: Schema.NullOr(Schema.String)
     }),
-    error: errors
+    error: [problem(400), ...errors]
+  }).annotate(ClosedQuery, true),
+  HttpApiEndpoint.patch("change", "/temp-keys/:uuid", {
+    params: key,
+    headers: ifMatch,
+    payload: ChangeRequest,
+    success: changed,
+    error: changeErrors
+  }),
+  HttpApiEndpoint.post("suspend", "/temp-keys/:uuid/suspend", {
+    params: key,
+    headers: commandHeaders,
+    success: changed,
+    error: bareErrors
+  }),
+  HttpApiEndpoint.post("resume", "/temp-keys/:uuid/resume", {
+    params: key,
+    headers: commandHeaders,
+    success: changed,
+    error: bareErrors
+  }),
+  HttpApiEndpoint.post("new-link", "/temp-keys/:uuid/new-link", {
+    params: key,
+    headers: commandHeaders,
+    payload: Schema.Struct({ uuid: Schema.optionalKey(NewLink) }),
+    success: changed,
+    error: changeErrors
+  }),
+  HttpApiEndpoint.post("reissue-pin", "/temp-keys/:uuid/reissue-pin", {
+    params: key,
+    headers: commandHeaders,
+    success: changed,
+    error: bareErrors
   }),
   HttpApiEndpoint.delete("revoke", "/temp-keys/:uuid", {
-    params: { uuid: Schema.String },
+    params: key,
+    headers: ifMatch,
     success: Schema.Struct({ success: Schema.Literal(true) }),
-    error: errors
+    error: [...errors, problem(400), problem(412), problem(413)]
   })
 )
 
@@ -70,5 +170,7 @@ export const pins = HttpApiGroup.make("pins").add(
       offline: Schema.Boolean
     }),
     error: [problem(401), problem(429), problem(500), problem(502), problem(503), ...bodyErrors]
-  }).annotate(UnauthorizedError, "Invalid PIN")
+  })
+    .annotate(UnauthorizedError, "Invalid PIN")
+    .annotate(Open, true)
 )

@@ -2,6 +2,7 @@
 import {
   AccessMethod,
   AccessMode,
+  attemptsFields,
   Instant,
   Key,
   LockId,
@@ -16,7 +17,8 @@ import {
 } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { headers, lock } from "./Parts.ts"
+import { PrincipalInfo as principal } from "./HistoryApi.ts"
+import { ClosedQuery, headers, lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
@@ -32,6 +34,8 @@ export const Asked = Schema.Struct({
   pinAttempt: Schema.optionalKey(Schema.Literal("last")),
   /** The id of the event that recorded an attempt: it says by itself when it was, and about what. */
   attemptId: Schema.optionalKey(Text),
+  /** The id of an event of the history. */
+  eventId: Schema.optionalKey(Text),
   userId: Schema.optionalKey(Text),
   /** Now unless given. */
   at: Schema.optionalKey(Instant)
@@ -39,23 +43,31 @@ export const Asked = Schema.Struct({
   Schema.makeFilter(({ at, userId, ...subjects }) => {
     const named = Object.keys(subjects).length
     if (named > 1 || (named === 0 && userId === undefined)) {
-      const issue = `Name one of tempKeyUuid, keyUuid, pinOf, pinAttempt and attemptId, or a userId alone`
+      const issue = `Name one of tempKeyUuid, keyUuid, pinOf, pinAttempt, attemptId and eventId, or a userId alone`
       return { path: ["tempKeyUuid"], issue }
     }
-    if (userId !== undefined && ("pinOf" in subjects || "pinAttempt" in subjects || "attemptId" in subjects))
+    const isRecorded = "attemptId" in subjects || "eventId" in subjects
+    if (userId !== undefined && ("pinOf" in subjects || "pinAttempt" in subjects || isRecorded))
       return { path: ["userId"], issue: "A userId comes with a tempKeyUuid or a keyUuid, or alone" }
-    return at !== undefined && "attemptId" in subjects
-      ? { path: ["at"], issue: "An attempt says by itself when it was" }
+    return at !== undefined && isRecorded
+      ? { path: ["at"], issue: "An event or an attempt says by itself when it was" }
       : undefined
   })
 )
 
 const text = Schema.optionalKey(Schema.String)
-const principal = Schema.Struct({ type: Schema.String, userId: text, orgId: text })
-
 const Explanation = Schema.Struct({
   lockId: LockId,
-  asked: Schema.Struct({ tempKeyUuid: text, keyUuid: text, userId: text, pinOf: text }),
+  asked: Schema.Struct({
+    tempKeyUuid: text,
+    keyUuid: text,
+    userId: text,
+    pinOf: text,
+    /** In place of a link that is not told. */
+    tempKeyId: text,
+    command: text,
+    by: Schema.optionalKey(principal)
+  }),
   at: Schema.String,
   /** The version of the lock's stream that was judged; 0 before the lock was there. */
   version: Schema.Int,
@@ -68,7 +80,7 @@ const Explanation = Schema.Struct({
     Schema.Struct({
       eventId: Schema.String,
       version: Schema.optionalKey(Schema.Int),
-      outcome: Schema.Union([Schema.Literals(["used", "pin-refused"]), RefusalReason]),
+      outcome: Schema.Union([Schema.Literals(["used", "done", "pin-refused", "access-denied"]), RefusalReason]),
       principal
     })
   ),
@@ -92,6 +104,8 @@ const Explanation = Schema.Struct({
     ownerId: text,
     sharedKey: Schema.optionalKey(
       Schema.Struct({
+        /** Names it, and is no secret. */
+        id: Schema.String,
         /** The link: only for the one who may have it. */
         uuid: text,
         validFrom: Schema.String,
@@ -109,6 +123,19 @@ const Explanation = Schema.Struct({
   })
 })
 
+/** What was refused at a lock. */
+const Attempt = Schema.Struct({
+  attemptId: Schema.String,
+  at: Schema.String,
+  what: Schema.Literals(["temp-key", "PIN", "command"]),
+  tempKeyId: text,
+  command: text,
+  reason: Schema.Union([Schema.Literals(["access-denied", "pin-refused"]), RefusalReason]),
+  principal,
+  userId: text,
+  lockedOutUntil: text
+})
+
 const TriedUse = Schema.Struct({ eventId: Schema.String, at: Schema.String, userId: text, reason: RefusalReason })
 
 const { _tag: _, ...update } = LockRequest.cases.UpdateTempKey.fields
@@ -119,7 +146,20 @@ export const why = HttpApiGroup.make("why").add(
     query: Asked,
     success: Explanation,
     error: errors
-  }),
+  }).annotate(ClosedQuery, true),
+  HttpApiEndpoint.get("attempts", "/locks/:id/attempts", {
+    params: lock,
+    query: Schema.Struct({
+      ...attemptsFields,
+      limit: Schema.optionalKey(positive("a number of attempts").pipe(Schema.decodeTo(attemptsFields.limit.schema)))
+    }),
+    success: Schema.Struct({
+      attempts: Schema.Array(Attempt),
+      /** Where to go on, further back; `null`: this was all. */
+      nextCursor: Schema.NullOr(Schema.String)
+    }),
+    error: errors
+  }).annotate(ClosedQuery, true),
   HttpApiEndpoint.post("simulate-update-temp-key", "/locks/:id/simulate-update-temp-key", {
     params: lock,
     headers,
@@ -134,6 +174,6 @@ export const why = HttpApiGroup.make("why").add(
       wouldAccept: Schema.Array(TriedUse),
       mayLackSome: Schema.Boolean
     }),
-    error: [...errors, problem(413), problem(415)]
+    error: [...errors, problem(409), problem(413), problem(415)]
   })
 )

@@ -3,16 +3,28 @@
  * success says. What a body may say, and which event the answer tells of, the core's row knows. Imports nothing of a
  * server.
  */
-import { commandTable, type LockCommandType, requests, wireEvent } from "@latchkey/core"
+import { commandTable, type LockCommandType, requests, rowOf, wireEvent } from "@latchkey/core"
 import { Schema, Struct } from "effect"
 import { HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
-import { headers, lock } from "./Parts.ts"
+import { commandHeaders as headers, lock, Open } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 type Errors = ReadonlyArray<ReturnType<typeof problem>>
-const anyErrors = [problem(400), problem(403), problem(413), problem(415), problem(422), problem(500), problem(503)]
+/** Of what takes no body. */
+const bareErrors = [
+  problem(400),
+  problem(403),
+  problem(412),
+  problem(413),
+  problem(422),
+  problem(500),
+  problem(503)
+] as const
+const anyErrors = [...bareErrors, problem(415)]
 const errors = [...anyErrors, problem(404)]
-const deviceErrors = [...errors, problem(502)]
+/** Retired, in dispute, or without a device: nothing is done. */
+const commandErrors = [...errors, problem(409)]
+const deviceErrors = [...commandErrors, problem(502)]
 
 type RequestOf<Tag extends LockCommandType> = (typeof commandTable)[Tag]["request"]
 type EventOf<Tag extends LockCommandType> = (typeof commandTable)[Tag]["event"]
@@ -26,12 +38,21 @@ const executed = <Tag extends LockCommandType>(tag: Tag) => ({
   event: Schema.NullOr(wireEvent<EventOf<Tag>>(commandTable[tag].event))
 })
 
-/** A command on one lock. `adds` are fields of its event that the answer repeats beside it. */
-const command = <const Path extends string, const Tag extends LockCommandType, Adds extends Schema.Struct.Fields>(
+/**
+ * A command on one lock. `adds` are fields of its event that the answer repeats beside it; `more` is what its handler
+ * knows beyond the event.
+ */
+const command = <
+  const Path extends string,
+  const Tag extends LockCommandType,
+  Adds extends Schema.Struct.Fields,
+  More extends Schema.Struct.Fields = Record<never, never>
+>(
   path: Path,
   tag: Tag,
   error: Errors,
-  adds: Adds
+  adds: Adds,
+  more?: More
 ) => ({
   tag,
   adds: Struct.keys(adds),
@@ -40,10 +61,16 @@ const command = <const Path extends string, const Tag extends LockCommandType, A
     params: lock,
     headers,
     payload: Schema.Struct<RequestOf<Tag>>(commandTable[tag].request),
-    success: Schema.Struct({ ...executed(tag), ...adds }),
+    success: Schema.Struct({ ...executed(tag), ...adds, ...(more as More) }),
     error
-  })
+  }).annotate(Open, rowOf(tag).open === true)
 })
+
+/** Under which id `/locks/{id}/commands/{commandId}` tells what became of it, if the lock was sent anything. */
+const sent = { commandId: Schema.optionalKey(Schema.String) }
+
+/** A key of a lock, by its names there. */
+export const namedKey = { keyUuid: Schema.String, keyIndexNumber: Schema.optionalKey(Schema.Int) }
 
 const email = { email: Schema.optionalKey(Schema.String) }
 
@@ -61,22 +88,54 @@ export const commandRoutes = {
         Schema.Struct(executed("CreateLock")).pipe(HttpApiSchema.status(201)),
         Schema.Struct(executed("CreateLock"))
       ],
-      error: anyErrors
-    })
+      error: [...anyErrors, problem(409)]
+    }).annotate(Open, commandTable.CreateLock.open)
   },
-  AddKey: command("AddKey", "AddKey", deviceErrors, {}),
-  RemoveKey: command("RemoveKey", "RemoveKey", deviceErrors, {}),
-  WriteKey: command("WriteKey", "WriteKey", deviceErrors, {}),
-  OpenLock: command("OpenLock", "OpenLock", deviceErrors, {}),
-  SetOwner: command("SetOwner", "SetOwner", errors, {}),
-  SetOrganization: command("SetOrganization", "SetOrganization", errors, {}),
-  ChangeLockUuid: command("ChangeLockUuid", "ChangeLockUuid", [...errors, problem(409)], {}),
-  AddResident: command("AddResident", "AddResident", errors, email),
-  RemoveResident: command("RemoveResident", "RemoveResident", errors, email),
-  "create-temp-key": command("create-temp-key", "CreateTempKey", errors, { tempKeyUuid: Schema.String }),
-  "update-temp-key": command("update-temp-key", "UpdateTempKey", errors, {}),
-  "delete-temp-key": command("delete-temp-key", "DeleteTempKey", errors, {}),
-  "use-temp-key": command("use-temp-key", "UseTempKey", errors, {})
+  AddKey: command("AddKey", "AddKey", deviceErrors, {}, sent),
+  RemoveKey: command("RemoveKey", "RemoveKey", commandErrors, {}, sent),
+  WriteKey: command("WriteKey", "WriteKey", deviceErrors, {}, sent),
+  OpenLock: command(
+    "OpenLock",
+    "OpenLock",
+    deviceErrors,
+    {},
+    {
+      ...sent,
+      /** Whether the lock is disconnected: then it opens only if it comes back within seconds. */
+      offline: Schema.Boolean
+    }
+  ),
+  LockDevice: command(
+    "LockDevice",
+    "LockDevice",
+    deviceErrors,
+    {},
+    {
+      ...sent,
+      /** Whether the lock is disconnected: then it locks only if it comes back within seconds. */
+      offline: Schema.Boolean
+    }
+  ),
+  SetOwner: command("SetOwner", "SetOwner", commandErrors, {}),
+  SetOrganization: command("SetOrganization", "SetOrganization", commandErrors, {}),
+  ChangeLockUuid: command("ChangeLockUuid", "ChangeLockUuid", commandErrors, {}),
+  /** What is on the hardware is brought to what is wanted, from the beginning. */
+  sync: command("sync", "SyncKeys", commandErrors, {}),
+  "describe-lock": command("describe-lock", "DescribeLock", commandErrors, {}),
+  "retire-lock": command("retire-lock", "RetireLock", errors, {}),
+  "move-claim": command("move-claim", "MoveClaim", commandErrors, {}),
+  AddResident: command("AddResident", "AddResident", commandErrors, email),
+  RemoveResident: command("RemoveResident", "RemoveResident", commandErrors, email, {
+    /** Residents have no rights: which keys of the lock this one still holds. */
+    keysHeld: Schema.optionalKey(Schema.Array(Schema.Struct(namedKey)))
+  }),
+  "create-temp-key": command("create-temp-key", "CreateTempKey", commandErrors, { tempKeyUuid: Schema.String }),
+  "update-temp-key": command("update-temp-key", "UpdateTempKey", commandErrors, {}),
+  "suspend-temp-key": command("suspend-temp-key", "SuspendTempKey", commandErrors, {}),
+  "resume-temp-key": command("resume-temp-key", "ResumeTempKey", commandErrors, {}),
+  "change-temp-key-link": command("change-temp-key-link", "ChangeTempKeyLink", commandErrors, {}),
+  "delete-temp-key": command("delete-temp-key", "DeleteTempKey", commandErrors, {}),
+  "use-temp-key": command("use-temp-key", "UseTempKey", commandErrors, {})
 } as const
 
 /** A row of the table, whichever it is. */
@@ -88,11 +147,26 @@ export interface CommandRoute {
   readonly endpoint: HttpApiEndpoint.Constraint & { readonly path: string }
 }
 
+/** What became of the keys of one lock, of which several were to be removed. */
+export const removedKeys = {
+  removed: Schema.Array(Schema.Struct(namedKey)),
+  /** These are still there. */
+  failed: Schema.Array(Schema.Struct({ ...namedKey, reason: Schema.String }))
+}
+
+/** Removes the keys that the lock has from those who had it before. */
+export const removeInheritedKeys = HttpApiEndpoint.post("remove-inherited-keys", "/locks/:id/remove-inherited-keys", {
+  params: lock,
+  headers,
+  success: Schema.Struct({ success: Schema.Literal(true), lockId: Schema.Int, ...removedKeys }),
+  error: [...bareErrors, problem(404)]
+})
+
 /** Many keys at once: answers before they are added. */
 export const bulkAddKeys = HttpApiEndpoint.post("BulkAddKeys", "/locks/:id/BulkAddKeys", {
   params: lock,
   headers,
   payload: Schema.Struct(requests.BulkAddKeys.request),
   success: Schema.Struct({ success: Schema.Literal(true), lockId: Schema.Int, instanceId: Schema.String }),
-  error: errors
+  error: commandErrors
 })

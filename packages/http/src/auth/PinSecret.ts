@@ -81,7 +81,7 @@ const THIS_ONE = ". To go on with this one, and make those keys anew, start once
 
 const keyIn = (folder: string) =>
   Effect.try({
-    try: () => pinKeyOf(readOrMake(folder)),
+    try: () => pinKeyOf(keptIn(folder, FILE)),
     catch: (error) => unusable(folder, error instanceof Error ? error.message : String(error))
   })
 
@@ -125,8 +125,9 @@ export const pinKeyOf = (secret: string | Uint8Array): PinKey => {
   return { id: digest("id").slice(0, 16), digest }
 }
 
-const readOrMake = (folder: string): string => {
-  const file = join(folder, FILE)
+/** A random text in a file of the folder, for its owner alone; the first who asks makes it. */
+export const keptIn = (folder: string, name: string): string => {
+  const file = join(folder, name)
   return readIfThere(file) ?? make(folder, file)
 }
 

@@ -4,11 +4,18 @@ import { ApiKeys, DeviceSecrets, Secrets } from "@latchkey/core"
 import { Layer, Schema } from "effect"
 import { v7 } from "uuid"
 
-const secrets = Layer.succeed(Secrets, {
+/**
+ * Node's cryptography for `createLatchkey`, with which it manages API keys.
+ *
+ * @example
+ * const latchkey = await createLatchkey({ store, shadow, secrets: nodeSecrets })
+ */
+export const nodeSecrets: Secrets["Service"] = {
   draw: () => randomBytes(32).toString("base64url"),
   hash: (text) => hash("sha256", text, "base64url"),
   newId: () => v7()
-})
+}
+const secrets = Layer.succeed(Secrets, nodeSecrets)
 
 /** Names an organization, or the operator, `*`. With its prefix it is the id of a stream: stores keep up to 255 characters. */
 export const OrganizationName = Schema.String.check(

@@ -1,8 +1,10 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
-import { BUDGETS, type Budget, type Budgets } from "@latchkey/core"
+import { BUDGETS, type Budget, type Budgets, type ClaimPolicy, type Origin } from "@latchkey/core"
 import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import type { JwtOptions } from "../auth/Jwt.ts"
+import { type Networks, parseNetworks } from "../partners/Addresses.ts"
 import { noProxies, parseProxies, type TrustedProxies } from "../server/CallerAddress.ts"
+import { isLoopback } from "../server/isLoopback.ts"
 import { publicUrl } from "../server/publicUrl.ts"
 import {
   anyText,
@@ -10,8 +12,8 @@ import {
   budgetOrOff,
   budgetText,
   databaseName,
+  eventBuses,
   httpUrl,
-  isLoopback,
   keysUrl,
   matching,
   mqttUrl,
@@ -20,6 +22,7 @@ import {
   portNumber,
   portOrOff,
   positive,
+  postgresUrl,
   publicKeyFrom,
   secretBytes,
   serverUrl,
@@ -39,13 +42,22 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidC
 
 /** Where the log is: all that a command on the data needs to know. */
 export interface StoreConfig {
-  readonly store: "sqlite" | "memory" | "spacetimedb" | { readonly package: string }
+  readonly store: "sqlite" | "postgres" | "memory" | "spacetimedb" | { readonly package: string }
   /** Folder of the embedded database; `:memory:` keeps nothing. */
   readonly data: string
   /** What is in the folder is a backup that was restored, though more was there before. */
   readonly restored: boolean
   /** Given when it is the store. */
+  readonly postgres: PostgresConfig | undefined
+  /** Likewise. */
   readonly spacetimedb: SpacetimeConfig | undefined
+}
+
+/** A PostgreSQL, and which of its schemas holds everything. */
+export interface PostgresConfig {
+  /** It may hold a password. */
+  readonly url: string
+  readonly schema: string
 }
 
 /** A SpacetimeDB database in which the module of Latchkey is published. */
@@ -60,6 +72,8 @@ export interface ServerConfig extends StoreConfig {
   readonly host: string
   readonly port: number
   readonly shadow: LocalShadowConfig | AwsShadowConfig
+  /** Who may claim devices that nobody ever had. */
+  readonly claims: ClaimPolicy
   readonly jwt: JwtOptions
   /** Where guests are sent to sign in. */
   readonly signInUrl: string | undefined
@@ -69,10 +83,18 @@ export interface ServerConfig extends StoreConfig {
   readonly connections: ConnectionLimits
   /** Whether `/docs` is there. */
   readonly docs: boolean
+  /** Whether `/console` is there. */
+  readonly console: boolean
   /** The secret under which PINs are kept, unless it is in the folder of the data. */
   readonly pinKey: Uint8Array | undefined
   readonly apiKeys: ReadonlyArray<{ readonly orgId: string; readonly secret: string }>
   readonly budgets: Budgets
+  /** Where the envelopes of partners say that they come from. */
+  readonly origin: Origin
+  /** Where webhooks may be, beside public addresses. */
+  readonly webhooks: { readonly networks: Networks; readonly loopback: boolean }
+  /** Event buses of Amazon EventBridge, and whose events may be put there. */
+  readonly eventBuses: ReadonlyArray<{ readonly orgId: string; readonly arn: string }>
   /** Whether requests are traced, to the collector that OpenTelemetry's own variables name. */
   readonly traced: boolean
 }
@@ -81,6 +103,8 @@ export interface ServerConfig extends StoreConfig {
 export interface LocalShadowConfig {
   readonly _tag: "local"
   /** Where it is served over HTTP as AWS serves shadows; `closed` tells that it would be, had it keys. */
+  /** Whether devices, on this machine, are who they say; then the same goes for users who claim one. */
+  readonly signIn: "open" | "secret"
   readonly rest:
     | "off"
     | "closed"
@@ -94,7 +118,6 @@ export type MqttConfig =
   | {
       readonly _tag: "Own"
       readonly port: number
-      readonly signIn: "open" | "secret"
       readonly limits: ConnectionLimits
     }
   | { readonly _tag: "Other"; readonly url: URL }
@@ -127,14 +150,28 @@ export const storeConfig: Effect.Effect<StoreConfig, InvalidConfig> = Effect.gen
     "LATCHKEY_STORE",
     "sqlite",
     storeNamed,
-    "expected sqlite, memory, spacetimedb, or a package that exports latchkeyStore"
+    "expected sqlite, postgres, memory, spacetimedb, or a package that exports latchkeyStore"
   )
   return {
     store,
     data: yield* variable("LATCHKEY_DATA", "./data", anyText, "expected a folder, or :memory:"),
     restored: (yield* variable("LATCHKEY_RESTORED", undefined, oneOf("yes"), "expected yes")) === "yes",
+    postgres: store === "postgres" ? yield* postgresConfig : undefined,
     spacetimedb: store === "spacetimedb" ? yield* spacetimeConfig : undefined
   }
+})
+
+const postgresConfig: Effect.Effect<PostgresConfig, InvalidConfig> = Effect.gen(function* () {
+  const expected = "expected a URL such as postgres://user:password@host:5432/database"
+  const url = yield* variable("LATCHKEY_POSTGRES_URL", undefined, postgresUrl, expected)
+  if (url === undefined) return yield* new InvalidConfig({ variable: "LATCHKEY_POSTGRES_URL", expected })
+  const schema = yield* variable(
+    "LATCHKEY_POSTGRES_SCHEMA",
+    "latchkey",
+    matching(/^(?!pg_)[a-z_][a-z0-9_]{0,62}$/),
+    "expected up to 63 of a-z, 0-9 and '_', beginning with neither a digit nor pg_"
+  )
+  return { url, schema }
 })
 
 const spacetimeConfig: Effect.Effect<SpacetimeConfig, InvalidConfig> = Effect.gen(function* () {
@@ -168,11 +205,14 @@ export const hostConfig: Effect.Effect<string, InvalidConfig> = Effect.suspend((
 export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.gen(function* () {
   const host = yield* hostConfig
   const port = yield* variable("PORT", 8787, portNumber, "expected a port, 0 to 65535")
+  const store = yield* storeConfig
+  const shadow = yield* shadowConfig(host, port === 0)
   return {
-    ...(yield* storeConfig),
+    ...store,
     host,
     port,
-    shadow: yield* shadowConfig(host, port === 0),
+    shadow,
+    claims: shadow._tag === "local" && shadow.signIn === "open" ? "open" : "proof",
     jwt: {
       key: yield* jwtKey,
       issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
@@ -193,6 +233,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
     ),
     connections: yield* httpConnections,
     docs: (yield* variable("LATCHKEY_DOCS", "on", oneOf("on", "off"), "expected on or off")) === "on",
+    console: (yield* variable("LATCHKEY_CONSOLE", "on", oneOf("on", "off"), "expected on or off")) === "on",
     pinKey: yield* variable("LATCHKEY_PIN_KEY", undefined, secretBytes, "expected a secret of at least 32 bytes"),
     apiKeys: yield* variable(
       "LATCHKEY_API_KEYS",
@@ -201,11 +242,33 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       "expected org:secret pairs, separated by commas, each secret of at least 32 bytes, without repeats"
     ),
     budgets: yield* budgets,
+    origin: {
+      region: yield* variable("LATCHKEY_EVENT_REGION", "local", matching(WORD), ONE_WORD),
+      account: yield* variable("LATCHKEY_EVENT_ACCOUNT", "000000000000", matching(WORD), ONE_WORD)
+    },
+    webhooks: {
+      networks: yield* variable(
+        "LATCHKEY_WEBHOOK_NETWORKS",
+        [],
+        parseNetworks,
+        "expected networks such as 10.0.8.0/24 or fd00:8::/32, separated by commas"
+      ),
+      loopback: isLoopback(host)
+    },
+    eventBuses: yield* variable(
+      "LATCHKEY_EVENTBRIDGE_BUSES",
+      [],
+      eventBuses,
+      "expected org:arn pairs, separated by commas, such as *:arn:aws:events:eu-west-1:123456789012:event-bus/locks"
+    ),
     traced:
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
   }
 })
+
+const WORD = /^[\w.:-]{1,64}$/
+const ONE_WORD = "expected up to 64 of a-z, A-Z, 0-9, '.', ':', '_' and '-'"
 
 const budgets: Effect.Effect<Budgets, InvalidConfig> = Effect.gen(function* () {
   const pins = (name: string, unless: Budget) =>
@@ -274,12 +337,12 @@ const localShadowConfig = Effect.fnUntraced(function* (
   )
   const port = yield* variable("LATCHKEY_SHADOW_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const limits = yield* shadowConnections
-  const mqtt = yield* mqttConfig(host, anyPort)
-  if (port === "off") return { _tag: "local", rest: "off", mqtt }
+  const { mqtt, signIn } = yield* mqttConfig(host, anyPort)
+  if (port === "off") return { _tag: "local", signIn, rest: "off", mqtt }
   // Who writes a shadow opens a door: without a signature, only programs of this machine.
   if (keys.length > 0 || isLoopback(host))
-    return { _tag: "local", rest: { port: port ?? (anyPort ? 0 : 8789), keys, limits }, mqtt }
-  if (port === undefined) return { _tag: "local", rest: "closed", mqtt }
+    return { _tag: "local", signIn, rest: { port: port ?? (anyPort ? 0 : 8789), keys, limits }, mqtt }
+  if (port === undefined) return { _tag: "local", signIn, rest: "closed", mqtt }
   const expected = "set LATCHKEY_SHADOW_KEYS, since HOST is not a loopback address, or set it to off"
   return yield* new InvalidConfig({ variable: "LATCHKEY_SHADOW_PORT", expected })
 })
@@ -287,7 +350,7 @@ const localShadowConfig = Effect.fnUntraced(function* (
 const mqttConfig = Effect.fnUntraced(function* (
   host: string,
   anyPort: boolean
-): Effect.fn.Return<MqttConfig, InvalidConfig> {
+): Effect.fn.Return<Pick<LocalShadowConfig, "mqtt" | "signIn">, InvalidConfig> {
   const port = yield* variable("LATCHKEY_MQTT_PORT", undefined, portOrOff, "expected a port, 0 to 65535, or off")
   const url = yield* variable("LATCHKEY_MQTT_URL", undefined, mqttUrl, "expected an mqtt or mqtts URL")
   const limits = yield* mqttConnections
@@ -302,8 +365,13 @@ const mqttConfig = Effect.fnUntraced(function* (
     const expected = "set only one of LATCHKEY_MQTT_URL and LATCHKEY_MQTT_PORT"
     return yield* new InvalidConfig({ variable: "LATCHKEY_MQTT_URL", expected })
   }
-  if (url !== undefined) return { _tag: "Other", url: new URL(url) }
-  return port === "off" ? { _tag: "Off" } : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), signIn, limits }
+  const mqtt: MqttConfig =
+    url !== undefined
+      ? { _tag: "Other", url: new URL(url) }
+      : port === "off"
+        ? { _tag: "Off" }
+        : { _tag: "Own", port: port ?? (anyPort ? 0 : 8788), limits }
+  return { mqtt, signIn }
 })
 
 const httpConnections: Effect.Effect<ConnectionLimits, InvalidConfig> = Effect.gen(function* () {
@@ -396,6 +464,7 @@ const variable = Effect.fnUntraced(function* <A, const Default>(
 /** What is read depends on what is chosen: these choices together read every variable. */
 const CHOICES: ReadonlyArray<Readonly<Record<string, string>>> = [
   {},
+  { LATCHKEY_STORE: "postgres", LATCHKEY_POSTGRES_URL: "postgres://any" },
   { LATCHKEY_STORE: "spacetimedb", LATCHKEY_SPACETIMEDB_TOKEN: "any" },
   { LATCHKEY_SHADOW: "aws" }
 ]

@@ -3,6 +3,7 @@ import { createPublicKey, type KeyObject } from "node:crypto"
 import { type Budget, budget, UNLIMITED } from "@latchkey/core"
 import { algorithmsOf } from "../auth/algorithmsOf.ts"
 import { SECRET_BYTES } from "../auth/Secrets.ts"
+import { isLoopback } from "../server/isLoopback.ts"
 
 export const anyText = (text: string): string => text
 
@@ -19,8 +20,8 @@ export const oneOf =
 /** One of ours, or the name or path of a module: npm has no names with capital letters. */
 export const storeNamed = (
   text: string
-): "sqlite" | "memory" | "spacetimedb" | { readonly package: string } | undefined =>
-  oneOf("sqlite", "memory", "spacetimedb")(text) ??
+): "sqlite" | "postgres" | "memory" | "spacetimedb" | { readonly package: string } | undefined =>
+  oneOf("sqlite", "postgres", "memory", "spacetimedb")(text) ??
   (/^(\.{0,2}\/.*\S|(@[a-z0-9._~-]+\/)?[a-z0-9~-][a-z0-9._~-]*(\/[\w./-]+)?)$/.test(text)
     ? { package: text }
     : undefined)
@@ -35,9 +36,6 @@ export const portOrOff = (text: string): number | "off" | undefined => (text ===
 export const httpUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 
-/** Whether only programs of this machine can reach what listens there. */
-export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host)
-
 /** Where keys come from decides who signs in: nobody on the way may change them. */
 export const keysUrl = (text: string): string | undefined => {
   if (httpUrl(text) === undefined) return undefined
@@ -51,6 +49,9 @@ export const mqttUrl = (text: string): string | undefined =>
 
 export const serverUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|wss?):$/.test(new URL(text).protocol) ? text : undefined
+
+export const postgresUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol) ? text : undefined
 
 /** `100+120`: a hundred at once, and as many as a hundred and twenty an hour. */
 export const budgetText = (text: string): Budget | undefined => {
@@ -95,6 +96,17 @@ export const shadowKeyPairs = (
   const distinct = new Set(pairs.map(({ accessKeyId }) => accessKeyId)).size
   return distinct === text.split(",").length ? pairs : undefined
 }
+
+/** Whose events may be put on which event bus: `org:arn` pairs. */
+export const eventBuses = (
+  text: string
+): ReadonlyArray<{ readonly orgId: string; readonly arn: string }> | undefined => {
+  const pairs = text.split(",").map((pair) => BUS.exec(pair))
+  const buses = pairs.flatMap((pair) => (pair === null ? [] : [{ orgId: pair[1] ?? "", arn: pair[2] ?? "" }]))
+  return buses.length === pairs.length ? buses : undefined
+}
+
+const BUS = /^\s*([^:\s]+):(arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus\/[\w./-]{1,256})\s*$/
 
 /** `name:secret` pairs, without what is none. A secret may itself contain colons; the name may not. */
 const pairsIn = (text: string): ReadonlyArray<readonly [name: string, secret: string]> =>

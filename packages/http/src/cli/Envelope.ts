@@ -11,6 +11,12 @@ const Id = Schema.NonEmptyString
 /** Of the exports that have a last line. */
 const FORMAT = 2
 
+/** What was parsed from JSON holds nothing but JSON: to look through all of it again would cost more than all else. */
+const AnyObject = Schema.declare(
+  (data): data is Schema.JsonObject => typeof data === "object" && data !== null && !Array.isArray(data),
+  { expected: "an object" }
+)
+
 const Envelope = Schema.Struct({
   format: Schema.optionalKey(Schema.Literal(FORMAT)),
   position: Count,
@@ -18,7 +24,7 @@ const Envelope = Schema.Struct({
   version: Count,
   eventId: Id,
   type: Id,
-  data: Schema.JsonObject,
+  data: AnyObject,
   at: Schema.Int,
   orgId: Schema.String,
   principal: Principal,
@@ -64,23 +70,22 @@ export const encodeSeal = ({ events, doubles = 0, sha256 }: Seal): string =>
   JSON.stringify({ events, ...(doubles > 0 && { doubles }), sha256 })
 
 /** What the line says, or what is wrong with it. A field that nobody knows is wrong: it could not be kept. */
-export const decodeLine = (line: string): Result.Result<Line, string> =>
-  Result.flatMap(parse(line), (json): Result.Result<Line, string> => {
-    if (isSeal(json)) return Result.succeed({ _tag: "Seal", seal: json })
-    // What was parsed is kept, not the copy that the decoder makes: it is certain to be written as it was read.
-    return Result.mapBoth(decode(json), {
-      onSuccess: (): Line => {
-        const { format, ...event } = json as StoredEvent & { readonly format?: number }
-        return { _tag: "Event", event, isSealed: format !== undefined }
-      },
-      onFailure: ({ issue }) => explain(issue)
-    })
-  })
+export const decodeLine = (line: string): Result.Result<Line, string> => {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    return Result.fail("not JSON")
+  }
+  if (isSeal(json)) return Result.succeed({ _tag: "Seal", seal: json })
+  const decoded = decode(json)
+  if (Result.isFailure(decoded)) return Result.fail(explain(decoded.failure.issue))
+  // What was parsed is kept, not the copy that the decoder makes: it is certain to be written as it was read.
+  const { format, ...event } = json as StoredEvent & { readonly format?: number }
+  return Result.succeed({ _tag: "Event", event, isSealed: format !== undefined })
+}
 
 const isSeal = Schema.is(Seal)
-const parse = (line: string): Result.Result<unknown, string> =>
-  Result.try({ try: () => JSON.parse(line), catch: () => "not JSON" })
-
 const decode = Schema.decodeUnknownResult(Envelope, { onExcessProperty: "error" })
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()

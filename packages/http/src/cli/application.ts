@@ -3,6 +3,8 @@ import { createServer } from "node:net"
 import {
   ApiKeys,
   CurrentBudgets,
+  CurrentOrigin,
+  type Deliver,
   type DeviceShadow,
   type EventStore,
   Latchkey,
@@ -17,10 +19,12 @@ import { Authenticator } from "../auth/Authentication.ts"
 import { Jwt } from "../auth/Jwt.ts"
 import { PinSecret } from "../auth/PinSecret.ts"
 import { apiKeysLayer } from "../auth/Secrets.ts"
+import type { WebhookOptions } from "../partners/HttpDeliver.ts"
 import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
 import { exposedFiles } from "./exposedFiles.ts"
+import { samePins, sameShadows } from "./sharedByServers.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
@@ -28,12 +32,18 @@ export type Adapters = (
   config: ServerConfig
 ) => Layer.Layer<EventStore | ReadModel | Presence | DeviceShadow, { readonly message: string }>
 
+/** What events may be sent to beside the web. */
+export type Destinations = (
+  config: ServerConfig
+) => Effect.Effect<ReadonlyArray<Layer.Layer<Deliver, never, Deliver>>, InvalidConfig>
+
 /** Fails with one sentence that says what to mend. */
-export const application = Effect.fnUntraced(function* (adapters: Adapters) {
+export const application = Effect.fnUntraced(function* (adapters: Adapters, destinations: Destinations) {
   yield* warnOfUnknownVariables
   yield* checkHost(yield* hostConfig)
   const config = yield* serverConfig
-  return yield* Layer.launch(server(config, adapters))
+  const webhooks = { ...config.webhooks, destinations: yield* destinations(config) }
+  return yield* Layer.launch(server(config, adapters, webhooks))
 })
 
 /** Everything listens on this host: whether it can is said once, and before anything else. */
@@ -47,13 +57,17 @@ const checkHost = (host: string) =>
     probe.listen(0, host, () => probe.close(() => resume(Effect.void)))
   })
 
-const server = (config: ServerConfig, adapters: Adapters) =>
-  Layer.effectDiscard(announce(config)).pipe(
+const server = (config: ServerConfig, adapters: Adapters, webhooks: WebhookOptions) =>
+  Layer.effectDiscard(announce(config, webhooks)).pipe(
     Layer.provide(
-      Layer.provideMerge(Layer.mergeAll(authentication(config), pinSecret(config), Latchkey.workers), Latchkey.layer())
+      Layer.provideMerge(
+        Layer.mergeAll(authentication(config), samePins(config, pinSecret(config)), Latchkey.workers),
+        Latchkey.layer({ claims: config.claims })
+      )
     ),
-    Layer.provide(adapters(config)),
+    Layer.provide(sameShadows(config, adapters(config))),
     Layer.provide(Layer.succeed(CurrentBudgets, config.budgets)),
+    Layer.provide(Layer.succeed(CurrentOrigin, config.origin)),
     Layer.provide(config.traced ? tracing : Layer.empty)
   )
 
@@ -106,8 +120,8 @@ const firstKey = Effect.gen(function* () {
 const nameOf = (store: ServerConfig["store"]): string => (typeof store === "string" ? store : store.package)
 
 /** Listens before all else: a start that fails has made no key that nobody then looks for. */
-const announce = Effect.fnUntraced(function* (config: ServerConfig) {
-  const url = urlOf(yield* listen(config))
+const announce = Effect.fnUntraced(function* (config: ServerConfig, webhooks: WebhookOptions) {
+  const url = urlOf(yield* listen({ ...config, webhooks }))
   if (config.apiKeys.length === 0) yield* firstKey
   if (config.jwt.key._tag === "None") {
     yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")

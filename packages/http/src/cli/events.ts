@@ -39,4 +39,4 @@ const importCommand = (adapters: StoreAdapters) =>
       const count = yield* importEvents(file)
       yield* Console.log(`Events imported: ${count}`)
     }, withStoreToFill(adapters))
-  ).pipe(Command.withDescription("Fill an empty store with an export, after checking all of it"))
+  ).pipe(Command.withDescription("Fill an empty store with an export, or go on after an interruption"))

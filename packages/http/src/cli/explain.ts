@@ -1,5 +1,5 @@
 /** `latchkey explain`: why a lock opens to a key or a user, or does not, or did not; from the log itself. */
-import { type Explanation, explainFromLog, type Fact, instantOf, LockId, type Principal } from "@latchkey/core"
+import { type Explanation, explainFromLog, type Fact, instantOf, LockId, type ShownPrincipal } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Asked } from "../api/WhyApi.ts"
@@ -9,7 +9,7 @@ import { type StoreAdapters, withLog } from "./withStore.ts"
 
 class Unclear extends Schema.TaggedError<Unclear>()("Unclear", {}) {
   override get message() {
-    return "Ask about one of --temp-key, --key, --pin-of, --pin-attempt last and --attempt, or about a --user alone. Temp keys and shared keys are named by UUIDs, --at is an instant such as 2026-08-31T09:00:00Z, and an --attempt says by itself when it was."
+    return "Ask about one of --temp-key, --key, --pin-of, --pin-attempt last, --attempt and --event, or about a --user alone. Temp keys and shared keys are named by UUIDs, --at is an instant such as 2026-08-31T09:00:00Z, and an --attempt or an --event says by itself when it was."
   }
 }
 
@@ -25,7 +25,8 @@ export const explain = (adapters: StoreAdapters) =>
       keyUuid: text("key", "A permanent key, by its uuid"),
       pinOf: text("pin-of", "A shared key, by its uuid: would its PIN open the lock? A PIN itself is never given"),
       pinAttempt: text("pin-attempt", '"last": the newest PIN that was entered at the lock by then'),
-      attemptId: text("attempt", "One attempt that was recorded, by the id of its event"),
+      attemptId: text("attempt", "One attempt that was recorded, by its id"),
+      eventId: text("event", "One event of the history, by its id"),
       userId: text("user", "Who comes with the key; alone: what this user may do as owner or key holder"),
       at: text("at", "The instant to explain, as 2026-08-31T09:00:00Z; default: now")
     },
@@ -67,13 +68,7 @@ const inWords = (
 const line = ({ version, type, at, principal, eventId }: Fact): string =>
   `  ${version}  ${type}  ${instantOf(at)}  ${who(principal)}  ${eventId}`
 
-const who = (principal: Principal): string => {
-  switch (principal._tag) {
-    case "User":
-      return `user ${principal.userId}`
-    case "Organization":
-      return `organization ${principal.orgId}`
-    default:
-      return principal._tag.toLowerCase()
-  }
+const who = (principal: ShownPrincipal): string => {
+  if ("orgId" in principal) return `organization ${principal.orgId}`
+  return principal._tag === "User" && "userId" in principal ? `user ${principal.userId}` : principal._tag.toLowerCase()
 }

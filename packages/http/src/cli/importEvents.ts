@@ -1,7 +1,12 @@
-/** Fills an empty store with an export, every field as it was: first the whole file is checked, then it is appended. */
-import { beginImport, EventStore, endImport, importFeed, refusePart } from "@latchkey/core"
+/**
+ * Fills an empty store with an export, every field as it was. Each page is checked, and then appended, while the next one is
+ * read; until the whole export has shown itself to be one, the store holds a part, and nothing starts on it. One that was
+ * interrupted goes on with the same file.
+ */
+import { beginImport, EventStore, endImport, holdsPart, importFeed, type StoredEvent } from "@latchkey/core"
 import { Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
-import { BrokenExport, readEvents, validate } from "./readExport.ts"
+import { encodeLine } from "./Envelope.ts"
+import { BrokenExport, cannotRead, PAGE_BYTES, type Page, readEvents } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
 const EMPTY_STORE = "an empty store: set LATCHKEY_DATA to an empty folder, and do not start a server on it first"
@@ -16,60 +21,81 @@ export class StoreNotEmpty extends Schema.TaggedError<StoreNotEmpty>()("StoreNot
 /** The store holds a part of the export. */
 export class ImportStopped extends Schema.TaggedError<ImportStopped>()("ImportStopped", { reason: Schema.String }) {
   override get message() {
-    return `${this.reason} The import stopped halfway, and the store cannot be used. Import again into ${EMPTY_STORE}.`
+    return `${this.reason} The import stopped halfway, and nothing starts on the store. To go on, import the same file again, or a whole one of the same log.`
+  }
+}
+
+/** The store holds a part of another export. */
+export class OtherExport extends Schema.TaggedError<OtherExport>()("OtherExport", { name: Schema.String }) {
+  override get message() {
+    return `The store holds a part of another export than ${this.name}: import that one, or import into ${EMPTY_STORE}.`
   }
 }
 
 /** Answers how many events were imported. `-` is stdin. */
 export const importEvents = Effect.fnUntraced(function* (path: string) {
   const store = yield* EventStore
-  yield* refusePart(store)
-  if ((yield* store.head) > 0) return yield* new StoreNotEmpty()
+  const reached = yield* store.head
+  if (reached > 0 && !(yield* holdsPart(store))) return yield* new StoreNotEmpty()
+  const { source, size } = yield* opened(path)
   // From here on nobody starts over what is there, however this ends, unless nothing was imported, or all.
   yield* beginImport(store)
-  const { source, size, content } = yield* checked(path).pipe(
-    Effect.mapError(({ message }) => new BrokenExport({ message: `${message} Nothing was imported.` })),
-    Effect.onError(() => Effect.ignore(endImport(store)))
-  )
-  if (!content.isSealed) yield* Effect.logWarning(ofFirstEdition(source.name, content.doubles))
+  let isBegun = reached > 0
+  let last: Page | undefined
+  const take = Effect.fnUntraced(function* (page: Page) {
+    last = page
+    const events = page.events.filter(({ position }) => position > reached)
+    if (!(yield* isThere(page.events.slice(0, page.events.length - events.length)))) {
+      return yield* new OtherExport({ name: source.name })
+    }
+    isBegun ||= events.length > 0
+    yield* importFeed(store, events)
+  })
   yield* withProgress("Importing", size, (onBytes) =>
-    Stream.runForEach(readEvents(source), ({ events, bytes }) =>
-      Effect.map(importFeed(store, events), () => onBytes(bytes))
+    // While one page is written, the next one is read.
+    Stream.runForEach(Stream.buffer(readEvents(source), { capacity: 1 }), (page) =>
+      Effect.map(take(page), () => onBytes(page.bytes))
     )
   ).pipe(
-    Effect.andThen(endImport(store)),
-    Effect.mapError(({ message }) => new ImportStopped({ reason: message })),
-    Effect.onInterrupt(() => Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`))
+    Effect.andThen(() =>
+      last === undefined || last.count < reached ? new OtherExport({ name: source.name }) : Effect.void
+    ),
+    Effect.andThen(() => endImport(store)),
+    Effect.mapError((error) => {
+      if (error._tag === "OtherExport") return error
+      if (isBegun) return new ImportStopped({ reason: error.message })
+      return new BrokenExport({ message: `${error.message} Nothing was imported.` })
+    }),
+    Effect.onInterrupt(() =>
+      isBegun ? Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`) : Effect.void
+    ),
+    Effect.onError(() => (isBegun ? Effect.void : Effect.ignore(endImport(store))))
   )
-  return content.events
-}, Effect.scoped)
+  if (last?.isSealed === false) yield* Effect.logWarning(ofFirstEdition(source.name, last.doubles))
+  return last?.count ?? 0
+})
 
-/** The export, read once to its end. */
-const checked = Effect.fnUntraced(function* (path: string) {
-  const source = path === "-" ? { file: yield* spooled, name: "stdin" } : { file: path, name: path }
+/** Whether the store holds these events, each as it is. */
+const isThere = Effect.fnUntraced(function* (events: ReadonlyArray<StoredEvent>) {
+  const store = yield* EventStore
+  const [first] = events
+  if (first === undefined) return true
+  const stored = yield* store.feed(first.position - 1, events.length)
+  return events.every((event, n) => stored[n] !== undefined && encodeLine(stored[n]) === encodeLine(event))
+})
+
+/** The export, and how many bytes it has, as far as that is known. */
+const opened = Effect.fnUntraced(function* (path: string) {
+  if (path === "-") {
+    const { stdin } = yield* Stdio.Stdio
+    return { source: { name: "stdin", bytes: Stream.toAsyncIterable(stdin) }, size: 0 }
+  }
   const fs = yield* FileSystem.FileSystem
-  const size = yield* fs.stat(source.file).pipe(
-    Effect.map((info) => Number(info.size)),
-    Effect.mapError(cannotRead(source.name))
-  )
-  const content = yield* withProgress("Checking", size, (onBytes) => validate(source, onBytes))
-  return { source, size, content }
+  const { size } = yield* Effect.mapError(fs.stat(path), ({ message }) => cannotRead(path, message))
+  const bytes = Stream.toAsyncIterable(fs.stream(path, { chunkSize: PAGE_BYTES }))
+  return { source: { name: path, bytes }, size: Number(size) }
 })
 
 const ofFirstEdition = (name: string, doubles: number): string =>
   `${name} has no last line to show that it is complete; exports of the first edition never do` +
   (doubles === 0 ? "" : `; it repeats ${doubles} event ids, which stay as they are`)
-
-/** What comes from stdin is read twice, so it is kept until the command ends. */
-const spooled = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const stdio = yield* Stdio.Stdio
-  const file = yield* fs.makeTempFileScoped({ prefix: "latchkey-import-" })
-  yield* Stream.run(stdio.stdin, fs.sink(file))
-  return file
-}).pipe(Effect.mapError(cannotRead("stdin")))
-
-function cannotRead(source: string) {
-  return (error: { readonly message: string }) =>
-    new BrokenExport({ message: `Cannot read ${source}: ${error.message}` })
-}

@@ -1,5 +1,5 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
-import { type ApiKey, ApiKeys, instantOf } from "@latchkey/core"
+import { type ApiKey, ApiKeys, instantOf, SCOPES, Scope } from "@latchkey/core"
 import { Clock, Console, Effect, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { apiKeysLayer, OrganizationName } from "../auth/Secrets.ts"
@@ -39,6 +39,13 @@ const expiresIn = Flag.String("expires-in").pipe(
 
 const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected: "a name in one line" }))
 
+/** Several in one word, with commas between them. */
+const listed = (element: string, expected: string) =>
+  Schema.String.check(Schema.isPattern(new RegExp(`^(?:${element})(?:,(?:${element}))*$`), { expected }))
+const Scopes = listed(SCOPES.join("|"), `some of ${SCOPES.join(",")}`)
+const LockNumbers = listed("[1-9][0-9]{0,14}", "numbers of locks, as 42,43")
+const isScope = Schema.is(Scope)
+
 const org = Flag.String("org").pipe(Flag.withSchema(OrganizationName))
 
 const create = (adapters: StoreAdapters) =>
@@ -53,14 +60,32 @@ const create = (adapters: StoreAdapters) =>
         Flag.withDescription("What it is for; shown by the list"),
         Flag.optional
       ),
+      scopes: Flag.String("scopes").pipe(
+        Flag.withSchema(Scopes),
+        Flag.withDescription(
+          `What it is for, separated by commas: ${SCOPES.join(", ")}; without it, everything but to manage API keys`
+        ),
+        Flag.optional
+      ),
+      locks: Flag.String("locks").pipe(
+        Flag.withSchema(LockNumbers),
+        Flag.withDescription("The locks that it is for, separated by commas; without it, all of the organization"),
+        Flag.optional
+      ),
       expiresAt: expiresIn
     },
     Effect.fnUntraced(
-      function* ({ org, name, expiresAt }) {
+      function* ({ org, name, scopes, locks, expiresAt }) {
         const apiKeys = yield* ApiKeys
         const { keyId, secret } = yield* apiKeys.create(org, {
           ...(Option.isSome(name) && { name: name.value }),
-          ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value })
+          ...(Option.isSome(expiresAt) && { expiresAt: expiresAt.value }),
+          ...((Option.isSome(scopes) || Option.isSome(locks)) && {
+            limits: {
+              ...(Option.isSome(scopes) && { scopes: scopes.value.split(",").filter(isScope) }),
+              ...(Option.isSome(locks) && { locks: locks.value.split(",").map(Number) })
+            }
+          })
         })
         // The secret is all of stdout, so that a script can take it.
         yield* Console.log(secret)
@@ -101,13 +126,15 @@ const revoke = (adapters: StoreAdapters) =>
     )
   ).pipe(Command.withDescription("Revoke a key permanently"))
 
-const HEADINGS = ["ID", "ORG", "NAME", "CREATED", "EXPIRES", "REVOKED"]
+const HEADINGS = ["ID", "ORG", "NAME", "CREATED", "EXPIRES", "REVOKED", "SCOPES", "LOCKS"]
 
-const row = ({ keyId, orgId, name = "-", createdAt, expiresAt, revokedAt }: ApiKey): ReadonlyArray<string> => [
+const row = ({ keyId, orgId, name = "-", createdAt, expiresAt, revokedAt, limits }: ApiKey): ReadonlyArray<string> => [
   keyId,
   orgId,
   name,
   instantOf(createdAt),
   expiresAt === undefined ? "-" : instantOf(expiresAt),
-  revokedAt === undefined ? "-" : instantOf(revokedAt)
+  revokedAt === undefined ? "-" : instantOf(revokedAt),
+  limits?.scopes?.join(",") ?? "-",
+  limits?.locks?.join(",") ?? "-"
 ]

@@ -60,7 +60,7 @@ const failed = (name: string, error: unknown): string => `${name} cannot open it
 const notInstalled = (name: string): string =>
   isPath(name)
     ? `there is no module ${name}`
-    : `${name} is not installed here: npm install ${name}, or choose sqlite, memory or spacetimedb`
+    : `${name} is not installed here: npm install ${name}, or choose sqlite, postgres, memory or spacetimedb`
 
 /** As if a module in the working directory imported it; failing that, as this one does. */
 const load = async (name: string): Promise<Record<string, unknown>> => {

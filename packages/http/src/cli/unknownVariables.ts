@@ -1,6 +1,6 @@
 /** Environment variables that look like Latchkey's and are none of them: most are misspelt, and their defaults apply. */
+import { closest, distance } from "@latchkey/core"
 import { Effect } from "effect"
-import { closest, distance } from "fastest-levenshtein"
 import { declaredVariables } from "./Config.ts"
 import { storeNamed } from "./ConfigValues.ts"
 
@@ -19,7 +19,7 @@ export const unknownVariables = (names: ReadonlyArray<string>, others = false): 
   const spelt = new Map(known.map((name) => [name.startsWith(PREFIX) ? name : `${PREFIX}${name}`, name]))
   return names.flatMap((name) => {
     const asOurs = name.toUpperCase()
-    const nearest = closest(asOurs, [...spelt.keys()])
+    const nearest = closest(asOurs, [...spelt.keys()]) ?? ""
     const isMeant = (asOurs.startsWith(PREFIX) && !others) || distance(asOurs, nearest) <= SLIPS
     return known.includes(name) || !isMeant
       ? []

@@ -1,19 +1,22 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
-import { type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
-import { Clock, Effect, Option } from "effect"
+import { type CommandStatus, type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
+import { Clock, Duration, Effect, Option } from "effect"
 import type { Api } from "../api/Api.ts"
+import { LONGEST_WAIT } from "../api/Parts.ts"
 import { Authenticator, bearerOf } from "../auth/Authentication.ts"
+import { prefersPage } from "../pages/prefersPage.ts"
 import type { Answer } from "../server/Answer.ts"
-import { type ApiError, problemOf, withRetryAfter } from "../server/Errors.ts"
+import { type ApiError, problemOf, withNextStep } from "../server/Errors.ts"
 import { boundTo } from "../server/Idempotency.ts"
 import type { Call, Handlers } from "../server/Routes.ts"
-import { makePages, type PageProblem } from "./GuestPage.ts"
+import { type Confirmation, makePages, type PageProblem } from "./GuestPage.ts"
 import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
-import { prefersPage } from "./prefersPage.ts"
 import { isBoundTo, issueTicket, receiptOfTicket } from "./Ticket.ts"
 
 /** Devices carry out an open within this time: later, its confirmation is history. In milliseconds. */
 const RECENT = 10_000
+/** For so long an opening that the lock has confirmed is news, in milliseconds. */
+const OUTCOME_RECENT = 60_000
 
 /** Who is at the door. A `token` signed them in; in a cookie, the browser sends it no matter who made it ask. */
 interface Guest {
@@ -84,9 +87,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
         const status = problemOf(error).code
         const notice = noticeOf(error)
         if (notice !== undefined) {
-          return Effect.map(keyPage(uuid, visitor, at, { status, ticket, notice }), (page) =>
-            withRetryAfter(page, error)
-          )
+          return Effect.map(keyPage(uuid, visitor, at, { status, ticket, notice }), (page) => withNextStep(page, error))
         }
         // Whose cookie did not count has a page of an earlier sign-in.
         const isStale = error._tag === "SignInNeeded" && visitor.byCookie
@@ -117,20 +118,28 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
 
     "open-door": Effect.fnUntraced(function* ({ params: { uuid, doorId }, payload: { ticket }, call }) {
       const visitor = yield* guestOf(call)
-      const opening = links.open({ link: uuid, doorId, ...contextOf(visitor, call, uuid, ticket, doorId) })
+      const context = contextOf(visitor, call, uuid, ticket, doorId)
+      const userId = userOf(context.principal)
+      const opening = links.open({ link: uuid, doorId, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
         ? yield* openingPage(uuid, visitor, visitor.at, ticket, doorId, opening)
         : yield* Effect.map(opening, ({ online }) => openedBody(online, {}))
     }),
 
-    confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query: { opened, door, offline }, call }) {
-      const { status } = yield* links.view(uuid, undefined, call.at)
+    confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query, call }) {
+      const { opened, door, offline, wait = 0 } = query
       const at = opened === undefined ? Option.none() : yield* openedAt(uuid, door, opened)
-      const again = status === "valid"
-      if (Option.isNone(at)) return pages.confirmation({ uuid, kind: "none", at: 0, again: false })
-      const isPast = call.at - at.value >= RECENT
-      const kind = isPast ? "past" : offline === "true" ? "offline" : "told"
-      return pages.confirmation({ uuid, kind, at: at.value, again })
+      if (opened === undefined || Option.isNone(at)) {
+        yield* links.view(uuid, undefined, call.at)
+        return pages.confirmation({ uuid, kind: "none", at: 0, again: false })
+      }
+      const patience = Duration.seconds(Math.min(wait, LONGEST_WAIT))
+      const outcome = Option.getOrUndefined(yield* links.outcome(uuid, door, opened, patience))
+      const now = wait > 0 ? yield* Clock.currentTimeMillis : call.at
+      // Who has waited may have used the key up meanwhile, or has a use of it back.
+      const { status } = yield* links.view(uuid, undefined, now)
+      const kind = kindOf(outcome, now - at.value, offline === "true", wait > 0)
+      return pages.confirmation({ uuid, kind, at: at.value, again: status === "valid" })
     }),
 
     "back-from-open": backToKey,
@@ -179,10 +188,30 @@ const confirmationOf = (uuid: string, doorId: number | undefined, opened: Opened
   return `${pathOfKey(uuid)}/confirmation?${door}opened=${opened.version}${opened.online === false ? "&offline=true" : ""}`
 }
 
+/** What there is to say of an opening, `age` milliseconds after it. */
+const kindOf = (
+  outcome: CommandStatus | undefined,
+  age: number,
+  isOffline: boolean,
+  hasWaited: boolean
+): Confirmation["kind"] => {
+  switch (outcome?.status) {
+    case "done":
+      return age < OUTCOME_RECENT ? "done" : "past"
+    case "failed":
+    case "expired":
+      return outcome.useReturned ? "returned" : "failed"
+    default:
+      if (age < RECENT) return isOffline ? "offline" : "told"
+      return hasWaited ? "silent" : "past"
+  }
+}
+
 /** What the page of the key itself explains best. */
 const isShownWithKey = (error: ApiError): boolean =>
   [
     "TempKeyNotValid",
+    "TempKeyWithdrawn",
     "SignInNeeded",
     "AccessDenied",
     "DoorNotNamed",

@@ -1,12 +1,13 @@
 /** The pages that guests see: of a key, of its opening, and of what went wrong. They work without scripts. */
 import type { GuestDoor, GuestKey } from "@latchkey/core"
+import { favicon, tokens } from "../pages/Asset.ts"
+import { type Html, html } from "../pages/Html.ts"
+import { icons } from "../pages/icons.ts"
+import { prefersPage } from "../pages/prefersPage.ts"
 import type { Answer } from "../server/Answer.ts"
 import type { Manner } from "../server/Routes.ts"
-import { favicon, script, style } from "./assets.ts"
+import { script, style } from "./assets.ts"
 import { pathOfKey } from "./GuestSession.ts"
-import { type Html, html } from "./Html.ts"
-import { icons } from "./icons.ts"
-import { prefersPage } from "./prefersPage.ts"
 import { en } from "./texts/en.ts"
 
 const texts = en
@@ -87,10 +88,12 @@ export const makePages = (signInUrl: string | undefined) => {
       const { title, text } = texts.confirmation[kind]
       return page(200, {
         title,
-        tone: kind === "told" ? "good" : "calm",
-        icon: { told: icons.check, offline: icons.offline, past: icons.clock, none: icons.key }[kind],
+        tone:
+          kind === "told" || kind === "done" ? "good" : kind === "failed" || kind === "returned" ? "warning" : "calm",
+        icon: confirmationIcons[kind],
         text: text(time(at, "second")),
-        below: [again ? linkTo(uuid, texts.again) : linkTo(uuid, texts.back)]
+        below: [again ? linkTo(uuid, texts.again) : linkTo(uuid, texts.back)],
+        ...(isWaiting(kind) && { waits: true })
       })
     },
 
@@ -107,6 +110,20 @@ export const makePages = (signInUrl: string | undefined) => {
       })
     }
   }
+}
+
+/** Whether the lock may still answer. */
+const isWaiting = (kind: Confirmation["kind"]): boolean => kind === "told" || kind === "offline"
+
+const confirmationIcons: { readonly [Kind in Confirmation["kind"]]: Html } = {
+  told: icons.check,
+  offline: icons.offline,
+  done: icons.check,
+  returned: icons.cross,
+  failed: icons.cross,
+  silent: icons.question,
+  past: icons.clock,
+  none: icons.key
 }
 
 const problemsByStatus: Readonly<Record<number, PageProblem>> = {
@@ -139,6 +156,7 @@ const stateIcons: Readonly<Record<KeyState, Html>> = {
   expired: icons.ended,
   "used-up": icons.ended,
   deleted: icons.cross,
+  withdrawn: icons.cross,
   "sign-in": icons.person,
   "not-listed": icons.person
 }
@@ -160,7 +178,7 @@ ${key.doors.map((door) => (door.id === undefined ? control(uuid, door, ticket) :
 /** One of several doors, under its name. */
 const section = (uuid: string, door: GuestDoor, ticket: string): Html => html`<section>
 <h2>${door.label ?? texts.door(door.id)}</h2>
-${door.opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(uuid, door, ticket)}
+${door.withdrawn === true ? html`<p>${texts.withdrawn}</p>` : door.opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(uuid, door, ticket)}
 </section>`
 
 const control = (
@@ -207,9 +225,11 @@ interface Content {
   readonly icon: Html
   readonly text: Html
   readonly below: ReadonlyArray<Html>
+  /** The same page soon says more: the script asks for it, and without scripts the browser does. */
+  readonly waits?: boolean
 }
 
-const layout = ({ title, tone, icon, text, below }: Content): Html => html`<!doctype html>
+const layout = ({ title, tone, icon, text, below, waits = false }: Content): Html => html`<!doctype html>
 <html lang="${texts.lang}">
 <head>
 <meta charset="utf-8">
@@ -218,10 +238,15 @@ const layout = ({ title, tone, icon, text, below }: Content): Html => html`<!doc
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <link rel="icon" type="image/svg+xml" href="${favicon.href}">
+<link rel="stylesheet" href="${tokens.href}">
 <link rel="stylesheet" href="${style.href}">
-</head>
+${
+  waits &&
+  html`<noscript><meta http-equiv="refresh" content="3"></noscript>
+`
+}</head>
 <body>
-<main class="${tone}">
+<main class="${tone}"${waits && html` data-waits aria-live="polite"`}>
 <div class="icon">${icon}</div>
 <h1>${title}</h1>
 <p>${text}</p>
@@ -240,6 +265,7 @@ const pageHeaders = (signInUrl: string | undefined): Readonly<Record<string, str
     "script-src 'self'",
     "style-src 'self'",
     "img-src 'self'",
+    "connect-src 'self'",
     `form-action 'self'${signInUrl === undefined ? "" : ` ${new URL(signInUrl).origin}`}`,
     "base-uri 'none'",
     "frame-ancestors 'none'"

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApiScalar } from "effect/http-api"
 import { Api } from "../api/Api.ts"
-import { favicon } from "../guests/assets.ts"
+import { favicon } from "../pages/Asset.ts"
 import { type StaticFile, staticFile } from "../server/StaticFile.ts"
 
 /** Beyond those that Effect declares: the page offers to upload the description, to ask an agent, and to install a client. */

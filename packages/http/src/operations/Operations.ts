@@ -2,11 +2,12 @@
  * What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used; and the files of the
  * guest pages. No sign-in needed.
  */
-import { DeviceShadow, EventStore, putRecord } from "@latchkey/core"
+import { DeviceShadow, EventStore, Feed, heldLeases, putRecord, ReadModel } from "@latchkey/core"
 import { Clock, Effect, Semaphore } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Api } from "../api/Api.ts"
-import { favicon, script, style } from "../guests/assets.ts"
+import { script, style } from "../guests/assets.ts"
+import { favicon, tokens } from "../pages/Asset.ts"
 import { type Answer, json } from "../server/Answer.ts"
 import type { Operation } from "../server/Dispatcher.ts"
 import { staticFile } from "../server/StaticFile.ts"
@@ -16,25 +17,40 @@ import { metricsText } from "./Metrics.ts"
 /** The operational endpoints by path. */
 export const makeOperations = Effect.gen(function* () {
   const store = yield* EventStore
+  const feed = yield* Feed
+  const { source } = yield* ReadModel
   const openApi = staticFile("application/json", JSON.stringify(OpenApi.fromApi(Api)), REVALIDATED)
   const page = yield* Effect.cached(docsPage)
   const shadows = yield* DeviceShadow
-  const ready = Effect.andThen(store.head, yield* canWrite(store, shadows))
+  const written = yield* canWrite(store, shadows)
+  const ready = Effect.gen(function* () {
+    const head = yield* store.head
+    yield* written
+    return {
+      store: source,
+      // What comes while it is looked at is no lag.
+      consumers: feed.consumers().map(({ name, position }) => ({ name, behind: Math.max(0, head - position) })),
+      leases: heldLeases(store)
+    }
+  })
 
   const operations: { readonly [path: string]: Operation } = {
     /** The process runs. */
     "/health": () => Effect.succeed(json(200, { status: "ok" })),
-    /** The process can serve: its store answers and takes what it is given, and so do the shadows where they are its own. */
+    /**
+     * The process can serve: its store answers and takes what it is given, and so do the shadows where they are its own. How far
+     * the consumers of this process are behind, and who does what one server does, is told beside it, and takes no server out.
+     */
     "/ready": () =>
       Effect.match(ready, {
-        onSuccess: () => json(200, { status: "ready" }),
+        onSuccess: (told) => json(200, { status: "ready", ...told }),
         onFailure: ({ _tag }) => json(503, { status: "unavailable", reason: REASONS[_tag] })
       }),
     "/metrics": () =>
       Effect.map(metricsText, (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })),
     "/openapi.json": (headers) => Effect.sync(() => openApi(headers)),
     ...Object.fromEntries(
-      [style, script, favicon].map(({ path, answer }): [string, Operation] => [
+      [tokens, style, script, favicon].map(({ path, answer }): [string, Operation] => [
         path,
         (headers) => Effect.sync(() => answer(headers))
       ])

@@ -120,6 +120,11 @@ export class Connection {
     this.since = now
   }
 
+  /** What it is sent as the last answer is to a request that is not there whole: its rest may still come, and must not be begun. */
+  refused(): void {
+    this.#isEnding = true
+  }
+
   /** Begins nothing more; closes with the last answer to what was begun, which says so if its head has not left. */
   end(): void {
     this.#isEnding = true

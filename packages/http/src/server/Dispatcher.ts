@@ -16,7 +16,7 @@ import { receiptOf } from "./Idempotency.ts"
 import { aMinuteApart } from "./LogLines.ts"
 import type { Quota } from "./Quota.ts"
 import { parseBody } from "./RequestBody.ts"
-import type { Asked, RawParts, Reply, Route } from "./Routes.ts"
+import { type Asked, BODIES, NO_BODY, type RawParts, type Reply, type Route } from "./Routes.ts"
 
 /** Answers a request with these headers, without asking who sent it. */
 export type Operation = (headers: IncomingHttpHeaders) => Effect.Effect<Answer>
@@ -70,13 +70,22 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
       const events = READS.has(method) ? EVENTS_OF_READ : 1
       const tooMany = quota.admit(principal, { events, bytes: body.length || 1 }, at)
       if (tooMany !== undefined) return Effect.delay(Effect.fail(tooMany), SLOWED_DOWN)
-      const payload =
-        method === "POST" ? parseBody(headers, body, { forms: route.takesForms }) : Result.succeed(undefined)
+      const payload = BODIES.has(method) ? payloadOf(route, headers, body) : Result.succeed(undefined)
       if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
       const decoded = route.decode({ params, query, headers, payload: payload.success })
       if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
       const context = { principal, commandId: nextId(), at, headers, address }
-      const receipt = receiptOf({ request: asked, route, params, principal, body, payload: payload.success, at })
+      const isDeclared = "idempotency-key" in Object(decoded.success.headers)
+      const receipt = receiptOf({
+        request: asked,
+        route,
+        params,
+        principal,
+        // That of a removal says nothing, whether it is there or not.
+        ...(method === "DELETE" ? { body: NOTHING, payload: undefined } : { body, payload: payload.success }),
+        isDeclared,
+        at
+      })
       const handled =
         receipt === undefined
           ? route.handle({ ...decoded.success, call: context })
@@ -154,6 +163,14 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
   }
 })
 
+const NOTHING = Buffer.alloc(0)
+
+/** What the body says; what a route that takes none cannot read is refused as any other body there. */
+const payloadOf = ({ takesBody, takesForms }: Route, headers: IncomingHttpHeaders, body: Buffer) => {
+  const payload = parseBody(headers, body, { forms: takesForms })
+  return takesBody ? payload : Result.mapError(payload, () => badRequest([{ field: "body", message: NO_BODY }]))
+}
+
 /** With what every answer of the route has; the answer's own headers win. */
 const wellMannered = ({ headers }: Route, answer: Answer): Answer =>
   headers === undefined ? answer : { ...answer, headers: { ...headers, ...answer.headers } }
@@ -186,7 +203,7 @@ export const failed = json(500, internal)
 const noSuchRoute = json(404, makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all."))
 
 /** Those that the declaration uses. */
-const METHODS = ["GET", "POST", "DELETE"] as const
+const METHODS = ["GET", "POST", "PATCH", "DELETE"] as const
 
 const wrongMethod = (methods: ReadonlyArray<string>): Answer => {
   const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ")

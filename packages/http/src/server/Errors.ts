@@ -1,17 +1,26 @@
 /** Which status and words each error of a handler has on the wire. */
 import type {
+  ApiKeyNotFound,
+  ApiKeysChanged,
   AskError,
   AttemptNotFound,
   BulkNotFound,
+  CommandNotFound,
+  CursorUnknown,
   ExecuteError,
+  InvalidCursor,
   OpenError,
+  ReadModelUnavailable,
   SharedError,
-  UserNotFound
+  TooManyApiKeys,
+  UserNotFound,
+  WebhookFailure
 } from "@latchkey/core"
 import { Data } from "effect"
 import { type ErrorStatus, makeProblem, type Problem } from "../api/Problem.ts"
 import type { SignInError } from "../auth/Authentication.ts"
 import { type Answer, withHeaders } from "./Answer.ts"
+import { tagOf } from "./Conditions.ts"
 import type { TooManyRequests } from "./Quota.ts"
 
 /** What a handler may fail with. */
@@ -20,10 +29,18 @@ export type ApiError =
   | AskError
   | OpenError
   | SharedError
+  | ApiKeyNotFound
+  | ApiKeysChanged
+  | TooManyApiKeys
   | BulkNotFound
+  | CommandNotFound
+  | CursorUnknown
   | UserNotFound
+  | ReadModelUnavailable
   | AttemptNotFound
   | TooManyRequests
+  | InvalidCursor
+  | WebhookFailure
 
 const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
   AccessDenied: [403, "Access denied"],
@@ -33,22 +50,36 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   KeyNotNamed: [400, "No key named"],
   KeyNotFound: [404, "Key not found"],
   UuidUnchanged: [409, "Uuid unchanged"],
+  LockRetired: [409, "Lock retired"],
+  DeviceLost: [409, "No device"],
+  DeviceInUse: [409, "Device in use"],
+  DeviceDisputed: [409, "Device in dispute"],
   ResidentExists: [400, "Resident already there"],
   ResidentNotFound: [400, "Resident not there"],
   ResidentNotNamed: [400, "No single resident named"],
   TempKeyNotFound: [404, "Temp key not found"],
   TempKeyExists: [400, "Temp key uuid already used"],
   LockFull: [400, "Lock full"],
+  VersionMoved: [412, "Version moved"],
   TooManyOpenings: [429, "Too many openings"],
   EmptyWindow: [400, "Empty validity window"],
   EmptyWhitelist: [400, "Empty whitelist"],
   TempKeyNotValid: [400, "Temp key not valid"],
+  TempKeyWithdrawn: [403, "Temp key withdrawn"],
   NotOnWhitelist: [400, "Not on the whitelist"],
   LinkNotFound: [404, "Temp key not found"],
   SignInNeeded: [401, "Sign-in needed"],
   SharedCredentialNotFound: [404, "Temp key not found"],
+  CursorUnknown: [400, "Unknown cursor"],
   NoSuchLock: [404, "Lock not found"],
   EmptySharedWindow: [400, "Empty validity window"],
+  NobodyAllowed: [400, "Empty whitelist"],
+  DoorCount: [400, "Too many or no doors"],
+  LinkTaken: [400, "Temp key uuid already used"],
+  NoPin: [400, "No PIN"],
+  OwnDoorOnly: [400, "Not a key to several doors"],
+  KeyEnded: [409, "Temp key deleted"],
+  KeyMoved: [412, "Version moved"],
   DoorNotFound: [404, "Door not found"],
   DoorNotNamed: [404, "Door not named"],
   DoorNeedsPin: [403, "PIN needed"],
@@ -56,13 +87,25 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   PinRefused: [401, "Invalid PIN"],
   PinLockedOut: [429, "Too many attempts"],
   TooManyRequests: [429, "Too many requests"],
+  InvalidCursor: [400, "Invalid cursor"],
+  WebhookNotFound: [404, "Webhook not found"],
+  DeliveryNotFound: [404, "Delivery not found"],
+  UrlRefused: [400, "URL refused"],
+  TooManyWebhooks: [400, "Too many webhooks"],
+  TooManyReplays: [429, "Too many replays"],
   AttemptNotFound: [404, "Attempt not found"],
+  CommandNotFound: [404, "Command not found"],
+  ApiKeyNotFound: [404, "API key not found"],
+  ApiKeysChanged: [503, "API keys busy"],
+  TooManyApiKeys: [400, "Too many API keys"],
   BulkNotFound: [404, "Request not found"],
   UserNotFound: [404, "User not found"],
+  ReadModelUnavailable: [503, "Read model unavailable"],
   ReceiptReused: [422, "Idempotency key reused"],
   DeviceUnreachable: [502, "Failed to update device shadow"],
   LockBusy: [503, "Lock busy"],
   ClockBehind: [503, "Clock behind"],
+  CountMoved: [503, "Temp key busy"],
   CommandExists: [409, "Command already carried out"],
   StoreUnavailable: [503, "Store unavailable"]
 }
@@ -72,8 +115,16 @@ const messageOf = (error: ApiError): string => {
   switch (error._tag) {
     case "KeyNotFound":
       return `Lock ${error.lockId} has no such key. GET /locks/${error.lockId}/details lists its keys.`
+    case "ApiKeyNotFound":
+      return "Your organization has no such API key. GET /api-keys lists them."
     case "ResidentNotFound":
       return `Lock ${error.lockId} has no such resident. GET /locks/${error.lockId}/residents lists them; name one by userId.`
+    case "VersionMoved":
+      return error.version === 0
+        ? `There is no lock ${error.lockId}, so If-Match names no version of it. Nothing was done; leave If-Match out to create it.`
+        : `Lock ${error.lockId} is at version ${error.version}, which If-Match does not name. Nothing was changed; look at its details again, and decide anew.`
+    case "KeyMoved":
+      return `This temp key is at version ${error.version}, which If-Match does not name. Nothing was changed; look at it again, and decide anew.`
     case "TempKeyNotFound":
       return `Lock ${error.lockId} has no such temp key. GET /locks/${error.lockId}/temp-keys lists them.`
     case "ReceiptReused":
@@ -99,6 +150,11 @@ export const problemOf = (error: ApiError): Problem => {
         kind,
         "The event store does not answer. Try again; with the same Idempotency-Key nothing happens twice."
       )
+    case "ReadModelUnavailable":
+      return makeProblem(code, kind, "It cannot be told right now which locks this is about. Try again in a moment.")
+    case "VersionMoved":
+    case "KeyMoved":
+      return { ...makeProblem(code, kind, message), version: error.version }
     case "DeviceUnreachable":
       // The message is published as it is.
       return {
@@ -143,8 +199,11 @@ export const internal = makeProblem(
   "Something went wrong on our side. It has been logged; try again."
 )
 
-/** When to ask again, where that is known. */
-export const withRetryAfter = (answer: Answer, failure: Failure | undefined): Answer =>
-  failure !== undefined && "retryAfter" in failure
-    ? withHeaders(answer, { "retry-after": String(failure.retryAfter) })
+/** With when to ask again, or which version to decide on, where that is known. */
+export const withNextStep = (answer: Answer, failure: Failure | undefined): Answer => {
+  if (failure === undefined) return answer
+  if ("retryAfter" in failure) return withHeaders(answer, { "retry-after": String(failure.retryAfter) })
+  return failure._tag === "VersionMoved" || failure._tag === "KeyMoved"
+    ? withHeaders(answer, { etag: tagOf(failure.version) })
     : answer
+}

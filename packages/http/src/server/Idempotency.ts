@@ -3,7 +3,7 @@
  * it is written.
  */
 import { createHash } from "node:crypto"
-import type { Principal, RequestReceipt } from "@latchkey/core"
+import { limitsOf, type Principal, type RequestReceipt, recorded, withoutKey } from "@latchkey/core"
 import canonicalize from "canonicalize"
 import type { Asked } from "./Routes.ts"
 
@@ -17,6 +17,7 @@ export const receiptOf = ({
   principal,
   body,
   payload,
+  isDeclared = false,
   at
 }: {
   readonly request: Pick<Asked, "method" | "url" | "headers">
@@ -27,16 +28,21 @@ export const receiptOf = ({
   readonly body: Buffer
   /** What the body says. */
   readonly payload: unknown
+  /** Whether the endpoint says that its requests may carry a key; those of any POST may. */
+  readonly isDeclared?: boolean
   readonly at: number
 }): RequestReceipt | undefined => {
   const key = headers["idempotency-key"]
-  if (method !== "POST" || typeof key !== "string") return undefined
-  // Ids in paths are numbers and UUIDs: however they are written, they name the same.
-  const target = `${route.path} ${JSON.stringify(params).toLowerCase()}`
+  if ((method !== "POST" && !isDeclared) || typeof key !== "string") return undefined
+  const named = JSON.stringify(params)
+  // Ids in paths are numbers and UUIDs, which name the same however they are written; but for those of users.
+  const target = `${route.path} ${route.path.startsWith("/users/") ? named : named.toLowerCase()}`
   // Of guests nothing is known but their link.
-  const caller = principal._tag === "Guest" ? target : principal
-  const { userId: _, ...organization } = { userId: undefined, ...principal }
-  const earlierCaller = principal._tag === "Guest" ? url : principal._tag === "User" ? principal : organization
+  // What a key that is limited repeats, it has asked itself: an answer may hold what it may not see.
+  const who = limitsOf(principal) === undefined ? withoutKey(principal) : recorded(principal)
+  const caller = who._tag === "Guest" ? target : who
+  const { userId: _, ...organization } = { userId: undefined, ...who }
+  const earlierCaller = who._tag === "Guest" ? url : who._tag === "User" ? who : organization
   return {
     id: digest(JSON.stringify([caller, key])),
     fingerprint: digest(`JSON\n${target}\n`, canonical(payload) ?? body),

@@ -17,6 +17,7 @@ const notJson = makeProblem(
 
 /** Reads the body and hands it on, or says why not. Never calls back when the client goes away first. */
 export const readBody = (request: IncomingMessage, done: (body: Result.Result<Buffer, Problem>) => void): void => {
+  if (!hasBody(request)) return done(none)
   const chunks: Array<Buffer> = []
   let size = 0
   let refused = Number(request.headers["content-length"] ?? 0) > BODY_LIMIT
@@ -41,6 +42,12 @@ export const readBody = (request: IncomingMessage, done: (body: Result.Result<Bu
       done(Result.succeed(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)))
   })
 }
+
+/** RFC 9112, section 6.3: with neither of the two there is none. */
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
+
+const none: Result.Result<Buffer, Problem> = Result.succeed(Buffer.alloc(0))
 
 const brokenOff = badRequest([{ field: "body", message: "did not arrive whole" }])
 
@@ -77,12 +84,46 @@ export const parseBody = (
   if (!isUtf8(body)) return Result.fail(badRequest([{ field: "body", message: "must be UTF-8" }]))
   if (isForm) return Result.succeed(Object.fromEntries(new URLSearchParams(body.toString("utf8"))))
   try {
-    return Result.succeed(
-      secureJson.parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" })
-    )
+    const text = body.toString("utf8")
+    const said: unknown = secureJson.parse(text, null, { protoAction: "error", constructorAction: "error" })
+    return colonsIn(text) === membersIn(said)
+      ? Result.succeed(said)
+      : Result.fail(badRequest([{ field: "body", message: "must name each member of an object once" }]))
   } catch {
     return Result.fail(
       badRequest([{ field: "body", message: "must be JSON, without __proto__ or constructor.prototype" }])
     )
   }
+}
+
+const [QUOTE, COLON, BACKSLASH] = [0x22, 0x3a, 0x5c]
+
+/**
+ * Members that a JSON text names: each has one colon outside of strings. Of two with one name only the last is read, and a
+ * restriction that stood before would be dropped.
+ */
+const colonsIn = (text: string): number => {
+  let colons = 0
+  let inString = false
+  for (let n = 0; n < text.length; n++) {
+    const char = text.charCodeAt(n)
+    if (char === QUOTE) inString = !inString
+    else if (inString && char === BACKSLASH) n++
+    else if (!inString && char === COLON) colons++
+  }
+  return colons
+}
+
+/** Members that were read, however deep: deeper, perhaps, than calls can nest. */
+const membersIn = (said: unknown): number => {
+  let members = 0
+  const left = [said]
+  while (left.length > 0) {
+    const value = left.pop()
+    if (typeof value !== "object" || value === null) continue
+    const inside: ReadonlyArray<unknown> = Object.values(value)
+    if (!Array.isArray(value)) members += inside.length
+    for (const one of inside) if (typeof one === "object") left.push(one)
+  }
+  return members
 }

@@ -1,14 +1,15 @@
 /** The declaration made runnable: for every endpoint its path, decoders, encoders and handler, worked out once. */
 import type { IncomingHttpHeaders } from "node:http"
-import type { Principal, RequestReceipt } from "@latchkey/core"
-import { Context, type Effect, Exit, Result, Schema, SchemaIssue } from "effect"
+import { closedDecoder, issuesOf, type Principal, type RequestReceipt } from "@latchkey/core"
+import { Context, type Effect, Exit, Result, Schema } from "effect"
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
 import { Authentication, PublishesErrorList } from "../api/Api.ts"
+import { ClosedQuery, Open } from "../api/Parts.ts"
 import { badRequest, type Detail, type Problem, UnauthorizedError, withErrorList } from "../api/Problem.ts"
 import type { SignInError } from "../auth/Authentication.ts"
 import { type Answer, json } from "./Answer.ts"
-import { type ApiError, type Failure, problemOfFailure, withRetryAfter } from "./Errors.ts"
+import { type ApiError, type Failure, problemOfFailure, withNextStep } from "./Errors.ts"
 
 /** What a request says besides its parts: who asks, when, and under which id. */
 export interface Call {
@@ -75,6 +76,8 @@ export interface Route {
   readonly path: string
   /** Whether an API key or a token must be sent; where it need not, a stranger is a guest. */
   readonly needsSignIn: boolean
+  /** Whether a body may say anything. */
+  readonly takesBody: boolean
   /** Whether a body may be a form. */
   readonly takesForms: boolean
   /** On every answer, refusals too. */
@@ -99,9 +102,6 @@ export interface RawParts {
 type DecodedParts = { -readonly [Part in keyof RawParts]?: unknown }
 
 const PARTS = ["params", "query", "headers", "payload"] as const
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
-  leafHook: (issue) => (issue._tag === "MissingKey" ? "Required" : SchemaIssue.defaultLeafHook(issue))
-})
 
 /**
  * Every endpoint of the declaration with its handler, in a router. A missing handler is a fault of the program.
@@ -133,20 +133,23 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
         method: endpoint.method,
         path: endpoint.path,
         needsSignIn: Array.from(middleware).some(({ key }) => key === Authentication.key),
+        takesBody: payload !== undefined,
         takesForms,
         headers,
         decode: decoderOf({
-          params: endpoint.params,
-          query: endpoint.query === undefined ? undefined : Schema.toCodecArrayFromSingle(endpoint.query),
-          headers: endpoint.headers,
-          payload
+          params: decodePart(endpoint.params),
+          query: queryDecoder(endpoint.query, Context.get(mergedAnnotations, ClosedQuery)),
+          headers: decodePart(endpoint.headers),
+          payload: BODIES.has(endpoint.method)
+            ? closedDecoder(plain(payload ?? Nothing), Context.get(mergedAnnotations, Open))
+            : undefined
         }),
         handle,
         encode: encoderOf(successes),
         refuse: (failure, asked) => {
           const found = problemOfFailure(failure, unauthorized)
           const answer = problem(found, asked) ?? json(found.code, publishesErrorList ? withErrorList(found) : found)
-          return withRetryAfter(answer, failure)
+          return withNextStep(answer, failure)
         }
       })
     }
@@ -159,19 +162,40 @@ const isHandler = (handler: unknown): handler is Route["handle"] => typeof handl
 /** The schemas of a declaration need no services: what they are made of is plain data. */
 const plain = (schema: Schema.Top) => schema as Schema.Codec<unknown, unknown>
 
-const decoderOf = (schemas: { readonly [Part in keyof RawParts]: Schema.Top | undefined }): Route["decode"] => {
-  const decoders = PARTS.flatMap((part) => {
-    const schema = schemas[part]
-    return schema === undefined ? [] : [{ part, decode: Schema.decodeUnknownExit(plain(schema)) }]
+/** What may be sent with a body; of a route that declares none, it may say nothing: what is meant by it would not be done. */
+export const BODIES: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"])
+export const NO_BODY = "This path takes no body. Leave it out; nothing was done"
+const Nothing = Schema.Record(Schema.String, Schema.Never.annotate({ message: NO_BODY })).annotate({ message: NO_BODY })
+
+type Decode = (input: unknown, options?: { readonly errors: "all" }) => Exit.Exit<unknown, Schema.SchemaError>
+
+const decodePart = (schema: Schema.Top | undefined): Decode | undefined =>
+  schema && Schema.decodeUnknownExit(plain(schema))
+
+const queryDecoder = (query: Schema.Top | undefined, isClosed: boolean): Decode | undefined => {
+  if (query === undefined) return undefined
+  const schema = Schema.toCodecArrayFromSingle(query)
+  return isClosed ? closedDecoder(plain(schema)) : decodePart(schema)
+}
+
+const decoderOf = (decoders: { readonly [Part in keyof RawParts]: Decode | undefined }): Route["decode"] => {
+  const declared = PARTS.flatMap((part) => {
+    const decode = decoders[part]
+    return decode === undefined ? [] : [{ part, decode }]
   })
   return (input) => {
     const decoded: DecodedParts = {}
     const details: Array<Detail> = []
-    for (const { part, decode } of decoders) {
+    for (const { part, decode } of declared) {
       const exit = decode(input[part])
-      if (Exit.isSuccess(exit)) decoded[part] = exit.value
+      if (Exit.isSuccess(exit)) {
+        decoded[part] = exit.value
+        continue
+      }
       // Finding everything that is wrong costs more than finding the first thing, so it is done only now.
-      else details.push(...together(detailsOf(decode(clipped(input[part]), { errors: "all" })), detailsOf(exit)))
+      const small = clipped(input[part])
+      const some = small === undefined ? [] : detailsOf(decode(small, { errors: "all" }))
+      details.push(...together(some, detailsOf(exit)))
     }
     return details.length === 0 ? Result.succeed(decoded) : Result.fail(badRequest(details))
   }
@@ -179,27 +203,32 @@ const decoderOf = (schemas: { readonly [Part in keyof RawParts]: Schema.Top | un
 
 /** Of lists in a bad request, so many elements are looked at: what is wrong with each takes time, and room in the answer. */
 const ELEMENTS = 100
+/** With more members than this in the rest, only the first thing that is wrong is looked for. */
+const MEMBERS = 400
 /** Deeper than any declaration goes. */
 const DEEPEST = 10
 
-/** The same with fewer elements in its lists, but none that had some without any. */
+/** The same with fewer elements in its lists, but none that had some without any; `undefined` when there is much else. */
 const clipped = (input: unknown): unknown => {
-  let left = ELEMENTS
+  let [elements, members] = [ELEMENTS, MEMBERS]
   const clip = (value: unknown, depth: number): unknown => {
     if (typeof value !== "object" || value === null) return value
     if (depth === DEEPEST) return undefined
     if (!Array.isArray(value)) {
-      return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, clip(field, depth + 1)]))
+      const entries = Object.entries(value)
+      members -= entries.length
+      return members < 0 ? value : Object.fromEntries(entries.map(([name, field]) => [name, clip(field, depth + 1)]))
     }
     const kept: Array<unknown> = []
     for (const element of value) {
-      if (left <= 0 && kept.length > 0) break
-      left--
+      if (elements <= 0 && kept.length > 0) break
+      elements--
       kept.push(clip(element, depth + 1))
     }
     return kept
   }
-  return clip(input, 0)
+  const small = clip(input, 0)
+  return members < 0 ? undefined : small
 }
 
 /** What is wrong with the beginning of lists, and the first thing that is wrong, wherever that is. */
@@ -214,8 +243,8 @@ const detailsOf = (exit: Exit.Exit<unknown, Schema.SchemaError>): ReadonlyArray<
     : exit.cause.reasons.flatMap((reason) =>
         reason._tag !== "Fail"
           ? []
-          : formatIssues(reason.error.issue).issues.map(({ message, path = [] }) => ({
-              field: path.map((step) => String(typeof step === "object" ? step.key : step)).join(".") || "body",
+          : issuesOf(reason.error).map(({ path, message }) => ({
+              field: path.map(String).join(".") || "body",
               message
             }))
       )

@@ -98,6 +98,7 @@ const refuseUnreadable =
     const connection = socket instanceof Socket ? connections.of(socket) : undefined
     // An answer that is on its way must not be broken into.
     if (connection !== undefined && !connection.isOwedAnswer) return connection.end()
+    connection?.refused()
     const problem = isLate
       ? makeProblem(408, "Request timeout", "The request did not arrive in time. Send it again, faster.")
       : error.code === "HPE_HEADER_OVERFLOW"

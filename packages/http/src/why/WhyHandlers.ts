@@ -5,13 +5,14 @@ import {
   Explanations,
   instantOf,
   millisOf,
-  type Principal,
+  type RefusedAttempt,
   type Simulation,
   type Subject
 } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "../api/Api.ts"
 import type { Asked } from "../api/WhyApi.ts"
+import { principalInfo } from "../server/PrincipalInfo.ts"
 import type { Handlers } from "../server/Routes.ts"
 
 /** Most uses of each kind that a simulation lists. */
@@ -19,11 +20,16 @@ const MOST_LISTED = 1_000
 
 export const makeWhyHandlers: Effect.Effect<Handlers<typeof Api>["why"], never, Explanations> = Effect.map(
   Explanations,
-  ({ explain, simulate }) => ({
+  ({ explain, attempts, simulate }) => ({
     explain: ({ params, query, call }) =>
       Effect.map(explain(call.principal, params.id, requestOf(query, call.at)), (explanation) => ({
         status: 200,
         body: { lockId: params.id, ...explanationInfo(explanation) }
+      })),
+    attempts: ({ params, query, call }) =>
+      Effect.map(attempts(call.principal, params.id, query, call.at), ({ attempts, nextCursor = null }) => ({
+        status: 200,
+        body: { attempts: attempts.map(attemptInfo), nextCursor }
       })),
     "simulate-update-temp-key": ({ params, payload, call }) =>
       Effect.map(simulate(call.principal, params.id, payload), (simulation) => ({
@@ -35,7 +41,7 @@ export const makeWhyHandlers: Effect.Effect<Handlers<typeof Api>["why"], never, 
 
 /** What is asked, as the core takes it; about now (epoch milliseconds) unless it says when. */
 export const requestOf = (
-  { at: instant, attemptId, pinAttempt, ...asked }: typeof Asked.Type,
+  { at: instant, eventId, attemptId = eventId, pinAttempt, ...asked }: typeof Asked.Type,
   now: number
 ): ExplainRequest => {
   const at = instant === undefined ? now : millisOf(instant)
@@ -74,11 +80,17 @@ const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explan
 
 const askedInfo = (subject: Explanation["subject"]) => {
   if (subject._tag === "Pin") return subject.sharedKeyUuid === undefined ? {} : { pinOf: subject.sharedKeyUuid }
+  if (subject._tag === "Command") return { command: subject.command, by: principalInfo(subject.by) }
   const { _tag: _, ...asked } = subject
   return asked
 }
 
-const principalInfo = ({ _tag, ...who }: Principal) => ({ type: _tag, ...who })
+const attemptInfo = ({ at, principal, lockedOutUntil, ...attempt }: RefusedAttempt) => ({
+  ...attempt,
+  at: instantOf(at),
+  principal: principalInfo(principal),
+  ...(lockedOutUntil !== undefined && { lockedOutUntil: instantOf(lockedOutUntil) })
+})
 
 const simulationInfo = ({ wouldRefuse, wouldAccept, ...simulation }: Simulation) => ({
   ...simulation,

@@ -6,27 +6,34 @@ import type { Ask, Clients, Try } from "./clients.ts"
 import type { Devices } from "./devices.ts"
 import { rejudge, type Violation } from "./rejudge.ts"
 
-export interface Books {
+interface Log {
   readonly feed: ReadonlyArray<StoredEvent>
   readonly clients: Clients
+}
+
+export interface Books extends Log {
   readonly devices: Devices
   /** Ids of the commands that are left in the shadow of each thing. */
   readonly inShadow: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
 export const account = (books: Books): ReadonlyArray<Violation> => {
-  const streams = Map.groupBy(books.feed, ({ streamId }) => streamId)
-  return [
-    ...orderOf(books.feed, streams),
-    ...decisionsIn(books, streams),
-    ...answersTo(books, streams),
-    ...usesOf(books),
-    ...devicesOf(books, streams),
-    ...bulksIn(books, streams)
-  ]
+  const streams = streamsOf(books)
+  return [...accountOfLog(books, streams), ...devicesOf(books, streams)]
 }
 
-type Streams = ReadonlyMap<string, ReadonlyArray<StoredEvent>>
+/** The same without what devices did. */
+export const accountOfLog = (books: Log, streams: Streams): ReadonlyArray<Violation> => [
+  ...orderOf(books.feed, streams),
+  ...decisionsIn(books, streams),
+  ...answersTo(books, streams),
+  ...usesOf(books),
+  ...bulksIn(books, streams)
+]
+
+export const streamsOf = ({ feed }: Pick<Books, "feed">): Streams => Map.groupBy(feed, ({ streamId }) => streamId)
+
+export type Streams = ReadonlyMap<string, ReadonlyArray<StoredEvent>>
 
 /** No event twice, no gap, and times in order. */
 const orderOf = (feed: Books["feed"], streams: Streams): ReadonlyArray<Violation> => {
@@ -47,13 +54,16 @@ const orderOf = (feed: Books["feed"], streams: Streams): ReadonlyArray<Violation
 }
 
 /** Every decision follows from the state before it, and each command is in the log of locks once. */
-const decisionsIn = ({ feed }: Books, streams: Streams): ReadonlyArray<Violation> => {
+const decisionsIn = ({ feed }: Log, streams: Streams): ReadonlyArray<Violation> => {
   const violations: Array<Violation> = []
-  const grantedBy = (uuid: string) =>
-    streams.get(Credentials.streamOf(uuid))?.reduce(Credentials.next, Credentials.initial).state?.grantedBy
+  const giverOf = (uuid: string, doorId: number) =>
+    streams
+      .get(Credentials.streamOf(uuid))
+      ?.reduce(Credentials.next, Credentials.initial)
+      .state?.doors.find(({ id }) => id === doorId)?.giver
   for (const [streamId, events] of streams) {
     const lockId = lockOfStream(streamId)
-    if (lockId !== undefined) violations.push(...rejudge(lockId, events, grantedBy).violations)
+    if (lockId !== undefined) violations.push(...rejudge(lockId, events, giverOf).violations)
   }
   const ofLocks = feed.filter(({ streamId }) => lockOfStream(streamId) !== undefined)
   for (const [commandId, events] of Map.groupBy(ofLocks, ({ commandId }) => commandId)) {
@@ -77,6 +87,8 @@ const markOf = ({ type, data, principal }: StoredEvent): unknown => {
       return data["userId"]
     case "TempKeyCreated":
       return data["tempKeyUuid"]
+    case "LockUuidChanged":
+      return data["newUuid"]
     case "LockOpenRequested":
       return data["credentialUuid"] === undefined ? data["requestId"] : "userId" in principal && principal.userId
     default:
@@ -97,7 +109,7 @@ const isCertainNo = ({ answer }: Try): boolean => {
 }
 
 /** Each answered success is one event, and the same one however often it was asked; a certain no is none. */
-const answersTo = ({ clients, feed }: Books, streams: Streams): ReadonlyArray<Violation> => {
+const answersTo = ({ clients, feed }: Log, streams: Streams): ReadonlyArray<Violation> => {
   const violations: Array<Violation> = []
   const marked = Map.groupBy(feed, markOf)
   const claimed = new Map<number, Ask>()
@@ -174,10 +186,14 @@ const inRealTime = (
   return violations
 }
 
-/** No temp key was used more often than it was ever allowed: neither by the log nor by the answers. */
-const usesOf = ({ clients, feed }: Books): ReadonlyArray<Violation> => {
+/**
+ * No temp key was used more often than it was ever allowed: neither by the log nor by the answers. A use that was given
+ * back, since its door never moved, is none.
+ */
+const usesOf = ({ clients, feed }: Log): ReadonlyArray<Violation> => {
+  const returned = new Set(feed.flatMap(({ type, data }) => (type === "TempKeyUseReturned" ? data["commandId"] : [])))
   const uses = Map.groupBy(
-    feed.filter(({ type }) => type === "TempKeyUsed"),
+    feed.filter(({ type, commandId }) => type === "TempKeyUsed" && !returned.has(commandId)),
     ({ data }) => String(data["tempKeyUuid"])
   )
   return [...uses].flatMap(([uuid, events]) =>
@@ -185,9 +201,26 @@ const usesOf = ({ clients, feed }: Books): ReadonlyArray<Violation> => {
   )
 }
 
-const DEVICE_EVENTS = ["KeyAdded", "KeyWriteRequested", "KeyRemoved", "LockOpenRequested"]
+const WRITING = ["KeyAdded", "KeyAdditionSent", "KeyWriteRequested"]
+/** Events that come with a command for the device. */
+export const DEVICE_EVENTS: ReadonlyArray<string> = [...WRITING, "KeyRemovalSent", "LockOpenRequested"]
 /** After a while they are of no use, and nobody runs them. */
 const ENDING = ["KeyWriteRequested", "LockOpenRequested"]
+
+/**
+ * Commands that were to write a key which was removed meanwhile: nobody waits for their outcome, and the device need not
+ * have seen them.
+ */
+export const overtakenIn = (stream: ReadonlyArray<StoredEvent>): ReadonlySet<string> =>
+  new Set(
+    stream
+      .filter(({ type, version, data }) => {
+        const isItsRemoval = (other: StoredEvent) =>
+          other.type === "KeyRemoved" && other.version > version && other.data["keyUuid"] === data["keyUuid"]
+        return WRITING.includes(type) && stream.some(isItsRemoval)
+      })
+      .map(({ commandId }) => commandId)
+  )
 
 /** What a device did is what the log says: once, in order, and its outcome with it. */
 const devicesOf = ({ clients, devices, inShadow }: Books, streams: Streams): ReadonlyArray<Violation> => {
@@ -219,7 +252,8 @@ const devicesOf = ({ clients, devices, inShadow }: Books, streams: Streams): Rea
       )
     )
       say("not in the order of the log", ran)
-    const missing = logged.filter(({ commandId }) => !ran.includes(commandId))
+    const overtaken = overtakenIn(stream)
+    const missing = logged.filter(({ commandId }) => !ran.includes(commandId) && !overtaken.has(commandId))
     say(
       "never carried out",
       missing.filter(({ type }) => !ENDING.includes(type)).map(({ commandId }) => commandId)
@@ -240,7 +274,9 @@ const devicesOf = ({ clients, devices, inShadow }: Books, streams: Streams): Rea
     say(
       "without the outcome in the log",
       [...outcomes]
-        .filter(([id, outcome]) => told.get(id)?.[0]?.data["outcome"] !== outcome)
+        .filter(
+          ([id, outcome]) => (told.get(id)?.[0]?.data["outcome"] ?? (overtaken.has(id) ? outcome : "")) !== outcome
+        )
         .map(([id, outcome]) => `${id} ${outcome}`)
     )
     say(
@@ -258,7 +294,7 @@ const devicesOf = ({ clients, devices, inShadow }: Books, streams: Streams): Rea
 }
 
 /** What a request for many keys says of each is what the log of the lock holds. */
-const bulksIn = ({ clients }: Books, streams: Streams): ReadonlyArray<Violation> => {
+const bulksIn = ({ clients }: Log, streams: Streams): ReadonlyArray<Violation> => {
   const violations: Array<Violation> = []
   for (const { instanceId } of clients.bulks)
     if (!streams.has(`bulk-${instanceId}`)) violations.push(`bulk ${instanceId}: answered, and not in the log`)

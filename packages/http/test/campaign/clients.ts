@@ -1,5 +1,6 @@
 /** Clients that ask for everything a lock can do, of whichever server, impatiently, and write down what they were told. */
 import { setTimeout as sleep } from "node:timers/promises"
+import { type CommandRow, commandTable } from "@latchkey/core"
 import { organization, otherOrganization, superKey, user } from "../harness/callers.ts"
 import { tempKey } from "../harness/locks.ts"
 import type { AnswerBody } from "../harness/request.ts"
@@ -67,7 +68,52 @@ export interface Clients {
 
 const FOREVER = { exp: 4_000_000_000 }
 
-export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: string) => void): Clients => {
+/** What is asked for, how often compared with the rest: everything that changes what may be done, and no hardware. */
+const EVERYTHING = {
+  AddKey: 6,
+  RemoveKey: 5,
+  WriteKey: 1,
+  BulkAddKeys: 1,
+  SetOwner: 3,
+  SetOrganization: 2,
+  AddResident: 2,
+  RemoveResident: 1,
+  CreateTempKey: 4,
+  UpdateTempKey: 1,
+  DeleteTempKey: 1,
+  UseTempKey: 8,
+  OpenWithTempKey: 8,
+  OpenLock: 4,
+  Share: 1,
+  Revoke: 0.5,
+  OpenDoor: 4,
+  OpenWithPin: 3,
+  details: 6
+}
+
+/** The command by which a lock gets other hardware. */
+const [replacing = ""] =
+  Object.entries<CommandRow>(commandTable).find(([, { event }]) => event === "LockUuidChanged") ?? []
+
+/** What the hardware must be told, and other hardware. */
+export const HARDWARE = {
+  AddKey: 12,
+  RemoveKey: 8,
+  WriteKey: 2,
+  BulkAddKeys: 1,
+  OpenLock: 8,
+  LockDevice: 2,
+  Replace: 1,
+  SyncKeys: 1,
+  details: 2
+}
+
+/** `onThing`: a lock has got a device, or is to get it. */
+export const makeClients = (
+  urls: () => ReadonlyArray<string>,
+  onThing: (uuid: string, lockId: number) => void,
+  shares: { readonly [op: string]: number } = EVERYTHING
+): Clients => {
   const asks: Array<Ask> = []
   const bulks: Array<Bulk> = []
   const locks: Array<{ lockId: number; uuid: string }> = []
@@ -87,10 +133,12 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
 
   const anyOrganization = (chance: Chance) => oneOf(chance, [organization, otherOrganization, superKey, superKey]) ?? {}
 
+  const someKeys = () => keys.slice(-4 * locks.length)
+
   const createLock = (): Wish => {
     const [mark, lockId] = [nextMark(), locks.length + 1]
     locks.push({ lockId, uuid: mark })
-    onLock(mark)
+    onThing(mark, lockId)
     const body = { index: 1, uuid: mark }
     return { op: "CreateLock", lockId, path: `/locks/${lockId}/CreateLock`, body, caller: organization, mark }
   }
@@ -104,11 +152,11 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
       return command("AddKey", lockId, body, anyOrganization(chance), { mark, onSuccess })
     },
     RemoveKey: (chance) => {
-      const key = oneOf(chance, keys.slice(-12))
+      const key = oneOf(chance, someKeys())
       return key && command("RemoveKey", key.lockId, { keyUuid: key.uuid }, anyOrganization(chance))
     },
     WriteKey: (chance) => {
-      const key = oneOf(chance, keys.slice(-12))
+      const key = oneOf(chance, someKeys())
       return key && command("WriteKey", key.lockId, { keyUuid: key.uuid }, anyOrganization(chance))
     },
     BulkAddKeys: (chance, lockId) => {
@@ -176,6 +224,13 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
       const caller = byOwner ? user(owner.userId, FOREVER) : anyOrganization(chance)
       return command("OpenLock", byOwner ? owner.lockId : lockId, { requestId: mark }, caller, { mark })
     },
+    LockDevice: (chance, lockId) => command("LockDevice", lockId, {}, anyOrganization(chance)),
+    Replace: (_, lockId) => {
+      const mark = nextMark()
+      onThing(mark, lockId)
+      return command(replacing, lockId, { newUuid: mark }, superKey, { mark })
+    },
+    SyncKeys: (chance, lockId) => command("sync", lockId, {}, anyOrganization(chance)),
     Share: (chance, lockId) => {
       const other = oneOf(chance, locks)?.lockId ?? lockId
       const lockIds = [...new Set([lockId, other])]
@@ -225,27 +280,7 @@ export const makeClients = (urls: () => ReadonlyArray<string>, onLock: (uuid: st
       caller: superKey
     })
   }
-  const weights = Object.entries({
-    AddKey: 6,
-    RemoveKey: 5,
-    WriteKey: 1,
-    BulkAddKeys: 1,
-    SetOwner: 3,
-    SetOrganization: 2,
-    AddResident: 2,
-    RemoveResident: 1,
-    CreateTempKey: 4,
-    UpdateTempKey: 1,
-    DeleteTempKey: 1,
-    UseTempKey: 8,
-    OpenWithTempKey: 8,
-    OpenLock: 4,
-    Share: 1,
-    Revoke: 0.5,
-    OpenDoor: 4,
-    OpenWithPin: 3,
-    details: 6
-  }).flatMap(([op, weight]) => Array.from({ length: weight * 2 }, () => op))
+  const weights = Object.entries(shares).flatMap(([op, share]) => Array.from({ length: share * 2 }, () => op))
 
   const askOnce = async (wish: Wish, url: string, key: string | undefined, patience: number): Promise<Try> => {
     const { path, method = "POST", body, caller } = wish

@@ -1,13 +1,16 @@
 /** Simulated locks that come to one server or another, and their journals. */
 
 import {
+  type Command,
   FAULTS,
+  type Faults,
   type Incident,
   mqttWire,
   randomOf,
   realTime,
   type SimulatedLock,
   simulateLock,
+  type Time,
   type Wire
 } from "@latchkey/simulator"
 import { oneOf } from "./chance.ts"
@@ -19,13 +22,34 @@ export interface Devices {
   readonly outcomes: (thing: string) => ReadonlyMap<string, string>
   /** Ids of the commands that its shadow was ever heard to hold. */
   readonly heard: (thing: string) => ReadonlySet<string>
+  /** The same of each time that it came from the factory, or forgot everything, with when (epoch milliseconds). */
+  readonly lives: (thing: string) => ReadonlyArray<ReadonlyArray<Begun>>
   /** Keys that its hardware knows, with their slots. */
   readonly keys: (thing: string) => ReadonlyMap<string, number | undefined>
+  /** The numbers of the newest opening at its door, and of the oldest that nobody is known to have taken; and what counts them. */
+  readonly openings: (thing: string) => {
+    readonly series: string
+    readonly last: number
+    readonly untaken: number | undefined
+  }
+  /** Takes its connection away, until it is let in again. */
+  readonly cutOff: (thing: string) => void
+  readonly letIn: (thing: string) => void
+  /** It knows no key and no command any more. */
+  readonly forget: (thing: string) => void
   readonly stop: () => void
 }
 
+/** A command that a device began to carry out. */
+export interface Begun {
+  readonly commandId: string
+  readonly seq: number
+  readonly expiresAt: number | undefined
+  readonly at: number
+}
+
 /** Bad, but such that everything comes to an end soon. */
-const faults = {
+const mild: Faults = {
   ...FAULTS.some,
   latency: [1, 20],
   loss: 0.03,
@@ -34,17 +58,31 @@ const faults = {
   offline: [20, 1_000],
   work: [5, 60],
   jams: 0,
+  refuses: 0,
   drain: 0
-} as const
+}
 
-export const makeDevices = (seed: number, brokers: () => ReadonlyArray<string>): Devices => {
+/** `moved`: how far time has moved on, in milliseconds. */
+export const makeDevices = (
+  seed: number,
+  brokers: () => ReadonlyArray<string>,
+  faults = mild,
+  moved = () => 0
+): Devices => {
   const locks = new Map<string, SimulatedLock>()
-  const ran = new Map<string, Array<string>>()
+  const lives = new Map<string, Array<Array<Begun>>>()
   const outcomes = new Map<string, Map<string, string>>()
   const heard = new Map<string, Set<string>>()
 
+  const begunNow = (command: Command): Begun => {
+    const { commandId, seq } = command
+    const expiresAt = command._tag === "Known" ? command.expiresAt : undefined
+    return { commandId, seq, expiresAt, at: Date.now() + moved() }
+  }
+
   const onIncident = (incident: Incident) => {
-    if (incident._tag === "Began") ran.get(incident.thing)?.push(incident.command.commandId)
+    const life = lives.get(incident.thing)?.at(-1)
+    if (incident._tag === "Began") life?.push(begunNow(incident.command))
     if (incident._tag === "Ended") outcomes.get(incident.thing)?.set(incident.commandId, incident.outcome.outcome)
   }
 
@@ -64,17 +102,30 @@ export const makeDevices = (seed: number, brokers: () => ReadonlyArray<string>):
     }
   }
 
+  const time: Time = { ...realTime, now: () => realTime.now() + moved() }
+
   return {
     add: (thing) => {
-      ran.set(thing, [])
+      lives.set(thing, [[]])
       outcomes.set(thing, new Map())
       heard.set(thing, new Set())
-      locks.set(thing, simulateLock({ thing, seed, faults, time: realTime, wire: wireOf(thing), onIncident }))
+      locks.set(thing, simulateLock({ thing, seed, faults, time, wire: wireOf(thing), onIncident }))
     },
-    ran: (thing) => ran.get(thing) ?? [],
+    ran: (thing) => (lives.get(thing) ?? []).flat().map(({ commandId }) => commandId),
     outcomes: (thing) => outcomes.get(thing) ?? new Map(),
     heard: (thing) => heard.get(thing) ?? new Set(),
+    lives: (thing) => lives.get(thing) ?? [],
     keys: (thing) => locks.get(thing)?.keys() ?? new Map(),
+    openings: (thing) => {
+      const { series = "", count = 0, list = [] } = locks.get(thing)?.state().memory.openings ?? {}
+      return { series, last: count, untaken: list[0]?.opening.n }
+    },
+    cutOff: (thing) => locks.get(thing)?.cutOff(),
+    letIn: (thing) => locks.get(thing)?.letIn(),
+    forget: (thing) => {
+      locks.get(thing)?.forget()
+      lives.get(thing)?.push([])
+    },
     stop: () => {
       for (const lock of locks.values()) lock.stop()
     }

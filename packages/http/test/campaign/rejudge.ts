@@ -6,26 +6,39 @@ import {
   decide,
   evolveStored,
   fromStored,
+  type Giver,
   initial,
   type Lock,
   type LockCommand,
   type LockEvent,
   openedVia,
-  type Principal,
   permit,
   permitCreate,
-  type StoredEvent
+  type StoredEvent,
+  stands
 } from "@latchkey/core"
 import { Option, Result } from "effect"
 
 /** What a violation of the rules is called, for people. */
 export type Violation = string
 
+/** What follows from nothing that was before: what a device says of itself and its door, and that the lock has another one. */
+const UNJUDGED: ReadonlySet<string> = new Set<LockEvent["_tag"]>([
+  "LockUuidChanged",
+  "DeviceStateReported",
+  "BatteryLow",
+  "BoltJammed",
+  "DoorForced",
+  "DoorLeftOpen",
+  "OpenedAtDoor",
+  "OpeningsMissed"
+])
+
 /** The lock at the end of its stream. */
 export const rejudge = (
   lockId: number,
   stream: ReadonlyArray<StoredEvent>,
-  grantedBy: (credentialUuid: string) => Principal | undefined
+  giverOf: (credentialUuid: string, doorId: number) => Giver | undefined
 ): { readonly lock: Lock | undefined; readonly violations: ReadonlyArray<Violation> } => {
   const violations: Array<Violation> = []
   let lock: Lock | undefined = initial
@@ -36,8 +49,10 @@ export const rejudge = (
     const stored = stream.slice(next, length < 0 ? stream.length : next + length)
     const about = `lock ${lockId} version ${first.version} (${stored.map(({ type }) => type).join(", ")})`
     const events = stored.flatMap((event) => Option.toArray(fromStored(event)))
-    const command = commandOf(lockId, first, events, grantedBy)
-    if (command === undefined) violations.push(`${about}: nobody asks for these events`)
+    const command = commandOf(lockId, first, events, giverOf)
+    if (UNJUDGED.has(first.type)) {
+      // Whoever may, may always.
+    } else if (command === undefined) violations.push(`${about}: nobody asks for these events`)
     else {
       const permitted = mayDo(lock, command)
       if (Result.isFailure(permitted)) violations.push(`${about}: ${permitted.failure.message}`)
@@ -54,8 +69,11 @@ export const rejudge = (
 
 const mayDo = (lock: Lock | undefined, command: LockCommand) => {
   if (lock === undefined)
-    return permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined)
-  return permit(command._tag === "OpenDoor" ? command.grantedBy : command.principal, lock, command._tag)
+    return permitCreate(command.principal, command._tag === "CreateLock" ? command.ownerId : undefined, command.lockId)
+  if (command._tag !== "OpenDoor") return permit(command.principal, lock, command._tag)
+  return stands(command.giver, lock)
+    ? Result.void
+    : Result.fail({ message: "the giver of the door may no longer give it" })
 }
 
 const untimed = ({ timestamp: _, ...event }: LockEvent) => event
@@ -65,7 +83,7 @@ const commandOf = (
   lockId: number,
   { commandId, at, principal }: StoredEvent,
   [event, second]: ReadonlyArray<LockEvent>,
-  grantedBy: (credentialUuid: string) => Principal | undefined
+  giverOf: (credentialUuid: string, doorId: number) => Giver | undefined
 ): LockCommand | undefined => {
   const context = { lockId, commandId, at, principal }
   switch (event?._tag) {
@@ -89,8 +107,18 @@ const commandOf = (
     }
     case "KeyRemoved":
       return { ...context, _tag: "RemoveKey", keyUuid: event.keyUuid }
+    case "KeyAdditionSent":
+      return { ...context, _tag: "SendKey" }
+    case "KeyRemovalSent":
+      return { ...context, _tag: "SendRemoval" }
+    case "KeysSyncRequested":
+      return { ...context, _tag: "SyncKeys", ...(event.keyUuid !== undefined && { keyUuid: event.keyUuid }) }
+    case "KeyNeedsAttention":
+      return { ...context, _tag: "NoteAttention" }
     case "KeyWriteRequested":
       return { ...context, _tag: "WriteKey", keyUuid: event.keyUuid }
+    case "LockDeviceRequested":
+      return { ...context, _tag: "LockDevice" }
     case "OwnerSet":
       return { ...context, _tag: "SetOwner", userId: event.userId }
     case "OrganizationSet":
@@ -114,14 +142,15 @@ const commandOf = (
       return { ...context, _tag: second === undefined ? "UseTempKey" : "OpenWithTempKey", ...use }
     }
     case "LockOpenRequested": {
-      const { requestId, reason, credentialUuid, doorId = 0 } = event
+      const { requestId, reason, credentialUuid, doorId = 0, tempKeyId } = event
       if (credentialUuid === undefined) {
         const said = { ...(requestId !== undefined && { requestId }), ...(reason !== undefined && { reason }) }
         return { ...context, _tag: "OpenLock", ...said }
       }
-      const granter = grantedBy(credentialUuid)
+      const giver = giverOf(credentialUuid, doorId)
       const via = openedVia(event) === "PIN" ? "PIN" : "link"
-      return granter && { ...context, _tag: "OpenDoor", credentialUuid, doorId, via, grantedBy: granter }
+      const id = tempKeyId !== undefined && { tempKeyId }
+      return giver && { ...context, _tag: "OpenDoor", credentialUuid, doorId, via, giver, ...id }
     }
     case "CommandOutcomeReported":
       return { ...context, _tag: "RecordOutcome", answered: event.commandId, ...saidOf(answeredIn(event)) }
@@ -131,9 +160,10 @@ const commandOf = (
 }
 
 /** What the device said. */
-const saidOf = ({ thing, outcome, reportedAt, detail }: AnsweredCommand) => ({
+const saidOf = ({ thing, outcome, reportedAt, detail, began }: AnsweredCommand) => ({
   thing,
   outcome,
   reportedAt,
-  ...(detail !== undefined && { detail })
+  ...(detail !== undefined && { detail }),
+  ...(began !== undefined && { began })
 })

@@ -1,11 +1,14 @@
 /** Several servers on one folder, and what happens to them: kills, stops, pauses, and clocks that jump. */
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { brokerOf, configured, type Environment, type Server, startServer } from "../harness/process.ts"
+import { brokerOf, configured, type Environment, MAIN, type Server, startServer } from "../harness/process.ts"
 import { between, type Chance } from "./chance.ts"
 
 const CLOCK = new URL("shiftedClock.ts", import.meta.url).href
+/** Another checkout of the code, whose servers run beside those of this one: an upgrade under way, or one that is taken back. */
+const OTHER = process.env["CHAOS_OTHER"]
+const OTHER_MAIN = OTHER === undefined ? MAIN : join(OTHER, "packages/http/src/main.ts")
 
 export interface Servers {
   /** Where each can be asked that was not ended; those that are paused do not answer. */
@@ -16,6 +19,10 @@ export interface Servers {
   readonly suffer: (chance: Chance, isOver: () => boolean, rush: (url: string) => void) => Promise<void>
   /** All of them run, and their clocks are right. */
   readonly recover: () => Promise<void>
+  /** So much time passes for all of them, while nothing else happens to them, before it does for `moved`. */
+  readonly move: (millis: number) => Promise<void>
+  /** How far time has moved on, in milliseconds. */
+  readonly moved: () => number
   /** Stops them as an operator does; answers how each ended. */
   readonly stop: () => Promise<ReadonlyArray<number | null>>
   readonly kill: () => Promise<void>
@@ -25,17 +32,35 @@ export interface Servers {
   readonly output: () => string
 }
 
+/** What depends on the store. */
+export interface Faults {
+  /** What else may happen, to what they share, by name. */
+  readonly misfortunes?: Readonly<Record<string, (chance: Chance) => Promise<void>>>
+  /**
+   * `alike`: the store takes nothing from a server whose clock is not its own, so clocks are off by less, or for a moment.
+   * `together`: they all show the same, and only `move` changes it.
+   */
+  readonly clocks?: "any" | "alike" | "together"
+}
+
 interface Member {
   readonly environment: Environment
   readonly clockFile: string
   readonly outputs: Array<() => string>
+  /** The program that it runs, which a start may change. */
+  entry: string
   server: Server
   /** Something happens to it. */
   busy: boolean
   isThere: boolean
 }
 
-export const startServers = async (folder: string, count: number, more: Environment): Promise<Servers> => {
+export const startServers = async (
+  folder: string,
+  count: number,
+  more: Environment,
+  { misfortunes: shared = {}, clocks = "any" }: Faults = {}
+): Promise<Servers> => {
   const told = new Map<string, number>()
   const tell = (what: string) => told.set(what, (told.get(what) ?? 0) + 1)
   const members: Array<Member> = []
@@ -49,23 +74,30 @@ export const startServers = async (folder: string, count: number, more: Environm
       NODE_OPTIONS: `--import=${CLOCK}`,
       CLOCK_FILE: clockFile
     }
-    const server = await startServer(environment)
-    members.push({ environment, clockFile, server, outputs: [server.output], busy: false, isThere: true })
+    const entry = index % 2 === 0 ? MAIN : OTHER_MAIN
+    const server = await startServer(environment, entry)
+    members.push({ environment, clockFile, entry, server, outputs: [server.output], busy: false, isThere: true })
   }
 
-  /** As whatever looks after a server does: one that is paused in a transaction keeps the others from starting. */
-  const started = (environment: Environment): Promise<Server> =>
-    startServer(environment).catch(async (error: unknown) => {
-      if (!/holds the database .* locked|is locked by another/.test(String(error))) throw error
-      tell("locked start")
+  /** As whatever looks after a server does: one that is paused in a transaction, or a database that is away, lets none start. */
+  const started = (member: Member): Promise<Server> =>
+    startServer(member.environment, member.entry).catch(async (error: unknown) => {
+      if (!/holds the database .* locked|is locked by another|PostgreSQL does not do it/.test(String(error)))
+        throw error
+      tell("start in vain")
       await sleep(500)
-      return started(environment)
+      return started(member)
     })
-  const start = async (member: Member) => {
-    member.server = await started(member.environment)
+  const start = async (member: Member, chance: Chance) => {
+    if (OTHER !== undefined && chance() < 0.5) {
+      member.entry = member.entry === MAIN ? OTHER_MAIN : MAIN
+      tell(member.entry === MAIN ? "start of this version" : "start of the other version")
+    }
+    member.server = await started(member)
     member.outputs.push(member.server.output)
     member.isThere = true
   }
+  let moved = 0
   const setClock = (member: Member, millis: number) => {
     writeFileSync(member.clockFile, String(Math.round(millis)))
     member.server.signal("SIGUSR2")
@@ -76,14 +108,14 @@ export const startServers = async (folder: string, count: number, more: Environm
       member.isThere = false
       await member.server.kill()
       await sleep(between(chance, 0, 1_500))
-      await start(member)
+      await start(member, chance)
     },
     stop: async (member: Member, chance: Chance) => {
       member.isThere = false
       member.server.signal("SIGTERM")
       await member.server.ended
       await sleep(between(chance, 0, 500))
-      await start(member)
+      await start(member, chance)
     },
     /** Shorter than anybody's patience, or longer than all of them and every lease. */
     pause: async (member: Member, chance: Chance) => {
@@ -92,10 +124,19 @@ export const startServers = async (folder: string, count: number, more: Environm
       if (chance() < 0.3) return misfortunes.kill(member, chance)
       member.server.signal("SIGCONT")
     },
-    clock: async (member: Member, chance: Chance) =>
-      setClock(member, chance() < 0.1 ? -600_000 : between(chance, -45_000, 45_000))
+    clock: async (member: Member, chance: Chance) => {
+      const far = chance() < 0.1 ? -600_000 : between(chance, -45_000, 45_000)
+      if (clocks === "any") return setClock(member, far)
+      if (chance() < 0.3) {
+        setClock(member, far)
+        await sleep(between(chance, 100, 2_000))
+      }
+      setClock(member, between(chance, -1_500, 1_500))
+    }
   }
-  const kinds = ["kill", "kill", "stop", "pause", "pause", "pause", "pause", "clock", "clock"] as const
+  const stops = ["kill", "kill", "stop", "pause", "pause", "pause", "pause"] as const
+  const kinds = clocks === "together" ? stops : ([...stops, "clock", "clock"] as const)
+  const others = Object.entries(shared)
 
   return {
     urls: () => members.filter(({ isThere }) => isThere).map(({ server }) => server.url),
@@ -103,10 +144,15 @@ export const startServers = async (folder: string, count: number, more: Environm
     told,
     suffer: async (chance, isOver, rush) => {
       const underWay = new Set<Promise<void>>()
-      for (const member of members) await misfortunes.clock(member, chance)
+      if (clocks !== "together") for (const member of members) await misfortunes.clock(member, chance)
       while (!isOver()) {
         await sleep(between(chance, 100, 1_200))
-        const kind = kinds[Math.floor(chance() * kinds.length)] ?? "clock"
+        const [other, happen] = others[Math.floor(4 * chance() * others.length)] ?? []
+        if (other !== undefined && happen !== undefined) {
+          tell(other)
+          await happen(chance)
+        }
+        const kind = kinds[Math.floor(chance() * kinds.length)] ?? "kill"
         const member = members[Math.floor(chance() * members.length)]
         // Seldom to all at once: somebody must go on with the work.
         const isAlone = members.every((other) => other === member || other.busy)
@@ -130,8 +176,16 @@ export const startServers = async (folder: string, count: number, more: Environm
       await Promise.all(underWay)
     },
     recover: async () => {
-      for (const member of members) setClock(member, 0)
+      for (const member of members) setClock(member, moved)
     },
+    move: async (millis) => {
+      const by = moved + Math.round(millis)
+      for (const member of members) setClock(member, by)
+      const isRead = ({ clockFile }: Member) => readFileSync(`${clockFile}.read`, "utf8") === String(by)
+      while (!members.every(isRead)) await sleep(10)
+      moved = by
+    },
+    moved: () => moved,
     stop: async () => {
       for (const { server } of members) server.signal("SIGTERM")
       return Promise.all(members.map(async ({ server }) => (await server.ended).code))

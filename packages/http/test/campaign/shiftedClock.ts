@@ -1,8 +1,8 @@
 /**
  * Loaded before a server (`node --import`): its clock, in all its threads, is off by as many milliseconds as the file
- * `CLOCK_FILE` says. SIGUSR2 makes it look again: the clock jumps.
+ * `CLOCK_FILE` says. SIGUSR2 makes it look again: the clock jumps. What it has read it writes beside it, into `….read`.
  */
-import { readFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { getEnvironmentData, isMainThread, setEnvironmentData } from "node:worker_threads"
 
 const SHARED = "latchkey shifted clock"
@@ -18,7 +18,12 @@ const shift = (): BigInt64Array => {
 const by = shift()
 
 if (isMainThread) {
-  const look = () => Atomics.store(by, 0, BigInt(readFileSync(process.env["CLOCK_FILE"] ?? "", "utf8")))
+  const file = process.env["CLOCK_FILE"] ?? ""
+  const look = () => {
+    const text = readFileSync(file, "utf8")
+    Atomics.store(by, 0, BigInt(text))
+    writeFileSync(`${file}.read`, text)
+  }
   look()
   process.on("SIGUSR2", look)
 }

@@ -53,6 +53,23 @@ describe("a door of several", () => {
     expect((await gate.get("events")).text).not.toContain(uuid)
   })
 
+  it("is shown as withdrawn while its giver may not give it, and has its button back with the lock", async () => {
+    const { uuid, gate, page } = await makeKey()
+    const text = async () => (await ask(page, { headers: { accept: HTML } })).text
+    expect(await text()).toContain("/doors/1/open")
+    const hand = async (orgId: string) => {
+      const set = callsOf(server.url, superKey)("POST", `${gate.path}/SetOrganization`, { body: { orgId } })
+      expect((await set).status).toBe(200)
+    }
+    await hand("org-2")
+    expect(await text()).not.toContain("/doors/1/open")
+    expect(await text()).toContain("may no longer give keys to this door")
+    expect((await byApp(uuid, 1)).status).toBe(403)
+    await hand("org-1")
+    expect(await text()).toContain("/doors/1/open")
+    expect((await byApp(uuid, 1)).status).toBe(200)
+  })
+
   it("opens for a browser: 303 to its confirmation, once for each page", async () => {
     const { uuid, gate, page } = await makeKey()
     await connect(server, gate)

@@ -284,6 +284,46 @@ describe("one view of a page", () => {
 })
 
 describe("a confirmation", () => {
+  const answered = async (link: GuestLink, said: { readonly outcome: "done" | "failed"; readonly began?: boolean }) => {
+    const { pendingCommands } = JSON.parse((await link.lock.get("details")).text)
+    const { commandId } = pendingCommands.at(-1)
+    const report = { _tag: "CommandOutcome", thing: link.lock.uuid, commandId, at: Date.now(), ...said } as const
+    await Effect.runPromise(server.shadow.report(report))
+  }
+
+  it.each([
+    [{ outcome: "done" }, "The door is open", true],
+    [{ outcome: "failed" }, "The door did not open", true],
+    [{ outcome: "failed", began: false }, "does not count as a use", false]
+  ] as const)("says what the lock has said: %j", async (said, words, isUsed) => {
+    const link = await makeLink(server, { maxUses: 1 })
+    await connect(server, link.lock)
+    const location = server.url + (await link.open()).headers.get("location")
+    const told = await ask(location)
+    expect(told.text).toContain("data-waits")
+    expect(told.text).toContain('<noscript><meta http-equiv="refresh"')
+    const waiting = ask(`${location}&wait=20`)
+    await answered(link, said)
+    for (const page of [await waiting, await ask(location)]) {
+      expect([page.status, page.text.includes(words)]).toEqual([200, true])
+      expect(page.text).not.toMatch(/data-waits|http-equiv/)
+      expect(page.text.includes("Open again")).toBe(!isUsed)
+    }
+  })
+
+  it("waits no longer than it is asked to, and says that the lock is silent", async () => {
+    const link = await makeLink(server)
+    const location = server.url + (await link.open()).headers.get("location")
+    expect(titleOf(await ask(`${location}&wait=1`))).toBe("The lock is not connected")
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 10_000 })
+    try {
+      expect(titleOf(await ask(`${location}&wait=1`))).toBe("The lock has not answered")
+    } finally {
+      vi.useRealTimers()
+    }
+    expect((await ask(`${location}&wait=31`)).status).toBe(400)
+  })
+
   it("confirms nothing that was not", async () => {
     const link = await makeLink(server)
     for (const query of ["", "?opened=1", "?opened=2", "?opened=99", "?offline=true", "?door=1&offline="]) {
@@ -318,7 +358,7 @@ describe("a page", () => {
     for (const { headers } of [await link.page(), await ask(`${link.url}/confirmation`), await ask(unknown)]) {
       expect(headers.get("content-type")).toBe("text/html; charset=utf-8")
       expect(headers.get("content-security-policy")).toBe(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
       )
       expect(headers.get("referrer-policy")).toBe("no-referrer")
       expect(headers.get("cache-control")).toBe("no-store")
@@ -330,7 +370,7 @@ describe("a page", () => {
   it("asks for nothing but our own files, which may be kept as long as they are the same", async () => {
     const link = await makeLink(server)
     const files = [...(await link.page()).text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file)
-    expect(files).toHaveLength(3)
+    expect(files).toHaveLength(4)
     for (const file of files) {
       const { status, headers, text } = await ask(server.url + file)
       expect([status, headers.get("cache-control")]).toEqual([200, "public, max-age=31536000, immutable"])

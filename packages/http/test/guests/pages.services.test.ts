@@ -125,6 +125,23 @@ describe.each(Object.entries(kinds))("on %s", (_, options) => {
     })
   })
 
+  it("a guest sees what the lock says: with scripts on the page that is there, else when it is loaded again", async () => {
+    const link = await makeLink(server)
+    await connect(server, link.lock)
+    await visit(options, link.url, async (page) => {
+      await openBy(page, options)
+      await confirmed(page)
+      const hasScripts = options.javaScriptEnabled !== false
+      if (hasScripts) await page.evaluate("window.isTheSame = true")
+      const { commandId } = JSON.parse((await link.lock.get("details")).text).pendingCommands[0]
+      const about = { thing: link.lock.uuid, commandId, at: Date.now() }
+      await Effect.runPromise(server.shadow.report({ _tag: "CommandOutcome", ...about, outcome: "done" }))
+      await page.getByRole("heading", { name: "The door is open", exact: true }).waitFor()
+      expect(await page.locator("[data-waits]").count()).toBe(0)
+      if (hasScripts) expect(await page.evaluate("window.isTheSame")).toBe(true)
+    })
+  })
+
   it.each([
     ["Your key has expired", { validFrom: "2020-01-01T00:00Z", validUntil: "2020-01-02T00:00Z" }],
     ["Your key does not work yet", { validFrom: "2098-01-01T00:00Z", validUntil: "2099-01-01T00:00Z" }],

@@ -3,7 +3,7 @@ import type { GuestDoor, GuestKey } from "@latchkey/core"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { makePages } from "../../src/guests/GuestPage.ts"
-import { html } from "../../src/guests/Html.ts"
+import { html } from "../../src/pages/Html.ts"
 
 const uuid = "3f8e1c9a-5b2d-4e7f-8a6b-9c0d1e2f3a4b"
 const ticket = "AAAAAAAAAAAAAAAAAAAAAA"

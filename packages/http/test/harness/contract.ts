@@ -28,12 +28,16 @@ const read = (file: string) => JSON.parse(readFileSync(new URL(`../../contract/$
 const endpoints: Readonly<Record<string, PublishedEndpoint>> = read("endpoints.json")
 /** What Latchkey answers beyond the published contract. */
 const additions: {
+  /** The published bodies that refuse fields which they do not know, where the contract leaves them aside. */
+  readonly closedBodies: ReadonlyArray<string>
   readonly events: Readonly<Record<string, JsonSchema>>
   readonly responses: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>>
   /** By status. */
   readonly errors: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>>
 } = read("additions.json")
 const events: Readonly<Record<string, JsonSchema>> = { ...read("events.schema.json"), ...additions.events }
+
+export const { closedBodies } = additions
 
 /** What the contract accepts in the body of each command. */
 export const commandSchemas: Readonly<Record<string, JsonSchema>> = read("commands.schema.json")
@@ -111,7 +115,7 @@ const withAdditions = (endpoint: string, schema: JsonSchema): JsonSchema => {
   return {
     ...schema,
     properties: { ...schema.properties, ...added },
-    required: [...(schema.required ?? []), ...Object.keys(added)]
+    required: [...new Set([...(schema.required ?? []), ...Object.keys(added)])]
   }
 }
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite"
 import { EventStore, rebuild, type StoredEvent } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
-import { Effect, Schema } from "effect"
+import { Effect, type Layer, Schema } from "effect"
 
 /** The whole feed, in order. */
 export const feedIn = (folder: string): Promise<ReadonlyArray<StoredEvent>> =>
@@ -18,10 +18,17 @@ export const feedIn = (folder: string): Promise<ReadonlyArray<StoredEvent>> =>
 
 /** Ids of the commands that the shadows of things hold for their devices. */
 export const commandsInShadow = (folder: string, ...things: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
+  commandsHeld(LocalShadow.layer({ folder }), things)
+
+/** The same of shadows that are kept elsewhere. */
+export const commandsHeld = (
+  shadows: Layer.Layer<LocalShadow, unknown>,
+  things: ReadonlyArray<string>
+): Promise<ReadonlyArray<string>> =>
   Effect.runPromise(
     Effect.flatMap(LocalShadow, (shadow) => Effect.forEach(things, (thing) => commandsIn(shadow, thing))).pipe(
       Effect.map((commands) => commands.flat()),
-      Effect.provide(LocalShadow.layer({ folder }))
+      Effect.provide(shadows)
     )
   )
 

@@ -35,7 +35,9 @@ export interface Faults {
 /** Words that only the operator may read. */
 export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
 
-export interface InProcessOptions extends LocksOptions, Pick<ServerOptions, "connections" | "deadlines" | "docs"> {
+export interface InProcessOptions
+  extends LocksOptions,
+    Pick<ServerOptions, "connections" | "console" | "deadlines" | "docs" | "webhooks"> {
   readonly jwt?: JwtOptions["key"]
   /** Where guests sign in. */
   readonly signInUrl?: string
@@ -82,7 +84,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
   const key = options.jwt ?? { _tag: "Secret", secret: new TextEncoder().encode(JWT_SECRET) }
   const jwt = Jwt.layer({ key, issuer: ISSUER, audience: AUDIENCE })
   const application = Layer.mergeAll(
-    Layer.provideMerge(Latchkey.workers, Latchkey.layer(options)),
+    Layer.provideMerge(Latchkey.workers, Latchkey.layer({ claims: "open", ...options })),
     PinSecret.layerOf(PIN_KEY),
     Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(API_KEYS)), Layer.provide(jwt))
   ).pipe(
@@ -103,7 +105,9 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
         proxies: options.proxies,
         ...(options.connections && { connections: options.connections }),
         ...(options.deadlines && { deadlines: options.deadlines }),
-        ...(options.docs !== undefined && { docs: options.docs })
+        ...(options.console !== undefined && { console: options.console }),
+        ...(options.docs !== undefined && { docs: options.docs }),
+        ...(options.webhooks && { webhooks: options.webhooks })
       }),
       sockets
     )

@@ -52,16 +52,17 @@ export interface FurnishedLock extends TestLock {
   readonly pin: string
 }
 
-/** Creates a lock with an owner, a key of the holder's in slot 1, a resident and a temp key: version 4. */
+/** Creates a lock with an owner, a key of the holder's in slot 1, a resident and a temp key: version 5. */
 export const furnishedLock = async (url: string): Promise<FurnishedLock> => {
   const lock = lockAt(url, newLockId())
   const tempKeyUuid = newUuid()
-  const keys = [{ uuid: FURNITURE.key, indexNumber: FURNITURE.slot, userId: HOLDER }]
-  expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid, keys })).status).toBe(201)
+  expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid })).status).toBe(201)
   expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
   const resident = { name: "Ada", email: "ada@example.org", phoneNumber: "+49 30 1", userId: FURNITURE.resident }
   expect((await lock.post("AddResident", resident)).status).toBe(200)
   expect((await lock.post("create-temp-key", tempKey({ tempKeyUuid }))).status).toBe(200)
+  const key = { keyUuid: FURNITURE.key, keyIndexNumber: FURNITURE.slot, userId: HOLDER }
+  expect((await lock.post("AddKey", key)).status).toBe(200)
   const { uuid, pin } = await makeShared(url, shared(lock.lockId))
   return { ...lock, tempKeyUuid, sharedUuid: uuid, pin: pin ?? "" }
 }

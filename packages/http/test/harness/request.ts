@@ -66,7 +66,9 @@ export const callsOf =
       fetch(url + path, { method, redirect: "manual", headers: { ...json, ...defaults, ...headers }, ...content })
     // It may go to a pooled connection that has just been closed; a question may then be asked again (RFC 9110, 9.2.2).
     const response = await ask().catch((error: unknown) => (method === "GET" ? ask() : Promise.reject(error)))
-    const text = await response.text()
+    const goesOn = response.headers.get("content-type") === "text/event-stream"
+    if (goesOn) await response.body?.cancel()
+    const text = goesOn ? "" : await response.text()
     return { status: response.status, headers: response.headers, text, body: jsonOf(response, text) }
   }
 

@@ -11,9 +11,9 @@ import {
 } from "../harness/callers.ts"
 import { expectAsPublished, publishedStatuses } from "../harness/contract.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
-import { createLock, furnishedLock, newLockId, shared } from "../harness/locks.ts"
+import { createLock, furnishedLock, makeShared, newLockId, newUuid, shared, tempKey } from "../harness/locks.ts"
 import { callsOf } from "../harness/request.ts"
-import { everyRoute } from "../harness/routes.ts"
+import { everyRoute, pathTo } from "../harness/routes.ts"
 
 let server: InProcess
 beforeAll(async () => void (server = await startInProcess()))
@@ -61,8 +61,19 @@ describe("POST /temp-keys", () => {
         { id: 1, lockId: String(gate.lockId), lockUuid: gate.uuid, label: "Gate", accessMethod: "code" },
         { id: 2, lockId: String(flat.lockId), lockUuid: flat.uuid, label: null, accessMethod: "key" }
       ],
-      pin: expect.stringMatching(/^\d{8}$/)
+      pin: expect.stringMatching(/^\d{8}$/),
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      accessMode: "public",
+      allowedUserIds: [],
+      maxUses: null,
+      usedCount: 0,
+      schedule: null,
+      status: "valid",
+      suspended: false,
+      nextChangeAt: "2126-01-01T09:00:00.000Z",
+      version: 2
     })
+    expect(json.id).not.toBe(json.uuid)
     const listed = await send(LIST, `/temp-keys?lockId=${flat.lockId}`)
     const { pin, success: _, ...link } = json
     expect(listed.json.tempKeys).toEqual([
@@ -129,7 +140,7 @@ describe("POST /temp-keys", () => {
   it("is for those who may command every lock", async () => {
     const lock = await furnishedLock(server.url)
     const theirs = newLockId()
-    const body = { index: 1, uuid: lock.uuid }
+    const body = { index: 1, uuid: newUuid() }
     expect((await callsOf(server.url, otherOrganization)("POST", `/locks/${theirs}/CreateLock`, { body })).status).toBe(
       201
     )
@@ -143,7 +154,7 @@ describe("POST /temp-keys", () => {
     // Whoever may not command every lock does not learn the link, which opens them all.
     const seen = async (as: Credentials) =>
       (await send(LIST, `/temp-keys?lockId=${lock.lockId}`, { as })).json.tempKeys.length
-    expect([await seen(superKey), await seen(organization), await seen(owner)]).toEqual([3, 2, 2])
+    expect([await seen(superKey), await seen(organization), await seen(owner)]).toEqual([4, 3, 3])
   })
 })
 
@@ -168,6 +179,7 @@ describe("GET /temp-keys", () => {
     ["/temp-keys?lockId=gate", organization, 404],
     ["/temp-keys?lockId=", organization, 404],
     ["/temp-keys?lockId=4000000", organization, 404],
+    ["/temp-keys?lockid=1", organization, 400],
     ["/temp-keys", nobody, 401]
   ])("%s", async (path, as, status) => {
     expect((await send(LIST, path, { as })).status).toBe(status)
@@ -177,6 +189,88 @@ describe("GET /temp-keys", () => {
     const { lockId } = await createLock(server.url)
     expect((await send(LIST, `/temp-keys?lockId=${lockId}`, { as: stranger })).status).toBe(403)
   })
+})
+
+describe("GET /temp-keys, a page at a time", () => {
+  /** All pages, each of so many keys. */
+  const paged = async (query: string, limit: number, as: Credentials = organization) => {
+    const ids: Array<string> = []
+    let cursor = ""
+    for (let n = 0; n < 50; n++) {
+      const { status, json } = await send(LIST, `/temp-keys?${query}&limit=${limit}${cursor}`, { as })
+      expect([status, json.tempKeys.length <= limit, json.more]).toEqual([200, true, json.nextCursor !== null])
+      ids.push(...json.tempKeys.map(({ id }: { id: string }) => id))
+      if (!json.more) return ids
+      cursor = `&cursor=${json.nextCursor}`
+    }
+    throw new Error("The pages do not end")
+  }
+
+  it("shows keys of both kinds, each once, whatever the size of a page", async () => {
+    const lock = await createLock(server.url)
+    const { lockId } = lock
+    for (let n = 0; n < 3; n++) await make(shared(lockId))
+    for (let n = 0; n < 4; n++) expect((await lock.post("create-temp-key", tempKey())).status).toBe(200)
+    const all = await paged(`lockId=${lockId}`, 100)
+    expect(new Set(all).size).toBe(7)
+    for (const limit of [1, 2, 3]) expect(await paged(`lockId=${lockId}`, limit)).toEqual(all)
+    for (const as of [organization, superKey]) {
+      const everywhere = await paged("", 40, as)
+      expect(new Set(everywhere).size).toBe(everywhere.length)
+      expect(everywhere).toEqual(expect.arrayContaining(all))
+    }
+  })
+
+  it("by status", async () => {
+    const { lockId } = await createLock(server.url)
+    const uuids = [(await make(shared(lockId))).json.uuid, (await make(shared(lockId))).json.uuid]
+    await send(REVOKE, `/temp-keys/${uuids[0]}`)
+    const seen = async (status: string) =>
+      (await send(LIST, `/temp-keys?lockId=${lockId}&status=${status}`)).json.tempKeys.map(
+        ({ uuid }: { uuid: string }) => uuid
+      )
+    expect([await seen("deleted"), await seen("valid"), await seen("valid,deleted")]).toEqual([
+      [uuids[0]],
+      [uuids[1]],
+      uuids
+    ])
+  })
+
+  it.each([
+    ["limit=0", "limit"],
+    ["limit=1001", "limit"],
+    ["status=gone", "status.0"],
+    ["cursor=x", "cursor"],
+    ["stauts=valid", "stauts"]
+  ])("refuses %s", async (query, field) => {
+    const { status, json } = await send(LIST, `/temp-keys?${query}`)
+    expect([status, json.details[0].field]).toEqual([400, field])
+  })
+
+  it("shows former owners no new hardware", async () => {
+    const lock = await createLock(server.url)
+    const { uuid } = (await make(shared(lock.lockId))).json
+    const asSuper = (command: string, body: object) =>
+      callsOf(server.url, superKey)("POST", `/locks/${lock.lockId}/${command}`, { body })
+    expect((await asSuper("SetOrganization", { orgId: "org-2" })).status).toBe(200)
+    expect((await asSuper(pathTo("LockUuidChanged"), { newUuid: newUuid() })).status).toBe(200)
+    const { tempKeys } = (await send(LIST, "/temp-keys")).json
+    const door = tempKeys.find((key: { uuid: string }) => key.uuid === uuid).doors[0]
+    expect(door.lockUuid).toBe(lock.uuid)
+  })
+})
+
+it("the list of a lock's own keys says where keys to several doors are, if there are any", async () => {
+  const lock = await createLock(server.url)
+  const own = await lock.get("temp-keys")
+  expect([own.headers.get("etag"), JSON.parse(own.text)]).toEqual([
+    '"1"',
+    { tempKeys: [], severalDoors: null, more: false, nextCursor: null }
+  ])
+  const { uuid } = await makeShared(server.url, shared(lock.lockId))
+  const { severalDoors } = JSON.parse((await lock.get("temp-keys")).text)
+  const { body } = await callsOf(server.url, organization)("GET", severalDoors)
+  expect(body.tempKeys?.map((key) => key.uuid)).toEqual([uuid])
 })
 
 describe("DELETE /temp-keys/{uuid}", () => {
@@ -201,6 +295,14 @@ describe("DELETE /temp-keys/{uuid}", () => {
     const { sharedUuid } = await furnishedLock(server.url)
     expect((await send(REVOKE, `/temp-keys/${what === "unknown" ? "x" : sharedUuid}`, { as })).status).toBe(status)
   })
+})
+
+it("DELETE /temp-keys/{uuid} takes no body, and is under a condition if it says so", async () => {
+  const { sharedUuid } = await furnishedLock(server.url)
+  const path = `/temp-keys/${sharedUuid}`
+  expect((await send(REVOKE, path, { body: { doors: [1] } })).status).toBe(400)
+  expect((await send(REVOKE, path, { body: { filler: "x".repeat(70_000) } })).status).toBe(413)
+  expect((await send(REVOKE, path, { headers: { "if-match": '"99"' } })).status).toBe(412)
 })
 
 describe("while something is down", () => {

@@ -281,7 +281,7 @@ describe("a restart", () => {
       expect(output).toMatch(/LATCHKEY_DATA: the key for PINs.*it is gone, and the PINs of 1 temp keys/)
       expect(existsSync(file)).toBe(false)
     }
-  }, 60_000)
+  })
 
   it("does not begin with another key than before, until an operator says that it is meant", async () => {
     using folder = temporaryFolder()
@@ -305,7 +305,7 @@ describe("a restart", () => {
       expect((await enter(lockId, pin, organization, meant.url)).status).toBe(401)
       expect(meant.output()).toContain("PINs of 1 temp keys were made under another key and open nothing")
     }
-  }, 60_000)
+  })
 
   it("is none for a server beside it: two on one folder have one key, and count together", async () => {
     using folder = temporaryFolder()

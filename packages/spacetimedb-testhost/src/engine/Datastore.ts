@@ -27,6 +27,8 @@ export class Datastore {
   readonly #capacity: number
   #size = 0
   #steps: Array<Step> | undefined
+  /** Of every table, as the open transaction found them. */
+  #nextNumbers: ReadonlyArray<ReadonlyArray<bigint>> = []
 
   /** Rows may have this many bytes in all. */
   constructor(def: ModuleDef, capacity: number) {
@@ -45,6 +47,7 @@ export class Datastore {
   begin(): void {
     if (this.#steps) throw new HostError("WouldBlockTransaction", "a transaction is open already")
     this.#steps = []
+    this.#nextNumbers = this.tables.map(({ nextNumbers }) => nextNumbers)
   }
 
   commit(): ReadonlyArray<Change> {
@@ -73,6 +76,7 @@ export class Datastore {
       if (isInsert) this.#remove(table, row)
       else this.#add(table, row)
     }
+    for (const [at, table] of this.tables.entries()) table.giveAgain(this.#nextNumbers[at] ?? [])
   }
 
   tableId(sourceName: string): number {

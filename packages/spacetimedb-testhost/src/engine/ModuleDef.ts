@@ -65,6 +65,12 @@ export function readModuleDef(bytes: Uint8Array): ModuleDef {
     return { sourceName, name }
   }
 
+  const typeNames = new Set<string>()
+  for (const { sourceName } of sections.Types ?? []) {
+    const name = [...sourceName.scope, sourceName.sourceName].join(".")
+    if (typeNames.has(name)) throw new Error(`name \`${name}\` is used for multiple types`)
+    typeNames.add(name)
+  }
   const types = sections.Typespace?.types ?? []
   const schedules = sections.Schedules ?? []
   const lifecycles = sections.LifeCycleReducers ?? []

@@ -76,7 +76,6 @@ export class Table {
   /** What makes a row this row: its key in a unique index, or else all of it. */
   readonly #identity: (row: Row) => string
   readonly #rows = new Map<string, Row>()
-  /** What a sequence gave out it never gives again, also when the transaction was rolled back. */
   readonly #sequences: ReadonlyArray<{ readonly column: number; readonly limit: bigint; next: bigint }>
   #order = 0
 
@@ -92,6 +91,16 @@ export class Table {
       const bits = BigInt(tag.slice(1)) - (tag.startsWith("I") ? 1n : 0n)
       return { column, limit: 1n << bits, next: start ?? 1n }
     })
+  }
+
+  /** What the sequences of this table give out next. */
+  get nextNumbers(): ReadonlyArray<bigint> {
+    return this.#sequences.map(({ next }) => next)
+  }
+
+  /** Gives what was given out since again: a transaction that is rolled back leaves no gap. */
+  giveAgain(nextNumbers: ReadonlyArray<bigint>): void {
+    for (const [at, sequence] of this.#sequences.entries()) sequence.next = nextNumbers[at] ?? sequence.next
   }
 
   get size(): number {

@@ -16,9 +16,19 @@ export function argumentsFromJson(
   return writer.getBuffer()
 }
 
-/** A BSATN value as JSON text. */
+/** A BSATN value as JSON text: products are arrays. */
 export function valueToJson(types: ReadonlyArray<AlgebraicType>, type: AlgebraicType, bytes: Uint8Array): string {
-  return stringify(read(types, type, new BinaryReader(bytes)))
+  return stringify(read(types, type, new BinaryReader(bytes), (_, values) => values))
+}
+
+/** The same, but products are objects: what the server knows by name, it says by name. */
+export function valueToNamedJson(type: AlgebraicType, bytes: Uint8Array): string {
+  const nameOf = ({ name = "" }: Element) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  return stringify(
+    read([], type, new BinaryReader(bytes), (elements, values) =>
+      Object.fromEntries(elements.map((element, at) => [nameOf(element), values[at] ?? null]))
+    )
+  )
 }
 
 /** JSON text in which a bigint is a number, of any size. */
@@ -96,20 +106,33 @@ function write(
   }
 }
 
-function read(types: ReadonlyArray<AlgebraicType>, type: AlgebraicType, reader: BinaryReader): Json {
+type Element = Product["value"]["elements"][number]
+
+function read(
+  types: ReadonlyArray<AlgebraicType>,
+  type: AlgebraicType,
+  reader: BinaryReader,
+  product: (elements: ReadonlyArray<Element>, values: ReadonlyArray<Json>) => Json
+): Json {
+  const of = (type: AlgebraicType) => read(types, type, reader, product)
   switch (type.tag) {
     case "Ref":
-      return read(types, types[type.value] as AlgebraicType, reader)
-    case "Product":
-      return type.value.elements.map(({ algebraicType }) => read(types, algebraicType, reader))
+      return of(types[type.value] as AlgebraicType)
+    case "Product": {
+      const { elements } = type.value
+      return product(
+        elements,
+        elements.map(({ algebraicType }) => of(algebraicType))
+      )
+    }
     case "Sum": {
       const tag = reader.readU8()
       const variant = type.value.variants[tag]
-      return variant ? { [variant.name ?? tag]: read(types, variant.algebraicType, reader) } : null
+      return variant ? { [variant.name ?? tag]: of(variant.algebraicType) } : null
     }
     case "Array": {
       if (type.value.tag === "U8") return Buffer.from(reader.readUInt8Array()).toString("hex")
-      return Array.from({ length: reader.readU32() }, () => read(types, type.value, reader))
+      return Array.from({ length: reader.readU32() }, () => of(type.value))
     }
     default:
       return Types.makeDeserializer(type)(reader)

@@ -1,5 +1,6 @@
 /** The module that `spacetime publish` takes: its tables, and who may call what. Exports nothing else. */
 import type { Infer, InferTypeOfRow, t } from "spacetimedb/server"
+import { OLDEST_CLIENT, VERSION } from "../moduleVersion.ts"
 import * as access from "./access.ts"
 import * as attempts from "./attempts.ts"
 import { database, head, procedures, reducers, type Transaction } from "./database.ts"
@@ -38,9 +39,14 @@ export const write = database.reducer(reducers.write, guarded(attempts.once(log.
 export const apply_rows = database.reducer(reducers.apply_rows, guarded(attempts.once(readModel.applyRows)))
 export const forget_rows = database.reducer(reducers.forget_rows, guarded(readModel.forgetRows))
 export const report_device = database.reducer(reducers.report_device, guarded(presence.reportDevice))
+export const report_presence = database.reducer(reducers.report_presence, guarded(presence.reportPresence))
 export const allow_writer = database.reducer(reducers.allow_writer, access.allowWriter)
 export const dismiss_writer = database.reducer(reducers.dismiss_writer, access.dismissWriter)
 
+export const module_version = answering(procedures.module_version, () => ({
+  version: VERSION,
+  oldestClient: OLDEST_CLIENT
+}))
 export const read_stream = answering(procedures.read_stream, feed.readStream)
 export const read_feed = answering(procedures.read_feed, feed.readFeed)
 export const feed_head = answering(procedures.feed_head, head)
@@ -51,4 +57,5 @@ export const settle_write = answering(procedures.settle_write, attempts.settleWr
 export const read_cursor = answering(procedures.read_cursor, readModel.cursorOf)
 export const get_rows = answering(procedures.get_rows, readModel.getRows)
 export const find_rows = answering(procedures.find_rows, readModel.findRows)
-export const heard_of = answering(procedures.heard_of, presence.heardOf)
+export const heard_of = answering(procedures.heard_of, presence.presenceOf)
+export const presence_of = answering(procedures.presence_of, presence.presenceOf)

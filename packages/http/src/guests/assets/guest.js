@@ -10,7 +10,7 @@ const { lang } = document.documentElement
 /** As the guest writes this language, if they do. */
 const locales = [...navigator.languages.filter((locale) => locale.split("-")[0] === lang), lang]
 
-for (const time of document.querySelectorAll("time")) {
+const inOwnTime = (time) => {
   const options = {
     weekday: "long",
     day: "numeric",
@@ -22,6 +22,7 @@ for (const time of document.querySelectorAll("time")) {
   if (time.dataset.precision === "second") options.second = "2-digit"
   time.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(time.dateTime))
 }
+document.querySelectorAll("time").forEach(inOwnTime)
 
 // A page that comes back from memory is an old view of the key, and its ticket may have been used.
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload())
@@ -37,6 +38,31 @@ const HOLD = 600
 const STEPS = 3
 
 document.querySelectorAll("form.open").forEach(addSlider)
+if (document.querySelector("main[data-waits]")) void showOutcome()
+
+/** Asks for this page as it is once the lock has answered, and shows what it then says. Bounded: no page asks forever. */
+async function showOutcome() {
+  for (let asked = 0; asked < 4; asked++) {
+    const began = performance.now()
+    try {
+      const answer = await fetch(`${location.pathname}${location.search}&wait=12`, { headers: { accept: "text/html" } })
+      const later = new DOMParser().parseFromString(await answer.text(), "text/html")
+      if (answer.ok) {
+        const main = document.querySelector("main")
+        const said = later.querySelector("main")
+        main.className = said.className
+        main.replaceChildren(...said.childNodes)
+        main.querySelectorAll("time").forEach(inOwnTime)
+        document.title = later.title
+        main.toggleAttribute("data-waits", said.hasAttribute("data-waits"))
+        if (!main.hasAttribute("data-waits")) return
+      }
+    } catch {
+      // The phone has lost its network for a moment.
+    }
+    await new Promise((resume) => setTimeout(resume, Math.max(0, 2000 - (performance.now() - began))))
+  }
+}
 
 function addSlider(form, index) {
   const slider = document.getElementById("slide").content.cloneNode(true)

@@ -1,6 +1,6 @@
 /** All words of the guest pages, in English. Another language is another file of the same shape. */
-import type { Html } from "../Html.ts"
-import { html } from "../Html.ts"
+import type { Html } from "../../pages/Html.ts"
+import { html } from "../../pages/Html.ts"
 
 const many = (count: number, one: string, more: string): string => (count === 1 ? one : more)
 
@@ -27,6 +27,11 @@ export const en = {
     deleted: {
       title: "Your key was withdrawn",
       text: () => html`It no longer opens anything. Ask the person who gave it to you whether you need a new one.`
+    },
+    withdrawn: {
+      title: "Your key does not work now",
+      text: () =>
+        html`The person who gave it to you may no longer give keys to this door. Ask them, or the owner of the door.`
     },
     "sign-in": {
       title: "Please sign in",
@@ -73,6 +78,8 @@ export const en = {
   offline:
     "The lock is not connected right now. If you open anyway, the door opens only if the lock comes back within ten seconds; it counts as a use all the same.",
   door: (id: number | undefined) => `Door ${id}`,
+  withdrawn:
+    "The person who gave you this key may no longer give keys to this door. Ask them, or the owner of the door.",
   byPin: "This door opens with your PIN: enter it at the door.",
   open: (label: string | undefined) => (label === undefined ? "Open the door" : `Open ${label}`),
   opening: "Opening…",
@@ -88,6 +95,22 @@ export const en = {
       title: "The lock is not connected",
       text: (when: Html) =>
         html`It was told to open at ${when}. If it comes back within ten seconds, the door opens; after that, it does not.`
+    },
+    done: { title: "The door is open", text: (when: Html) => html`The lock was told to open at ${when}, and it did.` },
+    returned: {
+      title: "The door did not open",
+      text: (when: Html) =>
+        html`The lock was told to open at ${when}, and says that it did not. That does not count as a use: try again.`
+    },
+    failed: {
+      title: "The door did not open",
+      text: (when: Html) =>
+        html`The lock was told to open at ${when}, and says that it could not. Try again, or ask the person who gave you the key.`
+    },
+    silent: {
+      title: "The lock has not answered",
+      text: (when: Html) =>
+        html`It was told to open at ${when}, and has not said whether it did. If the door is still closed, it will not open any more: try again.`
     },
     past: {
       title: "The door was opened before",

@@ -1,0 +1,1 @@
+export * as EventBridge from "./EventBridge.ts"

@@ -1,0 +1,132 @@
+/**
+ * What a device tells of itself and its door: `reported.state` and `reported.openings` of its shadow. Whatever a device
+ * says there, what comes out of here is understood and has a bound. Pure.
+ */
+import { Option, Schema } from "effect"
+import { textUpTo } from "../values/Text.ts"
+
+/** Where the bolt is; `jammed`: somewhere on its way. */
+export const Bolt = Schema.Literals(["locked", "unlocked", "jammed"])
+/** `leftOpen`: open for longer than the device finds right. `forced`: it was opened though the bolt was out. */
+export const Door = Schema.Literals(["closed", "open", "leftOpen", "forced"])
+/** How a door was opened at the door itself. `other`: in a way that this Latchkey does not know. */
+export const OpenedBy = Schema.Literals(["key", "pin", "thumbTurn", "outsideHandle", "other"])
+
+/** Openings that a device holds until they are in the log. */
+export const MOST_OPENINGS = 16
+/** Characters of a name that a device gives. */
+const LONGEST_NAME = 64
+const LONGEST_KEY = 255
+
+const Percent = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
+/** Of openings, from 1 on. */
+const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+/** Epoch milliseconds, as a device has them: a `Date` can say it. */
+const DeviceTime = Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 }))
+const Name = textUpTo(LONGEST_NAME).check(Schema.isMinLength(1))
+
+/** What a device says of its state; it leaves out what it does not have. */
+export const stateFields = {
+  bolt: Schema.optionalKey(Bolt),
+  door: Schema.optionalKey(Door),
+  /** In percent. */
+  battery: Schema.optionalKey(Percent),
+  /** What the device itself thinks of its battery. */
+  batteryLow: Schema.optionalKey(Schema.Boolean),
+  firmware: Schema.optionalKey(Name),
+  /** What time it is by the device's own clock, epoch milliseconds. */
+  clock: Schema.optionalKey(DeviceTime)
+}
+export type ReportedState = Schema.Struct.Type<typeof stateFields>
+
+/** One opening at the door. */
+export const Opening = Schema.Struct({
+  /** The device's own counter of openings. */
+  n: Count,
+  by: OpenedBy,
+  /** The key, or its slot. */
+  keyUuid: Schema.optionalKey(textUpTo(LONGEST_KEY).check(Schema.isMinLength(1))),
+  keyIndexNumber: Schema.optionalKey(Schema.Int),
+  /** When it was, by the device's own clock, epoch milliseconds. */
+  at: Schema.optionalKey(DeviceTime)
+})
+export type Opening = typeof Opening.Type
+
+/** The openings that a device still holds, the oldest first. */
+export const openingsFields = {
+  /** Names the counter: another one when it begins anew. */
+  series: Name,
+  /** How many openings the device has dropped in all, for want of room. */
+  dropped: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  list: Schema.Array(Opening).check(Schema.isMaxLength(MOST_OPENINGS))
+}
+export type Openings = Schema.Struct.Type<typeof openingsFields>
+
+/**
+ * What `reported.state` says, as far as it is understood; `undefined` when that is nothing.
+ *
+ * @example
+ * ```ts
+ * reportedStateIn({ bolt: "locked", battery: 81, colour: "red" }) // { bolt: "locked", battery: 81 }
+ * ```
+ */
+export const reportedStateIn = (json: unknown): ReportedState | undefined => {
+  if (!isObject(json)) return undefined
+  const state = understood(stateDecoders, json)
+  return Object.keys(state).length === 0 ? undefined : state
+}
+
+/**
+ * What `reported.openings` says; `undefined` when it is not understood. Of an opening only the counter must be: that it
+ * was is not lost for want of how.
+ */
+export const openingsIn = (json: unknown): Openings | undefined => {
+  if (!isObject(json) || !Array.isArray(json["list"])) return undefined
+  const series = Option.getOrUndefined(decodeName(json["series"]))
+  if (series === undefined) return undefined
+  const list = json["list"].flatMap((entry): ReadonlyArray<Opening> => {
+    const n = isObject(entry) ? Option.getOrUndefined(decodeCount(entry["n"])) : undefined
+    return n === undefined || !isObject(entry) ? [] : [{ by: "other", ...understood(openingDecoders, entry), n }]
+  })
+  return {
+    series,
+    dropped: Option.getOrElse(decodeDropped(json["dropped"]), () => 0),
+    // The newest; what was before them counts as missed.
+    list: list.toSorted((a, b) => a.n - b.n).slice(-MOST_OPENINGS)
+  }
+}
+
+type Decoders<Fields> = { readonly [Name in keyof Fields]: (json: unknown) => Option.Option<Fields[Name]> }
+
+/** Each field by itself: what is wrong with one says nothing of the others. */
+const understood = <Fields extends object>(decoders: Decoders<Fields>, json: Schema.JsonObject): Partial<Fields> =>
+  Object.fromEntries(
+    Object.entries<(json: unknown) => Option.Option<unknown>>(decoders).flatMap(([name, decode]) => {
+      const value = Object.hasOwn(json, name) ? decode(json[name]) : Option.none()
+      return Option.isSome(value) ? [[name, value.value]] : []
+    })
+  ) as Partial<Fields>
+
+const decoderOf = <A>(schema: Schema.Codec<A>) => Schema.decodeUnknownOption(schema)
+const decodeName = decoderOf(Name)
+const decodeCount = decoderOf(Count)
+const decodeDropped = decoderOf(openingsFields.dropped)
+
+const stateDecoders: Decoders<Required<ReportedState>> = {
+  bolt: decoderOf(Bolt),
+  door: decoderOf(Door),
+  battery: decoderOf(Percent),
+  batteryLow: decoderOf(Schema.Boolean),
+  firmware: decodeName,
+  clock: decoderOf(DeviceTime)
+}
+
+const openingDecoders: Decoders<Required<Omit<Opening, "n">>> = {
+  by: decoderOf(OpenedBy),
+  keyUuid: decoderOf(textUpTo(LONGEST_KEY).check(Schema.isMinLength(1))),
+  keyIndexNumber: decoderOf(Schema.Int),
+  at: decoderOf(DeviceTime)
+}
+
+const isObject = (value: unknown): value is Schema.JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

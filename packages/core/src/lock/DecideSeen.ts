@@ -1,0 +1,115 @@
+/** What follows from what the thing of a lock says of itself and its door. Pure. */
+import type { Opening, ReportedState } from "../device/ReportedState.ts"
+import { given } from "../values/given.ts"
+import { instantOf } from "../values/Text.ts"
+import { alreadySo, type Decision, type EventOf, headOf, recordedAt } from "./Decision.ts"
+import type { HeldKey, Lock } from "./Lock.ts"
+import type { CommandOf } from "./LockCommand.ts"
+import type { LockEvent } from "./LockEvent.ts"
+import {
+  ALARMS_AN_HOUR,
+  alarmsOf,
+  countedIn,
+  isNews,
+  lastOf,
+  nothingSeen,
+  OPENINGS_AN_HOUR,
+  STATES_AN_HOUR,
+  stateAfter
+} from "./Seen.ts"
+
+/** An older Latchkey can do without these events. */
+const ignorable = { ignorable: true } as const
+
+/** Whose word does not count: what a lock had before, or has no more. */
+const isAnothers = (lock: Lock, thing: string): boolean =>
+  lock.uuid !== thing || lock.lost !== undefined || lock.retired !== undefined
+
+/** The state, if it says something new, and what is wrong now that was not before. */
+export const recordState = (lock: Lock, command: CommandOf<"RecordState">): Decision => {
+  const { thing, seenAt } = command
+  const before = lock.seen?.state
+  if (isAnothers(lock, thing) || (before !== undefined && seenAt < before.seenAt)) return alreadySo
+  const after = stateAfter(before, saidIn(command), seenAt)
+  if (!isNews(before, after)) return alreadySo
+  const alarms = alarmsOf(before, after)
+  const { states } = countedIn(lock.seen ?? nothingSeen, recordedAt(lock, command))
+  if (states >= (alarms.length > 0 ? STATES_AN_HOUR : STATES_AN_HOUR - ALARMS_AN_HOUR)) return alreadySo
+  const head = headOf(lock, command)
+  const { seenAt: _, ...state } = after
+  return {
+    events: [
+      { _tag: "DeviceStateReported", ...head, ...state, seenAt: instantOf(seenAt), ...ignorable },
+      ...alarms.map(
+        (_tag): LockEvent =>
+          _tag === "BatteryLow"
+            ? { _tag, ...head, ...given({ battery: after.battery }), ...ignorable }
+            : { _tag, ...head, ...ignorable }
+      )
+    ]
+  }
+}
+
+const saidIn = ({ bolt, door, battery, batteryLow, firmware, clock }: CommandOf<"RecordState">): ReportedState =>
+  given({ bolt, door, battery, batteryLow, firmware, clock })
+
+/** The openings that are not in the log yet, and how many are missing between them. */
+export const recordOpenings = (lock: Lock, command: CommandOf<"RecordOpenings">): Decision => {
+  const { thing, series, list, dropped } = command
+  if (isAnothers(lock, thing)) return alreadySo
+  const seen = lock.seen ?? nothingSeen
+  const left = OPENINGS_AN_HOUR - countedIn(seen, recordedAt(lock, command)).openings
+  const opened: Array<EventOf<"OpenedAtDoor">> = []
+  let [last, missed] = [lastOf(seen, series), 0]
+  for (const opening of list.toSorted((a, b) => a.n - b.n)) {
+    if (opening.n <= last || opened.length >= left) continue
+    missed += opening.n - last - 1
+    last = opening.n
+    opened.push(openedAt(lock, command, opening))
+  }
+  const lost: ReadonlyArray<LockEvent> =
+    missed > 0
+      ? [{ _tag: "OpeningsMissed", ...headOf(lock, command), missed, ...(dropped > 0 && { dropped }), ...ignorable }]
+      : []
+  return { events: [...lost, ...opened] }
+}
+
+const openedAt = (lock: Lock, command: CommandOf<"RecordOpenings">, opening: Opening): EventOf<"OpenedAtDoor"> => {
+  const { n, by, at } = opening
+  const isOwn = !isRight(lock, at) || at >= beginningOf(lock)
+  const key = isOwn ? keyOf(lock, opening) : {}
+  return {
+    _tag: "OpenedAtDoor",
+    ...headOf(lock, command),
+    by,
+    ...key,
+    count: n,
+    ...given({ openedAt: at === undefined ? undefined : instantOf(at) }),
+    series: command.series,
+    ...ignorable
+  }
+}
+
+/** Whether a time is worth something: a clock that was never set begins long ago. */
+const isRight = ({ seen }: Lock, at: number | undefined): at is number =>
+  at !== undefined && at >= PLAUSIBLE && seen?.state?.clockOffBy === undefined
+
+/** Epoch milliseconds of 2020-01-01. */
+const PLAUSIBLE = 1_577_836_800_000
+
+/** When the lock came into the hands that it is in: who opened before that is no business of theirs. */
+const beginningOf = ({ owners, organizations }: Lock): number =>
+  Math.max(owners.at(-1)?.since ?? Number.NEGATIVE_INFINITY, organizations.at(-1)?.since ?? Number.NEGATIVE_INFINITY)
+
+/** The key that the device names, or that is in the slot that it names, and who has it. */
+const keyOf = ({ keys }: Lock, { by, keyUuid, keyIndexNumber }: Opening) => {
+  if (by !== "key") return given({ keyUuid, keyIndexNumber })
+  const key: HeldKey | undefined = keys.find(({ uuid, indexNumber }) =>
+    keyUuid === undefined ? keyIndexNumber !== undefined && indexNumber === keyIndexNumber : uuid === keyUuid
+  )
+  return given({
+    keyUuid: keyUuid ?? key?.uuid,
+    keyIndexNumber: keyIndexNumber ?? key?.indexNumber,
+    userId: key?.userId
+  })
+}

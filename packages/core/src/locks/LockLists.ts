@@ -1,0 +1,144 @@
+/** Lists of locks, to those whose they are: answered from the read model alone, a page at a time. */
+import { Context, Effect, Layer, Result } from "effect"
+import { permitLists } from "../lock/AccessPolicy.ts"
+import type { AccessDenied } from "../lock/LockError.ts"
+import { type AttentionKind, attentionOf, type Battery } from "../read-model/LockConditions.ts"
+import { type ListedRow, lockList, type Whose } from "../read-model/LockList.ts"
+import { descriptionIn } from "../read-model/LockPlaces.ts"
+import { lookups } from "../read-model/Lookups.ts"
+import { Projector } from "../read-model/Projector.ts"
+import { ReadModel, type ReadModelUnavailable } from "../read-model/ReadModel.ts"
+import { given } from "../values/given.ts"
+import { limitsOf, type Principal } from "../values/Principal.ts"
+import { cursorAtLock, LOCKS_ON_PAGE, type LocksQuery, placeOfLock } from "./LocksQuery.ts"
+import { presence } from "./Presence.ts"
+
+/** A lock as lists of locks show it. Instants are epoch milliseconds. */
+export interface ListedLock {
+  readonly lockId: number
+  /** Of its hardware. */
+  readonly uuid: string
+  readonly name?: string
+  readonly address?: string
+  readonly timeZone?: string
+  readonly ownerId?: string
+  readonly orgId?: string
+  readonly serialNumber?: string
+  /** Whether the device is there; in doubt it is not. */
+  readonly online: boolean
+  readonly battery: Battery
+  /** In percent. */
+  readonly batteryLevel?: number
+  /** What it needs somebody for. */
+  readonly attention: ReadonlyArray<AttentionKind>
+  /** When it was last opened, in the time of the one who asks. */
+  readonly lastOpenedAt?: number
+  /** Type and time of the last event. */
+  readonly lastEvent: string
+  readonly lastUpdated: number
+}
+
+/** A page of locks; with `nextCursor`, there may be more. */
+export interface LocksPage {
+  readonly locks: ReadonlyArray<ListedLock>
+  readonly nextCursor: string | undefined
+}
+
+/**
+ * Lists locks to those whose they are: to a user their own, to an organization those that it has, to the operator all.
+ *
+ * @example
+ * ```ts
+ * const lists = yield* LockLists
+ * const { locks } = yield* lists.locks(principal, { attention: true }, now)
+ * ```
+ */
+export class LockLists extends Context.Service<
+  LockLists,
+  {
+    /** A page of locks at `now`, epoch milliseconds. It costs the same however many locks there are. */
+    readonly locks: (
+      principal: Principal,
+      query: LocksQuery,
+      now: number
+    ) => Effect.Effect<LocksPage, AccessDenied | ReadModelUnavailable>
+  }
+>()("@latchkey/core/LockLists") {
+  static readonly layer = Layer.effect(
+    LockLists,
+    Effect.gen(function* () {
+      const readModel = yield* ReadModel
+      const { caughtUp } = yield* Projector
+      const list = lockList(readModel)
+      const { devices, lastOpeningsOf } = lookups(readModel)
+      const { shown } = yield* presence
+
+      const listed = Effect.fnUntraced(function* (principal: Principal, rows: ReadonlyArray<ListedRow>, now: number) {
+        const lockIds = rows.map(({ place }) => place.lockId)
+        const [found, opened] = yield* Effect.all([devices(lockIds), lastOpeningsOf(lockIds)])
+        const states = new Map((yield* shown(found)).map((state) => [state.lockId, state]))
+        return rows.flatMap(({ place, condition }): ReadonlyArray<ListedLock> => {
+          const { lockId } = place
+          const state = states.get(lockId)
+          if (state === undefined) return []
+          const lastOpenedAt = opened.get(lockId)
+          const isOwn = lastOpenedAt !== undefined && lastOpenedAt >= beginOf(principal, place)
+          const { name, address, timeZone } = descriptionIn(place)
+          return [
+            {
+              lockId,
+              uuid: place.lockUuid,
+              ...given({ name, address, timeZone }),
+              ...given({ ownerId: place.ownerId || undefined, orgId: place.orgId || undefined }),
+              ...given({ serialNumber: state.serialNumber ?? undefined }),
+              online: state.online,
+              battery: condition.battery,
+              ...given({ batteryLevel: state.deviceState?.battery }),
+              attention: attentionOf(condition, now).map(({ kind }) => kind),
+              ...(isOwn && { lastOpenedAt }),
+              lastEvent: state.lastEvent,
+              lastUpdated: state.lastUpdated
+            }
+          ]
+        })
+      })
+
+      return {
+        locks: Effect.fnUntraced(function* (principal, { ownerId, limit = LOCKS_ON_PAGE, after, ...filter }, now) {
+          const permitted = permitLists(principal)
+          if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
+          const whose = whoseOf(principal, ownerId)
+          if (whose === undefined) return { locks: [], nextCursor: undefined }
+          yield* caughtUp
+          const place = after === undefined ? "" : (placeOfLock(after) ?? "")
+          const only = limitsOf(principal)?.locks
+          const { rows, next } = yield* list.page(whose, filter, { after: place, limit, now, only })
+          const locks = yield* listed(principal, rows, now)
+          return {
+            // Who has come or gone since it was told is not among those that were asked for.
+            locks: locks.filter(({ online }) => filter.online === undefined || online === filter.online),
+            nextCursor: next === undefined ? undefined : cursorAtLock(next)
+          }
+        })
+      }
+    })
+  )
+}
+
+/** Whose locks the principal is shown, of an owner where one is named; nobody's, if they are not shown that owner's. */
+const whoseOf = (principal: Principal, ownerId: string | undefined): Whose | undefined => {
+  switch (principal._tag) {
+    case "User":
+      return ownerId === undefined || ownerId === principal.userId ? { ownerId: principal.userId } : undefined
+    case "Organization":
+      return { orgId: principal.orgId, ...given({ ownerId }) }
+    default:
+      return ownerId === undefined ? "all" : { ownerId }
+  }
+}
+
+/** Since when a lock is the principal's. */
+const beginOf = (principal: Principal, { ownerSince, orgSince }: ListedRow["place"]): number => {
+  if (principal._tag === "User") return ownerSince
+  return principal._tag === "Organization" ? orgSince : 0
+}

@@ -1,0 +1,36 @@
+/** How deliveries are doing, for the operator's metrics. No label names an organization. */
+import { Context, Metric } from "effect"
+import type { Answered } from "./Delivery.ts"
+
+const attempts = Metric.counter("latchkey_webhook_attempts_total", {
+  description: "Attempts to deliver an event to a webhook",
+  incremental: true
+})
+const duration = Metric.histogram("latchkey_webhook_attempt_duration_seconds", {
+  description: "Time from sending an event to a webhook to its answer",
+  boundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15]
+})
+const lag = Metric.histogram("latchkey_webhook_lag_seconds", {
+  description: "Age of events when they were delivered",
+  boundaries: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3_600, 86_400]
+})
+const context = Context.empty()
+
+/** Attempts by outcome and answer: a few. */
+const counters = new Map<string, typeof attempts>()
+const counterOf = (outcome: string, answer: string): typeof attempts => {
+  const name = `${outcome} ${answer}`
+  const known = counters.get(name)
+  if (known !== undefined) return known
+  const made = Metric.withAttributes(attempts, { outcome, answer })
+  counters.set(name, made)
+  return made
+}
+
+/** Notes an attempt. */
+export const countAttempt = (outcome: string, { status, durationMs }: Answered, ageMs: number): void => {
+  const answer = status === undefined ? "none" : `${Math.floor(status / 100)}xx`
+  counterOf(outcome, answer).updateUnsafe(1, context)
+  duration.updateUnsafe(durationMs / 1_000, context)
+  if (outcome === "delivered") lag.updateUnsafe(Math.max(0, ageMs) / 1_000, context)
+}

@@ -1,0 +1,195 @@
+/** Locks, a page at a time, as they are filtered and sorted: what a page costs does not depend on how many locks there are. */
+import { Effect } from "effect"
+import {
+  type AttentionKind,
+  attentionOf,
+  type Battery,
+  BEFORE_GUESSES,
+  beforeRecentGuesses,
+  beforeState,
+  type ConditionRow,
+  conditions,
+  type State
+} from "./LockConditions.ts"
+import { lockKey } from "./LockFact.ts"
+import { BEFORE_NAMES, beforePhrase, foundBy, markOfName, type PlaceRow, places } from "./LockPlaces.ts"
+import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
+import { rowsIn } from "./Table.ts"
+import { wordsOf } from "./Words.ts"
+
+/** Whose locks. */
+export type Whose =
+  | "all"
+  | { readonly ownerId: string }
+  | { readonly orgId: string }
+  | { readonly orgId: string; readonly ownerId: string }
+
+/** Which locks, and in which order. */
+export interface ListFilter {
+  /** What the number, the uuid, or a word of the name or the address begins with; in the order of what does. */
+  readonly q?: string | undefined
+  readonly online?: boolean | undefined
+  /** That they need somebody, that they do not, or for what. */
+  readonly attention?: boolean | AttentionKind | undefined
+  readonly battery?: Battery | undefined
+  readonly sort?: "number" | "name" | undefined
+}
+
+/** A lock as it is found. */
+export interface ListedRow {
+  readonly place: PlaceRow
+  readonly condition: ConditionRow
+}
+
+/** Locks that a page looks at, at least, before it ends with fewer than were asked for. */
+const LOOKED_AT = 150
+
+interface Found {
+  readonly at: string
+  readonly key: string
+}
+type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
+
+/** Lists the locks of a read model. */
+export const lockList = (readModel: ReadModel["Service"]) => {
+  const ofPlaces = rowsIn(readModel, places)
+  const ofConditions = rowsIn(readModel, conditions)
+
+  /** All that stand where such marks do. */
+  const among =
+    (rows: typeof ofPlaces | typeof ofConditions, whose: Whose, before: string, first = before): Source =>
+    (after, limit) => {
+      const [index, values] = listingOf(whose)
+      return Effect.map(rows.marked(index, values, after === "" ? first : after, limit), (marks) =>
+        marks.flatMap(([at, key]) => (at.startsWith(before) ? [{ at, key }] : []))
+      )
+    }
+
+  /** Those among which to look: as few as can be told without looking at them. */
+  const sourceOf = (whose: Whose, filter: ListFilter, now: number): Source => {
+    const before = placesBefore(filter)
+    if (filter.q !== undefined || filter.sort === "name") return among(ofPlaces, whose, before)
+    if (before === BEFORE_GUESSES) return among(ofConditions, whose, before, beforeRecentGuesses(now))
+    if (before !== "") return among(ofConditions, whose, before)
+    return (after, limit) => {
+      const [index, values] = listingOf(whose)
+      return Effect.map(ofPlaces.page(index, values, after, limit), (rows) => rows.map(([key]) => ({ at: key, key })))
+    }
+  }
+
+  /** The same of some locks alone. */
+  const sourceIn = Effect.fnUntraced(function* (lockIds: ReadonlyArray<number>, whose: Whose, filter: ListFilter) {
+    const keys = lockIds.map(lockKey)
+    const rowOf = yield* rowsOf(keys)
+    const found = keys
+      .flatMap((key): ReadonlyArray<Found> => {
+        const place = rowOf(key)?.place
+        const at = place && isOf(place, whose) ? placeOf(place, filter) : undefined
+        return at === undefined ? [] : [{ at, key }]
+      })
+      .sort((a, b) => (a.at < b.at ? -1 : 1))
+    const find: Source = (after, limit) => Effect.succeed(found.filter(({ at }) => at > after).slice(0, limit))
+    return find
+  })
+
+  const rowsOf = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
+    const [placeRows, conditionRows] = yield* Effect.all([ofPlaces.byKey(keys), ofConditions.byKey(keys)])
+    return (key: string): ListedRow | undefined => {
+      const [place, condition] = [placeRows.get(key), conditionRows.get(key)]
+      return place === undefined || condition === undefined ? undefined : { place, condition }
+    }
+  })
+
+  /**
+   * A page of locks after a place. It may hold fewer than the limit and have a place to go on from all the same: so many
+   * were looked at, and few of them are as they should be. With `only`, of these alone.
+   */
+  const page = Effect.fnUntraced(function* (whose: Whose, filter: ListFilter, { after, limit, now, only }: PageOf) {
+    if (filter.q !== undefined && wordsOf(filter.q) === "") return { rows: [], next: undefined }
+    const find = only === undefined ? sourceOf(whose, filter, now) : yield* sourceIn(only, whose, filter)
+    const rows: Array<ListedRow> = []
+    let [reached, looked] = [after, 0]
+    while (true) {
+      const some = yield* find(reached, limit + 1)
+      const rowOf = yield* rowsOf(some.map(({ key }) => key))
+      for (const { at, key } of some) {
+        if (rows.length === limit) return { rows, next: reached }
+        const row = rowOf(key)
+        if (row !== undefined && isMeant(row, at, filter, now)) rows.push(row)
+        reached = at
+        looked++
+      }
+      if (some.length <= limit) return { rows, next: undefined }
+      if (looked >= Math.max(LOOKED_AT, limit)) return { rows, next: reached }
+    }
+  })
+
+  return { page }
+}
+
+/** Finds what stands after a place, in order. */
+type Source = (after: string, limit: number) => Answer<ReadonlyArray<Found>>
+
+/** Which page. `now`: epoch milliseconds. */
+interface PageOf {
+  readonly after: string
+  readonly limit: number
+  readonly now: number
+  readonly only?: ReadonlyArray<number> | undefined
+}
+
+/** What stands before every place of a list; nothing where locks are listed by number. */
+const placesBefore = ({ q, sort, ...filter }: ListFilter): string => {
+  if (q !== undefined) return beforePhrase(wordsOf(q))
+  if (sort === "name") return BEFORE_NAMES
+  if (filter.attention === "wrong-pins") return BEFORE_GUESSES
+  const state = narrowest(filter)
+  return state === undefined ? "" : beforeState(state)
+}
+
+/** Whether the places of a list may be this one: what another list has given is no place in it. */
+export const isPlaceOf = (filter: ListFilter, at: string): boolean => {
+  const before = placesBefore(filter)
+  return before === "" ? at.length === lockKey(0).length : at.startsWith(before)
+}
+
+/** Where a lock is in a list of some locks; nowhere, if it is not found. */
+const placeOf = (place: PlaceRow, { q, sort }: ListFilter): string | undefined => {
+  if (q !== undefined) return foundBy(place, wordsOf(q))
+  return sort === "name" ? markOfName(place) : lockKey(place.lockId)
+}
+
+const isOf = ({ ownerId, orgId }: PlaceRow, whose: Whose): boolean =>
+  whose === "all" ||
+  ((!("ownerId" in whose) || whose.ownerId === ownerId) && (!("orgId" in whose) || whose.orgId === orgId))
+
+const listingOf = (whose: Whose): readonly [index: string, values: ReadonlyArray<string>] => {
+  if (whose === "all") return ["all", ["all"]]
+  if (!("orgId" in whose)) return ["owner", [whose.ownerId]]
+  return "ownerId" in whose ? ["owner-in-organization", [whose.orgId, whose.ownerId]] : ["organization", [whose.orgId]]
+}
+
+/** The filter that fewest locks pass, of those by which they are found. */
+const narrowest = ({ attention, battery, online }: ListFilter): State | undefined => {
+  if (typeof attention === "string" && attention !== "wrong-pins") return attention
+  if (battery === "low") return "low"
+  if (attention === true) return "any"
+  if (online === false) return "absent"
+  if (battery !== undefined) return battery
+  return online === true ? "online" : undefined
+}
+
+/** Whether a lock that was found at a place is one of those that are asked for, and that is the first of its places. */
+const isMeant = (
+  { place, condition }: ListedRow,
+  at: string,
+  { q, attention, battery, online }: ListFilter,
+  now: number
+): boolean => {
+  if (q !== undefined && foundBy(place, wordsOf(q)) !== at) return false
+  if (battery !== undefined && condition.battery !== battery) return false
+  if (online !== undefined && (condition.outage?.online === true) !== online) return false
+  if (attention === undefined) return true
+  const kinds = attentionOf(condition, now).map(({ kind }) => kind)
+  return typeof attention === "string" ? kinds.includes(attention) : kinds.length > 0 === attention
+}

@@ -1,0 +1,71 @@
+/** A temp key of either kind as those see it who may give it away. Pure; times are epoch milliseconds. */
+import { mayKnowLink } from "../lock/AccessPolicy.ts"
+import type { Lock } from "../lock/Lock.ts"
+import { nextChangeAt, type TempKey, type TempKeyStatus, type Terms } from "../lock/TempKey.ts"
+import { tempKeyAt } from "../locks/TempKeyNow.ts"
+import { given } from "../values/given.ts"
+import type { Principal } from "../values/Principal.ts"
+import { type AccessMethod, sharedStatusAt, summaryOf } from "./SharedCredential.ts"
+import type { Shared } from "./SharedLocks.ts"
+
+/** A door of a temp key, and what its lock's hardware is called. */
+export interface DoorView {
+  readonly id: number
+  readonly lockId: number
+  readonly lockUuid: string
+  readonly label?: string
+  readonly accessMethod: AccessMethod
+}
+
+/** A temp key with its terms, its doors and what it is now. */
+export interface TempKeyView extends Terms {
+  /** Names it for good and is no secret. */
+  readonly id: string
+  /** Its link: anyone who has it may open. To those who may not know it, the id again. */
+  readonly uuid: string
+  /** What two who change it at once go by: that of its lock, or its own. */
+  readonly version: number
+  readonly usedCount: number
+  readonly status: TempKeyStatus | "deleted"
+  readonly suspended?: true
+  /** When time alone next changes the status. */
+  readonly nextChangeAt: number | undefined
+  readonly createdBy: string
+  readonly createdAt: string
+  readonly revokedAt: string | null
+  readonly doors: ReadonlyArray<DoorView>
+}
+
+/** A key of a lock's own, as somebody sees it: it has one door. */
+export const viewOfOwn = (lock: Lock, key: TempKey, now: number, asker: Principal): TempKeyView => {
+  const uuid = mayKnowLink(asker, key.giver, lock) ? key.uuid : key.id
+  const { id, usedCount, suspended, createdBy, createdAt } = key
+  const { status, nextChangeAt } = tempKeyAt(key, lock, now)
+  return {
+    ...termsOf(key),
+    ...{ id, uuid, version: lock.version, usedCount, status, ...given({ suspended }), nextChangeAt },
+    ...{ createdBy, createdAt, revokedAt: null },
+    doors: [{ id: 1, lockId: lock.lockId, lockUuid: lock.uuid, accessMethod: "key" }]
+  }
+}
+
+/** A key with doors at several locks. */
+export const viewOfShared = ({ credential, doors, isLinkKnown }: Shared, now: number): TempKeyView => {
+  const uuid = isLinkKnown ? credential.link : credential.id
+  const { id, version, usedCount, suspended, revokedAt } = credential
+  const { createdBy, createdAt, revokedAt: ended } = summaryOf(credential)
+  return {
+    ...termsOf(credential),
+    ...{ id, uuid, version, usedCount, status: sharedStatusAt(credential, now), ...given({ suspended }) },
+    nextChangeAt: revokedAt === undefined ? nextChangeAt(credential, now) : undefined,
+    ...{ createdBy, createdAt, revokedAt: ended },
+    doors: doors.map(({ id, lockId, lockUuid, label, accessMethod }) => ({
+      ...{ id, lockId, lockUuid, ...given({ label }), accessMethod }
+    }))
+  }
+}
+
+const termsOf = ({ accessMode, allowedUserIds, validFrom, validUntil, maxUses, schedule, description }: Terms) => ({
+  ...{ accessMode, allowedUserIds, validFrom, validUntil, maxUses },
+  ...given({ schedule, description })
+})

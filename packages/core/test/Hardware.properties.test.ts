@@ -1,0 +1,264 @@
+/**
+ * Any device, driven until it holds what is wanted, or a person is asked for: one that fails before or after it has done
+ * something, answers late, twice or never, forgets, is replaced, and has keys of its own.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Result } from "effect"
+import fc from "fast-check"
+import { decide } from "../src/lock/Decide.ts"
+import { evolveStored } from "../src/lock/Evolve.ts"
+import { holderOf, nextLook } from "../src/lock/Hardware.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import type { CommandOf, LockCommand } from "../src/lock/LockCommand.ts"
+import { toStored } from "../src/lock/LockEvent.ts"
+import type { Principal } from "../src/values/Principal.ts"
+
+const lockId = 7
+const things = ["thing-1", "thing-2", "thing-3"]
+const system: Principal = { _tag: "System" }
+const operator: Principal = { _tag: "Super" }
+
+interface Sent {
+  readonly commandId: string
+  readonly type: string
+  readonly keyUuid: string
+  readonly keyIndexNumber: number | undefined
+}
+
+/** What a device does with the next command, and whether anyone hears of it. */
+const Deed = fc.record({
+  acts: fc.boolean(),
+  says: fc.constantFrom("done", "done", "done", "failed", "nothing"),
+  twice: fc.boolean()
+})
+type Deed = typeof Deed extends fc.Arbitrary<infer A> ? A : never
+
+const keys = ["a", "b", "c"].map((keyUuid, keyIndexNumber) => ({ keyUuid, keyIndexNumber }))
+const Step = fc.oneof(
+  fc.constantFrom(...keys).map((key) => ({ do: "AddKey" as const, ...key })),
+  fc.record({ do: fc.constant("AddKey" as const), keyUuid: fc.constantFrom("a", "b"), keyIndexNumber: fc.constant(2) }),
+  fc.constantFrom(...keys).map((key) => ({ do: "RemoveKey" as const, ...key })),
+  fc.constantFrom(...keys).map((key) => ({ do: "WriteKey" as const, ...key })),
+  fc.constant({ do: "reconcile" as const }),
+  fc.constant({ do: "reconcile" as const }),
+  Deed.map((deed) => ({ do: "device" as const, deed })),
+  Deed.map((deed) => ({ do: "device" as const, deed })),
+  fc.constant({ do: "forgets" as const }),
+  fc.constant({ do: "late" as const }),
+  fc.constant({ do: "replaced" as const }),
+  fc.constant({ do: "sync" as const })
+)
+
+/** A lock's log, its shadow, and its device. */
+const makeHouse = (isUsed: boolean) => {
+  let lock: Lock | undefined
+  let at = 1_000
+  let commands = 0
+  let thing = 0
+  const wanted = new Map<string, number>()
+  let shadow: Array<Sent> = []
+  const sent: Array<string> = []
+  let device = new Map<string, number | undefined>(isUsed ? [["foreign", 9]] : [])
+  /** Everything that any device ever said: it may be heard again at any time. */
+  const said: Array<{ readonly commandId: string; readonly outcome: "done" | "failed"; readonly thing: string }> = []
+
+  const ask = (command: object, principal: Principal): boolean => {
+    const commandId = `command-${++commands}`
+    const asked = { lockId, commandId, at: ++at, principal, ...command } as LockCommand
+    const before = lock
+    const decided = decide(lock, asked, { isUsed, isOthers: false })
+    if (Result.isFailure(decided)) return false
+    const { events, device: told } = decided.success
+    for (const [index, event] of events.entries()) {
+      const version = (lock?.version ?? 0) + 1
+      lock = evolveStored(lock, {
+        ...{ eventId: `${commandId}-${index}`, streamId: "lock-7", version, position: version, at, orgId: "" },
+        ...{ principal, commandId, ...toStored(event), ...(told && { acceptedAt: at }) }
+      })
+      // Overtaken additions are taken out of the shadow.
+      if (event._tag === "KeyRemoved") {
+        const ended = (before?.pendingCommands ?? []).filter(
+          (sent) => !lock?.pendingCommands.some(({ commandId }) => commandId === sent.commandId)
+        )
+        shadow = shadow.filter((sent) => !ended.some(({ commandId }) => commandId === sent.commandId))
+      }
+    }
+    if (told !== undefined && told._tag !== "OpenLock" && told._tag !== "LockDevice") {
+      const { keyUuid, keyIndexNumber } = told
+      if (asked._tag === "SendKey") {
+        // Only what somebody wanted.
+        expect(wanted.get(keyUuid)).toBe(keyIndexNumber)
+        expect(holderOf(lock?.hardware ?? [], keyIndexNumber, keyUuid)).toBeUndefined()
+      }
+      if (asked._tag === "SendRemoval") expect(wanted.has(keyUuid)).toBe(false)
+      shadow.push({ commandId, type: told._tag, keyUuid, keyIndexNumber })
+      sent.push(keyUuid)
+    }
+    check()
+    return events.length > 0
+  }
+
+  /** What the log says of the hardware is so: of what it says nothing, nothing is there that anyone had put there. */
+  const check = () => {
+    for (const [uuid, slot] of device) {
+      if (uuid === "foreign") continue
+      const known = lock?.hardware.find((key) => key.uuid === uuid)
+      expect(known, `${uuid} in slot ${slot} is not known`).toBeDefined()
+    }
+  }
+
+  const report = ({ commandId, outcome, thing }: (typeof said)[number]) => {
+    ask(
+      { _tag: "RecordOutcome", answered: commandId, thing, outcome, reportedAt: at } as Partial<
+        CommandOf<"RecordOutcome">
+      >,
+      system
+    )
+    shadow = shadow.filter((sent) => sent.commandId !== commandId || thing !== things[0])
+  }
+
+  /** The device carries out the oldest command that it has. */
+  const perform = ({ acts, says, twice }: Deed) => {
+    const [command] = shadow
+    if (command === undefined) return
+    shadow = shadow.slice(1)
+    const { commandId, type, keyUuid, keyIndexNumber } = command
+    if (acts || says === "done") {
+      if (type === "RemoveKey") device.delete(keyUuid)
+      else device.set(keyUuid, keyIndexNumber)
+    }
+    if (says === "nothing") return
+    const answer = { commandId, outcome: says, thing: things[thing] ?? "" } as const
+    said.push(answer)
+    report(answer)
+    if (twice) report(answer)
+  }
+
+  const reconcile = () => {
+    for (let n = 0; n < 20; n++) {
+      if (!ask({ _tag: "SendRemoval" }, system) && !ask({ _tag: "SendKey" }, system)) break
+    }
+    ask({ _tag: "NoteAttention" }, system)
+  }
+
+  const step = (one: typeof Step extends fc.Arbitrary<infer A> ? A : never) => {
+    switch (one.do) {
+      case "AddKey":
+        if (ask({ _tag: "AddKey", keyUuid: one.keyUuid, keyIndexNumber: one.keyIndexNumber }, operator))
+          wanted.set(one.keyUuid, one.keyIndexNumber)
+        return
+      case "RemoveKey":
+        if (wanted.has(one.keyUuid)) {
+          wanted.delete(one.keyUuid)
+          // Never refused.
+          expect(ask({ _tag: "RemoveKey", keyUuid: one.keyUuid }, operator)).toBe(true)
+        }
+        return
+      case "WriteKey":
+        ask({ _tag: "WriteKey", keyUuid: one.keyUuid }, operator)
+        return
+      case "reconcile":
+        return reconcile()
+      case "device":
+        return perform(one.deed)
+      case "forgets":
+        device = new Map()
+        return
+      case "late": {
+        const before = lock?.hardware
+        for (const answer of said.filter((answer) => answer.thing !== things[thing])) report(answer)
+        expect(lock?.hardware).toEqual(before)
+        for (const answer of said) report(answer)
+        return check()
+      }
+      case "replaced": {
+        const next = things[thing + 1]
+        if (next === undefined) return
+        thing++
+        device = new Map([["foreign", 8]])
+        shadow = []
+        ask({ _tag: "MoveClaim", uuid: next }, operator)
+        return
+      }
+      case "sync":
+        ask({ _tag: "SyncKeys" }, operator)
+        return
+    }
+  }
+
+  ask({ _tag: "CreateLock", index: 1, uuid: things[0], keys: [{ uuid: "a", indexNumber: 0 }] }, operator)
+  wanted.set("a", 0)
+
+  return {
+    step,
+    /** From now on the device does what it is told, or never answers again. */
+    settle: (answers: boolean) => {
+      // Whatever it has forgotten, nobody can know without asking.
+      step({ do: "sync" })
+      for (let n = 0; n < 200; n++) {
+        reconcile()
+        while (answers && shadow.length > 0) perform({ acts: true, says: "done", twice: false })
+        const next = nextLook(lock?.hardware ?? [])
+        if (next === undefined) return
+        at = Math.max(at, next)
+      }
+      expect.fail("it never comes to an end")
+    },
+    wanted,
+    /** Lets the time pass until there is something to do. */
+    wait: () => {
+      at = Math.max(at, nextLook(lock?.hardware ?? []) ?? at)
+    },
+    sentOf: (keyUuid: string) => sent.filter((uuid) => uuid === keyUuid).length,
+    device: () => new Map([...device].filter(([uuid]) => uuid !== "foreign")),
+    foreign: () => device.has("foreign"),
+    lock: () => lock,
+    thing: () => things[thing]
+  }
+}
+
+const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
+
+describe(`whatever a device does (SEED=${seed})`, () => {
+  const driven = fc.record({ isUsed: fc.boolean(), answers: fc.boolean(), steps: fc.array(Step, { maxLength: 40 }) })
+
+  it("wanted, confirmed and the hardware agree in the end, or a person is asked for; nothing unwanted is sent", () => {
+    fc.assert(
+      fc.property(driven, ({ isUsed, answers, steps }) => {
+        const house = makeHouse(isUsed)
+        for (const step of steps) house.step(step)
+        house.settle(answers)
+        // What it had swallowed, and never answered, a person has asked for again.
+        if (answers) house.settle(answers)
+        const hardware = house.lock()?.hardware ?? []
+        const agreed = hardware.filter(({ confirmed, exposedSince }) => confirmed && exposedSince === undefined)
+        if (answers) {
+          expect(new Map(hardware.map(({ uuid, indexNumber }) => [uuid, indexNumber]))).toEqual(house.wanted)
+          expect(agreed).toHaveLength(hardware.length)
+          expect(house.device()).toEqual(house.wanted)
+        } else {
+          for (const key of hardware) if (!agreed.includes(key)) expect(key.attention).toBe("silent")
+        }
+        // What nobody put there nobody takes away.
+        if (isUsed && house.thing() === things[0] && !steps.some((step) => step.do === "forgets"))
+          expect(house.foreign()).toBe(true)
+      }),
+      { seed, numRuns: 500 }
+    )
+  })
+
+  it("five failures in a row ask for a person, and nothing more is sent until somebody asks again", () => {
+    const house = makeHouse(false)
+    const fails = { acts: false, says: "failed", twice: false } as const
+    for (let n = 0; n < 20; n++) {
+      house.step({ do: "reconcile" })
+      house.step({ do: "device", deed: fails })
+      house.wait()
+    }
+    expect(house.sentOf("a")).toBe(5)
+    expect(house.lock()?.hardware).toMatchObject([{ uuid: "a", attention: "failed", failures: { count: 5 } }])
+    house.step({ do: "sync" })
+    house.step({ do: "reconcile" })
+    expect(house.sentOf("a")).toBe(6)
+  })
+})

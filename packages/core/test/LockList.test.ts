@@ -1,0 +1,177 @@
+/** Locks as lists show them: what is found, in which order, page by page. */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { LockEvent } from "../src/lock/LockEvent.ts"
+import { type ListFilter, lockList, type Whose } from "../src/read-model/LockList.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
+import { about, created, emptyModel, feedOf, fill } from "./lockFeeds.ts"
+
+const NOW = Date.parse("2026-01-02T00:00:00.000Z")
+const uuidOf = (lockId: number) => `0b0e8400-e29b-41d4-a716-${String(446655440000 + lockId)}`
+
+const lock = (lockId: number, name?: string, address?: string): ReadonlyArray<LockEvent> => [
+  created(lockId, { uuid: uuidOf(lockId), orgId: "hotel" }),
+  ...(name === undefined
+    ? []
+    : [{ _tag: "LockDescribed", ...about(lockId), name, ...(address && { address }), ignorable: true } as const])
+]
+
+const listOf = Effect.fnUntraced(function* (feed: ReadonlyArray<StoredEvent>) {
+  const model = yield* emptyModel
+  yield* fill(model, feed)
+  const { page } = lockList(model)
+  /** All pages of this size, one behind the other. */
+  return Effect.fnUntraced(function* (
+    filter: ListFilter,
+    { limit = 2, whose = "all" as Whose, only = undefined as ReadonlyArray<number> | undefined } = {}
+  ) {
+    const found: Array<number> = []
+    let after: string | undefined = ""
+    while (after !== undefined) {
+      const {
+        rows,
+        next
+      }: { rows: ReadonlyArray<{ readonly place: { readonly lockId: number } }>; next: string | undefined } =
+        yield* page(whose, filter, { after, limit, now: NOW, only })
+      found.push(...rows.map(({ place }) => place.lockId))
+      after = next
+    }
+    return found
+  })
+})
+
+const hotel = feedOf(
+  ...lock(1, "Room 2", "Harbour Street 1, Piraeus"),
+  ...lock(2, "Room 10", "Harbour Street 1, Piraeus"),
+  ...lock(12, "Café — Büro"),
+  ...lock(120),
+  ...lock(7, "Ärztehaus, Tür 2")
+)
+
+describe("what is searched for", () => {
+  it.effect.each<[string, ReadonlyArray<number>]>([
+    ["room", [2, 1]],
+    ["ROOM 1", [2]],
+    ["room 2", [1]],
+    ["12", [12, 120]],
+    ["2", [1, 2, 7]],
+    ["cafe", [12]],
+    ["café buro", [12]],
+    ["buro", [12]],
+    ["arztehaus", [7]],
+    ["harb", [1, 2]],
+    ["street 1 pir", [1, 2]],
+    ["0b0e8400-E29B", [1, 2, 7, 12, 120]],
+    [uuidOf(7), [7]],
+    ["oom", []],
+    ["—", []],
+    ["1 room", []]
+  ])("%s finds %o", ([q, lockIds]) =>
+    Effect.gen(function* () {
+      const list = yield* listOf(hotel)
+      expect(yield* list({ q })).toEqual(lockIds)
+      expect(yield* list({ q }, { only: [1, 2, 7, 12, 120, 999] })).toEqual(lockIds)
+    })
+  )
+})
+
+describe("locks", () => {
+  it.effect("are listed by number, or by name as people count", () =>
+    Effect.gen(function* () {
+      const list = yield* listOf(hotel)
+      expect(yield* list({})).toEqual([1, 2, 7, 12, 120])
+      expect(yield* list({ sort: "name" })).toEqual([120, 7, 12, 1, 2])
+      expect(yield* list({ sort: "name" }, { only: [2, 1] })).toEqual([1, 2])
+    })
+  )
+
+  it.effect("are those of whose they are now", () =>
+    Effect.gen(function* () {
+      const feed = feedOf(
+        ...lock(1, "Old"),
+        ...lock(2, "Room"),
+        { _tag: "OrganizationSet", ...about(1), orgId: "other" },
+        { _tag: "OwnerSet", ...about(2), userId: "ada" },
+        ...lock(3, "Gone"),
+        { _tag: "LockRetired", ...about(3), freed: true }
+      ).map(
+        (event, n): StoredEvent => (n === 1 ? { ...event, principal: { _tag: "Organization", orgId: "hotel" } } : event)
+      )
+      const list = yield* listOf(feed)
+      expect(yield* list({}, { whose: { orgId: "hotel" } })).toEqual([2])
+      expect(yield* list({}, { whose: { orgId: "hotel", ownerId: "ada" } })).toEqual([2])
+      expect(yield* list({}, { whose: { ownerId: "ada" } })).toEqual([2])
+      expect(yield* list({}, { whose: { ownerId: "ben" } })).toEqual([])
+      expect(yield* list({}, { whose: { orgId: "other" } })).toEqual([1])
+      expect(yield* list({}, { whose: { orgId: "other" }, only: [1, 2] })).toEqual([1])
+      // The former organization called it so.
+      expect(yield* list({ q: "old" })).toEqual([])
+      expect(yield* list({ q: "gone" })).toEqual([])
+    })
+  )
+
+  it.effect("are found by what is so of them, and by several such things together", () =>
+    Effect.gen(function* () {
+      const state = (lockId: number, fields: object) =>
+        ({
+          _tag: "DeviceStateReported",
+          ...about(lockId),
+          seenAt: about(lockId).timestamp,
+          ...fields,
+          ignorable: true
+        }) as const
+      const feed = feedOf(
+        ...[1, 2, 3, 4, 5].flatMap((lockId) => lock(lockId, `Room ${lockId}`)),
+        state(1, { battery: 10, batteryLow: true }),
+        state(2, { battery: 80, batteryLow: false }),
+        state(3, { battery: 10, batteryLow: true, bolt: "jammed" }),
+        state(4, { bolt: "jammed" })
+      )
+      const list = yield* listOf(feed)
+      expect(yield* list({ battery: "low" })).toEqual([1, 3])
+      expect(yield* list({ battery: "good" })).toEqual([2])
+      expect(yield* list({ battery: "unknown" })).toEqual([4, 5])
+      expect(yield* list({ attention: true })).toEqual([1, 3, 4])
+      expect(yield* list({ attention: false })).toEqual([2, 5])
+      expect(yield* list({ attention: "bolt-jammed" })).toEqual([3, 4])
+      expect(yield* list({ attention: "bolt-jammed", battery: "low" })).toEqual([3])
+      expect(yield* list({ attention: "wrong-pins" })).toEqual([])
+      expect(yield* list({ q: "room", attention: true, battery: "unknown" })).toEqual([4])
+      expect(yield* list({ online: false })).toEqual([1, 2, 3, 4, 5])
+      expect(yield* list({ online: true })).toEqual([])
+    })
+  )
+
+  it.effect("of a list that goes on while others come and go are each told once", () =>
+    Effect.gen(function* () {
+      const model = yield* emptyModel
+      const before = [10, 20, 30, 40].flatMap((lockId) => lock(lockId))
+      yield* fill(model, feedOf(...before))
+      const { page } = lockList(model)
+      const asked = { limit: 2, now: NOW }
+      const first = yield* page("all", {}, { after: "", ...asked })
+      yield* fill(model, feedOf(...before, ...lock(5), ...lock(25), { _tag: "LockRetired", ...about(20), freed: true }))
+      const second = yield* page("all", {}, { after: first.next ?? "", ...asked })
+      const third = yield* page("all", {}, { after: second.next ?? "", ...asked })
+      expect([first, second, third].map(({ rows }) => rows.map(({ place }) => place.lockId))).toEqual([
+        [10, 20],
+        [25, 30],
+        [40]
+      ])
+      expect(third.next).toBeUndefined()
+    })
+  )
+
+  it.effect("that fewer are as they should be than were looked at end a page early, and it goes on", () =>
+    Effect.gen(function* () {
+      const feed = feedOf(...Array.from({ length: 400 }, (_, n) => lock(n + 1, n === 399 ? "Tower" : "Room")).flat())
+      const model = yield* emptyModel
+      yield* fill(model, feed)
+      const { page } = lockList(model)
+      const first = yield* page("all", { sort: "name", attention: true }, { after: "", limit: 10, now: NOW })
+      expect([first.rows, first.next]).toEqual([[], expect.any(String)])
+      const list = yield* listOf(feed)
+      expect(yield* list({ sort: "name", attention: false }, { limit: 150 })).toHaveLength(400)
+    })
+  )
+})

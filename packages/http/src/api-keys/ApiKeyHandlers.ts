@@ -1,0 +1,44 @@
+/** What the endpoints of API keys do. */
+import { type ApiKey, type ApiKeys, instantOf, managedApiKeys, millisOf } from "@latchkey/core"
+import { Effect } from "effect"
+import type { Api } from "../api/Api.ts"
+import type { Call, Handlers } from "../server/Routes.ts"
+
+/** Most keys that one answer lists. */
+const MOST_LISTED = 1_000
+
+export const makeApiKeyHandlers: Effect.Effect<Handlers<typeof Api>["api-keys"], never, ApiKeys> = Effect.map(
+  managedApiKeys,
+  ({ list, create, revoke }) => ({
+    "api-keys": ({ query, call }) =>
+      Effect.map(list(call.principal, query.orgId), (keys) => ({
+        status: 200,
+        body: { apiKeys: keys.slice(-MOST_LISTED).map(shown), more: keys.length > MOST_LISTED }
+      })),
+    "create-api-key": ({ payload: { expiresAt, ...request }, call }) =>
+      Effect.map(
+        create({ ...request, ...(expiresAt !== undefined && { expiresAt: millisOf(expiresAt) }) }, askedBy(call)),
+        ({ key, secret = null }) => ({ status: 201, body: { success: true, ...shown(key), key: secret } })
+      ),
+    "revoke-api-key": ({ params, call }) =>
+      Effect.map(revoke(params.keyId, askedBy(call)), (revoked) => ({
+        status: 200,
+        body: { success: true, ...shown(revoked) }
+      }))
+  })
+)
+
+const askedBy = ({ principal, commandId, at, receipt }: Call) => ({
+  ...{ principal, commandId, at },
+  ...(receipt && { receipt })
+})
+
+const shown = ({ keyId, name, limits, createdAt, expiresAt, revokedAt }: ApiKey) => ({
+  id: keyId,
+  name: name ?? null,
+  scopes: limits?.scopes ?? null,
+  locks: limits?.locks ?? null,
+  createdAt: instantOf(createdAt),
+  expiresAt: expiresAt === undefined ? null : instantOf(expiresAt),
+  revokedAt: revokedAt === undefined ? null : instantOf(revokedAt)
+})

@@ -1,0 +1,187 @@
+/** One round of a campaign: random load, faults, and what must then be accounted for. */
+import { writeFileSync } from "node:fs"
+import type { StoredEvent } from "@latchkey/core"
+import { randomOf } from "@latchkey/simulator"
+import { expect, vi } from "vitest"
+import { superKey } from "../harness/callers.ts"
+import { type Environment, temporaryFolder } from "../harness/process.ts"
+import { callsOf } from "../harness/request.ts"
+import { account, overtakenIn } from "./account.ts"
+import { type Clients, makeClients } from "./clients.ts"
+import { type Devices, makeDevices } from "./devices.ts"
+import { type Faults, type Servers, startServers } from "./servers.ts"
+
+export const numberFrom = (variable: string, otherwise: number): number => Number(process.env[variable] ?? otherwise)
+const SEED = numberFrom("CAMPAIGN_SEED", Date.now() % 1_000_000)
+const ROUNDS = numberFrom("CAMPAIGN_ROUNDS", 1)
+export const SERVERS = numberFrom("CAMPAIGN_SERVERS", 2)
+export const SECONDS = numberFrom("CAMPAIGN_SECONDS", 20)
+export const SEEDS = Array.from({ length: ROUNDS }, (_, round) => SEED + round)
+/** How long a round may take: after the faults, all comes to its end. */
+export const TIMEOUT = SECONDS * 1000 + 600_000
+const LOCKS = 3
+const CLIENTS = 12
+/** Commands without which a round on a slow machine would say little. */
+const ENOUGH = 200
+
+/** Where the servers of a round keep their log. */
+export interface CampaignStore extends Faults {
+  readonly environment: Environment
+  readonly feed: () => Promise<ReadonlyArray<StoredEvent>>
+  /** Ids of the commands that the shadow of a thing holds. */
+  readonly inShadow: (thing: string) => Promise<ReadonlyArray<string>>
+}
+
+/** None but those of PINs, which cannot be off: nobody is stopped here for asking too often. */
+export const UNBOUNDED = {
+  ...Object.fromEntries(["LINK", "GUESTS", "USER", "ORGANIZATION"].map((whose) => [`LATCHKEY_BUDGET_${whose}`, "off"])),
+  ...Object.fromEntries(
+    ["CALLER", "LINE", "SITE", "LOCK", "KEYPAD"].map((whose) => [`LATCHKEY_BUDGET_PIN_${whose}`, "100000+100000"])
+  )
+}
+
+/** Ends a round that takes too long before its limit would, and says where it stood. */
+export const inTime = async (play: (at: (stage: string) => void) => Promise<void>): Promise<void> => {
+  let stage = ""
+  const overdue = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`This takes too long: ${stage}.`)), TIMEOUT - 60_000).unref()
+  })
+  const at = (next: string) => {
+    stage = next
+  }
+  await Promise.race([play(at), overdue])
+}
+
+/** Fails unless every use and device command is accounted for. */
+export const round = async (seed: number, storeIn: (folder: string) => CampaignStore): Promise<void> => {
+  using folder = temporaryFolder()
+  const { environment, feed, inShadow: commandsIn, ...faults } = storeIn(folder.path)
+  const servers = await startServers(folder.path, SERVERS, { ...UNBOUNDED, ...environment }, faults)
+  const devices = makeDevices(seed, servers.brokers)
+  const clients = makeClients(servers.urls, devices.add)
+  const chance = (...names: ReadonlyArray<string | number>) => randomOf(seed, ...names)
+  const play = async (at: (stage: string) => void) => {
+    at("locks are created")
+    for (let n = 0; n < LOCKS; n++) await clients.ask("CreateLock", chance("create", n))
+    at("faults happen")
+    const end = performance.now() + SECONDS * 1000
+    const isOver = () => performance.now() > end
+    // On a slow machine faults end before it is enough.
+    const isEnough = () => isOver() && clients.answered() > ENOUGH
+    const rushes = chance("rushes")
+    const rush = (url: string) => clients.rush(url, rushes)
+    const load = Array.from({ length: CLIENTS }, (_, n) => clients.run(chance("client", n), isEnough))
+    await Promise.all([servers.suffer(chance("faults"), isOver, rush), ...load])
+    await clients.rushed()
+    at("all comes to its end")
+    await servers.recover()
+    await settled({ feed, inShadow: commandsIn }, servers, devices, clients)
+    at("servers stop")
+    expect(await servers.stop()).toEqual(Array.from({ length: SERVERS }, () => 0))
+    devices.stop()
+    at("the books are read")
+    const events = await feed()
+    const inShadow = new Map<string, ReadonlyArray<string>>()
+    for (const { uuid } of clients.locks) inShadow.set(uuid, await commandsIn(uuid))
+    console.log(`seed ${seed}: ${summary(servers, clients, events.length)}`)
+    expect(account({ feed: events, clients, devices, inShadow })).toEqual([])
+  }
+  try {
+    await inTime(play)
+  } catch (error) {
+    console.log(`seed ${seed}: ${summary(servers, clients, 0)}`)
+    const kept = process.env["CAMPAIGN_OUTPUT"]
+    if (kept !== undefined) writeFileSync(kept, servers.output())
+    throw error
+  } finally {
+    devices.stop()
+    await servers.kill()
+  }
+}
+
+interface Details {
+  readonly pendingCommands: ReadonlyArray<{ readonly commandId: string; readonly expiresAt?: string }>
+}
+
+interface Exposure {
+  readonly keys: ReadonlyArray<{ readonly keyUuid: string; readonly reason: string }>
+}
+
+/** Whatever is under way comes to its end: all servers serve all locks, and no device has anything left to do or to say. */
+const settled = async (
+  { feed, inShadow }: Pick<CampaignStore, "feed" | "inShadow">,
+  servers: Servers,
+  devices: Devices,
+  clients: Clients
+) => {
+  // Also those requests for many keys whose answer nobody heard.
+  const isDone = async () => openBulks(await feed()) === 0
+  await vi.waitUntil(isDone, { timeout: 90_000, interval: 500 })
+  for (const [index, url] of servers.urls().entries()) {
+    const call = callsOf(url, superKey)
+    for (const { lockId, uuid } of clients.locks) {
+      const isServed = async () => {
+        const body = { userId: `owner-${index}` }
+        const { status } = await call("POST", `/locks/${lockId}/SetOwner`, { body })
+        return status === 200 || status === 404
+      }
+      await vi.waitUntil(isServed, { timeout: 60_000, interval: 100 })
+      const isQuiet = async () => {
+        const { status, text } = await call("GET", `/locks/${lockId}/details`)
+        if (status === 404) return
+        const { pendingCommands }: Details = JSON.parse(text)
+        const waiting = pendingCommands.filter(
+          ({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) >= Date.now() - 5_000
+        )
+        if (waiting.length === 0) {
+          const exposure = await call("GET", `/locks/${lockId}/exposure`)
+          const { keys }: Exposure = JSON.parse(exposure.text)
+          const leaving = keys.filter(({ reason }) => reason === "removed")
+          return expect(leaving, `server ${index} still waits until lock ${lockId} has removed keys`).toEqual([])
+        }
+        const held = await inShadow(uuid)
+        const known = waiting.map(({ commandId }) => ({
+          commandId,
+          inShadow: held.includes(commandId),
+          heard: devices.heard(uuid).has(commandId),
+          ran: devices.ran(uuid).includes(commandId),
+          outcome: devices.outcomes(uuid).get(commandId)
+        }))
+        throw new Error(`Server ${index} still waits for the device of lock ${lockId}: ${JSON.stringify(known)}`)
+      }
+      await vi.waitFor(isQuiet, { timeout: 90_000, interval: 500 })
+    }
+  }
+  // Who ran a command by a clock that was behind may not have been heard yet.
+  const isTold = async () => untold(await feed(), devices, clients) === 0
+  await vi.waitUntil(isTold, { timeout: 90_000, interval: 500 })
+}
+
+/** Outcomes of devices that are not in the log yet. */
+const untold = (feed: ReadonlyArray<StoredEvent>, devices: Devices, clients: Clients): number => {
+  const told = new Set(
+    feed.filter(({ type }) => type === "CommandOutcomeReported").map(({ data }) => data["commandId"])
+  )
+  const known = clients.locks.flatMap(({ uuid }) => [...devices.ran(uuid), ...devices.outcomes(uuid).keys()])
+  const overtaken = [...Map.groupBy(feed, ({ streamId }) => streamId).values()].flatMap((stream) => [
+    ...overtakenIn(stream)
+  ])
+  for (const id of overtaken) told.add(id)
+  return known.filter((id) => !told.has(id)).length
+}
+
+export const openBulks = (feed: ReadonlyArray<StoredEvent>): number =>
+  [...Map.groupBy(feed, ({ streamId }) => streamId)].filter(([streamId, [request, ...outcomes]]) => {
+    const keys = request?.data["keys"]
+    return streamId.startsWith("bulk-") && Array.isArray(keys) && outcomes.length < keys.length
+  }).length
+
+export const summary = ({ told }: Servers, { asks, locks }: Clients, events: number): string => {
+  const answers = Map.groupBy(
+    asks.flatMap(({ tries }) => tries.map(({ answer }) => answer?.status ?? "none")),
+    (status) => status
+  )
+  const counts = [...answers].map(([status, { length }]) => `${status}: ${length}`).sort()
+  const faults = [...told].map(([what, times]) => `${times} × ${what}`).sort()
+  return `${locks.length} locks, ${asks.length} asks (${counts.join(", ")}), ${events} events; ${faults.join(", ")}`
+}

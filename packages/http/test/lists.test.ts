@@ -1,0 +1,178 @@
+/** Lists across locks: who is shown which, what a row tells, and how a list goes on. */
+import { Effect } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import * as callers from "./harness/callers.ts"
+import { expectProblem } from "./harness/contract.ts"
+import { type InProcess, startInProcess } from "./harness/inProcess.ts"
+import { createLock, FURNITURE, lockAt, newLockId, type TestLock } from "./harness/locks.ts"
+import { callsOf } from "./harness/request.ts"
+
+let server: InProcess
+beforeAll(async () => void (server = await startInProcess()))
+afterAll(() => server.stop())
+
+const get = async (path: string, who: callers.Credentials) => {
+  const answer = await callsOf(server.url, who)("GET", path)
+  expect([path, answer.status, answer.text]).toEqual([path, 200, expect.any(String)])
+  return JSON.parse(answer.text)
+}
+const found = async (query: string, who: callers.Credentials = callers.organization): Promise<ReadonlyArray<number>> =>
+  (await get(`/locks?${query}`, who)).locks.map(({ lockId }: { lockId: number }) => lockId)
+
+/** A word that no other lock is called by. */
+let words = 0
+const newWord = () => `hotel${++words}x`
+
+const named = async (name: string): Promise<TestLock> => {
+  const lock = await createLock(server.url)
+  expect((await lock.post("describe-lock", { name })).status).toBe(200)
+  return lock
+}
+
+describe("what a lock is called, and where it is", () => {
+  it("is said part by part, and shown in its details, its owner's list and lists of locks", async () => {
+    const lock = await createLock(server.url)
+    const word = newWord()
+    const place = { name: `Room 12 ${word}`, timeZone: "Europe/Athens", address: "Harbour Street 1" }
+    const described = await lock.post("describe-lock", {
+      ...place,
+      contact: "Reception",
+      instructions: "Second floor."
+    })
+    expect(described.body.event).toMatchObject({ type: "LockDescribed", data: { name: place.name } })
+    expect((await lock.post("describe-lock", { contact: null })).status).toBe(200)
+    expect((await lock.get("details")).body).toMatchObject({ description: { ...place, instructions: "Second floor." } })
+    expect((await lock.post("SetOwner", { userId: "guest-house" })).status).toBe(200)
+    const owned = await get("/users/guest-house/owned-locks", callers.organization)
+    expect(owned.locks).toMatchObject([{ lockUuid: lock.uuid, ...place }])
+    const { locks, nextCursor } = await get(`/locks?q=${word}`, callers.organization)
+    expect([locks, nextCursor]).toEqual([
+      [
+        {
+          lockId: lock.lockId,
+          uuid: lock.uuid,
+          ...place,
+          ownerId: "guest-house",
+          organizationId: callers.ORG,
+          online: false,
+          battery: "unknown",
+          attention: [],
+          lastEvent: "OwnerSet",
+          lastUpdated: expect.any(String)
+        }
+      ],
+      null
+    ])
+  })
+
+  it.each([
+    [{ name: "" }, "name"],
+    [{ name: "a".repeat(201) }, "name"],
+    [{ timeZone: "Mars/Olympus" }, "timeZone"],
+    [{ instructions: "a".repeat(2_001) }, "instructions"],
+    [{ title: "Room" }, "title"]
+  ])("is refused where it is no such thing: %o", async (body, field) => {
+    const lock = await createLock(server.url)
+    const answer = await lock.post("describe-lock", body)
+    expect([answer.status, answer.body.details?.map(({ field }) => field)]).toEqual([400, [field]])
+  })
+
+  it("is not shown to those who come after, nor what they say to those before", async () => {
+    const lock = await createLock(server.url)
+    const [mine, theirs] = [newWord(), newWord()]
+    expect((await lock.post("describe-lock", { name: mine, instructions: mine })).status).toBe(200)
+    expect((await lock.post("SetOrganization", { orgId: callers.OTHER_ORG })).status).toBe(200)
+    const other = callsOf(server.url, callers.otherOrganization)
+    expect((await other("GET", `${lock.path}/details`)).body).toMatchObject({ description: {} })
+    expect((await other("GET", `${lock.path}/events`)).text).not.toContain(mine)
+    expect((await other("POST", `${lock.path}/describe-lock`, { body: { address: theirs } })).status).toBe(200)
+    for (const word of [mine, theirs])
+      expect([word, await found(`q=${word}`), (await lock.get("details")).text.includes(mine)]).toEqual([
+        word,
+        [],
+        false
+      ])
+    expect(await found(`q=${theirs}`, callers.otherOrganization)).toEqual([lock.lockId])
+    expect((await callsOf(server.url, callers.organization)("GET", `${lock.path}/events`)).text).not.toContain(theirs)
+  })
+})
+
+describe("GET /locks", () => {
+  it("shows users their own, organizations those that they have, and the operator all", async () => {
+    const word = newWord()
+    const [first, second] = [await named(`${word} 1`), await named(`${word} 2`)]
+    expect((await second.post("SetOwner", { userId: word })).status).toBe(200)
+    const foreign = lockAt(server.url, newLockId())
+    const other = callsOf(server.url, callers.otherOrganization)
+    expect((await other("POST", `${foreign.path}/CreateLock`, { body: { index: 1, uuid: foreign.uuid } })).status).toBe(
+      201
+    )
+    expect((await other("POST", `${foreign.path}/describe-lock`, { body: { name: `${word} 3` } })).status).toBe(200)
+    expect(await found(`q=${word}`)).toEqual([first.lockId, second.lockId])
+    expect(await found(`q=${word}`, callers.otherOrganization)).toEqual([foreign.lockId])
+    expect(await found(`q=${word}`, callers.superKey)).toEqual([first.lockId, second.lockId, foreign.lockId])
+    expect(await found("", callers.user(word))).toEqual([second.lockId])
+    expect(await found(`ownerId=${word}`)).toEqual([second.lockId])
+    expect(await found(`ownerId=${word}`, callers.superKey)).toEqual([second.lockId])
+    expect(await found(`ownerId=${word}`, callers.otherOrganization)).toEqual([])
+    expect(await found(`ownerId=${callers.OWNER}`, callers.user(word))).toEqual([])
+    const limits = { scopes: ["read"], locks: [second.lockId, foreign.lockId] } as const
+    const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, { limits }))
+    expect(await found("", callers.apiKey(secret))).toEqual([second.lockId])
+  })
+
+  it("goes on from page to page, and takes a cursor for the same question only", async () => {
+    const word = newWord()
+    const locks = [await named(`${word} a`), await named(`${word} b`), await named(`${word} c`)].map(
+      ({ lockId }) => lockId
+    )
+    const seen: Array<number> = []
+    let query = `q=${word}&limit=1`
+    for (let cursor: string | null = ""; cursor !== null; query = `q=${word}&limit=1&after=${cursor}`) {
+      const page = await get(`/locks?${query}`, callers.organization)
+      seen.push(...page.locks.map(({ lockId }: { lockId: number }) => lockId))
+      cursor = page.nextCursor
+    }
+    expect(seen).toEqual(locks)
+    const { nextCursor } = await get(`/locks?q=${word}&limit=1`, callers.organization)
+    for (const [bad, field] of [
+      [`after=${nextCursor}`, "after"],
+      [`sort=name&after=${nextCursor}`, "after"],
+      [`q=other&after=${nextCursor}`, "after"],
+      ["after=x", "after"],
+      ["limit=0", "limit"],
+      ["limit=201", "limit"],
+      ["online=yes", "online"],
+      ["battery=empty", "battery"],
+      ["attention=fire", "attention"],
+      [`q=${word}&sort=name`, "sort"],
+      ["q=", "q"],
+      ["owner=ada", "owner"]
+    ]) {
+      const answer = await callsOf(server.url, callers.organization)("GET", `/locks?${bad}`)
+      expect([bad, answer.status, answer.body.details?.map(({ field }) => field)]).toEqual([bad, 400, [field]])
+      expectProblem(400, answer.body)
+    }
+  })
+
+  it("tells when a lock was last opened to those whose time that was", async () => {
+    const lock = await named(newWord())
+    expect((await lock.post("OpenLock")).status).toBe(200)
+    const row = async (who: callers.Credentials) =>
+      (await get(`/locks?q=${lock.uuid}`, who)).locks[0] as { readonly lastOpenedAt?: string }
+    expect((await row(callers.organization)).lastOpenedAt).toEqual(expect.any(String))
+    expect((await lock.post("SetOrganization", { orgId: callers.OTHER_ORG })).status).toBe(200)
+    expect(await row(callers.otherOrganization)).not.toHaveProperty("lastOpenedAt")
+    expect((await row(callers.superKey)).lastOpenedAt).toEqual(expect.any(String))
+  })
+
+  it("finds locks whose keys may still open though they were removed", async () => {
+    const lock = await createLock(server.url)
+    const key = { keyUuid: FURNITURE.key, keyIndexNumber: 1 }
+    expect((await lock.post("AddKey", key)).status).toBe(200)
+    expect((await lock.post("RemoveKey", key)).status).toBe(200)
+    expect(await found("attention=key-exposed&limit=200")).toContain(lock.lockId)
+    expect(await found("attention=true&limit=200")).toContain(lock.lockId)
+    expect(await found(`attention=false&limit=200`)).not.toContain(lock.lockId)
+  })
+})

@@ -1,0 +1,102 @@
+/** After a change of hands each side sees its own time: over HTTP, on every route that tells of it. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type Credentials, HOLDER, holder, organization, owner, STRANGER, stranger } from "./harness/callers.ts"
+import { expectAsPublished } from "./harness/contract.ts"
+import { type InProcess, startInProcess } from "./harness/inProcess.ts"
+import { type FurnishedLock, furnishedLock } from "./harness/locks.ts"
+import { type Answer, callsOf } from "./harness/request.ts"
+
+let server: InProcess
+beforeAll(async () => void (server = await startInProcess()))
+afterAll(() => server.stop())
+
+const get = (lock: FurnishedLock, question: string, as: Credentials): Promise<Answer> =>
+  callsOf(server.url, as)("GET", `${lock.path}/${question}`)
+
+/** A lock of the organization that its owner has sold to a stranger: the sale is version 7. */
+const soldLock = async (): Promise<FurnishedLock> => {
+  const lock = await furnishedLock(server.url)
+  await callsOf(server.url, holder)("POST", `${lock.path}/OpenLock`, { body: {} })
+  await lock.post("use-temp-key", { tempKeyUuid: lock.tempKeyUuid, userId: HOLDER })
+  const sold = await callsOf(server.url, owner)("POST", `${lock.path}/SetOwner`, { body: { userId: STRANGER } })
+  expect(sold.status).toBe(200)
+  await callsOf(server.url, stranger)("POST", `${lock.path}/OpenLock`, { body: {} })
+  return lock
+}
+
+const versionsOf = ({ body }: Answer) => body.events?.map(({ version }) => version)
+
+describe("a lock that was sold", () => {
+  it("tells the buyer its hardware and their own time, and names nobody of before", async () => {
+    const lock = await soldLock()
+    const history = await get(lock, "events", stranger)
+    expectAsPublished("GET /locks/{id}/events", history)
+    expect(versionsOf(history)).toEqual([1, 5, 8, 9])
+    for (const answer of [history, await get(lock, "details", stranger), await get(lock, "residents", stranger)]) {
+      expect(answer.status).toBe(200)
+      expect(answer.text).not.toContain("ada@example.org")
+      expect(answer.text).not.toContain('"Ada"')
+    }
+    const { events = [] } = history.body
+    expect(JSON.stringify(events[0])).not.toContain(HOLDER)
+    expect(JSON.stringify(events[0])).not.toContain("org-1")
+    const residents = await get(lock, "residents", stranger)
+    expectAsPublished("GET /locks/{id}/residents", residents)
+    expect(residents.body.residents).toEqual([{ userId: "resident-1", name: "", hasPhone: false }])
+  })
+
+  it("tells the buyer nothing of who opened or locked the door before", async () => {
+    const lock = await furnishedLock(server.url)
+    const ids = []
+    for (const command of ["OpenLock", "LockDevice"]) {
+      const moved = await callsOf(server.url, holder)("POST", `${lock.path}/${command}`, { body: {} })
+      expect(moved.status).toBe(200)
+      ids.push(JSON.parse(moved.text).commandId)
+    }
+    await callsOf(server.url, owner)("POST", `${lock.path}/SetOwner`, { body: { userId: STRANGER } })
+    const { text } = await get(lock, "details", stranger)
+    for (const id of ids) {
+      expect(text).not.toContain(id)
+      expect((await get(lock, `commands/${id}`, stranger)).status).toBe(404)
+    }
+  })
+
+  it("tells the seller their own time by the same routes, and nothing else", async () => {
+    const lock = await soldLock()
+    const history = await get(lock, "events", owner)
+    expectAsPublished("GET /locks/{id}/events", history)
+    expect(versionsOf(history)).toEqual([2, 3, 4, 5, 6, 7, 8])
+    expect(history.body).toMatchObject({ totalEvents: 7, totalPages: 1 })
+    expect(versionsOf(await get(lock, "events?order=desc&limit=2", owner))).toEqual([8, 7])
+    for (const question of ["details", "residents", "temp-keys"])
+      expect((await get(lock, question, owner)).status).toBe(403)
+  })
+
+  it("tells the organization that stays all of it", async () => {
+    const lock = await soldLock()
+    expect(versionsOf(await get(lock, "events", organization))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect((await get(lock, "residents", organization)).text).toContain("Ada")
+  })
+
+  it("explains to each side what happened in its own time alone", async () => {
+    const lock = await soldLock()
+    const { body } = await get(lock, "events?types=TempKeyUsed", owner)
+    const [used] = body.events ?? []
+    const { eventId, timestamp } = used as unknown as Readonly<Record<string, string>>
+    const byId = `explain?attemptId=${eventId}`
+    const byTime = `explain?tempKeyUuid=${lock.tempKeyUuid}&at=${timestamp}`
+    const now = `explain?tempKeyUuid=${lock.tempKeyUuid}`
+    expect([(await get(lock, byId, owner)).status, (await get(lock, byTime, owner)).status]).toEqual([200, 200])
+    expect([(await get(lock, byId, stranger)).status, (await get(lock, byTime, stranger)).status]).toEqual([404, 403])
+    expect([(await get(lock, now, owner)).status, (await get(lock, now, stranger)).status]).toEqual([403, 200])
+    // Who made the key before is not the buyer's to know.
+    const explained = await get(lock, now, stranger)
+    expect(JSON.parse(explained.text).facts.events).toMatchObject([{ principal: { type: "Organization" } }, {}])
+    expect(explained.text).not.toContain("org-1")
+  })
+
+  it("says nothing of its history to anyone else", async () => {
+    const lock = await furnishedLock(server.url)
+    for (const caller of [holder, stranger]) expect((await get(lock, "events", caller)).status).toBe(403)
+  })
+})
