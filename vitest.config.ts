@@ -1,4 +1,4 @@
-/** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists, or longer. */
+/** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists, or many processes. */
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"

@@ -38,7 +38,8 @@ const ALLOWED: { readonly [file: string]: string } = {
   "packages/http/test/postgres/revocation.services.test.ts measures": "the time in which a key is refused is promised",
   "packages/http/test/postgres/revocation.services.test.ts sleeps":
     "sessions are ended for as long as the test goes on",
-  "packages/http/test/shutdown.test.ts measures": "a process that is told to end has ten seconds, by a real clock",
+  "packages/http/test/shutdown.services.test.ts measures":
+    "a process that is told to end has ten seconds, by a real clock",
   "packages/http/test/uses/spend.ts sleeps": "guests pause, and kills come, at times drawn from the printed seed",
   "packages/spacetimedb-testhost/test/fixture/module.ts depends on chance": "shows that a module has no such chance"
 }
