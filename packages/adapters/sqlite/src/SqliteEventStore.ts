@@ -124,11 +124,12 @@ const over = Effect.fnUntraced(function* (
               : sql.ofCategory.all(afterPosition, category, limit)
           )
         }
-        return toStored(
+        const found =
           category === undefined
             ? sql.ofOrganization.all(afterPosition, orgId, limit)
             : sql.ofBoth.all(afterPosition, orgId, limit, category)
-        )
+        const positions = found.map(({ position }) => Number(position)).sort((a, b) => a - b)
+        return toStored(sql.at.all(JSON.stringify(positions.slice(0, limit))))
       }),
 
     head: query(head),
@@ -186,7 +187,7 @@ const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
   return (rows as ReadonlyArray<EventRow>).map(
     ([position, streamId, version, eventId, type, data, at, orgId, principal, commandId, acceptedAt]) => {
       if (principal !== parsed.text) parsed = { text: principal, principal: JSON.parse(principal) }
-      return {
+      const stored = {
         position,
         streamId,
         version,
@@ -196,9 +197,9 @@ const toStored = (rows: ReadonlyArray<unknown>): ReadonlyArray<StoredEvent> => {
         at,
         orgId,
         principal: parsed.principal,
-        commandId,
-        ...(acceptedAt === null ? {} : { acceptedAt })
+        commandId
       }
+      return acceptedAt === null ? stored : { ...stored, acceptedAt }
     }
   )
 }
@@ -251,8 +252,10 @@ const statements = (db: DatabaseSync) => {
     read: events("stream = ? AND version > ? ORDER BY version LIMIT ?"),
     feed: events("position > ? ORDER BY position LIMIT ?"),
     ofCategory: events("position > ? AND category = ? ORDER BY position LIMIT ?"),
-    ofOrganization: events(`position IN (${OF_ORGANIZATION}) ORDER BY position LIMIT ?3`),
-    ofBoth: events(`position IN (${OF_BOTH}) ORDER BY position LIMIT ?3`),
+    // Positions alone: to sort them, and look the events up, within one statement takes twice as long.
+    ofOrganization: db.prepare(OF_ORGANIZATION),
+    ofBoth: db.prepare(OF_BOTH),
+    at: events("position IN (SELECT value FROM json_each(?)) ORDER BY position"),
     event: events("event_id = ? ORDER BY position LIMIT 1"),
     head: db.prepare("SELECT coalesce(max(position), 0) AS head FROM events"),
     dataVersion: db.prepare("PRAGMA data_version"),

@@ -37,7 +37,7 @@ it.live("every statement finds its rows by an index", () =>
     const log = openDatabase(join(folder, "latchkey.db"), { synchronous: "OFF", migrations, busyTimeout: 1_000 })
     new EventLog(log)
     const prepared = new Set(
-      prepare.mock.calls.map(([sql]) => sql).filter((sql) => /^(SELECT|UPDATE|DELETE)/.test(sql))
+      prepare.mock.calls.map(([sql]) => sql).filter((sql) => /^\s*(WITH|SELECT|UPDATE|DELETE)/.test(sql))
     )
     prepare.mockRestore()
     const rows = new DatabaseSync(join(folder, "read-model.db"))
@@ -52,7 +52,8 @@ it.live("every statement finds its rows by an index", () =>
       )
     })
     // One organization's categories, which are few, and what is limited already.
-    expect(scans).toEqual(["SCAN categories", "SCAN categories", "SCAN (subquery-1)"])
+    const scanned = new Set(scans.map((step) => step.replace(/subquery-\d+/, "subquery")))
+    expect([...scanned].sort()).toEqual(["SCAN (subquery)", "SCAN categories", "SCAN indexed"])
     expect(prepared.size).toBeGreaterThan(20)
   }).pipe(Effect.scoped)
 )

@@ -218,13 +218,13 @@ const publishedFields = new Map(Object.entries(published).map(([type, fields]) =
 
 /** The published form of an event. */
 export const toWire = (event: LockEvent): WireEvent => {
-  const { type, data: stored } = toStored(inWords(event))
+  const said: LockEvent & Schema.JsonObject = inWords(event)
   const data: { [field: string]: Schema.Json } = {}
-  for (const field of publishedFields.get(type) ?? []) {
-    const value = stored[field]
+  for (const field of publishedFields.get(event._tag) ?? []) {
+    const value = said[field]
     if (value !== undefined) data[field] = value
   }
-  return { type, data } as WireEvent
+  return { type: event._tag, data } as WireEvent
 }
 
 /** Which door was opened, and how, is published as the reason. */

@@ -200,8 +200,17 @@ const make = Effect.gen(function* () {
     return first.commandId
   })
 
+  /** What events tell that many are told of: those that came lately, and those that webhooks share. */
+  const shared = new WeakMap<StoredEvent, Told | undefined>()
+  const sharedOf = (stored: StoredEvent): Told | undefined => {
+    if (shared.has(stored)) return shared.get(stored)
+    const told = toldOf(stored)
+    shared.set(stored, told)
+    return told
+  }
+
   const tell = (orgId: string, stored: StoredEvent) =>
-    isPlain(stored) ? Effect.succeed(toldOf(stored)) : tellMore(orgId, stored)
+    isPlain(stored) ? Effect.succeed(sharedOf(stored)) : tellMore(orgId, stored)
 
   /** What is told of more than the event itself. */
   const tellMore = Effect.fnUntraced(function* (orgId: string, stored: StoredEvent) {
@@ -218,6 +227,7 @@ const make = Effect.gen(function* () {
     filter: ToldFilter = {},
     isWoken = false
   ) {
+    const plainOf = isWoken ? sharedOf : toldOf
     const isFiltered = filter.types !== undefined || filter.lockIds !== undefined
     const told: Array<Told> = []
     let upTo = after
@@ -227,7 +237,7 @@ const make = Effect.gen(function* () {
         ? readAfter(orgId, upTo, size)
         : store.feed(upTo, size, orgId === OPERATOR ? undefined : { orgId })
       for (const stored of events) {
-        const one = isPlain(stored) ? toldOf(stored) : yield* tellMore(orgId, stored)
+        const one = isPlain(stored) ? plainOf(stored) : yield* tellMore(orgId, stored)
         upTo = stored.position
         if (one === undefined || !lets(filter, one)) continue
         told.push(one)

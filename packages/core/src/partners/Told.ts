@@ -36,16 +36,8 @@ export interface Told {
   readonly data: { readonly type: string } & Schema.JsonObject
 }
 
-/** What a stored event tells partners; `undefined`: nothing. All who are told of what has just come share it. */
+/** What a stored event tells partners; `undefined`: nothing. */
 export const toldOf = (stored: StoredEvent): Told | undefined => {
-  if (known.has(stored)) return known.get(stored)
-  const told = tell(stored)
-  known.set(stored, told)
-  return told
-}
-const known = new WeakMap<StoredEvent, Told | undefined>()
-
-const tell = (stored: StoredEvent): Told | undefined => {
   const lockId = lockOfStream(stored.streamId)
   if (lockId !== undefined) return ofLock(lockId, stored)
   if (Organizations.idOf(stored.streamId) !== undefined) return ofApiKey(stored)
@@ -71,15 +63,15 @@ const common = ({ eventId, streamId, version, position, at, orgId }: StoredEvent
 const ofLock = (lockId: number, stored: StoredEvent): Told => {
   const event = Option.getOrUndefined(fromStored(stored))
   const thing = stored.data["uuid"] ?? stored.data["lockUuid"]
-  const about = {
+  const wire = event && toWire(event)
+  const data = wire?.data ?? { lockId, timestamp: instantOf(stored.at) }
+  return {
     ...common(stored),
-    aggregateType: "lock" as const,
+    aggregateType: "lock",
     aggregateId: typeof thing === "string" ? thing : String(lockId),
-    lockId
+    lockId,
+    data: { type: stored.type, ...(data as Schema.JsonObject) }
   }
-  if (event === undefined) return { ...about, data: { type: stored.type, lockId, timestamp: instantOf(stored.at) } }
-  const { type, data } = toWire(event)
-  return { ...about, data: { type, ...(data as Schema.JsonObject) } }
 }
 
 /** How events of temp keys with several doors are called where they are told: their stored names are storage. */
