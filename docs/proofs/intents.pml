@@ -15,7 +15,8 @@
  *   agrees    in the end wanted, confirmed and the hardware are the same
  *
  * -DNO_… takes one protection away: run.sh shows that each is needed. -DUSED begins with a thing of which nobody knows
- * what is on it.
+ * what is on it. -DLISTS=n lets the device say n times whether it holds the key, with the command that it ended last; these
+ * lists too come late, more than once, and in any order.
  */
 #ifndef COMMANDS
 #define COMMANDS 5
@@ -50,6 +51,12 @@ bool document[COMMANDS];      /* the newest one that it has heard */
 bool ran[COMMANDS];
 mtype outcome[COMMANDS];
 byte failures;
+#ifdef LISTS
+byte lastRan = NONE;          /* the command that it ended last */
+byte lists;
+bool listHolds[LISTS];
+byte listAfter[LISTS];
+#endif
 
 byte i;
 bool isAlone;
@@ -158,8 +165,14 @@ end:
 #define waits(c) (document[c] && !ran[c])
 #define earlier(c) ((c > 0 && waits(0)) || (c > 1 && waits(1)) || (c > 2 && waits(2)) || (c > 3 && waits(3)))
 
+#ifdef LISTS
+#define ended(c) lastRan = c
+#else
+#define ended(c) skip
+#endif
+
 #define runs(c) \
-  :: atomic { isNext(c) -> ran[c] = true; \
+  :: atomic { isNext(c) -> ran[c] = true; ended(c); \
        if \
        :: isThere = (type[c] == addition); outcome[c] = done \
        :: failures < FAILURES -> failures++; outcome[c] = failed \
@@ -183,6 +196,9 @@ end:
   old(0) old(1) old(2) old(3) old(4)
 #endif
   runs(0) runs(1) runs(2) runs(3) runs(4)
+#ifdef LISTS
+  :: atomic { lists < LISTS -> listHolds[lists] = isThere; listAfter[lists] = lastRan; lists++ }
+#endif
   od
 }
 
@@ -203,6 +219,21 @@ inline record(c) {
   check()
 }
 
+/* A list counts that was made after the last command that was sent, and while no answer is waited for. */
+#ifdef LISTS
+#ifdef NO_AFTER
+#define counts(l) (!isOpen(addition) && !isOpen(removal))
+#else
+#define counts(l) (!isOpen(addition) && !isOpen(removal) && \
+                   ((sent == 0 && listAfter[l] == NONE) || (sent > 0 && listAfter[l] == sent - 1)))
+#endif
+#define isNew(l) ((listHolds[l] && confirmed != yes) || (!listHolds[l] && confirmed == yes) || \
+                  (!listHolds[l] && !wanted && confirmed == unknown))
+#define takes_in(l) \
+  :: atomic { lists > l && counts(l) && isNew(l) -> \
+       confirmed = (listHolds[l] -> yes : (wanted -> unknown : no)); version++; check() }
+#endif
+
 #define intake(c) \
   :: atomic { reported[c] && open[c] -> record(c) } \
   :: atomic { reported[c] && !open[c] && held[c] -> held[c] = false }
@@ -211,6 +242,12 @@ proctype Reports() {
 end:
   do
   intake(0) intake(1) intake(2) intake(3) intake(4)
+#ifdef LISTS
+  takes_in(0)
+#if LISTS > 1
+  takes_in(1)
+#endif
+#endif
   od
 }
 

@@ -92,6 +92,8 @@ echo "What is wanted, and what is on the hardware"
 verify holds "a key that is added, removed and added again; a device that fails once"
 verify holds "two servers that send" -DTWO
 verify holds "a thing of which nobody knows what is on it" -DUSED
+verify holds "a device that says twice whether it holds the key" -DLISTS=2
+verify holds "the same, of a thing of which nobody knows what is on it" -DLISTS=1 -DUSED
 verify holds "four changes, and a device that fails twice" -DCHANGES=4 -DFAILURES=2
 echo
 echo "The model can do its work: that the key is there again is refuted"
@@ -104,5 +106,6 @@ verify fails "a removal leaves the shadow before the lock has answered it" -DNO_
 verify fails "the device runs commands in any order" -DNO_SEQ
 verify fails "the device looks at older documents" -DNO_NEWEST
 verify fails "what the lock says of older commands counts too" -DNO_ORDER
+verify fails "a list of keys counts whenever it was made" -DLISTS=1 -DNO_AFTER
 verify fails "a removal that failed counts as one that was done" -DNO_FAILURE
 exit $failed

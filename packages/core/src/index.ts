@@ -61,6 +61,7 @@ export {
   LockNotFound,
   AccessDenied,
   KeyExists,
+  NoSuchSlot,
   SlotTaken,
   KeyNotNamed,
   KeyNotFound,

@@ -11,6 +11,7 @@ import { holderOf, nextLook } from "../src/lock/Hardware.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import type { CommandOf, LockCommand } from "../src/lock/LockCommand.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
+import { given } from "../src/values/given.ts"
 import type { Principal } from "../src/values/Principal.ts"
 
 const lockId = 7
@@ -44,6 +45,8 @@ const Step = fc.oneof(
   Deed.map((deed) => ({ do: "device" as const, deed })),
   Deed.map((deed) => ({ do: "device" as const, deed })),
   fc.constant({ do: "forgets" as const }),
+  fc.constant({ do: "lists" as const }),
+  fc.constant({ do: "lists" as const }),
   fc.constant({ do: "late" as const }),
   fc.constant({ do: "replaced" as const }),
   fc.constant({ do: "sync" as const })
@@ -61,6 +64,10 @@ const makeHouse = (isUsed: boolean) => {
   let device = new Map<string, number | undefined>(isUsed ? [["foreign", 9]] : [])
   /** Everything that any device ever said: it may be heard again at any time. */
   const said: Array<{ readonly commandId: string; readonly outcome: "done" | "failed"; readonly thing: string }> = []
+  /** The command that the device answered last, and every list of its keys that any device ever gave. */
+  let after: string | undefined
+  let mayRemoveForeign = false
+  const lists: Array<Pick<CommandOf<"RecordKeys">, "thing" | "seenAt" | "after" | "list">> = []
 
   const ask = (command: object, principal: Principal): boolean => {
     const commandId = `command-${++commands}`
@@ -90,7 +97,11 @@ const makeHouse = (isUsed: boolean) => {
         expect(wanted.get(keyUuid)).toBe(keyIndexNumber)
         expect(holderOf(lock?.hardware ?? [], keyIndexNumber, keyUuid)).toBeUndefined()
       }
-      if (asked._tag === "SendRemoval") expect(wanted.has(keyUuid)).toBe(false)
+      if (asked._tag === "SendRemoval") {
+        expect(wanted.has(keyUuid)).toBe(false)
+        // Nobody has asked for that.
+        if (!mayRemoveForeign) expect(keyUuid).not.toBe("foreign")
+      }
       shadow.push({ commandId, type: told._tag, keyUuid, keyIndexNumber })
       sent.push(keyUuid)
     }
@@ -117,12 +128,28 @@ const makeHouse = (isUsed: boolean) => {
     shadow = shadow.filter((sent) => sent.commandId !== commandId || thing !== things[0])
   }
 
+  const tell = (list: (typeof lists)[number]) => ask({ _tag: "RecordKeys", ...list }, system)
+
+  /** The device says which keys it holds: if it has answered everything, the log then says the same. */
+  const listKeys = () => {
+    const list = [...device].map(([keyUuid, keyIndexNumber]) => ({ keyUuid, ...given({ keyIndexNumber }) }))
+    const one = { thing: things[thing] ?? "", seenAt: at, ...given({ after }), list }
+    lists.push(one)
+    tell(one)
+    const hardware = lock?.hardware ?? []
+    if (after !== lock?.lastKeyCommand || hardware.some(({ sent }) => sent !== undefined)) return
+    const confirmed = hardware.filter((key) => key.confirmed === true)
+    expect(new Set(confirmed.map(({ uuid }) => uuid))).toEqual(new Set(device.keys()))
+    for (const { uuid, foreign } of confirmed) expect(foreign === true).toBe(uuid === "foreign")
+  }
+
   /** The device carries out the oldest command that it has. */
   const perform = ({ acts, says, twice }: Deed) => {
     const [command] = shadow
     if (command === undefined) return
     shadow = shadow.slice(1)
     const { commandId, type, keyUuid, keyIndexNumber } = command
+    after = commandId
     if (acts || says === "done") {
       if (type === "RemoveKey") device.delete(keyUuid)
       else device.set(keyUuid, keyIndexNumber)
@@ -167,8 +194,10 @@ const makeHouse = (isUsed: boolean) => {
       case "late": {
         const before = lock?.hardware
         for (const answer of said.filter((answer) => answer.thing !== things[thing])) report(answer)
+        for (const list of lists.filter((list) => list.thing !== things[thing])) tell(list)
         expect(lock?.hardware).toEqual(before)
         for (const answer of said) report(answer)
+        for (const list of lists) if (list !== lists.at(-1)) tell(list)
         return check()
       }
       case "replaced": {
@@ -176,10 +205,13 @@ const makeHouse = (isUsed: boolean) => {
         if (next === undefined) return
         thing++
         device = new Map([["foreign", 8]])
+        after = undefined
         shadow = []
         ask({ _tag: "MoveClaim", uuid: next }, operator)
         return
       }
+      case "lists":
+        return listKeys()
       case "sync":
         ask({ _tag: "SyncKeys" }, operator)
         return
@@ -205,6 +237,11 @@ const makeHouse = (isUsed: boolean) => {
       expect.fail("it never comes to an end")
     },
     wanted,
+    /** Somebody asks for something; from then on what nobody wanted may go. */
+    ask: (command: object) => {
+      mayRemoveForeign = true
+      ask(command, operator)
+    },
     /** Lets the time pass until there is something to do. */
     wait: () => {
       at = Math.max(at, nextLook(lock?.hardware ?? []) ?? at)
@@ -230,7 +267,7 @@ describe(`whatever a device does (SEED=${seed})`, () => {
         house.settle(answers)
         // What it had swallowed, and never answered, a person has asked for again.
         if (answers) house.settle(answers)
-        const hardware = house.lock()?.hardware ?? []
+        const hardware = (house.lock()?.hardware ?? []).filter(({ foreign }) => foreign === undefined)
         const agreed = hardware.filter(({ confirmed, exposedSince }) => confirmed && exposedSince === undefined)
         if (answers) {
           expect(new Map(hardware.map(({ uuid, indexNumber }) => [uuid, indexNumber]))).toEqual(house.wanted)
@@ -245,6 +282,34 @@ describe(`whatever a device does (SEED=${seed})`, () => {
       }),
       { seed, numRuns: 500 }
     )
+  })
+
+  it("what was lost is written again, what nobody wanted is shown, and removed when somebody asks", () => {
+    const house = makeHouse(true)
+    house.settle(true)
+    house.step({ do: "lists" })
+    const foreign = { uuid: "foreign", indexNumber: 9, confirmed: true, foreign: true }
+    expect(house.lock()?.hardware).toMatchObject([{ uuid: "a", confirmed: true }, foreign])
+    expect(house.lock()).not.toHaveProperty("mayHoldOthers")
+    expect(nextLook(house.lock()?.hardware ?? [])).toBeUndefined()
+    house.step({ do: "forgets" })
+    house.step({ do: "lists" })
+    expect(house.lock()?.hardware).toEqual([{ uuid: "a", indexNumber: 0, reconciled: true }])
+    house.settle(true)
+    expect(house.device()).toEqual(house.wanted)
+  })
+
+  it("a key that nobody wanted is removed when it is named, and not by a sync of all", () => {
+    const house = makeHouse(true)
+    house.settle(true)
+    house.step({ do: "lists" })
+    house.settle(true)
+    expect(house.foreign()).toBe(true)
+    house.ask({ _tag: "RemoveKey", keyIndexNumber: 9 })
+    house.step({ do: "reconcile" })
+    house.step({ do: "device", deed: { acts: true, says: "done", twice: false } })
+    expect(house.foreign()).toBe(false)
+    expect(house.lock()?.hardware).toMatchObject([{ uuid: "a", confirmed: true }])
   })
 
   it("five failures in a row ask for a person, and nothing more is sent until somebody asks again", () => {

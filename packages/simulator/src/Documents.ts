@@ -19,6 +19,8 @@ export interface HardwareState {
   /** In percent. */
   readonly battery: number
   readonly firmware: string
+  /** How many keys it has room for. */
+  readonly keySlots?: number
   /** Epoch milliseconds. */
   readonly clock?: number
 }
@@ -42,6 +44,14 @@ export interface Openings {
   readonly list: ReadonlyArray<Opening>
 }
 
+/** The keys that a lock holds. */
+export interface HeldKeys {
+  /** The command about keys that it ended last. */
+  readonly after?: string
+  readonly list: ReadonlyArray<{ readonly keyUuid: string; readonly keyIndexNumber?: number }>
+  readonly more?: true
+}
+
 /** The update by which a lock reports. */
 export interface Report {
   readonly state: {
@@ -50,6 +60,7 @@ export interface Report {
       readonly commands?: { readonly [commandId: string]: Outcome | undefined }
       readonly state?: HardwareState
       readonly openings?: Openings
+      readonly keys?: HeldKeys
     }
   }
   readonly clientToken: string

@@ -3,7 +3,15 @@
  * happened goes in, what to do comes out, and time is the lock's own count of milliseconds, which may start anywhere and
  * run a little fast or slow. Anyone who runs it writes `memory` down before doing what comes out.
  */
-import { type Command, commandOf, type HardwareState, type Opening, type Outcome, type Report } from "./Documents.ts"
+import {
+  type Command,
+  commandOf,
+  type HardwareState,
+  type HeldKeys,
+  type Opening,
+  type Outcome,
+  type Report
+} from "./Documents.ts"
 
 /** What survives a power cut. */
 export interface Memory {
@@ -13,6 +21,8 @@ export interface Memory {
   readonly commands: ReadonlyArray<Remembered>
   /** What was seen at the door, and the backend has not taken; nothing before the first opening. */
   readonly openings?: RememberedOpenings
+  /** The command about keys that it ended last. */
+  readonly lastKeyCommand?: string
 }
 
 /** Openings at the door. */
@@ -48,6 +58,8 @@ export interface Lock {
   readonly reporting: Reporting | undefined
   /** What the hardware is like, and when the shadow was last told of it, by the lock's own count. */
   readonly seen: { readonly state: HardwareState; readonly heardAt: number | undefined } | undefined
+  /** The keys that the hardware holds, where it can tell, and whether the shadow was told of them. */
+  readonly held: { readonly keys: HeldKeys["list"]; readonly isHeard: boolean } | undefined
   /** When the service last said what time it is. */
   readonly clock: Clock | undefined
   /** What questions and reports are known by: each has a token of its own. */
@@ -68,8 +80,9 @@ interface Reporting {
   readonly commandIds: ReadonlyArray<string>
   /** Whether it takes the commands away. */
   readonly clears: boolean
-  /** The state that it tells, and the counter of the newest opening. */
+  /** The state and the keys that it tells, and the counter of the newest opening. */
   readonly state: HardwareState | undefined
+  readonly held: Lock["held"]
   readonly upTo: number
 }
 
@@ -98,6 +111,8 @@ export type Happening =
     }
   /** The hardware says what it is like: at the start, and when that has changed. */
   | { readonly _tag: "Saw"; readonly state: Omit<HardwareState, "clock">; readonly now: number }
+  /** The hardware says which keys it holds, if it can: at the start, when that has changed, and before it is done with a command about keys. */
+  | { readonly _tag: "Held"; readonly keys: HeldKeys["list"]; readonly now: number }
   /** Somebody has opened at the door itself. */
   | ({ readonly _tag: "Opened"; readonly now: number } & Omit<Opening, "n" | "at">)
   /** Some time has passed: at least once a second. */
@@ -123,6 +138,8 @@ export const ANSWER_TIMEOUT = 2_000
 export const CLOCK_TRUSTED_FOR = 60_000
 /** Openings that a lock holds. */
 export const MOST_OPENINGS = 16
+/** Keys of one report. */
+export const MOST_KEYS = 32
 /** How often the state is reported at least. */
 export const STATE_EVERY = 3_600_000
 /** Most that the lock's own count may be wrong by, as a part of the time that passed. */
@@ -147,6 +164,7 @@ export const boot = (memory: Memory, session: string): Lock => ({
   asked: undefined,
   reporting: undefined,
   seen: undefined,
+  held: undefined,
   clock: undefined,
   session,
   count: 0
@@ -174,6 +192,8 @@ export const step = (lock: Lock, happening: Happening): Step => {
     }
     case "Saw":
       return goOn({ lock: { ...lock, seen: { state: happening.state, heardAt: undefined } }, deeds: [] }, now)
+    case "Held":
+      return goOn({ lock: { ...lock, held: { keys: happening.keys, isHeard: false } }, deeds: [] }, now)
     case "Opened": {
       const { _tag: _, now: __, ...opening } = happening
       return goOn({ lock: withOpening(lock, opening, now), deeds: [] }, now)
@@ -284,7 +304,8 @@ const unheard = (memory: Memory): Memory =>
 
 const stateUnheard = (lock: Lock): Lock => ({
   ...lock,
-  seen: lock.seen && { ...lock.seen, heardAt: undefined }
+  seen: lock.seen && { ...lock.seen, heardAt: undefined },
+  held: lock.held && { ...lock.held, isHeard: false }
 })
 
 const withOpening = (lock: Lock, opening: Omit<Opening, "n" | "at">, now: number): Lock => {
@@ -356,7 +377,10 @@ const report = (lock: Lock, now: number, clears: boolean): Step => {
   const isStateDue = seen !== undefined && (seen.heardAt === undefined || now - seen.heardAt > STATE_EVERY)
   const { openings } = lock.memory
   const areOpeningsDue = openings?.list.some(({ heard }) => heard === undefined) === true
-  if (!lock.connected || isUnderWay || (unheard.length === 0 && !isStateDue && !areOpeningsDue))
+  const { held } = lock
+  // While one runs, what it holds is of a moment in between.
+  const areKeysDue = held !== undefined && !held.isHeard && lock.running === undefined
+  if (!lock.connected || isUnderWay || (unheard.length === 0 && !isStateDue && !areOpeningsDue && !areKeysDue))
     return { lock, deeds: [] }
   const count = lock.count + 1
   const token = `${lock.session}-${count}`
@@ -369,6 +393,7 @@ const report = (lock: Lock, now: number, clears: boolean): Step => {
           commands: Object.fromEntries(unheard.map(({ commandId, outcome }) => [commandId, outcome]))
         }),
         // Where there is little room, outcomes make some first.
+        ...(!clears && areKeysDue && { keys: keysOf(held.keys, lock.memory) }),
         ...(!clears && isStateDue && { state: { ...seen.state, ...(clock && { clock: timeAt(clock, now) }) } }),
         ...(!clears &&
           areOpeningsDue && {
@@ -392,6 +417,7 @@ const report = (lock: Lock, now: number, clears: boolean): Step => {
         commandIds,
         clears,
         state: !clears && isStateDue ? seen.state : undefined,
+        held: !clears && areKeysDue ? held : undefined,
         upTo: !clears && areOpeningsDue ? openings.count : 0
       }
     },
@@ -399,7 +425,13 @@ const report = (lock: Lock, now: number, clears: boolean): Step => {
   }
 }
 
-const heard = (lock: Lock, { commandIds, state, upTo }: Reporting, version: unknown, now: number): Lock => {
+const keysOf = (keys: HeldKeys["list"], { lastKeyCommand }: Memory): HeldKeys => ({
+  ...(lastKeyCommand !== undefined && { after: lastKeyCommand }),
+  list: keys.slice(0, MOST_KEYS),
+  ...(keys.length > MOST_KEYS && { more: true })
+})
+
+const heard = (lock: Lock, { commandIds, state, held, upTo }: Reporting, version: unknown, now: number): Lock => {
   const ids = new Set(commandIds)
   const commands = lock.memory.commands.map((one) => (ids.has(one.commandId) ? { ...one, heard: true } : one))
   const { openings } = lock.memory
@@ -410,13 +442,23 @@ const heard = (lock: Lock, { commandIds, state, upTo }: Reporting, version: unkn
     ...lock,
     reporting: undefined,
     seen: lock.seen && (state === lock.seen.state ? { ...lock.seen, heardAt: now } : lock.seen),
+    held: lock.held && (held === lock.held ? { ...lock.held, isHeard: true } : lock.held),
     memory: { ...lock.memory, commands, ...(openings && list && { openings: { ...openings, list } }) }
   }
 }
 
 const remember = (lock: Lock, commandId: string, outcome: Outcome | undefined): Lock => {
   const others = lock.memory.commands.filter((one) => one.commandId !== commandId)
-  return { ...lock, memory: { ...lock.memory, commands: [...others, { commandId, outcome, heard: false }] } }
+  const memory = { ...lock.memory, commands: [...others, { commandId, outcome, heard: false }] }
+  // Whatever comes of it, a power cut in the middle too: what the lock holds is told as it is after it.
+  return isAboutKeys(lock, commandId)
+    ? { ...lock, held: lock.held && { ...lock.held, isHeard: false }, memory: { ...memory, lastKeyCommand: commandId } }
+    : { ...lock, memory }
+}
+
+const isAboutKeys = ({ wanted }: Lock, commandId: string): boolean => {
+  const command = wanted.find((one) => one.commandId === commandId)
+  return command?._tag === "Known" && "keyUuid" in command.document
 }
 
 /** When a command ended, as far as the lock knows: to the second, and not before it was issued. */

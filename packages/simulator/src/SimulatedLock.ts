@@ -126,6 +126,16 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
   const look = () =>
     happen({ _tag: "Saw", state: { bolt, door, battery: Math.floor(battery), firmware: FIRMWARE }, now: now() })
 
+  const tellKeys = () =>
+    happen({
+      _tag: "Held",
+      keys: Array.from(keys, ([keyUuid, slot]) => ({
+        keyUuid,
+        ...(slot !== undefined && { keyIndexNumber: slot })
+      })),
+      now: now()
+    })
+
   /** Somebody comes to the door, and the next one later. */
   const visit = () => {
     const { after, way } = fortune.opening(++openings)
@@ -170,6 +180,7 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
       if (forgets) keys.clear()
       if (!jams && !refuses) actuate(command)
       if (jams && movesBolt(command)) bolt = "jammed"
+      if (forgets || isAboutKeys(command)) tellKeys()
       const detail = jams ? jammed : refuses ? refused : ({ outcome: "done" } as const)
       happen({ _tag: "Ran", commandId: command.commandId, ...detail, now: now() })
       look()
@@ -253,6 +264,7 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
       tellEnds(before, lock)
       door = "closed"
       look()
+      tellKeys()
       later(TICK, tick)
       visit()
       connect()
@@ -265,6 +277,7 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
   }
 
   look()
+  tellKeys()
   later(TICK, tick)
   visit()
   connect()
@@ -299,6 +312,8 @@ export const simulateLock = ({ thing, seed, faults, time, wire, onIncident }: Si
 
 const movesBolt = (command: Command): boolean =>
   command._tag === "Known" && (command.document.type === "OpenLock" || command.document.type === "LockDevice")
+
+const isAboutKeys = (command: Command): boolean => command._tag === "Known" && "keyUuid" in command.document
 
 const jammed = { outcome: "failed", detail: "jammed" } as const
 const refused = { outcome: "failed", detail: "refused", began: false } as const

@@ -13,7 +13,7 @@ interface Said {
   readonly message: unknown
 }
 
-/** One of `connects`, `disconnects`, `powerCut`, `hears`, `ran`, `saw` and `opened`, or none: time has passed. */
+/** One of `connects`, `disconnects`, `powerCut`, `hears`, `ran`, `saw`, `held` and `opened`, or none: time has passed. */
 interface VectorStep {
   readonly at: number
   readonly connects?: true
@@ -27,6 +27,7 @@ interface VectorStep {
     readonly began?: boolean
   }
   readonly saw?: Omit<Extract<LockProtocol.Happening, { readonly _tag: "Saw" }>, "_tag" | "now">["state"]
+  readonly held?: Extract<LockProtocol.Happening, { readonly _tag: "Held" }>["keys"]
   readonly opened?: Omit<Extract<LockProtocol.Happening, { readonly _tag: "Opened" }>, "_tag" | "now">
   readonly runs?: ReadonlyArray<string>
   readonly says?: ReadonlyArray<Said>
@@ -54,7 +55,7 @@ const withTokens = (json: unknown, tokens: ReadonlyArray<string>): unknown =>
   )
 
 const happeningOf = (
-  { at: now, connects, disconnects, hears, ran, saw, opened }: VectorStep,
+  { at: now, connects, disconnects, hears, ran, saw, held, opened }: VectorStep,
   tokens: ReadonlyArray<string>
 ): LockProtocol.Happening => {
   if (connects) return { _tag: "Connected", now }
@@ -62,6 +63,7 @@ const happeningOf = (
   if (hears) return { _tag: "Heard", topic: hears.topic, message: withTokens(hears.message, tokens), now }
   if (ran) return { _tag: "Ran", ...ran, now }
   if (saw) return { _tag: "Saw", state: saw, now }
+  if (held) return { _tag: "Held", keys: held, now }
   if (opened) return { _tag: "Opened", ...opened, now }
   return { _tag: "Ticked", now }
 }

@@ -1,5 +1,6 @@
 /**
- * What a device tells of itself and its door: `reported.state` and `reported.openings` of its shadow. Whatever a device
+ * What a device tells of itself, its door and its keys: `reported.state`, `reported.openings` and `reported.keys` of its
+ * shadow. Whatever a device
  * says there, what comes out of here is understood and has a bound. Pure.
  */
 import { Option, Schema } from "effect"
@@ -14,6 +15,8 @@ export const OpenedBy = Schema.Literals(["key", "pin", "thumbTurn", "outsideHand
 
 /** Openings that a device holds until they are in the log. */
 export const MOST_OPENINGS = 16
+/** Keys of one report, at most. */
+const MOST_KEYS_REPORTED = 32
 /** Characters of a name that a device gives. */
 const LONGEST_NAME = 64
 const LONGEST_KEY = 255
@@ -21,9 +24,12 @@ const LONGEST_KEY = 255
 const Percent = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
 /** Of openings, from 1 on. */
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+/** How many keys a device may say that it has room for. */
+const Slots = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
 /** Epoch milliseconds, as a device has them: a `Date` can say it. */
 const DeviceTime = Schema.Int.check(Schema.isBetween({ minimum: -8.64e15, maximum: 8.64e15 }))
 const Name = textUpTo(LONGEST_NAME).check(Schema.isMinLength(1))
+const KeyName = textUpTo(LONGEST_KEY).check(Schema.isMinLength(1))
 
 /** What a device says of its state; it leaves out what it does not have. */
 export const stateFields = {
@@ -34,6 +40,8 @@ export const stateFields = {
   /** What the device itself thinks of its battery. */
   batteryLow: Schema.optionalKey(Schema.Boolean),
   firmware: Schema.optionalKey(Name),
+  /** How many keys it has room for; no slot has a higher number. */
+  keySlots: Schema.optionalKey(Slots),
   /** What time it is by the device's own clock, epoch milliseconds. */
   clock: Schema.optionalKey(DeviceTime)
 }
@@ -45,7 +53,7 @@ export const Opening = Schema.Struct({
   n: Count,
   by: OpenedBy,
   /** The key, or its slot. */
-  keyUuid: Schema.optionalKey(textUpTo(LONGEST_KEY).check(Schema.isMinLength(1))),
+  keyUuid: Schema.optionalKey(KeyName),
   keyIndexNumber: Schema.optionalKey(Schema.Int),
   /** When it was, by the device's own clock, epoch milliseconds. */
   at: Schema.optionalKey(DeviceTime)
@@ -61,6 +69,18 @@ export const openingsFields = {
   list: Schema.Array(Opening).check(Schema.isMaxLength(MOST_OPENINGS))
 }
 export type Openings = Schema.Struct.Type<typeof openingsFields>
+
+const ListedKey = Schema.Struct({ keyUuid: KeyName, keyIndexNumber: Schema.optionalKey(Schema.Int) })
+
+/** The keys that a device holds. */
+export const keysFields = {
+  /** The command about keys that it answered last, before it listed them; none if it has answered none. */
+  after: Schema.optionalKey(Schema.String),
+  list: Schema.Array(ListedKey).check(Schema.isMaxLength(MOST_KEYS_REPORTED)),
+  /** It holds others that are not listed. */
+  more: Schema.optionalKey(Schema.Literal(true))
+}
+export type ReportedKeys = Schema.Struct.Type<typeof keysFields>
 
 /**
  * What `reported.state` says, as far as it is understood; `undefined` when that is nothing.
@@ -96,6 +116,28 @@ export const openingsIn = (json: unknown): Openings | undefined => {
   }
 }
 
+/**
+ * What `reported.keys` says; `undefined` when it is not understood. What is not understood of it is there all the same: the
+ * list then counts as one that is not complete.
+ *
+ * @example
+ * ```ts
+ * reportedKeysIn({ after: "command-1", list: [{ keyUuid: "key-1", keyIndexNumber: 3 }] })
+ * ```
+ */
+export const reportedKeysIn = (json: unknown): ReportedKeys | undefined => {
+  if (!isObject(json) || !Array.isArray(json["list"])) return undefined
+  const { after } = json
+  if (after !== undefined && typeof after !== "string") return undefined
+  const keys = new Map<string, typeof ListedKey.Type>()
+  for (const entry of json["list"].slice(0, MOST_KEYS_REPORTED)) {
+    const key = Option.getOrUndefined(decodeKey(entry))
+    if (key !== undefined) keys.set(key.keyUuid, key)
+  }
+  const isWhole = keys.size === json["list"].length && (json["more"] === undefined || json["more"] === false)
+  return { ...(after !== undefined && { after }), list: [...keys.values()], ...(!isWhole && { more: true }) }
+}
+
 type Decoders<Fields> = { readonly [Name in keyof Fields]: (json: unknown) => Option.Option<Fields[Name]> }
 
 /** Each field by itself: what is wrong with one says nothing of the others. */
@@ -110,6 +152,7 @@ const understood = <Fields extends object>(decoders: Decoders<Fields>, json: Sch
 const decoderOf = <A>(schema: Schema.Codec<A>) => Schema.decodeUnknownOption(schema)
 const decodeName = decoderOf(Name)
 const decodeCount = decoderOf(Count)
+const decodeKey = decoderOf(ListedKey)
 const decodeDropped = decoderOf(openingsFields.dropped)
 
 const stateDecoders: Decoders<Required<ReportedState>> = {
@@ -118,12 +161,13 @@ const stateDecoders: Decoders<Required<ReportedState>> = {
   battery: decoderOf(Percent),
   batteryLow: decoderOf(Schema.Boolean),
   firmware: decodeName,
+  keySlots: decoderOf(Slots),
   clock: decoderOf(DeviceTime)
 }
 
 const openingDecoders: Decoders<Required<Omit<Opening, "n">>> = {
   by: decoderOf(OpenedBy),
-  keyUuid: decoderOf(textUpTo(LONGEST_KEY).check(Schema.isMinLength(1))),
+  keyUuid: decoderOf(KeyName),
   keyIndexNumber: decoderOf(Schema.Int),
   at: decoderOf(DeviceTime)
 }

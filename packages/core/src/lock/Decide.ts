@@ -6,7 +6,7 @@ import { isUser } from "../values/Principal.ts"
 import { instantOf } from "../values/Text.ts"
 import { isHolder } from "./AccessPolicy.ts"
 import { addKey, giveUpKey, noteAttention, removeKey, sendDue, syncKeys, writeKey } from "./DecideKeys.ts"
-import { recordOpenings, recordState } from "./DecideSeen.ts"
+import { recordKeys, recordOpenings, recordState } from "./DecideSeen.ts"
 import {
   changeTempKeyLink,
   createTempKey,
@@ -261,6 +261,9 @@ export const decide = (
 
     case "RecordState":
       return Result.succeed(recordState(lock, command))
+
+    case "RecordKeys":
+      return Result.succeed(recordKeys(lock, command))
 
     case "RecordOpenings":
       return Result.succeed(recordOpenings(lock, command))

@@ -8,7 +8,7 @@ import { accept, alreadySo, type Decision, headOf, stamp } from "./Decision.ts"
 import { type Due, type Hardware, type HardwareKey, holderOf, isOpen, needingAttention, nextDue } from "./Hardware.ts"
 import type { Key, Lock } from "./Lock.ts"
 import type { CommandOf } from "./LockCommand.ts"
-import { KeyExists, KeyNotFound, KeyNotNamed, LockFull, type LockRefused, SlotTaken } from "./LockError.ts"
+import { KeyExists, KeyNotFound, KeyNotNamed, LockFull, type LockRefused, NoSuchSlot, SlotTaken } from "./LockError.ts"
 import { BOUNDS } from "./RequestFields.ts"
 
 export const addKey = (lock: Lock, command: CommandOf<"AddKey">): Result.Result<Decision, LockRefused> => {
@@ -19,6 +19,8 @@ export const addKey = (lock: Lock, command: CommandOf<"AddKey">): Result.Result<
   // Those that are not gone yet count: an addition and a removal at a lock that is away leave something to do.
   if (lock.keys.length >= BOUNDS.keys || lock.hardware.length >= BOUNDS.keys)
     return Result.fail(new LockFull({ lockId, what: "keys", bound: BOUNDS.keys }))
+  const noRoom = beyondSlots(lock, keyUuid, keyIndexNumber)
+  if (noRoom !== undefined) return Result.fail(noRoom)
   return accept(
     { _tag: "KeyAdded", ...headOf(lock, command), keyUuid, ...given({ keyIndexNumber, userId }), reconciled: true },
     { _tag: "AddKey", ...stamp(lock, command), keyUuid, ...given({ keyIndexNumber }) }
@@ -68,7 +70,7 @@ export const writeKey = (lock: Lock, command: CommandOf<"WriteKey">): Result.Res
   if (key.indexNumber !== undefined && key.indexNumber !== keyIndexNumber) {
     return Result.fail(new KeyNotFound({ lockId }))
   }
-  const taken = takenSlot(lock, key.uuid, keyIndexNumber)
+  const taken = takenSlot(lock, key.uuid, keyIndexNumber) ?? beyondSlots(lock, key.uuid, keyIndexNumber)
   if (taken !== undefined) return Result.fail(taken)
   const written = { keyUuid: key.uuid, ...given({ keyIndexNumber }) }
   return accept(
@@ -170,12 +172,27 @@ const takenSlot = (lock: Lock, keyUuid: string, slot: number | undefined): SlotT
   return there && new SlotTaken({ lockId, keyIndexNumber: slot, keyUuid: there.uuid, ...leaving(there) })
 }
 
+/** Why the hardware has no room for the key, where it has said how much it has. */
+const beyondSlots = (lock: Lock, keyUuid: string, slot: number | undefined): NoSuchSlot | LockFull | undefined => {
+  const { lockId, hardware, seen } = lock
+  const keySlots = seen?.state?.keySlots
+  if (keySlots === undefined) return undefined
+  if (slot !== undefined && (slot < 0 || slot > keySlots))
+    return new NoSuchSlot({ lockId, keyIndexNumber: slot, keySlots })
+  return hardware.filter(({ uuid }) => uuid !== keyUuid).length >= keySlots
+    ? new LockFull({ lockId, what: "keys on its hardware", bound: keySlots })
+    : undefined
+}
+
 /** The same key may still be in another slot: it would then be in both. */
 const elsewhere = (lock: Lock, keyUuid: string, slot: number | undefined): SlotTaken | undefined => {
   const there = lock.hardware.find(({ uuid }) => uuid === keyUuid)
   const { lockId } = lock
   if (there?.indexNumber === undefined || there.indexNumber === slot) return undefined
-  return new SlotTaken({ lockId, keyIndexNumber: there.indexNumber, keyUuid, leaving: true })
+  return new SlotTaken({ lockId, keyIndexNumber: there.indexNumber, keyUuid, ...leaving(there) })
 }
 
-const leaving = ({ exposedSince }: HardwareKey) => (exposedSince === undefined ? {} : { leaving: true as const })
+const leaving = ({ exposedSince, foreign }: HardwareKey) => {
+  if (foreign) return { foreign }
+  return exposedSince === undefined ? {} : { leaving: true as const }
+}

@@ -3,6 +3,7 @@ import type { Opening, ReportedState } from "../device/ReportedState.ts"
 import { given } from "../values/given.ts"
 import { instantOf } from "../values/Text.ts"
 import { alreadySo, type Decision, type EventOf, headOf, recordedAt } from "./Decision.ts"
+import { isOpen, withList } from "./Hardware.ts"
 import type { HeldKey, Lock } from "./Lock.ts"
 import type { CommandOf } from "./LockCommand.ts"
 import type { LockEvent } from "./LockEvent.ts"
@@ -50,8 +51,46 @@ export const recordState = (lock: Lock, command: CommandOf<"RecordState">): Deci
   }
 }
 
-const saidIn = ({ bolt, door, battery, batteryLow, firmware, clock }: CommandOf<"RecordState">): ReportedState =>
-  given({ bolt, door, battery, batteryLow, firmware, clock })
+const saidIn = ({
+  bolt,
+  door,
+  battery,
+  batteryLow,
+  firmware,
+  keySlots,
+  clock
+}: CommandOf<"RecordState">): ReportedState => given({ bolt, door, battery, batteryLow, firmware, keySlots, clock })
+
+/**
+ * The keys that it holds, if that is not what was known. A list counts that was made after the last command about keys which
+ * the lock was sent: an older one is of before, and so is one that another lock's commands have led to.
+ */
+export const recordKeys = (lock: Lock, command: CommandOf<"RecordKeys">): Decision => {
+  const { thing, after, list, more, seenAt } = command
+  const isOthers = lock.uuid !== thing || lock.lost !== undefined || lock.retired === "freed"
+  const isOld = after !== lock.lastKeyCommand || seenAt < (lock.seen?.keysAt ?? seenAt)
+  if (isOthers || isOld) return alreadySo
+  const at = recordedAt(lock, command)
+  const keys = list.map(({ keyUuid: uuid, keyIndexNumber }) => ({ uuid, ...given({ indexNumber: keyIndexNumber }) }))
+  const hardware = withList(lock.hardware, { keys, more: more === true, at })
+  const saysMore = hardware !== lock.hardware || (lock.mayHoldOthers === true && more === undefined)
+  const { states } = countedIn(lock.seen ?? nothingSeen, at)
+  if (!saysMore || states >= STATES_AN_HOUR - ALARMS_AN_HOUR) return alreadySo
+  const reconciled = lock.retired !== undefined || hardware.some(isOpen)
+  return {
+    events: [
+      {
+        _tag: "KeysReported",
+        ...headOf(lock, command),
+        keys: list,
+        ...given({ more }),
+        seenAt: instantOf(seenAt),
+        ...(reconciled && { reconciled }),
+        ...ignorable
+      }
+    ]
+  }
+}
 
 /** The openings that are not in the log yet, and how many are missing between them. */
 export const recordOpenings = (lock: Lock, command: CommandOf<"RecordOpenings">): Decision => {

@@ -59,6 +59,7 @@ const aboutHardware: { readonly [Type in LockEventType]: boolean } = {
   TempKeyUsed: false,
   TempKeyUseReturned: false,
   CommandOutcomeReported: true,
+  KeysReported: true,
   // It says when somebody came and went.
   DeviceStateReported: false,
   BatteryLow: true,

@@ -18,6 +18,7 @@ import {
   wanting,
   withAnswer,
   withAttention,
+  withList,
   withSent
 } from "./Hardware.ts"
 import { type HeldKey, inPlaces, type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"
@@ -146,6 +147,8 @@ export const evolve = (lock: Lock | undefined, event: LockEvent, by: Principal =
           ? withAnswer(lock.hardware, { ...event, at: millisOf(event.timestamp) })
           : lock.hardware
       }
+    case "KeysReported":
+      return withKeys(next(), event)
     case "DeviceStateReported":
       return {
         ...next(),
@@ -171,11 +174,31 @@ const withKey = (
   change: (key: TempKey) => TempKey
 ): Lock["tempKeys"] => inPlaces(tempKeys, HashMap.modify(tempKeys, canonical(tempKeyUuid), change))
 
-/** On another thing: what is on that, nobody knows. */
+/** What its thing holds, by its own word. */
+const withKeys = ({ mayHoldOthers, ...lock }: Lock, event: EventOf<"KeysReported">): Lock => {
+  const at = millisOf(event.timestamp)
+  const more = event.more === true
+  return {
+    ...lock,
+    ...(more && given({ mayHoldOthers })),
+    seen: { ...counting(seenBy(lock), at, { states: 1 }), keysAt: millisOf(event.seenAt) },
+    hardware: withList(lock.hardware, { keys: event.keys.map(nameOf), more, at })
+  }
+}
+
+/** On another thing: what is on that, nobody knows, and what was on the one before stays there. */
 const withThing = (before: Lock, event: EventOf<"LockUuidChanged" | "ClaimMoved">): Lock => {
-  const { lost, ...lock } = { ...before, uuid: event.newUuid }
-  if (lost === undefined && isSameThing(event)) return lock
-  return { ...withoutSeen(lock), hardware: unknownOf(lock.keys, event.reconciled), mayHoldOthers: true }
+  const { lost, lastKeyCommand: _, ...lock } = { ...before, uuid: event.newUuid }
+  if (lost === undefined && isSameThing(event)) return { ...lock, ...given({ lastKeyCommand: before.lastKeyCommand }) }
+  const { previousUuid: thing, timestamp } = event
+  const left = { thing, since: millisOf(timestamp), keys: before.hardware }
+  return {
+    ...withoutSeen(lock),
+    hardware: unknownOf(lock.keys, event.reconciled),
+    mayHoldOthers: true,
+    // Of old logs it is not told: nobody could say any more what became of that hardware.
+    ...((event._tag === "ClaimMoved" || event.ended === true) && before.hardware.length > 0 && { left })
+  }
 }
 
 const nameOf = ({ keyUuid, keyIndexNumber }: { readonly keyUuid: string; readonly keyIndexNumber?: number }) => ({
@@ -201,10 +224,11 @@ export const stateIn = ({
   battery,
   batteryLow,
   firmware,
+  keySlots,
   clockOffBy,
   seenAt
 }: EventOf<"DeviceStateReported">): SeenState => ({
-  ...given({ bolt, door, battery, batteryLow, firmware, clockOffBy }),
+  ...given({ bolt, door, battery, batteryLow, firmware, keySlots, clockOffBy }),
   seenAt: millisOf(seenAt)
 })
 
@@ -232,11 +256,15 @@ export const evolveDecoded = (
   if (sent === undefined) return next.version === stored.version ? next : { ...next, version: stored.version }
   const { commandId, type, acceptedAt } = sent
   const about = Option.isSome(event) && "keyUuid" in event.value ? event.value.keyUuid : undefined
-  const hardware =
-    about === undefined || !isKeyCommand(type)
-      ? next.hardware
-      : withSent(next.hardware, about, { commandId, type, at: acceptedAt })
-  return { ...next, version: stored.version, hardware, pendingCommands: withPending(next.pendingCommands, sent) }
+  const pendingCommands = withPending(next.pendingCommands, sent)
+  if (about === undefined || !isKeyCommand(type)) return { ...next, version: stored.version, pendingCommands }
+  return {
+    ...next,
+    version: stored.version,
+    hardware: withSent(next.hardware, about, { commandId, type, at: acceptedAt }),
+    lastKeyCommand: commandId,
+    pendingCommands
+  }
 }
 
 /** A temp key is called by the command that made it, also where its event does not say so: that is no secret. */

@@ -8,8 +8,13 @@ import type { Lock } from "./Lock.ts"
 export interface ExposedKey {
   readonly keyUuid: string
   readonly keyIndexNumber?: number
-  /** It was removed; or who gave it may no longer give it, since the lock has changed hands. */
-  readonly reason: "removed" | "inherited"
+  /**
+   * It was removed; who gave it may no longer give it, since the lock has changed hands; the hardware holds it, and nobody had
+   * asked for it; or it stayed on the hardware that the lock had before.
+   */
+  readonly reason: "removed" | "inherited" | "foreign" | "left"
+  /** The hardware that the lock had before, of what is left on that. */
+  readonly thing?: string
   /** Epoch milliseconds. */
   readonly exposedSince: number
   /** The lock has said that it holds the key; else nobody knows. */
@@ -20,7 +25,8 @@ export interface ExposedKey {
 }
 
 /**
- * What the hardware may still open for: nothing, once the lock has confirmed every removal and nothing is inherited.
+ * What the hardware may still open for: nothing, once the lock has confirmed every removal, nothing is inherited or foreign,
+ * and the lock never had other hardware.
  *
  * @example
  * ```ts
@@ -30,10 +36,15 @@ export interface ExposedKey {
 export const exposureOf = (lock: Lock): ReadonlyArray<ExposedKey> => {
   const inherited = inheritedIn(lock)
   const changedHands = Math.max(lock.owners.at(-1)?.since ?? 0, lock.organizations.at(-1)?.since ?? 0)
-  return hardwareOf(lock, inherited).flatMap((key) => {
-    if (key.exposedSince !== undefined) return [exposed(key, "removed", key.exposedSince)]
+  const here = hardwareOf(lock, inherited).flatMap((key) => {
+    if (key.exposedSince !== undefined) return [exposed(key, key.foreign ? "foreign" : "removed", key.exposedSince)]
     return inherited.has(key.uuid) ? [exposed(key, "inherited", changedHands)] : []
   })
+  const { thing, since, keys = [] } = lock.left ?? {}
+  return [
+    ...here,
+    ...keys.map((key) => ({ ...exposed(key, "left", key.exposedSince ?? since ?? 0), ...given({ thing }) }))
+  ]
 }
 
 const exposed = (key: HardwareKey, reason: ExposedKey["reason"], exposedSince: number): ExposedKey => ({

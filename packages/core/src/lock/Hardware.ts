@@ -25,6 +25,8 @@ export const HardwareKey = Schema.Struct({
   confirmed: Schema.optionalKey(Schema.Literal(true)),
   /** Since when it is not wanted any more; without it, it is. */
   exposedSince: Schema.optionalKey(Schema.Int),
+  /** The lock holds it, and nobody has asked for it here: it is removed only when somebody asks for that. */
+  foreign: Schema.optionalKey(Schema.Literal(true)),
   /** It is brought to what is wanted. Without it nothing is sent, until somebody asks for it. */
   reconciled: Schema.optionalKey(Schema.Literal(true)),
   /** The newest command about it, while the lock has not answered that. */
@@ -83,10 +85,11 @@ export const overtakenBy = (hardware: Hardware, uuid: string): string | undefine
   return sent === undefined || sent.type === "RemoveKey" ? undefined : sent.commandId
 }
 
-/** No key is wanted any more. */
+/** No key is wanted any more, nor any that nobody had asked for. */
 export const unwantingAll = (hardware: Hardware, at: number, reconciled: true | undefined): Hardware =>
   hardware.reduce(
-    (all, { uuid, exposedSince }) => (exposedSince === undefined ? unwanting(all, uuid, at, reconciled) : all),
+    (all, { uuid, exposedSince, foreign }) =>
+      exposedSince === undefined || foreign ? unwanting(all, uuid, at, reconciled) : all,
     hardware
   )
 
@@ -127,15 +130,75 @@ export const withAnswer = (hardware: Hardware, { commandId, outcome, at }: KeyAn
   })
 }
 
-/** Somebody asks to begin again: nothing counts as known, and everything, or this one key, is brought to what is wanted. */
+/**
+ * Somebody asks to begin again: nothing counts as known, and everything, or this one key, is brought to what is wanted. What
+ * nobody had asked for stays unless it is named.
+ */
 export const beginningAgain = (hardware: Hardware, only?: string): Hardware =>
   hardware.map((key) => {
-    if (only !== undefined && key.uuid !== only) return key
+    if (only === undefined ? isLeftAlone(key) : key.uuid !== only) return key
     const { confirmed: _, failures: __, attention, sent, ...entry } = key
     // What has stayed unanswered is sent again.
     const awaited = attention === "silent" ? {} : given({ sent })
     return { ...entry, ...awaited, reconciled: true as const }
   })
+
+const isLeftAlone = ({ foreign, reconciled }: HardwareKey): boolean => foreign === true && reconciled === undefined
+
+/** The keys that a lock says it holds. It was sent nothing about keys that it had not answered when it said so. */
+export interface ListedKeys {
+  readonly keys: ReadonlyArray<Named>
+  /** They are not all that it holds. */
+  readonly more: boolean
+  readonly at: number
+}
+
+/** Keys that nobody had asked for and that are remembered, at most. */
+const MOST_FOREIGN = 256
+
+/**
+ * What is known after a list: a key that is wanted and listed is confirmed; one that was confirmed, and is not there, is lost
+ * and written again; one that is not wanted any more, and is not there, is gone; and what nobody wanted is foreign. Of a key
+ * whose command is still waited for the answer tells. The same hardware, if it says nothing new.
+ */
+export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Hardware => {
+  const listed = new Map(keys.map((key) => [key.uuid, key]))
+  const known = hardware.flatMap((key) => {
+    const there = listed.get(key.uuid)
+    if (key.sent !== undefined) return [key]
+    if (there !== undefined) return [key.exposedSince === undefined ? found(key, there) : stillThere(key, there)]
+    if (more) return [key]
+    return key.exposedSince === undefined ? [lost(key)] : []
+  })
+  const room = Math.max(0, MOST_FOREIGN - known.filter(({ foreign }) => foreign).length)
+  const foreign = keys
+    .filter(({ uuid }) => !hardware.some((key) => key.uuid === uuid))
+    .slice(0, room)
+    .map((key): HardwareKey => ({ ...entryOf(key, undefined), confirmed: true, foreign: true, exposedSince: at }))
+  const isSame = foreign.length === 0 && known.length === hardware.length
+  return isSame && known.every((key, index) => key === hardware[index]) ? hardware : [...known, ...foreign]
+}
+
+const found = (key: HardwareKey, there: Named): HardwareKey => {
+  if (isElsewhere(key, there)) return lost(key)
+  if (key.confirmed === true) return key
+  const { failures: _, attention: __, ...entry } = key
+  return { ...entry, confirmed: true }
+}
+
+const stillThere = (key: HardwareKey, there: Named): HardwareKey =>
+  key.confirmed === true && !isElsewhere(key, there)
+    ? key
+    : { ...key, ...given({ indexNumber: there.indexNumber ?? key.indexNumber }), confirmed: true }
+
+const isElsewhere = ({ indexNumber }: HardwareKey, there: Named): boolean =>
+  indexNumber !== undefined && there.indexNumber !== undefined && indexNumber !== there.indexNumber
+
+/** What was never known to be there is not lost, and is left alone until somebody asks for it. */
+const lost = (key: HardwareKey): HardwareKey => {
+  const { confirmed, ...entry } = key
+  return confirmed === true ? { ...entry, reconciled: true } : key
+}
 
 export const withAttention = (hardware: Hardware, uuid: string, attention: AttentionReason): Hardware =>
   change(hardware, uuid, (entry) => ({ ...entry, attention }))

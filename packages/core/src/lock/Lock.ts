@@ -25,6 +25,14 @@ export type Key = typeof Key.Type
 export const HeldKey = Schema.Struct({ ...Key.fields, giver: Giver })
 export type HeldKey = typeof HeldKey.Type
 
+/** The keys that stayed on a thing that the lock has no more. */
+const Left = Schema.Struct({
+  thing: Schema.String,
+  /** Epoch milliseconds. */
+  since: Schema.Int,
+  keys: Schema.Array(HardwareKey)
+})
+
 /** A user whom the doorbell of the lock notifies. */
 export const Resident = Schema.Struct({
   userId: Text,
@@ -68,6 +76,10 @@ export const Lock = Schema.Struct({
   lost: Schema.optionalKey(Schema.Literal(true)),
   /** Its thing was another's before, or may have been: it may hold keys that this lock knows nothing of. */
   mayHoldOthers: Schema.optionalKey(Schema.Literal(true)),
+  /** The command about keys that its present thing was sent last. */
+  lastKeyCommand: Schema.optionalKey(Schema.String),
+  /** What was, or may have been, on the thing that it had before: that hardware may still open for it, wherever it is. */
+  left: Schema.optionalKey(Left),
   /** What its present thing has said of itself and its door. */
   seen: Schema.optionalKey(Seen),
   /** What people say of it and of where it is. */

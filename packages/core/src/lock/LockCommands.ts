@@ -4,7 +4,7 @@
  */
 import { Schema } from "effect"
 import { CommandOutcome, type DeviceCommandType, LIFETIMES } from "../device/DeviceCommand.ts"
-import { openingsFields, stateFields } from "../device/ReportedState.ts"
+import { keysFields, openingsFields, stateFields } from "../device/ReportedState.ts"
 import { Counted, Counting } from "../streams/Reservations.ts"
 import type { Scope } from "../values/Limits.ts"
 import { NewSchedule } from "../values/Schedule.ts"
@@ -417,6 +417,20 @@ const ownCommands = {
     scope: "admin",
     event: "DeviceStateReported",
     also: ["BatteryLow", "BoltJammed", "DoorForced", "DoorLeftOpen"],
+    passes: true,
+    revokes: true
+  },
+  /** The keys that the device says it holds. Counts if it was sent nothing about keys since, and says something new. */
+  RecordKeys: {
+    request: {
+      thing: Schema.String,
+      /** When its shadow was told, epoch milliseconds. */
+      seenAt: Schema.Int,
+      ...keysFields
+    },
+    who: "device",
+    scope: "admin",
+    event: "KeysReported",
     passes: true,
     revokes: true
   },

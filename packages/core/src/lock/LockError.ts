@@ -36,13 +36,29 @@ export class SlotTaken extends Schema.TaggedError<SlotTaken>()("SlotTaken", {
   keyIndexNumber: Schema.Number,
   keyUuid: Schema.String,
   /** It was removed, but the lock has not said yet that it is gone. */
-  leaving: Schema.optionalKey(Schema.Literal(true))
+  leaving: Schema.optionalKey(Schema.Literal(true)),
+  /** The hardware holds it, and nobody had asked for it here. */
+  foreign: Schema.optionalKey(Schema.Literal(true))
 }) {
   readonly field = "keyIndexNumber"
   override get message() {
+    if (this.foreign)
+      return `Slot ${this.keyIndexNumber} of lock ${this.lockId} holds key ${this.keyUuid}, which nobody added here: the lock itself reports it. Choose another slot, or remove that key with RemoveKey.`
     if (this.leaving)
       return `Slot ${this.keyIndexNumber} of lock ${this.lockId} may still hold key ${this.keyUuid}, which was removed: the lock has not confirmed it yet. Choose another slot, or wait until GET /locks/${this.lockId}/exposure no longer lists the key.`
     return `Slot ${this.keyIndexNumber} of lock ${this.lockId} holds key ${this.keyUuid}. Choose another slot or remove that key.`
+  }
+}
+
+/** The hardware has no such slot, by its own word. */
+export class NoSuchSlot extends Schema.TaggedError<NoSuchSlot>()("NoSuchSlot", {
+  ...about,
+  keyIndexNumber: Schema.Number,
+  keySlots: Schema.Number
+}) {
+  readonly field = "keyIndexNumber"
+  override get message() {
+    return `Lock ${this.lockId} has no slot ${this.keyIndexNumber}: its device has room for ${this.keySlots} keys. Choose a slot from 0 to ${this.keySlots}.`
   }
 }
 
@@ -229,6 +245,7 @@ export class LockFull extends Schema.TaggedError<LockFull>()("LockFull", {
   ...about,
   what: Schema.Literals([
     "keys",
+    "keys on its hardware",
     "residents",
     "temp keys",
     "temp keys, deleted ones included",
@@ -256,6 +273,7 @@ export type LockRefused =
   | LockNotFound
   | KeyExists
   | SlotTaken
+  | NoSuchSlot
   | KeyNotNamed
   | KeyNotFound
   | UuidUnchanged

@@ -100,6 +100,14 @@ const published = {
     ...aboutLock,
     ...ReportedOutcome.fields
   },
+  /** Which keys its device says that it holds, where that is not what was known; `more`: and others. */
+  KeysReported: {
+    ...aboutLock,
+    keys: Schema.Array(Schema.Struct(key)),
+    more: Schema.optionalKey(Schema.Literal(true)),
+    /** When its shadow was told. */
+    seenAt: Schema.String
+  },
   /** What its device is like now: all that is known of it, where something of that has changed. */
   DeviceStateReported: {
     ...aboutLock,
@@ -109,6 +117,8 @@ const published = {
     battery: Schema.optionalKey(Schema.Int),
     batteryLow: Schema.optionalKey(Schema.Boolean),
     firmware: text,
+    /** How many keys it has room for. */
+    keySlots: Schema.optionalKey(Schema.Int),
     /** How far its clock is ahead, in milliseconds, where it is wrong. */
     clockOffBy: Schema.optionalKey(Schema.Int),
     /** When its shadow was told. */
@@ -181,6 +191,7 @@ export const LockEvent = Schema.TaggedUnion({
     schedule: Schema.optionalKey(Schedule),
     tempKeyId: text
   },
+  KeysReported: { ...published.KeysReported, reconciled, ...ignorable },
   DeviceStateReported: { ...published.DeviceStateReported, ...ignorable },
   BatteryLow: { ...published.BatteryLow, ...ignorable },
   BoltJammed: { ...published.BoltJammed, ...ignorable },

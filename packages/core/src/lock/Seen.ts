@@ -10,6 +10,8 @@ export const SeenState = Schema.Struct({
   /** Not before it is well above what is low does it count as good again. */
   batteryLow: Schema.optionalKey(Schema.Boolean),
   firmware: Schema.optionalKey(Schema.String),
+  /** How many keys it has room for; no slot has a higher number. */
+  keySlots: Schema.optionalKey(Schema.Int),
   /** How far its clock is ahead of the shadow's, where it is wrong, in milliseconds. */
   clockOffBy: Schema.optionalKey(Schema.Int),
   /** When its shadow was told. */
@@ -20,6 +22,8 @@ export type SeenState = typeof SeenState.Type
 /** What is remembered of a thing. */
 export const Seen = Schema.Struct({
   state: Schema.optionalKey(SeenState),
+  /** When its shadow was last told of keys that were recorded. */
+  keysAt: Schema.optionalKey(Schema.Int),
   /** Counters of openings, the one heard of last at the end, and how far each has come. */
   series: Schema.Array(Schema.Struct({ name: Schema.String, last: Schema.Int })),
   /** What was recorded in the hour that began at `hour`. */
@@ -111,6 +115,7 @@ export const isNews = (before: SeenState | undefined, after: SeenState): boolean
   before.bolt !== after.bolt ||
   before.door !== after.door ||
   before.firmware !== after.firmware ||
+  before.keySlots !== after.keySlots ||
   before.batteryLow !== after.batteryLow ||
   (before.clockOffBy === undefined) !== (after.clockOffBy === undefined) ||
   (after.battery !== undefined && (before.battery === undefined || Math.abs(after.battery - before.battery) >= STEP))

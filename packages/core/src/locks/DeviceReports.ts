@@ -2,7 +2,7 @@
 import { Clock, Context, Duration, Effect, Layer, Option, Random, Schema, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
-import { reportedStateIn } from "../device/ReportedState.ts"
+import { reportedKeysIn, reportedStateIn } from "../device/ReportedState.ts"
 import { lockOfStream } from "../lock/Lock.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
@@ -64,7 +64,7 @@ export class DeviceReports extends Context.Service<
       const uses = yield* CountedUses
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
-      const committed = Effect.fnUntraced(function* ({ thing, commandId }: OutcomeReport) {
+      const committed = Effect.fnUntraced(function* ({ thing, commandId }: Pick<OutcomeReport, "thing" | "commandId">) {
         const known = yield* find(store, commandId)
         // Whichever attempt is open: no earlier one can have reached the device. Other things prove nothing.
         if (known._tag === "Prepared" && known.reservation.thing !== thing) return undefined
@@ -128,16 +128,24 @@ export class DeviceReports extends Context.Service<
 
       const takeState = Effect.fnUntraced(function* ({ thing, reported, at }: StateReport) {
         yield* presence.report({ thing, at })
-        const state = reportedStateIn(reported["state"])
-        const lockId = state && (yield* lockOfThing(thing))
+        const [state, keys] = [reportedStateIn(reported["state"]), reportedKeysIn(reported["keys"])]
+        const lockId = (state ?? keys) && (yield* lockOfThing(thing))
         if (lockId === undefined) return
-        yield* locks.execute({
-          ...(yield* context(lockId, "state")),
-          _tag: "RecordState",
-          thing,
-          seenAt: Math.trunc(at),
-          ...state
-        })
+        if (state !== undefined) {
+          const about = yield* context(lockId, "state")
+          yield* locks.execute({ ...about, _tag: "RecordState", thing, seenAt: Math.trunc(at), ...state })
+        }
+        if (keys !== undefined) {
+          // What it has run is in the log, before it is compared with that.
+          if (keys.after !== undefined && isKeepable(keys.after)) yield* committed({ thing, commandId: keys.after })
+          yield* locks.execute({
+            ...(yield* context(lockId, "keys")),
+            _tag: "RecordKeys",
+            thing,
+            seenAt: Math.trunc(at),
+            ...keys
+          })
+        }
       })
 
       const takeOpenings = Effect.fnUntraced(function* ({ _tag: _, ...openings }: OpeningsReport) {

@@ -108,13 +108,16 @@ const pools: { readonly [field: string]: Schema.Constraint } = {
   door: Schema.Literals(["closed", "forced", "leftOpen"]),
   battery: Schema.Literals([10, 20, 90]),
   firmware: Schema.Literal("2.4.1"),
+  keySlots: Schema.Literals([50, 100]),
   clock: Schema.Literals([0, START]),
   series: Schema.Literal("k3j4"),
   dropped: Schema.Literal(0),
   list: Schema.Tuple([
     Schema.Struct({ n: Schema.Literals([1, 2, 4]), by: Schema.Literal("key"), keyUuid: KeyUuid }),
     Schema.Struct({ n: Schema.Literals([3, 5]), by: OpenedBy, keyIndexNumber: Slot })
-  ])
+  ]),
+  "RecordKeys.list": Schema.Tuple([Schema.Struct({ keyUuid: KeyUuid, keyIndexNumber: Slot })]),
+  after: Schema.Literals(["command-4", "command-5"])
 }
 
 /** What commands of these types say. */
@@ -145,6 +148,8 @@ const anything = bodiesOf(
   ...singles.filter((tag) => tag !== "RetireLock"),
   "CreateTempKey",
   "AddKey",
+  "RemoveKey",
+  "ChangeTempKeyLink",
   "AddResident",
   "RemoveResident",
   "RemoveResident",

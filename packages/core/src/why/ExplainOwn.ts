@@ -110,6 +110,7 @@ const judgeKey = (
   if (lock === undefined) return noSuchLock
   const key = lock.keys.find(({ uuid }) => uuid === keyUuid)
   const there = lock.hardware.find(({ uuid }) => uuid === keyUuid)
+  if (key === undefined && there?.foreign === true) return { allowed: false, rule: "no-such-key", message: foreign }
   if (key === undefined && there !== undefined) return { allowed: false, rule: "key-removed", message: leaving }
   if (key === undefined) {
     return events.length === 0
@@ -156,6 +157,9 @@ const isHeld = (key: HardwareKey | undefined): string => {
 
 const leaving =
   "The key was removed, but the lock has not confirmed that it is gone: until then its hardware may still open for it."
+
+const foreign =
+  "Nobody added this key here, but the lock reports that it holds it: its hardware may open for it. Remove it with RemoveKey."
 
 const inherited =
   "The lock holds this key from those who had it before, who may no longer give it. Remove it, or add another one."

@@ -168,7 +168,21 @@ const locks = endpointsOf(commandRoutes).add(
       /** `null` while nobody can tell. */
       presence,
       /** What those who have the lock have said of it; beyond the published contract. */
-      description: Schema.Struct(LockDescription.fields)
+      description: Schema.Struct(LockDescription.fields),
+      /** What the hardware holds beside `keys`; beyond the published contract. */
+      hardware: Schema.Struct({
+        /** Keys that nobody had asked for here. */
+        foreign: Schema.Array(
+          Schema.Struct({
+            keyUuid: Schema.String,
+            keyIndexNumber: Schema.optionalKey(Schema.Int),
+            since: Schema.String,
+            status: HardwareStatus
+          })
+        ),
+        /** It was another lock's, or may have been, and has not said yet what it holds. */
+        mayHoldOthers: Schema.Boolean
+      })
     })
   ).annotate(PublishesErrorList, true),
   question(
@@ -180,8 +194,12 @@ const locks = endpointsOf(commandRoutes).add(
         Schema.Struct({
           keyUuid: Schema.String,
           keyIndexNumber: Schema.optionalKey(Schema.Int),
-          /** `inherited`: its giver may no longer give it, since the lock has changed hands. */
-          reason: Schema.Literals(["removed", "inherited"]),
+          /**
+           * `inherited`: its giver may no longer give it, since the lock has changed hands. `foreign`: nobody had asked for it.
+           * `left`: it stayed on the hardware that the lock had before, `thing`.
+           */
+          reason: Schema.Literals(["removed", "inherited", "foreign", "left"]),
+          thing: text,
           exposedSince: Schema.String,
           /** The lock has said that it holds the key; else nobody knows. */
           confirmed: Schema.Boolean,

@@ -151,7 +151,11 @@ export const makeHandlers = (
             })),
             deviceState: stateInfo(lock.seen?.state),
             presence,
-            description: descriptionOf(lock)
+            description: descriptionOf(lock),
+            hardware: {
+              foreign: lock.hardware.filter(({ foreign }) => foreign).map(foreignInfo),
+              mayHoldOthers: lock.mayHoldOthers === true
+            }
           }))
         }),
         exposure: ({ params, call }) =>
@@ -322,6 +326,13 @@ const keysInfo = (lock: Lock) => {
     hardware: hardwareInfo(hardware.get(key.uuid))
   }))
 }
+
+const foreignInfo = (key: HardwareKey) => ({
+  keyUuid: key.uuid,
+  ...(key.indexNumber === undefined ? {} : { keyIndexNumber: key.indexNumber }),
+  since: instantOf(key.exposedSince ?? 0),
+  status: hardwareStatus(key)
+})
 
 /** Of a key on no hardware there is nothing to say. */
 const hardwareInfo = (key: HardwareKey | undefined) =>

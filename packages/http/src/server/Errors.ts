@@ -47,6 +47,7 @@ const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string
   LockNotFound: [404, "Lock not found"],
   KeyExists: [400, "Key already on the lock"],
   SlotTaken: [400, "Slot taken"],
+  NoSuchSlot: [400, "No such slot"],
   KeyNotNamed: [400, "No key named"],
   KeyNotFound: [404, "Key not found"],
   UuidUnchanged: [409, "Uuid unchanged"],

@@ -31,7 +31,8 @@ const UNJUDGED: ReadonlySet<string> = new Set<LockEvent["_tag"]>([
   "DoorForced",
   "DoorLeftOpen",
   "OpenedAtDoor",
-  "OpeningsMissed"
+  "OpeningsMissed",
+  "KeysReported"
 ])
 
 /** The lock at the end of its stream. */

@@ -1,0 +1,132 @@
+/** What follows from the keys that the device of a lock says it holds, and from how many it has room for. */
+import { describe, expect, it } from "@effect/vitest"
+import { Result } from "effect"
+import { reportedKeysIn } from "../src/device/ReportedState.ts"
+import { decide } from "../src/lock/Decide.ts"
+import { evolve } from "../src/lock/Evolve.ts"
+import { exposureOf } from "../src/lock/Exposure.ts"
+import type { Lock } from "../src/lock/Lock.ts"
+import type { LockCommand } from "../src/lock/LockCommand.ts"
+import { STATES_AN_HOUR } from "../src/lock/Seen.ts"
+import { judgeOwn } from "../src/why/ExplainOwn.ts"
+import { created, given, lockId, lockUuid, millis, operator } from "./scenario.ts"
+
+const system = { _tag: "System" } as const
+
+/** A lock whose device was sent nothing yet. */
+const makeLock = () => {
+  let lock = given(created).lock() as Lock
+  let asked = 0
+  const ask = (command: object, principal: LockCommand["principal"] = system, at = millis("09:00")) => {
+    const context = { lockId, commandId: `command-${++asked}`, at, principal }
+    const decided = decide(lock, { ...context, ...command } as LockCommand)
+    if (Result.isFailure(decided)) return [decided.failure._tag]
+    lock = decided.success.events.reduce<Lock>((lock, event) => evolve(lock, event, principal) ?? lock, lock)
+    return decided.success.events.map(({ _tag }) => _tag)
+  }
+  const lists = (keyUuids: ReadonlyArray<string>, more: object = {}) => {
+    const list = keyUuids.map((keyUuid, index) => ({ keyUuid, keyIndexNumber: index + 1 }))
+    return ask({ _tag: "RecordKeys", thing: lockUuid, seenAt: millis("09:00"), list, ...more })
+  }
+  return { ask, lists, lock: () => lock }
+}
+
+describe("a list of keys", () => {
+  it("is recorded once, and shows what nobody added until the lock lists it no more", () => {
+    const { lists, lock } = makeLock()
+    expect(lists(["installer"])).toEqual(["KeysReported"])
+    expect(lists(["installer"])).toEqual([])
+    const exposed = { keyUuid: "installer", keyIndexNumber: 1, reason: "foreign", confirmed: true, status: "unknown" }
+    expect(exposureOf(lock())).toEqual([{ ...exposed, exposedSince: millis("09:00") }])
+    expect(judgeOwn(lock(), { _tag: "Key", keyUuid: "installer" }, millis("09:00"), [], false)).toMatchObject({
+      allowed: false,
+      rule: "no-such-key",
+      message: expect.stringMatching(/may open for it/)
+    })
+    expect(lists([])).toEqual(["KeysReported"])
+    expect(lock().hardware).toEqual([])
+  })
+
+  it("says nothing by what it lacks when it is not complete", () => {
+    const { lists, lock } = makeLock()
+    lists(["installer"])
+    expect(lists([], { more: true })).toEqual([])
+    expect(lock().hardware).toHaveLength(1)
+  })
+
+  it.each([
+    ["of another device", { thing: "another" }],
+    ["after a command of somebody else's", { after: "another" }],
+    ["that is older than one that was recorded", { seenAt: millis("08:59") }]
+  ])("%s changes nothing", (_, more) => {
+    const { lists } = makeLock()
+    lists(["installer"])
+    expect(lists(["installer", "other"], more)).toEqual([])
+  })
+
+  it("is recorded some dozen times an hour at most, whatever it says", () => {
+    const { lists } = makeLock()
+    const recorded = Array.from({ length: 200 }, (_, n) => lists([`key-${n}`]).length)
+    expect(recorded.reduce((sum, one) => sum + one, 0)).toBeLessThan(STATES_AN_HOUR)
+  })
+
+  it("stays with the hardware that the lock had before, whose keys are then exposed there", () => {
+    const { ask, lists, lock } = makeLock()
+    lists(["installer"])
+    ask({ _tag: "ChangeLockUuid", newUuid: "5d0c3a5e-6a0f-4f0e-9a63-2f8d7d1f7c11" }, operator)
+    expect(lock().hardware).toEqual([])
+    expect(exposureOf(lock())).toMatchObject([{ keyUuid: "installer", reason: "left", thing: lockUuid }])
+  })
+
+  it.each([
+    [{ list: [{ keyUuid: "a", keyIndexNumber: 1 }] }, { list: [{ keyUuid: "a", keyIndexNumber: 1 }] }],
+    [{ after: "c", list: [], more: true }, { after: "c", list: [], more: true }],
+    [{ list: [{ keyUuid: "a" }, { keyUuid: "" }, 7] }, { list: [{ keyUuid: "a" }], more: true }],
+    [{ list: [], more: "yes" }, { list: [], more: true }],
+    [{ after: 7, list: [] }, undefined],
+    [{ list: "all" }, undefined],
+    [null, undefined]
+  ])("of %j is understood as %j", (said, understood) => {
+    expect(reportedKeysIn(said)).toEqual(understood)
+  })
+
+  it("has a bound: of a longer one the rest is left aside, and it counts as one that is not complete", () => {
+    const list = Array.from({ length: 40 }, (_, n) => ({ keyUuid: `key-${n}` }))
+    expect(reportedKeysIn({ list })).toEqual({ list: list.slice(0, 32), more: true })
+  })
+})
+
+describe("a key", () => {
+  const saysRoom = (keySlots: number) => {
+    const house = makeLock()
+    house.ask({ _tag: "RecordState", thing: lockUuid, seenAt: millis("09:00"), keySlots })
+    return {
+      ...house,
+      add: (keyUuid: string, keyIndexNumber?: number) =>
+        house.ask({ _tag: "AddKey", keyUuid, ...(keyIndexNumber !== undefined && { keyIndexNumber }) }, operator)
+    }
+  }
+
+  it("in a slot that the hardware does not have is refused; any integer is one where it has not said so", () => {
+    const { add } = saysRoom(10)
+    expect([-1, 11].map((slot) => add(`key-${slot}`, slot))).toEqual([["NoSuchSlot"], ["NoSuchSlot"]])
+    expect([0, 10].map((slot) => add(`key-${slot}`, slot))).toEqual([["KeyAdded"], ["KeyAdded"]])
+    const { ask } = makeLock()
+    expect(ask({ _tag: "AddKey", keyUuid: "key", keyIndexNumber: -7 }, operator)).toEqual(["KeyAdded"])
+  })
+
+  it("beyond the room of the hardware is refused, and what is foreign or leaving takes room", () => {
+    const { add, lists, ask } = saysRoom(2)
+    lists(["installer"])
+    expect(add("key-1")).toEqual(["KeyAdded"])
+    expect(add("key-2")).toEqual(["LockFull"])
+    ask({ _tag: "RemoveKey", keyUuid: "key-1" }, operator)
+    expect(add("key-2")).toEqual(["LockFull"])
+  })
+
+  it("is not put into the slot of one that nobody added", () => {
+    const { add, lists } = saysRoom(10)
+    lists(["installer"])
+    expect(add("key-1", 1)).toEqual(["SlotTaken"])
+  })
+})
