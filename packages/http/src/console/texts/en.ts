@@ -141,7 +141,12 @@ export const en = {
       },
       exposed: "The lock may still open for these, though it should not:",
       since: "since",
-      reasons: { removed: "removed here, not yet on the lock", inherited: "from a former owner" },
+      reasons: {
+        removed: "removed here, not yet on the lock",
+        inherited: "from a former owner",
+        foreign: "on the lock, added by nobody here",
+        left: "left on former hardware"
+      },
       removeInherited: "Remove keys of a former owner"
     },
     tempKeys: {
