@@ -80,9 +80,15 @@ describe("a list of keys", () => {
 
   it.each([
     [{ list: [{ keyUuid: "a", keyIndexNumber: 1 }] }, { list: [{ keyUuid: "a", keyIndexNumber: 1 }] }],
-    [{ after: "c", list: [], more: true }, { after: "c", list: [], more: true }],
+    [
+      { after: "c", list: [], more: true },
+      { after: "c", list: [], more: true }
+    ],
     [{ list: [{ keyUuid: "a" }, { keyUuid: "" }, 7] }, { list: [{ keyUuid: "a" }], more: true }],
-    [{ list: [], more: "yes" }, { list: [], more: true }],
+    [
+      { list: [], more: "yes" },
+      { list: [], more: true }
+    ],
     [{ after: 7, list: [] }, undefined],
     [{ list: "all" }, undefined],
     [null, undefined]
