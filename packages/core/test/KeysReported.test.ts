@@ -73,7 +73,7 @@ describe("a list of keys", () => {
   it("stays with the hardware that the lock had before, whose keys are then exposed there", () => {
     const { ask, lists, lock } = makeLock()
     lists(["installer"])
-    ask({ _tag: "ChangeLockUuid", newUuid: "5d0c3a5e-6a0f-4f0e-9a63-2f8d7d1f7c11" }, operator)
+    ask({ _tag: "MoveClaim", uuid: "5d0c3a5e-6a0f-4f0e-9a63-2f8d7d1f7c11" }, operator)
     expect(lock().hardware).toEqual([])
     expect(exposureOf(lock())).toMatchObject([{ keyUuid: "installer", reason: "left", thing: lockUuid }])
   })
