@@ -7,10 +7,13 @@ import { Result } from "effect"
 import fc from "fast-check"
 import { decide } from "../src/lock/Decide.ts"
 import { evolveStored } from "../src/lock/Evolve.ts"
-import { holderOf, nextLook } from "../src/lock/Hardware.ts"
+import { type HardwareKey, holderOf, nextLook } from "../src/lock/Hardware.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import type { CommandOf, LockCommand } from "../src/lock/LockCommand.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
+import { type ConditionRow, conditions } from "../src/read-model/LockConditions.ts"
+import { factOf, lockKey } from "../src/read-model/LockFact.ts"
+import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { given } from "../src/values/given.ts"
 import type { Principal } from "../src/values/Principal.ts"
 
@@ -52,9 +55,19 @@ const Step = fc.oneof(
   fc.constant({ do: "sync" as const })
 )
 
+/** Of each key that somebody may have to look at: why. */
+const troubles = (keys: ReadonlyArray<Pick<HardwareKey, "uuid" | "exposedSince" | "attention">>) =>
+  new Map(
+    keys.flatMap(({ uuid, exposedSince, attention }) =>
+      exposedSince === undefined && attention === undefined ? [] : [[uuid, { exposedSince, attention }]]
+    )
+  )
+
 /** A lock's log, its shadow, and its device. */
 const makeHouse = (isUsed: boolean) => {
   let lock: Lock | undefined
+  /** What the read model keeps of it. */
+  let row: ConditionRow | undefined
   let at = 1_000
   let commands = 0
   let thing = 0
@@ -78,10 +91,13 @@ const makeHouse = (isUsed: boolean) => {
     const { events, device: told } = decided.success
     for (const [index, event] of events.entries()) {
       const version = (lock?.version ?? 0) + 1
-      lock = evolveStored(lock, {
+      const stored: StoredEvent = {
         ...{ eventId: `${commandId}-${index}`, streamId: "lock-7", version, position: version, at, orgId: "" },
         ...{ principal, commandId, ...toStored(event), ...(told && { acceptedAt: at }) }
-      })
+      }
+      lock = evolveStored(lock, stored)
+      const fact = factOf(stored) ?? expect.fail("it is about the lock")
+      if (conditions.keysOf(fact).length > 0) row = conditions.fold(row, fact, lockKey(lockId))
       // Overtaken additions are taken out of the shadow.
       if (event._tag === "KeyRemoved") {
         const ended = (before?.pendingCommands ?? []).filter(
@@ -106,6 +122,7 @@ const makeHouse = (isUsed: boolean) => {
       sent.push(keyUuid)
     }
     check()
+    if (events.length > 0) checkRow()
     return events.length > 0
   }
 
@@ -116,6 +133,15 @@ const makeHouse = (isUsed: boolean) => {
       const known = lock?.hardware.find((key) => key.uuid === uuid)
       expect(known, `${uuid} in slot ${slot} is not known`).toBeDefined()
     }
+  }
+
+  /** The read model names the same keys, for the same reasons. */
+  const checkRow = () => {
+    const { keys = [], more = null } = row?.unsettled ?? {}
+    expect(more).toBeNull()
+    expect(
+      troubles(keys.map(({ attention, ...key }) => ({ ...key, ...given({ attention: attention?.reason }) })))
+    ).toEqual(troubles(lock?.hardware ?? []))
   }
 
   const report = ({ commandId, outcome, thing }: (typeof said)[number]) => {

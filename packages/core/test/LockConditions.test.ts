@@ -142,6 +142,20 @@ describe("a lock needs somebody", () => {
     expect(kindsOf(foldOf(told.slice(0, -1), row) ?? expect.fail())).toEqual(["key-exposed"])
     expect(kindsOf(foldOf(told, row) ?? expect.fail())).toEqual([])
   })
+
+  it("for keys that it holds and nobody wanted, until it lists them no more, whatever they are called", () => {
+    const lists = (keyUuids: ReadonlyArray<string>) => {
+      const { timestamp } = about(1)
+      const keys = keyUuids.map((keyUuid) => ({ keyUuid }))
+      const exposed = keys.map((key) => ({ ...key, since: timestamp }))
+      return { _tag: "KeysReported", ...about(1), keys, exposed, seenAt: timestamp, ignorable: true } as const
+    }
+    const foreign = lists(["installer", "i".repeat(200)])
+    expect(attentionOf(rowAfter(feedOf(lock, foreign, foreign)), 0)).toMatchObject([
+      { kind: "key-exposed", keysCount: 2, keys: [{ uuid: "installer" }] }
+    ])
+    expect(kindsOf(rowAfter(feedOf(lock, foreign, lists([]))))).toEqual([])
+  })
 })
 
 it("a lock that is retired is in no list", () => {

@@ -77,6 +77,10 @@ export const recordKeys = (lock: Lock, command: CommandOf<"RecordKeys">): Decisi
   const { states } = countedIn(lock.seen ?? nothingSeen, at)
   if (!saysMore || states >= STATES_AN_HOUR - ALARMS_AN_HOUR) return alreadySo
   const reconciled = lock.retired !== undefined || hardware.some(isOpen)
+  const listed = new Set(keys.map(({ uuid }) => uuid))
+  const exposed = hardware.flatMap(({ uuid: keyUuid, exposedSince }) =>
+    exposedSince !== undefined && listed.has(keyUuid) ? [{ keyUuid, since: instantOf(exposedSince) }] : []
+  )
   return {
     events: [
       {
@@ -85,6 +89,7 @@ export const recordKeys = (lock: Lock, command: CommandOf<"RecordKeys">): Decisi
         keys: list,
         ...given({ more }),
         seenAt: instantOf(seenAt),
+        ...(exposed.length > 0 && { exposed }),
         ...(reconciled && { reconciled }),
         ...ignorable
       }

@@ -191,7 +191,8 @@ const stillThere = (key: HardwareKey, there: Named): HardwareKey =>
     ? key
     : { ...key, ...given({ indexNumber: there.indexNumber ?? key.indexNumber }), confirmed: true }
 
-const isElsewhere = ({ indexNumber }: HardwareKey, there: Named): boolean =>
+/** Whether the lock says that a key is in another slot than it should be. */
+export const isElsewhere = ({ indexNumber }: Omit<Named, "uuid">, there: Omit<Named, "uuid">): boolean =>
   indexNumber !== undefined && there.indexNumber !== undefined && indexNumber !== there.indexNumber
 
 /** What was never known to be there is not lost, and is left alone until somebody asks for it. */

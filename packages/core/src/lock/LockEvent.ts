@@ -191,7 +191,13 @@ export const LockEvent = Schema.TaggedUnion({
     schedule: Schema.optionalKey(Schedule),
     tempKeyId: text
   },
-  KeysReported: { ...published.KeysReported, reconciled, ...ignorable },
+  /** `exposed`: those of the keys that are not wanted, which only who knows all keys of the lock can tell. */
+  KeysReported: {
+    ...published.KeysReported,
+    exposed: Schema.optionalKey(Schema.Array(Schema.Struct({ keyUuid: Schema.String, since: Schema.String }))),
+    reconciled,
+    ...ignorable
+  },
   DeviceStateReported: { ...published.DeviceStateReported, ...ignorable },
   BatteryLow: { ...published.BatteryLow, ...ignorable },
   BoltJammed: { ...published.BoltJammed, ...ignorable },

@@ -53,6 +53,7 @@ const changing: ReadonlySet<string> = new Set<LockEventType>([
   "KeyRemovalSent",
   "KeyNeedsAttention",
   "KeysSyncRequested",
+  "KeysReported",
   "CommandOutcomeReported"
 ])
 

@@ -39,6 +39,7 @@ const telling: ReadonlySet<string> = new Set<LockEventType>([
   "KeyRemovalSent",
   "KeyNeedsAttention",
   "KeysSyncRequested",
+  "KeysReported",
   "ResidentAdded",
   "ResidentRemoved",
   "DeviceStateReported",

@@ -192,7 +192,7 @@ const heldBy = (
 
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {
-  format: 5,
+  format: 6,
   factOf,
   tables: [
     devices,

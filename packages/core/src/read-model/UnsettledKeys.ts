@@ -3,11 +3,14 @@
  * removed, and those that it has failed to take or to remove. What `lock/Hardware.ts` says of all keys, of these alone, so
  * that a row can hold it. Pure.
  */
+
+import type { EventOf } from "../lock/Decision.ts"
 import { sentWith } from "../lock/DeviceEvents.ts"
-import { type AttentionReason, isKeyCommand } from "../lock/Hardware.ts"
+import { type AttentionReason, isElsewhere, isKeyCommand } from "../lock/Hardware.ts"
 import type { LockEvent } from "../lock/LockEvent.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { given } from "../values/given.ts"
+import { millisOf } from "../values/Text.ts"
 import type { LockFact } from "./LockFact.ts"
 
 /** Instants are epoch milliseconds. */
@@ -55,9 +58,15 @@ const changed = (before: UnsettledKeys, event: LockEvent, at: number, isLost: bo
     }
     case "KeyNeedsAttention": {
       const { keyUuid: uuid, keyIndexNumber: indexNumber, reason } = event
-      const key = named(before, uuid) ?? { uuid, ...given({ indexNumber }) }
+      const key = { ...named(before, uuid), uuid, ...given({ indexNumber }) }
       return withKey(before, { ...key, attention: { reason, since: at } })
     }
+    case "KeyWriteRequested": {
+      const { keyUuid, keyIndexNumber: indexNumber } = event
+      return settling(before, (key) => (key.uuid === keyUuid ? { ...key, ...given({ indexNumber }) } : key))
+    }
+    case "KeysReported":
+      return withList(before, event)
     case "KeysSyncRequested":
       return settling(before, ({ attention, sent, ...key }) =>
         event.keyUuid !== undefined && event.keyUuid !== key.uuid
@@ -77,6 +86,27 @@ const changed = (before: UnsettledKeys, event: LockEvent, at: number, isLost: bo
     default:
       return before
   }
+}
+
+/** As `withList` of the hardware has it. Which keys are exposed, among them those that are not named, the event tells. */
+const withList = (before: UnsettledKeys, { keys, more, exposed = [], timestamp }: EventOf<"KeysReported">) => {
+  const listed = new Map(keys.map((key) => [key.keyUuid, given({ indexNumber: key.keyIndexNumber })]))
+  const isComplete = more === undefined
+  const isOver = ({ uuid, exposedSince, sent }: UnsettledKey) =>
+    isComplete && exposedSince !== undefined && sent === undefined && !listed.has(uuid)
+  const left = settling({ ...before, keys: before.keys.filter((key) => !isOver(key)) }, (key) => {
+    const there = listed.get(key.uuid)
+    if (there === undefined || key.sent !== undefined) return key
+    if (key.exposedSince !== undefined) return { ...key, ...there }
+    return isElsewhere(key, there) ? key : { uuid: key.uuid }
+  })
+  // Of a list that is not complete those are new that are exposed since then; others have been counted.
+  return exposed
+    .filter(({ keyUuid, since }) => named(left, keyUuid) === undefined && (isComplete || since === timestamp))
+    .reduce(
+      (all, { keyUuid: uuid, since }) => withKey(all, { uuid, ...listed.get(uuid), exposedSince: millisOf(since) }),
+      isComplete ? { ...left, more: null } : left
+    )
 }
 
 /** What an outcome may be about, and what makes an answer to it count. */
