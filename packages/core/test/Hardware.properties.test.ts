@@ -7,7 +7,7 @@ import { Result } from "effect"
 import fc from "fast-check"
 import { decide } from "../src/lock/Decide.ts"
 import { evolveStored } from "../src/lock/Evolve.ts"
-import { type HardwareKey, holderOf, nextLook } from "../src/lock/Hardware.ts"
+import { type HardwareKey, holderOf, isLeftAlone, nextLook } from "../src/lock/Hardware.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import type { CommandOf, LockCommand } from "../src/lock/LockCommand.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
@@ -56,12 +56,15 @@ const Step = fc.oneof(
 )
 
 /** Of each key that somebody may have to look at: why. */
-const troubles = (keys: ReadonlyArray<Pick<HardwareKey, "uuid" | "exposedSince" | "attention">>) =>
+const troubles = (keys: ReadonlyArray<Pick<HardwareKey, "uuid" | "exposedSince" | "foreign" | "attention">>) =>
   new Map(
-    keys.flatMap(({ uuid, exposedSince, attention }) =>
-      exposedSince === undefined && attention === undefined ? [] : [[uuid, { exposedSince, attention }]]
+    keys.flatMap(({ uuid, exposedSince, foreign, attention }) =>
+      exposedSince === undefined && attention === undefined ? [] : [[uuid, { exposedSince, foreign, attention }]]
     )
   )
+
+/** Somebody has asked for its removal. */
+const withoutForeign = ({ foreign: _, ...key }: HardwareKey): HardwareKey => key
 
 /** A lock's log, its shadow, and its device. */
 const makeHouse = (isUsed: boolean) => {
@@ -141,7 +144,7 @@ const makeHouse = (isUsed: boolean) => {
     expect(more).toBeNull()
     expect(
       troubles(keys.map(({ attention, ...key }) => ({ ...key, ...given({ attention: attention?.reason }) })))
-    ).toEqual(troubles(lock?.hardware ?? []))
+    ).toEqual(troubles((lock?.hardware ?? []).map((key) => (isLeftAlone(key) ? key : withoutForeign(key)))))
   }
 
   const report = ({ commandId, outcome, thing }: (typeof said)[number]) => {

@@ -147,13 +147,15 @@ describe("a lock needs somebody", () => {
     const lists = (keyUuids: ReadonlyArray<string>) => {
       const { timestamp } = about(1)
       const keys = keyUuids.map((keyUuid) => ({ keyUuid }))
-      const exposed = keys.map((key) => ({ ...key, since: timestamp }))
+      const exposed = keys.map((key) => ({ ...key, since: timestamp, foreign: true as const }))
       return { _tag: "KeysReported", ...about(1), keys, exposed, seenAt: timestamp, ignorable: true } as const
     }
     const foreign = lists(["installer", "i".repeat(200)])
     expect(attentionOf(rowAfter(feedOf(lock, foreign, foreign)), 0)).toMatchObject([
-      { kind: "key-exposed", keysCount: 2, keys: [{ uuid: "installer" }] }
+      { kind: "key-foreign", keysCount: 2, keys: [{ uuid: "installer" }, { uuid: "i".repeat(200) }] }
     ])
+    const removed = { _tag: "KeyRemoved", ...about(1), keyUuid: "installer" } as const
+    expect(kindsOf(rowAfter(feedOf(lock, foreign, removed)))).toEqual(["key-foreign", "key-exposed"])
     expect(kindsOf(rowAfter(feedOf(lock, foreign, lists([]))))).toEqual([])
   })
 })

@@ -3,7 +3,7 @@ import type { Opening, ReportedState } from "../device/ReportedState.ts"
 import { given } from "../values/given.ts"
 import { instantOf } from "../values/Text.ts"
 import { alreadySo, type Decision, type EventOf, headOf, recordedAt } from "./Decision.ts"
-import { isOpen, withList } from "./Hardware.ts"
+import { isLeftAlone, isOpen, withList } from "./Hardware.ts"
 import type { HeldKey, Lock } from "./Lock.ts"
 import type { CommandOf } from "./LockCommand.ts"
 import type { LockEvent } from "./LockEvent.ts"
@@ -78,9 +78,11 @@ export const recordKeys = (lock: Lock, command: CommandOf<"RecordKeys">): Decisi
   if (!saysMore || states >= STATES_AN_HOUR - ALARMS_AN_HOUR) return alreadySo
   const reconciled = lock.retired !== undefined || hardware.some(isOpen)
   const listed = new Set(keys.map(({ uuid }) => uuid))
-  const exposed = hardware.flatMap(({ uuid: keyUuid, exposedSince }) =>
-    exposedSince !== undefined && listed.has(keyUuid) ? [{ keyUuid, since: instantOf(exposedSince) }] : []
-  )
+  const exposed = hardware.flatMap((key) => {
+    const { uuid: keyUuid, exposedSince } = key
+    if (exposedSince === undefined || !listed.has(keyUuid)) return []
+    return [{ keyUuid, since: instantOf(exposedSince), ...(isLeftAlone(key) && { foreign: true as const }) }]
+  })
   return {
     events: [
       {

@@ -143,7 +143,9 @@ export const beginningAgain = (hardware: Hardware, only?: string): Hardware =>
     return { ...entry, ...awaited, reconciled: true as const }
   })
 
-const isLeftAlone = ({ foreign, reconciled }: HardwareKey): boolean => foreign === true && reconciled === undefined
+/** Whether nobody had asked for the key, nor yet for its removal. */
+export const isLeftAlone = ({ foreign, reconciled }: HardwareKey): boolean =>
+  foreign === true && reconciled === undefined
 
 /** The keys that a lock says it holds. It was sent nothing about keys that it had not answered when it said so. */
 export interface ListedKeys {
@@ -154,7 +156,7 @@ export interface ListedKeys {
 }
 
 /** Keys that nobody had asked for and that are remembered, at most. */
-const MOST_FOREIGN = 256
+const MOST_FOREIGN = 64
 
 /**
  * What is known after a list: a key that is wanted and listed is confirmed; one that was confirmed, and is not there, is lost

@@ -194,7 +194,16 @@ export const LockEvent = Schema.TaggedUnion({
   /** `exposed`: those of the keys that are not wanted, which only who knows all keys of the lock can tell. */
   KeysReported: {
     ...published.KeysReported,
-    exposed: Schema.optionalKey(Schema.Array(Schema.Struct({ keyUuid: Schema.String, since: Schema.String }))),
+    exposed: Schema.optionalKey(
+      Schema.Array(
+        Schema.Struct({
+          keyUuid: Schema.String,
+          since: Schema.String,
+          /** Nobody had asked for it here, nor yet for its removal. */
+          foreign: Schema.optionalKey(Schema.Literal(true))
+        })
+      )
+    ),
     reconciled,
     ...ignorable
   },

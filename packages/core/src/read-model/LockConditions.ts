@@ -10,7 +10,7 @@ import { nothingUnsettled, type UnsettledKey, type UnsettledKeys, unsettledAfter
 /** What its device says of itself that somebody should know. */
 const ALARMS = ["battery-low", "bolt-jammed", "door-forced", "door-left-open"] as const
 /** What a lock may need somebody for, in the order in which it is told. */
-export const ATTENTION = ["offline", ...ALARMS, "key-failed", "key-exposed", "wrong-pins"] as const
+export const ATTENTION = ["offline", ...ALARMS, "key-failed", "key-foreign", "key-exposed", "wrong-pins"] as const
 /** One of these. */
 export type AttentionKind = (typeof ATTENTION)[number]
 
@@ -157,35 +157,31 @@ export const attentionOf = (row: ConditionRow, now: number): ReadonlyArray<Atten
 /** The same without what time alone ends. */
 const lastingAttentionOf = ({ outage, alarms, unsettled: { keys, more } }: ConditionRow): ReadonlyArray<Attention> => {
   const failed = keys.filter(({ attention }) => attention !== undefined)
-  const exposed = keys.filter(({ exposedSince }) => exposedSince !== undefined)
-  const sinces = exposed.map(({ exposedSince = 0 }) => exposedSince)
+  const foreign = keys.filter(({ foreign }) => foreign === true)
+  const exposed = keys.filter(({ exposedSince, foreign }) => exposedSince !== undefined && foreign === undefined)
   return [
     ...(outage?.online === false ? [{ kind: "offline" as const, since: outage.since }] : []),
     ...ALARMS.flatMap((kind) => {
       const since = alarms[kind]
       return since === undefined ? [] : [{ kind, since }]
     }),
-    ...(failed.length === 0
-      ? []
-      : [
-          {
-            kind: "key-failed" as const,
-            since: Math.min(...failed.map(({ attention }) => attention?.since ?? 0)),
-            keys: failed,
-            keysCount: failed.length
-          }
-        ]),
-    ...(exposed.length === 0 && more === null
-      ? []
-      : [
-          {
-            kind: "key-exposed" as const,
-            since: Math.min(...sinces, ...(more === null ? [] : [more.since])),
-            keys: exposed,
-            keysCount: exposed.length + (more?.count ?? 0)
-          }
-        ])
+    ...ofKeys("key-failed", failed, ({ attention }) => attention?.since),
+    ...ofKeys("key-foreign", foreign, ({ exposedSince }) => exposedSince),
+    ...ofKeys("key-exposed", exposed, ({ exposedSince }) => exposedSince, more)
   ]
+}
+
+const ofKeys = (
+  kind: AttentionKind,
+  keys: ReadonlyArray<UnsettledKey>,
+  sinceOf: (key: UnsettledKey) => number | undefined,
+  more: UnsettledKeys["more"] = null
+): ReadonlyArray<Attention> => {
+  const keysCount = keys.length + (more?.count ?? 0)
+  const sinces = keys.map((key) => sinceOf(key) ?? 0)
+  return keysCount === 0
+    ? []
+    : [{ kind, since: Math.min(...sinces, more?.since ?? Number.POSITIVE_INFINITY), keys, keysCount }]
 }
 
 /** What is so of a lock, by which it is found: that it needs somebody at all, or for what; is its device there; its battery. */

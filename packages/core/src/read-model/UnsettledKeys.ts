@@ -1,6 +1,6 @@
 /**
  * The keys of a lock that somebody may have to look at: those for which its hardware may still open though they were
- * removed, and those that it has failed to take or to remove. What `lock/Hardware.ts` says of all keys, of these alone, so
+ * removed, those that it holds though nobody had asked for them, and those that it has failed to take or to remove. What `lock/Hardware.ts` says of all keys, of these alone, so
  * that a row can hold it. Pure.
  */
 
@@ -19,6 +19,8 @@ export interface UnsettledKey {
   readonly indexNumber?: number
   /** Since when it is not wanted any more; without it, it is. */
   readonly exposedSince?: number
+  /** Nobody had asked for it, nor yet for its removal. There are few of them: all are named. */
+  readonly foreign?: true
   readonly attention?: { readonly reason: AttentionReason; readonly since: number }
   /** The newest command about it, while the lock has not answered that. */
   readonly sent?: string
@@ -68,11 +70,11 @@ const changed = (before: UnsettledKeys, event: LockEvent, at: number, isLost: bo
     case "KeysReported":
       return withList(before, event)
     case "KeysSyncRequested":
-      return settling(before, ({ attention, sent, ...key }) =>
-        event.keyUuid !== undefined && event.keyUuid !== key.uuid
-          ? { ...key, ...given({ attention, sent }) }
-          : { ...key, ...(attention?.reason === "silent" ? {} : given({ sent })) }
-      )
+      return settling(before, (before) => {
+        if (event.keyUuid === undefined ? before.foreign === true : event.keyUuid !== before.uuid) return before
+        const { attention, sent, foreign: _, ...key } = before
+        return { ...key, ...(attention?.reason === "silent" ? {} : given({ sent })) }
+      })
     case "CommandOutcomeReported":
       return settling(before, ({ attention, sent, ...key }) => {
         if (sent !== event.commandId) return { ...key, ...given({ attention, sent }) }
@@ -104,7 +106,8 @@ const withList = (before: UnsettledKeys, { keys, more, exposed = [], timestamp }
   return exposed
     .filter(({ keyUuid, since }) => named(left, keyUuid) === undefined && (isComplete || since === timestamp))
     .reduce(
-      (all, { keyUuid: uuid, since }) => withKey(all, { uuid, ...listed.get(uuid), exposedSince: millisOf(since) }),
+      (all, { keyUuid: uuid, since, foreign }) =>
+        withKey(all, { uuid, ...listed.get(uuid), exposedSince: millisOf(since), ...given({ foreign }) }),
       isComplete ? { ...left, more: null } : left
     )
 }
@@ -140,7 +143,8 @@ const settling = (before: UnsettledKeys, change: (key: UnsettledKey) => Unsettle
 
 const withKey = (before: UnsettledKeys, key: UnsettledKey): UnsettledKeys => {
   const rest = without(before, key.uuid)
-  const isWaiting = key.sent === undefined && key.attention === undefined && key.exposedSince !== undefined
+  const isRemoved = key.exposedSince !== undefined && key.foreign === undefined
+  const isWaiting = isRemoved && key.sent === undefined && key.attention === undefined
   if (!isWaiting || (rest.keys.length < MOST && key.uuid.length <= LONGEST))
     return { ...rest, keys: [...rest.keys, key] }
   const { count = 0, since = key.exposedSince } = rest.more ?? {}
