@@ -4,7 +4,7 @@ import { Result } from "effect"
 import { reportedKeysIn } from "../src/device/ReportedState.ts"
 import { decide } from "../src/lock/Decide.ts"
 import { evolve } from "../src/lock/Evolve.ts"
-import { exposureOf } from "../src/lock/Exposure.ts"
+import { exposureOf, leftBehind } from "../src/lock/Exposure.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import type { LockCommand } from "../src/lock/LockCommand.ts"
 import { STATES_AN_HOUR } from "../src/lock/Seen.ts"
@@ -70,12 +70,13 @@ describe("a list of keys", () => {
     expect(recorded.reduce((sum, one) => sum + one, 0)).toBeLessThan(STATES_AN_HOUR)
   })
 
-  it("stays with the hardware that the lock had before, whose keys are then exposed there", () => {
+  it("stays with the hardware that the lock had before, on which keys are then left behind", () => {
     const { ask, lists, lock } = makeLock()
     lists(["installer"])
     ask({ _tag: "MoveClaim", uuid: "5d0c3a5e-6a0f-4f0e-9a63-2f8d7d1f7c11" }, operator)
     expect(lock().hardware).toEqual([])
-    expect(exposureOf(lock())).toMatchObject([{ keyUuid: "installer", reason: "left", thing: lockUuid }])
+    expect(exposureOf(lock())).toEqual([])
+    expect(leftBehind(lock())).toMatchObject([{ keyUuid: "installer", thing: lockUuid, confirmed: true }])
   })
 
   it.each([

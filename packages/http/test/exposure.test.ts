@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { OWNER, superKey, user } from "./harness/callers.ts"
+import { expectAsPublished } from "./harness/contract.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { createLock, newUuid, type TestLock } from "./harness/locks.ts"
 import { callsOf } from "./harness/request.ts"
@@ -109,4 +110,46 @@ it("a key is exposed as inherited once its lock has changed hands, and is not wh
   ])
   expect((await give(OWNER)).status).toBe(200)
   expect(await exposedOn(lock)).toEqual([])
+})
+
+it("keys that the device holds and nobody added are shown, need somebody, and go when somebody removes them", async () => {
+  const lock = await withKey()
+  const lists = async (keys: ReadonlyArray<{ readonly keyUuid: string; readonly keyIndexNumber?: number }>) => {
+    const after = bodyOf(await lock.get("details")).recentOutcomes.at(-1).commandId
+    const reported = { keys: { after, list: keys } }
+    await Effect.runPromise(server.shadow.report({ _tag: "State", thing: lock.uuid, reported, at: Date.now() }))
+  }
+  const hardware = async () => bodyOf(await lock.get("details")).hardware
+  const [own, strange] = [
+    { keyUuid: "key-1", keyIndexNumber: 3 },
+    { keyUuid: "of-the-installer", keyIndexNumber: 8 }
+  ]
+  await lists([own, strange])
+  await vi.waitUntil(async () => (await hardware()).foreign.length === 1, { timeout: 60_000 })
+  const shown = { ...strange, status: "unknown" }
+  expect(await hardware()).toEqual({ foreign: [{ ...shown, since: expect.any(String) }], mayHoldOthers: false })
+  expectAsPublished("GET /locks/{id}/details", await lock.get("details"))
+  expectAsPublished("GET /locks/{id}/events", await lock.get("events"))
+  expect(await exposedOn(lock)).toMatchObject([{ ...shown, reason: "foreign", confirmed: true }])
+  const found = async () => bodyOf(await callsOf(server.url, superKey)("GET", "/locks?attention=key-foreign&limit=200"))
+  expect((await found()).locks).toMatchObject([{ lockId: lock.lockId, attention: ["key-foreign"] }])
+  const taken = await lock.post("AddKey", { keyUuid: "key-2", keyIndexNumber: 8 })
+  expect([taken.status, bodyOf(taken).error]).toEqual([400, "Slot taken"])
+
+  await sent(lock, "RemoveKey", { keyIndexNumber: 8 })
+  expect((await found()).locks).toEqual([])
+  await answer(lock.uuid, "RemoveKey")
+  await vi.waitUntil(async () => (await exposedOn(lock)).length === 0, { timeout: 60_000 })
+  expect((await hardware()).foreign).toEqual([])
+})
+
+it("what stays on a former device is told apart from what is on the present one", async () => {
+  const lock = await withKey()
+  const asOperator = callsOf(server.url, superKey)
+  const moved = await asOperator("POST", `${lock.path}/move-claim`, { body: { uuid: newUuid() } })
+  expect([moved.text, moved.status]).toEqual([expect.any(String), 200])
+  expect(bodyOf(await lock.get("exposure"))).toMatchObject({
+    keys: [],
+    left: [{ keyUuid: "key-1", keyIndexNumber: 3, thing: lock.uuid, confirmed: true, status: "confirmed" }]
+  })
 })

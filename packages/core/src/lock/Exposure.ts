@@ -9,12 +9,10 @@ export interface ExposedKey {
   readonly keyUuid: string
   readonly keyIndexNumber?: number
   /**
-   * It was removed; who gave it may no longer give it, since the lock has changed hands; the hardware holds it, and nobody had
-   * asked for it; or it stayed on the hardware that the lock had before.
+   * It was removed; who gave it may no longer give it, since the lock has changed hands; or the hardware holds it, and nobody
+   * had asked for it.
    */
-  readonly reason: "removed" | "inherited" | "foreign" | "left"
-  /** The hardware that the lock had before, of what is left on that. */
-  readonly thing?: string
+  readonly reason: "removed" | "inherited" | "foreign"
   /** Epoch milliseconds. */
   readonly exposedSince: number
   /** The lock has said that it holds the key; else nobody knows. */
@@ -25,8 +23,8 @@ export interface ExposedKey {
 }
 
 /**
- * What the hardware may still open for: nothing, once the lock has confirmed every removal, nothing is inherited or foreign,
- * and the lock never had other hardware.
+ * What the hardware may still open for: nothing, once the lock has confirmed every removal, and nothing is inherited or
+ * foreign.
  *
  * @example
  * ```ts
@@ -36,21 +34,27 @@ export interface ExposedKey {
 export const exposureOf = (lock: Lock): ReadonlyArray<ExposedKey> => {
   const inherited = inheritedIn(lock)
   const changedHands = Math.max(lock.owners.at(-1)?.since ?? 0, lock.organizations.at(-1)?.since ?? 0)
-  const here = hardwareOf(lock, inherited).flatMap((key) => {
-    if (key.exposedSince !== undefined) return [exposed(key, key.foreign ? "foreign" : "removed", key.exposedSince)]
-    return inherited.has(key.uuid) ? [exposed(key, "inherited", changedHands)] : []
+  return hardwareOf(lock, inherited).flatMap((key): ReadonlyArray<ExposedKey> => {
+    const reason = key.foreign ? "foreign" : "removed"
+    if (key.exposedSince !== undefined) return [{ ...about(key, key.exposedSince), reason }]
+    return inherited.has(key.uuid) ? [{ ...about(key, changedHands), reason: "inherited" }] : []
   })
-  const { thing, since, keys = [] } = lock.left ?? {}
-  return [
-    ...here,
-    ...keys.map((key) => ({ ...exposed(key, "left", key.exposedSince ?? since ?? 0), ...given({ thing }) }))
-  ]
 }
 
-const exposed = (key: HardwareKey, reason: ExposedKey["reason"], exposedSince: number): ExposedKey => ({
+/** A key on the hardware that the lock had before, its `thing`: that may still open for it, wherever it is now. */
+export interface LeftKey extends Omit<ExposedKey, "reason"> {
+  readonly thing: string
+}
+
+/** What stayed, or may have, on the hardware that the lock had before; nothing, if it never had other hardware. */
+export const leftBehind = ({ left }: Lock): ReadonlyArray<LeftKey> =>
+  left === undefined
+    ? []
+    : left.keys.map((key) => ({ ...about(key, key.exposedSince ?? left.since), thing: left.thing }))
+
+const about = (key: HardwareKey, exposedSince: number): Omit<ExposedKey, "reason"> => ({
   keyUuid: key.uuid,
   ...given({ keyIndexNumber: key.indexNumber, failures: key.failures?.count }),
-  reason,
   exposedSince,
   confirmed: key.confirmed === true,
   status: hardwareStatus(key)

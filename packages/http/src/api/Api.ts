@@ -99,6 +99,17 @@ const sentCommand = {
 /** What the lock has said of itself and its door; instants are when its shadow was told. */
 const deviceState = Schema.Struct({ ...SeenState.fields, seenAt: Schema.String })
 
+/** A key for which hardware may still open. */
+const exposedKey = {
+  keyUuid: Schema.String,
+  keyIndexNumber: Schema.optionalKey(Schema.Int),
+  exposedSince: Schema.String,
+  /** The lock has said that it holds the key; else nobody knows. */
+  confirmed: Schema.Boolean,
+  status: HardwareStatus,
+  failures: Schema.optionalKey(Schema.Int)
+}
+
 /** Whether the device is connected, since when, and why not where that is known. Beyond the published contract. */
 const presence = Schema.NullOr(
   Schema.Struct({
@@ -192,19 +203,16 @@ const locks = endpointsOf(commandRoutes).add(
       /** Keys for which the hardware may still open, though it should not. */
       keys: Schema.Array(
         Schema.Struct({
-          keyUuid: Schema.String,
-          keyIndexNumber: Schema.optionalKey(Schema.Int),
-          /**
-           * `inherited`: its giver may no longer give it, since the lock has changed hands. `foreign`: nobody had asked for it.
-           * `left`: it stayed on the hardware that the lock had before, `thing`.
-           */
-          reason: Schema.Literals(["removed", "inherited", "foreign", "left"]),
-          thing: text,
-          exposedSince: Schema.String,
-          /** The lock has said that it holds the key; else nobody knows. */
-          confirmed: Schema.Boolean,
-          status: HardwareStatus,
-          failures: Schema.optionalKey(Schema.Int)
+          /** `inherited`: its giver may no longer give it, since the lock has changed hands. `foreign`: nobody had asked for it. */
+          reason: Schema.Literals(["removed", "inherited", "foreign"]),
+          ...exposedKey
+        })
+      ),
+      /** What stayed, or may have, on the hardware that the lock had before: that may still open for it, wherever it is now. */
+      left: Schema.Array(
+        Schema.Struct({
+          thing: Schema.String,
+          ...exposedKey
         })
       )
     })

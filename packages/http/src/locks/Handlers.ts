@@ -22,6 +22,7 @@ import {
   type LockCommandType,
   LockQueries,
   Locks,
+  leftBehind,
   type Principal,
   type Resident,
   rowOf,
@@ -162,7 +163,8 @@ export const makeHandlers = (
           Effect.map(queries.lock(call.principal, params.id, "exposure"), (lock) =>
             ok({
               lockId: lock.lockId,
-              keys: exposureOf(lock).map((key) => ({ ...key, exposedSince: instantOf(key.exposedSince) }))
+              keys: exposureOf(lock).map((key) => ({ ...key, exposedSince: instantOf(key.exposedSince) })),
+              left: leftBehind(lock).map((key) => ({ ...key, exposedSince: instantOf(key.exposedSince) }))
             })
           ),
         "basic-info": ({ params, call }) =>

@@ -144,8 +144,7 @@ export const en = {
       reasons: {
         removed: "removed here, not yet on the lock",
         inherited: "from a former owner",
-        foreign: "on the lock, added by nobody here",
-        left: "left on former hardware"
+        foreign: "on the lock, added by nobody here"
       },
       removeInherited: "Remove keys of a former owner"
     },
