@@ -72,27 +72,24 @@ it.effect.each<readonly [Mode, "dies" | "is paused"]>([
   ["hang", "is paused"],
   ["lose-answer", "dies"],
   ["lose-request", "is paused"]
-])(
-  "what is said is what is: the shadow answers %s, and at whichever write a server %s",
-  ([mode, fate]) =>
-    Effect.gen(function* () {
-      const { writes } = yield* twoServers(mode, fate, undefined)
-      expect(writes.length).toBeGreaterThan(5)
-      // For one that dies, before a write is after the one before it.
-      const whens = fate === "dies" ? (["after"] as const) : (["before", "after"] as const)
-      for (const [n, name] of writes.entries()) {
-        // One who keeps its lease and does nothing else is as it was before.
-        if (name === writes[n - 1] && name.startsWith("put lease")) continue
-        const write = n + 1
-        for (const when of whens) {
-          const { progress, said, done } = yield* twoServers(mode, fate, { write, when })
-          const where = `${when} write ${write}, ${name}`
-          expect([where, progress.status]).toEqual([where, "done"])
-          expect([where, ...said]).toEqual([where, ...done])
-        }
+])("what is said is what is: the shadow answers %s, and at whichever write a server %s", ([mode, fate]) =>
+  Effect.gen(function* () {
+    const { writes } = yield* twoServers(mode, fate, undefined)
+    expect(writes.length).toBeGreaterThan(5)
+    // For one that dies, before a write is after the one before it.
+    const whens = fate === "dies" ? (["after"] as const) : (["before", "after"] as const)
+    for (const [n, name] of writes.entries()) {
+      // One who keeps its lease and does nothing else is as it was before.
+      if (name === writes[n - 1] && name.startsWith("put lease")) continue
+      const write = n + 1
+      for (const when of whens) {
+        const { progress, said, done } = yield* twoServers(mode, fate, { write, when })
+        const where = `${when} write ${write}, ${name}`
+        expect([where, progress.status]).toEqual([where, "done"])
+        expect([where, ...said]).toEqual([where, ...done])
       }
-    }),
-  60_000
+    }
+  })
 )
 
 /** A clock that is set to another time. */

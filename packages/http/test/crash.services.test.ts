@@ -168,7 +168,7 @@ it("a bulk request goes on where it was killed, and adds every key once", async 
   const progress = async () => (await again.get(`BulkAddKeys/${instanceId}`)).body
   expect((await progress()).added).toBeGreaterThanOrEqual(5)
   expect((await progress()).added).toBeLessThan(40)
-  await vi.waitUntil(async () => (await progress()).status === "done", { timeout: 40_000 })
+  await vi.waitUntil(async () => (await progress()).status === "done", { timeout: 60_000 })
   expect(await progress()).toMatchObject({ added: 40, failed: [{ keyUuid: "key-1", reason: expect.any(String) }] })
   expect((await again.get("details")).body.keys?.map(({ uuid }) => uuid)).toEqual(keys.map(({ keyUuid }) => keyUuid))
   await server.kill()

@@ -136,6 +136,5 @@ it.live(
           .filter((line) => line.includes("is damaged"))
       ).not.toEqual([])
       expect((await call("GET", "/health")).status).toBe(200)
-    }),
-  60_000
+    })
 )

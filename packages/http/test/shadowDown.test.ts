@@ -205,7 +205,7 @@ it("a full backlog answers 502 and records nothing, until the device has acknowl
     const outcome = { _tag: "CommandOutcome", thing: lock.uuid, commandId, outcome: "done", at: Date.now() } as const
     await Effect.runPromise(server.shadow.report(outcome))
   }
-  await vi.waitUntil(async () => (await held(server, lock)).length === 0, { timeout: 5000 })
+  await vi.waitUntil(async () => (await held(server, lock)).length === 0, { timeout: 60_000 })
   expect((await lock.post("AddKey", { keyUuid: "one-more" })).status).toBe(200)
 })
 

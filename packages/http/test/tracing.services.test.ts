@@ -45,7 +45,7 @@ it("sends spans within the caller's trace, named by route", async () => {
   expect((await lock.post("use-temp-key", { tempKeyUuid: unknownUuid }, headers)).status).toBe(404)
   await lock.post("use-temp-key", { tempKeyUuid }, headers)
   await callsOf(server.url, superKey)("GET", `/temp-keys/${tempKeyUuid}`)
-  await vi.waitUntil(() => collector.received.join().includes(traceId), { timeout: 15_000 })
+  await vi.waitUntil(() => collector.received.join().includes(traceId), { timeout: 60_000 })
   const sent = collector.received.join("\n")
   expect(sent).toContain("/v1/traces")
   expect(sent).toContain("POST /locks/:id/use-temp-key")

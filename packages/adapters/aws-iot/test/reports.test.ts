@@ -236,7 +236,7 @@ describe("a message with outcomes", () => {
         Stream.runDrain,
         Effect.forkScoped({ startImmediately: true })
       )
-      yield* Effect.promise(() => expect.poll(queue.held, { timeout: 25_000 }).toEqual([]))
+      yield* Effect.promise(() => expect.poll(queue.held, { timeout: 60_000 }).toEqual([]))
       expect(seen.size).toBe(200)
     }).pipe(Effect.scoped, Effect.provide(listening()))
   )

@@ -136,33 +136,30 @@ describe("damage while the file is open", () => {
       }
     ]
   ]
-  it.live.each(table)(
-    "is found before anybody asks, and nothing is answered any more: %s",
-    ([, things, spoil]) =>
-      Effect.gen(function* () {
-        const { folder, file } = yield* filled(things)
-        const log: Array<string> = []
-        yield* Effect.gen(function* () {
-          const { ready = Effect.void, send, find } = yield* DeviceShadow
-          const shadows = yield* LocalShadow
-          spoil(file)
-          yield* Effect.promise(() => vi.waitUntil(() => log.length > 0, { timeout: 60_000 }))
-          expect(log).toEqual([expect.stringContaining(`${file} is damaged`)])
-          const open = { _tag: "OpenLock", commandId: "c", seq: 1, issuedAt: 1, expiresAt: 2 } as const
-          const asked: ReadonlyArray<Effect.Effect<unknown, { readonly message: string }>> = [
-            ready,
-            shadows.get("thing-0"),
-            shadows.update("thing-0", { state: {} }),
-            send("thing-0", open, Date.now() + 1000),
-            find("thing-0", "c", 1)
-          ]
-          for (const one of asked) expect((yield* Effect.flip(one)).message).toContain("is damaged")
-        }).pipe(
-          Effect.provide(LocalShadow.layer({ folder })),
-          Effect.provide(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void log.push(line))]))
-        )
-      }),
-    30_000
+  it.live.each(table)("is found before anybody asks, and nothing is answered any more: %s", ([, things, spoil]) =>
+    Effect.gen(function* () {
+      const { folder, file } = yield* filled(things)
+      const log: Array<string> = []
+      yield* Effect.gen(function* () {
+        const { ready = Effect.void, send, find } = yield* DeviceShadow
+        const shadows = yield* LocalShadow
+        spoil(file)
+        yield* Effect.promise(() => vi.waitUntil(() => log.length > 0, { timeout: 60_000 }))
+        expect(log).toEqual([expect.stringContaining(`${file} is damaged`)])
+        const open = { _tag: "OpenLock", commandId: "c", seq: 1, issuedAt: 1, expiresAt: 2 } as const
+        const asked: ReadonlyArray<Effect.Effect<unknown, { readonly message: string }>> = [
+          ready,
+          shadows.get("thing-0"),
+          shadows.update("thing-0", { state: {} }),
+          send("thing-0", open, Date.now() + 1000),
+          find("thing-0", "c", 1)
+        ]
+        for (const one of asked) expect((yield* Effect.flip(one)).message).toContain("is damaged")
+      }).pipe(
+        Effect.provide(LocalShadow.layer({ folder })),
+        Effect.provide(Logger.layer([Logger.map(Logger.formatLogFmt, (line) => void log.push(line))]))
+      )
+    })
   )
 
   it.live("leaves no device online", () =>

@@ -206,42 +206,39 @@ describe("whoever keeps a connection", () => {
       (socket) => Effect.sync(() => socket.destroy())
     )
 
-  it.live(
-    "and says nothing, or half of it, is told 408; who does not read is closed",
-    () =>
-      Effect.gen(function* () {
-        const url = yield* served([], { deadlines: { headers: 50, request: 100, idle: 300 } })
-        const half = [
-          "",
-          "GET /things/a/shadow HTT",
-          "POST /things/a/shadow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"
-        ]
-        const answers = half.map((said) =>
-          Effect.gen(function* () {
-            const socket = yield* socketTo(url)
-            socket.write(said)
-            let heard = ""
-            socket.on("data", (chunk) => (heard += chunk))
-            yield* Effect.promise(() => once(socket, "close"))
-            return heard
-          })
-        )
-        const deaf = Effect.gen(function* () {
+  it.live("and says nothing, or half of it, is told 408; who does not read is closed", () =>
+    Effect.gen(function* () {
+      const url = yield* served([], { deadlines: { headers: 50, request: 100, idle: 300 } })
+      const half = [
+        "",
+        "GET /things/a/shadow HTT",
+        "POST /things/a/shadow HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"
+      ]
+      const answers = half.map((said) =>
+        Effect.gen(function* () {
           const socket = yield* socketTo(url)
-          socket.pause()
-          const asked = "GET /things/a/shadow HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000)
-          const over = new Promise((resolve) => socket.once("close", resolve))
-          socket.write(asked)
-          yield* Effect.promise(() => over)
+          socket.write(said)
+          let heard = ""
+          socket.on("data", (chunk) => (heard += chunk))
+          yield* Effect.promise(() => once(socket, "close"))
+          return heard
         })
-        const [told] = yield* Effect.all([Effect.all(answers, { concurrency: "unbounded" }), deaf], { concurrency: 2 })
-        for (const heard of told) {
-          expect(heard).toMatch(/^HTTP\/1\.1 408 /)
-          expect(heard).toContain("RequestTimeoutException")
-        }
-        expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
-      }).pipe(Effect.scoped, Effect.provide(shadows)),
-    60_000
+      )
+      const deaf = Effect.gen(function* () {
+        const socket = yield* socketTo(url)
+        socket.pause()
+        const asked = "GET /things/a/shadow HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000)
+        const over = new Promise((resolve) => socket.once("close", resolve))
+        socket.write(asked)
+        yield* Effect.promise(() => over)
+      })
+      const [told] = yield* Effect.all([Effect.all(answers, { concurrency: "unbounded" }), deaf], { concurrency: 2 })
+      for (const heard of told) {
+        expect(heard).toMatch(/^HTTP\/1\.1 408 /)
+        expect(heard).toContain("RequestTimeoutException")
+      }
+      expect(yield* ask(`${url}/things/a/shadow`)).toMatchObject({ status: 404 })
+    }).pipe(Effect.scoped, Effect.provide(shadows))
   )
 
   it.live("and asks nothing makes room for who does, when there are too many", () =>

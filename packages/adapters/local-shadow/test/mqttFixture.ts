@@ -26,7 +26,7 @@ export const connectDevice = Effect.fnUntraced(function* (
     Effect.tryPromise(() =>
       connectAsync(
         url,
-        { clientId: thing, username: thing, reconnectPeriod: 0, connectTimeout: 5000, ...options },
+        { clientId: thing, username: thing, reconnectPeriod: 0, connectTimeout: 60_000, ...options },
         false
       )
     ),

@@ -80,7 +80,7 @@ describe("connections that are lost", () => {
       yield* Effect.promise(() =>
         vi.waitFor(
           async () => expect(await Effect.runPromise(Effect.orElseSucceed(store.head, () => -1))).toBe(1),
-          10_000
+          60_000
         )
       )
     })

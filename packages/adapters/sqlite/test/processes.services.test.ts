@@ -8,7 +8,7 @@ import { Sqlite } from "@latchkey/sqlite"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
 import { batch, event, positionOf, runChild, temporaryFolder } from "./fixture.ts"
 
-const TIMEOUT = 60_000
+const TIMEOUT = 120_000
 const oneTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
 it.live(

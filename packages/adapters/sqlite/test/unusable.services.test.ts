@@ -48,7 +48,7 @@ const usedFolder = Effect.gen(function* () {
 
 const test = Object.assign(
   (sentence: string, body: Effect.Effect<unknown, unknown, Scope.Scope>) =>
-    it.live(sentence, () => Effect.scoped(body), 60_000),
+    it.live(sentence, () => Effect.scoped(body)),
   { each: it.live.each }
 )
 

@@ -184,7 +184,7 @@ describe("a refusal", () => {
     const inDoubt = await link.open({ ticket })
     expect([inDoubt.status, titleOf(inDoubt)]).toEqual([502, "The lock did not answer"])
     await Effect.runPromise(slow.shadow.setMode("ok"))
-    await vi.waitUntil(async () => (await link.open({ ticket })).status === 303, { timeout: 15_000, interval: 100 })
+    await vi.waitUntil(async () => (await link.open({ ticket })).status === 303, { timeout: 60_000, interval: 100 })
     expect((await link.open({ ticket })).status).toBe(303)
     expect((await link.open()).status).toBe(400)
     expect(await link.opens()).toBe(1)

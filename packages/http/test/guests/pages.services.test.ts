@@ -58,6 +58,7 @@ const visit = async (
   prepare: (page: Page) => Promise<unknown> = async () => {}
 ) => {
   const context = await browser.newContext(options)
+  context.setDefaultTimeout(100_000)
   const page = await context.newPage()
   await prepare(page)
   const faults: Array<string> = []
@@ -355,6 +356,7 @@ describe("the slider", () => {
   it("leaves room for the button when its script does not arrive", async () => {
     const link = await makeLink(server)
     const context = await browser.newContext(phone)
+    context.setDefaultTimeout(100_000)
     try {
       const page = await context.newPage()
       await page.route("**/guest.js*", (route) => route.abort())
@@ -422,6 +424,7 @@ describe("programs that look at links", () => {
     }).listen(0, "127.0.0.1")
     await new Promise((resolve) => elsewhere.once("listening", resolve))
     const context = await browser.newContext(desktop)
+    context.setDefaultTimeout(100_000)
     try {
       const { port } = elsewhere.address() as AddressInfo
       const page = await context.newPage()

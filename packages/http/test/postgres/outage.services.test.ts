@@ -24,10 +24,10 @@ it("goes on by itself after all its connections were ended, and keeps everything
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1",
         schema.schema
       )
-      await vi.waitFor(async () => expect((await create(server.url, newLockId())).status).toBe(201), 15_000)
+      await vi.waitFor(async () => expect((await create(server.url, newLockId())).status).toBe(201), 60_000)
     }
     expect(await owned(server.url)).toMatchObject({ totalCount: 4, source: "postgres" })
-    await vi.waitFor(async () => expect((await callsOf(server.url)("GET", "/ready")).status).toBe(200), 15_000)
+    await vi.waitFor(async () => expect((await callsOf(server.url)("GET", "/ready")).status).toBe(200), 60_000)
     await server.kill()
   }
   await using server = await startServer(environment)

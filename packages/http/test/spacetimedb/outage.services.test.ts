@@ -27,7 +27,7 @@ it("serves commands and owned locks; an outage leaves the list empty and command
   expect(await owned()).toEqual({ locks: [], totalCount: 0, source: "unavailable" })
 
   await spacetime.host.up()
-  await vi.waitFor(async () => expect(await owned()).toMatchObject({ totalCount: 1, source: "spacetimedb" }), 15_000)
+  await vi.waitFor(async () => expect(await owned()).toMatchObject({ totalCount: 1, source: "spacetimedb" }), 60_000)
   expect((await create(newLockId())).status).toBe(201)
   expect(await owned()).toMatchObject({ totalCount: 2, source: "spacetimedb" })
 })
