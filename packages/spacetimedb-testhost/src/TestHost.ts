@@ -6,7 +6,7 @@ import { Faults, type Interruption } from "./Faults.ts"
 import { answer, authenticate, type Databases, newConnectionId } from "./http.ts"
 import type { LogLine } from "./LogLine.ts"
 import { type HttpAnswer, Published } from "./Published.ts"
-import { PROTOCOLS, Sockets } from "./sockets.ts"
+import { offeredBy, Sockets, spokenOf } from "./sockets.ts"
 import { hex, identityOf, type TokenRequest, Tokens } from "./Tokens.ts"
 
 export interface TestHostOptions {
@@ -188,8 +188,7 @@ export class TestHost implements AsyncDisposable {
       const id = url.searchParams.get("connection_id")
       const connectionId = id === null ? newConnectionId() : BigInt(`0x${id}`)
       // While the token was looked at, the host may have gone down.
-      const offered = request.headers["sec-websocket-protocol"] ?? ""
-      if (!PROTOCOLS.some((protocol) => offered.includes(protocol))) return void refuse("400 Bad Request")
+      if (spokenOf(offeredBy(request)) === undefined) return void refuse("400 Bad Request")
       if (connectionId === 0n || this.#server === undefined) return void refuse("400 Bad Request")
       this.#sockets.accept(request, socket, head, database, auth, connectionId)
     } catch {

@@ -1,4 +1,5 @@
 export { TestHost, type TestHostOptions } from "./TestHost.ts"
 export { identityOf, type TokenRequest } from "./Tokens.ts"
+export { FaultProxy } from "./FaultProxy.ts"
 export type { Interruption } from "./Faults.ts"
 export type { LogLine } from "./LogLine.ts"

@@ -10,10 +10,15 @@ import { ClientMessage, ServerMessage } from "./protocol/messages.ts"
 
 const V2 = "v2.bsatn.spacetimedb"
 const V3 = "v3.bsatn.spacetimedb"
-export const PROTOCOLS = [V2, V3]
+/** The protocol that is spoken with a client that offers these, if there is one. */
+export const spokenOf = (offered: ReadonlySet<string>): string | undefined =>
+  [V3, V2].find((protocol) => offered.has(protocol))
+/** What a request offers. */
+export const offeredBy = ({ headers }: IncomingMessage): ReadonlySet<string> =>
+  new Set(headers["sec-websocket-protocol"]?.split(/, */))
 
 /** As on the server. */
-const LARGEST_MESSAGE = 32 * 1024 * 1024
+export const LARGEST_MESSAGE = 32 * 1024 * 1024
 /** A client that does not read what it is sent is cut off, before it fills the memory of the test. */
 const LARGEST_BACKLOG = 256 * 1024 * 1024
 
@@ -21,13 +26,13 @@ const LARGEST_BACKLOG = 256 * 1024 * 1024
 const LONGEST_REASON = 123
 
 /** The first byte of every message to a client: how it is compressed. */
-const UNCOMPRESSED = Uint8Array.of(0)
+export const UNCOMPRESSED = Uint8Array.of(0)
 
 export class Sockets {
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: LARGEST_MESSAGE,
-    handleProtocols: (offered) => (offered.has(V3) ? V3 : offered.has(V2) ? V2 : false)
+    handleProtocols: (offered) => spokenOf(offered) ?? false
   })
   readonly #faults: Faults
 
@@ -84,7 +89,7 @@ export class Sockets {
     )
     socket.on("message", (data: Buffer) => {
       try {
-        for (const message of decode(data, socket.protocol)) {
+        for (const message of decode(ClientMessage, data, socket.protocol)) {
           if (socket.readyState !== socket.OPEN) return
           const call = calledBy(message)
           const fault = call === undefined ? undefined : this.#faults.take("before", call)
@@ -102,14 +107,18 @@ export class Sockets {
 }
 
 /** The messages in one frame: one in v2, any number in v3. */
-function* decode(data: Buffer, protocol: string): Generator<ClientMessage> {
+export function* decode<Message>(
+  type: { readonly deserialize: (reader: BinaryReader) => Message },
+  data: Uint8Array,
+  protocol: string
+): Generator<Message> {
   const reader = new BinaryReader(data)
-  do yield ClientMessage.deserialize(reader)
+  do yield type.deserialize(reader)
   while (protocol === V3 && reader.remaining > 0)
 }
 
 /** The reducer or procedure that a message calls. */
-function calledBy({ tag, value }: ClientMessage): string | undefined {
+export function calledBy({ tag, value }: ClientMessage): string | undefined {
   if (tag === "CallReducer") return value.reducer
   return tag === "CallProcedure" ? value.procedure : undefined
 }

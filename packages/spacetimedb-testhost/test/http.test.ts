@@ -69,11 +69,11 @@ describe("publishing", () => {
   it("again keeps what is there when the module is the same, and else wants it cleared", async () => {
     await request("POST", "database/notes/call/add_note", `["a", 1, ""]`)
     expect((await request("PUT", "database/notes", module, owner)).status).toBe(200)
-    expect(await answer("POST", "database/notes/call/count_notes")).toEqual([200, "1"])
+    expect(await answer("POST", "database/notes/call/count_notes", "[]")).toEqual([200, "1"])
     const changed = `${module}\n`
     expect(await answer("PUT", "database/notes", changed, owner)).toEqual([400, expect.stringContaining("clear=true")])
     expect((await request("PUT", "database/notes?clear=true", changed, owner)).status).toBe(200)
-    expect(await answer("POST", "database/notes/call/count_notes")).toEqual([200, "0"])
+    expect(await answer("POST", "database/notes/call/count_notes", "[]")).toEqual([200, "0"])
   })
 
   it("and removing is the owner's right", async () => {
@@ -132,7 +132,7 @@ describe("calls", () => {
   it("of clients that the module does not want are refused", async () => {
     const token = await host.token({ subject: "unwelcome" })
     expect(await answer("POST", "database/notes/call/add_note", `["a", 1, ""]`, token)).toEqual([403, "not here"])
-    expect(await answer("POST", "database/notes/call/count_notes")).toEqual([200, "0"])
+    expect(await answer("POST", "database/notes/call/count_notes", "[]")).toEqual([200, "0"])
   })
 
   it.each([
@@ -142,6 +142,7 @@ describe("calls", () => {
     ["add_note", `["a", 1.5, ""]`, 400, "arguments.rank is to be an integer"],
     ["add_note", `{"shelf":"a","rank":1}`, 400, "arguments.text is to be text"],
     ["add_note", `nonsense`, 400, "JSON"],
+    ["count_notes", "", 400, "JSON"],
     ["unknown", `[]`, 404, "unknown"],
     ["init", `[]`, 404, "init"],
     ["fail_after_writing", `[true]`, 530, "the caller asked for it"],

@@ -62,7 +62,16 @@ export interface DbConnection {
 export const connect = ({ uri, database, token, onReady, onHead, onEnd }: ConnectOptions): DbConnection => {
   const connection = new DbConnectionBuilder<DbConnectionImpl<typeof remoteModule>>(
     remoteModule,
-    (config) => new DbConnectionImpl(config)
+    (config) =>
+      new DbConnectionImpl({
+        ...config,
+        // Of a socket that cannot be had, the SDK would tell the console as well.
+        createWSFn: (args) =>
+          config.createWSFn(args).catch((cause: unknown) => {
+            onEnd(cause)
+            return new Promise<never>(() => {})
+          })
+      })
   )
     .withUri(uri)
     .withDatabaseName(database)

@@ -38,8 +38,8 @@ export const explain = (
     return because(
       "database",
       cause.is === "newer"
-        ? `The module in the database ${database} at ${uri} is of a newer release, which this one cannot use: update @latchkey/spacetimedb.`
-        : `The database ${database} at ${uri} has the module of an older release, or none of Latchkey: publish the module of this release there, as the README of @latchkey/spacetimedb says under "Upgrading".`
+        ? `The database ${database} at ${uri} has the module of a newer release, which this one cannot use: update the server, that is @latchkey/spacetimedb.`
+        : `The database ${database} at ${uri} has the module of an older release, or none of Latchkey: update the module: publish the one of this release there, as the README of @latchkey/spacetimedb says under "Upgrading".`
     )
   }
   if (status !== undefined) {

@@ -82,7 +82,7 @@ export const make: (options: ConnectionOptions) => Effect.Effect<Connection, Can
     const onEnd = (session: Session) => {
       if (state._tag === "Open" && state.session === session) state = { _tag: "Opening", next: Deferred.makeUnsafe() }
     }
-    // The SDK tells every step on the console; errors it tells there anyway.
+    // The SDK tells every step on the console.
     setGlobalLogLevel("error")
     const connect = open({ ...database, deadline, onHead, onEnd })
     let state: State = { _tag: "Opening", next: Deferred.makeUnsafe() }

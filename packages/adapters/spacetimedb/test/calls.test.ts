@@ -11,6 +11,24 @@ const connection = await new Promise<DbConnection>((resolve, reject) => {
   const connection = connect({ ...options, onReady: () => resolve(connection), onHead: () => {}, onEnd: reject })
 })
 
+it.each([
+  [undefined, 400],
+  ["", 400],
+  ["null", 400],
+  ["nonsense", 400],
+  ["[1]", 400],
+  ["[]", 200],
+  ["{}", 200]
+])("over HTTP, a call with the body %s is answered %i", async (body, status) => {
+  const { uri, database, token } = options
+  const response = await fetch(`${uri}/v1/database/${database}/call/feed_head`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    ...(body !== undefined && { body })
+  })
+  expect([response.status, await response.text()]).toEqual([status, status === 200 ? "0" : expect.any(String)])
+})
+
 it("a page ends before it grows too big, and the client asks on", async () => {
   await using client = await connected(options)
   const events = newEvents(5).map((event) => ({ ...event, data: { text: "x".repeat(400_000) } }))

@@ -1,4 +1,4 @@
-/** What the tests work with: the module as it is published, and databases of their own on a host in this process. */
+/** What the tests work with: the module as it is published, and databases of their own on a host of SpacetimeDB. */
 import { randomUUID } from "node:crypto"
 import { EventStore, type NewEvent, Presence, ReadModel, type WriteError, type Written } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
@@ -10,17 +10,24 @@ import { afterAll } from "vitest"
 /** What `spacetime publish` would send. */
 export const bundle: string = await bundleModule()
 
+/** A server of SpacetimeDB that gives out tokens, and breaks connections when told. */
+interface Host
+  extends Pick<TestHost, "uri" | "token" | "publish" | "interrupt" | "disconnectAll" | "down" | "up">,
+    AsyncDisposable {}
+
+export const newHost = (): Promise<Host> => TestHost.start()
+
 /** A host for the tests of one file. */
-export const startHost = async (): Promise<TestHost> => {
-  const host = await TestHost.start()
-  afterAll(() => host.stop())
+export const startHost = async (): Promise<Host> => {
+  const host = await newHost()
+  afterAll(() => host[Symbol.asyncDispose]())
   return host
 }
 
 export const AUDIENCE = "latchkey-tests"
 
 /** An empty database, and how its owner gets in. */
-export const publish = async (host: TestHost, module = bundle): Promise<Spacetime.SpacetimeOptions> => {
+export const publish = async (host: Host, module = bundle): Promise<Spacetime.SpacetimeOptions> => {
   const database = randomUUID()
   const token = await host.token({ subject: "owner", audience: AUDIENCE })
   await host.publish(database, module, { owner: token })

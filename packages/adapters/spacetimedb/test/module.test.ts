@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { TestHost } from "@latchkey/spacetimedb-testhost"
 import { expect, it } from "vitest"
-import { bundle, connected, publish, startHost } from "./fixture.ts"
+import { bundle, connected, publish } from "./fixture.ts"
 
 it("is written into a folder that is not there yet, as in a fresh clone", () => {
   const folder = mkdtempSync(join(tmpdir(), "latchkey-module-"))
@@ -30,7 +31,7 @@ it("is small enough to be read", () => {
 
 it("runs where there is nothing but the language, and chance is refused", async () => {
   // The realm of the host has no global of Node, and a `Math.random` that throws.
-  const host = await startHost()
+  await using host = await TestHost.start()
   await using client = await connected(await publish(host))
   expect(client.readModel.source).toBe("spacetimedb")
   expect(host.logs).toEqual([])

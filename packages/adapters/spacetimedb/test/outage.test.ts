@@ -4,15 +4,14 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
-import { TestHost } from "@latchkey/spacetimedb-testhost"
 import { Effect, Fiber, Stream } from "effect"
 import { expect, it } from "vitest"
-import { append, connected, newEvents, publish } from "./fixture.ts"
+import { append, connected, newEvents, newHost, publish } from "./fixture.ts"
 
 const run = Effect.runPromise
 
 it("fails at once what is asked while it is away, and goes on when it is back", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   // Nobody who waits for the deadline sees the end of this test.
   await using client = await connected({ ...(await publish(host)), deadline: "1 hour" })
   const { store, readModel, presence } = client
@@ -33,7 +32,7 @@ it("fails at once what is asked while it is away, and goes on when it is back", 
 })
 
 it("tells who follows the feed what was appended meanwhile", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   const options = await publish(host)
   await using client = await connected(options)
   const heads: Array<number> = []
@@ -55,7 +54,7 @@ it("tells who follows the feed what was appended meanwhile", async () => {
 })
 
 it("waits out what is shorter than a call may take", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   await using client = await connected(await publish(host))
   const interrupted = host.interrupt({ when: "after", call: "write" })
   const appending = run(append(client, "a", 0, newEvents(2)))
@@ -67,7 +66,7 @@ it("waits out what is shorter than a call may take", async () => {
 })
 
 it("fails what is asked after it was closed", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   const client = await connected(await publish(host))
   await run(append(client, "a", 0, newEvents(1)))
   await client[Symbol.asyncDispose]()
@@ -77,7 +76,7 @@ it("fails what is asked after it was closed", async () => {
 })
 
 it("says that the answer was lost, when it stays away", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   await using client = await connected({ ...(await publish(host)), deadline: "1 second" })
   const interrupted = host.interrupt({ when: "after", call: "write" })
   const appending = run(Effect.flip(append(client, "a", 0, newEvents(2))))
@@ -90,7 +89,7 @@ it("says that the answer was lost, when it stays away", async () => {
 })
 
 it("is named by what is wrong when the first connection cannot be made", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   const options = await publish(host)
   const failure = (changed: Partial<Spacetime.SpacetimeOptions>) =>
     run(Effect.flip(Effect.provide(EventStore, Spacetime.layer({ ...options, deadline: "2 seconds", ...changed }))))
@@ -110,7 +109,7 @@ it("is named by what is wrong when the first connection cannot be made", async (
 })
 
 it("is not opened while it holds a part of an export", async () => {
-  await using host = await TestHost.start()
+  await using host = await newHost()
   const options = await publish(host)
   await using importing = await connected(options)
   await run(importing.store.write({ put: [{ key: "import", value: "part" }] }))

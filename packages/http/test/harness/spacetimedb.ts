@@ -1,32 +1,29 @@
-/** SpacetimeDB in this process, with the module of Latchkey. */
-import { randomUUID } from "node:crypto"
+/** Servers of SpacetimeDB with the module of Latchkey. */
 import { bundleModule } from "@latchkey/spacetimedb/bundle"
+import { create, type Place } from "@latchkey/spacetimedb-engine"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
+import { afterAll } from "vitest"
 import type { Environment } from "./process.ts"
 
-export interface SpacetimeHost extends AsyncDisposable {
-  readonly host: TestHost
-  /** An empty database, and how its owner gets in. */
-  readonly publish: () => Promise<{ readonly uri: string; readonly database: string; readonly token: string }>
+/** One that can be taken off the network. */
+export interface SpacetimeServer extends Pick<TestHost, "uri" | "down" | "up">, AsyncDisposable {}
+
+/** A server for the tests of one file. */
+export const startSpacetime = async (): Promise<SpacetimeServer> => {
+  const server = await TestHost.start()
+  afterAll(() => server[Symbol.asyncDispose]())
+  return server
 }
 
-export const startSpacetimeHost = async (): Promise<SpacetimeHost> => {
-  const host = await TestHost.start()
-  const bundle = await bundleModule()
-  return {
-    host,
-    publish: async () => {
-      const database = randomUUID()
-      const token = await host.token({ subject: "latchkey", audience: "latchkey" })
-      await host.publish(database, bundle, { owner: token })
-      return { uri: host.uri, database, token }
-    },
-    [Symbol.asyncDispose]: () => host.stop()
-  }
-}
+/** What `spacetime publish` would send. */
+export const module: string = await bundleModule()
+
+/** An empty database, and how its owner gets in. */
+export const publishTo = ({ uri }: { readonly uri: string }, published = module): Promise<Place> =>
+  create(uri, published)
 
 /** Such a database as the store of the standalone server. */
-export const asStore = ({ uri, database, token }: Awaited<ReturnType<SpacetimeHost["publish"]>>): Environment => ({
+export const asStore = ({ uri, database, token }: Place): Environment => ({
   LATCHKEY_STORE: "spacetimedb",
   LATCHKEY_SPACETIMEDB_URI: uri,
   LATCHKEY_SPACETIMEDB_DATABASE: database,

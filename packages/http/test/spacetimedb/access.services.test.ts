@@ -4,15 +4,14 @@
  */
 import { Spacetime } from "@latchkey/spacetimedb"
 import { Effect, Layer } from "effect"
-import { afterAll, describe } from "vitest"
+import { describe } from "vitest"
 import { useStores } from "../harness/inProcess.ts"
-import { startSpacetimeHost } from "../harness/spacetimedb.ts"
+import { publishTo, startSpacetime } from "../harness/spacetimedb.ts"
 
-const spacetime = await startSpacetimeHost()
-afterAll(() => spacetime.host.stop())
+const host = await startSpacetime()
 useStores(
-  Effect.promise(spacetime.publish).pipe(
-    Effect.map((database) => Layer.orDie(Spacetime.layer(database))),
+  Effect.promise(() => publishTo(host)).pipe(
+    Effect.map((place) => Layer.orDie(Spacetime.layer(place))),
     Layer.unwrap
   )
 )

@@ -10,7 +10,7 @@ export function argumentsFromJson(
   params: Product["value"],
   json: string
 ): Uint8Array {
-  const value: Json = json.trim() === "" ? [] : JSON.parse(json, exactNumber)
+  const value: Json = JSON.parse(json, exactNumber)
   const writer = new BinaryWriter(256)
   write(types, { tag: "Product", value: params }, value, writer, "arguments")
   return writer.getBuffer()
