@@ -83,7 +83,7 @@ describe("a thing", () => {
       yield* execute(changeTo("0b0e8400-e29b-41d4-a716-44665544000b"), { lockId: 1 })
       expect((yield* recorded(store)).get(claimKey(lockUuid))).toEqual({ lockIds: [], orgId: "org-1" })
       yield* execute(changeTo(lockUuid.toUpperCase()), { lockId: 2 })
-      expect((yield* recorded(store)).get(claimKey(lockUuid))).toEqual({ lockIds: [2] })
+      expect((yield* recorded(store)).get(claimKey(lockUuid))).toEqual({ lockIds: [2], orgId: "org-1" })
     })
   )
 
@@ -207,6 +207,39 @@ describe("a lock that is retired", () => {
     })
   )
 
+  it.effect.each([
+    ["that its organization gave up before", { ownerId: "ann" }],
+    ["that another lock without an organization had after it", {}]
+  ] as const)("keeps a thing %s from other organizations", ([_, owned]) =>
+    Effect.gen(function* () {
+      const { process, store } = yield* makeWorld
+      const execute = yield* process()
+      yield* execute({ ...create, ...owned }, { principal: organization })
+      if ("ownerId" in owned) yield* execute({ _tag: "SetOrganization", orgId: "" }, { principal: organization })
+      yield* execute(retire)
+      if (!("ownerId" in owned)) {
+        yield* execute(create, { lockId: 8 })
+        yield* execute(retire, { lockId: 8 })
+      }
+      const by = (orgId: string) => ({ lockId: 9, principal: { _tag: "Organization", orgId } as const })
+      expect(yield* Effect.flip(execute(create, by("org-2")))).toMatchObject({ _tag: "AccessDenied" })
+      yield* execute(create, by("org-1"))
+      expect(yield* recorded(store)).toEqual(claimsOf(yield* store.feed(0, 100)))
+    })
+  )
+
+  it.effect("is its last organization's, once it was passed on", () =>
+    Effect.gen(function* () {
+      const execute = yield* (yield* makeWorld).process()
+      yield* execute(create, { principal: organization })
+      yield* execute({ _tag: "SetOrganization", orgId: "org-2" }, { principal: organization })
+      yield* execute(retire)
+      const by = (orgId: string) => ({ lockId: 9, principal: { _tag: "Organization", orgId } as const })
+      expect(yield* Effect.flip(execute(create, by("org-1")))).toMatchObject({ _tag: "AccessDenied" })
+      yield* execute(create, by("org-2"))
+    })
+  )
+
   it.effect("is retired by its organization, and by its owner only where it has none", () =>
     Effect.gen(function* () {
       const { execute } = yield* makeRetired(true)
@@ -264,10 +297,11 @@ describe("a claim that the operator moves", () => {
       yield* another({ _tag: "OpenLock" }, { lockId: 1 })
       expect(yield* recorded(world.store)).toEqual(
         new Map([
-          [claimKey(lockUuid), { lockIds: [2] }],
-          [claimKey(other), { lockIds: [1] }]
+          [claimKey(lockUuid), { lockIds: [2], orgId: "org-2" }],
+          [claimKey(other), { lockIds: [1], orgId: "org-1" }]
         ])
       )
+      expect(yield* recorded(world.store)).toEqual(claimsOf(yield* world.store.feed(0, 100)))
     })
   )
 
@@ -285,7 +319,7 @@ describe("a claim that the operator moves", () => {
       expect(Object.keys(yield* shadow.held(lockUuid))).toEqual([])
       yield* execute({ _tag: "OpenLock" }, { lockId: 2 })
       expect(Object.keys(yield* shadow.held(lockUuid))).toHaveLength(1)
-      expect((yield* recorded(store)).get(claimKey(other))).toEqual({ lockIds: [], orgId: "" })
+      expect((yield* recorded(store)).get(claimKey(other))).toEqual({ lockIds: [] })
     })
   )
 })
@@ -313,7 +347,7 @@ describe("a thing with more locks on it than one write takes", () => {
       const execute = yield* world.process()
       yield* execute(move, { lockId: 1_000, commandId: "move" })
       expect(yield* disputesIn(world.store)).toEqual([])
-      expect((yield* recorded(world.store)).get(claimKey(lockUuid))).toEqual({ lockIds: [1_000] })
+      expect((yield* recorded(world.store)).get(claimKey(lockUuid))).toEqual({ lockIds: [1_000], orgId: "org-1000" })
       yield* execute({ _tag: "OpenLock" }, { lockId: 1_000 })
       for (const lockId of [1, 999, 1_001, 1_200]) {
         expect(yield* Effect.flip(execute({ _tag: "OpenLock" }, { lockId }))).toMatchObject({ _tag: "DeviceLost" })

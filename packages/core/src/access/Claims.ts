@@ -5,6 +5,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Put, StoreUnavailable } from "../streams/EventStore.ts"
 import { unreadable } from "../streams/Records.ts"
+import { given } from "../values/given.ts"
 import { isOrganization, type Principal } from "../values/Principal.ts"
 import type { DeviceProof } from "./DeviceSecrets.ts"
 import { canonicalThing } from "./Thing.ts"
@@ -13,7 +14,10 @@ import { canonicalThing } from "./Thing.ts"
 export const Claim = Schema.Struct({
   /** The lock that has it; none while it is free. Logs from before there were claims may hold several: a dispute. */
   lockIds: Schema.Array(Schema.Int),
-  /** While it is free: the organization of the lock that had it; `""` when that had none. */
+  /**
+   * The organization that had it last, with whichever lock; none, or `""`, when none ever had it. Claims that were written
+   * before it was kept have it once they are free, and know only of the lock that had it then.
+   */
   orgId: Schema.optionalKey(Schema.String)
 })
 export type Claim = typeof Claim.Type
@@ -24,24 +28,29 @@ export const claimKey = (thing: string): string => `claim/${canonicalThing(thing
 /** Before the canonical name of each thing in dispute: the records by which disputes are found. Storage. */
 export const DISPUTES = "dispute/"
 
-/** What an event says of a thing: a lock has it from now on, or no more. */
-export type ClaimStep =
-  | { readonly _tag: "Taken"; readonly thing: string; readonly lockId: number }
-  | { readonly _tag: "Left"; readonly thing: string; readonly lockId: number; readonly orgId: string }
+/** What an event says of a thing: a lock has it from now on, or no more, or is another organization's; `""` is none. */
+export interface ClaimStep {
+  readonly _tag: "Taken" | "Left" | "Passed"
+  readonly thing: string
+  readonly lockId: number
+  /** That of the lock. */
+  readonly orgId: string
+}
 
-/** Total: every stored fact applies. The very claim that was given: nothing has changed. */
-export const claimAfter = (claim: Claim | undefined, step: ClaimStep): Claim | undefined => {
-  const { lockIds } = claim ?? nobody
-  const isHolder = lockIds.includes(step.lockId)
-  switch (step._tag) {
-    case "Taken":
-      return isHolder ? claim : { lockIds: [...lockIds, step.lockId] }
-    case "Left": {
-      if (!isHolder) return claim
-      const left = lockIds.filter((lockId) => lockId !== step.lockId)
-      return left.length > 0 ? { lockIds: left } : { lockIds: left, orgId: step.orgId }
-    }
-  }
+/**
+ * Total: every stored fact applies. The very claim that was given: nothing has changed. Which organization had a thing last
+ * is not forgotten when a lock without one has it after that.
+ */
+export const claimAfter = (claim: Claim | undefined, { _tag, lockId, orgId }: ClaimStep): Claim | undefined => {
+  const before = claim ?? nobody
+  const isHolder = before.lockIds.includes(lockId)
+  if (!isHolder && _tag !== "Taken") return claim
+  const others = before.lockIds.filter((other) => other !== lockId)
+  // Of several, the one that leaves says nothing of those that stay.
+  const last = orgId === "" || (_tag === "Left" && others.length > 0) ? before.orgId : orgId
+  if (isHolder && _tag !== "Left" && last === before.orgId) return claim
+  const lockIds = _tag === "Left" ? others : isHolder ? before.lockIds : [...others, lockId]
+  return { lockIds, ...given({ orgId: last }) }
 }
 
 const nobody: Claim = { lockIds: [] }

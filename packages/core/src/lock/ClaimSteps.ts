@@ -8,18 +8,21 @@ import { fromStored, type LockEvent, type LockEventType } from "./LockEvent.ts"
 /** The events that say something of things; no other needs to be decoded. */
 const telling: ReadonlySet<string> = new Set<LockEventType>([
   "LockCreated",
+  "OrganizationSet",
   "LockUuidChanged",
   "LockRetired",
   "ClaimMoved",
   "ClaimLost"
 ])
 
-/** @param orgId the organization that the event happened for */
+/** @param orgId the organization that the event happened for: that of the lock, as the event leaves it */
 export const claimSteps = (event: LockEvent, orgId: string): ReadonlyArray<ClaimStep> => {
   const { lockId } = event
   switch (event._tag) {
     case "LockCreated":
-      return [{ _tag: "Taken", thing: event.uuid, lockId }]
+      return [{ _tag: "Taken", thing: event.uuid, lockId, orgId }]
+    case "OrganizationSet":
+      return [{ _tag: "Passed", thing: event.uuid, lockId, orgId }]
     case "LockRetired":
       return event.freed ? [{ _tag: "Left", thing: event.uuid, lockId, orgId }] : []
     case "ClaimLost":
@@ -27,10 +30,10 @@ export const claimSteps = (event: LockEvent, orgId: string): ReadonlyArray<Claim
     case "ClaimMoved":
     case "LockUuidChanged":
       return canonicalThing(event.newUuid) === canonicalThing(event.previousUuid)
-        ? [{ _tag: "Taken", thing: event.newUuid, lockId }]
+        ? [{ _tag: "Taken", thing: event.newUuid, lockId, orgId }]
         : [
             { _tag: "Left", thing: event.previousUuid, lockId, orgId },
-            { _tag: "Taken", thing: event.newUuid, lockId }
+            { _tag: "Taken", thing: event.newUuid, lockId, orgId }
           ]
     default:
       return []

@@ -24,11 +24,11 @@ import {
   spellingsOf
 } from "../access/DeviceSecrets.ts"
 import { canonicalThing } from "../access/Thing.ts"
-import { claimSteps, claimStepsOf } from "../lock/ClaimSteps.ts"
+import { claimStepsOf } from "../lock/ClaimSteps.ts"
 import type { Lock, LockId } from "../lock/Lock.ts"
 import type { LockCommand } from "../lock/LockCommand.ts"
 import { rowOf } from "../lock/LockCommands.ts"
-import type { LockEvent } from "../lock/LockEvent.ts"
+import type { LockEventType } from "../lock/LockEvent.ts"
 import { granting } from "../streams/Category.ts"
 import {
   type Append,
@@ -108,7 +108,7 @@ export class Claims extends Context.Service<
           }),
           concern: ({ _tag, lockId }) => {
             const { claims, event } = rowOf(_tag)
-            return claims !== undefined || event === "LockRetired" || disputed.has(lockId)
+            return claims !== undefined || writingClaims.has(event ?? "") || disputed.has(lockId)
           },
           about: Effect.fnUntraced(function* (lock, command) {
             const claims = new Map<string, Known>()
@@ -133,6 +133,9 @@ export class Claims extends Context.Service<
       })
     )
 }
+
+/** Events of commands that claim nothing and change who has, or last had, the lock's own thing. */
+const writingClaims: ReadonlySet<string> = new Set<LockEventType>(["LockRetired", "OrganizationSet"])
 
 interface Known {
   readonly record: string | undefined
@@ -193,10 +196,9 @@ export const wantedBy = (command: LockCommand): string | undefined => {
   return claims === undefined ? undefined : (command as { readonly [field in "uuid" | "newUuid"]?: string })[claims]
 }
 
-/** What is written with the events that were decided: the claims as they leave them, unless they have changed meanwhile. */
-export const claimsAfter = ({ claims }: Things, events: ReadonlyArray<LockEvent>, orgId: string): BesideRecords => {
+/** What is written with what was decided: the claims as its steps leave them, unless they have changed meanwhile. */
+export const claimsAfter = ({ claims }: Things, steps: ReadonlyArray<ClaimStep>): BesideRecords => {
   const together = { expect: [] as Array<Expectation>, put: [] as Array<Put>, remove: [] as Array<string> }
-  const steps = events.flatMap((event) => claimSteps(event, orgId))
   for (const [thing, { record, claim }] of claims) {
     const after = steps.filter((step) => canonicalThing(step.thing) === thing).reduce(claimAfter, claim)
     if (after === undefined || after === claim) continue

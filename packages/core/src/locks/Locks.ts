@@ -7,6 +7,7 @@ import { type ClaimPolicy, isHeldByOther } from "../access/Claims.ts"
 import type { DeviceCommand } from "../device/DeviceCommand.ts"
 import { DeviceShadow, ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { permit, permitCreate, permitGiven } from "../lock/AccessPolicy.ts"
+import { claimSteps } from "../lock/ClaimSteps.ts"
 import { decide, type ThingBefore } from "../lock/Decide.ts"
 import { type Decision, mayPass, recordedAt } from "../lock/Decision.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
@@ -473,7 +474,10 @@ const recordsWith = (
   events: ReadonlyArray<LockEvent>,
   lost: ReadonlyArray<Loss>
 ): BesideRecords => {
-  const { expect, put, remove } = claimsAfter(things, [...lost.map(({ event }) => event), ...events], lock?.orgId ?? "")
+  const { expect, put, remove } = claimsAfter(things, [
+    ...lost.flatMap(({ lock, event }) => claimSteps(event, orgAfter(lock, event))),
+    ...events.flatMap((event) => claimSteps(event, orgAfter(lock, event)))
+  ])
   const ended = [...lost, ...(lock === undefined ? [] : [{ lock, event: events[0] }])]
   return {
     expect: [...expect, ...lost.map(({ append }) => notReserved(append.streamId))],
