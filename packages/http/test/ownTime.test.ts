@@ -1,9 +1,19 @@
 /** After a change of hands each side sees its own time: over HTTP, on every route that tells of it. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Credentials, HOLDER, holder, organization, owner, STRANGER, stranger } from "./harness/callers.ts"
+import {
+  type Credentials,
+  HOLDER,
+  holder,
+  OWNER,
+  organization,
+  owner,
+  STRANGER,
+  stranger,
+  superKey
+} from "./harness/callers.ts"
 import { expectAsPublished } from "./harness/contract.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
-import { type FurnishedLock, furnishedLock } from "./harness/locks.ts"
+import { type FurnishedLock, furnishedLock, newUuid, shared, tempKey } from "./harness/locks.ts"
 import { type Answer, callsOf } from "./harness/request.ts"
 
 let server: InProcess
@@ -13,7 +23,10 @@ afterAll(() => server.stop())
 const get = (lock: FurnishedLock, question: string, as: Credentials): Promise<Answer> =>
   callsOf(server.url, as)("GET", `${lock.path}/${question}`)
 
-/** A lock of the organization that its owner has sold to a stranger: the sale is version 7. */
+/** The version of the sale. */
+const SALE = 8
+
+/** A lock of the organization that its owner has sold to a stranger. */
 const soldLock = async (): Promise<FurnishedLock> => {
   const lock = await furnishedLock(server.url)
   await callsOf(server.url, holder)("POST", `${lock.path}/OpenLock`, { body: {} })
@@ -93,6 +106,66 @@ describe("a lock that was sold", () => {
     const explained = await get(lock, now, stranger)
     expect(JSON.parse(explained.text).facts.events).toMatchObject([{ principal: { type: "Organization" } }, {}])
     expect(explained.text).not.toContain("org-1")
+  })
+
+  it("explains to each side every event that its history shows, and names nobody of before", async () => {
+    const lock = await soldLock()
+    for (const [caller, withNames] of [
+      [owner, true],
+      [stranger, false],
+      [organization, true],
+      [superKey, true]
+    ] as const) {
+      const { events = [] } = (await get(lock, "events", caller)).body
+      expect(events.length).toBeGreaterThan(3)
+      for (const { eventId, version } of events as unknown as ReadonlyArray<{ eventId: string; version: number }>) {
+        const explained = await get(lock, `explain?eventId=${eventId}`, caller)
+        expect([version, explained.status, explained.text]).toEqual([version, 200, explained.text])
+        const { recorded, asked } = JSON.parse(explained.text)
+        expect(recorded).toMatchObject({ eventId, version })
+        if (withNames || version >= SALE) continue
+        expect(explained.text).not.toContain("org-1")
+        expect(explained.text).not.toContain(HOLDER)
+        expect([recorded.principal, asked.by]).toEqual([{ type: "Organization" }, { type: "Organization" }])
+      }
+      const seen = new Set(events.map(({ version }) => version))
+      const all = (await get(lock, "events", superKey)).body.events ?? []
+      for (const { eventId, version } of all as unknown as ReadonlyArray<{ eventId: string; version: number }>)
+        if (!seen.has(version)) expect((await get(lock, `explain?eventId=${eventId}`, caller)).status).toBe(404)
+    }
+  })
+
+  it("tells of temp keys of before only what it takes to end them", async () => {
+    const lock = await furnishedLock(server.url)
+    const byOwner = callsOf(server.url, owner)
+    const tempKeyUuid = newUuid()
+    const terms = { accessMode: "user-whitelist", allowedUserIds: [HOLDER], description: "For Zoe" }
+    const own = { ...tempKey({ tempKeyUuid }), ...terms }
+    expect((await byOwner("POST", `${lock.path}/create-temp-key`, { body: own })).status).toBe(200)
+    const doors = [{ lockId: String(lock.lockId), label: "Zoe's room" }]
+    const several = shared(lock.lockId, { ...terms, doors })
+    expect((await byOwner("POST", "/temp-keys", { body: several })).status).toBe(201)
+    const answers = (as: Credentials) =>
+      Promise.all([
+        get(lock, "temp-keys", as),
+        callsOf(server.url, as)("GET", "/temp-keys"),
+        callsOf(server.url, as)("GET", `/temp-keys?lockId=${lock.lockId}`),
+        get(lock, `explain?tempKeyUuid=${tempKeyUuid}`, as)
+      ])
+    /** How many of the answers hold the text. */
+    const telling = async (as: Credentials, text: string) =>
+      (await answers(as)).filter((answer) => answer.text.includes(text)).length
+    const byOperator = callsOf(server.url, superKey)
+    const sellTo = (userId: string) => byOperator("POST", `${lock.path}/SetOwner`, { body: { userId } })
+    expect((await sellTo(STRANGER)).status).toBe(200)
+    for (const answer of await answers(stranger)) {
+      expect(answer.status).toBe(200)
+      for (const text of ["Zoe", HOLDER, OWNER]) expect(answer.text).not.toContain(text)
+    }
+    // The organization stayed: it saw all of it.
+    expect(await telling(organization, "For Zoe")).toBe(3)
+    expect((await sellTo(OWNER)).status).toBe(200)
+    expect([await telling(owner, "For Zoe"), await telling(owner, "Zoe's room")]).toEqual([3, 2])
   })
 
   it("says nothing of its history to anyone else", async () => {

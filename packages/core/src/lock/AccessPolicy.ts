@@ -7,7 +7,8 @@ import type { Giver, Hands } from "./Giver.ts"
 import type { HeldKey, Lock } from "./Lock.ts"
 import { type commandTable, type Right, rowOf } from "./LockCommands.ts"
 import { AccessDenied } from "./LockError.ts"
-import { wasEver } from "./OwnTime.ts"
+import { isOwnTime, wasEver } from "./OwnTime.ts"
+import type { Times } from "./Period.ts"
 
 /**
  * Questions about one lock, who may ask them, and what an API key must be for: `ever` those whose it is, or once was, about
@@ -141,6 +142,16 @@ export const isHolder = (principal: Principal, key: HeldKey, hands: Hands): bool
  */
 export const mayKnowLink = (principal: Principal, giver: Giver, hands: Hands): boolean =>
   principal._tag === "Super" || principal._tag === "System" || stands(giver, hands) || isGiver(principal, giver)
+
+/**
+ * Whether the principal may be told whom a temp key is for, who made it, and what was written on it: they may, of what
+ * stands, and of what was made in their own time.
+ */
+export const mayKnowGuests = (
+  principal: Principal,
+  { giver, createdVersion }: { readonly giver: Giver; readonly createdVersion: number },
+  lock: Hands & Times
+): boolean => stands(giver, lock) || isOwnTime(principal, lock, createdVersion)
 
 const isGiver = (principal: Principal, giver: Giver): boolean =>
   (giver._tag === "User" && isUser(principal, giver.userId)) ||

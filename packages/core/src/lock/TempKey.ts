@@ -51,6 +51,18 @@ export const TempKey = Schema.Struct({
 })
 export type TempKey = typeof TempKey.Type
 
+/** A temp key of either kind without whom it is for, who made it, and what was written on it. */
+export const withoutGuests = <
+  Key extends {
+    readonly allowedUserIds: ReadonlyArray<string>
+    readonly createdBy: string
+    readonly description?: string | undefined
+  }
+>({
+  description: _,
+  ...key
+}: Key) => ({ ...key, allowedUserIds: [], createdBy: "" })
+
 /** Uses of one key that are given back within 24 hours, at most: a lock that fails again and again is no key without limit. */
 export const MOST_RETURNED = 3
 const DAY = 24 * 60 * 60 * 1000

@@ -1,9 +1,10 @@
 /** The questions: about one lock, answered from its stream; and about a user's locks, answered from the read model. */
 import { Context, Effect, Layer, Option, Result, Schema, type Stream } from "effect"
-import { isShown, type LockQuestion, mayKnowLink, permit, permitUser } from "../lock/AccessPolicy.ts"
+import { isShown, type LockQuestion, mayKnowLink, mayKnowGuests, permit, permitUser } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
 import { type AccessDenied, LockNotFound } from "../lock/LockError.ts"
 import { shownTo } from "../lock/OwnTime.ts"
+import { withoutGuests } from "../lock/TempKey.ts"
 import type { HeldKeyRow } from "../read-model/LockTables.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
@@ -251,6 +252,9 @@ const shownOf = (
   return Effect.succeed(question === "details" || question === "residents" ? shownTo(principal, lock) : lock)
 }
 
-/** With its id for its link, where the principal may not know that. */
-const toldTo = (principal: Principal, lock: Lock, key: TempKeyNow): TempKeyNow =>
-  key.withdrawn !== true || mayKnowLink(principal, key.giver, lock) ? key : { ...key, uuid: key.id }
+/** With its id for its link, and nobody named, where the principal may not know that. */
+const toldTo = (principal: Principal, lock: Lock, key: TempKeyNow): TempKeyNow => {
+  if (key.withdrawn !== true) return key
+  const told = mayKnowGuests(principal, key, lock) ? key : withoutGuests(key)
+  return mayKnowLink(principal, key.giver, lock) ? told : { ...told, uuid: key.id }
+}

@@ -4,6 +4,7 @@ import { mayKnowLink, stands } from "../lock/AccessPolicy.ts"
 import { evolveStored } from "../lock/Evolve.ts"
 import { giverOf } from "../lock/Giver.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
+import { isOwnInstant } from "../lock/OwnTime.ts"
 import type { LockQueries } from "../locks/LockQueries.ts"
 import type { EventStore, StoreUnavailable } from "../streams/EventStore.ts"
 import { forEachPaged } from "../streams/Turns.ts"
@@ -24,6 +25,8 @@ export interface Shared {
   readonly doors: ReadonlyArray<Door & { readonly lockUuid: string }>
   /** Whether the one who asks may be told the link. */
   readonly isLinkKnown: boolean
+  /** Whether they may be told whom it is for, who made it, and what was written on it. */
+  readonly areGuestsKnown: boolean
 }
 
 /** Answers about locks of credentials as they are now; asks for each of them once. */
@@ -63,15 +66,17 @@ export const lockReaders = (queries: LockQueries["Service"], store: EventStore["
         asker?: Principal
       ): Effect.fn.Return<Shared, StoreUnavailable> {
         const isOwn = asker === undefined || isMaker(asker, credential)
-        let isLinkKnown = true
+        let [isLinkKnown, areGuestsKnown] = [true, true]
         const doors: Array<Shared["doors"][number]> = []
         for (const door of credential.doors) {
           const lock = yield* lockOf(door.lockId)
-          isLinkKnown &&= isOwn || mayKnowLink(asker, giverOfDoor(credential, door), lock)
+          const giver = giverOfDoor(credential, door)
+          isLinkKnown &&= isOwn || mayKnowLink(asker, giver, lock)
+          areGuestsKnown &&= isOwn || stands(giver, lock) || isOwnInstant(asker, lock, credential.createdAt)
           const lockUuid = asker === undefined || hasLock(asker, lock) ? lock.uuid : yield* lastKnown(asker, lock)
           doors.push({ ...door, lockUuid })
         }
-        return { credential, doors, isLinkKnown }
+        return { credential, doors, isLinkKnown, areGuestsKnown }
       }),
       /** Whether the principal made the credential, or may give keys to all of its doors. */
       mayManage: Effect.fnUntraced(function* (principal: Principal, credential: SharedCredential) {

@@ -1,7 +1,7 @@
 /** A temp key of either kind as those see it who may give it away. Pure; times are epoch milliseconds. */
-import { mayKnowLink } from "../lock/AccessPolicy.ts"
+import { mayKnowLink, mayKnowGuests } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
-import { nextChangeAt, type TempKey, type TempKeyStatus, type Terms } from "../lock/TempKey.ts"
+import { nextChangeAt, type TempKey, type TempKeyStatus, type Terms, withoutGuests } from "../lock/TempKey.ts"
 import { tempKeyAt } from "../locks/TempKeyNow.ts"
 import { given } from "../values/given.ts"
 import type { Principal } from "../values/Principal.ts"
@@ -39,10 +39,11 @@ export interface TempKeyView extends Terms {
 /** A key of a lock's own, as somebody sees it: it has one door. */
 export const viewOfOwn = (lock: Lock, key: TempKey, now: number, asker: Principal): TempKeyView => {
   const uuid = mayKnowLink(asker, key.giver, lock) ? key.uuid : key.id
-  const { id, usedCount, suspended, createdBy, createdAt } = key
+  const told = mayKnowGuests(asker, key, lock) ? key : withoutGuests(key)
+  const { id, usedCount, suspended, createdBy, createdAt } = told
   const { status, nextChangeAt } = tempKeyAt(key, lock, now)
   return {
-    ...termsOf(key),
+    ...termsOf(told),
     ...{ id, uuid, version: lock.version, usedCount, status, ...given({ suspended }), nextChangeAt },
     ...{ createdBy, createdAt, revokedAt: null },
     doors: [{ id: 1, lockId: lock.lockId, lockUuid: lock.uuid, accessMethod: "key" }]
@@ -50,19 +51,20 @@ export const viewOfOwn = (lock: Lock, key: TempKey, now: number, asker: Principa
 }
 
 /** A key with doors at several locks. */
-export const viewOfShared = ({ credential, doors, isLinkKnown }: Shared, now: number): TempKeyView => {
+export const viewOfShared = ({ credential, doors, isLinkKnown, areGuestsKnown }: Shared, now: number): TempKeyView => {
   const uuid = isLinkKnown ? credential.link : credential.id
   const { id, version, usedCount, suspended, revokedAt } = credential
   const { createdBy, createdAt, revokedAt: ended } = summaryOf(credential)
-  return {
+  const view = {
     ...termsOf(credential),
     ...{ id, uuid, version, usedCount, status: sharedStatusAt(credential, now), ...given({ suspended }) },
     nextChangeAt: revokedAt === undefined ? nextChangeAt(credential, now) : undefined,
-    ...{ createdBy, createdAt, revokedAt: ended },
-    doors: doors.map(({ id, lockId, lockUuid, label, accessMethod }) => ({
-      ...{ id, lockId, lockUuid, ...given({ label }), accessMethod }
-    }))
+    ...{ createdBy, createdAt, revokedAt: ended }
   }
+  const shown = doors.map(({ id, lockId, lockUuid, label, accessMethod }) => ({
+    ...{ id, lockId, lockUuid, ...given({ label: areGuestsKnown ? label : undefined }), accessMethod }
+  }))
+  return { ...(areGuestsKnown ? view : withoutGuests(view)), doors: shown }
 }
 
 const termsOf = ({ accessMode, allowedUserIds, validFrom, validUntil, maxUses, schedule, description }: Terms) => ({

@@ -91,13 +91,20 @@ export interface Recorded {
   readonly eventId: string
   readonly version?: number
   readonly outcome: "used" | "done" | "pin-refused" | "access-denied" | RefusalReason
-  readonly principal: Principal
+  /** To those whose time it was not, only what kind of somebody. */
+  readonly principal: ShownPrincipal
 }
 
 /** Whether, and why, a lock opens; or opened. */
 export interface Explanation {
-  /** `Withheld`: an attempt with a key whose link the caller may not see; it opens other people's doors, or opens again. */
-  readonly subject: Subject | { readonly _tag: "Withheld"; readonly tempKeyId?: string }
+  /**
+   * `Withheld`: an attempt with a key whose link the caller may not see; it opens other people's doors, or opens again. A
+   * command of another's time says only what kind of somebody gave it.
+   */
+  readonly subject:
+    | Subject
+    | (Omit<SubjectOf<"Command">, "by"> & { readonly by: ShownPrincipal })
+    | { readonly _tag: "Withheld"; readonly tempKeyId?: string }
   /** The instant it is about, epoch milliseconds. */
   readonly at: number
   /** The version of the lock's stream that was judged; 0 when the lock was not there yet. */

@@ -1,19 +1,18 @@
 /** Explains and simulates from the log itself. Nothing here writes, and nothing rests on what is cached. */
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { claimIn, claimKey, isDisputed } from "../access/Claims.ts"
-import { mayKnowLink, seesLinks } from "../lock/AccessPolicy.ts"
+import { mayKnowLink, mayKnowGuests, seesLinks } from "../lock/AccessPolicy.ts"
 import { decide } from "../lock/Decide.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { type LockRequest, Millis } from "../lock/LockCommand.ts"
 import { type CommandRow, commandTable } from "../lock/LockCommands.ts"
 import { AccessDenied, DeviceDisputed, LockNotFound, type LockRefused } from "../lock/LockError.ts"
-import { isOwnInstant, isOwnTime } from "../lock/OwnTime.ts"
-import type { Times } from "../lock/Period.ts"
-import { canonical } from "../lock/TempKey.ts"
+import { isOwnInstant, isOwnTime, type View, viewOf } from "../lock/OwnTime.ts"
+import { canonical, withoutGuests } from "../lock/TempKey.ts"
 import { streamOfLink } from "../locks/Links.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
 import { forEachRefusedUse, refusedIn, refusedOn } from "../locks/RefusedUses.ts"
-import { EventStore, type StoredEvent } from "../streams/EventStore.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { heldOn } from "../streams/Reservations.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 import { Credentials } from "../temp-key/SharedCredential.ts"
@@ -88,8 +87,9 @@ export class Explanations extends Context.Service<
         explain: Effect.fnUntraced(function* (principal, lockId, request) {
           const lock = yield* queries.lock(principal, lockId, "explain")
           const found = yield* fromLog(explainFromLog(lockId, request))
-          if (!isOfOwnTime(principal, lock, found)) return yield* Effect.fail(notTheirs(request))
-          const explanation = withoutOthers(principal, lock, found)
+          const view = yield* fromLog(viewOfAsked(principal, lock, request, found))
+          if (view === "nothing") return yield* Effect.fail(notTheirs(request))
+          const explanation = withoutOthers(principal, lock, view === "hardware" ? withoutNames(found) : found)
           const uuid = linkIn(explanation)
           // Who names a shared key has its link; who names an attempt with it may have one of its doors only.
           const isToldIt = "subject" in request || uuid === undefined || (yield* credentials.mayManage(principal, uuid))
@@ -133,9 +133,21 @@ export class Explanations extends Context.Service<
   )
 }
 
-/** Whether the lock was the principal's when that happened which is explained; before it was there, it was nobody's. */
-const isOfOwnTime = (principal: Principal, times: Times, { version, recorded }: Explanation): boolean =>
-  version === 0 || isOwnTime(principal, times, recorded?.version ?? version)
+/**
+ * How much of what is explained is the principal's to know: of an event, as much as the history shows of it; of anything
+ * else, all or nothing. Before the lock was there, it was nobody's.
+ */
+const viewOfAsked = Effect.fnUntraced(function* (
+  principal: Principal,
+  lock: Lock,
+  request: ExplainRequest,
+  { version, recorded }: Explanation
+): Effect.fn.Return<View, StoreUnavailable, EventStore> {
+  const event = "attemptId" in request ? yield* (yield* EventStore).event(request.attemptId) : Option.none()
+  if (Option.isSome(event) && event.value.streamId === streamOfLock(lock.lockId))
+    return viewOf(principal, lock, event.value)
+  return version === 0 || isOwnTime(principal, lock, recorded?.version ?? version) ? "all" : "nothing"
+})
 
 /** What happened in another's time is not there to be asked about. */
 const notTheirs = (request: ExplainRequest) => {
@@ -146,13 +158,15 @@ const notTheirs = (request: ExplainRequest) => {
 }
 
 /** What is explained may rest on what others did before: who they were is not told. */
-const withoutOthers = (principal: Principal, times: Times, { facts, ...explanation }: Explanation): Explanation => {
+const withoutOthers = (principal: Principal, lock: Lock, { facts: all, ...explanation }: Explanation): Explanation => {
+  const { tempKey, sharedKey } = all
+  const isTold = tempKey === undefined || mayKnowGuests(principal, tempKey, lock)
+  const facts = isTold ? all : { ...all, tempKey: withoutGuests(tempKey) }
   const events = facts.events.map((fact) =>
-    isOwnInstant(principal, times, fact.at) ? fact : { ...fact, principal: kindOf(fact.principal) }
+    isOwnInstant(principal, lock, fact.at) ? fact : { ...fact, principal: kindOf(fact.principal) }
   )
-  const { sharedKey } = facts
   const made = facts.events.find(({ type }) => type === "SharedCredentialCreated")
-  if (sharedKey === undefined || made === undefined || isOwnInstant(principal, times, made.at))
+  if (sharedKey === undefined || made === undefined || isOwnInstant(principal, lock, made.at))
     return { ...explanation, facts: { ...facts, events } }
   return {
     ...explanation,
@@ -161,6 +175,13 @@ const withoutOthers = (principal: Principal, times: Times, { facts, ...explanati
 }
 
 const kindOf = ({ _tag }: ShownPrincipal): ShownPrincipal => ({ _tag })
+
+/** What the history shows of it names nobody. */
+const withoutNames = ({ subject, recorded, ...explanation }: Explanation): Explanation => ({
+  ...explanation,
+  subject: subject._tag === "Command" ? { ...subject, by: kindOf(subject.by) } : { _tag: "Withheld" },
+  recorded: recorded && { ...recorded, principal: kindOf(recorded.principal) }
+})
 
 /** The link of the shared key that an explanation is about. */
 const linkIn = ({ subject, facts }: Explanation): string | undefined =>
