@@ -1,6 +1,6 @@
 /** The questions: about one lock, answered from its stream; and about a user's locks, answered from the read model. */
 import { Context, Effect, Layer, Option, Result, Schema, type Stream } from "effect"
-import { isShown, type LockQuestion, mayKnowLink, mayKnowGuests, permit, permitUser } from "../lock/AccessPolicy.ts"
+import { isShown, type LockQuestion, mayKnowGuests, mayKnowLink, permit, permitUser } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
 import { type AccessDenied, LockNotFound } from "../lock/LockError.ts"
 import { shownTo } from "../lock/OwnTime.ts"

@@ -1,5 +1,5 @@
 /** A temp key of either kind as those see it who may give it away. Pure; times are epoch milliseconds. */
-import { mayKnowLink, mayKnowGuests } from "../lock/AccessPolicy.ts"
+import { mayKnowGuests, mayKnowLink } from "../lock/AccessPolicy.ts"
 import type { Lock } from "../lock/Lock.ts"
 import { nextChangeAt, type TempKey, type TempKeyStatus, type Terms, withoutGuests } from "../lock/TempKey.ts"
 import { tempKeyAt } from "../locks/TempKeyNow.ts"

@@ -1,7 +1,7 @@
 /** Explains and simulates from the log itself. Nothing here writes, and nothing rests on what is cached. */
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { claimIn, claimKey, isDisputed } from "../access/Claims.ts"
-import { mayKnowLink, mayKnowGuests, seesLinks } from "../lock/AccessPolicy.ts"
+import { mayKnowGuests, mayKnowLink, seesLinks } from "../lock/AccessPolicy.ts"
 import { decide } from "../lock/Decide.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { type LockRequest, Millis } from "../lock/LockCommand.ts"
