@@ -11,7 +11,7 @@ import type { Principal } from "../src/values/Principal.ts"
 import { AttemptsQuery, readAttempts } from "../src/why/Attempts.ts"
 import { type ExplainRequest, Explanations } from "../src/why/Explanations.ts"
 import { clock, created, given, lockId, millis, operator } from "./scenario.ts"
-import { create, makeWorld } from "./world.ts"
+import { append, create, makeWorld } from "./world.ts"
 
 const DAY = 86_400_000
 /** After everything that happens here. */
@@ -225,6 +225,23 @@ describe("an opening at a lock that opens for nobody is kept with why", () => {
       const { world, execute } = yield* made
       yield* execute({ _tag: "RetireLock" })
       expect(yield* tried(world)).toEqual(kept("retired"))
+    })
+  )
+
+  it.effect("while others are on its device", () =>
+    Effect.gen(function* () {
+      const log = yield* (yield* made).world.store.feed(0, 100)
+      // As a log from before there were claims has it.
+      const world = yield* makeWorld
+      const named = (name: string) => ({ eventId: name, commandId: name })
+      for (const { streamId, version, position: _, ...event } of log)
+        yield* append(world.store, streamId, version - 1, [{ ...event, ...named(`old-${version}`) }])
+      const [created] = yield* world.store.read(`lock-${lockId}`, 0, 1)
+      if (created === undefined) return expect.unreachable("nothing is stored")
+      const { type, at, orgId, principal } = created
+      const data = { ...created.data, lockId: 8 }
+      yield* append(world.store, "lock-8", 0, [{ ...named("intruder"), type, data, at, orgId, principal }])
+      expect(yield* tried(world)).toEqual(kept("disputed"))
     })
   )
 

@@ -98,7 +98,8 @@ export const conclude = (so: Replay, now: Now = nothingElse): Explanation => {
   const recorded: Recorded | undefined =
     refusedPin === undefined ? attempt?.recorded : { ...refusedPin, outcome: "pin-refused" }
   const isNow = recorded === undefined && asOf === present
-  const also = isNow ? now : nothingElse
+  // Disputes are not in the log: that there was one, only what it stopped can tell.
+  const also = recorded?.outcome === "disputed" ? { ...nothingElse, isDisputed: true } : isNow ? now : nothingElse
   if (sharedKey !== undefined || subject._tag === "Pin") {
     const shared = explainShared(
       lock,
