@@ -247,7 +247,7 @@ describe("whatever happened to a lock", () => {
           expect([explained.allowed, lowerCase(explained.subject)]).toEqual([outcome === "used", lowerCase(subject)])
           expect(explained.rule).not.toBe("rules-of-then")
           const { subject: asked, at } = explained
-          assert(asked._tag !== "Withheld")
+          assert(asked._tag === "TempKey")
           expect(explained).toEqual(explain(history, refused, { subject: asked, at, attemptId }))
         }
         // By its instant it is found too, unless others were made in the same millisecond.

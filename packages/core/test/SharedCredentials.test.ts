@@ -123,6 +123,34 @@ describe("who may share, see and end", () => {
   )
 })
 
+describe("no door is given at a lock", () => {
+  it.effect.each(["LockRetired", "DeviceLost", "DeviceDisputed"] as const)("that gives nothing: %s", (why) =>
+    Effect.gen(function* () {
+      const { process, command, store, another } = yield* makeSharedWorld
+      yield* process.share(sharing([[2, "key"]]), uuidOf(1))
+      if (why === "LockRetired") yield* command({ _tag: "RetireLock" }, 1)
+      if (why === "DeviceLost") yield* command({ _tag: "MoveClaim", uuid: thingOf(1) }, 3)
+      if (why === "DeviceDisputed")
+        yield* store.write({
+          put: [
+            { key: `claim/${thingOf(1)}`, value: JSON.stringify({ lockIds: [1, 9] }) },
+            { key: `dispute/${thingOf(1)}`, value: "" }
+          ]
+        })
+      const { share, credentials } = yield* another()
+      expect(yield* failure(share(sharing([[1, "both"]]), uuidOf(2)))).toMatchObject({ _tag: why, lockId: 1 })
+      const { doors: addDoors } = sharing([[1, "key"]])
+      const context = { commandId: "add", at: millis("09:00"), principal: organization }
+      expect(yield* failure(credentials.change(context, uuidOf(1), { addDoors }, pinKey))).toMatchObject({ _tag: why })
+      // Others do not even learn that.
+      expect(yield* failure(share(sharing([[1, "key"]]), uuidOf(2), { principal: otherOrganization }))).toMatchObject({
+        _tag: "AccessDenied"
+      })
+      yield* share(sharing([[2, "key"]]), uuidOf(2))
+    })
+  )
+})
+
 describe("a window", () => {
   it.effect.each([
     ["08:00", "Opened"],

@@ -68,6 +68,8 @@ export class Claims extends Context.Service<
     readonly isKnown: () => boolean
     /** Whether a command cannot be judged without asking who has which thing. Few are so. */
     readonly concern: (command: LockCommand) => boolean
+    /** Whether several locks are on the lock's thing. */
+    readonly isDisputed: (lock: Lock) => Effect.Effect<boolean, StoreUnavailable>
     /** The claims that a command may change, and that rule it. */
     readonly about: (lock: Lock | undefined, command: LockCommand) => Effect.Effect<Things, StoreUnavailable>
   }
@@ -97,14 +99,20 @@ export class Claims extends Context.Service<
           }
         })
 
+        const known = Effect.gen(function* () {
+          if (isKnown) return
+          yield* writeDown(store)
+          yield* recordStoredSpellings(store)
+          for (const { lockIds } of yield* recordedDisputes(store)) for (const lockId of lockIds) disputed.add(lockId)
+          isKnown = true
+        })
+
         return {
           isKnown: () => isKnown,
-          known: Effect.gen(function* () {
-            if (isKnown) return
-            yield* writeDown(store)
-            yield* recordStoredSpellings(store)
-            for (const { lockIds } of yield* recordedDisputes(store)) for (const lockId of lockIds) disputed.add(lockId)
-            isKnown = true
+          known,
+          isDisputed: Effect.fnUntraced(function* ({ lockId, uuid }) {
+            yield* known
+            return disputed.has(lockId) && isDisputed(yield* claimOf(store, uuid))
           }),
           concern: ({ _tag, lockId }) => {
             const { claims, event } = rowOf(_tag)

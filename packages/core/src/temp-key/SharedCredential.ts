@@ -9,7 +9,7 @@ import { permit, permitKey, stands } from "../lock/AccessPolicy.ts"
 import { actorOf } from "../lock/Decision.ts"
 import { Giver, giverOf, type Hands } from "../lock/Giver.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
-import { AccessDenied, NotOnWhitelist, TempKeyNotValid } from "../lock/LockError.ts"
+import { type AccessDenied, NotOnWhitelist, TempKeyNotValid } from "../lock/LockError.ts"
 import { BOUNDS, Description, listUpTo, NewDateTime, NonEmptyText } from "../lock/RequestFields.ts"
 import {
   AccessMode,
@@ -271,9 +271,6 @@ export const giverOfDoor = ({ grantedBy, orgId }: SharedCredential, door: Door):
 export const isGiven = (credential: SharedCredential, door: Door, hands: Hands): boolean =>
   stands(giverOfDoor(credential, door), hands)
 
-const noKeysFor = ({ lockId }: Lock) =>
-  new AccessDenied({ action: `A door at lock ${lockId}`, needed: "a lock that is not retired" })
-
 /** Doors for these locks (`locks`, in their order), or why not: each names a lock that the principal may give keys to. */
 export const openDoors = (
   wanted: ReadonlyArray<NewDoor>,
@@ -286,7 +283,6 @@ export const openDoors = (
   for (const [index, { label, accessMethod = "key" }] of wanted.entries()) {
     const lock = locks[index]
     if (lock === undefined) return Result.fail(new NoSuchLock({ field: `${field}.${index}.lockId` }))
-    if (lock.retired !== undefined) return Result.fail(noKeysFor(lock))
     const permitted = mayShare(principal, lock)
     if (Result.isFailure(permitted)) return Result.fail(permitted.failure)
     const giver = giverOf(principal, lock)

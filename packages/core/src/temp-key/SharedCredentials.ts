@@ -4,9 +4,12 @@
  */
 import { Context, Effect, Layer, Option, Result, Semaphore } from "effect"
 import { permitScope } from "../lock/AccessPolicy.ts"
-import { type AccessDenied, LockFull } from "../lock/LockError.ts"
+import { outOfService } from "../lock/Decide.ts"
+import type { Lock } from "../lock/Lock.ts"
+import { type AccessDenied, DeviceDisputed, type DeviceLost, LockFull, type LockRetired } from "../lock/LockError.ts"
 import { BOUNDS } from "../lock/RequestFields.ts"
 import { canonical } from "../lock/TempKey.ts"
+import { Claims } from "../locks/Claims.ts"
 import { streamOfLink } from "../locks/Links.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
 import { type At, type Decision, granting } from "../streams/Category.ts"
@@ -48,10 +51,14 @@ export type { Changed, ChangeError, SharedContext } from "./SharedWriting.ts"
 /** What is asked for, and the uuid of the new credential: the link, so it must be beyond guessing. */
 export type ShareCommand = SharedContext & ShareRequest & { readonly uuid: string }
 
+/** Why nobody is given doors at a lock. */
+type OutOfService = LockRetired | DeviceLost | DeviceDisputed
+
 /** Why the key was not made. */
 export type ShareError =
   | NoSuchLock
   | AccessDenied
+  | OutOfService
   | EmptySharedWindow
   | NobodyAllowed
   | LockFull
@@ -83,7 +90,7 @@ export class SharedCredentials extends Context.Service<
       key: PinKey
     ) => Effect.Effect<
       Changed,
-      ChangeError | NoSuchLock | EmptySharedWindow | NobodyAllowed | DoorNotFound | DoorCount | LockFull
+      ChangeError | OutOfService | NoSuchLock | EmptySharedWindow | NobodyAllowed | DoorNotFound | DoorCount | LockFull
     >
     /** Lets it open nothing until it is resumed. */
     readonly suspend: (context: SharedContext, uuid: string) => Effect.Effect<Changed, ChangeError>
@@ -142,6 +149,7 @@ export class SharedCredentials extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const queries = yield* LockQueries
+      const claims = yield* Claims
       const register = makeRegister()
       const feed = yield* Feed
       const { catchUp } = yield* feed.register({ category: Credentials.category }, register.take)
@@ -157,6 +165,7 @@ export class SharedCredentials extends Context.Service<
         const locks = yield* lookUp(request.doors)
         const decided = decideShare(request, locks, principal)
         if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
+        yield* areInService(locks)
         yield* catchUp()
         const created = decided.success
         yield* roomAt(created.doors, command.at)
@@ -164,6 +173,16 @@ export class SharedCredentials extends Context.Service<
         const orgIds = new Set(locks.map((lock) => lock?.orgId ?? ""))
         const orgId = orgIds.size === 1 ? ([...orgIds][0] ?? "") : ""
         return withLink({ ...receipted(uuid, 0, receipt, events), orgId }, uuid, uuid)
+      })
+
+      /** What gives a lock's own temp keys no more gives no doors there either. */
+      const areInService = Effect.fnUntraced(function* (locks: ReadonlyArray<Lock | undefined>) {
+        for (const lock of locks) {
+          if (lock === undefined) continue
+          const hindrance = outOfService(lock, "CreateTempKey")
+          if (hindrance !== undefined) return yield* Effect.fail(hindrance)
+          if (yield* claims.isDisputed(lock)) return yield* Effect.fail(new DeviceDisputed({ lockId: lock.lockId }))
+        }
       })
 
       const roomAt = Effect.fnUntraced(function* (doors: ReadonlyArray<Door>, at: number) {
@@ -224,6 +243,7 @@ export class SharedCredentials extends Context.Service<
                 const locks = yield* lookUp(request.addDoors ?? [])
                 const decided = decideChange(credential, request, locks, context.principal)
                 if (Result.isFailure(decided)) return yield* Effect.fail(decided.failure)
+                yield* areInService(locks)
                 const { doors = [] } = decided.success[0] ?? {}
                 yield* roomAt(
                   doors.filter(({ id }) => id > credential.lastDoor),

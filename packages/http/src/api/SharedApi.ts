@@ -98,7 +98,7 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
       /** Shown here and nowhere else; `null` when no door takes one. */
       pin: Schema.NullOr(Schema.String)
     }).pipe(HttpApiSchema.status(201)),
-    error: [...errors, ...bodyErrors]
+    error: [...errors, problem(409), ...bodyErrors]
   }),
   HttpApiEndpoint.get("list", "/temp-keys", {
     query: {
