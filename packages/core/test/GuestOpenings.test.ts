@@ -51,6 +51,17 @@ describe("guests", () => {
     }).pipe(withBudgets({ guests: UNLIMITED }))
   )
 
+  it.live("who come at once with a key that has a limit are let in, each counted once", () =>
+    Effect.gen(function* () {
+      const { process } = yield* makeSharedWorld
+      const { burst } = BUDGETS.link
+      yield* process.share(sharing([[1, "key"]], { maxUses: burst }), uuidOf(4))
+      const open = () => Effect.result(process.open(uuidOf(4), 1))
+      const opened = yield* Effect.all(Array.from({ length: burst }, open), { concurrency: "unbounded" })
+      expect(tags(opened)).toEqual(["Opened"])
+    }).pipe(withBudgets({ guests: UNLIMITED }))
+  )
+
   it.effect("who have opened while the clock was ahead open again soon once it is right", () =>
     Effect.gen(function* () {
       const { counted } = yield* GuestOpenings

@@ -47,6 +47,7 @@ export class GuestOpenings extends Context.Service<
             return Effect.tapError(open, ({ _tag }) =>
               Effect.sync(() => {
                 if (!TRIED.has(_tag)) giveBack(accounts, atLock)
+                if (_tag === OVERTAKEN) giveBack(accounts, byLink)
               })
             )
           })
@@ -54,6 +55,9 @@ export class GuestOpenings extends Context.Service<
     })
   )
 }
+
+/** Another guest used the key at that moment: what is tried again for that is no other opening. */
+const OVERTAKEN = "CountMoved"
 
 /** Failures of what was allowed: the store or the device had work with it. */
 const TRIED: ReadonlySet<string> = new Set(["DeviceUnreachable", "LockBusy", "StoreUnavailable"])
