@@ -7,11 +7,12 @@ import type { Lock } from "../src/lock/Lock.ts"
 import { canonical } from "../src/lock/TempKey.ts"
 import { type Executed, type ExecuteError, Locks } from "../src/locks/Locks.ts"
 import { tempKeyAt } from "../src/locks/TempKeyNow.ts"
-import { EventStore } from "../src/streams/EventStore.ts"
+import { EventStore, type StoredEvent } from "../src/streams/EventStore.ts"
+import { PAGE } from "../src/streams/Turns.ts"
 import type { Principal } from "../src/values/Principal.ts"
 import { explain } from "../src/why/Explain.ts"
 import type { Explanation } from "../src/why/Explanation.ts"
-import { Explanations } from "../src/why/Explanations.ts"
+import { Explanations, explainFromLog } from "../src/why/Explanations.ts"
 import { refusedUsesAt } from "./refusedUses.ts"
 import { clock, lockId, millis, operator, type Request } from "./scenario.ts"
 import { append, create, makeWorld } from "./world.ts"
@@ -217,6 +218,33 @@ const outcomeOf = (result: Result.Result<Executed, ExecuteError>): string =>
   Result.isSuccess(result) ? "used" : result.failure._tag
 
 describe("whatever happened to a lock", () => {
+  it.effect("is explained from what came before, however much has come since", () =>
+    Effect.gen(function* () {
+      const { store } = yield* living(["08:00", { ...create, ownerId: ADA }], ["09:00", share()], ["10:00", open(BOB)])
+      const stream = `lock-${lockId}`
+      const [used, opened] = (yield* store.read(stream, 2, 2)) as [StoredEvent, StoredEvent]
+      const since = Array.from({ length: 3_000 }, (_, n) => {
+        const { type, data, orgId, principal } = opened
+        return { eventId: `since-${n}`, commandId: `since-${n}`, type, data, orgId, principal, at: millis("11:00") + n }
+      })
+      for (let n = 0; n < since.length; n += 500) yield* append(store, stream, 4 + n, since.slice(n, n + 500))
+      let rows = 0
+      const read: typeof store.read = (...asked) =>
+        Effect.tap(store.read(...asked), ({ length }) => Effect.sync(() => (rows += length)))
+      const subject = { _tag: "TempKey", tempKeyUuid } as const
+      for (const request of [
+        { attemptId: used.eventId },
+        { subject, at: millis("09:30") },
+        { subject, at: millis("10:00") }
+      ]) {
+        rows = 0
+        const explained = yield* Effect.provideService(explainFromLog(lockId, request), EventStore, { ...store, read })
+        expect(explained.allowed).toBe(true)
+        expect(rows).toBeLessThan(2 * PAGE)
+      }
+    })
+  )
+
   it.effect.prop("every attempt is explained as it was decided", [lockCommands], ([commands]) =>
     Effect.gen(function* () {
       const world = yield* makeWorld

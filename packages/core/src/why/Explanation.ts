@@ -26,6 +26,8 @@ export interface Question {
   readonly at: number
   /** The id of the event that recorded one attempt, if it is about that one. */
   readonly attemptId?: string
+  /** The version of the lock's stream in which that is recorded, or on which it rests. */
+  readonly version?: number
   /** The stream of the shared key that it is about, when it is about one. */
   readonly sharedKey?: ReadonlyArray<StoredEvent>
   /** The PIN that was refused, when it is about that. */

@@ -209,13 +209,18 @@ const withoutLinks = ({ facts, ...explanation }: Explanation, isNamed: boolean):
 
 /** The explanation, for callers who may read the log itself. A lock without a stream does not exist. */
 export const explainFromLog = Effect.fnUntraced(function* (lockId: number, request: ExplainRequest) {
-  const asked = "subject" in request ? request : yield* recorded(lockId, request)
+  const asked: Question = "subject" in request ? request : yield* recorded(lockId, request)
   const uuid = asked.subject._tag === "TempKey" ? asked.subject.tempKeyUuid : sharedKeyIn(asked.subject)
   const sharedKey = uuid === undefined ? [] : yield* sharedKeyStream(canonical(uuid))
   // A key of other doors is none here: anyone who asks does not even learn that it is one.
   const question = hasDoorAt(sharedKey, lockId) ? { ...asked, sharedKey } : asked
   let so = beginReplay(question, yield* refusedOn(lockId, asked.at))
-  yield* forEachEvent(lockId, (stored) => (so = replay(so, stored)))
+  const latest = Math.max(asked.version ?? 0, ...so.refused.map(({ lockVersion }) => lockVersion))
+  yield* forEachEvent(lockId, (stored) => {
+    so = replay(so, stored)
+    // What came later decides nothing.
+    return stored.at > asked.at && stored.version > latest
+  })
   const { lock, version } = so.present
   if (version === 0) return yield* Effect.fail(new LockNotFound({ lockId }))
   return conclude(so, {
@@ -273,8 +278,8 @@ const recordedAs = Effect.fnUntraced(function* (lockId: number, eventId: string)
   const refused = refusedIn(lockId, stored)
   if (refused === undefined) return yield* questionAboutPin(lockId, stored)
   return refused._tag === "TempKeyRefused"
-    ? questionAbout(refused, { ...refused, by: "link" })
-    : questionAboutCommand(refused, refused.command)
+    ? questionAbout({ ...refused, version: refused.lockVersion }, { ...refused, by: "link" })
+    : questionAboutCommand({ ...refused, version: refused.lockVersion }, refused.command)
 })
 
 /** What an event of the lock tells of: the use of a key, or the command that led to it. */
@@ -292,10 +297,10 @@ const questionAboutEvent = Effect.fnUntraced(function* (stored: StoredEvent) {
 })
 
 const questionAboutCommand = (
-  { eventId, at, principal: by }: Pick<StoredEvent, "eventId" | "at" | "principal">,
+  { eventId, at, principal: by, version }: Pick<StoredEvent, "eventId" | "at" | "principal" | "version">,
   command: string
 ): Question | undefined =>
-  isCommand(command) ? { subject: { _tag: "Command", command, by }, at, attemptId: eventId } : undefined
+  isCommand(command) ? { subject: { _tag: "Command", command, by }, at, attemptId: eventId, version } : undefined
 
 const isCommand = Schema.is(Subject.cases.Command.fields.command)
 
@@ -305,6 +310,7 @@ const lastPin = Effect.fnUntraced(function* (lockId: number, at: number) {
   yield* forEachEvent(lockId, (stored) => {
     const use = useOf(stored)
     if (use?.by === "PIN" && stored.at <= at) opened = questionAbout(stored, use)
+    return stored.at > at
   })
   const refused = yield* lastRefusedPin(lockId, at)
   return refused === undefined || (opened !== undefined && opened.at > refused.at)
@@ -313,7 +319,7 @@ const lastPin = Effect.fnUntraced(function* (lockId: number, at: number) {
 })
 
 const questionAbout = (
-  { eventId, at }: { readonly eventId: string; readonly at: number },
+  { eventId, at, version }: Pick<StoredEvent, "eventId" | "at" | "version">,
   { tempKeyUuid, userId, by }: Omit<Use, "userId"> & { readonly userId?: string | undefined }
 ): Question => ({
   subject:
@@ -321,15 +327,20 @@ const questionAbout = (
       ? { _tag: "Pin", sharedKeyUuid: tempKeyUuid }
       : { _tag: "TempKey", tempKeyUuid, ...(userId !== undefined && { userId }) },
   at,
-  attemptId: eventId
+  attemptId: eventId,
+  version
 })
 
-/** Page by page: a long history is never in memory as a whole, and holds nobody up. */
-const forEachEvent = Effect.fnUntraced(function* (lockId: number, take: (stored: StoredEvent) => void) {
+/** Page by page, until `take` says that this is enough: a long history is never in memory as a whole, and holds nobody up. */
+const forEachEvent = Effect.fnUntraced(function* (lockId: number, take: (stored: StoredEvent) => unknown) {
   const store = yield* EventStore
+  let isDone = false
   yield* forEachPaged(
-    (version, limit) => store.read(streamOfLock(lockId), version, limit),
+    (version, limit) =>
+      isDone ? Effect.succeed<ReadonlyArray<StoredEvent>>([]) : store.read(streamOfLock(lockId), version, limit),
     ({ version }) => version,
-    take
+    (stored) => {
+      isDone ||= take(stored) === true
+    }
   )
 })
