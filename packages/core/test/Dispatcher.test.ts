@@ -351,6 +351,41 @@ it.effect("an event that comes while its stream is read once more is delivered t
   }).pipe(Effect.scoped)
 )
 
+it.effect("what is answered in turns that follow each other is written down together", () =>
+  Effect.gen(function* () {
+    const { serverOver, ports, store, receiver, by, pass, sent, delivered } = yield* setUp
+    let [writes, asked] = [0, 0]
+    const counting: EventStore["Service"] = {
+      ...store,
+      write: (batch) => {
+        if (batch.put?.some(({ key }) => key.startsWith("delivery/")) === true) writes++
+        return store.write(batch)
+      }
+    }
+    const { webhooks, command, create: createLock } = yield* serverOver(Context.add(ports, EventStore, counting))
+    yield* webhooks.create("org-1", create, by())
+    const locks = Array.from({ length: 16 }, (_, n) => n + 1)
+    for (const lockId of locks) yield* createLock(lockId)
+    yield* pass(20)
+    // From now on as many are under way as may be, and of each four that are sent together one is answered a turn.
+    receiver.answer = () => {
+      const turns = asked++ % 4
+      return Effect.as(
+        Effect.forEach(Array.from({ length: turns }), () => Effect.yieldNow, { discard: true }),
+        ok
+      )
+    }
+    const [before, writesBefore] = [delivered.length, writes]
+    for (let n = 0; n < 10; n++) {
+      for (const lockId of locks) yield* command(lockId, { _tag: "SetOwner", userId: `user-${n}` })
+    }
+    yield* pass(10)
+    expect(delivered).toHaveLength(before + 160)
+    expect(new Set(sent).size).toBe(delivered.length)
+    expect((delivered.length - before) / (writes - writesBefore)).toBeGreaterThan(4)
+  }).pipe(Effect.scoped)
+)
+
 it.effect("bodies under way are so many bytes at most, and a webhook's only one waits for nobody", () =>
   Effect.gen(function* () {
     const { server, receiver, by, pass, store, sent, delivered } = yield* setUp

@@ -82,20 +82,24 @@ export const attemptsFrom = Effect.fnUntraced(function* (
   next: number
 ): Effect.fn.Return<(attempts: ReadonlyArray<Attempt>, now: number) => ReadonlyArray<Put>, StoreUnavailable> {
   const stored = Option.flatMap(yield* store.record(keyOfBlock(webhookId, blockOf(next))), decodeBlock)
-  /** The last record, as far as it is written. */
-  let last = Option.getOrElse(stored, () => []).filter(
-    ({ number }) => number < next && blockOf(number) === blockOf(next)
-  )
+  /** The last record, as far as it is written: each attempt as JSON. */
+  let last = {
+    block: blockOf(next),
+    texts: Option.getOrElse(stored, () => [])
+      .filter(({ number }) => number < next && blockOf(number) === blockOf(next))
+      .map((attempt) => JSON.stringify(attempt))
+  }
   return (attempts, now) => {
-    const blocks = new Map<number, ReadonlyArray<Attempt>>()
+    const blocks = new Set<typeof last>()
     for (const attempt of attempts) {
       const block = blockOf(attempt.number)
-      last = last[0] !== undefined && blockOf(last[0].number) === block ? [...last, attempt] : [attempt]
-      blocks.set(block, last)
+      if (block !== last.block) last = { block, texts: [] }
+      last.texts.push(JSON.stringify(attempt))
+      blocks.add(last)
     }
-    return [...blocks].map(([block, held]) => ({
+    return [...blocks].map(({ block, texts }) => ({
       key: keyOfBlock(webhookId, block),
-      value: JSON.stringify(held),
+      value: `[${texts.join(",")}]`,
       until: now + KEPT
     }))
   }

@@ -38,8 +38,10 @@ const decode = Schema.decodeEffect(Schema.fromJsonString(Stored))
 
 /** A stream that is held, as it is written: mostly as it was the last time. */
 const textOf = (stream: string, held: Held): string => {
+  const known = texts.get(held)
+  if (known !== undefined) return known
   const { version, attempts, due, since } = held
-  const text = texts.get(held) ?? JSON.stringify([stream, version, attempts, due, since])
+  const text = JSON.stringify([stream, version, attempts, due, since])
   texts.set(held, text)
   return text
 }

@@ -45,6 +45,9 @@ const READ_ON = 20
 /** How long the cursor may have moved without being written, where nothing was sent. */
 const WRITE_EVERY = 5_000
 
+/** How many turns of the event loop an answer waits for others, to be written down with them: a write costs more than an answer. */
+const TURNS = 4
+
 /** How often what was given up is counted again, once there is no room for more. */
 const RECOUNT_EVERY = 10_000
 
@@ -313,6 +316,7 @@ export const makeRunner = Effect.gen(function* () {
     const writeDown = Effect.gen(function* () {
       while (true) {
         yield* hasAnswers.await
+        for (let turn = 0; turn < TURNS && answered.length < flying / 2; turn++) yield* Effect.yieldNow
         hasAnswers.closeUnsafe()
         const flights = answered
         answered = []
