@@ -326,6 +326,12 @@ describe("while something is down", () => {
   })
 })
 
+it("POST /temp-keys answers 409 where a lock of a door is retired", async () => {
+  const lock = await createLock(server.url)
+  expect((await lock.post("retire-lock")).status).toBe(200)
+  expect(await make(shared(lock.lockId))).toMatchObject({ status: 409, json: { error: "Lock retired", code: 409 } })
+})
+
 it("POST /temp-keys answers 413 to a body over 64 KB, and 415 to one that is not JSON", async () => {
   expect((await make({ filler: "x".repeat(70_000) })).status).toBe(413)
   expect((await make("{}", organization, { "content-type": "text/plain" })).status).toBe(415)
