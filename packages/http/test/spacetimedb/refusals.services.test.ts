@@ -22,9 +22,11 @@ const withoutVersion = (): string => {
   return module.replace(place, "$1")
 }
 
-/** Something at an address that answers every request with this. */
-const another = async (status: number, text: string): Promise<string> => {
-  const server = createServer((_, response) => response.writeHead(status).end(text)).listen(0, "127.0.0.1")
+/** Something at an address that answers every request with this, or nothing. */
+const another = async (status?: number, text = ""): Promise<string> => {
+  const server = createServer((_, response) => {
+    if (status !== undefined) response.writeHead(status).end(text)
+  }).listen(0, "127.0.0.1")
   onTestFinished(() => void server.close())
   await once(server, "listening")
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -44,7 +46,8 @@ const cases: ReadonlyArray<
   readonly [what: string, Variable, says: RegExp, (place: Place) => Partial<Place> | Promise<Partial<Place>>]
 > = [
   ["nothing listens at the address", "URI", /cannot be reached/, () => ({ uri: "http://127.0.0.1:1" })],
-  ["something else is at the address", "URI", /SpacetimeDB/, async () => ({ uri: await another(404, "") })],
+  ["something else is at the address", "URI", /SpacetimeDB/, async () => ({ uri: await another(404) })],
+  ["nothing answers at the address", "URI", /did not answer within 5000 ms/, async () => ({ uri: await another() })],
   ["a page is at the address", "URI", /SpacetimeDB/, async () => ({ uri: await another(200, "<!doctype html>") })],
   ["something broken is there", "URI", /SpacetimeDB/, async () => ({ uri: await another(502, "Bad Gateway") })],
   [
