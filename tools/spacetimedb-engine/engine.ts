@@ -2,6 +2,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
@@ -12,14 +15,33 @@ export const builtEngine = (profile: "debug" | "release" = "debug"): string | un
   return execFileSync("sh", [build, ...options], { encoding: "utf8" }).trim() || undefined
 }
 
+/** Tests that need the engine say that they are left out, where it was not built. */
+export const sayIfLeftOut = (what: string, isThere: boolean): void => {
+  if (isThere) return
+  process.stderr.write(
+    `Left out: ${what}. SpacetimeDB's engine is not there: \`npm run test:services\` builds it where there is cargo (tools/spacetimedb-engine/README.md).\n`
+  )
+}
+
 /** One process of the engine, over a folder that outlives it. */
 export class Engine implements AsyncDisposable {
   readonly uri: string
+  readonly folder: string
   readonly #process: ChildProcess
+  #isAlone = false
 
-  private constructor(uri: string, process: ChildProcess) {
+  private constructor(uri: string, folder: string, process: ChildProcess) {
     this.uri = uri
+    this.folder = folder
     this.#process = process
+  }
+
+  /** Over a new folder, which goes with it. */
+  static async startAnew(binary: string): Promise<Engine> {
+    const folder = mkdtempSync(join(tmpdir(), "latchkey-spacetimedb-"))
+    const engine = await Engine.start(binary, folder)
+    engine.#isAlone = true
+    return engine
   }
 
   /**
@@ -46,7 +68,7 @@ export class Engine implements AsyncDisposable {
         throw new Error(`SpacetimeDB's engine ended with ${status} before it listened: ${said}`)
       })
     ])
-    return new Engine(String(line), engine)
+    return new Engine(String(line), folder, engine)
   }
 
   get port(): number {
@@ -61,8 +83,9 @@ export class Engine implements AsyncDisposable {
     await exited
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.kill()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+    if (this.#isAlone) rmSync(this.folder, { recursive: true, force: true })
   }
 }
 

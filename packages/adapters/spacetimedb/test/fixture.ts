@@ -11,11 +11,16 @@ import { afterAll } from "vitest"
 export const bundle: string = await bundleModule()
 
 /** A server of SpacetimeDB that gives out tokens, and breaks connections when told. */
-interface Host
+export interface Host
   extends Pick<TestHost, "uri" | "token" | "publish" | "interrupt" | "disconnectAll" | "down" | "up">,
     AsyncDisposable {}
 
-export const newHost = (): Promise<Host> => TestHost.start()
+let start: () => Promise<Host> = () => TestHost.start()
+
+/** Instead of the host in this process, for all tests that the file then imports. */
+export const useHosts = (others: typeof start): void => void (start = others)
+
+export const newHost = (): Promise<Host> => start()
 
 /** A host for the tests of one file. */
 export const startHost = async (): Promise<Host> => {

@@ -6,11 +6,11 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { appendFileSync, rmSync, statfsSync } from "node:fs"
 import { createInterface } from "node:readline"
-import { create, Engine } from "@latchkey/spacetimedb-engine"
+import { create, Engine, sayIfLeftOut } from "@latchkey/spacetimedb-engine"
 import { Effect } from "effect"
 import { expect, it, onTestFinished } from "vitest"
 import { append, bundle, connected, newEvents } from "./fixture.ts"
-import { engine, folderForTest, sayIfLeftOut } from "./server.ts"
+import { engine, folderForTest } from "./server.ts"
 
 sayIfLeftOut("a full disk under SpacetimeDB's engine", engine !== undefined)
 

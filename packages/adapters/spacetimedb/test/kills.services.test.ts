@@ -2,11 +2,11 @@
  * The engine is killed again and again under a load of writes, and started on its folder again: what was answered is
  * there, once, at its version and position, and whatever else is there is whole.
  */
-import { create, Engine } from "@latchkey/spacetimedb-engine"
+import { create, Engine, sayIfLeftOut } from "@latchkey/spacetimedb-engine"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { append, bundle, type Client, connected, newEvents } from "./fixture.ts"
-import { engine, folderForTest, sayIfLeftOut } from "./server.ts"
+import { engine, folderForTest } from "./server.ts"
 
 const KILLS = Number(process.env["SPACETIMEDB_KILLS"] ?? 4)
 const CALLERS = 16

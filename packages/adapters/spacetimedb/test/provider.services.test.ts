@@ -4,13 +4,13 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { EventStore } from "@latchkey/core"
 import { Spacetime } from "@latchkey/spacetimedb"
-import { create, request } from "@latchkey/spacetimedb-engine"
+import { create, request, sayIfLeftOut } from "@latchkey/spacetimedb-engine"
 import { identityOf } from "@latchkey/spacetimedb-testhost"
 import { Effect } from "effect"
 import { exportJWK, generateKeyPair, SignJWT } from "jose"
 import { expect, it, onTestFinished } from "vitest"
 import { bundle } from "./fixture.ts"
-import { sayIfLeftOut, startServer } from "./server.ts"
+import { startServer } from "./server.ts"
 
 // A server elsewhere does not reach a provider on this machine.
 const uri = process.env["SPACETIMEDB_URI"] ? undefined : await startServer()

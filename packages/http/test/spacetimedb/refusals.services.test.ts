@@ -2,11 +2,19 @@
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { create, newToken, type Place } from "@latchkey/spacetimedb-engine"
+import { create, newToken, type Place, sayIfLeftOut } from "@latchkey/spacetimedb-engine"
 import { TestHost } from "@latchkey/spacetimedb-testhost"
-import { expect, it, onTestFinished } from "vitest"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { configured, runToEnd, startServer, temporaryFolder } from "../harness/process.ts"
-import { asStore, module, publishTo, startSpacetime } from "../harness/spacetimedb.ts"
+import {
+  asStore,
+  engine,
+  module,
+  publishTo,
+  startEngine,
+  startSpacetime,
+  useSpacetime
+} from "../harness/spacetimedb.ts"
 
 /** The module as another release's would be. */
 const release = (version: number, oldestClient: number): string => {
@@ -89,22 +97,37 @@ const cases: ReadonlyArray<
   ]
 ]
 
-const spacetime = await startSpacetime()
+const tests = async () => {
+  const spacetime = await startSpacetime()
 
-it.each(cases)("%s: it names %s", async (_, variable, says, change) => {
-  using folder = temporaryFolder()
-  const place = await publishTo(spacetime)
-  const changed = { ...place, ...(await change(place)) }
-  const { code, output } = await runToEnd({ ...configured(folder.path), ...asStore(changed) })
-  expect(output).toMatch(says)
-  expect(output.trimEnd().split("\n")).toEqual([expect.stringMatching(`^latchkey: LATCHKEY_SPACETIMEDB_${variable}: `)])
-  for (const { token } of [place, changed]) if (token !== "") expect(output).not.toContain(token)
-  expect(code).toBe(1)
-})
+  it.each(cases)("%s: it names %s", async (_, variable, says, change) => {
+    using folder = temporaryFolder()
+    const place = await publishTo(spacetime)
+    const changed = { ...place, ...(await change(place)) }
+    const { code, output } = await runToEnd({ ...configured(folder.path), ...asStore(changed) })
+    expect(output).toMatch(says)
+    expect(output.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(`^latchkey: LATCHKEY_SPACETIMEDB_${variable}: `)
+    ])
+    for (const { token } of [place, changed]) if (token !== "") expect(output).not.toContain(token)
+    expect(code).toBe(1)
+  })
 
-it("it starts on a module that is newer and serves this release", async () => {
-  using folder = temporaryFolder()
-  const place = await create(spacetime.uri, release(2, 1))
-  await using server = await startServer({ ...configured(folder.path), ...asStore(place) })
-  expect((await fetch(`${server.url}/ready`)).status).toBe(200)
-})
+  it("it starts on a module that is newer and serves this release", async () => {
+    using folder = temporaryFolder()
+    const place = await create(spacetime.uri, release(2, 1))
+    await using server = await startServer({ ...configured(folder.path), ...asStore(place) })
+    expect((await fetch(`${server.url}/ready`)).status).toBe(200)
+  })
+}
+
+describe("on the host of tests", tests)
+
+sayIfLeftOut("what `latchkey serve` says of SpacetimeDB's engine", engine !== undefined)
+const binary = engine
+if (binary !== undefined) {
+  describe("on the engine", async () => {
+    useSpacetime(() => startEngine(binary))
+    await tests()
+  })
+}
