@@ -107,6 +107,13 @@ describe("POST /temp-keys", () => {
     expect(other.status).toBe(422)
   })
 
+  it("answers 409 about a lock that is retired", async () => {
+    const lock = await createLock(server.url)
+    expect((await lock.post("retire-lock", {}, superKey)).status).toBe(200)
+    const { status, json } = await make(shared(lock.lockId))
+    expect([status, json.error]).toEqual([409, "Lock retired"])
+  })
+
   const withDoors = (...doors: ReadonlyArray<object>) => shared(1, { doors })
   it.each<[string, object, string]>([
     ["no doors", withDoors(), "doors"],
