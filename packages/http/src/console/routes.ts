@@ -5,9 +5,10 @@ import { Refused } from "../server/Errors.ts"
 import { type Action, pageOf } from "./Actions.ts"
 import { apiKeyActions, apiKeysPage } from "./pages/apiKeys.ts"
 import { healthPage } from "./pages/health.ts"
-import { lockActions, lockLive, lockPage } from "./pages/lock.ts"
-import { locksPage, overviewPage } from "./pages/locks.ts"
+import { lockActions, lockLive, lockPage, newLock } from "./pages/lock.ts"
+import { locksPage } from "./pages/locks.ts"
 import { newTempKeyPage } from "./pages/newTempKey.ts"
+import { overviewPage } from "./pages/overview.ts"
 import { picturesPage } from "./pages/pictures.ts"
 import { tempKeyActions, tempKeyPage, tempKeysPage } from "./pages/tempKey.ts"
 import { webhookActions, webhookPage, webhooksPage } from "./pages/webhooks.ts"
@@ -29,6 +30,7 @@ export const routes: Readonly<Record<string, Shows>> = {
   "/console": reads(overviewPage),
   "/console/health": reads(healthPage),
   "/console/locks": reads(locksPage),
+  "/console/locks/new": pageOf(newLock),
   "/console/locks/:id": reads(lockPage),
   "/console/locks/:id/live": reads(lockLive),
   "/console/locks/:id/why": reads(whyPage),

@@ -19,6 +19,7 @@ const MOST_KEPT = 1_000
 const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const
 const KINDS = {
   day: { weekday: "long", day: "numeric", month: "long", year: "numeric" },
+  date: { day: "numeric", month: "short", year: "numeric" },
   clock: { ...clock, second: "2-digit" },
   full: { day: "numeric", month: "short", year: "numeric", ...clock },
   hour: { weekday: "short", hour: "2-digit", hourCycle: "h23" }

@@ -12,7 +12,7 @@ type Day = Schedule["windows"][number]["days"][number]
 export const DAYS: ReadonlyArray<Day> = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 /** In pixels: of the names of days, of an hour, and of a day. */
-const [LEFT, HOUR, ROW, TOP] = [40, 22, 22, 16]
+const [LEFT, HOUR, ROW, TOP] = [36, 12, 20, 16]
 
 /** A bar for each window; what goes over midnight goes on in the next day. */
 export const weekPicture = (schedule: Week): Html => {

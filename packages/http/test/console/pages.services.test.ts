@@ -6,6 +6,7 @@ import { launch, phone, withoutScripts } from "../guests/browser.ts"
 import { API_KEYS } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { createLock, historyOf, makeShared, shared } from "../harness/locks.ts"
+import { desk, visitConsole } from "./operatorsBrowser.ts"
 
 let browser: Browser
 let server: InProcess
@@ -18,29 +19,9 @@ afterAll(async () => {
   await server?.stop()
 })
 
-const desk: BrowserContextOptions = { viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Athens" }
 const [{ secret = "" } = {}] = API_KEYS
-
-/** Somebody signs in, in a browser window of their own, in which nothing may go wrong unseen. */
-const visit = async (options: BrowserContextOptions, run: (page: Page) => Promise<void>) => {
-  const context = await browser.newContext(options)
-  const page = await context.newPage()
-  // What is waited for comes: how late, a busy machine decides.
-  page.setDefaultTimeout(100_000)
-  const faults: Array<string> = []
-  page.on("pageerror", ({ message }) => faults.push(message))
-  page.on("console", (message) => message.text().includes("Content Security Policy") && faults.push(message.text()))
-  try {
-    await page.goto(`${server.url}/console`)
-    await page.getByLabel("API key or token").fill(secret)
-    await page.getByRole("button", { name: "Sign in" }).click()
-    await page.waitForURL(`${server.url}/console`)
-    await run(page)
-    expect(faults).toEqual([])
-  } finally {
-    await context.close()
-  }
-}
+const visit = (options: BrowserContextOptions, run: (page: Page) => Promise<void>) =>
+  visitConsole({ browser, url: server.url, secret }, options, run)
 
 describe.each(
   Object.entries({ "a desk": desk, "a phone": phone, "a desk without scripts": { ...desk, ...withoutScripts } })

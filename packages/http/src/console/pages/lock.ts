@@ -6,8 +6,9 @@ import type { Action } from "../Actions.ts"
 import { type ApiCall, ifAllowed, pathWith, type Told } from "../ApiCalls.ts"
 import { en } from "../texts/en.ts"
 import { type Line, linesOf, type Names, nameOf, shortId } from "../timeline.ts"
-import { instantAt, inWords, time, zoneOr } from "../times.ts"
+import { instantAt, inWords, time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
+import { detailsOf, placeIn } from "./place.ts"
 import { badge, statusBadge } from "./status.ts"
 
 type Details = Told<"locks", "details">
@@ -40,9 +41,8 @@ const apiOf = (visit: Visit): string => `/locks/${idOf(visit)}`
 export const lockPage: Shows = Effect.fnUntraced(function* (visit) {
   const { api, query, params } = visit
   const get = <Body>(path: string) => api.ask<Body>({ method: "GET", path })
-  // A former owner sees the history of their own time, and nothing of what is now.
-  const details = yield* ifAllowed(get<Details>(`${apiOf(visit)}/details`))
-  const zone = zoneOr(undefined, visit.zone)
+  const details = yield* detailsOf(visit, number(visit))
+  const { name, zone } = placeIn(details, number(visit), visit)
   const kind = kindOf(query.get("kind"))
   const history = yield* get<History>(
     pathWith(`${apiOf(visit)}/events`, {
@@ -83,7 +83,7 @@ export const lockPage: Shows = Effect.fnUntraced(function* (visit) {
     names
   )
   return {
-    title: texts.title(params["id"] ?? ""),
+    title: name,
     live: visit.principal._tag === "User" ? undefined : `${pathOf(visit)}/live`,
     body: html`
 <p class="buttons">
@@ -91,6 +91,8 @@ ${may(visit, "open") && link(`${pathOf(visit)}/open`, texts.open)}
 ${may(visit, "temp-keys") && link(`/console/temp-keys/new?doors=${idOf(visit)}`, texts.newTempKey, "plain")}
 ${link(`${pathOf(visit)}/why`, texts.ask, "plain")}
 ${link(`${pathOf(visit)}/pictures`, texts.pictures, "plain")}
+${may(visit, "keys") && details !== undefined && link(`${pathOf(visit)}/describe-lock`, texts.describe, "plain")}
+${may(visit, "admin") && details !== undefined && link(`${pathOf(visit)}/retire-lock`, texts.retire, "plain")}
 </p>
 ${details !== undefined && html`<section class="card" id="facts" data-live>${facts(details, zone)}</section>`}
 <div class="columns">
@@ -142,12 +144,13 @@ const link = (path: string, words: string, kind = ""): Html =>
 const fact = (name: string, value: Html | string | undefined) =>
   value !== undefined && html`<div><dt>${name}</dt><dd>${value}</dd></div>`
 
-const facts = ({ deviceState, ownerId, organizationId, uuid }: Details, zone: string): Html => {
+const facts = ({ lockId, deviceState, ownerId, organizationId, uuid, description }: Details, zone: string): Html => {
   const { bolt, door, battery, batteryLow, firmware, clockOffBy, seenAt } = deviceState ?? {}
   return html`<h2>${texts.now}</h2>
 ${deviceState === null && html`<p>${texts.facts.never}</p>`}
 ${clockOffBy !== undefined && html`<p class="notice">${texts.facts.clock(Math.round(clockOffBy / 1000))}</p>`}
 <dl class="facts">
+${fact(texts.facts.number, String(lockId))}${fact(texts.facts.address, description.address)}${fact(texts.facts.contact, description.contact)}${fact(texts.facts.instructions, description.instructions)}
 ${fact(texts.facts.bolt, bolt)}${fact(texts.facts.door, door)}
 ${fact(
   texts.facts.battery,
@@ -280,6 +283,16 @@ const command = (visit: Visit, name: string, body?: object): ApiCall => ({
 })
 const number = ({ params }: Visit): string => params["id"] ?? ""
 
+const textField = (form: URLSearchParams, name: string, label: string, more: Html = html``): Html =>
+  html`<div class="field"><label for="${name}">${label}</label><input id="${name}" name="${name}" value="${form.get(name) ?? ""}"${more}></div>`
+
+const reasonIn = ({ form }: Visit): object => {
+  const reason = form.get("reason")
+  return reason ? { reason } : {}
+}
+
+const DESCRIBED = ["name", "timeZone", "address", "contact", "instructions"] as const
+
 /** What can be done at a lock. */
 export const lockActions = {
   open: {
@@ -288,16 +301,43 @@ export const lockActions = {
     will: () => en.open.will,
     button: en.open.button,
     back: pathOf,
-    fields: ({ form }) =>
-      Effect.succeed(
-        html`<div class="field"><label for="reason">${en.open.reason}</label><input id="reason" name="reason" maxlength="200" value="${form.get("reason") ?? ""}"></div>`
-      ),
-    call: (visit) => {
-      const reason = visit.form.get("reason")
-      return command(visit, "OpenLock", reason ? { reason } : {})
-    },
+    fields: ({ form }) => Effect.succeed(textField(form, "reason", en.open.reason)),
+    call: (visit) => command(visit, "OpenLock", reasonIn(visit)),
     shows: (_, { offline }) =>
       offline === true ? html`<p class="notice">${en.open.offline}</p>` : html`<p>${en.open.told}</p>`
+  },
+  "describe-lock": {
+    scope: "keys",
+    title: (visit) => en.describe.title(number(visit)),
+    will: () => en.describe.will,
+    button: en.describe.button,
+    back: pathOf,
+    fields: Effect.fnUntraced(function* (visit) {
+      const details = visit.method === "GET" ? yield* detailsOf(visit, number(visit)) : undefined
+      return html`${DESCRIBED.map((part) => {
+        const value = visit.form.get(part) ?? details?.description[part] ?? ""
+        const field =
+          part === "instructions"
+            ? html`<textarea id="${part}" name="${part}" rows="4">${value}</textarea>`
+            : html`<input id="${part}" name="${part}" value="${value}">`
+        return html`<div class="field"><label for="${part}">${en.describe[part]}</label>${field}</div>`
+      })}`
+    }),
+    call: (visit) => {
+      const { form, method } = visit
+      const said = Object.fromEntries(DESCRIBED.map((part) => [part, form.get(part)?.trim() || null]))
+      return command(visit, "describe-lock", method === "GET" ? { name: "Room 12" } : said)
+    }
+  },
+  "retire-lock": {
+    scope: "admin",
+    title: (visit) => en.retire.title(number(visit)),
+    will: () => en.retire.will,
+    forGood: en.retire.forGood,
+    button: en.retire.button,
+    back: pathOf,
+    fields: ({ form }) => Effect.succeed(textField(form, "reason", en.open.reason)),
+    call: (visit) => command(visit, "retire-lock", reasonIn(visit))
   },
   sync: {
     scope: "keys",
@@ -317,3 +357,27 @@ export const lockActions = {
     call: (visit) => command(visit, "remove-inherited-keys")
   }
 } satisfies Readonly<Record<string, Action>>
+
+/** A lock that there is not yet. */
+export const newLock: Action = {
+  scope: "admin",
+  title: () => en.newLock.title,
+  will: () => en.newLock.will,
+  button: en.newLock.button,
+  back: () => "/console/locks",
+  fields: ({ form }) =>
+    Effect.succeed(html`${textField(form, "lockId", en.newLock.number, html` required inputmode="numeric" pattern="[0-9]+"`)}
+${textField(form, "uuid", en.newLock.uuid, html` required autocomplete="off" spellcheck="false"`)}
+${textField(form, "claimCode", en.newLock.claimCode, html` autocomplete="off" spellcheck="false"`)}`),
+  call: ({ form, method }) => {
+    const [lockId, uuid] =
+      method === "GET" ? ["12", "the-uuid-of-the-device"] : [form.get("lockId") ?? "", form.get("uuid")?.trim() ?? ""]
+    const claimCode = method === "GET" ? "7KQ2M-0XW4B-ZT9RC-H3VJ8-5DPNA" : form.get("claimCode")?.trim()
+    const body = { index: Number(lockId), uuid, ...(claimCode && { claimCode }) }
+    return { method: "POST", path: `/locks/${encodeURIComponent(lockId)}/CreateLock`, body }
+  },
+  shows: ({ form }) => {
+    const path = `/console/locks/${encodeURIComponent(form.get("lockId") ?? "")}/describe-lock`
+    return html`<p>${link(path, en.newLock.next)}</p>`
+  }
+}

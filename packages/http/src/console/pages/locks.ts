@@ -1,24 +1,68 @@
-/** To find a lock. */
+/** The list of locks, to search, filter and page through. */
 import { Effect } from "effect"
-import { html } from "../../pages/Html.ts"
+import { type Html, html } from "../../pages/Html.ts"
+import { pathWith, type Told } from "../ApiCalls.ts"
 import { en } from "../texts/en.ts"
-import type { Shows } from "../Visit.ts"
+import { time } from "../times.ts"
+import { may, type Shows, type Visit } from "../Visit.ts"
+import { badge } from "./status.ts"
 
-const finder = html`<form action="/console/locks" class="act"><div class="field"><label for="number">${en.find.label}</label>
-<input id="number" name="number" inputmode="numeric" pattern="[0-9]+" required></div><p class="buttons"><button>${en.find.button}</button></p></form>`
+type Locks = Told<"lists", "locks">
 
-export const locksPage: Shows = ({ query }) => {
-  const number = query.get("number") ?? ""
-  return Effect.succeed(
-    /^[1-9][0-9]{0,15}$/.test(number)
-      ? {
-          status: 303,
-          contentType: "text/html; charset=utf-8",
-          body: "",
-          headers: { location: `/console/locks/${number}` }
-        }
-      : { title: en.find.title, body: finder }
-  )
+const texts = en.locks
+const PAGE = 50
+
+/** What the address asks for, as the API is asked: a search has an order of its own. */
+const filterIn = ({ query }: Visit) => ({
+  q: query.get("q"),
+  online: query.get("online"),
+  battery: query.get("battery"),
+  attention: query.get("attention"),
+  sort: query.get("q") ? undefined : query.get("sort")
+})
+
+export const locksPage: Shows = Effect.fnUntraced(function* (visit) {
+  const filter = filterIn(visit)
+  const path = pathWith("/locks", { ...filter, limit: PAGE, after: visit.query.get("after") })
+  const { locks, nextCursor } = yield* visit.api.ask<Locks>({ method: "GET", path })
+  return {
+    title: texts.title,
+    body: html`${may(visit, "admin") && html`<p class="buttons"><a class="button plain" href="/console/locks/new">${en.newLock.button}</a></p>`}
+<section class="card">${filterForm(visit)}
+${locks.length === 0 ? html`<p>${nextCursor === null ? texts.none : texts.noneYet}</p>` : list(locks, visit)}
+<p class="buttons">${nextCursor !== null && html`<a class="button plain" href="${pathWith(visit.path, { ...filter, after: nextCursor })}">${texts.more}</a>`}</p></section>`
+  }
+})
+
+/** Finds a lock from anywhere. */
+export const searchForm = (q = ""): Html =>
+  html`<form action="/console/locks" class="filter-line" role="search">${searchField(q)}<p class="buttons"><button>${texts.find}</button></p></form>`
+
+const searchField = (q: string): Html =>
+  html`<div class="field"><label for="q">${texts.q}</label><input id="q" name="q" type="search" maxlength="200" value="${q}"></div>`
+
+const filterForm = ({ query }: Visit): Html => {
+  const choice = (name: string, label: string, words: Readonly<Record<string, string>>, first: string) =>
+    html`<div class="field"><label for="${name}">${label}</label><select id="${name}" name="${name}"><option value="">${first}</option>${Object.entries(
+      words
+    ).map(
+      ([value, word]) => html`<option value="${value}"${query.get(name) === value && html` selected`}>${word}</option>`
+    )}</select></div>`
+  return html`<form class="filter-line" role="search">${searchField(query.get("q") ?? "")}
+${choice("attention", texts.attention, { true: texts.anything, ...texts.kinds, false: texts.nothing }, texts.all)}
+${choice("online", texts.connection, texts.onlines, texts.all)}
+${choice("battery", texts.battery, texts.batteries, texts.all)}
+${choice("sort", texts.sort, { name: texts.byName }, texts.byNumber)}
+<p class="buttons"><button>${texts.find}</button></p></form>`
 }
 
-export const overviewPage: Shows = () => Effect.succeed({ title: en.overview.title, body: finder })
+const list = (locks: Locks["locks"], { zone }: Visit): Html => html`<p class="quiet">${en.lock.zone(zone)}</p>
+<table class="rows"><caption>${texts.title}</caption><thead><tr><th scope="col">${texts.lock}</th><th scope="col">${texts.attention}</th><th scope="col">${texts.connection}</th><th scope="col">${texts.battery}</th><th scope="col">${texts.opened}</th></tr></thead><tbody>${locks.map(
+  ({ lockId, name, address, attention, online, battery, batteryLevel, lastOpenedAt }) =>
+    html`<tr><th scope="row"><a href="/console/locks/${lockId}">${name ?? en.lock.title(String(lockId))}</a> <span class="quiet">${name !== undefined && en.lock.title(String(lockId))} ${address}</span></th>
+<td>${attention.map((kind) => html`${badge("bad", texts.kinds[kind])} `)}</td>
+<td>${badge(online ? "good" : "", texts.onlines[`${online}`])}</td>
+<td><span class="label">${texts.battery}</span> ${badge(battery === "low" ? "bad" : "", batteryLevel === undefined ? texts.batteries[battery] : texts.level(batteryLevel))}</td>
+<td>${lastOpenedAt !== undefined && html`<span class="label">${texts.opened}</span> ${time(lastOpenedAt, zone)}`}</td></tr>
+`
+)}</tbody></table>`

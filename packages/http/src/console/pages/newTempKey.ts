@@ -9,6 +9,7 @@ import { en } from "../texts/en.ts"
 import { wallTime } from "../times.ts"
 import type { Page, Shows, Visit } from "../Visit.ts"
 import { weekInWords, weekPicture } from "../week.ts"
+import { detailsOf, placeIn } from "./place.ts"
 import { handOver } from "./tempKey.ts"
 
 type Shared = Told<"temp-keys", "share">
@@ -17,19 +18,22 @@ const texts = en.newTempKey
 const PATH = "/console/temp-keys/new"
 const DAY = 86_400_000
 
-export const newTempKeyPage: Shows = (visit) => (visit.method === "POST" ? make(visit) : Effect.succeed(step(visit)))
+export const newTempKeyPage: Shows = (visit) => (visit.method === "POST" ? make(visit) : step(visit))
 
-const step = (visit: Visit): Page => {
+const step: Shows = Effect.fnUntraced(function* (visit) {
   const { query } = visit
   switch (query.get("step")) {
-    case "when":
-      return asks(visit, 2, html`${whenFields(withDefaults(visit))}`, ["from", "until", "zone"])
+    case "when": {
+      const [door = ""] = wordsIn(query.get("doors"))
+      const { zone } = placeIn(yield* detailsOf(visit, door), door, visit)
+      return asks(visit, 2, html`${whenFields(withDefaults(visit, zone))}`, ["from", "until", "zone"])
+    }
     case "who":
       return lastStep(visit, query)
     default:
       return asks(visit, 1, doorFields(query), ["doors", "method"])
   }
-}
+})
 
 /** One step: its fields, and what the others have said. */
 const asks = ({ query }: Visit, number: 1 | 2, fields: Html, own: ReadonlyArray<string>): Page => ({
@@ -100,8 +104,8 @@ const doorFields = (query: URLSearchParams): Html => {
   )}</fieldset>`
 }
 
-/** From now on, for two days, unless something was said before. */
-const withDefaults = ({ query, zone, at }: Visit): URLSearchParams => {
+/** From now on, for two days, in the time of the first door, unless something was said before. */
+const withDefaults = ({ query, at }: Visit, zone: string): URLSearchParams => {
   const form = new URLSearchParams(query)
   const its = form.get("zone") ?? zone
   if (!form.get("zone")) form.set("zone", its)

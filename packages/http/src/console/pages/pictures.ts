@@ -3,9 +3,10 @@ import { Effect } from "effect"
 import { type Html, html } from "../../pages/Html.ts"
 import { pathWith, type Told } from "../ApiCalls.ts"
 import { en } from "../texts/en.ts"
-import { time, wallTime } from "../times.ts"
+import { inWords, time, wallTime } from "../times.ts"
 import type { Shows } from "../Visit.ts"
 import { DAYS } from "../week.ts"
+import { detailsOf, placeIn } from "./place.ts"
 
 type History = Told<"locks", "events">
 type Event = History["events"][number]
@@ -15,8 +16,10 @@ const texts = en.pictures
 const MOST = 500
 const OPENED = ["LockOpenRequested", "OpenedAtDoor"]
 
-export const picturesPage: Shows = Effect.fnUntraced(function* ({ api, params, zone }) {
+export const picturesPage: Shows = Effect.fnUntraced(function* (visit) {
+  const { api, params } = visit
   const id = encodeURIComponent(params["id"] ?? "")
+  const { name, zone } = placeIn(yield* detailsOf(visit, params["id"] ?? ""), params["id"] ?? "", visit)
   const types = [...OPENED, "DeviceStateReported", "BatteryLow"].join(",")
   const path = pathWith(`/locks/${id}/events`, { types, order: "desc", limit: MOST })
   const { events } = yield* api.ask<History>({ method: "GET", path })
@@ -28,19 +31,21 @@ export const picturesPage: Shows = Effect.fnUntraced(function* ({ api, params, z
   const walls = opened.map(({ timestamp }) => wallTime(timestamp, zone))
   const byHour = Array.from({ length: 24 }, (_, hour) => ({
     name: String(hour).padStart(2, "0"),
+    isNamed: hour % 3 === 0,
     count: walls.filter((wall) => Number(wall.slice(11, 13)) === hour).length
   }))
   const byDay = DAYS.map((day, index) => ({
     name: en.week.short[day],
+    isNamed: true,
     count: walls.filter((wall) => (new Date(wall).getUTCDay() + 6) % 7 === index).length
   }))
   return {
-    title: texts.title(params["id"] ?? ""),
+    title: texts.title(name),
     body: html`<p class="quiet">${texts.about(opened.length)} ${en.lock.zone(zone)}</p>
 <section class="card"><h2>${texts.byHour}</h2>${bars(byHour, texts.byHour)}</section>
 <section class="card"><h2>${texts.byDay}</h2>${bars(byDay, texts.byDay)}</section>
 <section class="card"><h2>${texts.battery}</h2>${battery.length === 0 ? html`<p>${texts.noBattery}</p>` : line(battery, zone)}</section>
-<p><a class="button plain" href="/console/locks/${id}">${en.lock.title(params["id"] ?? "")}</a></p>`
+<p><a class="button plain" href="/console/locks/${id}">${name}</a></p>`
   }
 })
 
@@ -49,15 +54,23 @@ const levelOf = ({ event }: Event): number | undefined => {
   return typeof level === "number" ? level : undefined
 }
 
-const [WIDTH, HEIGHT, FOOT] = [600, 120, 18]
+/** Of such a width that words in it can be read on a phone. */
+const [WIDTH, HEIGHT, FOOT] = [340, 96, 18]
 
-const bars = (counts: ReadonlyArray<{ readonly name: string; readonly count: number }>, caption: string): Html => {
+interface Count {
+  readonly name: string
+  /** Also in the picture. */
+  readonly isNamed: boolean
+  readonly count: number
+}
+
+const bars = (counts: ReadonlyArray<Count>, caption: string): Html => {
   const most = Math.max(1, ...counts.map(({ count }) => count))
   const step = WIDTH / counts.length
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT + FOOT}" aria-hidden="true">${counts.map(
-    ({ name, count }, index) => {
+    ({ name, isNamed, count }, index) => {
       const height = Math.max(1, (count / most) * HEIGHT)
-      return html`<rect class="${count === 0 ? "none" : "bar"}" x="${index * step + 2}" y="${HEIGHT - height}" width="${step - 4}" height="${height}"/><text x="${(index + 0.5) * step}" y="${HEIGHT + 13}" text-anchor="middle">${name}</text>`
+      return html`<rect class="${count === 0 ? "none" : "bar"}" x="${(index * step + 1).toFixed(1)}" y="${(HEIGHT - height).toFixed(1)}" width="${(step - 2).toFixed(1)}" height="${height.toFixed(1)}"/>${isNamed && html`<text x="${((index + 0.5) * step).toFixed(1)}" y="${HEIGHT + 13}" text-anchor="middle">${name}</text>`}`
     }
   )}</svg>
 <details><summary>${texts.numbers}</summary><table><caption>${caption}</caption><thead><tr><th scope="col">${texts.when}</th><th scope="col">${texts.openings}</th></tr></thead><tbody>${counts.map(
@@ -72,7 +85,7 @@ const line = (levels: ReadonlyArray<{ readonly at: string; readonly level: numbe
     ({ level }, index) =>
       `${((((times[index] ?? 0) - first) / Math.max(1, last - first)) * WIDTH).toFixed(1)},${(HEIGHT - (level / 100) * HEIGHT).toFixed(1)}`
   )
-  return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT + FOOT}" aria-hidden="true"><rect class="none" x="0" y="${HEIGHT}" width="${WIDTH}" height="1"/><polyline class="line" points="${[...points, ...(points.length === 1 ? [`${WIDTH},${points[0]?.split(",")[1]}`] : [])].join(" ")}"/><text x="0" y="${HEIGHT + 13}">${new Date(first).toISOString().slice(0, 10)}</text><text x="${WIDTH}" y="${HEIGHT + 13}" text-anchor="end">${new Date(last).toISOString().slice(0, 10)}</text></svg>
+  return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT + FOOT}" aria-hidden="true"><rect class="none" x="0" y="${HEIGHT}" width="${WIDTH}" height="1"/><polyline class="line" points="${[...points, ...(points.length === 1 ? [`${WIDTH},${points[0]?.split(",")[1]}`] : [])].join(" ")}"/><text x="0" y="${HEIGHT + 13}">${inWords(first, zone, "date")}</text><text x="${WIDTH}" y="${HEIGHT + 13}" text-anchor="end">${inWords(last, zone, "date")}</text></svg>
 <details><summary>${texts.numbers}</summary><table><caption>${texts.battery}</caption><thead><tr><th scope="col">${texts.when}</th><th scope="col">${texts.level}</th></tr></thead><tbody>${levels
     .slice(-50)
     .map(

@@ -7,9 +7,10 @@ import { qrCode } from "../qr.ts"
 import { formOf, termsIn, whenFields, whoFields } from "../terms.ts"
 import { en } from "../texts/en.ts"
 import { shortId } from "../timeline.ts"
-import { time } from "../times.ts"
+import { time, zoneOr } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
 import { weekInWords, weekPicture } from "../week.ts"
+import { detailsOf, placeIn } from "./place.ts"
 import { statusBadge } from "./status.ts"
 
 type List = Told<"temp-keys", "list">
@@ -52,7 +53,10 @@ const STATUSES = ["valid", "not-yet-valid", "expired", "used-up"] as const
 
 export const tempKeyPage: Shows = Effect.fnUntraced(function* (visit) {
   const key = yield* visit.api.ask<Key>(keyOf(visit))
-  const { zone } = visit
+  const places = yield* Effect.forEach(key.doors, ({ lockId }) =>
+    Effect.map(detailsOf(visit, lockId), (details) => placeIn(details, lockId, visit))
+  )
+  const zone = zoneOr(key.schedule?.timeZone, places[0]?.zone)
   const isEnded = key.status === "deleted"
   const action = (name: string, words: string) =>
     html`<a class="button plain" href="${pathOf(visit)}/${name}">${words}</a>`
@@ -78,8 +82,8 @@ ${
 ${key.nextChangeAt !== null && html`<div><dt>${texts.next}</dt><dd>${time(key.nextChangeAt, zone)}</dd></div>`}</dl>
 ${key.schedule !== null && html`<h3>${texts.week}</h3><p>${weekInWords(key.schedule)}</p>${weekPicture(key.schedule)}`}</section>
 <section class="card"><h2>${texts.doors}</h2><table><caption>${texts.doors}</caption><thead><tr><th scope="col">${texts.door}</th><th scope="col">${texts.opensBy}</th></tr></thead><tbody>${key.doors.map(
-      ({ lockId, label, accessMethod }) =>
-        html`<tr><th scope="row"><a href="/console/locks/${encodeURIComponent(lockId)}">${label ?? en.lock.title(lockId)}</a></th><td>${en.newTempKey.methods[accessMethod]}</td></tr>`
+      ({ lockId, label, accessMethod }, index) =>
+        html`<tr><th scope="row"><a href="/console/locks/${encodeURIComponent(lockId)}">${label ?? places[index]?.name}</a></th><td>${en.newTempKey.methods[accessMethod]}</td></tr>`
     )}</tbody></table></section></div>
 <div>${!isEnded && html`<section class="card">${linkCard(key.url)}</section>`}</div></div>`
   }

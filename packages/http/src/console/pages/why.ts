@@ -5,8 +5,9 @@ import { problemNotice } from "../Actions.ts"
 import { ifAllowed, pathWith, type Told } from "../ApiCalls.ts"
 import { en } from "../texts/en.ts"
 import { shortId } from "../timeline.ts"
-import { instantAt, time, zoneOr } from "../times.ts"
+import { instantAt, time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
+import { detailsOf, placeIn } from "./place.ts"
 
 type Explanation = Told<"why", "explain">
 type TempKeys = Told<"temp-keys", "list">
@@ -16,7 +17,7 @@ const texts = en.why
 export const whyPage: Shows = Effect.fnUntraced(function* (visit) {
   const { api, query, params } = visit
   const id = encodeURIComponent(params["id"] ?? "")
-  const zone = zoneOr(undefined, visit.zone)
+  const { name, zone } = placeIn(yield* detailsOf(visit, params["id"] ?? ""), params["id"] ?? "", visit)
   const tempKeys = may(visit, "temp-keys")
     ? yield* ifAllowed(
         api.ask<TempKeys>({ method: "GET", path: pathWith("/temp-keys", { lockId: params["id"], limit: 100 }) })
@@ -28,13 +29,13 @@ export const whyPage: Shows = Effect.fnUntraced(function* (visit) {
       ? undefined
       : yield* Effect.result(api.ask<Explanation>({ method: "GET", path: pathWith(`/locks/${id}/explain`, asked) }))
   return {
-    title: texts.title(params["id"] ?? ""),
+    title: texts.title(name),
     status: answer?._tag === "Failure" ? answer.failure.problem.code : 200,
     body: html`
 ${answer?._tag === "Success" && explained(answer.success, query.get("event") !== null, zone)}
 ${answer?._tag === "Failure" && problemNotice(answer.failure.problem)}
-<section class="card"><h2>${texts.about}</h2>${form(visit, tempKeys)}</section>
-<p><a class="button plain" href="/console/locks/${id}">${en.lock.title(params["id"] ?? "")}</a></p>`
+<section class="card"><h2>${texts.about}</h2><p class="quiet">${en.lock.zone(zone)}</p>${form(visit, tempKeys)}</section>
+<p><a class="button plain" href="/console/locks/${id}">${name}</a></p>`
   }
 })
 

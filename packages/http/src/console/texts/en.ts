@@ -91,16 +91,46 @@ export const en = {
     noLeases: "Nothing yet: this server has just started.",
     caption: "How far each reader of the log has come"
   },
-  find: {
-    title: "Locks",
-    label: "Lock number",
-    button: "Show lock"
-  },
   overview: {
-    title: "Overview"
+    title: "Overview",
+    find: "Find a lock"
+  },
+  locks: {
+    title: "Locks",
+    q: "Number, name, address or hardware",
+    find: "Find",
+    all: "all",
+    none: "No locks match.",
+    noneYet: "None among those looked at so far.",
+    more: "More",
+    lock: "Lock",
+    opened: "Last opened",
+    sort: "In order of",
+    byNumber: "number",
+    byName: "name",
+    connection: "Connection",
+    onlines: { true: "connected", false: "not connected" },
+    battery: "Battery",
+    batteries: { low: "low", good: "good", unknown: "not known" },
+    level: (percent: number) => `${percent} %`,
+    attention: "Needs somebody",
+    anything: "for anything",
+    nothing: "for nothing",
+    kinds: {
+      offline: "not connected",
+      "battery-low": "battery low",
+      "bolt-jammed": "bolt jammed",
+      "door-forced": "door forced",
+      "door-left-open": "door left open",
+      "key-failed": "key not written",
+      "key-exposed": "old key still opens",
+      "wrong-pins": "wrong PINs"
+    }
   },
   lock: {
     title: (id: string) => `Lock ${id}`,
+    describe: "Name and place",
+    retire: "Take out of service",
     zone: (zone: string) => `Times are in ${zone}.`,
     open: "Open the door",
     newTempKey: "New temp key",
@@ -109,6 +139,7 @@ export const en = {
     pictures: "Pictures",
     now: "Now",
     facts: {
+      number: "Number",
       bolt: "Bolt",
       door: "Door",
       battery: "Battery",
@@ -120,6 +151,9 @@ export const en = {
       owner: "Owner",
       organization: "Organization",
       hardware: "Hardware",
+      address: "Address",
+      contact: "Contact",
+      instructions: "Guests are told",
       nobody: "nobody"
     },
     keys: {
@@ -259,6 +293,7 @@ export const en = {
       LockDeviceRequested: "Told to lock",
       LockUuidChanged: "Hardware replaced",
       LockRetired: "Lock retired",
+      LockDescribed: "Name and place changed",
       ClaimMoved: "Hardware given to this lock by the operator",
       ClaimLost: "Hardware given to another lock by the operator",
       ResidentAdded: ({ data }: EventWords) => `Resident ${data("name")} added`,
@@ -297,7 +332,7 @@ export const en = {
     }
   },
   why: {
-    title: (id: string) => `Why at lock ${id}?`,
+    title: (lock: string) => `Why? ${lock}`,
     about: "Ask whether somebody could open this lock at an instant, and by which rule.",
     who: "Who or what",
     user: "A user, by id",
@@ -483,9 +518,17 @@ export const en = {
     lastSuccess: "Last success",
     never: "never",
     events: "Events",
+    allEvents: "all",
+    eventsLabel: "Events, by type with spaces between; * is all",
+    locks: "Locks",
+    allLocks: "all",
+    locksLabel: "Only of these locks, by number (optional)",
+    payload: "What it is told",
+    payloads: { full: "the whole event", thin: "type, lock and time only, nothing about people" },
+    outcomes: { "": "All", delivered: "delivered", failed: "failed", "given-up": "given up" },
     event: "Event",
     deliveries: "Attempts",
-    noDeliveries: "Nothing was sent yet.",
+    noDeliveries: "None.",
     attempt: (count: number) => `attempt ${count}`,
     again: "Again",
     since: "Since",
@@ -495,6 +538,11 @@ export const en = {
       title: "A new webhook?",
       will: "The address is asked to answer a challenge; then it is told of every event of your organization.",
       button: "New webhook"
+    },
+    change: {
+      title: "Change this webhook?",
+      will: "Deliveries go on as you say here, from the next one on. A new address is asked to answer a challenge first.",
+      button: "Change"
     },
     test: { title: "Send a test?", will: "One test event is sent now, and its answer shown.", button: "Test" },
     enable: {
@@ -524,6 +572,12 @@ export const en = {
       will: "The event is sent again now, whatever became of it before.",
       button: "Send again"
     },
+    dismiss: {
+      of: (type: string) => `Dismiss ${type}`,
+      title: "Dismiss this event?",
+      will: "It is not among those that were given up any more. The receiver is not told of it, unless you send the events of that time again.",
+      button: "Dismiss"
+    },
     delete: {
       title: "Delete this webhook?",
       will: "It is told nothing more.",
@@ -532,8 +586,8 @@ export const en = {
     }
   },
   pictures: {
-    title: (id: string) => `Pictures of lock ${id}`,
-    about: (count: number) => `Of the newest ${count} openings.`,
+    title: (lock: string) => `Pictures: ${lock}`,
+    about: (count: number) => (count === 1 ? "Of one opening." : `Of the newest ${count} openings.`),
     byHour: "Openings by hour of the day",
     byDay: "Openings by day of the week",
     battery: "Battery",
@@ -600,6 +654,31 @@ export const en = {
     button: "Open the door",
     offline: "The lock is not connected: it opens only if it comes back within ten seconds.",
     told: "The lock was told to open."
+  },
+  describe: {
+    title: (id: string) => `Name and place of lock ${id}`,
+    will: "Guests with a temp key see the name, the address, the contact and what you tell them here; times at this lock are shown in its time zone. What you leave empty is taken away.",
+    button: "Save",
+    name: "Name, such as Room 12",
+    timeZone: "Time zone, such as Europe/Athens",
+    address: "Address",
+    contact: "Contact: whom guests turn to, and how",
+    instructions: "What guests are told, such as how to find the door"
+  },
+  retire: {
+    title: (id: string) => `Take lock ${id} out of service?`,
+    will: "Nobody can open it through Latchkey any more, and its device is free for another lock. What happened at it stays to be read.",
+    forGood: "Its keys, temp keys and commands end. The number stays taken.",
+    button: "Take it out of service"
+  },
+  newLock: {
+    title: "Set up a lock",
+    will: "The lock belongs to your organization, and the device to the lock.",
+    button: "Set up a lock",
+    number: "Lock number, one that no lock has had",
+    uuid: "Hardware: the id printed on the device",
+    claimCode: "Claim code, printed on the device (if it has one)",
+    next: "Give it a name"
   },
   sync: {
     title: (id: string) => `Bring the keys of lock ${id} in line?`,

@@ -1,0 +1,17 @@
+/** What pages call a lock, and in which time zone they tell of it: as it was described, to those who may know. */
+import { ifAllowed, type Told } from "../ApiCalls.ts"
+import { en } from "../texts/en.ts"
+import { zoneOr } from "../times.ts"
+import type { Visit } from "../Visit.ts"
+
+type Details = Told<"locks", "details">
+
+/** A former owner sees the history of their own time, and nothing of what is now: no details. */
+export const detailsOf = ({ api }: Visit, lockId: string) =>
+  ifAllowed(api.ask<Details>({ method: "GET", path: `/locks/${encodeURIComponent(lockId)}/details` }))
+
+/** Without a description a lock is called by its number, and has the time zone of the browser. */
+export const placeIn = (details: Details | undefined, lockId: string, { zone }: Visit) => ({
+  name: details?.description.name ?? en.lock.title(lockId),
+  zone: zoneOr(details?.description.timeZone, zone)
+})

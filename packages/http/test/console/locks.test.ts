@@ -1,0 +1,132 @@
+/** The list of locks, what they are called, and how one is set up, described and taken out of service. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { API_KEYS, OTHER_ORG, OWNER, token } from "../harness/callers.ts"
+import { type InProcess, startInProcess } from "../harness/inProcess.ts"
+import { createLock, lockAt, makeShared, newLockId, shared } from "../harness/locks.ts"
+import { type Operator, signIn, wordsOf } from "./operator.ts"
+
+let server: InProcess
+let operator: Operator
+const [hotel = "", other = ""] = API_KEYS.map(({ secret }) => secret)
+beforeAll(async () => {
+  server = await startInProcess()
+  operator = await signIn(server.url, hotel)
+})
+afterAll(() => server.stop())
+
+/** A word that no other lock is called by. */
+let words = 0
+const newWord = () => `hotel${++words}x`
+
+const named = async (name: string) => {
+  const lock = await createLock(server.url)
+  await lock.post("describe-lock", { name, address: "Harbour Street 1", timeZone: "Pacific/Auckland" })
+  return lock
+}
+
+/** Which locks a page lists, in its order. */
+const listed = ({ text }: { readonly text: string }) =>
+  Array.from(text.matchAll(/<th scope="row"><a href="\/console\/locks\/(\d+)"/g), ([, id]) => Number(id))
+
+describe("the list of locks", () => {
+  it("is searched and filtered by an address, and says what each lock needs", async () => {
+    const word = newWord()
+    const [first, second] = [await named(`${word} room 12`), await named(`${word} room 2`)]
+    const found = await operator.get(`/console/locks?q=${word}`)
+    expect(listed(found)).toEqual([first.lockId, second.lockId])
+    expect(wordsOf(found)).toContain(`${word} room 12 Lock ${first.lockId} Harbour Street 1`)
+    expect(wordsOf(found)).toContain("not connected")
+    expect(listed(await operator.get(`/console/locks?q=${word}&online=true`))).toEqual([])
+    expect(listed(await operator.get(`/console/locks?q=${word}+room+2`))).toEqual([second.lockId])
+    // A search has an order of its own: the form may send another all the same.
+    expect(listed(await operator.get(`/console/locks?q=${word}&sort=name&battery=unknown`))).toHaveLength(2)
+    expect(wordsOf(await operator.get("/console/locks?q=nothing-is-called-so"))).toContain("No locks match.")
+  })
+
+  it("goes on page by page, with the same filter, and shows each lock once", async () => {
+    const word = newWord()
+    const locks = await Promise.all(Array.from({ length: 55 }, (_, n) => named(`${word} ${n}`)))
+    const seen: Array<number> = []
+    for (let path: string | undefined = `/console/locks?q=${word}&battery=unknown`; path !== undefined; ) {
+      const page: { readonly text: string } = await operator.get(path)
+      seen.push(...listed(page))
+      path = /href="([^"]+)">More</.exec(page.text)?.[1]?.replaceAll("&amp;", "&")
+    }
+    expect(seen.toSorted((a, b) => a - b)).toEqual(locks.map(({ lockId }) => lockId).toSorted((a, b) => a - b))
+  })
+
+  it("shows everybody their own", async () => {
+    const word = newWord()
+    const lock = await named(word)
+    await lock.post("SetOwner", { userId: OWNER })
+    expect(listed(await (await signIn(server.url, other)).get(`/console/locks?q=${word}`))).toEqual([])
+    expect(listed(await (await signIn(server.url, token({ sub: OWNER }))).get("/console/locks"))).toContain(lock.lockId)
+  })
+
+  it("is found from the first page", async () => {
+    const { text } = await operator.get("/console")
+    expect(text).toMatch(/<form action="\/console\/locks"[^>]*role="search"/)
+  })
+})
+
+describe("what a lock is called, and where it is", () => {
+  it("is said by a form, which keeps what was said and takes away what is left empty", async () => {
+    const lock = await createLock(server.url)
+    const page = `/console/locks/${lock.lockId}`
+    const said = {
+      name: "Room 12",
+      timeZone: "Pacific/Auckland",
+      address: "",
+      contact: "Reception",
+      instructions: "Left"
+    }
+    expect((await operator.act(`${page}/describe-lock`, said)).status).toBe(200)
+    expect(wordsOf(await operator.get(page))).toContain("Room 12")
+    expect((await operator.get(`${page}/describe-lock`)).text).toContain('value="Pacific/Auckland"')
+    const refused = await operator.act(`${page}/describe-lock`, { ...said, timeZone: "Mars/Olympus" })
+    expect([refused.status, refused.text.includes('value="Mars/Olympus"')]).toEqual([400, true])
+    expect((await operator.act(`${page}/describe-lock`, { ...said, name: "" })).status).toBe(200)
+    const words = wordsOf(await operator.get(page))
+    expect([words.includes("Room 12"), words.includes("Reception")]).toEqual([false, true])
+  })
+
+  it("gives the pages of the lock its time: what happened, why, pictures and keys", async () => {
+    const lock = await named("Room 12")
+    const page = `/console/locks/${lock.lockId}`
+    await makeShared(server.url, shared(lock.lockId, { description: "Mr Miller" }))
+    const list = await operator.get(`/console/temp-keys?lockId=${lock.lockId}`)
+    const key = /href="(\/console\/temp-keys\/[^"]+)">Mr Miller/.exec(list.text)?.[1] ?? expect.fail(list.text)
+    const words = wordsOf(await operator.get(key))
+    expect([words.includes("Room 12"), words.includes("Times are in Pacific/Auckland.")]).toEqual([true, true])
+    for (const path of ["", "/why", "/pictures"]) {
+      const words = wordsOf(await operator.get(page + path))
+      expect([path, words.includes("Room 12"), words.includes("Times are in Pacific/Auckland.")]).toEqual([
+        path,
+        true,
+        true
+      ])
+    }
+    const when = await operator.get(`/console/temp-keys/new?doors=${lock.lockId}&step=when`)
+    expect(when.text).toContain('value="Pacific/Auckland"')
+  })
+
+  it("is not told to those who come after", async () => {
+    const lock = await named("Room of the first")
+    await lock.post("SetOrganization", { orgId: OTHER_ORG })
+    const theirs = await (await signIn(server.url, other)).get(`/console/locks/${lock.lockId}`)
+    expect([theirs.status, theirs.text.includes("Room of the first")]).toEqual([200, false])
+  })
+})
+
+it("a lock is set up, and taken out of service for good", async () => {
+  const lock = lockAt(server.url, newLockId())
+  const fields = { lockId: String(lock.lockId), uuid: lock.uuid, claimCode: "" }
+  const made = await operator.act("/console/locks/new", fields)
+  expect(made.text).toContain(`href="/console/locks/${lock.lockId}/describe-lock"`)
+  const asked = await operator.get(`/console/locks/${lock.lockId}/retire-lock`)
+  expect(wordsOf(asked)).toContain("This cannot be undone.")
+  expect((await operator.act(`/console/locks/${lock.lockId}/retire-lock`, { reason: "sold" })).status).toBe(200)
+  expect((await lock.post("OpenLock")).status).toBe(409)
+  const refused = await operator.act("/console/locks/new", { ...fields, lockId: "no-number" })
+  expect([refused.status, refused.text.includes(`value="${lock.uuid}"`)]).toEqual([400, true])
+})
