@@ -1,9 +1,11 @@
 /** What a guest may know about the key in their link. Pure; times are epoch milliseconds. */
 
+import type { LockDescription } from "../lock/LockDescription.ts"
 import { admits, nextChangeAt, type TempKeyStatus, type Terms } from "../lock/TempKey.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { Door, SharedCredential } from "../temp-key/SharedCredential.ts"
 import { sharedStatusAt } from "../temp-key/SharedCredential.ts"
+import { given } from "../values/given.ts"
 import { millisOf } from "../values/Text.ts"
 
 /** A door that a key opens. */
@@ -11,6 +13,11 @@ export interface GuestDoor {
   /** Tells the doors of a shared credential apart; the door of a lock's own key needs none. */
   readonly id?: number
   readonly label?: string
+  /**
+   * What those who have the lock say of it: name, time zone and contact, and to guests who may use the key, now or later, its
+   * address and instructions too. Of a door whose giver may no longer give keys to it, nothing.
+   */
+  readonly place?: LockDescription
   /** `pin`: it opens at the door itself, and not by the link. */
   readonly opensBy: "link" | "pin"
   /** Whether its lock is connected: `undefined` while that cannot be told. */
@@ -36,13 +43,29 @@ export type GuestKey =
       readonly doors: ReadonlyArray<GuestDoor>
     }
 
-/** A lock's own temp key; `userId` is the signed-in user. */
-export const guestKeyOf = (key: TempKeyNow, online: boolean | undefined, userId: string | undefined): GuestKey => ({
-  status: key.withdrawn === true && key.status === "not-yet-valid" ? "withdrawn" : key.status,
-  ...termsShown(key, userId),
-  nextChangeAt: key.nextChangeAt,
-  doors: [{ opensBy: "link", online }]
-})
+/** A lock's own temp key; `said` is what is said of its lock, `userId` the signed-in user. */
+export const guestKeyOf = (
+  key: TempKeyNow,
+  said: LockDescription,
+  online: boolean | undefined,
+  userId: string | undefined
+): GuestKey => {
+  const status = key.withdrawn === true && key.status === "not-yet-valid" ? "withdrawn" : key.status
+  const terms = termsShown(key, userId)
+  const place = key.withdrawn === true ? {} : placeShown(said, status, terms)
+  return { status, ...terms, nextChangeAt: key.nextChangeAt, doors: [{ ...place, opensBy: "link", online }] }
+}
+
+/** Where a door is, and how to get there, those need not know who may not use the key any more, or never could. */
+const placeShown = (
+  { address, instructions, ...said }: LockDescription,
+  status: TempKeyStatus | "withdrawn",
+  { admission }: { readonly admission: "admitted" | "sign-in" | "not-listed" }
+): { readonly place?: LockDescription } => {
+  const isUseful = admission === "admitted" && (status === "valid" || status === "not-yet-valid")
+  const place = isUseful ? { ...said, ...given({ address, instructions }) } : said
+  return Object.keys(place).length === 0 ? {} : { place }
+}
 
 /** What the terms of either kind come to for its guest. */
 const termsShown = (key: Terms & { readonly usedCount: number }, userId: string | undefined) =>
@@ -53,26 +76,31 @@ const termsShown = (key: Terms & { readonly usedCount: number }, userId: string 
     usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount)
   }) as const
 
-/** A shared credential; `onlineAt` tells whether the lock of a door is connected, `isWithdrawn` whether its giver may no longer give it. */
+/**
+ * A shared credential; `onlineAt` tells whether the lock of a door is connected, `isWithdrawn` whether its giver may no
+ * longer give it, `saidOf` what is said of its lock.
+ */
 export const guestKeyOfShared = (
   credential: SharedCredential,
   onlineAt: (lockId: number) => boolean | undefined,
   isWithdrawn: (door: Door) => boolean,
+  saidOf: (lockId: number) => LockDescription,
   userId: string | undefined,
   now: number
 ): GuestKey => {
   const status = sharedStatusAt(credential, now)
   if (status === "deleted") return { status }
+  const terms = termsShown(credential, userId)
   return {
     status,
-    ...termsShown(credential, userId),
+    ...terms,
     nextChangeAt: nextChangeAt(credential, now),
     doors: credential.doors.map((door) => ({
       id: door.id,
       ...(door.label === undefined ? {} : { label: door.label }),
       opensBy: door.accessMethod === "code" ? "pin" : "link",
       online: onlineAt(door.lockId),
-      ...(isWithdrawn(door) ? { withdrawn: true as const } : {})
+      ...(isWithdrawn(door) ? { withdrawn: true as const } : placeShown(saidOf(door.lockId), status, terms))
     }))
   }
 }

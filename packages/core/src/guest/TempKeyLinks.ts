@@ -6,7 +6,9 @@ import { Context, Duration, Effect, HashMap, HashSet, Layer, Option, Schema } fr
 import type { Hands } from "../lock/Giver.ts"
 import { lockOfStream, streamOfLock } from "../lock/Lock.ts"
 import type { CommandContext } from "../lock/LockCommand.ts"
+import type { LockDescription } from "../lock/LockDescription.ts"
 import { AccessDenied, type LockNotFound, type TooManyOpenings } from "../lock/LockError.ts"
+import { descriptionOf } from "../lock/ShownDescription.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { CommandOutcomes, type CommandStatus } from "../locks/CommandOutcomes.ts"
 import { streamOfLink } from "../locks/Links.ts"
@@ -127,7 +129,7 @@ export class TempKeyLinks extends Context.Service<
       const doors = yield* SharedDoors
       const openings = yield* GuestOpenings
       const find = yield* lockFinder
-      const { handsOf } = lookups(yield* ReadModel)
+      const { handsOf, descriptionsOf } = lookups(yield* ReadModel)
 
       const resolve = Effect.fnUntraced(function* (link: string) {
         // Links are typed and cut by people.
@@ -150,19 +152,25 @@ export class TempKeyLinks extends Context.Service<
       const outcomes = yield* CommandOutcomes
       const { of: isOnline, at: presenceAt } = yield* presence
 
-      /** By the rows of the locks, for a page alone: whether a door opens is judged at its lock. What has no row is not known to be. */
-      const withdrawnIn = (credential: SharedCredential) =>
-        Effect.map(
-          Effect.orElseSucceed(
-            handsOf(credential.doors.map(({ lockId }) => lockId)),
-            (): ReadonlyMap<number, Hands> => new Map()
-          ),
-          (hands) =>
-            (door: Door): boolean => {
-              const now = hands.get(door.lockId)
-              return now !== undefined && !isGiven(credential, door, now)
-            }
+      /**
+       * By the rows of the locks, for a page alone: whether a door opens is judged at its lock. What has no row is not known
+       * to be withdrawn, and nothing is said of it.
+       */
+      const doorsOf = Effect.fnUntraced(function* (credential: SharedCredential) {
+        const lockIds = credential.doors.map(({ lockId }) => lockId)
+        const rows = Effect.all([handsOf(lockIds), descriptionsOf(lockIds)])
+        const [hands, said] = yield* Effect.orElseSucceed(
+          rows,
+          (): readonly [ReadonlyMap<number, Hands>, ReadonlyMap<number, LockDescription>] => [new Map(), new Map()]
         )
+        return {
+          isWithdrawn: (door: Door): boolean => {
+            const now = hands.get(door.lockId)
+            return now !== undefined && !isGiven(credential, door, now)
+          },
+          saidOf: (lockId: number): LockDescription => said.get(lockId) ?? {}
+        }
+      })
 
       const openLock = Effect.fnUntraced(function* (lockId: number, { link, doorId: _, ...request }: OpenRequest) {
         const open = locks.execute({ ...request, _tag: "OpenWithTempKey", tempKeyUuid: link, lockId })
@@ -198,12 +206,14 @@ export class TempKeyLinks extends Context.Service<
             // Locks that were made just now are in the log before the read model knows them.
             yield* Effect.ignore(projector.catchUp(CATCH_UP))
             const onlineAt = yield* presenceAt(new Set(found.credential.doors.map(({ lockId }) => lockId)))
-            return guestKeyOfShared(found.credential, onlineAt, yield* withdrawnIn(found.credential), userId, now)
+            const { isWithdrawn, saidOf } = yield* doorsOf(found.credential)
+            return guestKeyOfShared(found.credential, onlineAt, isWithdrawn, saidOf, userId, now)
           }
           const lock = yield* lockAt(found.lockId)
           const uuid = canonical(link)
           const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
-          if (key !== undefined) return guestKeyOf(tempKeyAt(key, lock, now), yield* isOnline(lock.uuid), userId)
+          if (key !== undefined)
+            return guestKeyOf(tempKeyAt(key, lock, now), descriptionOf(lock), yield* isOnline(lock.uuid), userId)
           if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
           return yield* Effect.fail(new LinkNotFound())
         }),

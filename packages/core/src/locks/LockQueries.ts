@@ -11,6 +11,7 @@ import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, type ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
+import { given } from "../values/given.ts"
 import type { Scope } from "../values/Limits.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type AuditRow, auditOf } from "./Audit.ts"
@@ -160,7 +161,10 @@ export class LockQueries extends Context.Service<
           return yield* Effect.fail(new UserNotFound())
         const [owned, descriptions] = yield* Effect.all([shown(its), descriptionsOf(its.map(({ lockId }) => lockId))])
         return {
-          locks: owned.map((lock): OwnedLock => ({ ...lock, ...descriptions.get(lock.lockId) })),
+          locks: owned.map((lock): OwnedLock => {
+            const { name, timeZone, address } = descriptions.get(lock.lockId) ?? {}
+            return { ...lock, ...given({ name, timeZone, address }) }
+          }),
           source: readModel.source
         }
       })

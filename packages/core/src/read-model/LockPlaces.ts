@@ -14,7 +14,7 @@ export interface PlaceRow extends InHands {
   /** Since when those have it who have it. */
   readonly ownerSince: number
   readonly orgSince: number
-  readonly said: Pick<SaidOfLock, "name" | "timeZone" | "address">
+  readonly said: SaidOfLock
 }
 
 const changing: ReadonlySet<string> = new Set<LockEventType>([
@@ -59,10 +59,8 @@ const changed = (
       return { ...row, lockUuid: event.newUuid }
     case "LockRetired":
       return undefined
-    case "LockDescribed": {
-      const { name, timeZone, address } = event
-      return { ...row, said: saidAfter(row.said, { name, timeZone, address }, giverOf(by, handsOf(row))) }
-    }
+    case "LockDescribed":
+      return { ...row, said: saidAfter(row.said, event, giverOf(by, handsOf(row))) }
     default:
       return row
   }
@@ -71,10 +69,10 @@ const changed = (
 const handsOf = ({ ownerId, orgId }: PlaceRow) => ({ ownerId: ownerId ?? undefined, orgId: orgId ?? undefined })
 
 /** What lists show of what is said of a lock. */
-export type PlaceDescription = Pick<LockDescription, keyof PlaceRow["said"]>
+export type PlaceDescription = Pick<LockDescription, "name" | "timeZone" | "address">
 
 /** What those who have the lock now have said of it. */
-export const descriptionIn = (row: PlaceRow): PlaceDescription => descriptionOf({ said: row.said, ...handsOf(row) })
+export const descriptionIn = (row: PlaceRow): LockDescription => descriptionOf({ said: row.said, ...handsOf(row) })
 
 /** Words of a name, and of an address, by which a lock is found. */
 const MOST_OF_NAME = 6

@@ -192,7 +192,7 @@ const heldBy = (
 
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {
-  format: 6,
+  format: 7,
   factOf,
   tables: [
     devices,

@@ -1,9 +1,10 @@
 /** The questions that the rows of locks answer. */
 import { Effect, Option } from "effect"
 import type { Hands } from "../lock/Giver.ts"
+import type { LockDescription } from "../lock/LockDescription.ts"
 import { canonical } from "../lock/TempKey.ts"
 import { lockKey } from "./LockFact.ts"
-import { descriptionIn, type PlaceDescription, places } from "./LockPlaces.ts"
+import { descriptionIn, places } from "./LockPlaces.ts"
 import {
   type DeviceRow,
   type DeviceState,
@@ -39,7 +40,7 @@ export interface Lookups {
   /** These of the locks that there are, in any order: one question, however many. */
   readonly devices: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyArray<DeviceState>>
   /** What those who have them say of these of the locks that there are. */
-  readonly descriptionsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, PlaceDescription>>
+  readonly descriptionsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, LockDescription>>
   /** When these of the locks were last opened, epoch milliseconds. */
   readonly lastOpeningsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, number>>
   /** Who has these of the locks that there are. */

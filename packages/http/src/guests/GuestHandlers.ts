@@ -9,7 +9,7 @@ import type { Answer } from "../server/Answer.ts"
 import { type ApiError, problemOf, withNextStep } from "../server/Errors.ts"
 import { boundTo } from "../server/Idempotency.ts"
 import type { Call, Handlers } from "../server/Routes.ts"
-import { type Confirmation, makePages, type PageProblem } from "./GuestPage.ts"
+import { type Confirmation, makePages, type PageProblem, timeZoneOf } from "./GuestPage.ts"
 import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
 import { isBoundTo, issueTicket, receiptOfTicket } from "./Ticket.ts"
 
@@ -137,9 +137,10 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const outcome = Option.getOrUndefined(yield* links.outcome(uuid, door, opened, patience))
       const now = wait > 0 ? yield* Clock.currentTimeMillis : call.at
       // Who has waited may have used the key up meanwhile, or has a use of it back.
-      const { status } = yield* links.view(uuid, undefined, now)
+      const key = yield* links.view(uuid, undefined, now)
       const kind = kindOf(outcome, now - at.value, offline === "true", wait > 0)
-      return pages.confirmation({ uuid, kind, at: at.value, again: status === "valid" })
+      const again = key.status === "valid"
+      return pages.confirmation({ uuid, kind, at: at.value, again, timeZone: timeZoneOf(key, door) })
     }),
 
     "back-from-open": backToKey,

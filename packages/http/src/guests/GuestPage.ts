@@ -33,6 +33,8 @@ export interface Confirmation {
   readonly at: number
   /** Whether the key may still open. */
   readonly again: boolean
+  /** Of the door, if it has said so. */
+  readonly timeZone?: string | undefined
 }
 
 /** Browsers are shown pages of what went wrong, and may send forms. */
@@ -62,7 +64,9 @@ export const makePages = (signInUrl: string | undefined) => {
       const { title } = texts.states[state]
       const about = aboutKey(key, state)
       const below = [
+        ...(key.status === "deleted" ? [] : [placeOf(key)]),
         ...(state === "valid" && key.status === "valid" ? [controls(uuid, key, ticket)] : []),
+        ...(key.status === "deleted" ? [] : [guidance(key)]),
         ...(state === "sign-in" || state === "not-listed" ? [signIn(uuid, signInUrl)] : [])
       ]
       if (notice === undefined) {
@@ -84,14 +88,14 @@ export const makePages = (signInUrl: string | undefined) => {
       })
     },
 
-    confirmation: ({ uuid, kind, at, again }: Confirmation): Answer => {
+    confirmation: ({ uuid, kind, at, again, timeZone }: Confirmation): Answer => {
       const { title, text } = texts.confirmation[kind]
       return page(200, {
         title,
         tone:
           kind === "told" || kind === "done" ? "good" : kind === "failed" || kind === "returned" ? "warning" : "calm",
         icon: confirmationIcons[kind],
-        text: text(time(at, "second")),
+        text: text(time(at, timeZone, "second")),
         below: [again ? linkTo(uuid, texts.again) : linkTo(uuid, texts.back)],
         ...(isWaiting(kind) && { waits: true })
       })
@@ -143,11 +147,38 @@ const aboutKey = (key: GuestKey, state: KeyState): Html => {
   const { text } = texts.states[state]
   if (key.status === "deleted") return text(html``, html``)
   const { status, validFrom, validUntil, nextChangeAt = validUntil } = key
+  const timeZone = timeZoneOf(key)
   if (status === "not-yet-valid" && nextChangeAt > validFrom) {
-    return nextChangeAt < validUntil ? texts.worksNext(time(nextChangeAt)) : html`${texts.worksNoMore}`
+    return nextChangeAt < validUntil ? texts.worksNext(time(nextChangeAt, timeZone)) : html`${texts.worksNoMore}`
   }
   const ends = status === "valid" && nextChangeAt < validUntil ? nextChangeAt : validUntil
-  return text(time(nextChangeAt), time(ends))
+  return text(time(nextChangeAt, timeZone), time(ends, timeZone))
+}
+
+/** In which the clocks at the door are; of several doors, at the first that has said so, unless one is named. */
+export const timeZoneOf = (key: GuestKey, doorId?: number): string | undefined =>
+  key.status === "deleted"
+    ? undefined
+    : key.doors
+        .filter(({ id }) => doorId === undefined || id === doorId)
+        .map(({ place }) => place?.timeZone)
+        .find((timeZone) => timeZone !== undefined)
+
+type Known = Exclude<GuestKey, { readonly status: "deleted" }>
+
+/** Which door a key of one door is for. */
+const placeOf = ({ doors }: Known): Html => {
+  const [{ label, place } = {}, ...others] = doors
+  const name = label ?? place?.name
+  if (others.length > 0 || (name === undefined && place?.address === undefined)) return html``
+  return html`<p class="place">${name !== undefined && html`<strong>${name}</strong>`} ${place?.address}</p>`
+}
+
+/** How to get there and whom to ask, each once: doors of one house mostly say the same. */
+const guidance = ({ doors }: Known): Html => {
+  const said = (part: "instructions" | "contact") => [...new Set(doors.flatMap(({ place }) => place?.[part] ?? []))]
+  return html`${said("instructions").map((words) => html`<p class="guidance">${words}</p>`)}
+${said("contact").map((words) => html`<p class="guidance">${texts.contact(words)}</p>`)}`
 }
 
 const stateIcons: Readonly<Record<KeyState, Html>> = {
@@ -162,7 +193,7 @@ const stateIcons: Readonly<Record<KeyState, Html>> = {
 }
 
 /** A form for each door that the link opens. The script puts a slider in its place. */
-const controls = (uuid: string, key: Exclude<GuestKey, { readonly status: "deleted" }>, ticket: string): Html => html`
+const controls = (uuid: string, key: Known, ticket: string): Html => html`
 ${key.usesLeft !== null && html`<p>${texts.usesLeft(key.usesLeft)}</p>`}
 ${key.doors.map((door) => (door.id === undefined ? control(uuid, door, ticket) : section(uuid, door, ticket)))}
 <template id="slide">
@@ -177,19 +208,21 @@ ${key.doors.map((door) => (door.id === undefined ? control(uuid, door, ticket) :
 
 /** One of several doors, under its name. */
 const section = (uuid: string, door: GuestDoor, ticket: string): Html => html`<section>
-<h2>${door.label ?? texts.door(door.id)}</h2>
+<h2>${nameOf(door)}</h2>${door.place?.address !== undefined && html`<p>${door.place.address}</p>`}
 ${door.withdrawn === true ? html`<p>${texts.withdrawn}</p>` : door.opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(uuid, door, ticket)}
 </section>`
 
-const control = (
-  uuid: string,
-  { id, label, online }: GuestDoor,
-  ticket: string
-): Html => html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
+const nameOf = ({ id, label, place }: GuestDoor): string => label ?? place?.name ?? texts.door(id)
+
+const control = (uuid: string, door: GuestDoor, ticket: string): Html => {
+  const { id, online } = door
+  const isNamed = id !== undefined || door.place?.name !== undefined
+  return html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
 <form class="open" method="post" action="${pathOfKey(uuid)}${id !== undefined && `/doors/${id}`}/open">
 <input type="hidden" name="ticket" value="${ticket}">
-<button>${texts.open(id === undefined ? undefined : (label ?? texts.door(id)))}</button>
+<button>${texts.open(isNamed ? nameOf(door) : undefined)}</button>
 </form>`
+}
 
 /** Where guests sign in learns by this form, not by an address, which page they come from. */
 const signIn = (uuid: string, signInUrl: string | undefined): Html =>
@@ -202,8 +235,8 @@ const signIn = (uuid: string, signInUrl: string | undefined): Html =>
 
 const linkTo = (uuid: string, words: string): Html => html`<a class="button" href="${pathOfKey(uuid)}">${words}</a>`
 
-/** In UTC, which a server can know; the script makes it the guest's own time. */
-const time = (at: number, precision?: "second"): Html => {
+/** In the time of the door, which is named; while that is not known in UTC, which the script makes the guest's own time. */
+const time = (at: number, timeZone: string | undefined, precision?: "second"): Html => {
   const second = precision === "second" ? ({ second: "2-digit" } as const) : {}
   const words = new Intl.DateTimeFormat(texts.locale, {
     weekday: "long",
@@ -213,10 +246,9 @@ const time = (at: number, precision?: "second"): Html => {
     hour: "2-digit",
     minute: "2-digit",
     ...second,
-    timeZone: "UTC",
-    timeZoneName: "short"
+    ...(timeZone === undefined ? { timeZone: "UTC", timeZoneName: "short" } : { timeZone })
   })
-  return html`<time datetime="${new Date(at).toISOString()}" data-precision="${precision ?? "minute"}">${words.format(at)}</time>`
+  return html`<time datetime="${new Date(at).toISOString()}" data-precision="${precision ?? "minute"}"${timeZone !== undefined && html` data-zone="${timeZone}"`}>${words.format(at)}</time>${timeZone !== undefined && ` ${texts.inZone(timeZone)}`}`
 }
 
 interface Content {

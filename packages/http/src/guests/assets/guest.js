@@ -1,5 +1,6 @@
 /*
- * What a guest page gains with scripts: times in the guest's own zone, and a slider instead of the button.
+ * What a guest page gains with scripts: times as the guest writes them, in their own zone where the door's is not known, and
+ * a slider instead of the button.
  *
  * The form leaves the page before anything else can see it, and only a person's own, lasting gesture sends it: programs
  * that look at links also run scripts, submit forms and click. A script's events are not trusted by the browser; a click
@@ -10,7 +11,7 @@ const { lang } = document.documentElement
 /** As the guest writes this language, if they do. */
 const locales = [...navigator.languages.filter((locale) => locale.split("-")[0] === lang), lang]
 
-const inOwnTime = (time) => {
+const asWritten = (time) => {
   const options = {
     weekday: "long",
     day: "numeric",
@@ -20,9 +21,15 @@ const inOwnTime = (time) => {
     minute: "2-digit"
   }
   if (time.dataset.precision === "second") options.second = "2-digit"
-  time.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(time.dateTime))
+  // A door's own time stays that: it is named beside.
+  if (time.dataset.zone) options.timeZone = time.dataset.zone
+  try {
+    time.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(time.dateTime))
+  } catch {
+    // An old browser does not know the zone: it stays as the server has written it.
+  }
 }
-document.querySelectorAll("time").forEach(inOwnTime)
+document.querySelectorAll("time").forEach(asWritten)
 
 // A page that comes back from memory is an old view of the key, and its ticket may have been used.
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload())
@@ -52,7 +59,7 @@ async function showOutcome() {
         const said = later.querySelector("main")
         main.className = said.className
         main.replaceChildren(...said.childNodes)
-        main.querySelectorAll("time").forEach(inOwnTime)
+        main.querySelectorAll("time").forEach(asWritten)
         document.title = later.title
         main.toggleAttribute("data-waits", said.hasAttribute("data-waits"))
         if (!main.hasAttribute("data-waits")) return

@@ -74,6 +74,9 @@ export const en = {
   },
   worksNext: (from: Html) => html`It works at certain times only, next from ${from}.`,
   worksNoMore: "It works at certain times only, and there are none left before it ends.",
+  /** Behind a time: whose clocks show it. Zones are called by their cities. */
+  inZone: (timeZone: string) => `(${timeZone.split("/").at(-1)?.replaceAll("_", " ")} time)`,
+  contact: (contact: string) => `Questions? ${contact}`,
   usesLeft: (count: number) => `You can open ${count} more ${many(count, "time", "times")}.`,
   offline:
     "The lock is not connected right now. If you open anyway, the door opens only if the lock comes back within ten seconds; it counts as a use all the same.",
