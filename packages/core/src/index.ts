@@ -105,6 +105,7 @@ export { answeredIn } from "./lock/DeviceEvents.ts"
 // Temp keys of a lock, and those with doors at several; their PINs; who may cause how much.
 export { AccessMode, canonical, MaxUses, nextChangeAt, statusAt, TempKey, TempKeyStatus } from "./lock/TempKey.ts"
 export type { TempKeyNow } from "./locks/TempKeyNow.ts"
+export { LockSearch } from "./temp-key/LockSearch.ts"
 export { AccessMethod, ChangeRequest, Credentials, ShareRequest, summaryOf } from "./temp-key/SharedCredential.ts"
 export {
   SharedCredentialNotFound,

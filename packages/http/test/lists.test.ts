@@ -4,7 +4,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import * as callers from "./harness/callers.ts"
 import { expectProblem } from "./harness/contract.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
-import { createLock, FURNITURE, lockAt, newLockId, type TestLock } from "./harness/locks.ts"
+import {
+  createLock,
+  FURNITURE,
+  furnishedLock,
+  lockAt,
+  makeShared,
+  newLockId,
+  shared,
+  type TestLock
+} from "./harness/locks.ts"
 import { callsOf } from "./harness/request.ts"
 
 let server: InProcess
@@ -153,6 +162,77 @@ describe("GET /locks", () => {
       expect([bad, answer.status, answer.body.details?.map(({ field }) => field)]).toEqual([bad, 400, [field]])
       expectProblem(400, answer.body)
     }
+  })
+
+  it("finds locks by the whole id of a key, of an owner and of whoever holds a key, before those of that name", async () => {
+    const word = newWord()
+    const byName = await named(`${word} lounge`)
+    const [owned, held, keyed] = [
+      await createLock(server.url),
+      await createLock(server.url),
+      await createLock(server.url)
+    ]
+    await owned.post("SetOwner", { userId: word })
+    await held.post("AddKey", { keyUuid: "key-of-somebody", keyIndexNumber: 1, userId: word })
+    await keyed.post("AddKey", { keyUuid: word, keyIndexNumber: 1 })
+    const all = [owned, held, keyed, byName].map(({ lockId }) => lockId)
+    expect(await found(`q=${word}`)).toEqual(all)
+    expect(await found(`q=+${word}+`)).toEqual(all)
+    expect(await found(`q=${word.slice(0, -1)}`)).not.toContain(owned.lockId)
+    expect(await found(`q=${word}`, callers.otherOrganization)).toEqual([])
+    expect(await found(`q=${word}`, callers.user(word))).toEqual([owned.lockId])
+    expect(await found(`q=${word}&ownerId=${word}`)).toEqual([owned.lockId])
+    expect(await found(`q=${word}&battery=low`)).toEqual([])
+    // It is called so as well now: found once.
+    await owned.post("describe-lock", { name: `${word} suite` })
+    for (const limit of [1, 2, 3, 200]) {
+      const seen: Array<number> = []
+      for (let after: string | null = ""; after !== null; ) {
+        const page = await get(`/locks?q=${word}&limit=${limit}${after && `&after=${after}`}`, callers.organization)
+        expect(page.locks.length).toBeLessThanOrEqual(limit)
+        seen.push(...page.locks.map(({ lockId }: { lockId: number }) => lockId))
+        after = page.nextCursor
+      }
+      expect([limit, seen]).toEqual([limit, [held, keyed, byName, owned].map(({ lockId }) => lockId)])
+    }
+    await keyed.post("RemoveKey", { keyUuid: word, keyIndexNumber: 1 })
+    expect(await found(`q=${word}`)).not.toContain(keyed.lockId)
+  })
+
+  it("finds locks by the whole link of a temp key, for those alone who may see it, and never logs it", async () => {
+    const lock = await furnishedLock(server.url)
+    const second = await createLock(server.url)
+    const doors = [{ lockId: String(lock.lockId) }, { lockId: String(second.lockId) }]
+    const { uuid } = await makeShared(server.url, shared(0, { doors }))
+    const keyOf = async (scopes: ReadonlyArray<"read" | "temp-keys">, locks?: ReadonlyArray<number>) => {
+      const limits = { scopes, ...(locks && { locks }) }
+      const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, { limits }))
+      return callers.apiKey(secret)
+    }
+    const whole = (link: string) => encodeURIComponent(`${server.url}/temp-keys/${link}?from=mail`)
+    for (const [link, lockIds] of [
+      [lock.tempKeyUuid, [lock.lockId]],
+      [uuid, [lock.lockId, second.lockId]]
+    ] as const) {
+      expect(await found(`q=${link}`)).toEqual(lockIds)
+      expect(await found(`q=${link.toUpperCase()}`)).toEqual(lockIds)
+      expect(await found(`q=${whole(link)}`)).toEqual(lockIds)
+      expect(await found(`q=${link}`, callers.superKey)).toEqual(lockIds)
+      expect(await found(`q=${link}`, await keyOf(["read", "temp-keys"]))).toEqual(lockIds)
+      expect(await found(`q=${link}`, await keyOf(["read"]))).toEqual([])
+      expect(await found(`q=${link}`, callers.otherOrganization)).toEqual([])
+      expect(await found(`q=${link.slice(0, -1)}`)).toEqual([])
+      expect(await found(`q=${link}`, await keyOf(["read", "temp-keys"], [second.lockId]))).toEqual(
+        lockIds.filter((lockId) => lockId === second.lockId)
+      )
+    }
+    // What the seller has given, the buyer may not know.
+    await lock.post("SetOrganization", { orgId: callers.OTHER_ORG })
+    for (const link of [lock.tempKeyUuid, uuid])
+      expect(await found(`q=${link}`, callers.otherOrganization)).toEqual([])
+    expect(await found(`q=${lock.tempKeyUuid}`)).toEqual([])
+    const told = server.log.join("\n").toLowerCase()
+    expect([told.includes(lock.tempKeyUuid), told.includes(uuid)]).toEqual([false, false])
   })
 
   it("tells when a lock was last opened to those whose time that was", async () => {

@@ -250,7 +250,7 @@ export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposa
     principal: Principal,
     now: number,
     query?: LocksQuery
-  ) => Answer<Style, LocksPage, AccessDenied | ReadModelUnavailable | InvalidCommand>
+  ) => Answer<Style, LocksPage, AccessDenied | ReadModelUnavailable | StoreUnavailable | InvalidCommand>
   /** A page of the keys that a user holds, by lock. */
   readonly userKeys: (
     principal: Principal,

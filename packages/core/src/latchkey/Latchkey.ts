@@ -16,6 +16,7 @@ import { Projector } from "../read-model/Projector.ts"
 import { Feed } from "../streams/Feed.ts"
 import { Workers } from "../streams/Workers.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
+import { LockSearch } from "../temp-key/LockSearch.ts"
 import { PinGuard } from "../temp-key/PinGuard.ts"
 import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
 import { SharedDoors } from "../temp-key/SharedDoors.ts"
@@ -40,6 +41,7 @@ export const layer = (options?: LocksOptions) =>
     Layer.provide(DeviceReports.layer, [outages, sharedUses]),
     TempKeyLinks.layer,
     TempKeys.layer,
+    LockSearch.layer,
     PartnerFeed.layer,
     ShadowUpdates.layer,
     reconciling

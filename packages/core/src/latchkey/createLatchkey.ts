@@ -31,7 +31,6 @@ import { BulkAddKeys, isInstanceId, type StartError } from "../locks/BulkAddKeys
 import { CommandOutcomes } from "../locks/CommandOutcomes.ts"
 import { HistoryQuery } from "../locks/HistoryQuery.ts"
 import { KeyRemovals } from "../locks/KeyRemovals.ts"
-import { LockLists } from "../locks/LockLists.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
 import { LocksQuery } from "../locks/LocksQuery.ts"
@@ -51,6 +50,7 @@ import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
 import { ChangeRequest, ShareRequest } from "../temp-key/SharedCredential.ts"
 import type { SharedError } from "../temp-key/SharedCredentialError.ts"
+import { LockSearch } from "../temp-key/LockSearch.ts"
 import { type Shared, SharedCredentials, type ShareError } from "../temp-key/SharedCredentials.ts"
 import { type OpenDoorError, type OpenedDoor, SharedDoors } from "../temp-key/SharedDoors.ts"
 import { TempKeys } from "../temp-key/TempKeys.ts"
@@ -113,7 +113,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const services = await runtime.context()
   const { execute } = await runtime.runPromise(Locks)
   const queries = await runtime.runPromise(LockQueries)
-  const lists = await runtime.runPromise(LockLists)
+  const search = await runtime.runPromise(LockSearch)
   const bulk = await runtime.runPromise(BulkAddKeys)
   const removals = await runtime.runPromise(KeyRemovals)
   const explanations = await runtime.runPromise(Explanations)
@@ -231,7 +231,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
     locks: (principal, now, query = {}) =>
       answer(
         asked({ principal, now }, () =>
-          Effect.flatMap(decodeLocks(query), (query) => lists.locks(principal, query, now))
+          Effect.flatMap(decodeLocks(query), (query) => search.locks(principal, query, now))
         )
       ),
     userKeys: (principal, userId, query = {}) =>

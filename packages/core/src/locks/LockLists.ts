@@ -1,9 +1,9 @@
 /** Lists of locks, to those whose they are: answered from the read model alone, a page at a time. */
 import { Context, Effect, Layer, Result } from "effect"
-import { permitLists } from "../lock/AccessPolicy.ts"
+import { isShown, permitLists } from "../lock/AccessPolicy.ts"
 import type { AccessDenied } from "../lock/LockError.ts"
 import { type AttentionKind, attentionOf, type Battery } from "../read-model/LockConditions.ts"
-import { type ListedRow, lockList, type Whose } from "../read-model/LockList.ts"
+import { isFoundBy, type ListedRow, lockList, type Whose } from "../read-model/LockList.ts"
 import { descriptionIn } from "../read-model/LockPlaces.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
@@ -62,6 +62,13 @@ export class LockLists extends Context.Service<
       query: LocksQuery,
       now: number
     ) => Effect.Effect<LocksPage, AccessDenied | ReadModelUnavailable>
+    /** These of the locks, by number, which the query does not find by the words of its `q`, but lets through otherwise. */
+    readonly these: (
+      principal: Principal,
+      lockIds: ReadonlyArray<number>,
+      query: LocksQuery & { readonly q: string },
+      now: number
+    ) => Effect.Effect<ReadonlyArray<ListedLock>, AccessDenied | ReadModelUnavailable>
   }
 >()("@latchkey/core/LockLists") {
   static readonly layer = Layer.effect(
@@ -103,8 +110,28 @@ export class LockLists extends Context.Service<
         })
       })
 
+      /** Who has come or gone since it was told is not among those that were asked for. */
+      const isSo =
+        ({ online }: LocksQuery) =>
+        (lock: ListedLock): boolean =>
+          online === undefined || lock.online === online
+
       return {
-        locks: Effect.fnUntraced(function* (principal, { ownerId, limit = LOCKS_ON_PAGE, after, ...filter }, now) {
+        these: Effect.fnUntraced(function* (principal, lockIds, query, now) {
+          const permitted = permitLists(principal)
+          if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
+          const { q, ownerId, limit = LOCKS_ON_PAGE, online, attention, battery } = query
+          const whose = whoseOf(principal, ownerId)
+          const only = lockIds.filter((lockId) => isShown(principal, lockId))
+          if (whose === undefined || only.length === 0) return []
+          yield* caughtUp
+          const { rows } = yield* list.page(whose, { online, attention, battery }, { after: "", limit, now, only })
+          const others = rows.filter((row) => !isFoundBy(row, q))
+          return (yield* listed(principal, others, now)).filter(isSo(query))
+        }),
+
+        locks: Effect.fnUntraced(function* (principal, query, now) {
+          const { ownerId, limit = LOCKS_ON_PAGE, after, ...filter } = query
           const permitted = permitLists(principal)
           if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
           const whose = whoseOf(principal, ownerId)
@@ -115,8 +142,7 @@ export class LockLists extends Context.Service<
           const { rows, next } = yield* list.page(whose, filter, { after: place, limit, now, only })
           const locks = yield* listed(principal, rows, now)
           return {
-            // Who has come or gone since it was told is not among those that were asked for.
-            locks: locks.filter(({ online }) => filter.online === undefined || online === filter.online),
+            locks: locks.filter(isSo(query)),
             nextCursor: next === undefined ? undefined : cursorAtLock(next)
           }
         })

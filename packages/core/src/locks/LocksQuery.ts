@@ -20,7 +20,8 @@ export const { cursorAt: cursorAtLock, placeIn: placeOfLock } = ofLocks
 export const locksFields = {
   /**
    * What the lock's number or uuid, or a word of its name or address, begins with. Case, accents and punctuation do not
-   * matter; several words stand one behind the other. What matches comes in the order of its words.
+   * matter; several words stand one behind the other. What matches comes in the order of its words. A whole id finds locks
+   * too, before all others: of a key, of a user who owns locks or holds keys, or the link of a temp key.
    */
   q: Schema.optionalKey(Text.check(Schema.isMinLength(1), Schema.isMaxLength(200))),
   ownerId: Schema.optionalKey(Id.check(Schema.isMinLength(1))),

@@ -153,6 +153,15 @@ export const isPlaceOf = (filter: ListFilter, at: string): boolean => {
   return before === "" ? at.length === lockKey(0).length : at.startsWith(before)
 }
 
+/** Before every place of a list. */
+export const beginningOf = (filter: ListFilter): string => placesBefore(filter) + lockKey(0)
+
+/** Whether a lock is found by the words that are searched for. */
+export const isFoundBy = ({ place }: ListedRow, q: string): boolean => {
+  const words = wordsOf(q)
+  return words !== "" && foundBy(place, words) !== undefined
+}
+
 /** Where a lock is in a list of some locks; nowhere, if it is not found. */
 const placeOf = (place: PlaceRow, { q, sort }: ListFilter): string | undefined => {
   if (q !== undefined) return foundBy(place, wordsOf(q))

@@ -117,11 +117,17 @@ export const usersInOrganizations: Table<LockFact, true> = {
 
 export const userOf = (orgId: string, userId: string): string => compound([orgId, userId])
 
-/** A key that somebody holds. */
-export interface HeldKeyRow {
+/** A permanent key of a lock. */
+export interface KeyRow {
   readonly lockId: number
   readonly keyUuid: string
   readonly keyIndexNumber: number | null
+  /** `null`: nobody is named. */
+  readonly userId: string | null
+}
+
+/** One that somebody holds. */
+export interface HeldKeyRow extends KeyRow {
   readonly userId: string
 }
 
@@ -143,15 +149,14 @@ const uuidIn = (row: string): string => {
   return (digits.match(/.{7}/g) ?? []).map((point) => String.fromCodePoint(Number(point))).join("")
 }
 
-/** Every key with a holder, by its lock and uuid. Those of a retired lock stay: no event names them all. */
-export const heldKeys: Table<LockFact, HeldKeyRow> = {
+/** Every key, by its lock and uuid. Those of a retired lock stay: no event names them all. */
+export const heldKeys: Table<LockFact, KeyRow> = {
   name: "held-keys",
   keysOf: ({ lockId, event }) => {
     switch (event?._tag) {
       case "LockCreated":
-        return (event.keys ?? []).flatMap(({ uuid, userId }) => (isHeld(uuid, userId) ? [heldKey(lockId, uuid)] : []))
+        return (event.keys ?? []).flatMap(({ uuid }) => (isShort(uuid) ? [heldKey(lockId, uuid)] : []))
       case "KeyAdded":
-        return isHeld(event.keyUuid, event.userId) ? [heldKey(lockId, event.keyUuid)] : none
       case "KeyRemoved":
         return isShort(event.keyUuid) ? [heldKey(lockId, event.keyUuid)] : none
       default:
@@ -173,22 +178,23 @@ export const heldKeys: Table<LockFact, HeldKeyRow> = {
         return row
     }
   },
-  indexes: { user: ["userId"] }
+  indexes: { user: ["userId"], key: ["keyUuid"] }
 }
 
 const isShort = (id: string): boolean => id.length <= LONGEST || Array.from(id).length <= LONGEST
 
 /** The empty id is nobody's. */
-const isHeld = (keyUuid: string, userId: string | undefined): userId is string =>
-  userId !== undefined && userId !== "" && isShort(keyUuid) && isShort(userId)
-
 const heldBy = (
   lockId: number,
   keyUuid: string,
   keyIndexNumber: number | undefined,
   userId: string | undefined
-): HeldKeyRow | undefined =>
-  isHeld(keyUuid, userId) ? { lockId, keyUuid, keyIndexNumber: keyIndexNumber ?? null, userId } : undefined
+): KeyRow => ({
+  lockId,
+  keyUuid,
+  keyIndexNumber: keyIndexNumber ?? null,
+  userId: userId !== undefined && userId !== "" && isShort(userId) ? userId : null
+})
 
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {

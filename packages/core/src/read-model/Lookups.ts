@@ -12,6 +12,7 @@ import {
   type HeldKeyRow,
   heldKey,
   heldKeys,
+  type KeyRow,
   lastEvents,
   lastOpenings,
   locks,
@@ -54,6 +55,8 @@ export interface Lookups {
    * made it one.
    */
   readonly isKnownUser: (userId: string, orgId?: string) => Answer<boolean>
+  /** Locks on which a key is, so many of them at most: keys of several locks may have one uuid. */
+  readonly locksOfKey: (keyUuid: string, limit: number) => Answer<ReadonlyArray<number>>
   /**
    * Keys that a user holds, by lock, so many of them after a key; with `orgId`, only those on locks of that organization:
    * what the user holds elsewhere costs it no more than its own locks do. `isShown` leaves locks out. `hasMore`: there are
@@ -100,7 +103,7 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
 
   /** Those of the rows that are on locks which were not retired; with `orgId`, on those of the organization. */
   const onLocks = Effect.fnUntraced(function* (
-    rows: ReadonlyArray<readonly [string, HeldKeyRow]>,
+    rows: ReadonlyArray<readonly [string, KeyRow]>,
     orgId: string | undefined
   ) {
     const locks = yield* ofDevices.byKey([...new Set(rows.map(([_, { lockId }]) => lockKey(lockId)))])
@@ -119,7 +122,7 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
     while (true) {
       const rows = yield* ofHeldKeys.page("user", [userId], reached, LOOKED_AT)
       const own = yield* onLocks(rows, orgId)
-      for (const [_, row] of own) if (isShown(row.lockId)) found.push(row)
+      for (const [_, row] of own) if (isShown(row.lockId)) found.push({ ...row, userId })
       const last = rows.at(-1)
       if (found.length > limit || last === undefined || rows.length < LOOKED_AT)
         return { keys: found.slice(0, limit), hasMore: found.length > limit }
@@ -134,6 +137,8 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
 
   return {
     keysHeldBy,
+    locksOfKey: (keyUuid, limit) =>
+      Effect.map(ofHeldKeys.page("key", [keyUuid], "", limit), (rows) => rows.map(([_, { lockId }]) => lockId)),
     devicesOwnedBy: (userId, orgId) =>
       Effect.flatMap(
         orgId === undefined ? ofDevices.all("owner", userId) : ofDevices.all("owner-in-organization", orgId, userId),

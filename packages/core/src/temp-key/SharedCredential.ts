@@ -5,7 +5,7 @@
  * Pure: time, ids and caller come in with the question.
  */
 import { Result, Schema } from "effect"
-import { permit, permitKey, stands } from "../lock/AccessPolicy.ts"
+import { mayKnowLink, permit, permitKey, stands } from "../lock/AccessPolicy.ts"
 import { actorOf } from "../lock/Decision.ts"
 import { Giver, giverOf, type Hands } from "../lock/Giver.ts"
 import { type Lock, LockId } from "../lock/Lock.ts"
@@ -270,6 +270,18 @@ export const giverOfDoor = ({ grantedBy, orgId }: SharedCredential, door: Door):
 /** Whether the giver of a door may still give keys to its lock. */
 export const isGiven = (credential: SharedCredential, door: Door, hands: Hands): boolean =>
   stands(giverOfDoor(credential, door), hands)
+
+/** Whether somebody may know the link: who made the key, and those who may know it at every door, in whose hands its lock is. */
+export const mayKnowLinkOf = (
+  principal: Principal,
+  credential: SharedCredential,
+  handsAt: (lockId: number) => Hands | undefined
+): boolean =>
+  isMaker(principal, credential) ||
+  credential.doors.every((door) => {
+    const hands = handsAt(door.lockId)
+    return hands !== undefined && mayKnowLink(principal, giverOfDoor(credential, door), hands)
+  })
 
 /** Doors for these locks (`locks`, in their order), or why not: each names a lock that the principal may give keys to. */
 export const openDoors = (

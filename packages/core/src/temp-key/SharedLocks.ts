@@ -1,6 +1,6 @@
 /** The locks behind the doors of shared credentials, as they are now, and who may manage a credential for their sake. */
 import { Effect, Result } from "effect"
-import { mayKnowLink, stands } from "../lock/AccessPolicy.ts"
+import { stands } from "../lock/AccessPolicy.ts"
 import { evolveStored } from "../lock/Evolve.ts"
 import { giverOf } from "../lock/Giver.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
@@ -14,6 +14,7 @@ import {
   giverOfDoor,
   isMaker,
   lockNamed,
+  mayKnowLinkOf,
   mayShare,
   type NewDoor,
   type SharedCredential
@@ -66,16 +67,18 @@ export const lockReaders = (queries: LockQueries["Service"], store: EventStore["
         asker?: Principal
       ): Effect.fn.Return<Shared, StoreUnavailable> {
         const isOwn = asker === undefined || isMaker(asker, credential)
-        let [isLinkKnown, areGuestsKnown] = [true, true]
+        let areGuestsKnown = true
+        const locks = new Map<number, Lock>()
         const doors: Array<Shared["doors"][number]> = []
         for (const door of credential.doors) {
           const lock = yield* lockOf(door.lockId)
-          const giver = giverOfDoor(credential, door)
-          isLinkKnown &&= isOwn || mayKnowLink(asker, giver, lock)
-          areGuestsKnown &&= isOwn || stands(giver, lock) || isOwnInstant(asker, lock, credential.createdAt)
+          locks.set(door.lockId, lock)
+          areGuestsKnown &&=
+            isOwn || stands(giverOfDoor(credential, door), lock) || isOwnInstant(asker, lock, credential.createdAt)
           const lockUuid = asker === undefined || hasLock(asker, lock) ? lock.uuid : yield* lastKnown(asker, lock)
           doors.push({ ...door, lockUuid })
         }
+        const isLinkKnown = isOwn || mayKnowLinkOf(asker, credential, (lockId) => locks.get(lockId))
         return { credential, doors, isLinkKnown, areGuestsKnown }
       }),
       /** Whether the principal made the credential, or may give keys to all of its doors. */

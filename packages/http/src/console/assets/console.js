@@ -128,8 +128,9 @@ class Live extends LitElement {
     const { live, lost, ended, reload } = this.dataset
     const words = { connecting: "", live, lost, ended }[this.state]
     return html`<p role="status" class="live ${this.state}">
-      <span class="dot" aria-hidden="true"></span> ${words}
-      ${this.state === "ended" ? html`<a href=${location.href}>${reload}</a>` : ""}
+      <span class="dot" aria-hidden="true"></span> <span>${words}</span>${
+      this.state === "ended" ? html` <a href=${location.href}>${reload}</a>` : ""
+    }
     </p>`
   }
 }

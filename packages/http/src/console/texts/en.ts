@@ -567,7 +567,7 @@ export const en = {
       button: "Send again"
     },
     retry: {
-      of: (type: string) => `Send ${type} again`,
+      of: (type: string) => `Send again: ${type}`,
       title: "Send this event again?",
       will: "The event is sent again now, whatever became of it before.",
       button: "Send again"
