@@ -188,7 +188,10 @@ describe("keys", () => {
     expect(rowsOf({ _tag: "KeyAdded", keyUuid: "1" })).toEqual([null])
     expect(rowsOf({ _tag: "KeyAdded", keyUuid: "1", userId: "" })).toEqual([null])
     expect(
-      rowsOf({ _tag: "LockCreated", keys: [{ uuid: "1" }, { uuid: "2", userId: "a".repeat(286) }, { uuid: "3", userId: "a" }] })
+      rowsOf({
+        _tag: "LockCreated",
+        keys: [{ uuid: "1" }, { uuid: "2", userId: "a".repeat(286) }, { uuid: "3", userId: "a" }]
+      })
     ).toEqual([null, null, "a"])
     for (const fact of [
       { _tag: "KeyAdded", keyUuid: "🔑".repeat(286), userId: "ada" },

@@ -228,8 +228,7 @@ describe("GET /locks", () => {
     }
     // What the seller has given, the buyer may not know.
     await lock.post("SetOrganization", { orgId: callers.OTHER_ORG })
-    for (const link of [lock.tempKeyUuid, uuid])
-      expect(await found(`q=${link}`, callers.otherOrganization)).toEqual([])
+    for (const link of [lock.tempKeyUuid, uuid]) expect(await found(`q=${link}`, callers.otherOrganization)).toEqual([])
     expect(await found(`q=${lock.tempKeyUuid}`)).toEqual([])
     const told = server.log.join("\n").toLowerCase()
     expect([told.includes(lock.tempKeyUuid), told.includes(uuid)]).toEqual([false, false])

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Result } from "effect"
 import { isShown, permitLists } from "../lock/AccessPolicy.ts"
 import type { AccessDenied } from "../lock/LockError.ts"
 import { type AttentionKind, attentionOf, type Battery } from "../read-model/LockConditions.ts"
+import { lockKey } from "../read-model/LockFact.ts"
 import { isFoundBy, type ListedRow, lockList, type Whose } from "../read-model/LockList.ts"
 import { descriptionIn } from "../read-model/LockPlaces.ts"
 import { lookups } from "../read-model/Lookups.ts"
@@ -62,11 +63,15 @@ export class LockLists extends Context.Service<
       query: LocksQuery,
       now: number
     ) => Effect.Effect<LocksPage, AccessDenied | ReadModelUnavailable>
-    /** These of the locks, by number, which the query does not find by the words of its `q`, but lets through otherwise. */
+    /**
+     * These of the locks, by number, which the query does not find by the words of its `q`, but lets through otherwise: so
+     * many as its page may hold, behind a lock.
+     */
     readonly these: (
       principal: Principal,
       lockIds: ReadonlyArray<number>,
       query: LocksQuery & { readonly q: string },
+      after: number,
       now: number
     ) => Effect.Effect<ReadonlyArray<ListedLock>, AccessDenied | ReadModelUnavailable>
   }
@@ -117,7 +122,7 @@ export class LockLists extends Context.Service<
           online === undefined || lock.online === online
 
       return {
-        these: Effect.fnUntraced(function* (principal, lockIds, query, now) {
+        these: Effect.fnUntraced(function* (principal, lockIds, query, after, now) {
           const permitted = permitLists(principal)
           if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
           const { q, ownerId, limit = LOCKS_ON_PAGE, online, attention, battery } = query
@@ -125,8 +130,9 @@ export class LockLists extends Context.Service<
           const only = lockIds.filter((lockId) => isShown(principal, lockId))
           if (whose === undefined || only.length === 0) return []
           yield* caughtUp
-          const { rows } = yield* list.page(whose, { online, attention, battery }, { after: "", limit, now, only })
-          const others = rows.filter((row) => !isFoundBy(row, q))
+          const page = { after: lockKey(after), limit: only.length, now, only }
+          const { rows } = yield* list.page(whose, { online, attention, battery }, page)
+          const others = rows.filter((row) => !isFoundBy(row, q)).slice(0, limit)
           return (yield* listed(principal, others, now)).filter(isSo(query))
         }),
 

@@ -153,8 +153,17 @@ export const isPlaceOf = (filter: ListFilter, at: string): boolean => {
   return before === "" ? at.length === lockKey(0).length : at.startsWith(before)
 }
 
-/** Before every place of a list. */
-export const beginningOf = (filter: ListFilter): string => placesBefore(filter) + lockKey(0)
+/**
+ * Behind a lock that a search names in another way than by words: such locks come first. No place of words is as long, so
+ * they are told apart.
+ */
+export const placeOfNamed = (filter: ListFilter, lockId: number): string => `${placesBefore(filter)}0${lockKey(lockId)}`
+
+/** The lock behind which that is; `undefined`: it is a place of words. */
+export const namedAt = (filter: ListFilter, at: string): number | undefined => {
+  const rest = at.slice(placesBefore(filter).length)
+  return rest.length === lockKey(0).length + 1 ? Number(rest) : undefined
+}
 
 /** Whether a lock is found by the words that are searched for. */
 export const isFoundBy = ({ place }: ListedRow, q: string): boolean => {

@@ -7,8 +7,8 @@ import { canonical } from "../lock/TempKey.ts"
 import { streamOfLink } from "../locks/Links.ts"
 import { LockLists, type LocksPage } from "../locks/LockLists.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
-import { cursorAtLock, LOCKS_ON_PAGE, type LocksQuery } from "../locks/LocksQuery.ts"
-import { beginningOf } from "../read-model/LockList.ts"
+import { cursorAtLock, LOCKS_ON_PAGE, type LocksQuery, placeOfLock } from "../locks/LocksQuery.ts"
+import { namedAt, placeOfNamed } from "../read-model/LockList.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { ReadModel, type ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
@@ -70,13 +70,13 @@ export class LockSearch extends Context.Service<
         return key !== undefined && mayKnowLink(principal, key.giver, lock ?? {}) ? [lockId] : []
       })
 
-      /** Locks that an id names, so many of each kind. */
-      const named = Effect.fnUntraced(function* (principal: Principal, id: string, limit: number, now: number) {
+      /** Locks that an id names. */
+      const named = Effect.fnUntraced(function* (principal: Principal, id: string, now: number) {
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined
         const [owned, held, keyed, linked] = yield* Effect.all([
-          lists.locks(principal, { ownerId: id, limit }, now),
-          keysHeldBy(id, { after: undefined, limit, orgId }),
-          locksOfKey(id, limit),
+          lists.locks(principal, { ownerId: id, limit: MOST }, now),
+          keysHeldBy(id, { after: undefined, limit: MOST, orgId }),
+          locksOfKey(id, MOST),
           locksOfLink(principal, id)
         ])
         return new Set([
@@ -91,19 +91,24 @@ export class LockSearch extends Context.Service<
         locks: Effect.fnUntraced(function* (principal, query, now) {
           const { q, after, limit = LOCKS_ON_PAGE } = query
           const id = q === undefined ? "" : idIn(q)
-          if (q === undefined || after !== undefined || !isId(id)) return yield* lists.locks(principal, query, now)
-          const lockIds = yield* named(principal, id, limit, now)
-          const first = lockIds.size === 0 ? [] : yield* lists.these(principal, [...lockIds], { ...query, q }, now)
-          if (first.length >= limit) {
-            return { locks: first.slice(0, limit), nextCursor: cursorAtLock(beginningOf(query)) }
-          }
-          const { locks, nextCursor } = yield* lists.locks(principal, { ...query, limit: limit - first.length }, now)
+          const reached = after === undefined ? 0 : namedAt(query, placeOfLock(after) ?? "")
+          if (q === undefined || reached === undefined || !isId(id)) return yield* lists.locks(principal, query, now)
+          const lockIds = yield* named(principal, id, now)
+          const first = yield* lists.these(principal, [...lockIds], { ...query, q }, reached, now)
+          const last = first.at(-1)
+          if (last !== undefined && first.length >= limit)
+            return { locks: first, nextCursor: cursorAtLock(placeOfNamed(query, last.lockId)) }
+          const { after: _, ...words } = query
+          const { locks, nextCursor } = yield* lists.locks(principal, { ...words, limit: limit - first.length }, now)
           return { locks: [...first, ...locks], nextCursor }
         })
       }
     })
   )
 }
+
+/** Locks of each kind that an id names, at most: of an owner who has more, `ownerId` lists all. */
+const MOST = 200
 
 /** People paste the whole address of a link: the id is behind its path. */
 const idIn = (q: string): string => /\/temp-keys\/([^/?#\s]+)/.exec(q)?.[1] ?? q.trim()

@@ -145,6 +145,8 @@ describe("guesses", () => {
   it("of which there are a thousand at once: five are looked at, and the right PIN works when the answer says so", async () => {
     const { pin, lockId } = await furnishedLock(server.url)
     const caller = somebody()
+    // It is the same instant until it is later: a thousand guesses take long on a busy machine.
+    later(0)
     const guesses = Array.from({ length: 1000 }, (_, n) => String(n).padStart(8, "9")).filter((guess) => guess !== pin)
     const before = await Effect.runPromise(server.store.head)
     const statuses = await statusesOf(guesses.map((guess) => enter(lockId, guess, caller)))
@@ -161,8 +163,7 @@ describe("guesses", () => {
     expect(wait).toBeLessThanOrEqual(120)
     later((wait - 2) * 1000)
     expect((await enter(lockId, pin, caller)).status).toBe(429)
-    vi.useRealTimers()
-    later(wait * 1000)
+    later(2_000)
     expect((await enter(lockId, pin, caller)).status).toBe(200)
     // One guess has come back, and no more.
     expect(await statusesOf([enter(lockId, wrong(pin), caller)])).toEqual([401])

@@ -124,6 +124,7 @@ export const en = {
       "door-left-open": "door left open",
       "key-failed": "key not written",
       "key-exposed": "old key still opens",
+      "key-foreign": "unknown key on the lock",
       "wrong-pins": "wrong PINs"
     }
   },
