@@ -20,6 +20,7 @@ import { assets } from "./assets.ts"
 import { pageFor, strangersPage } from "./Layout.ts"
 import { routes } from "./routes.ts"
 import { credentialIn, endedCookie, headersOf, makeSessions, type Session } from "./Session.ts"
+import { seeOther } from "./seeOther.ts"
 import { en } from "./texts/en.ts"
 import { zoneOr } from "./times.ts"
 import type { Shows, Visit } from "./Visit.ts"
@@ -211,13 +212,6 @@ const problemPage = (problem: Problem): Answer =>
     en.problems.title,
     html`${problemNotice(problem)}<p><a class="button" href="${HOME}">${en.problems.home}</a></p>`
   )
-
-const seeOther = (location: string): Answer => ({
-  status: 303,
-  contentType: "text/html; charset=utf-8",
-  body: "",
-  headers: { location, "referrer-policy": "no-referrer" }
-})
 
 const staleForm = makeProblem(403, en.problems.stale.title, en.problems.stale.text)
 const unusable = makeProblem(400, en.problems.unusable.title, en.problems.unusable.text)

@@ -29,7 +29,7 @@ const actionsAt = (path: string, actions: Readonly<Record<string, Action>>): Rea
 export const routes: Readonly<Record<string, Shows>> = {
   "/console": reads(overviewPage),
   "/console/health": reads(healthPage),
-  "/console/locks": reads(locksPage),
+  "/console/locks": locksPage,
   "/console/locks/new": pageOf(newLock),
   "/console/locks/:id": reads(lockPage),
   "/console/locks/:id/live": reads(lockLive),

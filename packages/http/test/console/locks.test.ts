@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { API_KEYS, OTHER_ORG, OWNER, token } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
-import { createLock, lockAt, makeShared, newLockId, shared } from "../harness/locks.ts"
-import { type Operator, signIn, wordsOf } from "./operator.ts"
+import { createLock, furnishedLock, lockAt, makeShared, newLockId, shared } from "../harness/locks.ts"
+import { hiddenIn, type Operator, signIn, wordsOf } from "./operator.ts"
 
 let server: InProcess
 let operator: Operator
@@ -63,9 +63,23 @@ describe("the list of locks", () => {
     expect(listed(await (await signIn(server.url, token({ sub: OWNER }))).get("/console/locks"))).toContain(lock.lockId)
   })
 
-  it("is found from the first page", async () => {
-    const { text } = await operator.get("/console")
-    expect(text).toMatch(/<form action="\/console\/locks"[^>]*role="search"/)
+  it("is searched from the first page, and the address says for what", async () => {
+    const word = newWord()
+    const lock = await named(word)
+    const { csrf = "" } = hiddenIn(await operator.get("/console"))
+    const sent = await operator.post("/console/locks", { csrf, q: ` ${word} `, sort: "name" })
+    expect([sent.status, sent.headers.get("location")]).toEqual([303, `/console/locks?q=${word}`])
+    expect(listed(await operator.get(sent.headers.get("location") ?? ""))).toEqual([lock.lockId])
+  })
+
+  it("finds the lock of a link, which stands in no address", async () => {
+    const lock = await furnishedLock(server.url)
+    const { csrf = "" } = hiddenIn(await operator.get("/console"))
+    for (const link of [lock.tempKeyUuid, lock.sharedUuid]) {
+      const found = await operator.post("/console/locks", { csrf, q: `${server.url}/temp-keys/${link}` })
+      expect([found.status, listed(found)]).toEqual([200, [lock.lockId]])
+      expect(found.text).not.toMatch(new RegExp(`(href|action)="[^"]*${link}`))
+    }
   })
 })
 

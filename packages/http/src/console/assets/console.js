@@ -129,8 +129,8 @@ class Live extends LitElement {
     const words = { connecting: "", live, lost, ended }[this.state]
     return html`<p role="status" class="live ${this.state}">
       <span class="dot" aria-hidden="true"></span> <span>${words}</span>${
-      this.state === "ended" ? html` <a href=${location.href}>${reload}</a>` : ""
-    }
+        this.state === "ended" ? html` <a href=${location.href}>${reload}</a>` : ""
+      }
     </p>`
   }
 }

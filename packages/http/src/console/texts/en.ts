@@ -97,7 +97,7 @@ export const en = {
   },
   locks: {
     title: "Locks",
-    q: "Number, name, address or hardware",
+    q: "Number, name, address, hardware, key, user or link",
     find: "Find",
     all: "all",
     none: "No locks match.",
