@@ -71,6 +71,12 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
     async () => (await ask("GET", `/locks/${lock.lockId}/details`)).deviceState?.battery === 9,
     PATIENCE
   )
+  // What a page says of a command changes once it is too late for it.
+  await vi.waitUntil(async () => {
+    const { pendingCommands } = await ask("GET", `/locks/${lock.lockId}/details`)
+    const now = new Date().toISOString()
+    return pendingCommands.every(({ expiresAt }: { readonly expiresAt?: string }) => (expiresAt ?? "") <= now)
+  }, PATIENCE)
   const [{ eventId }] = await givenUp()
 
   const step = `/console/temp-keys/new?doors=${lock.lockId}`

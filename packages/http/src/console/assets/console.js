@@ -127,11 +127,10 @@ class Live extends LitElement {
   render() {
     const { live, lost, ended, reload } = this.dataset
     const words = { connecting: "", live, lost, ended }[this.state]
-    return html`<p role="status" class="live ${this.state}">
-      <span class="dot" aria-hidden="true"></span> <span>${words}</span>${
-        this.state === "ended" ? html` <a href=${location.href}>${reload}</a>` : ""
-      }
-    </p>`
+    // Nothing between: white space at the end of a line would move with the words.
+    return html`<p role="status" class="live ${this.state}"><span class="dot" aria-hidden="true"></span><span>${words}</span>${
+      this.state === "ended" ? html` <a href=${location.href}>${reload}</a>` : ""
+    }</p>`
   }
 }
 customElements.define("latchkey-live", Live)

@@ -480,7 +480,7 @@ export const en = {
     allLocks: "all",
     locksLabel: "Only for these locks, by number (optional)",
     created: "Made",
-    status: "",
+    status: "Status",
     ended: "ended",
     notAll: (shown: number, all: number) => `The first ${shown} of ${all}.`,
     revokeOf: (name: string) => `Revoke ${name}`,
