@@ -20,6 +20,8 @@ const KILLS = Number(process.env["PARTNER_KILLS"] ?? 1)
 const LOCKS = 100
 const WRITERS = 8
 const DAY = 86_400_000
+/** Milliseconds that a condition may take to come true: a kill and what follows it has taken over a minute on a machine with much else to do. */
+const PATIENCE = 300_000
 const CLOCK = new URL("../campaign/shiftedClock.ts", import.meta.url).href
 
 it(
@@ -63,14 +65,14 @@ it(
     const pauses: Array<number> = []
     for (let n = 0; n < KILLS; n++) {
       const [before, more] = [state.taken, between(faults, 20, 400)]
-      await vi.waitUntil(() => state.taken > before + more, { timeout: 90_000, interval: 5 })
+      await vi.waitUntil(() => state.taken > before + more, { timeout: PATIENCE, interval: 5 })
       state.isDown = faults() < 0.3
       await sleep(state.isDown ? between(faults, 50, 1_500) : between(faults, 0, 30))
       await server.kill()
       state.isDown = false
       const [killedAt, requests] = [performance.now(), state.requests]
       server = await startServer(environment)
-      await vi.waitUntil(() => state.requests > requests, { timeout: 60_000, interval: 5 })
+      await vi.waitUntil(() => state.requests > requests, { timeout: PATIENCE, interval: 5 })
       pauses.push(performance.now() - killedAt)
     }
     isOver = true
@@ -81,16 +83,16 @@ it(
     const waiting = () => events.filter(({ lockId, version }) => version > receiver.upTo(lockId))
     // What gathered while a lock waited comes one after the other. Then whatever waits does so behind an event that failed twice or more, for the five minutes or longer that are published.
     const isStuck = () => waiting().some(({ lockId }) => receiver.failuresOf(lockId, receiver.upTo(lockId) + 1) < 2)
-    await vi.waitUntil(() => !isStuck(), { timeout: 60_000 + KILLS * 5_000, interval: 50 })
+    await vi.waitUntil(() => !isStuck(), { timeout: PATIENCE, interval: 50 })
     const waited = waiting().length
     // Four days later all of those are due, without anybody's help.
     server.signal("SIGTERM")
     await server.ended
     writeFileSync(clockFile, String(4 * DAY))
     server = await startServer(environment)
-    await vi.waitUntil(() => waiting().length === 0, { timeout: 60_000, interval: 50 })
+    await vi.waitUntil(() => waiting().length === 0, { timeout: PATIENCE, interval: 50 })
     await vi.waitUntil(async () => JSON.parse((await ask("GET", `/webhooks/${id}`)).text).lag === 0, {
-      timeout: 60_000
+      timeout: PATIENCE
     })
 
     const { requests, taken, again, failed } = state
@@ -104,5 +106,5 @@ it(
     // No more than what was under way at a kill, or answered and not written down.
     expect(again).toBeLessThanOrEqual(16 * (KILLS + 1))
   },
-  120_000 + KILLS * 60_000
+  (KILLS + 4) * PATIENCE
 )
