@@ -65,7 +65,7 @@ if (uri !== undefined) {
     })
   })
 
-  it("20,000 appends at once are as slow as the server, and none is lost", async () => {
+  it("20,000 appends at once are as slow as the server, and none is lost", { timeout: 900_000 }, async () => {
     await using client = await connected({ ...(await published()), deadline: "5 seconds" })
     const streams = Array.from({ length: 20_000 }, (_, index) => `stream-${index}`)
     await Effect.runPromise(
