@@ -6,7 +6,7 @@ import { Clock, Context, Effect, Layer, Option, Queue, Result, Schema, Stream } 
 import { Base64Url } from "effect/encoding"
 import { keepGoing } from "../streams/Backoff.ts"
 import { type At, Category, type Decision, granting, type WriteContext } from "../streams/Category.ts"
-import { EventStore, type Put, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventStore, type Put, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
 import { forEachPaged } from "../streams/Turns.ts"
 import { Text } from "../values/Text.ts"
@@ -85,14 +85,19 @@ export const Devices = Category({
 /** Before a thing's canonical name: under which other spellings of it there are secrets. Storage. */
 const SPELLINGS = "thing-name/"
 const spellingKey = (thing: string): string => `${SPELLINGS}${canonicalThing(thing)}/${thing}`
-/** The record that says that every spelling has one. */
 const ALL_SPELLINGS = "thing-names"
+/** What says that every spelling has a record. */
+export const allSpellingsKnown = { key: ALL_SPELLINGS, value: "recorded" }
 const MOST_SPELLINGS = 100
 const PAGE = 500
 
 /** What is written with a secret, so that it is found however its thing is spelled; nothing for what is spelled canonically. */
 const spellingOf = (thing: string): ReadonlyArray<Put> =>
   thing === canonicalThing(thing) ? [] : [{ key: spellingKey(thing), value: "" }]
+
+/** The same for secrets that these events are of. */
+export const spellingsIn = (events: ReadonlyArray<StoredEvent>): ReadonlyArray<Put> =>
+  [...new Set(events.flatMap(({ streamId }) => Devices.idOf(streamId) ?? []))].flatMap(spellingOf)
 
 /** The names under which there may be secrets of a thing: however its uuid is spelled, it is the same thing. */
 export const spellingsOf = Effect.fnUntraced(function* (
@@ -111,9 +116,8 @@ export const recordStoredSpellings = Effect.fnUntraced(function* (
   if (Option.isSome(yield* store.record(ALL_SPELLINGS))) return
   for (let after = 0; ; ) {
     const events = yield* store.feed(after, PAGE, { category: Devices.category })
-    const things = new Set(events.flatMap(({ streamId }) => Devices.idOf(streamId) ?? []))
     const isLast = events.length < PAGE
-    const put = [...[...things].flatMap(spellingOf), ...(isLast ? [{ key: ALL_SPELLINGS, value: "recorded" }] : [])]
+    const put = [...spellingsIn(events), ...(isLast ? [allSpellingsKnown] : [])]
     // Nothing is expected, so only the store can fail.
     yield* store
       .write({ put })

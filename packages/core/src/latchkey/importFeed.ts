@@ -1,10 +1,28 @@
-/** What a feed that is imported is written with: the records that are derived from its events. */
-import { Effect } from "effect"
+/**
+ * What a feed that is imported is written with: the records that are derived from its events. So the first start reads no
+ * more of the log than any other.
+ */
+import { Effect, Option } from "effect"
+import { allSpellingsKnown, spellingsIn } from "../access/DeviceSecrets.ts"
+import { bulkCursorAt, cursorBefore } from "../locks/BulkAddKeys.ts"
 import { allClaimsKnown, claimsWith } from "../locks/Claims.ts"
+import { allLinksKnown, linksIn } from "../locks/Links.ts"
 import { cursorAt, recordOfWork } from "../locks/Reconciler.ts"
 import { recordOfRefused } from "../locks/RefusedUses.ts"
 import type { EventStore, Put, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
-import { endImport as end, importEvents } from "../streams/Import.ts"
+import { beginImport as begin, endImport as end, importEvents } from "../streams/Import.ts"
+
+type Store = EventStore["Service"]
+
+/** Records that are asked for at the same time. */
+const AT_ONCE = 16
+
+/**
+ * Marks a store as holding part of an export: nothing else begins on it. One that holds a part already still does, and if an
+ * older version began it, the first start reads the log for what that one did not derive.
+ */
+export const beginImport = (store: Store): Effect.Effect<void, StoreUnavailable> =>
+  begin(store, [allClaimsKnown, allLinksKnown, allSpellingsKnown])
 
 /**
  * Writes the next events of another log's feed, after `beginImport`.
@@ -14,25 +32,47 @@ import { endImport as end, importEvents } from "../streams/Import.ts"
  * yield* Stream.runForEach(pages, (events) => importFeed(store, events))
  * yield* endImport(store)
  */
-export const importFeed = (
-  store: EventStore["Service"],
-  events: ReadonlyArray<StoredEvent>
-): Effect.Effect<void, StoreUnavailable> =>
-  importEvents(store, events, (page, isGuessed) =>
-    Effect.map(claimsWith(store, page, isGuessed), ({ put, ...claims }) => ({
-      ...claims,
-      put: [...derived(page), ...put]
-    }))
+export const importFeed = (store: Store, events: ReadonlyArray<StoredEvent>): Effect.Effect<void, StoreUnavailable> =>
+  importEvents(
+    store,
+    events,
+    Effect.fnUntraced(function* (page, isGuessed) {
+      const claims = yield* claimsWith(store, page, isGuessed)
+      const firsts = yield* firstsOf(store, page, isGuessed)
+      return {
+        expect: [...claims.expect, ...firsts.map(({ key }) => ({ key, value: undefined }))],
+        put: [...lastsOf(page), ...firsts, ...claims.put],
+        remove: claims.remove
+      }
+    })
   )
 
-/** Ends an import: the export is complete, and with it the claims of things, and what there is to do about keys. */
-export const endImport = (store: EventStore["Service"]): Effect.Effect<void, StoreUnavailable> =>
-  Effect.flatMap(store.head, (head) => end(store, [allClaimsKnown, cursorAt(head)]))
+/** Ends an import: the export is complete, and with it what there is to do about keys. */
+export const endImport = Effect.fnUntraced(function* (store: Store): Effect.fn.Return<void, StoreUnavailable> {
+  const head = yield* store.head
+  const nothingToAdd = bulkCursorAt(head)
+  const cursor = Option.getOrElse(yield* store.record(nothingToAdd.key), () => nothingToAdd.value)
+  yield* end(store, [cursorAt(head), { ...nothingToAdd, value: cursor }])
+})
 
 /** Of several events that leave the same record, the last one's stays. */
-const derived = (page: ReadonlyArray<StoredEvent>): Iterable<Put> =>
+const lastsOf = (page: ReadonlyArray<StoredEvent>): Iterable<Put> =>
   new Map(
     page
-      .flatMap((event) => [event.version === 1 ? recordOfRefused(event) : undefined, recordOfWork(event)])
+      .flatMap((event) => [
+        event.version === 1 ? recordOfRefused(event) : undefined,
+        recordOfWork(event),
+        ...spellingsIn([event])
+      ])
       .flatMap((record) => (record === undefined ? [] : [[record.key, record]]))
   ).values()
+
+/** Of several that leave the same record, the first one's, also if an earlier page has left it. */
+const firstsOf = Effect.fnUntraced(function* (store: Store, page: ReadonlyArray<StoredEvent>, isGuessed: boolean) {
+  const cursor = yield* cursorBefore(page)
+  const firsts = [...linksIn(page).values(), ...(cursor === undefined ? [] : [cursor])]
+  if (isGuessed) return firsts
+  return yield* Effect.filter(firsts, ({ key }) => Effect.map(store.record(key), Option.isNone), {
+    concurrency: AT_ONCE
+  })
+})

@@ -12,7 +12,7 @@ import { type CommandContext, isAsExpected, type LockRequest } from "../lock/Loc
 import { LockRetired, VersionMoved } from "../lock/LockError.ts"
 import { backoff, keepGoing } from "../streams/Backoff.ts"
 import { type At, Category } from "../streams/Category.ts"
-import { EventStore, type NewEvent, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventStore, type NewEvent, type Put, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { LEASE, underLease } from "../streams/Lease.ts"
 import {
   earlierTry,
@@ -263,7 +263,7 @@ export class BulkAddKeys extends Context.Service<
         const first = recent.findIndex(({ id }) => id > earliest)
         recent.splice(0, first < 0 ? recent.length : first)
         const next = String(recent[0] === undefined ? reached : recent[0].position - 1)
-        if (next !== kept) yield* putRecord(store, { key: CURSOR, value: next })
+        if (next !== kept) yield* putRecord(store, bulkCursorAt(Number(next)))
         kept = next
       })
 
@@ -406,6 +406,17 @@ const isInDoubt = (error: ExecuteError): boolean => error._tag === "DeviceUnreac
 /** The least id of requests that are as old at most. */
 const earliestWithin = (age: Duration.Duration) =>
   Effect.map(Clock.currentTimeMillis, (now) => earliestUuid(now - Duration.toMillis(age)))
+
+/** Where a start reads from to find the requests among these events that it must find, if there are any. */
+export const cursorBefore = Effect.fnUntraced(function* (events: ReadonlyArray<StoredEvent>) {
+  const earliest = yield* earliestWithin(FOUND_WITHIN)
+  const first = events.find(
+    ({ type, streamId }) => type === "BulkAddKeysRequested" && (Requests.idOf(streamId) ?? "") > earliest
+  )
+  return first && bulkCursorAt(first.position - 1)
+})
+/** That a start finds no request before a position. */
+export const bulkCursorAt = (position: number): Put => ({ key: CURSOR, value: String(position) })
 
 /** Sorts before every UUID of version 7 made from `millis` on (RFC 9562, section 5.7: the first 48 bits are the time). */
 const earliestUuid = (millis: number): string => {

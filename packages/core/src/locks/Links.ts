@@ -4,12 +4,13 @@
  */
 import { Effect, Option } from "effect"
 import { linkGivenBy, linkRecord } from "../lock/Link.ts"
-import type { EventStore, Put, StoreUnavailable } from "../streams/EventStore.ts"
+import type { EventStore, Put, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
 
 type Store = EventStore["Service"]
 
-/** The record that says that all links have records. */
 const ALL = "links"
+/** What says that all links have records. */
+export const allLinksKnown = { key: ALL, value: "recorded" }
 const PAGE = 500
 
 /** The stream of the key that a link leads to, or led to once; none when no key ever had it. */
@@ -29,27 +30,31 @@ export const idsOfShared = Effect.fnUntraced(function* (
   return ids
 })
 
+/** The records of the links that these events give; of several keys with one link, the first has it. */
+export const linksIn = (events: ReadonlyArray<StoredEvent>): Map<string, Put> => {
+  const links = new Map<string, Put>()
+  for (const event of events) {
+    const link = linkGivenBy(event)
+    if (link === undefined) continue
+    const key = linkRecord(link)
+    if (!links.has(key)) links.set(key, { key, value: event.streamId })
+  }
+  return links
+}
+
 /**
- * Writes down whose every stored link is; of several keys with one, the first in the feed has it. Costs one question when
- * it was done before.
+ * Writes down whose every stored link is, the first in the feed before all others. Costs one question when it was done before.
  */
 export const recordStoredLinks = Effect.fnUntraced(function* (store: Store): Effect.fn.Return<void, StoreUnavailable> {
   const done = yield* store.record(ALL)
   if (done._tag === "Some") return
   for (let after = 0; ; ) {
     const events = yield* store.feed(after, PAGE)
-    const links = new Map<string, Put>()
-    for (const event of events) {
-      const link = linkGivenBy(event)
-      if (link === undefined) continue
-      const key = linkRecord(link)
-      if (!links.has(key)) links.set(key, { key, value: event.streamId })
-    }
-    yield* putMissing(store, links)
+    yield* putMissing(store, linksIn(events))
     after = events.at(-1)?.position ?? after
     if (events.length < PAGE) break
   }
-  yield* put(store, [{ key: ALL, value: "recorded" }])
+  yield* put(store, [allLinksKnown])
 })
 
 /** Sets those that are not set yet. */

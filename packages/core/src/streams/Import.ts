@@ -22,9 +22,13 @@ const writtenByOthers = new StoreUnavailable({ message: "Another process wrote t
 export const refusePart = (store: Store): Effect.Effect<void, StoreUnavailable> =>
   Effect.flatMap(holdsPart(store), (isThere) => (isThere ? Effect.fail(isPart) : Effect.void))
 
-/** Marks a store as holding part of an export: nothing else begins on it. One that holds a part already still does. */
-export const beginImport = (store: Store): Effect.Effect<void, StoreUnavailable> =>
-  store.write({ expect: [{ key: KEY, value: undefined }], put: [{ key: KEY, value: PART }] }).pipe(
+/**
+ * Marks a store as holding part of an export: nothing else begins on it. One that holds a part already still does.
+ *
+ * @param put what holds for all that is imported from its beginning on
+ */
+export const beginImport = (store: Store, put: ReadonlyArray<Put> = []): Effect.Effect<void, StoreUnavailable> =>
+  store.write({ expect: [{ key: KEY, value: undefined }], put: [{ key: KEY, value: PART }, ...put] }).pipe(
     Effect.asVoid,
     Effect.catchTag("RecordConflict", () => Effect.void),
     refused(writtenByOthers)
