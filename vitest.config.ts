@@ -1,4 +1,4 @@
-/** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists, or many processes. */
+/** `unit` needs nothing but this repository; `services` needs what CONTRIBUTING.md lists, or many processes; `chaos` is one campaign, on its own. */
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"
@@ -7,6 +7,7 @@ import { defineConfig } from "vitest/config"
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/node-compile-cache")
 
 const services = "**/*.services.test.ts"
+const chaos = "**/*.chaos.test.ts"
 const exclude = ["**/node_modules/**", "**/dist/**"]
 
 export default defineConfig({
@@ -20,8 +21,9 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: [
-      { extends: true, test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, services] } },
-      { extends: true, test: { name: "services", include: [services], exclude } }
+      { extends: true, test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, services, chaos] } },
+      { extends: true, test: { name: "services", include: [services], exclude } },
+      { extends: true, test: { name: "chaos", include: [chaos], exclude } }
     ]
   }
 })

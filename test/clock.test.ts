@@ -26,7 +26,9 @@ const ALLOWED: { readonly [file: string]: string } = {
   "packages/http/test/campaign/servers.ts sleeps": "faults come, last and pass at times drawn from the printed seed",
   "packages/http/test/claims/racer.ts sleeps": "wakes shortly before the instant at which all processes begin",
   "packages/http/test/first-edition/record.ts sleeps": "asks until a condition holds",
+  "packages/http/test/harness/cutListening.ts sleeps": "sessions are ended for as long as the test goes on",
   "packages/http/test/harness/deviceLoad.ts sleeps": "asks a server that is away not as fast as it can",
+  "packages/http/test/harness/postgresOnDisk.ts sleeps": "a database that ends at once is not started again as fast as it can",
   "packages/http/test/partners/addresses.test.ts measures": "that a delivery is not given up before its deadline",
   "packages/http/test/partners/kills.services.test.ts measures":
     "prints how long deliveries paused, and judges nothing by it",
@@ -38,8 +40,8 @@ const ALLOWED: { readonly [file: string]: string } = {
   "packages/http/test/postgres/broker.services.test.ts sleeps":
     "that a lock is never offline is looked at for some seconds",
   "packages/http/test/postgres/revocation.services.test.ts measures": "the time in which a key is refused is promised",
-  "packages/http/test/postgres/revocation.services.test.ts sleeps":
-    "sessions are ended for as long as the test goes on",
+  "packages/http/test/postgres/revocation.services.test.ts sleeps": "a key is tried for as long as it may be good",
+  "packages/http/test/postgres/servers.chaos.test.ts sleeps": "a disk is full for a time drawn from the printed seed",
   "packages/http/test/shutdown.services.test.ts measures":
     "a process that is told to end has ten seconds, by a real clock",
   "packages/http/test/uses/spend.ts sleeps": "guests pause, and kills come, at times drawn from the printed seed",

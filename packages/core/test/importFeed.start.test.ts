@@ -6,7 +6,7 @@ import { DeviceSecrets, recordStoredSpellings } from "../src/access/DeviceSecret
 import { beginImport, endImport, importFeed } from "../src/latchkey/importFeed.ts"
 import { Locks } from "../src/locks/Locks.ts"
 import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
-import { EventStore, type StoredEvent } from "../src/streams/EventStore.ts"
+import { EventStore, type StoredEvent, type StoreUnavailable } from "../src/streams/EventStore.ts"
 import { beginImport as beginPart } from "../src/streams/Import.ts"
 import { over } from "./controlledStore.ts"
 import { clock, millis, operator } from "./scenario.ts"
@@ -30,9 +30,13 @@ const makeLog = Effect.gen(function* () {
   const double = { ...made, ...ofThird, data: { ...made.data, lockId: 3, tempKeyUuid: uuidOf(2) } }
   return { ...world, feed, double }
 })
+type Store = EventStore["Service"]
 type Log = Effect.Success<typeof makeLog>
 
-const imported = Effect.fnUntraced(function* (feed: ReadonlyArray<StoredEvent>, begin = beginImport) {
+const imported = Effect.fnUntraced(function* (
+  feed: ReadonlyArray<StoredEvent>,
+  begin: (store: Store) => Effect.Effect<void, StoreUnavailable> = beginImport
+): Effect.fn.Return<Store, StoreUnavailable> {
   const store = MemoryEventStore.make()
   yield* begin(store)
   for (const event of feed) yield* importFeed(store, [event])
@@ -41,7 +45,7 @@ const imported = Effect.fnUntraced(function* (feed: ReadonlyArray<StoredEvent>, 
 })
 
 /** The events that are read until everything is there and a first command was judged. */
-const readsOf = Effect.fnUntraced(function* ({ ports, quiet }: Log, store: EventStore["Service"]) {
+const readsOf = Effect.fnUntraced(function* ({ ports, quiet }: Log, store: Store) {
   let events = 0
   const counted =
     (read: EventStore["Service"]["feed"]): EventStore["Service"]["feed"] =>

@@ -62,12 +62,20 @@ const mild: Faults = {
   drain: 0
 }
 
+/** The same, with connections that last: of hundreds, some come and go all the time. */
+const many: Faults = { ...mild, online: [10_000, 60_000] }
+
+/** Locks at a broker that knows nothing of devices. */
+export const makeDevicesAt = (seed: number, broker: string): Devices =>
+  makeDevices(seed, () => [broker], many, undefined, true)
+
 /** `moved`: how far time has moved on, in milliseconds. */
 export const makeDevices = (
   seed: number,
   brokers: () => ReadonlyArray<string>,
   faults = mild,
-  moved = () => 0
+  moved = () => 0,
+  tellsPresence = false
 ): Devices => {
   const locks = new Map<string, SimulatedLock>()
   const lives = new Map<string, Array<Array<Begun>>>()
@@ -91,7 +99,7 @@ export const makeDevices = (
     const random = randomOf(seed, thing, "server")
     return {
       connect: (listener) => {
-        return mqttWire({ url: oneOf(random, brokers()) ?? "", thing }).connect({
+        return mqttWire({ url: oneOf(random, brokers()) ?? "", thing, tellsPresence }).connect({
           ...listener,
           heard: (topic, payload) => {
             for (const id of commandsIn(topic, payload)) heard.get(thing)?.add(id)

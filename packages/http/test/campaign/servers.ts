@@ -69,8 +69,8 @@ export const startServers = async (
     writeFileSync(clockFile, "0")
     const environment = {
       ...configured(folder),
-      ...more,
       LATCHKEY_MQTT_PORT: "0",
+      ...more,
       NODE_OPTIONS: `--import=${CLOCK}`,
       CLOCK_FILE: clockFile
     }
@@ -117,10 +117,11 @@ export const startServers = async (
       await sleep(between(chance, 0, 500))
       await start(member, chance)
     },
-    /** Shorter than anybody's patience, or longer than all of them and every lease. */
+    /** Shorter than anybody's patience, or longer than all of them and every lease: a while, or twice as long. */
     pause: async (member: Member, chance: Chance) => {
       member.server.signal("SIGSTOP")
-      await sleep(chance() < 0.7 ? between(chance, 50, 2_900) : between(chance, 8_500, 13_000))
+      const longer = chance() < 0.5 ? between(chance, 8_500, 13_000) : 20_000
+      await sleep(chance() < 0.7 ? between(chance, 50, 2_900) : longer)
       if (chance() < 0.3) return misfortunes.kill(member, chance)
       member.server.signal("SIGCONT")
     },

@@ -1,6 +1,4 @@
 /** Where the servers of a campaign keep their log. */
-import { execFile } from "node:child_process"
-import { promisify } from "node:util"
 import { EventStore } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Postgres } from "@latchkey/postgres"
@@ -8,9 +6,6 @@ import { Effect, Layer } from "effect"
 import { commandsHeld, commandsInShadow, feedIn } from "../harness/dataFolder.ts"
 import type { PostgresSchema } from "../harness/postgres.ts"
 import type { CampaignStore } from "./round.ts"
-
-/** A command that crashes the database and starts it again. */
-const CRASH: ReadonlyArray<string> = JSON.parse(process.env["CAMPAIGN_CRASH"] ?? "[]")
 
 export const inFolder = (folder: string): CampaignStore => ({
   environment: {},
@@ -28,8 +23,7 @@ export const inPostgres = (schema: PostgresSchema): CampaignStore => {
     clocks: "alike",
     misfortunes: {
       sessions: () => end(schema, "%"),
-      listeners: () => end(schema, "LISTEN%"),
-      ...(CRASH.length > 0 && { crash: async () => void (await promisify(execFile)(CRASH[0] ?? "", CRASH.slice(1))) })
+      listeners: () => end(schema, "LISTEN%")
     }
   }
 }

@@ -16,10 +16,11 @@ export interface PostgresSchema extends AsyncDisposable {
   readonly query: (text: string, ...values: ReadonlyArray<unknown>) => Promise<ReadonlyArray<unknown>>
 }
 
-/** One that is not there yet. Connections to it are told from others' by their name. */
-export const newSchema = (): PostgresSchema => {
+/** One that is not there yet, in the database of tests unless another is named. Connections to it are told from others' by their name. */
+export const newSchema = (database = TEST_URL): PostgresSchema => {
   const schema = `latchkey_test_${randomUUID().replaceAll("-", "")}`
-  const url = new URL(TEST_URL)
+  const url = new URL(database)
+  const query = queryOf(database)
   url.searchParams.set("application_name", schema)
   return {
     url: url.href,
@@ -30,12 +31,14 @@ export const newSchema = (): PostgresSchema => {
   }
 }
 
-const query: PostgresSchema["query"] = async (text, ...values) => {
-  const client = new Client({ connectionString: TEST_URL, connectionTimeoutMillis: 5_000 })
-  await client.connect().catch((cause: unknown) => Promise.reject(new Error(NEEDED, { cause })))
-  try {
-    return (await client.query<Record<string, unknown>>(text, [...values])).rows
-  } finally {
-    await client.end()
+const queryOf =
+  (connectionString: string): PostgresSchema["query"] =>
+  async (text, ...values) => {
+    const client = new Client({ connectionString, connectionTimeoutMillis: 5_000 })
+    await client.connect().catch((cause: unknown) => Promise.reject(new Error(NEEDED, { cause })))
+    try {
+      return (await client.query<Record<string, unknown>>(text, [...values])).rows
+    } finally {
+      await client.end()
+    }
   }
-}

@@ -73,7 +73,7 @@ const opensHeard = (deltas: ReadonlyArray<object>): ReadonlyArray<string> =>
 it(
   "when it is killed, another has the turn within 15 s, and nothing that devices or servers say is lost",
   {
-    timeout: 180_000
+    timeout: 900_000
   },
   () =>
     twoServers(async (first, second, broker) => {
@@ -114,7 +114,7 @@ it(
     })
 )
 
-it("when it is told to stop, another goes on at once, and no lock is offline meanwhile", { timeout: 180_000 }, () =>
+it("when it is told to stop, another goes on at once, and no lock is offline meanwhile", { timeout: 900_000 }, () =>
   twoServers(async (first, second, broker) => {
     const [lockId, uuid] = [newLockId(), newUuid()]
     const lock = await connectLock(broker, uuid)
@@ -141,7 +141,7 @@ it("when it is told to stop, another goes on at once, and no lock is offline mea
   })
 )
 
-it("when it was only paused, and goes on, it carries out nothing of what it heard", { timeout: 180_000 }, () =>
+it("when it was only paused, and goes on, it carries out nothing of what it heard", { timeout: 900_000 }, () =>
   twoServers(async (first, second, broker) => {
     const [lockId, uuid] = [newLockId(), newUuid()]
     const lock = await connectLock(broker, uuid)

@@ -1,7 +1,4 @@
-/**
- * The same campaign with log and shadows on PostgreSQL, whose sessions are ended now and then. `CAMPAIGN_CRASH` is a command
- * that crashes the database and starts it again.
- */
+/** The same campaign with log and shadows on PostgreSQL, whose sessions are ended now and then. */
 import { it } from "vitest"
 import { round, SECONDS, SEEDS, TIMEOUT } from "../campaign/round.ts"
 import { inPostgres } from "../campaign/stores.ts"

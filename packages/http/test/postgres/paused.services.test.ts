@@ -44,7 +44,7 @@ const begin = async ({ url }: Server) => {
 }
 
 it("a server that is stopped for longer than its leases last, and goes on, does nothing that another has done", {
-  timeout: 300_000
+  timeout: 900_000
 }, async () => {
   using folder = temporaryFolder()
   await using schema = newSchema()

@@ -2,36 +2,15 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { expect, it, vi } from "vitest"
 import { apiKey, OWNER, organization, superKey } from "../harness/callers.ts"
+import { cutListening } from "../harness/cutListening.ts"
 import { newLockId, newUuid } from "../harness/locks.ts"
 import { startPooler } from "../harness/pgbouncer.ts"
-import { newSchema, type PostgresSchema } from "../harness/postgres.ts"
+import { newSchema } from "../harness/postgres.ts"
 import { configured, type Environment, type Server, startServer, temporaryFolder } from "../harness/process.ts"
 import { callsOf } from "../harness/request.ts"
 
 const PROMISED = 2_000
 const ROUNDS = 6
-
-/** Ends the sessions that listen as soon as there are any, until it is told to stop; answers how many there were. */
-const cutListening = ({ query, schema }: PostgresSchema) => {
-  let isOver = false
-  const cut = async () => {
-    let cuts = 0
-    while (!isOver) {
-      const ended = await query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN%'",
-        schema
-      )
-      cuts += ended.length
-      await sleep(20)
-    }
-    return cuts
-  }
-  const cuts = cut()
-  return () => {
-    isOver = true
-    return cuts
-  }
-}
 
 /** Makes keys at one server and revokes them at the next; answers for how many milliseconds one was still good anywhere. */
 const longestGood = async (environment: Environment): Promise<number> => {
@@ -73,7 +52,7 @@ const longestGood = async (environment: Environment): Promise<number> => {
   }
 }
 
-it("with the sessions that listen ended again and again", { timeout: 180_000 }, async () => {
+it("with the sessions that listen ended again and again", { timeout: 900_000 }, async () => {
   await using schema = newSchema()
   const stop = cutListening(schema)
   const longest = await longestGood(schema.environment).finally(stop)
@@ -83,7 +62,7 @@ it("with the sessions that listen ended again and again", { timeout: 180_000 }, 
   expect(longest).toBeLessThan(PROMISED)
 })
 
-it("through a pooler in transaction mode, which passes on no notification", { timeout: 180_000 }, async () => {
+it("through a pooler in transaction mode, which passes on no notification", { timeout: 900_000 }, async () => {
   await using schema = newSchema()
   await using pooler = await startPooler(schema.url)
   const longest = await longestGood({ ...schema.environment, LATCHKEY_POSTGRES_URL: pooler.url })
