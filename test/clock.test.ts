@@ -28,7 +28,8 @@ const ALLOWED: { readonly [file: string]: string } = {
   "packages/http/test/first-edition/record.ts sleeps": "asks until a condition holds",
   "packages/http/test/harness/cutListening.ts sleeps": "sessions are ended for as long as the test goes on",
   "packages/http/test/harness/deviceLoad.ts sleeps": "asks a server that is away not as fast as it can",
-  "packages/http/test/harness/postgresOnDisk.ts sleeps": "a database that ends at once is not started again as fast as it can",
+  "packages/http/test/harness/postgresOnDisk.ts sleeps":
+    "a database that ends at once is not started again as fast as it can",
   "packages/http/test/partners/addresses.test.ts measures": "that a delivery is not given up before its deadline",
   "packages/http/test/partners/kills.services.test.ts measures":
     "prints how long deliveries paused, and judges nothing by it",

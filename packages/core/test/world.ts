@@ -54,8 +54,7 @@ export const makeWorld = Effect.gen(function* () {
       Effect.provide(Layer.build(Layer.fresh(Layer.provideMerge(workers, layer({ claims: "open" })))), over),
 
     /** The same, in which nothing goes on by itself: for tests with a time of their own. */
-    quiet: (over: typeof ports = ports) =>
-      Effect.provide(Layer.build(Layer.fresh(layer({ claims: "open" }))), over),
+    quiet: (over: typeof ports = ports) => Effect.provide(Layer.build(Layer.fresh(layer({ claims: "open" }))), over),
 
     /** The locks of an owner, as they are shown. */
     ownedBy: (userId: string) => Effect.flatMap(rows.devicesOwnedBy(userId), shown),

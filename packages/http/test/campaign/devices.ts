@@ -62,8 +62,8 @@ const mild: Faults = {
   drain: 0
 }
 
-/** The same, with connections that last: of hundreds, some come and go all the time. */
-const many: Faults = { ...mild, online: [10_000, 60_000] }
+/** The same for hundreds, of which a third is there at a time: as many as one machine carries beside the servers. */
+const many: Faults = { ...mild, online: [10_000, 20_000], offline: [20_000, 45_000] }
 
 /** Locks at a broker that knows nothing of devices. */
 export const makeDevicesAt = (seed: number, broker: string): Devices =>
