@@ -1,10 +1,13 @@
 /** What an organization has beside its locks: API keys, webhooks, and pictures of what happened. */
 import { Effect } from "effect"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import { API_KEYS } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { createLock } from "../harness/locks.ts"
+import { startReceiver } from "../partners/receiver.ts"
 import { type Operator, signIn, wordsOf } from "./operator.ts"
+
+const PATIENCE = { timeout: 60_000, interval: 20 }
 
 let server: InProcess
 let operator: Operator
@@ -47,6 +50,35 @@ it("a webhook is made, shown with its attempts, disabled, and deleted", async ()
   expect((await operator.act(`${page}/replay`, { since: "2020-01-01T00:00" })).status).toBeLessThan(500)
   expect((await operator.act(`${page}/delete`)).status).toBe(200)
   expect((await operator.get(page)).status).toBe(404)
+})
+
+it("a webhook is changed, and what was given up is listed and dismissed", async () => {
+  await using receiver = await startReceiver(({ body }) => (body["detail-type"] === "LockOpenRequested" ? 400 : 200))
+  await operator.act("/console/webhooks/new", { url: receiver.url, description: "To be changed" })
+  const list = await operator.get("/console/webhooks")
+  const page = /href="(\/console\/webhooks\/[^"/]+)">To be changed/.exec(list.text)?.[1] ?? expect.fail(list.text)
+  await vi.waitUntil(async () => wordsOf(await operator.get(page)).includes("Status active"), PATIENCE)
+  const lock = await createLock(server.url)
+  await lock.post("OpenLock", {})
+  await lock.post("SetOwner", { userId: "ada" })
+  const givenUp = async () => (await operator.get(`${page}?outcome=given-up`)).text
+  await vi.waitUntil(async () => (await givenUp()).includes("LockOpenRequested"), PATIENCE)
+  const dismiss = /href="([^"]+\/dismiss)"/.exec(await givenUp())?.[1] ?? expect.fail("nothing to dismiss")
+  expect((await operator.act(dismiss)).status).toBe(200)
+  expect(await givenUp()).not.toContain("LockOpenRequested")
+  const form = {
+    url: receiver.url,
+    events: "OwnerSet, KeyAdded",
+    locks: String(lock.lockId),
+    description: "",
+    payload: "thin"
+  }
+  expect((await operator.act(`${page}/change`, form)).status).toBe(200)
+  const words = wordsOf(await operator.get(page))
+  expect([words.includes("Events OwnerSet, KeyAdded"), words.includes(`Locks ${lock.lockId}`)]).toEqual([true, true])
+  const refused = await operator.act(`${page}/change`, { ...form, events: "Everything" })
+  expect([refused.status, refused.text.includes('value="Everything"')]).toEqual([400, true])
+  expect((await operator.act(`${page}/delete`)).status).toBe(200)
 })
 
 it("a key without the scope admin sees neither", async () => {

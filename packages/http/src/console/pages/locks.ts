@@ -55,12 +55,14 @@ const filterForm = ({ formFields }: Visit, asked: URLSearchParams): Html => {
     ).map(
       ([value, word]) => html`<option value="${value}"${asked.get(name) === value && html` selected`}>${word}</option>`
     )}</select></div>`
+  const isUsed = ["attention", "online", "battery", "sort"].some((name) => asked.get(name))
   return html`<form method="post" action="/console/locks" class="filter-line" role="search">${formFields}${searchField(asked.get("q") ?? "")}
+<p class="buttons"><button>${texts.find}</button></p>
+<details class="more"${isUsed && html` open`}><summary>${en.lock.filter.title}</summary><div class="filter-line">
 ${choice("attention", texts.attention, { true: texts.anything, ...texts.kinds, false: texts.nothing }, texts.all)}
 ${choice("online", texts.connection, texts.onlines, texts.all)}
 ${choice("battery", texts.battery, texts.batteries, texts.all)}
-${choice("sort", texts.sort, { name: texts.byName }, texts.byNumber)}
-<p class="buttons"><button>${texts.find}</button></p></form>`
+${choice("sort", texts.sort, { name: texts.byName }, texts.byNumber)}</div></details></form>`
 }
 
 const list = (locks: Locks["locks"], { zone }: Visit): Html => html`<p class="quiet">${en.lock.zone(zone)}</p>
