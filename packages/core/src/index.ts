@@ -152,7 +152,7 @@ export { type Dispute, disputesIn } from "./locks/Claims.ts"
 export { BulkAddKeys, BulkNotFound, type BulkProgress, type StartError } from "./locks/BulkAddKeys.ts"
 export { tempKeysFields } from "./locks/TempKeysQuery.ts"
 export { UserKeysQuery, userKeysFields } from "./locks/UserKeysQuery.ts"
-export { type ListedLock, LockLists, type LocksPage } from "./locks/LockLists.ts"
+export { type ListedLock, type LockAttention, LockLists, type LocksPage } from "./locks/LockLists.ts"
 export { LocksQuery, locksFields, locksFlaw } from "./locks/LocksQuery.ts"
 export { ATTENTION, type AttentionKind, BATTERIES } from "./read-model/LockConditions.ts"
 export { KeyRemovals, type RemovalError, type RemovedKeys } from "./locks/KeyRemovals.ts"
@@ -207,6 +207,14 @@ export type { ClaimPolicy } from "./access/Claims.ts"
 // Partners: what they are told of, and how it looks.
 export { cursorOf, InvalidCursor, positionOf } from "./partners/Cursor.ts"
 export { CurrentOrigin, type Envelope, envelopeOf, type Origin } from "./partners/Envelope.ts"
+export {
+  AttentionQuery,
+  attending,
+  attentionFields,
+  attentionFlaw,
+  type NeedsAttention,
+  type Overview
+} from "./partners/Attention.ts"
 export { PartnerFeed, type ToldFilter, type ToldPage } from "./partners/PartnerFeed.ts"
 export { SHADOW_UPDATE, type ShadowEnvelope, ShadowUpdates } from "./partners/ShadowUpdates.ts"
 export { type EventsPage, EventsQuery, LiveType, telling, tellingFields } from "./partners/Telling.ts"
@@ -226,6 +234,8 @@ export {
 export {
   type Replay,
   type ShownWebhook,
+  WEBHOOK_ATTENTION,
+  type WebhookAttention,
   type WebhookContext,
   type WebhookFailure,
   Webhooks

@@ -1,8 +1,10 @@
 /** Locks as lists show them: what is found, in which order, page by page. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Record } from "effect"
+import fc from "fast-check"
 import type { LockEvent } from "../src/lock/LockEvent.ts"
-import { type ListFilter, lockList, type Whose } from "../src/read-model/LockList.ts"
+import { ATTENTION } from "../src/read-model/LockConditions.ts"
+import { isPlaceOf, type ListFilter, lockList, type Whose } from "../src/read-model/LockList.ts"
 import type { StoredEvent } from "../src/streams/EventStore.ts"
 import { about, created, emptyModel, feedOf, fill } from "./lockFeeds.ts"
 
@@ -175,3 +177,134 @@ describe("locks", () => {
     })
   )
 })
+
+/** Somebody was locked out at the lock who had entered wrong PINs. */
+const guessed = (lockId: number, at: number): StoredEvent => ({
+  ...{ eventId: `guessed-${lockId}-${at}`, type: "PinRefused", streamId: `pin-attempts-lock-${lockId}`, version: 1 },
+  ...{ position: 0, at, orgId: "", principal: { _tag: "System" }, commandId: `guessed-${lockId}-${at}` },
+  data: { lockId, lockedOutUntil: at + 1 }
+})
+/** One behind the other. */
+const joined = (...feeds: ReadonlyArray<ReadonlyArray<StoredEvent>>) =>
+  feeds.flat().map((event, index) => ({ ...event, position: index + 1 }))
+const low = (lockId: number, batteryLow = true) =>
+  ({
+    _tag: "DeviceStateReported",
+    ...about(lockId),
+    seenAt: about(lockId).timestamp,
+    batteryLow,
+    ignorable: true
+  }) as const
+
+describe("locks that need somebody", () => {
+  const feed = joined(feedOf(...[1, 2, 3, 4].flatMap((lockId) => lock(lockId)), low(1), low(4)), [
+    guessed(2, NOW - 5),
+    guessed(4, NOW - 7),
+    guessed(3, NOW - 86_400_000)
+  ])
+
+  it.effect("for what time alone ends come last, and each comes once", () =>
+    Effect.gen(function* () {
+      const list = yield* listOf(feed)
+      for (const limit of [1, 2, 3, 10]) expect(yield* list({ attention: true }, { limit })).toEqual([1, 4, 2])
+      expect(yield* list({ attention: "wrong-pins" })).toEqual([4, 2])
+    })
+  )
+
+  it.effect("of some locks alone are found page by page as well: every place is one of the question", () =>
+    Effect.gen(function* () {
+      const model = yield* emptyModel
+      yield* fill(model, feed)
+      const { page } = lockList(model)
+      const found: Array<number> = []
+      for (const filter of [
+        { attention: true },
+        { attention: "wrong-pins" },
+        { battery: "low" },
+        { q: "4" }
+      ] as const) {
+        let after: string | undefined = ""
+        while (after !== undefined) {
+          const { rows, next }: Effect.Success<ReturnType<typeof page>> = yield* page("all", filter, {
+            ...{ after, limit: 1, now: NOW, only: [2, 4] }
+          })
+          found.push(...rows.map(({ place }) => place.lockId))
+          if (next !== undefined) expect([filter, isPlaceOf(filter, next)]).toEqual([filter, true])
+          after = next
+        }
+      }
+      expect(found).toEqual([2, 4, 4, 2, 4, 4])
+    })
+  )
+})
+
+const Happening = fc.record({
+  lockId: fc.integer({ min: 1, max: 5 }),
+  what: fc.constantFrom("low", "good", "jammed", "owner", "organization", "retired", "removed", "told", "guessed"),
+  who: fc.constantFrom("ada", "bob", "hotel")
+})
+
+const happened = ({ lockId, what, who }: typeof Happening extends fc.Arbitrary<infer A> ? A : never): LockEvent => {
+  switch (what) {
+    case "low":
+    case "good":
+      return low(lockId, what === "low")
+    case "jammed":
+      return { ...low(lockId), bolt: "jammed" }
+    case "owner":
+      return { _tag: "OwnerSet", ...about(lockId), userId: who }
+    case "organization":
+      return { _tag: "OrganizationSet", ...about(lockId), orgId: who }
+    case "retired":
+      return { _tag: "LockRetired", ...about(lockId), freed: true }
+    case "removed":
+      return { _tag: "KeyRemoved", ...about(lockId), keyUuid: "key-1" }
+    default:
+      return { _tag: "KeyAdded", ...about(lockId), keyUuid: "key-1" }
+  }
+}
+
+it.effect("as many are counted as are listed, whatever has happened, and whoever has taken it in", () =>
+  Effect.promise(() =>
+    fc.assert(
+      fc.asyncProperty(fc.array(Happening, { maxLength: 40 }), fc.integer({ min: 1, max: 50 }), (happenings, piece) =>
+        Effect.runPromise(
+          Effect.gen(function* () {
+            const feed = joined(
+              feedOf(...[1, 2, 3, 4, 5].flatMap((lockId) => lock(lockId)), ...happenings.map(happened)),
+              [guessed(1, NOW - 5)]
+            )
+            const model = yield* emptyModel
+            // Each piece is taken in by somebody who has nothing in memory.
+            for (let upTo = piece; upTo < feed.length + piece; upTo += piece) yield* fill(model, feed.slice(0, upTo))
+            const { count, page } = lockList(model)
+            for (const whose of [
+              "all",
+              { ownerId: "ada" },
+              { orgId: "hotel" },
+              { orgId: "bob", ownerId: "ada" }
+            ] as const) {
+              const number = (filter: ListFilter) =>
+                Effect.map(page(whose, filter, { after: "", limit: 50, now: NOW }), ({ rows }) => rows.length)
+              const counts = {
+                locks: yield* number({}),
+                online: yield* number({ online: true }),
+                battery: yield* Effect.all({
+                  low: number({ battery: "low" }),
+                  good: number({ battery: "good" }),
+                  unknown: number({ battery: "unknown" })
+                }),
+                attention: yield* Effect.all(
+                  Record.fromEntries(ATTENTION.map((kind) => [kind, number({ attention: kind })] as const))
+                )
+              }
+              expect(yield* count(whose, NOW, undefined)).toEqual(counts)
+              if (whose === "all") expect(yield* count(whose, NOW, [1, 2, 3, 4, 5, 9])).toEqual(counts)
+            }
+          }).pipe(Effect.scoped)
+        )
+      ),
+      { numRuns: 40 }
+    )
+  )
+)

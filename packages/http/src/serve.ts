@@ -77,7 +77,7 @@ const apiDispatcher = Effect.fnUntraced(function* (
   const handlers: Handlers<typeof Api> = {
     ...(yield* makeHandlers(quota)),
     ...(yield* makeSharedHandlers(publicUrl)),
-    lists: yield* makeListHandlers,
+    lists: yield* Effect.provide(makeListHandlers, partners),
     "api-keys": yield* makeApiKeyHandlers,
     guests: yield* makeGuestHandlers(signInUrl),
     events: yield* makeEventHandlers,

@@ -14,6 +14,8 @@ type Embedded = EmbeddedLatchkey<"throw">
 const counterparts: Readonly<Record<string, (latchkey: Embedded) => unknown>> = {
   "POST /locks/{id}/BulkAddKeys": ({ bulkAddKeys }) => bulkAddKeys,
   "POST /locks/{id}/remove-inherited-keys": ({ removeInheritedKeys }) => removeInheritedKeys,
+  "GET /attention": ({ attention }) => attention,
+  "GET /overview": ({ overview }) => overview,
   "GET /locks": ({ locks }) => locks,
   "GET /locks/{id}/temp-keys": ({ tempKeys }) => tempKeys,
   "GET /locks/{id}/details": ({ lock }) => lock,

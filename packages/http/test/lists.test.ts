@@ -1,6 +1,6 @@
 /** Lists across locks: who is shown which, what a row tells, and how a list goes on. */
 import { Effect } from "effect"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import * as callers from "./harness/callers.ts"
 import { expectProblem } from "./harness/contract.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
@@ -253,5 +253,122 @@ describe("GET /locks", () => {
     expect(await found("attention=key-exposed&limit=200")).toContain(lock.lockId)
     expect(await found("attention=true&limit=200")).toContain(lock.lockId)
     expect(await found(`attention=false&limit=200`)).not.toContain(lock.lockId)
+  })
+})
+
+describe("GET /attention", () => {
+  interface Item {
+    readonly kind: string
+    readonly lockId?: number
+    readonly webhookId?: string
+  }
+  const items = async (query: string, who: callers.Credentials): Promise<ReadonlyArray<Item>> =>
+    (await get(`/attention?${query}`, who)).items
+  /** The organization of a lock with a low battery, and with a key that was removed and may still be there. */
+  const newTrouble = async () => {
+    const orgId = newWord()
+    const lock = await createLock(server.url)
+    const key = { keyUuid: FURNITURE.key, keyIndexNumber: 1 }
+    expect((await lock.post("AddKey", key)).status).toBe(200)
+    expect((await lock.post("RemoveKey", key)).status).toBe(200)
+    expect((await lock.post("SetOwner", { userId: orgId })).status).toBe(200)
+    expect((await lock.post("SetOrganization", { orgId })).status).toBe(200)
+    const reported = { state: { battery: 7 } }
+    await Effect.runPromise(server.shadow.report({ _tag: "State", thing: lock.uuid, reported, at: Date.now() }))
+    const { secret } = await Effect.runPromise(server.apiKeys.create(orgId, {}))
+    const who = callers.apiKey(secret)
+    const body = { name: `Room 12 ${orgId}` }
+    expect((await callsOf(server.url, who)("POST", `${lock.path}/describe-lock`, { body })).status).toBe(200)
+    await vi.waitUntil(async () => (await items("kind=battery-low", who)).length === 1, { timeout: 60_000 })
+    return { lock, orgId, who }
+  }
+
+  it("says what needs somebody, since when, and what to do, to those whose it is", async () => {
+    const { lock, orgId, who } = await newTrouble()
+    const about = {
+      since: expect.any(String),
+      lockId: lock.lockId,
+      name: `Room 12 ${orgId}`,
+      advice: expect.any(String)
+    }
+    const exposed = { keyUuid: FURNITURE.key, keyIndexNumber: 1, since: expect.any(String) }
+    const all = [
+      { kind: "battery-low", ...about },
+      { kind: "key-exposed", ...about, keys: [exposed], keysCount: 1 }
+    ]
+    expect(await get("/attention", who)).toEqual({ items: all, nextCursor: null })
+    expect(await items("kind=key-exposed", who)).toEqual(all.slice(1))
+    expect(await items("kind=wrong-pins", who)).toEqual([])
+    expect(await items("limit=200", callers.superKey)).toEqual(expect.arrayContaining(all))
+    expect(await items("", callers.user(newWord()))).toEqual([])
+    const limits = { scopes: ["read"], locks: [lock.lockId] } as const
+    const { secret } = await Effect.runPromise(server.apiKeys.create(orgId, { limits }))
+    expect(await items("limit=1", callers.apiKey(secret))).toEqual(all)
+    const overview = {
+      ...{ locks: 1, online: 0, battery: { low: 1, good: 0, unknown: 0 }, lag: 0 },
+      attention: {
+        ...{ offline: 0, "battery-low": 1, "bolt-jammed": 0, "door-forced": 0, "door-left-open": 0 },
+        ...{ "key-failed": 0, "key-foreign": 0, "key-exposed": 1, "wrong-pins": 0 }
+      }
+    }
+    for (const one of [callers.apiKey(secret), callers.user(orgId)])
+      expect(await get("/overview", one)).toEqual(overview)
+    expect(await get("/overview", who)).toEqual({ ...overview, webhooks: { failing: 0, disabled: 0 } })
+    const everything = await get("/overview", callers.superKey)
+    expect(everything.attention["key-exposed"]).toBeGreaterThanOrEqual(1)
+  })
+
+  it("tells of webhooks that are disabled to those who manage them, before all else", async () => {
+    const { orgId, who } = await newTrouble()
+    const ask = callsOf(server.url, who)
+    const made = await ask("POST", "/webhooks", { body: { url: "https://example.com/hook" } })
+    expect([made.text, made.status]).toEqual([expect.any(String), 201])
+    const { id } = JSON.parse(made.text)
+    expect((await ask("POST", `/webhooks/${id}/disable`)).status).toBe(200)
+    const disabled = {
+      ...{
+        kind: "webhook-disabled",
+        since: expect.any(String),
+        webhookId: id,
+        url: "https://example.com/hook"
+      },
+      ...{ reason: "Disabled by request.", advice: expect.any(String) }
+    }
+    expect((await items("", who))[0]).toEqual(disabled)
+    expect(await items("kind=webhook-disabled", who)).toEqual([disabled])
+    expect(await items("kind=webhook-failing", who)).toEqual([])
+    expect(await items("kind=webhook-disabled", callers.user(orgId))).toEqual([])
+    expect((await get("/overview", who)).webhooks).toEqual({ failing: 0, disabled: 1 })
+    expect((await ask("POST", `/webhooks/${id}/enable`)).status).toBe(200)
+    expect(await items("kind=webhook-disabled", who)).toEqual([])
+  })
+
+  it("goes on from page to page, and takes a cursor for the same question only", async () => {
+    const [{ lock, orgId, who }, second] = [await newTrouble(), await newTrouble()]
+    const asOperator = callsOf(server.url, callers.superKey)
+    const moved = await asOperator("POST", `${second.lock.path}/SetOrganization`, { body: { orgId } })
+    expect([moved.text, moved.status]).toEqual([expect.any(String), 200])
+    const seen: Array<number | undefined> = []
+    let query = "limit=1"
+    for (let cursor: string | null = ""; cursor !== null; query = `limit=1&after=${cursor}`) {
+      const page: { readonly items: ReadonlyArray<Item>; readonly nextCursor: string | null } = await get(
+        `/attention?${query}`,
+        who
+      )
+      seen.push(...page.items.map(({ lockId }) => lockId))
+      cursor = page.nextCursor
+    }
+    expect(seen).toEqual([lock.lockId, lock.lockId, second.lock.lockId, second.lock.lockId])
+    const { nextCursor } = await get("/attention?limit=1", who)
+    for (const [bad, field] of [
+      [`kind=battery-low&after=${nextCursor}`, "after"],
+      [`kind=webhook-disabled&after=${nextCursor}`, "after"],
+      ["kind=fire", "kind"],
+      ["limit=0", "limit"],
+      ["q=room", "q"]
+    ]) {
+      const answer = await callsOf(server.url, who)("GET", `/attention?${bad}`)
+      expect([bad, answer.status, answer.body.details?.map(({ field }) => field)]).toEqual([bad, 400, [field]])
+    }
   })
 })

@@ -23,6 +23,7 @@ import type { Connection } from "../locks/Presence.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { UserKeysQuery } from "../locks/UserKeysQuery.ts"
 import type { Attempt } from "../partners/Attempts.ts"
+import type { AttentionQuery, NeedsAttention, Overview } from "../partners/Attention.ts"
 import type { InvalidCursor } from "../partners/Cursor.ts"
 import type { Answered } from "../partners/Delivery.ts"
 import type { Envelope } from "../partners/Envelope.ts"
@@ -251,6 +252,17 @@ export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposa
     now: number,
     query?: LocksQuery
   ) => Answer<Style, LocksPage, AccessDenied | ReadModelUnavailable | StoreUnavailable | InvalidCommand>
+  /** A page of what needs somebody at `now`, epoch milliseconds, of the principal's locks and webhooks. */
+  readonly attention: (
+    principal: Principal,
+    now: number,
+    query?: AttentionQuery
+  ) => Answer<Style, NeedsAttention, AccessDenied | ReadModelUnavailable | StoreUnavailable | InvalidCommand>
+  /** How many locks the principal has at `now`, and how many need somebody for what. */
+  readonly overview: (
+    principal: Principal,
+    now: number
+  ) => Answer<Style, Overview, AccessDenied | ReadModelUnavailable | StoreUnavailable | InvalidCommand>
   /** A page of the keys that a user holds, by lock. */
   readonly userKeys: (
     principal: Principal,

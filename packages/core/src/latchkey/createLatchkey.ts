@@ -35,6 +35,7 @@ import { LockQueries } from "../locks/LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
 import { LocksQuery } from "../locks/LocksQuery.ts"
 import { UserKeysQuery } from "../locks/UserKeysQuery.ts"
+import { AttentionQuery, attending } from "../partners/Attention.ts"
 import type { Deliver } from "../partners/Deliver.ts"
 import { Dispatcher } from "../partners/Dispatcher.ts"
 import type { Envelope } from "../partners/Envelope.ts"
@@ -139,6 +140,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       await runtime.dispose()
       throw error
     })
+  const attended = await runtime.runPromise(attending(webhooks))
   const asValues = options.errors === "return"
 
   const underWay = new Set<Promise<unknown>>()
@@ -234,6 +236,13 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
           Effect.flatMap(decodeLocks(query), (query) => search.locks(principal, query, now))
         )
       ),
+    attention: (principal, now, query = {}) =>
+      answer(
+        asked({ principal, now }, () =>
+          Effect.flatMap(decodeAttention(query), (query) => attended.attention(principal, query, now))
+        )
+      ),
+    overview: (principal, now) => answer(asked({ principal, now }, () => attended.overview(principal, now))),
     userKeys: (principal, userId, query = {}) =>
       answer(
         asked({ principal, userId }, () =>
@@ -514,6 +523,7 @@ const decodeTag = decodeWith(Schema.Struct({ _tag: Schema.Literals(Struct.keys(L
 const { lockId: _, ifVersion: __, ...askedBy } = CommandContext.fields
 const Count = Schema.Int.check(Schema.isGreaterThan(0))
 const decodeShare = decodeWith(Schema.Struct({ ...askedBy, ...ShareRequest.fields, uuid: NewLink }))
+const decodeAttention = decodeWith(AttentionQuery)
 const decodeLocks = decodeWith(LocksQuery)
 const decodeUserKeys = decodeWith(UserKeysQuery)
 const decodeOfUser = decodeWith(Schema.Struct({ ...askedBy, userId: Text }))

@@ -1,16 +1,19 @@
 /** Lists of locks, to those whose they are: answered from the read model alone, a page at a time. */
-import { Context, Effect, Layer, Result } from "effect"
+import { Context, Effect, Layer, Option, Result } from "effect"
 import { isShown, permitLists } from "../lock/AccessPolicy.ts"
+import type { AttentionReason } from "../lock/Hardware.ts"
 import type { AccessDenied } from "../lock/LockError.ts"
 import { type AttentionKind, attentionOf, type Battery } from "../read-model/LockConditions.ts"
-import { lockKey } from "../read-model/LockFact.ts"
-import { isFoundBy, type ListedRow, lockList, type Whose } from "../read-model/LockList.ts"
+import { isFoundBy, type ListedRow, type LockCounts, lockList, type Whose } from "../read-model/LockList.ts"
 import { descriptionIn } from "../read-model/LockPlaces.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, type ReadModelUnavailable } from "../read-model/ReadModel.ts"
+import type { UnsettledKey } from "../read-model/UnsettledKeys.ts"
+import { EventStore } from "../streams/EventStore.ts"
 import { given } from "../values/given.ts"
 import { limitsOf, type Principal } from "../values/Principal.ts"
+import { ADVICE } from "./Advice.ts"
 import { cursorAtLock, LOCKS_ON_PAGE, type LocksQuery, placeOfLock } from "./LocksQuery.ts"
 import { presence } from "./Presence.ts"
 
@@ -45,6 +48,46 @@ export interface LocksPage {
   readonly nextCursor: string | undefined
 }
 
+/** What somebody is needed for; all kinds, unless it says which. */
+export interface AskedAttention {
+  readonly kind?: AttentionKind
+  readonly limit?: number
+  readonly after?: string
+}
+
+/** What a lock needs somebody for. `since`: epoch milliseconds. */
+export interface LockAttention {
+  readonly kind: AttentionKind
+  readonly since: number
+  readonly lockId: number
+  /** What it is called. */
+  readonly name?: string
+  /** The keys that it is about, so many of them as are named. */
+  readonly keys?: ReadonlyArray<{
+    readonly keyUuid: string
+    readonly keyIndexNumber?: number
+    readonly since: number
+    /** Why it failed. */
+    readonly reason?: AttentionReason
+  }>
+  /** How many keys it is about. */
+  readonly keysCount?: number
+  /** What to do. */
+  readonly advice: string
+}
+
+/** With `nextCursor`, there may be more. */
+export interface AttentionPage {
+  readonly items: ReadonlyArray<LockAttention>
+  readonly nextCursor: string | undefined
+}
+
+/** How the locks are. */
+export interface LocksOverview extends LockCounts {
+  /** Events in the log that these numbers do not know yet; `undefined` while the log does not answer. */
+  readonly lag: number | undefined
+}
+
 /**
  * Lists locks to those whose they are: to a user their own, to an organization those that it has, to the operator all.
  *
@@ -74,6 +117,17 @@ export class LockLists extends Context.Service<
       after: number,
       now: number
     ) => Effect.Effect<ReadonlyArray<ListedLock>, AccessDenied | ReadModelUnavailable>
+    /** What locks need somebody for at `now`: a page of so many locks, each with all that it needs. */
+    readonly attention: (
+      principal: Principal,
+      asked: AskedAttention,
+      now: number
+    ) => Effect.Effect<AttentionPage, AccessDenied | ReadModelUnavailable>
+    /** How many locks there are at `now`, and of what kind. It costs the same however many there are. */
+    readonly overview: (
+      principal: Principal,
+      now: number
+    ) => Effect.Effect<LocksOverview, AccessDenied | ReadModelUnavailable>
   }
 >()("@latchkey/core/LockLists") {
   static readonly layer = Layer.effect(
@@ -84,6 +138,7 @@ export class LockLists extends Context.Service<
       const list = lockList(readModel)
       const { devices, lastOpeningsOf } = lookups(readModel)
       const { shown } = yield* presence
+      const store = yield* EventStore
 
       const listed = Effect.fnUntraced(function* (principal: Principal, rows: ReadonlyArray<ListedRow>, now: number) {
         const lockIds = rows.map(({ place }) => place.lockId)
@@ -121,28 +176,54 @@ export class LockLists extends Context.Service<
         (lock: ListedLock): boolean =>
           online === undefined || lock.online === online
 
+      /** Whose locks these are, once all that is in the log is known of them. */
+      const whoseNow = Effect.fnUntraced(function* (principal: Principal, ownerId?: string) {
+        const permitted = permitLists(principal)
+        if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
+        const whose = whoseOf(principal, ownerId)
+        if (whose !== undefined) yield* caughtUp
+        return whose
+      })
+
       return {
         these: Effect.fnUntraced(function* (principal, lockIds, query, after, now) {
-          const permitted = permitLists(principal)
-          if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
           const { q, ownerId, limit = LOCKS_ON_PAGE, online, attention, battery } = query
-          const whose = whoseOf(principal, ownerId)
-          const only = lockIds.filter((lockId) => isShown(principal, lockId))
+          const whose = yield* whoseNow(principal, ownerId)
+          const only = lockIds.filter((lockId) => lockId > after && isShown(principal, lockId))
           if (whose === undefined || only.length === 0) return []
-          yield* caughtUp
-          const page = { after: lockKey(after), limit: only.length, now, only }
+          const page = { after: "", limit: only.length, now, only }
           const { rows } = yield* list.page(whose, { online, attention, battery }, page)
-          const others = rows.filter((row) => !isFoundBy(row, q)).slice(0, limit)
-          return (yield* listed(principal, others, now)).filter(isSo(query))
+          const others = rows.filter((row) => !isFoundBy(row, q)).sort((a, b) => a.place.lockId - b.place.lockId)
+          return (yield* listed(principal, others.slice(0, limit), now)).filter(isSo(query))
         }),
 
+        attention: Effect.fnUntraced(function* (principal, { kind, limit = LOCKS_ON_PAGE, after }, now) {
+          const whose = yield* whoseNow(principal)
+          if (whose === undefined) return { items: [], nextCursor: undefined }
+          const place = after === undefined ? "" : (placeOfLock(after) ?? "")
+          const only = limitsOf(principal)?.locks
+          const { rows, next } = yield* list.page(
+            whose,
+            { attention: kind ?? true },
+            { after: place, limit, now, only }
+          )
+          return {
+            items: rows.flatMap((row) => attentionIn(row, now)).filter((item) => (kind ?? item.kind) === item.kind),
+            nextCursor: next === undefined ? undefined : cursorAtLock(next)
+          }
+        }),
+        overview: Effect.fnUntraced(function* (principal, now) {
+          // What comes while it is looked at is no lag.
+          const head = yield* Effect.option(store.head)
+          const whose = yield* whoseNow(principal)
+          const counts = yield* list.count(whose ?? "all", now, whose === undefined ? [] : limitsOf(principal)?.locks)
+          const { position } = yield* readModel.cursor
+          return { ...counts, lag: Option.getOrUndefined(Option.map(head, (head) => Math.max(0, head - position))) }
+        }),
         locks: Effect.fnUntraced(function* (principal, query, now) {
           const { ownerId, limit = LOCKS_ON_PAGE, after, ...filter } = query
-          const permitted = permitLists(principal)
-          if (Result.isFailure(permitted)) return yield* Effect.fail(permitted.failure)
-          const whose = whoseOf(principal, ownerId)
+          const whose = yield* whoseNow(principal, ownerId)
           if (whose === undefined) return { locks: [], nextCursor: undefined }
-          yield* caughtUp
           const place = after === undefined ? "" : (placeOfLock(after) ?? "")
           const only = limitsOf(principal)?.locks
           const { rows, next } = yield* list.page(whose, filter, { after: place, limit, now, only })
@@ -168,6 +249,23 @@ const whoseOf = (principal: Principal, ownerId: string | undefined): Whose | und
       return ownerId === undefined ? "all" : { ownerId }
   }
 }
+
+const attentionIn = ({ place, condition }: ListedRow, now: number): ReadonlyArray<LockAttention> =>
+  attentionOf(condition, now).map(({ kind, since, keys, keysCount }) => ({
+    kind,
+    since,
+    lockId: place.lockId,
+    ...given({ name: descriptionIn(place).name }),
+    ...(keys !== undefined && { keys: keys.map((key) => keyIn(key, kind)) }),
+    ...given({ keysCount }),
+    advice: ADVICE[kind]
+  }))
+
+const keyIn = ({ uuid, indexNumber, attention, exposedSince = 0 }: UnsettledKey, kind: AttentionKind) => ({
+  keyUuid: uuid,
+  ...given({ keyIndexNumber: indexNumber }),
+  ...(kind === "key-failed" && attention !== undefined ? attention : { since: exposedSince })
+})
 
 /** Since when a lock is the principal's. */
 const beginOf = (principal: Principal, { ownerSince, orgSince }: ListedRow["place"]): number => {

@@ -111,6 +111,8 @@ export interface Webhook {
   /** `pending` until its receiver has answered a challenge. */
   readonly status: "pending" | "active" | "disabled"
   readonly reason: string | undefined
+  /** When it was disabled, epoch milliseconds, while it is. */
+  readonly disabledAt: number | undefined
   readonly isVerified: boolean
   /** Which secrets sign, the newest first; the others until then, epoch milliseconds. */
   readonly secrets: ReadonlyArray<{ readonly index: number; readonly until?: number }>
@@ -148,6 +150,7 @@ export const WebhookStreams = Category({
         payload,
         status: "pending",
         reason: undefined,
+        disabledAt: undefined,
         isVerified: false,
         secrets: [{ index: 1 }],
         after,
@@ -157,13 +160,13 @@ export const WebhookStreams = Category({
       })
     }
     if (event._tag === "WebhookDeleted") return HashMap.remove(webhooks, event.webhookId)
-    return HashMap.modify(webhooks, event.webhookId, (webhook) => evolve(webhook, event, version))
+    return HashMap.modify(webhooks, event.webhookId, (webhook) => evolve(webhook, event, version, at))
   }
 })
 
 type Later = Exclude<WebhookEvent, { readonly _tag: "WebhookCreated" | "WebhookDeleted" }>
 
-const evolve = (webhook: Webhook, event: Later, version: number): Webhook => {
+const evolve = (webhook: Webhook, event: Later, version: number, at: number): Webhook => {
   switch (event._tag) {
     case "WebhookChanged": {
       const { _tag: _, webhookId: __, lockIds, url, ...changes } = event
@@ -180,9 +183,15 @@ const evolve = (webhook: Webhook, event: Later, version: number): Webhook => {
       return { ...webhook, secrets }
     }
     case "WebhookEnabled":
-      return { ...webhook, status: webhook.isVerified ? "active" : "pending", reason: undefined, changed: version }
+      return {
+        ...webhook,
+        status: webhook.isVerified ? "active" : "pending",
+        reason: undefined,
+        disabledAt: undefined,
+        changed: version
+      }
     case "WebhookDisabled":
-      return { ...webhook, status: "disabled", reason: event.reason, changed: version }
+      return { ...webhook, status: "disabled", reason: event.reason, disabledAt: at, changed: version }
     case "WebhookReplayRequested": {
       const { _tag: _, webhookId: __, ...asked } = event
       return { ...webhook, replays: [...webhook.replays, { ...asked, version }].slice(-MOST_REPLAYS) }

@@ -6,6 +6,7 @@ import { EventStore, StoreUnavailable, type WriteError } from "../streams/EventS
 import { Feed } from "../streams/Feed.ts"
 import { earlierTry, givenFor, notGiven, type ReceiptReused, type RequestReceipt } from "../streams/Receipts.ts"
 import type { CommandExists } from "../streams/Reservations.ts"
+import { given } from "../values/given.ts"
 import { instantOf } from "../values/Text.ts"
 import { type Attempt, attemptsBefore, forgetGivenUp, givenUpEvents, givenUpKey } from "./Attempts.ts"
 import { type InvalidCursor, positionOf } from "./Cursor.ts"
@@ -58,6 +59,26 @@ export type WebhookFailure =
   | ReceiptReused
   | StoreUnavailable
 
+/** What webhooks may need somebody for. */
+export const WEBHOOK_ATTENTION = ["webhook-failing", "webhook-disabled"] as const
+
+/** What a webhook needs somebody for. `since`: epoch milliseconds. */
+export interface WebhookAttention {
+  readonly kind: (typeof WEBHOOK_ATTENTION)[number]
+  readonly since: number
+  readonly webhookId: string
+  readonly url: string
+  /** Why it is disabled. */
+  readonly reason?: string
+  /** What to do. */
+  readonly advice: string
+}
+
+const FAILING =
+  "The receiver of this webhook fails. Events wait, and none is lost. Look at its deliveries for its answers."
+const DISABLED =
+  "This webhook is disabled, and its receiver is told nothing. Do away with the reason, then enable it: it goes on where it was."
+
 type Asked<A> = Effect.Effect<A, WebhookFailure>
 
 /** Which events a webhook is for. Worked out once for each: it is asked for every event. */
@@ -92,6 +113,8 @@ export class Webhooks extends Context.Service<
       context: WebhookContext
     ) => Asked<{ readonly shown: ShownWebhook; readonly secret: string }>
     readonly list: (orgId: string) => Asked<ReadonlyArray<ShownWebhook>>
+    /** Those that somebody has to look at: they are disabled, or their receivers fail. Oldest first. */
+    readonly attention: (orgId: string) => Effect.Effect<ReadonlyArray<WebhookAttention>, StoreUnavailable>
     readonly get: (orgId: string, id: string) => Asked<ShownWebhook>
     /** Another URL has to answer a challenge first; nothing is lost meanwhile. */
     readonly change: (
@@ -315,6 +338,25 @@ const make = Effect.gen(function* () {
       return yield* Effect.forEach(webhooks, show)
     }),
     get,
+    attention: Effect.fnUntraced(function* (orgId) {
+      yield* catchUp()
+      const webhooks = [...HashMap.values(webhooksOf(orgId).state)].sort((a, b) => a.createdAt - b.createdAt)
+      const found = yield* Effect.forEach(
+        webhooks,
+        Effect.fnUntraced(function* ({ id, url, status, reason, disabledAt, createdAt }) {
+          const about = { webhookId: id, url }
+          if (status === "disabled") {
+            const since = disabledAt ?? createdAt
+            return [{ kind: "webhook-disabled", since, ...about, ...given({ reason }), advice: DISABLED } as const]
+          }
+          const progress = status === "active" ? yield* progressFor(id) : undefined
+          if (progress === undefined || !isWaiting(progress)) return []
+          const since = progress.failingSince ?? createdAt
+          return [{ kind: "webhook-failing", since, ...about, advice: FAILING } as const]
+        })
+      )
+      return found.flat()
+    }),
     create: Effect.fnUntraced(function* (orgId, { after, ...request }, context) {
       yield* mustSuit(request.url, orgId)
       const begins = after === undefined || after === "now" ? yield* store.head : yield* place(orgId, after)

@@ -12,7 +12,7 @@ import {
   type RowKey,
   sameCursor
 } from "./ReadModel.ts"
-import { type AnyTable, isListedAlike, listedAs, marksOf, type Tables } from "./Table.ts"
+import { type AnyTable, countKey, countsOf, isListedAlike, listedAs, marksOf, type Tables } from "./Table.ts"
 
 /** Events that are taken in in one turn of the event loop: others who ask something meanwhile wait for no more. */
 export const PAGE = 250
@@ -90,6 +90,11 @@ export const filling = <Fact>(readModel: ReadModel["Service"], declared: Tables<
       unlist: [] as Array<Listing>
     } satisfies Changes
     for (const table of tables) table.tell(changes)
+    for (const table of tables) {
+      const missing = table.missingCounts()
+      if (missing.length > 0) table.learnCounts(missing, yield* readModel.get(countsOf(table.name), missing))
+      table.tellCounts(changes)
+    }
     return changes
   })
 
@@ -137,6 +142,9 @@ class KnownRows<Fact> {
   #steps: Array<{ readonly key: string; readonly fact: Fact }> = []
   /** As they are to be, where that is not as they are. */
   readonly #changed = new Map<string, unknown>()
+  /** Counts of marks that were needed lately, as they are stored, and what is to be added to them. */
+  readonly #counts = new Map<string, number>()
+  readonly #added = new Map<string, number>()
 
   constructor(table: AnyTable<Fact>) {
     this.#table = table
@@ -147,11 +155,13 @@ class KnownRows<Fact> {
   forget(): void {
     this.#stored.clear()
     this.#changed.clear()
+    this.#counts.clear()
   }
 
   begin(): void {
     this.#steps = []
     this.#changed.clear()
+    this.#added.clear()
   }
 
   /** Answers how many rows the fact concerns. */
@@ -206,13 +216,47 @@ class KnownRows<Fact> {
     const [from, to] = [this.#listingsOf(before), this.#listingsOf(row)]
     for (const mark of was) {
       if (!is.has(mark)) remove.push({ table, key: mark })
-      for (const [index, value] of from)
-        if (!is.has(mark) || to.get(index) !== value) unlist.push({ table, key: mark, index, value })
+      for (const [index, value] of from) {
+        if (is.has(mark) && to.get(index) === value) continue
+        unlist.push({ table, key: mark, index, value })
+        this.#count(index, value, mark, -1)
+      }
     }
     for (const mark of is) {
       if (!was.has(mark)) put.push({ table, key: mark, value: JSON.stringify(key) })
-      for (const [index, value] of to)
-        if (!was.has(mark) || from.get(index) !== value) list.push({ table, key: mark, index, value })
+      for (const [index, value] of to) {
+        if (was.has(mark) && from.get(index) === value) continue
+        list.push({ table, key: mark, index, value })
+        this.#count(index, value, mark, 1)
+      }
+    }
+  }
+
+  #count(index: string, value: string, mark: string, added: number): void {
+    if (this.#table.counted === undefined) return
+    const key = countKey(index, value, mark.slice(0, this.#table.counted))
+    this.#added.set(key, (this.#added.get(key) ?? 0) + added)
+  }
+
+  missingCounts(): ReadonlyArray<string> {
+    return [...this.#added.keys()].filter((key) => !this.#counts.has(key))
+  }
+
+  learnCounts(
+    keys: ReadonlyArray<string>,
+    found: ReadonlyArray<{ readonly key: string; readonly value: string }>
+  ): void {
+    for (const key of keys) this.#counts.set(key, 0)
+    for (const { key, value } of found) this.#counts.set(key, JSON.parse(value))
+  }
+
+  tellCounts({ put, remove }: Pick<Told, "put" | "remove">): void {
+    const table = countsOf(this.name)
+    for (const [key, added] of this.#added) {
+      const count = (this.#counts.get(key) ?? 0) + added
+      if (added === 0) continue
+      if (count === 0) remove.push({ table, key })
+      else put.push({ table, key, value: String(count) })
     }
   }
 
@@ -232,6 +276,15 @@ class KnownRows<Fact> {
   /** The store has taken it. */
   remember(): void {
     if (this.#table.overwrites === true) return
+    for (const [key, added] of this.#added) {
+      const count = (this.#counts.get(key) ?? 0) + added
+      this.#counts.delete(key)
+      this.#counts.set(key, count)
+    }
+    for (const key of this.#counts.keys()) {
+      if (this.#counts.size <= REMEMBERED) break
+      this.#counts.delete(key)
+    }
     for (const [key, row] of this.#changed) {
       this.#stored.delete(key)
       this.#stored.set(key, row)

@@ -57,6 +57,9 @@ const changing: ReadonlySet<string> = new Set<LockEventType>([
   "CommandOutcomeReported"
 ])
 
+/** Digits that say what is so. */
+const PLACE_DIGITS = 2
+
 /** Every lock that is in service, by its id. */
 export const conditions: Table<LockFact, ConditionRow> = {
   name: "conditions",
@@ -78,10 +81,8 @@ export const conditions: Table<LockFact, ConditionRow> = {
     return next === undefined || unsettled === row.unsettled ? next : { ...next, unsettled }
   },
   indexes: HANDS,
-  marks: (row) => [
-    ...marksOfState(row),
-    ...(row.guessedAt === null ? [] : [`${beforeGuesses(row.guessedAt)}${lockKey(row.lockId)}`])
-  ]
+  marks: (row) => [...marksOfState(row), ...(row.guessedAt === null ? [] : [markOfGuesses(row.lockId, row.guessedAt)])],
+  counted: PLACE_DIGITS
 }
 
 const rowOf = ({ lockId, uuid, ownerId, orgId }: Extract<LockEvent, { _tag: "LockCreated" }>): ConditionRow => ({
@@ -136,7 +137,7 @@ const alarmsIn = (
   return Object.fromEntries(ALARMS.flatMap((kind) => (is[kind] ? [[kind, before[kind] ?? at]] : [])))
 }
 
-/** Something that needs somebody. `since`: epoch milliseconds. */
+/** What a lock needs somebody for. `since`: epoch milliseconds. */
 interface Attention {
   readonly kind: AttentionKind
   readonly since: number
@@ -155,7 +156,11 @@ export const attentionOf = (row: ConditionRow, now: number): ReadonlyArray<Atten
 ]
 
 /** The same without what time alone ends. */
-const lastingAttentionOf = ({ outage, alarms, unsettled: { keys, more } }: ConditionRow): ReadonlyArray<Attention> => {
+export const lastingAttentionOf = ({
+  outage,
+  alarms,
+  unsettled: { keys, more }
+}: ConditionRow): ReadonlyArray<Attention> => {
   const failed = keys.filter(({ attention }) => attention !== undefined)
   const foreign = keys.filter(({ foreign }) => foreign === true)
   const exposed = keys.filter(({ exposedSince, foreign }) => exposedSince !== undefined && foreign === undefined)
@@ -198,6 +203,9 @@ const placeOf = (kind: AttentionKind): string => String(OF_KINDS + ATTENTION.ind
 export const BEFORE_GUESSES = "40"
 export const beforeRecentGuesses = (now: number): string => beforeGuesses(Math.max(0, now - GUESSES_COUNT_FOR))
 const beforeGuesses = (since: number): string => `${BEFORE_GUESSES}${String(since).padStart(16, "0")}`
+
+/** Where a lock stands among those at which PINs were guessed. */
+export const markOfGuesses = (lockId: number, guessedAt: number): string => beforeGuesses(guessedAt) + lockKey(lockId)
 
 const marksOfState = (row: ConditionRow): ReadonlyArray<string> => {
   const kinds = lastingAttentionOf(row).map(({ kind }) => placeOf(kind))

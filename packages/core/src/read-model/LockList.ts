@@ -1,14 +1,18 @@
 /** Locks, a page at a time, as they are filtered and sorted: what a page costs does not depend on how many locks there are. */
 import { Effect } from "effect"
 import {
+  ATTENTION,
   type AttentionKind,
   attentionOf,
+  BATTERIES,
   type Battery,
   BEFORE_GUESSES,
   beforeRecentGuesses,
   beforeState,
   type ConditionRow,
   conditions,
+  lastingAttentionOf,
+  markOfGuesses,
   type State
 } from "./LockConditions.ts"
 import { lockKey } from "./LockFact.ts"
@@ -69,7 +73,9 @@ export const lockList = (readModel: ReadModel["Service"]) => {
   const sourceOf = (whose: Whose, filter: ListFilter, now: number): Source => {
     const before = placesBefore(filter)
     if (filter.q !== undefined || filter.sort === "name") return among(ofPlaces, whose, before)
-    if (before === BEFORE_GUESSES) return among(ofConditions, whose, before, beforeRecentGuesses(now))
+    const guesses = among(ofConditions, whose, BEFORE_GUESSES, beforeRecentGuesses(now))
+    if (before === BEFORE_GUESSES) return guesses
+    if (before === beforeState("any")) return followedBy(among(ofConditions, whose, before), guesses)
     if (before !== "") return among(ofConditions, whose, before)
     return (after, limit) => {
       const [index, values] = listingOf(whose)
@@ -83,8 +89,8 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     const rowOf = yield* rowsOf(keys)
     const found = keys
       .flatMap((key): ReadonlyArray<Found> => {
-        const place = rowOf(key)?.place
-        const at = place && isOf(place, whose) ? placeOf(place, filter) : undefined
+        const row = rowOf(key)
+        const at = row && isOf(row.place, whose) ? placeOf(row, filter) : undefined
         return at === undefined ? [] : [{ at, key }]
       })
       .sort((a, b) => (a.at < b.at ? -1 : 1))
@@ -124,8 +130,71 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     }
   })
 
-  return { page }
+  /** How many locks there are, and of how many something is so; among these alone, with `only`. */
+  const count = Effect.fnUntraced(function* (
+    whose: Whose,
+    now: number,
+    only: ReadonlyArray<number> | undefined
+  ): Effect.fn.Return<LockCounts, ReadModelUnavailable> {
+    if (only !== undefined) {
+      const { rows } = yield* page(whose, {}, { after: "", limit: only.length, now, only })
+      return countsIn(rows, now)
+    }
+    const [index, values] = listingOf(whose)
+    const counts = yield* ofConditions.counts(index, values, STATES.map(beforeState))
+    const guesses = among(ofConditions, whose, BEFORE_GUESSES, beforeRecentGuesses(now))
+    const guessed = (yield* guesses("", MOST_GUESSED)).length
+    return countsWith((state) => (state === "wrong-pins" ? guessed : (counts.get(beforeState(state)) ?? 0)))
+  })
+
+  return { page, count }
 }
+
+/** How many locks there are, and how many of each kind. */
+export interface LockCounts {
+  readonly locks: number
+  /** Whose device is there, as it was told last. */
+  readonly online: number
+  readonly battery: { readonly [Kind in Battery]: number }
+  /** How many need somebody for each; those with wrong PINs are counted up to 1,000. */
+  readonly attention: { readonly [Kind in AttentionKind]: number }
+}
+
+const MOST_GUESSED = 1_000
+const STATES: ReadonlyArray<State> = [
+  ...(["online", "absent"] as const),
+  ...BATTERIES,
+  ...ATTENTION.filter((kind) => kind !== "wrong-pins")
+]
+
+const countsWith = (numberOf: (state: State | "wrong-pins") => number): LockCounts => ({
+  locks: numberOf("online") + numberOf("absent"),
+  online: numberOf("online"),
+  battery: { low: numberOf("low"), good: numberOf("good"), unknown: numberOf("unknown") },
+  attention: Object.fromEntries(ATTENTION.map((kind) => [kind, numberOf(kind)])) as LockCounts["attention"]
+})
+
+const countsIn = (rows: ReadonlyArray<ListedRow>, now: number): LockCounts => {
+  const states = rows.flatMap(
+    ({ condition }): ReadonlyArray<State | "wrong-pins"> => [
+      condition.outage?.online === true ? "online" : "absent",
+      condition.battery,
+      ...attentionOf(condition, now).map(({ kind }) => kind)
+    ]
+  )
+  return countsWith((asked) => states.filter((state) => state === asked).length)
+}
+
+/** What one source finds, and then what the other does: the marks of the other come later. */
+const followedBy =
+  (first: Source, second: Source): Source =>
+  (after, limit) =>
+    Effect.gen(function* () {
+      const isFurther = after.startsWith(BEFORE_GUESSES)
+      const found = isFurther ? [] : yield* first(after, limit)
+      const rest = limit - found.length
+      return rest === 0 ? found : [...found, ...(yield* second(isFurther ? after : "", rest))]
+    })
 
 /** Finds what stands after a place, in order. */
 type Source = (after: string, limit: number) => Answer<ReadonlyArray<Found>>
@@ -150,7 +219,8 @@ const placesBefore = ({ q, sort, ...filter }: ListFilter): string => {
 /** Whether the places of a list may be this one: what another list has given is no place in it. */
 export const isPlaceOf = (filter: ListFilter, at: string): boolean => {
   const before = placesBefore(filter)
-  return before === "" ? at.length === lockKey(0).length : at.startsWith(before)
+  if (before === "") return at.length === lockKey(0).length
+  return at.startsWith(before) || (before === beforeState("any") && at.startsWith(BEFORE_GUESSES))
 }
 
 /**
@@ -172,9 +242,13 @@ export const isFoundBy = ({ place }: ListedRow, q: string): boolean => {
 }
 
 /** Where a lock is in a list of some locks; nowhere, if it is not found. */
-const placeOf = (place: PlaceRow, { q, sort }: ListFilter): string | undefined => {
+const placeOf = ({ place, condition }: ListedRow, filter: ListFilter): string | undefined => {
+  const { q, sort } = filter
   if (q !== undefined) return foundBy(place, wordsOf(q))
-  return sort === "name" ? markOfName(place) : lockKey(place.lockId)
+  if (sort === "name") return markOfName(place)
+  const before = placesBefore(filter)
+  if (before !== BEFORE_GUESSES) return before + lockKey(place.lockId)
+  return condition.guessedAt === null ? undefined : markOfGuesses(place.lockId, condition.guessedAt)
 }
 
 const isOf = ({ ownerId, orgId }: PlaceRow, whose: Whose): boolean =>
@@ -208,6 +282,8 @@ const isMeant = (
   if (battery !== undefined && condition.battery !== battery) return false
   if (online !== undefined && (condition.outage?.online === true) !== online) return false
   if (attention === undefined) return true
+  // It was found before by what lasts.
+  if (attention === true && at.startsWith(BEFORE_GUESSES) && lastingAttentionOf(condition).length > 0) return false
   const kinds = attentionOf(condition, now).map(({ kind }) => kind)
   return typeof attention === "string" ? kinds.includes(attention) : kinds.length > 0 === attention
 }

@@ -14,6 +14,8 @@ export interface Table<Fact, Row> extends AnyTable<Fact> {
    * other row has the same.
    */
   marks?(row: Row): ReadonlyArray<string>
+  /** How many marks begin with the same so many digits is counted, under each value that they are listed under. */
+  readonly counted?: number
 }
 
 /** A table, whatever its rows are. */
@@ -26,10 +28,15 @@ export interface AnyTable<Fact> {
   fold(row: unknown, fact: Fact, key: string): unknown
   readonly indexes: { readonly [index: string]: ReadonlyArray<string> }
   marks?(row: unknown): ReadonlyArray<string>
+  readonly counted?: number
 }
 
 /** Where the marks of a table's rows are kept: as rows that hold the key of the row that they mark. */
 export const marksOf = (table: string): string => `${table}-marks`
+
+/** Where it is kept how many marks begin alike; what is not there is none. */
+export const countsOf = (table: string): string => `${table}-counts`
+export const countKey = (index: string, value: string, beginning: string): string => compound([index, beginning, value])
 
 /** Everything that one read model holds. */
 export interface Tables<Fact> {
@@ -102,6 +109,17 @@ export const rowsIn = <Fact, Row>(readModel: ReadModel["Service"], { name }: Tab
       Effect.map(readModel.find(marksOf(name), index, compound(values), after, limit), (rows) =>
         rows.map((row) => [row.key, toRow<string>(row)] as const)
       ),
+    /** How many marks begin so. */
+    counts: Effect.fnUntraced(function* (
+      index: string,
+      values: ReadonlyArray<string>,
+      beginnings: ReadonlyArray<string>
+    ) {
+      const keyOf = (beginning: string) => countKey(index, compound(values), beginning)
+      const found = yield* readModel.get(countsOf(name), beginnings.map(keyOf))
+      const counts = new Map(found.map((row) => [row.key, toRow<number>(row)]))
+      return new Map(beginnings.map((beginning) => [beginning, counts.get(keyOf(beginning)) ?? 0]))
+    }),
     /** All of them, by key: a page a turn of the event loop. */
     all: Effect.fnUntraced(function* (index: string, ...values: ReadonlyArray<string>) {
       const rows: Array<Row> = []

@@ -1,5 +1,14 @@
 /** Lists across locks, beyond the published contract. Imports nothing of a server. */
-import { ATTENTION, type AttentionKind, BATTERIES, locksFields, locksFlaw } from "@latchkey/core"
+import {
+  ATTENTION,
+  type AttentionKind,
+  attentionFields,
+  attentionFlaw,
+  BATTERIES,
+  locksFields,
+  locksFlaw,
+  WEBHOOK_ATTENTION
+} from "@latchkey/core"
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { ClosedQuery, positive } from "./Parts.ts"
@@ -67,4 +76,73 @@ const locks = HttpApiEndpoint.get("locks", "/locks", {
   error: errors
 }).annotate(ClosedQuery, true)
 
-export const lists = HttpApiGroup.make("lists").add(locks)
+const item = {
+  since: Schema.String,
+  /** What to do. */
+  advice: Schema.String
+}
+
+const attentionItems = HttpApiEndpoint.get("attention", "/attention", {
+  query: Schema.Struct({
+    ...attentionFields,
+    limit: Schema.optionalKey(positive("a number of locks").pipe(Schema.decodeTo(attentionFields.limit.schema)))
+  }).check(attentionFlaw),
+  success: Schema.Struct({
+    items: Schema.Array(
+      Schema.Union([
+        Schema.Struct({
+          kind: Schema.Literals(ATTENTION),
+          ...item,
+          lockId: Schema.Int,
+          /** What the lock is called. */
+          name: text,
+          /** The keys that it is about, so many of them as are named. */
+          keys: Schema.optionalKey(
+            Schema.Array(
+              Schema.Struct({
+                keyUuid: Schema.String,
+                keyIndexNumber: Schema.optionalKey(Schema.Int),
+                since: Schema.String,
+                /** Why it failed: the lock said so, or it has not answered for a day. */
+                reason: Schema.optionalKey(Schema.Literals(["failed", "silent"]))
+              })
+            )
+          ),
+          /** How many keys it is about. */
+          keysCount: Schema.optionalKey(Schema.Int)
+        }),
+        Schema.Struct({
+          kind: Schema.Literals(WEBHOOK_ATTENTION),
+          ...item,
+          webhookId: Schema.String,
+          url: Schema.String,
+          /** Why it is disabled. */
+          reason: text
+        })
+      ])
+    ),
+    /** Where to go on; `null`: this was all. */
+    nextCursor: Schema.NullOr(Schema.String)
+  }),
+  error: errors
+}).annotate(ClosedQuery, true)
+
+const count = Schema.Int
+const overview = HttpApiEndpoint.get("overview", "/overview", {
+  query: Schema.Struct({}),
+  success: Schema.Struct({
+    locks: count,
+    /** Whose device is connected, as it was told last. */
+    online: count,
+    battery: Schema.Record(Schema.Literals(BATTERIES), count),
+    /** Locks that need somebody, by what for; wrong PINs are counted up to 1,000. */
+    attention: Schema.Record(Schema.Literals(ATTENTION), count),
+    /** Webhooks that need somebody, to those who manage them. */
+    webhooks: Schema.optionalKey(Schema.Struct({ failing: count, disabled: count })),
+    /** Events of the log that these numbers do not know yet; `null` while nobody can tell. */
+    lag: Schema.NullOr(count)
+  }),
+  error: errors
+}).annotate(ClosedQuery, true)
+
+export const lists = HttpApiGroup.make("lists").add(locks, attentionItems, overview)

@@ -120,6 +120,8 @@ const anyOf = (field: Schema.Constraint): unknown =>
 const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest>> = {
   "POST /locks/{id}/BulkAddKeys": on("BulkAddKeys", () => ({ keys: [{ keyUuid: "another-key" }] })),
   "POST /locks/{id}/remove-inherited-keys": on("remove-inherited-keys", () => ({})),
+  "GET /attention": () => ({ path: "/attention" }),
+  "GET /overview": () => ({ path: "/overview" }),
   "GET /locks": () => ({ path: "/locks" }),
   "GET /locks/{id}/temp-keys": on("temp-keys"),
   "GET /locks/{id}/details": on("details"),
