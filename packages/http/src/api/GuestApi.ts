@@ -1,4 +1,5 @@
 /** What guests meet: pages and forms for browsers, JSON for apps. No sign-in is asked for beforehand: a key's link is one. */
+import { CommandOutcome } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { whole } from "./Parts.ts"
@@ -28,6 +29,9 @@ const signingIn = Schema.Struct({
   )
 })
 
+/** The path at which it is told what became of the opening; as JSON to those who ask for JSON. */
+const confirmation = Schema.String
+
 const errors = [problem(400), problem(401), problem(404), problem(500), problem(503)] as const
 
 /**
@@ -50,7 +54,8 @@ export const guests = HttpApiGroup.make("guests").add(
         success: Schema.Literal(true),
         /** Whether the lock is disconnected: then it opens only if it comes back within seconds. */
         offline: Schema.Boolean,
-        usedCount: Schema.Int
+        usedCount: Schema.Int,
+        confirmation
       })
     ],
     error: [...formErrors, problem(403), problem(422), problem(429), problem(502)]
@@ -64,7 +69,8 @@ export const guests = HttpApiGroup.make("guests").add(
       Schema.Struct({
         success: Schema.Literal(true),
         /** Whether the lock is disconnected: then it opens only if it comes back within seconds. */
-        offline: Schema.Boolean
+        offline: Schema.Boolean,
+        confirmation
       })
     ],
     error: [...formErrors, problem(403), problem(422), problem(429), problem(502)]
@@ -79,7 +85,18 @@ export const guests = HttpApiGroup.make("guests").add(
       /** Seconds to wait for the lock to answer. */
       wait: Schema.optionalKey(whole(0, 30))
     },
-    success: page(200),
+    success: [
+      Schema.Struct({
+        /** `none`: nothing was opened. `superseded`: nobody waits for the lock's answer any more. */
+        status: Schema.Literals(["none", "pending", ...CommandOutcome.literals, "superseded"]),
+        openedAt: Schema.optionalKey(Schema.String),
+        /** When the lock answered. */
+        reportedAt: Schema.optionalKey(Schema.String),
+        /** It does not count as a use of the key. */
+        useReturned: Schema.optionalKey(Schema.Literal(true))
+      }),
+      page(200)
+    ],
     error: errors
   }),
   HttpApiEndpoint.get("back-from-open", "/temp-keys/:uuid/open", { params: link, ...backToKey }),

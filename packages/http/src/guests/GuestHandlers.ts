@@ -1,5 +1,5 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
-import { type CommandStatus, type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
+import { type CommandStatus, instantOf, type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Api } from "../api/Api.ts"
 import { LONGEST_WAIT } from "../api/Parts.ts"
@@ -113,7 +113,9 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const opening = links.open({ link: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
         ? yield* openingPage(uuid, visitor, visitor.at, ticket, undefined, opening)
-        : yield* Effect.map(opening, ({ online, usedCount = 0 }) => openedBody(online, { usedCount }))
+        : yield* Effect.map(opening, (opened) =>
+            openedBody(uuid, undefined, opened, { usedCount: opened.usedCount ?? 0 })
+          )
     }),
 
     "open-door": Effect.fnUntraced(function* ({ params: { uuid, doorId }, payload: { ticket }, call }) {
@@ -123,20 +125,24 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const opening = links.open({ link: uuid, doorId, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
         ? yield* openingPage(uuid, visitor, visitor.at, ticket, doorId, opening)
-        : yield* Effect.map(opening, ({ online }) => openedBody(online, {}))
+        : yield* Effect.map(opening, (opened) => openedBody(uuid, doorId, opened, {}))
     }),
 
     confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query, call }) {
       const { opened, door, offline, wait = 0 } = query
+      const isPage = prefersPage(call.headers)
       const at = opened === undefined ? Option.none() : yield* openedAt(uuid, door, opened)
       if (opened === undefined || Option.isNone(at)) {
         yield* links.view(uuid, undefined, call.at)
-        return pages.confirmation({ uuid, kind: "none", at: 0, again: false })
+        return isPage
+          ? pages.confirmation({ uuid, kind: "none", at: 0, again: false })
+          : { status: 200, body: { status: "none" as const } }
       }
       const patience = Duration.seconds(Math.min(wait, LONGEST_WAIT))
       const outcome = Option.getOrUndefined(yield* links.outcome(uuid, door, opened, patience))
       const now = wait > 0 ? yield* Clock.currentTimeMillis : call.at
       // Who has waited may have used the key up meanwhile, or has a use of it back.
+      if (!isPage) return { status: 200, body: confirmationBody(at.value, outcome) }
       const key = yield* links.view(uuid, undefined, now)
       const kind = kindOf(outcome, now - at.value, offline === "true", wait > 0)
       const again = key.status === "valid"
@@ -179,15 +185,33 @@ const contextOf = (
 
 const userOf = (principal: Principal): string | undefined => ("userId" in principal ? principal.userId : undefined)
 
-const openedBody = <Counted extends object>(online: boolean | undefined, counted: Counted) => ({
+const openedBody = <Counted extends object>(
+  uuid: string,
+  doorId: number | undefined,
+  opened: Opened,
+  counted: Counted
+) => ({
   status: 200,
-  body: { success: true as const, offline: online === false, ...counted }
+  body: {
+    success: true as const,
+    offline: opened.online === false,
+    ...counted,
+    confirmation: confirmationOf(uuid, doorId, opened)
+  }
 })
 
 const confirmationOf = (uuid: string, doorId: number | undefined, opened: Opened): string => {
   const door = doorId === undefined ? "" : `door=${doorId}&`
   return `${pathOfKey(uuid)}/confirmation?${door}opened=${opened.version}${opened.online === false ? "&offline=true" : ""}`
 }
+
+/** What became of an opening. Of one so old that nobody knows any more, nothing came. */
+const confirmationBody = (openedAt: number, outcome: CommandStatus | undefined) => ({
+  status: outcome?.status ?? ("superseded" as const),
+  openedAt: instantOf(openedAt),
+  ...(outcome !== undefined && "reportedAt" in outcome && { reportedAt: instantOf(outcome.reportedAt) }),
+  ...(outcome !== undefined && "useReturned" in outcome && outcome.useReturned && { useReturned: true as const })
+})
 
 /** What there is to say of an opening, `age` milliseconds after it. */
 const kindOf = (

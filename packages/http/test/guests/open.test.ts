@@ -38,9 +38,10 @@ describe("a guest opens", () => {
     await connect(server, link.lock)
     const opened = await ask(`${link.url}/open`, { method: "POST", headers: json })
     expect([opened.status, opened.headers.get("content-type")]).toEqual([200, JSON_TYPE])
-    expect(bodyOf(opened)).toEqual({ success: true, offline: false, usedCount: 1 })
+    const confirmation = `/temp-keys/${link.uuid}/confirmation?opened=3`
+    expect(bodyOf(opened)).toEqual({ success: true, offline: false, usedCount: 1, confirmation })
     await connect(server, link.lock, false)
-    expect(bodyOf(await link.open({}, json))).toEqual({ success: true, offline: true, usedCount: 2 })
+    expect(bodyOf(await link.open({}, json))).toMatchObject({ success: true, offline: true, usedCount: 2 })
   })
 
   it.each([
@@ -309,6 +310,25 @@ describe("a confirmation", () => {
       expect(page.text).not.toMatch(/data-waits|http-equiv/)
       expect(page.text.includes("Open again")).toBe(!isUsed)
     }
+  })
+
+  it.each([
+    [{ outcome: "done" }, { status: "done" }],
+    [{ outcome: "failed" }, { status: "failed" }],
+    [{ outcome: "failed", began: false }, { status: "failed", useReturned: true }]
+  ] as const)("tells apps, as JSON, what the lock has said: %j", async (said, told) => {
+    const link = await makeLink(server)
+    await connect(server, link.lock)
+    const { confirmation } = bodyOf(await link.open({}, json))
+    const asked = async (query = "") => ask(server.url + confirmation + query, { headers: json })
+    const pending = await asked()
+    expect([pending.headers.get("content-type"), pending.headers.get("vary")]).toEqual([JSON_TYPE, "Accept"])
+    expect(bodyOf(pending)).toEqual({ status: "pending", openedAt: expect.any(String) })
+    const waiting = asked("&wait=20")
+    await answered(link, said)
+    const answer = { ...told, openedAt: expect.any(String), reportedAt: expect.any(String) }
+    for (const { text } of [await waiting, await asked()]) expect(JSON.parse(text)).toEqual(answer)
+    expect(bodyOf(await ask(`${link.url}/confirmation`, { headers: json }))).toEqual({ status: "none" })
   })
 
   it("waits no longer than it is asked to, and says that the lock is silent", async () => {
