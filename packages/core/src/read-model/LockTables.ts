@@ -198,7 +198,7 @@ const heldBy = (
 
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {
-  format: 7,
+  format: 8,
   factOf,
   tables: [
     devices,

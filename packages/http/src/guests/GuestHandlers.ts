@@ -140,9 +140,9 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       }
       const patience = Duration.seconds(Math.min(wait, LONGEST_WAIT))
       const outcome = Option.getOrUndefined(yield* links.outcome(uuid, door, opened, patience))
+      if (!isPage) return { status: 200, body: confirmationBody(at.value, outcome) }
       const now = wait > 0 ? yield* Clock.currentTimeMillis : call.at
       // Who has waited may have used the key up meanwhile, or has a use of it back.
-      if (!isPage) return { status: 200, body: confirmationBody(at.value, outcome) }
       const key = yield* links.view(uuid, undefined, now)
       const kind = kindOf(outcome, now - at.value, offline === "true", wait > 0)
       const again = key.status === "valid"
