@@ -117,9 +117,9 @@ it.effect("many events of one lock are one write", () =>
   Effect.gen(function* () {
     const { model, told } = watched(yield* emptyModel)
     yield* fill(model, feedOf(created(1), ...Array.from({ length: 200 }, () => opened(1))))
-    expect(told.map(({ put }) => put.map(({ table }) => table).filter((table) => !/-(marks|counts)$/.test(table)))).toEqual([
-      ["devices", "locks", "last-events", "last-openings", "places", "conditions"]
-    ])
+    expect(
+      told.map(({ put }) => put.map(({ table }) => table).filter((table) => !/-(marks|counts)$/.test(table)))
+    ).toEqual([["devices", "locks", "last-events", "last-openings", "places", "conditions"]])
   })
 )
 

@@ -315,7 +315,10 @@ describe("a confirmation", () => {
   it.each([
     [{ outcome: "done" }, { status: "done" }],
     [{ outcome: "failed" }, { status: "failed" }],
-    [{ outcome: "failed", began: false }, { status: "failed", useReturned: true }]
+    [
+      { outcome: "failed", began: false },
+      { status: "failed", useReturned: true }
+    ]
   ] as const)("tells apps, as JSON, what the lock has said: %j", async (said, told) => {
     const link = await makeLink(server)
     await connect(server, link.lock)
