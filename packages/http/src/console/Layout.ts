@@ -90,6 +90,7 @@ ${body}
 
 const PLACES = [
   { path: "/console", words: en.layout.places.overview, scope: "read" },
+  { path: "/console/attention", words: en.layout.places.attention, scope: "read" },
   { path: "/console/locks", words: en.layout.places.locks, scope: "read" },
   { path: "/console/temp-keys", words: en.layout.places.tempKeys, scope: "temp-keys" },
   { path: "/console/webhooks", words: en.layout.places.webhooks, scope: "admin" },

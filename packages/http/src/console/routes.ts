@@ -4,6 +4,7 @@ import { makeProblem } from "../api/Problem.ts"
 import { Refused } from "../server/Errors.ts"
 import { type Action, pageOf } from "./Actions.ts"
 import { apiKeyActions, apiKeysPage } from "./pages/apiKeys.ts"
+import { attentionPage } from "./pages/attention.ts"
 import { healthPage } from "./pages/health.ts"
 import { lockActions, lockLive, lockPage, newLock } from "./pages/lock.ts"
 import { locksPage } from "./pages/locks.ts"
@@ -28,6 +29,7 @@ const actionsAt = (path: string, actions: Readonly<Record<string, Action>>): Rea
 
 export const routes: Readonly<Record<string, Shows>> = {
   "/console": reads(overviewPage),
+  "/console/attention": reads(attentionPage),
   "/console/health": reads(healthPage),
   "/console/locks": locksPage,
   "/console/locks/new": pageOf(newLock),

@@ -84,6 +84,7 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
   const hook = `/console/webhooks/${webhook.id}`
   const pages: Readonly<Record<string, ReadonlyArray<string>>> = {
     "/console": ["/console"],
+    "/console/attention": ["/console/attention"],
     "/console/health": ["/console/health"],
     "/console/locks": [
       "/console/locks",

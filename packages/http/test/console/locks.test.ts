@@ -1,4 +1,5 @@
 /** The list of locks, what they are called, and how one is set up, described and taken out of service. */
+import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { API_KEYS, OTHER_ORG, OWNER, token } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
@@ -80,6 +81,35 @@ describe("the list of locks", () => {
       expect([found.status, listed(found)]).toEqual([200, [lock.lockId]])
       expect(found.text).not.toMatch(new RegExp(`(href|action)="[^"]*${link}`))
     }
+  })
+})
+
+describe("what needs somebody", () => {
+  it("is on the first page and on one of its own, with what to do and the way there, and counted", async () => {
+    const lock = await named(newWord())
+    const key = { keyUuid: "key-that-was-removed", keyIndexNumber: 1 }
+    await lock.post("AddKey", key)
+    await lock.post("RemoveKey", key)
+    for (const path of ["/console", "/console/attention"]) {
+      const page = await operator.get(path)
+      expect([path, page.status, listed(page)]).toEqual([path, 200, expect.arrayContaining([lock.lockId])])
+      expect(wordsOf(page)).toContain("These keys were removed, but the lock may still open for them")
+    }
+    const { text } = await operator.get("/console")
+    const [, count = ""] = /href="\/console\/locks\?attention=key-exposed">(\d+)</.exec(text) ?? []
+    expect(listed(await operator.get("/console/locks?attention=key-exposed"))).toHaveLength(Number(count))
+    expect(listed(await (await signIn(server.url, other)).get("/console/attention"))).not.toContain(lock.lockId)
+  })
+
+  it("is nothing where all is well", async () => {
+    const page = await (await signIn(server.url, token({ sub: "somebody-without-locks" }))).get("/console")
+    expect(wordsOf(page)).toContain("Nothing needs you.")
+  })
+
+  it("is not told to a key that may not read, which sees the page all the same", async () => {
+    const { secret } = await Effect.runPromise(server.apiKeys.create("org-1", { limits: { scopes: ["open"] } }))
+    const page = await (await signIn(server.url, secret)).get("/console")
+    expect([page.status, wordsOf(page).includes("Needs somebody")]).toEqual([200, false])
   })
 })
 

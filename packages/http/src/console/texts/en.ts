@@ -9,6 +9,19 @@ export interface EventWords {
 
 const named = (name: string) => (name === "" ? "" : ` (${name})`)
 
+/** What a lock may need somebody for. */
+const lockKinds = {
+  offline: "not connected",
+  "battery-low": "battery low",
+  "bolt-jammed": "bolt jammed",
+  "door-forced": "door forced",
+  "door-left-open": "door left open",
+  "key-failed": "key not written",
+  "key-exposed": "old key still opens",
+  "key-foreign": "unknown key on the lock",
+  "wrong-pins": "wrong PINs"
+} as const
+
 export const en = {
   lang: "en",
   /** How times are written. */
@@ -22,6 +35,7 @@ export const en = {
     signOut: "Sign out",
     places: {
       overview: "Overview",
+      attention: "Attention",
       locks: "Locks",
       tempKeys: "Temp keys",
       webhooks: "Webhooks",
@@ -93,7 +107,27 @@ export const en = {
   },
   overview: {
     title: "Overview",
-    find: "Find a lock"
+    find: "Find a lock",
+    now: "Now",
+    locks: "Locks",
+    online: "Connected",
+    batteryLow: "Battery low",
+    webhooks: "Webhooks that fail or are disabled",
+    lag: (count: number) => `These numbers are ${count} events behind: load the page again in a moment.`,
+    lagUnknown: "Nobody can tell how current these numbers are."
+  },
+  attention: {
+    title: "Needs somebody",
+    none: "Nothing needs you.",
+    noneYet: "Nothing among what was looked at so far.",
+    more: "More",
+    where: "Where",
+    what: "What",
+    since: "Since",
+    sinceWhen: "since",
+    todo: "What to do",
+    keys: (count: number) => (count === 1 ? "One key." : `${count} keys.`),
+    kinds: { ...lockKinds, "webhook-failing": "webhook fails", "webhook-disabled": "webhook disabled" }
   },
   locks: {
     title: "Locks",
@@ -116,17 +150,7 @@ export const en = {
     attention: "Needs somebody",
     anything: "for anything",
     nothing: "for nothing",
-    kinds: {
-      offline: "not connected",
-      "battery-low": "battery low",
-      "bolt-jammed": "bolt jammed",
-      "door-forced": "door forced",
-      "door-left-open": "door left open",
-      "key-failed": "key not written",
-      "key-exposed": "old key still opens",
-      "key-foreign": "unknown key on the lock",
-      "wrong-pins": "wrong PINs"
-    }
+    kinds: lockKinds
   },
   lock: {
     title: (id: string) => `Lock ${id}`,
