@@ -59,7 +59,7 @@ if [ ! -e "$source/Cargo.lock" ]; then
     done
   } >"$source/Cargo.lock"
 fi
-timeout 5400 cargo build --quiet --ignore-rust-version --manifest-path "$source/Cargo.toml" $build >&2 ||
-  without "cargo build failed, or took more than 90 minutes"
+timeout 2700 cargo build --quiet --ignore-rust-version --manifest-path "$source/Cargo.toml" $build >&2 ||
+  without "cargo build failed, or took more than 45 minutes"
 cp "$CARGO_TARGET_DIR/$profile/stdb-engine" "$binary.new" && mv "$binary.new" "$binary"
 echo "$binary"
