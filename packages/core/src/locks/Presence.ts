@@ -40,7 +40,7 @@ interface Connections {
 
 /** What only asks about locks needs no device shadow. */
 export const presence: Effect.Effect<Connections, never, ReadModel | Presence> = Effect.gen(function* () {
-  const { devices } = lookups(yield* ReadModel)
+  const { thingsOf } = lookups(yield* ReadModel)
   const reported = yield* Presence
   const isOnline = Option.getOrUndefined(yield* Effect.serviceOption(DeviceShadow))?.isOnline
 
@@ -65,17 +65,17 @@ export const presence: Effect.Effect<Connections, never, ReadModel | Presence> =
         undefined
       ),
     at: (lockIds) =>
-      devices([...lockIds]).pipe(
-        Effect.flatMap((locks) =>
-          Effect.map(onlineOf(thingsOf(locks)), (online) => {
-            const connected = new Map(locks.map(({ lockId, thingName }) => [lockId, online(thingName)]))
-            return (lockId: number): boolean | undefined => connected.get(lockId) ?? false
+      thingsOf([...lockIds]).pipe(
+        Effect.flatMap((things) =>
+          Effect.map(onlineOf([...things.values()]), (online) => (lockId: number): boolean | undefined => {
+            const thing = things.get(lockId)
+            return thing !== undefined && online(thing)
           })
         ),
         (asked) => orElse(asked, () => undefined)
       ),
     shown: (locks) =>
-      Effect.map(toldOf(thingsOf(locks)), (told) =>
+      Effect.map(toldOf(locks.map(({ thingName }) => thingName)), (told) =>
         locks.map((lock) => {
           const presence = told(lock.thingName)
           return { ...lock, online: presence?.online ?? false, presence }
@@ -94,8 +94,6 @@ const connectionOf = (heard: Heard | undefined, online: boolean): Connection => 
     ...(heard !== undefined && { lastSeen: heard.lastSeen })
   }
 }
-
-const thingsOf = (locks: ReadonlyArray<DeviceState>) => locks.map(({ thingName }) => thingName)
 
 const orElse = <A, B, E extends { readonly message: string }>(ask: Effect.Effect<A, E>, unknown: B) =>
   Effect.catch(ask, (error) =>

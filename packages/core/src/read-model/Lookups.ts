@@ -40,6 +40,8 @@ export interface Lookups {
   ) => Answer<ReadonlyArray<number>>
   /** These of the locks that there are, in any order: one question, however many. */
   readonly devices: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyArray<DeviceState>>
+  /** What the devices of these locks are called, by lock: one question, however many. */
+  readonly thingsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, string>>
   /** What those who have them say of these of the locks that there are. */
   readonly descriptionsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, LockDescription>>
   /** When these of the locks were last opened, epoch milliseconds. */
@@ -157,6 +159,11 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
       return Effect.map(page, (rows) => rows.map(([key]) => Number(key)))
     },
     devices: (lockIds) => Effect.flatMap(ofDevices.get(lockIds.map(lockKey)), withLastEvents),
+    thingsOf: (lockIds) =>
+      Effect.map(
+        ofDevices.get(lockIds.map(lockKey)),
+        (rows) => new Map(rows.map(({ lockId, thingName }) => [lockId, thingName]))
+      ),
     descriptionsOf: (lockIds) =>
       Effect.map(
         ofPlaces.byKey(lockIds.map(lockKey)),
