@@ -2,6 +2,7 @@
  * What operators and their tools ask: is it up, is it ready, how is it doing, and how is it used; and the files of the
  * guest pages. No sign-in needed.
  */
+import { randomBytes } from "node:crypto"
 import { DeviceShadow, EventStore, Feed, heldLeases, putRecord, ReadModel } from "@latchkey/core"
 import { Clock, Effect, Semaphore } from "effect"
 import { OpenApi } from "effect/http-api"
@@ -60,8 +61,8 @@ export const makeOperations = Effect.gen(function* () {
   return operations
 })
 
-/** Characters that are written to prove that there is room: as many pages as a command needs. */
-const PROOF = 16_384
+/** Bytes that are written to prove that there is room: as many pages as a command needs. */
+const PROOF = 12_288
 /** Milliseconds that a proof holds: however many ask, so often is something written. */
 const PROVEN_FOR = 250
 
@@ -73,14 +74,12 @@ const REASONS = {
 /** Writes what nobody misses: a record of its own, and what the shadows think of. */
 const canWrite = Effect.fnUntraced(function* (store: EventStore["Service"], shadows: DeviceShadow["Service"]) {
   const one = yield* Semaphore.make(1)
-  let writes = yield* Clock.currentTimeMillis
   let provenAt = Number.NEGATIVE_INFINITY
   return Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     if (Math.abs(now - provenAt) < PROVEN_FOR) return
-    // A page whose content does not change would not be written.
-    writes += 1
-    yield* putRecord(store, { key: "ready", value: String(writes % 10).repeat(PROOF) })
+    // What does not change would not be written, and what a store can compress would prove no room.
+    yield* putRecord(store, { key: "ready", value: randomBytes(PROOF).toString("base64") })
     if (shadows.ready !== undefined) yield* shadows.ready
     provenAt = now
   }).pipe(one.withPermits(1))
