@@ -375,7 +375,10 @@ export const doorForPin = (
     : undefined
 
 /** Whether the principal made the credential, by themselves or as their organization. */
-export const isMaker = (principal: Principal, { grantedBy, doors }: SharedCredential): boolean =>
+export const isMaker = (
+  principal: Principal,
+  { grantedBy, doors }: Pick<SharedCredential, "grantedBy" | "doors">
+): boolean =>
   (principal._tag === "Super" ||
     principal._tag === "System" ||
     (grantedBy._tag === "User" && isUser(principal, grantedBy.userId)) ||

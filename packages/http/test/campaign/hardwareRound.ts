@@ -3,7 +3,6 @@
  * killed. At the end the hardware of every lock that is reached holds what the log wants, and of every other one Latchkey
  * says what may be otherwise.
  */
-import { writeFileSync } from "node:fs"
 import { FAULTS, randomOf } from "@latchkey/simulator"
 import { expect, vi } from "vitest"
 import { temporaryFolder } from "../harness/process.ts"
@@ -13,7 +12,7 @@ import { between, type Chance } from "./chance.ts"
 import { HARDWARE, makeClients } from "./clients.ts"
 import { makeDevices } from "./devices.ts"
 import { makeOperator } from "./operator.ts"
-import { type CampaignStore, inTime, numberFrom, openBulks, SECONDS, SERVERS, summary, UNBOUNDED } from "./round.ts"
+import { type CampaignStore, numberFrom, openBulks, played, SECONDS, SERVERS, summary, UNBOUNDED } from "./round.ts"
 import { startServers } from "./servers.ts"
 
 export const LOCKS = numberFrom("CAMPAIGN_LOCKS", 40)
@@ -126,15 +125,5 @@ export const hardwareRound = async (seed: number, storeIn: (folder: string) => C
     ]).toEqual([])
   }
 
-  try {
-    await inTime(play)
-  } catch (error) {
-    console.log(`seed ${seed}: ${summary(servers, clients, 0)}`)
-    const kept = process.env["CAMPAIGN_OUTPUT"]
-    if (kept !== undefined) writeFileSync(kept, servers.output())
-    throw error
-  } finally {
-    devices.stop()
-    await servers.kill()
-  }
+  await played(seed, { servers, clients, devices }, play)
 }

@@ -50,8 +50,15 @@ export const UNBOUNDED = {
   )
 }
 
-/** Ends a round that takes too long before its limit would, and says where it stood. */
-export const inTime = async (play: (at: (stage: string) => void) => Promise<void>): Promise<void> => {
+/**
+ * Plays a round, and ends all that takes part in it. One that takes too long ends before its limit would; one that fails
+ * says how far it came, and keeps what its servers wrote.
+ */
+export const played = async (
+  seed: number,
+  { servers, clients, devices }: { readonly servers: Servers; readonly clients: Clients; readonly devices: Devices },
+  play: (at: (stage: string) => void) => Promise<void>
+): Promise<void> => {
   let stage = ""
   const overdue = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`This takes too long: ${stage}.`)), TIMEOUT - 60_000).unref()
@@ -59,7 +66,17 @@ export const inTime = async (play: (at: (stage: string) => void) => Promise<void
   const at = (next: string) => {
     stage = next
   }
-  await Promise.race([play(at), overdue])
+  try {
+    await Promise.race([play(at), overdue])
+  } catch (error) {
+    console.log(`seed ${seed}: ${summary(servers, clients, 0)}`)
+    const kept = process.env["CAMPAIGN_OUTPUT"]
+    if (kept !== undefined) writeFileSync(kept, servers.output())
+    throw error
+  } finally {
+    devices.stop()
+    await servers.kill()
+  }
 }
 
 /** Fails unless every use, device command, outcome and delivery is accounted for. */
@@ -110,17 +127,7 @@ export const round = async (seed: number, storeIn: (folder: string) => CampaignS
     console.log(`seed ${seed}: ${summary(servers, clients, events.length)}${told}`)
     expect([...account({ feed: events, clients, devices, inShadow }), ...(partner?.wrong ?? [])]).toEqual([])
   }
-  try {
-    await inTime(play)
-  } catch (error) {
-    console.log(`seed ${seed}: ${summary(servers, clients, 0)}`)
-    const kept = process.env["CAMPAIGN_OUTPUT"]
-    if (kept !== undefined) writeFileSync(kept, servers.output())
-    throw error
-  } finally {
-    devices.stop()
-    await servers.kill()
-  }
+  await played(seed, { servers, clients, devices }, play)
 }
 
 interface Details {
