@@ -104,7 +104,7 @@ it.effect("a row that is known is not read again, and nothing is read for events
     ).toEqual([
       [["last-events", "last-openings"], [], [], []],
       [["last-events", "last-openings"], [], [], []],
-      [["devices", "last-events", "places", "conditions"], [], [], []]
+      [["devices", "last-events", "places"], [], [], []]
     ])
     const foreign = feedOf(...events, opened(1)).map((event, n) => (n === 4 ? { ...event, streamId: "bulk-1" } : event))
     feed = foreign

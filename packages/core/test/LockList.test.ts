@@ -42,13 +42,14 @@ const listOf = Effect.fnUntraced(function* (feed: ReadonlyArray<StoredEvent>) {
   })
 })
 
-const hotel = feedOf(
+const rooms = [
   ...lock(1, "Room 2", "Harbour Street 1, Piraeus"),
   ...lock(2, "Room 10", "Harbour Street 1, Piraeus"),
   ...lock(12, "Café — Büro"),
   ...lock(120),
   ...lock(7, "Ärztehaus, Tür 2")
-)
+]
+const hotel = feedOf(...rooms)
 
 describe("what is searched for", () => {
   it.effect.each<[string, ReadonlyArray<number>]>([
@@ -84,6 +85,33 @@ describe("locks", () => {
       expect(yield* list({})).toEqual([1, 2, 7, 12, 120])
       expect(yield* list({ sort: "name" })).toEqual([120, 7, 12, 1, 2])
       expect(yield* list({ sort: "name" }, { only: [2, 1] })).toEqual([1, 2])
+    })
+  )
+
+  it.effect("of an owner are looked through, and found as those of an organization are", () =>
+    Effect.gen(function* () {
+      const owned = [1, 2, 12, 120, 7].map(
+        (lockId) => ({ _tag: "OwnerSet", ...about(lockId), userId: "ada" }) satisfies LockEvent
+      )
+      const events = [...rooms, ...owned, low(2), low(12)]
+      const list = yield* listOf(feedOf(...events, ...lock(3, "Room 3"), low(3)))
+      const filters: ReadonlyArray<ListFilter> = [
+        {},
+        { q: "room" },
+        { q: "12" },
+        { sort: "name" },
+        { battery: "low" },
+        { battery: "unknown", sort: "name" },
+        { attention: true }
+      ]
+      for (const filter of filters)
+        for (const limit of [1, 2, 10]) {
+          const those = (yield* list(filter, { whose: { orgId: "hotel" } })).filter((lockId) => lockId !== 3)
+          expect([filter, those.length > 0]).toEqual([filter, true])
+          expect(yield* list(filter, { whose: { ownerId: "ada" }, limit })).toEqual(those)
+          expect(yield* list(filter, { whose: { orgId: "hotel", ownerId: "ada" }, limit })).toEqual(those)
+          expect(yield* list(filter, { whose: { orgId: "other", ownerId: "ada" }, limit })).toEqual([])
+        }
     })
   )
 

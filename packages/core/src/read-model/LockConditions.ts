@@ -3,7 +3,7 @@ import { canonicalThing } from "../access/Thing.ts"
 import { stateIn } from "../lock/Evolve.ts"
 import type { LockEvent, LockEventType } from "../lock/LockEvent.ts"
 import type { SeenState } from "../lock/Seen.ts"
-import { HANDS, type InHands, type LockFact, lockKey, noKeys } from "./LockFact.ts"
+import { LISTS, type Listed, type LockFact, lockKey, noKeys } from "./LockFact.ts"
 import type { Table } from "./Table.ts"
 import { nothingUnsettled, type UnsettledKey, type UnsettledKeys, unsettledAfter } from "./UnsettledKeys.ts"
 
@@ -20,7 +20,7 @@ export const BATTERIES = ["low", "good", "unknown"] as const
 export type Battery = (typeof BATTERIES)[number]
 
 /** The condition of a lock. Instants are epoch milliseconds. */
-export interface ConditionRow extends InHands {
+export interface ConditionRow extends Listed {
   readonly lockId: number
   /** Empty while it has none. */
   readonly thing: string
@@ -39,7 +39,6 @@ const GUESSES_COUNT_FOR = 86_400_000
 
 const changing: ReadonlySet<string> = new Set<LockEventType>([
   "LockCreated",
-  "OwnerSet",
   "OrganizationSet",
   "LockUuidChanged",
   "ClaimMoved",
@@ -80,15 +79,14 @@ export const conditions: Table<LockFact, ConditionRow> = {
     const next = changed(row, event, stored.at)
     return next === undefined || unsettled === row.unsettled ? next : { ...next, unsettled }
   },
-  indexes: HANDS,
+  indexes: LISTS,
   marks: (row) => [...marksOfState(row), ...(row.guessedAt === null ? [] : [markOfGuesses(row.lockId, row.guessedAt)])],
   counted: PLACE_DIGITS
 }
 
-const rowOf = ({ lockId, uuid, ownerId, orgId }: Extract<LockEvent, { _tag: "LockCreated" }>): ConditionRow => ({
+const rowOf = ({ lockId, uuid, orgId }: Extract<LockEvent, { _tag: "LockCreated" }>): ConditionRow => ({
   of: "all",
   lockId,
-  ownerId: ownerId ?? null,
   orgId: orgId ?? null,
   ...newThing(uuid),
   guessedAt: null
@@ -100,8 +98,6 @@ const newThing = (thing: string) =>
 
 const changed = (row: ConditionRow, event: LockEvent, at: number): ConditionRow | undefined => {
   switch (event._tag) {
-    case "OwnerSet":
-      return { ...row, ownerId: event.userId }
     case "OrganizationSet":
       return { ...row, orgId: event.orgId }
     case "LockRetired":

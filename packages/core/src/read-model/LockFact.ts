@@ -80,18 +80,12 @@ const besideOf = (stored: StoredEvent): LockFact | undefined => {
 /** Keys sort as the locks do by number. */
 export const lockKey = (lockId: number): string => String(lockId).padStart(16, "0")
 
-/** How locks are listed: all of them, an owner's, an organization's. */
-export const HANDS = {
-  all: ["of"],
-  owner: ["ownerId"],
-  organization: ["orgId"],
-  "owner-in-organization": ["orgId", "ownerId"]
-} as const
+/** How locks are listed by what is so of them: all of them, and an organization's. Those of an owner are looked through. */
+export const LISTS = { all: ["of"], organization: ["orgId"] } as const
 
 /** The fields by which they are. */
-export interface InHands {
+export interface Listed {
   readonly of: "all"
-  readonly ownerId: string | null
   readonly orgId: string | null
 }
 

@@ -17,6 +17,7 @@ import {
 } from "./LockConditions.ts"
 import { lockKey } from "./LockFact.ts"
 import { BEFORE_NAMES, beforePhrase, foundBy, markOfName, type PlaceRow, places } from "./LockPlaces.ts"
+import { devices } from "./LockTables.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 import { rowsIn } from "./Table.ts"
 import { wordsOf } from "./Words.ts"
@@ -58,10 +59,11 @@ type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 export const lockList = (readModel: ReadModel["Service"]) => {
   const ofPlaces = rowsIn(readModel, places)
   const ofConditions = rowsIn(readModel, conditions)
+  const ofDevices = rowsIn(readModel, devices)
 
   /** All that stand where such marks do. */
   const among =
-    (rows: typeof ofPlaces | typeof ofConditions, whose: Whose, before: string, first = before): Source =>
+    (rows: typeof ofPlaces | typeof ofConditions, whose: Unowned, before: string, first = before): Source =>
     (after, limit) => {
       const [index, values] = listingOf(whose)
       return Effect.map(rows.marked(index, values, after === "" ? first : after, limit), (marks) =>
@@ -70,28 +72,42 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     }
 
   /** Those among which to look: as few as can be told without looking at them. */
-  const sourceOf = (whose: Whose, filter: ListFilter, now: number): Source => {
+  const sourceOf = Effect.fnUntraced(function* (whose: Whose, filter: ListFilter, now: number) {
     const before = placesBefore(filter)
+    const byNumber = before === ""
+    if (isOwners(whose)) {
+      const [index, values] = listingOf(whose)
+      if (byNumber) return inOrder((after, limit) => ofDevices.page(index, values, after, limit))
+      const rows = yield* ofDevices.all(index, ...values)
+      return yield* sourceIn(
+        rows.map(({ lockId }) => lockId),
+        whose,
+        filter,
+        now
+      )
+    }
     if (filter.q !== undefined || filter.sort === "name") return among(ofPlaces, whose, before)
     const guesses = among(ofConditions, whose, BEFORE_GUESSES, beforeRecentGuesses(now))
     if (before === BEFORE_GUESSES) return guesses
     if (before === beforeState("any")) return followedBy(among(ofConditions, whose, before), guesses)
-    if (before !== "") return among(ofConditions, whose, before)
-    return (after, limit) => {
-      const [index, values] = listingOf(whose)
-      return Effect.map(ofPlaces.page(index, values, after, limit), (rows) => rows.map(([key]) => ({ at: key, key })))
-    }
-  }
+    if (!byNumber) return among(ofConditions, whose, before)
+    return inOrder((after, limit) => ofPlaces.page(...listingOf(whose), after, limit))
+  })
 
-  /** The same of some locks alone. */
-  const sourceIn = Effect.fnUntraced(function* (lockIds: ReadonlyArray<number>, whose: Whose, filter: ListFilter) {
+  /** The same of some locks alone, which are looked at one by one. */
+  const sourceIn = Effect.fnUntraced(function* (
+    lockIds: ReadonlyArray<number>,
+    whose: Whose,
+    filter: ListFilter,
+    now: number
+  ) {
     const keys = lockIds.map(lockKey)
     const rowOf = yield* rowsOf(keys)
     const found = keys
       .flatMap((key): ReadonlyArray<Found> => {
         const row = rowOf(key)
         const at = row && isOf(row.place, whose) ? placeOf(row, filter) : undefined
-        return at === undefined ? [] : [{ at, key }]
+        return row !== undefined && at !== undefined && isMeant(row, at, filter, now) ? [{ at, key }] : []
       })
       .sort((a, b) => (a.at < b.at ? -1 : 1))
     const find: Source = (after, limit) => Effect.succeed(found.filter(({ at }) => at > after).slice(0, limit))
@@ -112,7 +128,7 @@ export const lockList = (readModel: ReadModel["Service"]) => {
    */
   const page = Effect.fnUntraced(function* (whose: Whose, filter: ListFilter, { after, limit, now, only }: PageOf) {
     if (filter.q !== undefined && wordsOf(filter.q) === "") return { rows: [], next: undefined }
-    const find = only === undefined ? sourceOf(whose, filter, now) : yield* sourceIn(only, whose, filter)
+    const find = yield* only === undefined ? sourceOf(whose, filter, now) : sourceIn(only, whose, filter, now)
     const rows: Array<ListedRow> = []
     let [reached, looked] = [after, 0]
     while (true) {
@@ -136,11 +152,12 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     now: number,
     only: ReadonlyArray<number> | undefined
   ): Effect.fn.Return<LockCounts, ReadModelUnavailable> {
-    if (only !== undefined) {
-      const { rows } = yield* page(whose, {}, { after: "", limit: only.length, now, only })
+    const [index, values] = listingOf(whose)
+    if (only !== undefined || isOwners(whose)) {
+      const those = only ?? (yield* ofDevices.all(index, ...values)).map(({ lockId }) => lockId)
+      const { rows } = yield* page(whose, {}, { after: "", limit: those.length, now, only: those })
       return countsIn(rows, now)
     }
-    const [index, values] = listingOf(whose)
     const counts = yield* ofConditions.counts(index, values, STATES.map(beforeState))
     const guesses = among(ofConditions, whose, BEFORE_GUESSES, beforeRecentGuesses(now))
     const guessed = (yield* guesses("", MOST_GUESSED)).length
@@ -250,6 +267,16 @@ const placeOf = ({ place, condition }: ListedRow, filter: ListFilter): string | 
   if (before !== BEFORE_GUESSES) return before + lockKey(place.lockId)
   return condition.guessedAt === null ? undefined : markOfGuesses(place.lockId, condition.guessedAt)
 }
+
+/** Locks of whoever owns them: they are listed by what is so of them. */
+type Unowned = "all" | { readonly orgId: string; readonly ownerId?: never }
+const isOwners = (whose: Whose): whose is Exclude<Whose, Unowned> => whose !== "all" && "ownerId" in whose
+
+/** By number. */
+const inOrder =
+  (page: (after: string, limit: number) => Answer<ReadonlyArray<readonly [key: string, row: unknown]>>): Source =>
+  (after, limit) =>
+    Effect.map(page(after, limit), (rows) => rows.map(([key]) => ({ at: key, key })))
 
 const isOf = ({ ownerId, orgId }: PlaceRow, whose: Whose): boolean =>
   whose === "all" ||

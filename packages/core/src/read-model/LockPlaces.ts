@@ -3,14 +3,15 @@ import { giverOf } from "../lock/Giver.ts"
 import { type LockDescription, type SaidOfLock, saidAfter } from "../lock/LockDescription.ts"
 import type { LockEvent, LockEventType } from "../lock/LockEvent.ts"
 import { descriptionOf } from "../lock/ShownDescription.ts"
-import { HANDS, type InHands, type LockFact, lockKey, noKeys } from "./LockFact.ts"
+import { LISTS, type Listed, type LockFact, lockKey, noKeys } from "./LockFact.ts"
 import type { Table } from "./Table.ts"
 import { digitsOf, END, inNumberOrder, phrasesOf, wordsOf } from "./Words.ts"
 
 /** A lock with what is said of it. Instants are epoch milliseconds. */
-export interface PlaceRow extends InHands {
+export interface PlaceRow extends Listed {
   readonly lockId: number
   readonly lockUuid: string
+  readonly ownerId: string | null
   /** Since when those have it who have it. */
   readonly ownerSince: number
   readonly orgSince: number
@@ -39,7 +40,7 @@ export const places: Table<LockFact, PlaceRow> = {
     const { at } = stored
     return { lockId, lockUuid: uuid, of: "all", ownerId, orgId, ownerSince: at, orgSince: at, said: {} }
   },
-  indexes: HANDS,
+  indexes: LISTS,
   marks: (row) => [...phrasesFor(row).map((phrase) => markOfPhrase(phrase, row.lockId)), markOfName(row)]
 }
 

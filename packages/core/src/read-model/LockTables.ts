@@ -198,7 +198,7 @@ const heldBy = (
 
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {
-  format: 8,
+  format: 9,
   factOf,
   tables: [
     devices,

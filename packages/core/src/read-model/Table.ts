@@ -79,6 +79,7 @@ export const rowsIn = <Fact, Row>(readModel: ReadModel["Service"], { name }: Tab
   const byKey = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
     const rows = new Map<string, Row>()
     for (let from = 0; from < keys.length; from += PAGE) {
+      if (from > 0) yield* Effect.yieldNow
       const page = keys.length <= PAGE ? keys : keys.slice(from, from + PAGE)
       for (const row of yield* readModel.get(name, page)) rows.set(row.key, toRow(row))
     }
