@@ -100,3 +100,13 @@ it("a page at a time they are the whole list, and what is not a page is refused"
   for (const bad of ["limit=0", "limit=1001", "limit=x", "cursor=x", "cursor="])
     expect([bad, (await ask(`?${bad}`)).status]).toEqual([bad, 400])
 })
+
+it.each([
+  ["limt=2", "limt"],
+  ["limit=2&stat=expired", "stat"]
+])("of a lock refuse a filter that there is not: %s", async (query, field) => {
+  const { url } = await startInProcess()
+  const { get } = await createLock(url)
+  const { status, body } = await get(`temp-keys?${query}`)
+  expect([status, body.details]).toEqual([400, [{ field, message: expect.stringMatching(/known/) }]])
+})

@@ -28,7 +28,7 @@ import { guests } from "./GuestApi.ts"
 import { auditCsv, auditNdjson, events } from "./HistoryApi.ts"
 import { lists } from "./ListsApi.ts"
 import { partnerEvents } from "./PartnerEventsApi.ts"
-import { ClosedQuery, lock, positive, whole } from "./Parts.ts"
+import { lock, positive, whole } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 import { pins, sharedKeys } from "./SharedApi.ts"
 import { removeUserKeys, userKeys } from "./UserKeysApi.ts"
@@ -245,7 +245,7 @@ const locks = endpointsOf(commandRoutes).add(
       useReturned: Schema.optionalKey(Schema.Literal(true))
     }),
     error: questionErrors
-  }).annotate(ClosedQuery, true),
+  }),
   auditCsv,
   auditNdjson,
   HttpApiEndpoint.get("bulk-add-keys", "/locks/:id/BulkAddKeys/:instanceId", {

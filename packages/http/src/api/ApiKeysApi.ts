@@ -2,7 +2,7 @@
 import { ApiKeyRequest, DateTime } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { ClosedQuery, headers } from "./Parts.ts"
+import { headers } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(500), problem(503)] as const
@@ -33,7 +33,7 @@ export const apiKeys = HttpApiGroup.make("api-keys").add(
       more: Schema.Boolean
     }),
     error: errors
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.post("create-api-key", "/api-keys", {
     headers,
     payload: Schema.Struct({ ...ApiKeyRequest.fields, expiresAt: Schema.optionalKey(DateTime) }),

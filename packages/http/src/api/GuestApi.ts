@@ -2,7 +2,7 @@
 import { CommandOutcome } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { whole } from "./Parts.ts"
+import { OpenQuery, whole } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const link = { uuid: Schema.String }
@@ -98,7 +98,7 @@ export const guests = HttpApiGroup.make("guests").add(
       page(200)
     ],
     error: errors
-  }),
+  }).annotate(OpenQuery, true),
   HttpApiEndpoint.get("back-from-open", "/temp-keys/:uuid/open", { params: link, ...backToKey }),
   HttpApiEndpoint.get("back-from-door", "/temp-keys/:uuid/doors/:doorId/open", {
     params: { ...link, doorId: Schema.String },

@@ -12,7 +12,7 @@ import {
 } from "@latchkey/core"
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiSchema } from "effect/http-api"
-import { ClosedQuery, lock, positive } from "./Parts.ts"
+import { lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const text = Schema.optionalKey(Schema.String)
@@ -93,7 +93,7 @@ export const events = HttpApiEndpoint.get("events", "/locks/:id/events", {
     nextCursor: Schema.NullOr(Schema.String)
   }),
   error: [problem(400), problem(403), problem(404), problem(500), problem(503)]
-}).annotate(ClosedQuery, true)
+})
 
 const audit = <const Path extends string>(path: Path, contentType: string) =>
   HttpApiEndpoint.get(path, `/locks/:id/${path}`, {
@@ -108,7 +108,7 @@ const audit = <const Path extends string>(path: Path, contentType: string) =>
     },
     success: Schema.String.pipe(HttpApiSchema.asText({ contentType })),
     error: [problem(400), problem(403), problem(404), problem(500), problem(503)]
-  }).annotate(ClosedQuery, true)
+  })
 
 /** The whole history for a dispute: one row for each version, as it is read. */
 export const auditCsv = audit("audit.csv", "text/csv; charset=utf-8")

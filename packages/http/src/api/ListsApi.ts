@@ -11,7 +11,7 @@ import {
 } from "@latchkey/core"
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { ClosedQuery, positive } from "./Parts.ts"
+import { positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const text = Schema.optionalKey(Schema.String)
@@ -74,7 +74,7 @@ const locks = HttpApiEndpoint.get("locks", "/locks", {
     nextCursor: Schema.NullOr(Schema.String)
   }),
   error: errors
-}).annotate(ClosedQuery, true)
+})
 
 const item = {
   since: Schema.String,
@@ -125,7 +125,7 @@ const attentionItems = HttpApiEndpoint.get("attention", "/attention", {
     nextCursor: Schema.NullOr(Schema.String)
   }),
   error: errors
-}).annotate(ClosedQuery, true)
+})
 
 const count = Schema.Int
 const overview = HttpApiEndpoint.get("overview", "/overview", {
@@ -143,6 +143,6 @@ const overview = HttpApiEndpoint.get("overview", "/overview", {
     lag: Schema.NullOr(count)
   }),
   error: errors
-}).annotate(ClosedQuery, true)
+})
 
 export const lists = HttpApiGroup.make("lists").add(locks, attentionItems, overview)

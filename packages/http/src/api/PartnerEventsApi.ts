@@ -2,7 +2,7 @@
 import { LiveType, tellingFields } from "@latchkey/core"
 import { Schema, SchemaGetter } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { ClosedQuery, lock, whole } from "./Parts.ts"
+import { lock, whole } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(500), problem(503)] as const
@@ -62,11 +62,11 @@ export const partnerEvents = HttpApiGroup.make("events").add(
       more: Schema.Boolean
     }),
     error: errors
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.get("stream", "/events/stream", {
     query: { ...about, types: Schema.optionalKey(LiveTypes) },
     headers: { "last-event-id": Schema.optionalKey(Schema.String) },
     success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })),
     error: errors
-  }).annotate(ClosedQuery, true)
+  })
 )

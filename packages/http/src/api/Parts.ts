@@ -50,5 +50,5 @@ export const commandHeaders = { ...headers, ...ifMatch }
  */
 export const Open = Context.Reference<boolean>("@latchkey/http/Open", { defaultValue: () => false })
 
-/** On endpoints that refuse query parameters which they do not know: a misspelt filter would be no filter. */
-export const ClosedQuery = Context.Reference<boolean>("@latchkey/http/ClosedQuery", { defaultValue: () => false })
+/** On pages that people come to by links: what others add to these is left aside. Elsewhere a misspelt filter would be no filter. */
+export const OpenQuery = Context.Reference<boolean>("@latchkey/http/OpenQuery", { defaultValue: () => false })

@@ -12,7 +12,7 @@ import {
 } from "@latchkey/core"
 import { Schema, SchemaGetter } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { ClosedQuery, commandHeaders, headers, ifMatch, lock, Open, positive } from "./Parts.ts"
+import { commandHeaders, headers, ifMatch, lock, Open, positive } from "./Parts.ts"
 import { problem, UnauthorizedError } from "./Problem.ts"
 
 const errors = [problem(403), problem(404), problem(500), problem(503)] as const
@@ -115,7 +115,7 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
       nextCursor: Schema.NullOr(Schema.String)
     }),
     error: [problem(400), ...errors]
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.patch("change", "/temp-keys/:uuid", {
     params: key,
     headers: ifMatch,

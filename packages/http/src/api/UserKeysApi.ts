@@ -3,7 +3,7 @@ import { Text, userKeysFields } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint } from "effect/http-api"
 import { namedKey, removedKeys } from "./commandRoutes.ts"
-import { ClosedQuery, headers, positive } from "./Parts.ts"
+import { headers, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const params = { id: Text }
@@ -21,7 +21,7 @@ export const userKeys = HttpApiEndpoint.get("keys", "/users/:id/keys", {
     nextCursor: Schema.NullOr(Schema.String)
   }),
   error: errors
-}).annotate(ClosedQuery, true)
+})
 
 export const removeUserKeys = HttpApiEndpoint.delete("remove-keys", "/users/:id/keys", {
   params,
@@ -35,4 +35,4 @@ export const removeUserKeys = HttpApiEndpoint.delete("remove-keys", "/users/:id/
     more: Schema.Boolean
   }),
   error: [...errors, problem(413), problem(422)]
-}).annotate(ClosedQuery, true)
+})

@@ -2,7 +2,7 @@
 import { Attempt, DateTime, LiveType, WebhookChanges, WebhookRequest } from "@latchkey/core"
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { ClosedQuery, headers, positive } from "./Parts.ts"
+import { headers, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
@@ -65,7 +65,7 @@ const command = <const Name extends string, Success extends Schema.Top>(name: Na
     headers,
     success,
     error: [...errors, ...bareErrors]
-  }).annotate(ClosedQuery, true)
+  })
 
 export const webhooks = HttpApiGroup.make("webhooks").add(
   HttpApiEndpoint.post("create", "/webhooks", {
@@ -74,7 +74,7 @@ export const webhooks = HttpApiGroup.make("webhooks").add(
     payload,
     success: WithSecret,
     error: [...errors, ...bodyErrors]
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.post("create-for", "/tenants/:orgId/webhooks", {
     params: { orgId: Schema.String },
     headers,
@@ -86,11 +86,8 @@ export const webhooks = HttpApiGroup.make("webhooks").add(
     query,
     success: Schema.Struct({ webhooks: Schema.Array(Webhook) }),
     error: errors
-  }).annotate(ClosedQuery, true),
-  HttpApiEndpoint.get("get", "/webhooks/:id", { params, query, success: Webhook, error: errors }).annotate(
-    ClosedQuery,
-    true
-  ),
+  }),
+  HttpApiEndpoint.get("get", "/webhooks/:id", { params, query, success: Webhook, error: errors }),
   HttpApiEndpoint.patch("change", "/webhooks/:id", {
     params,
     query,
@@ -98,13 +95,13 @@ export const webhooks = HttpApiGroup.make("webhooks").add(
     payload: Schema.Struct({ ...WebhookChanges.fields, events: Schema.optionalKey(Events) }),
     success: Webhook,
     error: [...errors, ...bodyErrors]
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.delete("delete", "/webhooks/:id", {
     params,
     query,
     success: Done,
     error: [...errors, problem(413)]
-  }).annotate(ClosedQuery, true),
+  }),
   command("rotate-secret", Schema.Struct({ secret: Schema.String, previousUntil: Schema.String })),
   command("enable", Webhook),
   command("disable", Webhook),
@@ -125,7 +122,7 @@ export const webhooks = HttpApiGroup.make("webhooks").add(
     payload: Replay,
     success: Schema.Struct({ replayId: Schema.String }).pipe(HttpApiSchema.status(202)),
     error: [...errors, ...bodyErrors, problem(429)]
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.get("deliveries", "/webhooks/:id/deliveries", {
     params,
     query: {
@@ -136,18 +133,18 @@ export const webhooks = HttpApiGroup.make("webhooks").add(
     },
     success: Schema.Struct({ deliveries: Schema.Array(Attempt), nextBefore: Schema.NullOr(Schema.Int) }),
     error: errors
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.post("retry", "/webhooks/:id/deliveries/:eventId/retry", {
     params: { ...params, eventId: Schema.String },
     query,
     headers,
     success: Schema.Struct({ replayId: Schema.String }).pipe(HttpApiSchema.status(202)),
     error: [...errors, ...bareErrors, problem(429)]
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.delete("dismiss", "/webhooks/:id/deliveries/:eventId", {
     params: { ...params, eventId: Schema.String },
     query,
     success: Done,
     error: [...errors, problem(413)]
-  }).annotate(ClosedQuery, true)
+  })
 )

@@ -18,7 +18,7 @@ import {
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { PrincipalInfo as principal } from "./HistoryApi.ts"
-import { ClosedQuery, headers, lock, positive } from "./Parts.ts"
+import { headers, lock, positive } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(404), problem(500), problem(503)] as const
@@ -146,7 +146,7 @@ export const why = HttpApiGroup.make("why").add(
     query: Asked,
     success: Explanation,
     error: errors
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.get("attempts", "/locks/:id/attempts", {
     params: lock,
     query: Schema.Struct({
@@ -159,7 +159,7 @@ export const why = HttpApiGroup.make("why").add(
       nextCursor: Schema.NullOr(Schema.String)
     }),
     error: errors
-  }).annotate(ClosedQuery, true),
+  }),
   HttpApiEndpoint.post("simulate-update-temp-key", "/locks/:id/simulate-update-temp-key", {
     params: lock,
     headers,

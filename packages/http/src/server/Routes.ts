@@ -5,7 +5,7 @@ import { Context, type Effect, Exit, Result, Schema } from "effect"
 import { FindMyWay } from "effect/http"
 import { HttpApi, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
 import { Authentication, PublishesErrorList } from "../api/Api.ts"
-import { ClosedQuery, Open } from "../api/Parts.ts"
+import { Open, OpenQuery } from "../api/Parts.ts"
 import { badRequest, type Detail, type Problem, UnauthorizedError, withErrorList } from "../api/Problem.ts"
 import type { SignInError } from "../auth/Authentication.ts"
 import { type Answer, json } from "./Answer.ts"
@@ -138,7 +138,7 @@ export const compile = <Id extends string, Groups extends HttpApiGroup.Constrain
         headers,
         decode: decoderOf({
           params: decodePart(endpoint.params),
-          query: queryDecoder(endpoint.query, Context.get(mergedAnnotations, ClosedQuery)),
+          query: queryDecoder(endpoint.query, Context.get(mergedAnnotations, OpenQuery)),
           headers: decodePart(endpoint.headers),
           payload: BODIES.has(endpoint.method)
             ? closedDecoder(plain(payload ?? Nothing), Context.get(mergedAnnotations, Open))
@@ -172,10 +172,10 @@ type Decode = (input: unknown, options?: { readonly errors: "all" }) => Exit.Exi
 const decodePart = (schema: Schema.Top | undefined): Decode | undefined =>
   schema && Schema.decodeUnknownExit(plain(schema))
 
-const queryDecoder = (query: Schema.Top | undefined, isClosed: boolean): Decode | undefined => {
+const queryDecoder = (query: Schema.Top | undefined, isOpen: boolean): Decode | undefined => {
   if (query === undefined) return undefined
   const schema = Schema.toCodecArrayFromSingle(query)
-  return isClosed ? closedDecoder(plain(schema)) : decodePart(schema)
+  return isOpen ? decodePart(schema) : closedDecoder(plain(schema))
 }
 
 const decoderOf = (decoders: { readonly [Part in keyof RawParts]: Decode | undefined }): Route["decode"] => {
