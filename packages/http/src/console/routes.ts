@@ -5,6 +5,7 @@ import { Refused } from "../server/Errors.ts"
 import { type Action, pageOf } from "./Actions.ts"
 import { apiKeyActions, apiKeysPage } from "./pages/apiKeys.ts"
 import { attentionPage } from "./pages/attention.ts"
+import { deviceActions, devicePage } from "./pages/device.ts"
 import { healthPage } from "./pages/health.ts"
 import { lockActions, lockLive, lockPage, newLock } from "./pages/lock.ts"
 import { locksPage } from "./pages/locks.ts"
@@ -37,6 +38,8 @@ export const routes: Readonly<Record<string, Shows>> = {
   "/console/locks/:id/live": reads(lockLive),
   "/console/locks/:id/why": reads(whyPage),
   ...actionsAt("/console/locks/:id", lockActions),
+  "/console/locks/:id/device": reads(devicePage),
+  ...actionsAt("/console/locks/:id", deviceActions),
   "/console/locks/:id/pictures": reads(picturesPage),
   "/console/temp-keys": reads(tempKeysPage),
   "/console/temp-keys/new": newTempKeyPage,

@@ -101,6 +101,10 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
     "/console/locks/:id/retire-lock": [`/console/locks/${retired}/retire-lock`],
     "/console/locks/:id/sync": [`${page}/sync`],
     "/console/locks/:id/remove-inherited-keys": [`${page}/remove-inherited-keys`],
+    "/console/locks/:id/device": [`${page}/device`],
+    "/console/locks/:id/change-device": [`${page}/change-device`],
+    "/console/locks/:id/move-claim": [`${page}/move-claim`],
+    "/console/locks/:id/remove-key": [`${page}/remove-key?key=somebody-elses`],
     "/console/locks/:id/pictures": [`${page}/pictures`],
     "/console/temp-keys": ["/console/temp-keys", `/console/temp-keys?lockId=${lock.lockId}&status=expired`],
     "/console/temp-keys/new": [

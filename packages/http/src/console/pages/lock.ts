@@ -8,6 +8,7 @@ import { en } from "../texts/en.ts"
 import { type Line, linesOf, type Names, nameOf, shortId } from "../timeline.ts"
 import { instantAt, inWords, time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
+import { connectionOf } from "./device.ts"
 import { detailsOf, placeIn } from "./place.ts"
 import { badge, statusBadge } from "./status.ts"
 
@@ -91,6 +92,7 @@ ${may(visit, "open") && link(`${pathOf(visit)}/open`, texts.open)}
 ${may(visit, "temp-keys") && link(`/console/temp-keys/new?doors=${idOf(visit)}`, texts.newTempKey, "plain")}
 ${link(`${pathOf(visit)}/why`, texts.ask, "plain")}
 ${link(`${pathOf(visit)}/pictures`, texts.pictures, "plain")}
+${details !== undefined && link(`${pathOf(visit)}/device`, en.device.link, "plain")}
 ${may(visit, "keys") && details !== undefined && link(`${pathOf(visit)}/describe-lock`, texts.describe, "plain")}
 ${may(visit, "admin") && details !== undefined && link(`${pathOf(visit)}/retire-lock`, texts.retire, "plain")}
 </p>
@@ -144,13 +146,17 @@ const link = (path: string, words: string, kind = ""): Html =>
 const fact = (name: string, value: Html | string | undefined) =>
   value !== undefined && html`<div><dt>${name}</dt><dd>${value}</dd></div>`
 
-const facts = ({ lockId, deviceState, ownerId, organizationId, uuid, description }: Details, zone: string): Html => {
+const facts = (
+  { lockId, deviceState, presence, ownerId, organizationId, uuid, description }: Details,
+  zone: string
+): Html => {
   const { bolt, door, battery, batteryLow, firmware, clockOffBy, seenAt } = deviceState ?? {}
   return html`<h2>${texts.now}</h2>
 ${deviceState === null && html`<p>${texts.facts.never}</p>`}
 ${clockOffBy !== undefined && html`<p class="notice">${texts.facts.clock(Math.round(clockOffBy / 1000))}</p>`}
 <dl class="facts">
 ${fact(texts.facts.number, String(lockId))}${fact(texts.facts.address, description.address)}${fact(texts.facts.contact, description.contact)}${fact(texts.facts.instructions, description.instructions)}
+${fact(en.device.connection.title, connectionOf(presence, zone))}
 ${fact(texts.facts.bolt, bolt)}${fact(texts.facts.door, door)}
 ${fact(
   texts.facts.battery,

@@ -261,6 +261,68 @@ export const en = {
       button: "Filter"
     }
   },
+  device: {
+    title: (lock: string) => `Device: ${lock}`,
+    link: "Device",
+    slots: "Slots for keys",
+    connection: {
+      title: "Connection",
+      online: "connected",
+      offline: "not connected",
+      never: "never connected",
+      unknown: "nobody can tell now",
+      since: "since",
+      lastSeen: "Last heard of"
+    },
+    reasons: {
+      saidGoodbye: "The lock ended its connection by itself.",
+      connectionLost: "The connection broke.",
+      silent: "Nothing was heard of the lock.",
+      serverGone: "The server that it was connected to is gone.",
+      turnedAway: "The server ended its connection: its secret has ended, or it sent what it may not."
+    },
+    foreign: {
+      title: "Keys that nobody added here",
+      none: "None that the lock has told of.",
+      mayHoldOthers:
+        "The device was another lock's, or may have been, and has not said yet what it holds: other keys may open it.",
+      since: "since",
+      todo: "What to do"
+    },
+    left: {
+      title: "On the device before",
+      about:
+        "These keys may still open the device that this lock had before, wherever it is now. Clear it before you use it elsewhere.",
+      thing: "Device"
+    },
+    claim: {
+      title: "Whose device it is",
+      about:
+        "A device belongs to one lock at a time. It is free again when its lock gets another, or is taken out of service.",
+      operator: "Only the operator can give this lock another device.",
+      codes:
+        "A claim code proves that a device is yours when you set up its lock, once. The operator makes it, with the device's secret, in a terminal on the server. Neither is kept, so neither can be shown here:"
+    },
+    change: {
+      title: (id: string) => `Give lock ${id} another device?`,
+      will: "The lock gets a device that no other lock has, and all of its keys are sent to it. The device of now is free for another lock.",
+      forGood: "Keys that are on the device of now stay on it, and open it until it is cleared.",
+      button: "Another device"
+    },
+    move: {
+      title: (id: string) => `Move a device to lock ${id}?`,
+      will: "The lock gets the device, whichever locks have it. This also decides between locks that are on the same device.",
+      forGood: "The locks that had it have no device then: they open nothing until you give them another.",
+      button: "Move a device here"
+    },
+    removeKey: {
+      of: (key: string) => `Remove key ${key}`,
+      title: (key: string) => `Remove key ${key}?`,
+      will: "The key is removed from the lock: at once if it is connected, or else as soon as it is.",
+      forGood: "Latchkey cannot put back a key that somebody else wrote.",
+      button: "Remove"
+    }
+  },
   timeline: {
     somebody: "somebody",
     saying: (detail: string) => `The lock says: ${detail}`,
