@@ -29,6 +29,7 @@ import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
 import { simulate } from "./cli/simulate.ts"
 import { storePackage } from "./cli/storePackage.ts"
+import { tokens } from "./cli/tokens.ts"
 import { webhooks } from "./cli/webhooks.ts"
 import type { StoreAdapters } from "./cli/withStore.ts"
 
@@ -224,6 +225,7 @@ const latchkey = Command.make("latchkey").pipe(
     serve(adapters, destinations),
     keys(storeAdapters),
     devices(storeAdapters),
+    tokens,
     webhooks(storeAdapters),
     explain(storeAdapters),
     simulate,

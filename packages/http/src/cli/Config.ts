@@ -213,11 +213,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
     port,
     shadow,
     claims: shadow._tag === "local" && shadow.signIn === "open" ? "open" : "proof",
-    jwt: {
-      key: yield* jwtKey,
-      issuer: yield* variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
-      audience: yield* variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
-    },
+    jwt: yield* jwtConfig,
     signInUrl: yield* variable("LATCHKEY_SIGN_IN_URL", undefined, httpUrl, "expected an http or https URL"),
     publicUrl: yield* variable(
       "LATCHKEY_PUBLIC_URL",
@@ -400,6 +396,15 @@ const limits = (total: number | undefined, perAddress: number | undefined): Conn
   ...(total !== undefined && { total }),
   ...(perAddress !== undefined && { perAddress })
 })
+
+/** Whose tokens sign users in. */
+export const jwtConfig: Effect.Effect<JwtOptions, InvalidConfig> = Effect.suspend(() =>
+  Effect.all({
+    key: jwtKey,
+    issuer: variable("LATCHKEY_JWT_ISSUER", "latchkey", anyText, "expected the issuer of tokens"),
+    audience: variable("LATCHKEY_JWT_AUDIENCE", "latchkey", anyText, "expected the audience of tokens")
+  })
+)
 
 const jwtKey: Effect.Effect<JwtOptions["key"], InvalidConfig> = Effect.gen(function* () {
   const secret = yield* variable(

@@ -1,9 +1,9 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
 import { type ApiKey, ApiKeys, instantOf, SCOPES, Scope } from "@latchkey/core"
-import { Clock, Console, Effect, Option, Schema } from "effect"
-import { Argument, CliError, Command, Flag } from "effect/cli"
+import { Console, Effect, Option, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
 import { apiKeysLayer, OrganizationName } from "../auth/Secrets.ts"
-import { expiryOf } from "./expiry.ts"
+import { expiresIn } from "./expiry.ts"
 import { table } from "./table.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
@@ -13,29 +13,6 @@ export const keys = (adapters: StoreAdapters) =>
     Command.withDescription("The API keys of organizations"),
     Command.withSubcommands([create(adapters), list(adapters), revoke(adapters)])
   )
-
-const expiresIn = Flag.String("expires-in").pipe(
-  Flag.withDescription('For how long it opens, as "30 days", or until when, as 2027-01-31 or 2027-01-31T12:00:00Z'),
-  Flag.mapEffect((value) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      expiryOf(value, now).pipe(
-        Option.match({
-          onSome: Effect.succeed,
-          onNone: () =>
-            Effect.fail(
-              new CliError.InvalidValue({
-                option: "expires-in",
-                value,
-                expected: 'a time to come, as "30 days", 2027-01-31 or 2027-01-31T12:00:00Z (UTC)',
-                kind: "flag"
-              })
-            )
-        })
-      )
-    )
-  ),
-  Flag.optional
-)
 
 const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected: "a name in one line" }))
 
@@ -72,7 +49,7 @@ const create = (adapters: StoreAdapters) =>
         Flag.withDescription("The locks that it is for, separated by commas; without it, all of the organization"),
         Flag.optional
       ),
-      expiresAt: expiresIn
+      expiresAt: expiresIn.pipe(Flag.optional)
     },
     Effect.fnUntraced(
       function* ({ org, name, scopes, locks, expiresAt }) {

@@ -1,0 +1,70 @@
+/** `latchkey tokens`: users' tokens for development, signed with the secret that the server checks them with. */
+import { instantOf } from "@latchkey/core"
+import { Clock, Console, Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { SignJWT } from "jose"
+import { InvalidConfig, jwtConfig } from "./Config.ts"
+import { expiresIn } from "./expiry.ts"
+import { warnOfUnknownVariables } from "./unknownVariables.ts"
+import { visible } from "./visible.ts"
+
+/** In milliseconds: how long a token is good unless told otherwise. */
+const A_DAY = 24 * 60 * 60_000
+
+const UserName = Schema.String.check(Schema.isPattern(/^[^\p{Cc}]+$/u, { expected: "a user's id in one line" }))
+
+/** Where somebody else signs tokens, this has no key to sign with. */
+const secretOf = Effect.gen(function* () {
+  const { key, issuer, audience } = yield* jwtConfig
+  switch (key._tag) {
+    case "Secret":
+      return { secret: key.secret, issuer, audience }
+    case "None":
+      return yield* new InvalidConfig({
+        variable: "LATCHKEY_JWT_SECRET",
+        expected: "set it to the server's secret, at least 32 bytes: tokens are signed with it"
+      })
+    case "Jwks":
+    case "PublicKey":
+      return yield* new InvalidConfig({
+        variable: key._tag === "Jwks" ? "LATCHKEY_JWKS_URL" : "LATCHKEY_JWT_PUBLIC_KEY",
+        expected: "your identity provider signs the tokens of users: sign in there"
+      })
+  }
+})
+
+const create = Command.make(
+  "create",
+  {
+    user: Flag.String("user").pipe(
+      Flag.withSchema(UserName),
+      Flag.withDescription("The user whom the token signs in: its subject")
+    ),
+    expiresAt: expiresIn.pipe(Flag.optional)
+  },
+  Effect.fnUntraced(function* ({ user, expiresAt }) {
+    yield* warnOfUnknownVariables
+    const { secret, issuer, audience } = yield* secretOf
+    const now = yield* Clock.currentTimeMillis
+    // Tokens count whole seconds: one that ends at once would never be good.
+    const end = Math.ceil(Option.getOrElse(expiresAt, () => now + A_DAY) / 1000)
+    const token = yield* Effect.promise(() =>
+      new SignJWT({ sub: user, iss: issuer, aud: audience, iat: Math.floor(now / 1000), exp: end })
+        .setProtectedHeader({ alg: "HS256" })
+        .sign(secret)
+    )
+    // The token is all of stdout, so that a script can take it.
+    yield* Console.log(token)
+    yield* Console.error(
+      visible(
+        `Made a token of ${user} until ${instantOf(end * 1000)}. For development: it cannot be revoked. In production your identity provider signs users in.`
+      )
+    )
+  })
+).pipe(Command.withDescription("Create a user's token with LATCHKEY_JWT_SECRET, for development"))
+
+/** Needs no store: a token is a signature. */
+export const tokens = Command.make("tokens").pipe(
+  Command.withDescription("Tokens of users, for development"),
+  Command.withSubcommands([create])
+)
