@@ -212,7 +212,9 @@ class KnownRows<Fact> {
   /** Each mark is listed as its row is. */
   #tellMarks(key: string, before: unknown, row: unknown, { put, remove, list, unlist }: Told): void {
     const table = marksOf(this.name)
-    const [was, is] = [this.#marksOf(before), this.#marksOf(row)]
+    const [marked, marks] = [this.#marksOf(before), this.#marksOf(row)]
+    if (marked === marks && this.#indexes.every(([_, fields]) => isListedAlike(before, row, fields))) return
+    const [was, is] = [new Set(marked), new Set(marks)]
     const [from, to] = [this.#listingsOf(before), this.#listingsOf(row)]
     for (const mark of was) {
       if (!is.has(mark)) remove.push({ table, key: mark })
@@ -260,8 +262,8 @@ class KnownRows<Fact> {
     }
   }
 
-  #marksOf(row: unknown): ReadonlySet<string> {
-    return new Set(row === undefined ? [] : this.#table.marks?.(row))
+  #marksOf(row: unknown): ReadonlyArray<string> {
+    return row === undefined ? [] : (this.#table.marks?.(row) ?? [])
   }
 
   #listingsOf(row: unknown): ReadonlyMap<string, string> {

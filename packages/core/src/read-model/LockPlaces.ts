@@ -41,8 +41,19 @@ export const places: Table<LockFact, PlaceRow> = {
     return { lockId, lockUuid: uuid, of: "all", ownerId, orgId, ownerSince: at, orgSince: at, said: {} }
   },
   indexes: LISTS,
-  marks: (row) => [...phrasesFor(row).map((phrase) => markOfPhrase(phrase, row.lockId)), markOfName(row)]
+  marks: (row) => {
+    const { name, address } = descriptionIn(row)
+    const words = JSON.stringify([row.lockId, row.lockUuid, name, address])
+    const known = marksBySaid.get(row.said)
+    if (known?.words === words) return known.marks
+    const marks = [...phrasesFor(row).map((phrase) => markOfPhrase(phrase, row.lockId)), markOfName(row)]
+    marksBySaid.set(row.said, { words, marks })
+    return marks
+  }
 }
+
+/** To take words apart costs more than all else of a row, and few changes are of words. What is said of a lock stays the same object. */
+const marksBySaid = new WeakMap<SaidOfLock, { readonly words: string; readonly marks: ReadonlyArray<string> }>()
 
 const changed = (
   row: PlaceRow,
