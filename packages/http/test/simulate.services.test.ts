@@ -4,9 +4,11 @@ import { once } from "node:events"
 import { FAULTS, type Incident, mqttWire, realTime, simulateLock } from "@latchkey/simulator"
 import { describe, expect, it, vi } from "vitest"
 import { clockAt } from "./first-edition/clock.ts"
+import { API_KEYS, otherOrganization } from "./harness/callers.ts"
 import { latchkey } from "./harness/command.ts"
 import { createLock, lockAt, newUuid } from "./harness/locks.ts"
 import { brokerOf, configured, inherited, MAIN, type Server, startServer, temporaryFolder } from "./harness/process.ts"
+import { callsOf } from "./harness/request.ts"
 
 /** Milliseconds after which nobody waits for a door to open any more. */
 const EXPIRES_AFTER = 10_000
@@ -105,6 +107,37 @@ describe("latchkey simulate", () => {
     expect(await once(child, "close")).toEqual([0, null])
   })
 
+  it("makes the locks that it connects, under free numbers and once", async () => {
+    using folder = temporaryFolder()
+    await using server = await startServer({ ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" })
+    // Number 1 is taken, and so is 2, by somebody else.
+    const first = lockAt(server.url, 1, newUuid())
+    expect((await first.post("CreateLock", { index: 1, uuid: first.uuid })).status).toBe(201)
+    const second = { index: 2, uuid: newUuid() }
+    const { status } = await callsOf(server.url, otherOrganization)("POST", "/locks/2/CreateLock", { body: second })
+    expect(status).toBe(201)
+    const made = async () => {
+      const args = ["--locks", "2", "--url", brokerOf(server), "--faults", "none", "--api", server.url]
+      const child = spawn(
+        process.execPath,
+        [MAIN, "simulate", ...args, "--create", "--key", API_KEYS[0]?.secret ?? ""],
+        {
+          env: { ...inherited(), NODE_NO_WARNINGS: "1" }
+        }
+      )
+      const output = outputOf(child)
+      await vi.waitUntil(() => output().match(/ online/g)?.length === 2, { timeout: 60_000 })
+      child.kill("SIGINT")
+      expect(await once(child, "close")).toEqual([0, null])
+      return output().match(/^\S+ (?:is|has) .*$/gm)
+    }
+    const said = await made()
+    const [thing] = said?.[0]?.split(" ") ?? []
+    expect(said).toEqual([expect.stringMatching(/ is lock 3$/), expect.stringMatching(/ is lock 4$/)])
+    expect((await lockAt(server.url, 3).get("details")).text).toContain(`"uuid":"${thing}"`)
+    expect(await made()).toEqual(said)
+  })
+
   it("says once why it cannot connect, keeps trying until it can, and ends well when it is told to", async () => {
     using folder = temporaryFolder()
     const environment = { ...configured(folder.path), LATCHKEY_MQTT_PORT: "0" }
@@ -138,6 +171,9 @@ describe("latchkey simulate", () => {
       ["--thing", "no thing"],
       ["--url", "http://127.0.0.1"],
       ["--faults", "all"],
+      ["--create", "--locks", "2"],
+      ["--key", "x"],
+      ["--create", "--key", "x", "--api", "http://127.0.0.1:1"],
       ["--locks", "2", "--secret", "x"]
     ]) {
       const { code, stdout, stderr } = await latchkey({}, ["simulate", ...args])

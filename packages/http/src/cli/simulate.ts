@@ -16,6 +16,17 @@ const BrokerUrl = Schema.String.check(
   Schema.isPattern(/^mqtts?:\/\/[^\s/]+\/?$/, { expected: "mqtt://host:port, or mqtts://…" })
 )
 
+const ApiUrl = Schema.String.check(
+  Schema.isPattern(/^https?:\/\/[^\s/]+\/?$/, { expected: "http://host:port, or https://…" })
+)
+
+/** Nobody says who makes the locks. */
+class KeyMissing extends Schema.TaggedError<KeyMissing>()("KeyMissing", {}) {
+  override get message() {
+    return "--create and --key go together: 'latchkey keys create --org acme' makes an API key."
+  }
+}
+
 /** One secret for several locks. */
 class SecretOfOne extends Schema.TaggedError<SecretOfOne>()("SecretOfOne", {}) {
   override get message() {
@@ -43,6 +54,16 @@ const flags = {
     Flag.withDescription("The lock's secret, as 'latchkey devices create' showed it; for one --thing"),
     Flag.optional
   ),
+  create: Flag.Boolean("create").pipe(
+    Flag.withDescription("First make a lock for each that has none, through the API, with --key"),
+    Flag.withDefault(false)
+  ),
+  key: Flag.String("key").pipe(Flag.withDescription("The API key that --create makes locks with"), Flag.optional),
+  api: Flag.String("api").pipe(
+    Flag.withSchema(ApiUrl),
+    Flag.withDescription("Where --create finds the API"),
+    Flag.withDefault("http://127.0.0.1:8787")
+  ),
   seed: Flag.Int("seed").pipe(
     Flag.withDescription("Decides everything random: the same seed, the same run"),
     Flag.withDefault(1)
@@ -62,17 +83,22 @@ export const simulate = Command.make(
   "simulate",
   flags,
   Effect.fnUntraced(
-    function* ({ locks, things, url, secret, seed, faults, tellsPresence }) {
+    function* ({ locks, things, url, secret, create, key, api, seed, faults, tellsPresence }) {
       // No other command needs it.
       const simulator = yield* Effect.promise(() => import("@latchkey/simulator"))
       if (Option.isSome(secret) && (things.length !== 1 || Option.isSome(locks))) {
         return yield* new SecretOfOne()
       }
+      if (create !== Option.isSome(key)) return yield* new KeyMissing()
       const generated = Option.match(locks, {
         onNone: () => (things.length === 0 ? 1 : 0),
         onSome: (count) => count
       })
       const names = [...new Set([...things, ...simulator.thingsOf(seed, generated)])]
+      if (Option.isSome(key)) {
+        const { createLocks } = yield* Effect.promise(() => import("./createLocks.ts"))
+        yield* createLocks({ url: api, key: key.value }, names)
+      }
       const isTerminal = yield* Stdio.Stdio.use(({ stdoutIsTerminal }) => stdoutIsTerminal)
       const context = yield* Effect.context<never>()
       const print = Effect.runSyncWith(context)
