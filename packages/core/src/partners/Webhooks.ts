@@ -76,6 +76,8 @@ export interface WebhookAttention {
 
 const FAILING =
   "The receiver of this webhook fails. Events wait, and none is lost. Look at its deliveries for its answers."
+const UNVERIFIED =
+  "The receiver of this webhook does not answer the challenge with 2xx, and is told nothing until it does. Events wait, and none is lost. Look at its URL and its receiver."
 const DISABLED =
   "This webhook is disabled, and its receiver is told nothing. Do away with the reason, then enable it: it goes on where it was."
 
@@ -113,7 +115,7 @@ export class Webhooks extends Context.Service<
       context: WebhookContext
     ) => Asked<{ readonly shown: ShownWebhook; readonly secret: string }>
     readonly list: (orgId: string) => Asked<ReadonlyArray<ShownWebhook>>
-    /** Those that somebody has to look at: they are disabled, or their receivers fail. Oldest first. */
+    /** Those that are disabled, or whose receivers fail or do not answer the challenge. Oldest first. */
     readonly attention: (orgId: string) => Effect.Effect<ReadonlyArray<WebhookAttention>, StoreUnavailable>
     readonly get: (orgId: string, id: string) => Asked<ShownWebhook>
     /** Another URL has to answer a challenge first; nothing is lost meanwhile. */
@@ -343,16 +345,20 @@ const make = Effect.gen(function* () {
       const webhooks = [...HashMap.values(webhooksOf(orgId).state)].sort((a, b) => a.createdAt - b.createdAt)
       const found = yield* Effect.forEach(
         webhooks,
-        Effect.fnUntraced(function* ({ id, url, status, reason, disabledAt, createdAt }) {
+        Effect.fnUntraced(function* ({ id, url, status, reason, disabledAt, createdAt, changed }) {
           const about = { webhookId: id, url }
           if (status === "disabled") {
             const since = disabledAt ?? createdAt
             return [{ kind: "webhook-disabled", since, ...about, ...given({ reason }), advice: DISABLED } as const]
           }
-          const progress = status === "active" ? yield* progressFor(id) : undefined
-          if (progress === undefined || !isWaiting(progress)) return []
+          const progress = yield* progressFor(id)
+          if (progress === undefined) return []
+          // A challenge that was not answered before the URL was changed says nothing of the receiver.
+          const isUnverified =
+            status === "pending" && progress.verification.attempts > 0 && progress.changed === changed
+          if (!isUnverified && (status === "pending" || !isWaiting(progress))) return []
           const since = progress.failingSince ?? createdAt
-          return [{ kind: "webhook-failing", since, ...about, advice: FAILING } as const]
+          return [{ kind: "webhook-failing", since, ...about, advice: isUnverified ? UNVERIFIED : FAILING } as const]
         })
       )
       return found.flat()

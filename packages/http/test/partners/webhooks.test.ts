@@ -106,6 +106,25 @@ describe("signatures", () => {
   })
 })
 
+it("a webhook whose receiver does not answer the challenge needs attention until it does", async () => {
+  const silent = await startReceiver()
+  await silent.stop()
+  await using second = await startReceiver()
+  const { status, body } = await ask("POST", "/webhooks", { url: silent.url })
+  expect(status).toBe(201)
+  const needing = async (): Promise<ReadonlyArray<Body>> =>
+    (await ask("GET", "/attention?kind=webhook-failing")).body.items.filter((item: Body) => item.webhookId === body.id)
+  await vi.waitUntil(async () => (await needing()).length === 1, PATIENCE)
+  const since = expect.any(String)
+  const advice = expect.stringContaining("does not answer the challenge")
+  expect(await needing()).toEqual([{ kind: "webhook-failing", since, webhookId: body.id, url: silent.url, advice }])
+  expect((await ask("PATCH", `/webhooks/${body.id}`, { url: second.url })).status).toBe(200)
+  expect(await needing()).toEqual([])
+  await vi.waitUntil(async () => (await ask("GET", `/webhooks/${body.id}`)).body.status === "active", PATIENCE)
+  expect(await needing()).toEqual([])
+  await ask("DELETE", `/webhooks/${body.id}`)
+})
+
 it("filters let through what they name, and thin payloads name nobody", async () => {
   await using receiver = await startReceiver()
   const lock = await createLock(server.url)
