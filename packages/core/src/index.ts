@@ -301,6 +301,7 @@ export {
 } from "./device/Presence.ts"
 export { absenceSaid } from "./device/Lifecycle.ts"
 export type { Connection, OwnedLock } from "./locks/Presence.ts"
+export type { PresenceChange } from "./locks/PresenceChanges.ts"
 
 // The port of the device shadow.
 export {

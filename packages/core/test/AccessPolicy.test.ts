@@ -63,6 +63,7 @@ const actions = {
   "bulk-add-keys": "owner",
   "remove-inherited-keys": "owner",
   exposure: "owner",
+  presence: "owner",
   explain: "ever",
   "simulate-update-temp-key": "owner"
 } as const satisfies { readonly [Question in LockQuestion]: Right | "ever" }

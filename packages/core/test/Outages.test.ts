@@ -4,6 +4,7 @@ import { Clock, Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type AbsenceReason, Presence, PresenceUnavailable } from "../src/device/Presence.ts"
 import { layer, workers } from "../src/latchkey/Latchkey.ts"
+import { LockQueries } from "../src/locks/LockQueries.ts"
 import { Locks } from "../src/locks/Locks.ts"
 import { MOST_AN_HOUR, tells } from "../src/locks/Outages.ts"
 import { PartnerFeed } from "../src/partners/PartnerFeed.ts"
@@ -186,5 +187,34 @@ it.effect("nothing is told while nobody can tell, or of what is no lock's device
     yield* setPresence(true)
     yield* pass(75)
     expect((yield* told("org-1")).map(([type]) => type)).toEqual(["DeviceOnline", "DeviceOffline"])
+  }).pipe(Effect.scoped)
+)
+
+it.effect("is read back newest first, with why it went, by those whose lock it was then", () =>
+  Effect.gen(function* () {
+    const { first, create, pass, say } = yield* setUp
+    yield* create
+    yield* pass(5)
+    yield* say(true)
+    yield* pass(100)
+    yield* say(false, "connectionLost")
+    yield* pass(100)
+    const { presenceChanges } = Context.get(first.services, LockQueries)
+    const of = (orgId: string) => presenceChanges({ _tag: "Organization", orgId }, 7)
+    const [gone, came] = yield* of("org-1")
+    expect([gone, came]).toEqual([
+      { online: false, since: BEGIN + 105_000, reason: "connectionLost" },
+      { online: true, since: BEGIN + 5_000 }
+    ])
+    const { execute } = Context.get(first.services, Locks)
+    yield* pass(5)
+    const at = yield* Clock.currentTimeMillis
+    yield* execute({ _tag: "SetOrganization", orgId: "org-2", lockId: 7, commandId: "sold", at, principal: operator })
+    expect(yield* of("org-2")).toEqual([])
+    expect((yield* Effect.flip(of("org-1")))._tag).toBe("AccessDenied")
+    expect(yield* presenceChanges(operator, 7)).toHaveLength(2)
+    yield* say(true)
+    yield* pass(100)
+    expect(yield* of("org-2")).toEqual([{ online: true, since: at }])
   }).pipe(Effect.scoped)
 )

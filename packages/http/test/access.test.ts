@@ -53,6 +53,7 @@ POST /locks/{id}/remove-inherited-keys      keys       401    403      403    20
 GET /locks/{id}/temp-keys                   temp-keys  401    403      403    200   403      200    200   401
 GET /locks/{id}/details                     read       401    403      403    200   403      200    200   401
 GET /locks/{id}/exposure                    read       401    403      403    200   403      200    200   401
+GET /locks/{id}/presence                    read       401    403      403    200   403      200    200   401
 GET /locks/{id}/basic-info                  read       401    403      200    200   403      200    200   401
 GET /locks/{id}/residents                   read       401    403      403    200   403      200    200   401
 GET /locks/{id}/events                      read       401    403      403    200   403      200    200   401

@@ -71,6 +71,7 @@ it("declares every endpoint of the contract, and no other but the progress of bu
     "POST /locks/{id}/retire-lock",
     "POST /locks/{id}/sync",
     "GET /locks/{id}/exposure",
+    "GET /locks/{id}/presence",
     ...OF_USERS,
     PROGRESS,
     COMMAND,

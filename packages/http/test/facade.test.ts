@@ -21,6 +21,7 @@ const counterparts: Readonly<Record<string, (latchkey: Embedded) => unknown>> = 
   "GET /locks/{id}/details": ({ lock }) => lock,
   "GET /locks/{id}/basic-info": ({ basicInfo }) => basicInfo,
   "GET /locks/{id}/exposure": ({ exposure }) => exposure,
+  "GET /locks/{id}/presence": ({ presenceChanges }) => presenceChanges,
   "GET /locks/{id}/residents": ({ lock }) => lock,
   "GET /locks/{id}/events": ({ history }) => history,
   "GET /locks/{id}/commands/{commandId}": ({ command }) => command,

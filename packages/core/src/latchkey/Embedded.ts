@@ -20,6 +20,7 @@ import type { AskError, OwnedLocks, UserKeysPage, UserNotFound } from "../locks/
 import type { Executed, ExecuteError } from "../locks/Locks.ts"
 import type { LocksQuery } from "../locks/LocksQuery.ts"
 import type { Connection } from "../locks/Presence.ts"
+import type { PresenceChange } from "../locks/PresenceChanges.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { UserKeysQuery } from "../locks/UserKeysQuery.ts"
 import type { Attempt } from "../partners/Attempts.ts"
@@ -303,6 +304,11 @@ export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposa
     principal: Principal,
     lockId: number
   ) => Answer<Style, ReadonlyArray<ExposedKey>, AskError | InvalidCommand>
+  /** When its device was there and when it was gone: the newest hundred changes, newest first. */
+  readonly presenceChanges: (
+    principal: Principal,
+    lockId: number
+  ) => Answer<Style, ReadonlyArray<PresenceChange>, AskError | InvalidCommand>
   /** Whether, and why, the lock opens, or opened; see `explain`. */
   readonly explain: (
     principal: Principal,

@@ -287,6 +287,8 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       ),
     exposure: (principal, lockId) =>
       answer(asked({ principal, lockId }, () => Effect.map(queries.lock(principal, lockId, "exposure"), exposureOf))),
+    presenceChanges: (principal, lockId) =>
+      answer(asked({ principal, lockId }, () => queries.presenceChanges(principal, lockId))),
     command: (principal, lockId, commandId, wait = 0) =>
       answer(
         asked({ principal, lockId, commandId, wait }, () =>

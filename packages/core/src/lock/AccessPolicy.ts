@@ -28,6 +28,7 @@ const questions = {
   "bulk-add-keys": { who: "owner", scope: "keys" },
   "remove-inherited-keys": { who: "owner", scope: "keys" },
   exposure: { who: "owner", scope: "read" },
+  presence: { who: "owner", scope: "read" },
   explain: { who: "ever", scope: "read" },
   "simulate-update-temp-key": { who: "owner", scope: "temp-keys" }
 } as const satisfies { readonly [question: string]: { readonly who: Right | "ever"; readonly scope: Scope } }

@@ -19,6 +19,7 @@ import { type HistoryPage, readHistory } from "./History.ts"
 import type { HistoryQuery } from "./HistoryQuery.ts"
 import { type LockAt, LockRepository } from "./LockRepository.ts"
 import { type Connection, type OwnedLock, presence } from "./Presence.ts"
+import { type PresenceChange, presenceChanges } from "./PresenceChanges.ts"
 import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
 import { type TempKeysQuery, tempKeysOn } from "./TempKeysQuery.ts"
 import { cursorAfter, placeOf, type UserKeysQuery } from "./UserKeysQuery.ts"
@@ -86,6 +87,11 @@ export class LockQueries extends Context.Service<
     readonly isOnline: (thing: string) => Effect.Effect<boolean | undefined>
     /** The same with since when and why. */
     readonly presence: (thing: string) => Effect.Effect<Connection | undefined>
+    /** When the lock's device was there and when it was gone, as it was told, newest first: the newest hundred changes. */
+    readonly presenceChanges: (
+      principal: Principal,
+      lockId: number
+    ) => Effect.Effect<ReadonlyArray<PresenceChange>, AskError>
     /** Every version of the lock after one, as far as it is the principal's time. */
     readonly audit: (
       principal: Principal,
@@ -182,6 +188,9 @@ export class LockQueries extends Context.Service<
         }),
         isOnline,
         presence: told,
+        presenceChanges: Effect.fnUntraced(function* (principal, lockId) {
+          return yield* presenceChanges(store, principal, yield* lock(principal, lockId, "presence"))
+        }),
         audit: (principal, lockId, after) =>
           Effect.map(lock(principal, lockId, "audit"), (lock) => auditOf(store, principal, lock, after)),
         locksOf: (principal) =>

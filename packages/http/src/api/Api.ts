@@ -217,6 +217,20 @@ const locks = endpointsOf(commandRoutes).add(
       )
     })
   ),
+  question(
+    "presence",
+    Schema.Struct({
+      lockId: LockId,
+      /** Newest first: from when on the device was there, or gone. */
+      changes: Schema.Array(
+        Schema.Struct({
+          online: Schema.Boolean,
+          since: Schema.String,
+          reason: Schema.optionalKey(AbsenceReason)
+        })
+      )
+    })
+  ),
   question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })).annotate(PublishesErrorList, true),
   question(
     "residents",

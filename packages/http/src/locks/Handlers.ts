@@ -167,6 +167,13 @@ export const makeHandlers = (
               left: leftBehind(lock).map((key) => ({ ...key, exposedSince: instantOf(key.exposedSince) }))
             })
           ),
+        presence: ({ params, call }) =>
+          Effect.map(queries.presenceChanges(call.principal, params.id), (changes) =>
+            ok({
+              lockId: params.id,
+              changes: changes.map(({ since, ...change }) => ({ ...change, since: instantOf(since) }))
+            })
+          ),
         "basic-info": ({ params, call }) =>
           Effect.map(queries.lock(call.principal, params.id, "basic-info"), (lock) =>
             unlessKnown(call, tagOf(lock.version), () => ({

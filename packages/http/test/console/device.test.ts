@@ -35,6 +35,32 @@ it("tells whether the lock is connected, and why it is gone", async () => {
   expect(wordsOf(await hotel.get(`/console/locks/${lock.lockId}`))).toContain("The connection broke.")
 })
 
+it("was there and gone: a strip of the last days on the lock's page, with its numbers", async () => {
+  await using still = await startInProcess({ timeStandsStill: true })
+  const lock = await createLock(still.url)
+  const page = `/console/locks/${lock.lockId}`
+  const reader = await signIn(still.url, ofHotel)
+  expect(wordsOf(await reader.get(page))).not.toContain("When it was connected")
+  const told = async (online: boolean, count: number) => {
+    const why = online ? {} : ({ reason: "connectionLost" } as const)
+    await Effect.runPromise(
+      still.shadow.report({ _tag: "Presence", thing: lock.uuid, online, ...why, at: Date.now() + count })
+    )
+    await expect
+      .poll(async () => {
+        await still.pass(5_000)
+        return JSON.parse((await lock.get("presence")).text).changes.length
+      }, PATIENCE)
+      .toBe(count)
+  }
+  await told(true, 1)
+  await told(false, 2)
+  const { text } = await reader.get(page)
+  expect(wordsOf({ text })).toContain("Gone once in the last 7 days.")
+  expect(wordsOf({ text })).toMatch(/not connected The connection broke\. .* connected/)
+  expect(text).toContain('class="chart strip"')
+})
+
 it("shows keys that nobody added, and removes the one that is chosen", async () => {
   const lock = await createLock(server.url)
   const own = { keyUuid: "key-of-ours", keyIndexNumber: 3 }

@@ -2,9 +2,9 @@
 import { Effect } from "effect"
 import { expect, vi } from "vitest"
 import { routes } from "../../src/console/routes.ts"
-import { organization } from "../harness/callers.ts"
+import { ORG, organization } from "../harness/callers.ts"
 import type { InProcess } from "../harness/inProcess.ts"
-import { furnishedLock, makeShared, newLockId, newUuid, shared } from "../harness/locks.ts"
+import { furnishedLock, makeShared, newLockId, newUuid, shared, type TestLock } from "../harness/locks.ts"
 import { callsOf } from "../harness/request.ts"
 import { startReceiver } from "../partners/receiver.ts"
 
@@ -50,6 +50,7 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
     const reported = { state: { battery, bolt: "locked", door: "forced", firmware: "2.4.1", clock: now - days * DAY } }
     await report({ _tag: "State", thing, at: now - days * DAY, reported })
   }
+  await comesAndGoes(server, lock, now)
   await lock.post("OpenLock", { reason: "concierge" })
   const past = { validFrom: "2020-01-01T00:00:00Z", validUntil: "2020-01-02T00:00:00Z", description: "Mr Miller" }
   const expired = await makeShared(server.url, shared(lock.lockId, past))
@@ -137,4 +138,23 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
   }
   expect(Object.keys(pages).sort()).toEqual(Object.keys(routes).sort())
   return { paths: Object.values(pages).flat(), [Symbol.asyncDispose]: () => receiver.stop() }
+}
+
+/** What would be told of a lock's device over some days. */
+const comesAndGoes = ({ store }: InProcess, { lockId, uuid }: TestLock, now: number) => {
+  const told = (type: "DeviceOnline" | "DeviceOffline", days: number, more = {}) => {
+    const at = now - days * DAY
+    const data = { lockId, since: at, ...more }
+    const eventId = `presence-${uuid}-${at}`
+    const principal = { _tag: "System" } as const
+    return { eventId: `${eventId}-1`, commandId: eventId, type, data, at: now, orgId: ORG, principal }
+  }
+  const events = [
+    told("DeviceOnline", 6),
+    told("DeviceOffline", 3, { reason: "silent" }),
+    told("DeviceOnline", 2.5),
+    told("DeviceOffline", 0.5, { reason: "connectionLost" })
+  ]
+  const append = [{ streamId: `presence-${uuid}`, expectedVersion: 0, events }]
+  return Effect.runPromise(store.write({ append }))
 }

@@ -126,6 +126,7 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   "GET /locks/{id}/temp-keys": on("temp-keys"),
   "GET /locks/{id}/details": on("details"),
   "GET /locks/{id}/exposure": on("exposure"),
+  "GET /locks/{id}/presence": on("presence"),
   "GET /locks/{id}/basic-info": on("basic-info"),
   "GET /locks/{id}/residents": on("residents"),
   "GET /locks/{id}/events": on("events?page=1"),

@@ -10,12 +10,14 @@ import { instantAt, inWords, time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
 import { connectionOf } from "./device.ts"
 import { detailsOf, placeIn } from "./place.ts"
+import { presenceStrip } from "./presenceStrip.ts"
 import { badge, statusBadge } from "./status.ts"
 
 type Details = Told<"locks", "details">
 type History = Told<"locks", "events">
 type Attempts = Told<"why", "attempts">
 type Exposure = Told<"locks", "exposure">
+type Presence = Told<"locks", "presence">
 type TempKeys = Told<"temp-keys", "list">
 
 const texts = en.lock
@@ -65,6 +67,7 @@ export const lockPage: Shows = Effect.fnUntraced(function* (visit) {
     ? yield* ifAllowed(get<TempKeys>(pathWith("/temp-keys", { lockId: params["id"], limit: KEYS })))
     : undefined
   const exposure = details === undefined ? undefined : yield* ifAllowed(get<Exposure>(`${apiOf(visit)}/exposure`))
+  const presence = details === undefined ? undefined : yield* ifAllowed(get<Presence>(`${apiOf(visit)}/presence`))
 
   const names: Names = {
     users: new Map(details?.residents.map(({ userId, name }) => [userId, name === "" ? userId : name])),
@@ -97,6 +100,7 @@ ${may(visit, "keys") && details !== undefined && link(`${pathOf(visit)}/describe
 ${may(visit, "admin") && details !== undefined && link(`${pathOf(visit)}/retire-lock`, texts.retire, "plain")}
 </p>
 ${details !== undefined && html`<section class="card" id="facts" data-live>${facts(details, zone)}</section>`}
+${presence !== undefined && presence.changes.length > 0 && html`<section class="card" id="presence" data-live>${presenceStrip(presence.changes, visit.at, zone)}</section>`}
 <div class="columns">
 <div>
 <section class="card"><h2>${texts.timeline.title}</h2>

@@ -323,6 +323,18 @@ export const en = {
       button: "Remove"
     }
   },
+  presence: {
+    title: "When it was connected",
+    gone: (count: number) =>
+      count === 0
+        ? "Not gone in the last 7 days, as far as is known."
+        : count === 1
+          ? "Gone once in the last 7 days. Absences of less than a minute are left out."
+          : `Gone ${count} times in the last 7 days. Absences of less than a minute are left out.`,
+    numbers: "When, and why it went",
+    since: "Since",
+    what: "Connection"
+  },
   timeline: {
     somebody: "somebody",
     saying: (detail: string) => `The lock says: ${detail}`,
