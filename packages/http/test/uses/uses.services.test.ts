@@ -10,7 +10,7 @@ import { SEED, spend } from "./spend.ts"
 
 const KILLS = Number(process.env["USES_KILLS"] ?? 6)
 const long = { kills: KILLS, maxUses: 5 * KILLS }
-const SLOW = { timeout: 120_000 + KILLS * 30_000 }
+const SLOW = { timeout: (KILLS + 4) * 300_000 }
 
 it(`a key opens as often as its limit says, whatever is killed on one folder (seed ${SEED})`, SLOW, async () => {
   using folder = temporaryFolder()
