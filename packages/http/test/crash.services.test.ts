@@ -163,11 +163,12 @@ it("a bulk request goes on where it was killed, and adds every key once", async 
     await held.kill()
     return { lock, instanceId }
   })()
+  const ended = (await feedIn(folder.path)).filter(({ type }) => type === "BulkKeyAdded").length
+  expect(ended).toBeGreaterThanOrEqual(5)
+  expect(ended).toBeLessThan(7)
   await using server = await startServer(configured(folder.path))
   const again = elsewhere(lock, server)
   const progress = async () => (await again.get(`BulkAddKeys/${instanceId}`)).body
-  expect((await progress()).added).toBeGreaterThanOrEqual(5)
-  expect((await progress()).added).toBeLessThan(40)
   await vi.waitUntil(async () => (await progress()).status === "done", { timeout: 60_000 })
   expect(await progress()).toMatchObject({ added: 40, failed: [{ keyUuid: "key-1", reason: expect.any(String) }] })
   expect((await again.get("details")).body.keys?.map(({ uuid }) => uuid)).toEqual(keys.map(({ keyUuid }) => keyUuid))
