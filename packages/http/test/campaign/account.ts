@@ -205,7 +205,7 @@ const WRITING = ["KeyAdded", "KeyAdditionSent", "KeyWriteRequested"]
 /** Events that come with a command for the device. */
 export const DEVICE_EVENTS: ReadonlyArray<string> = [...WRITING, "KeyRemovalSent", "LockOpenRequested"]
 /** After a while they are of no use, and nobody runs them. */
-const ENDING = ["KeyWriteRequested", "LockOpenRequested"]
+export const ENDING: ReadonlyArray<string> = ["KeyWriteRequested", "LockOpenRequested"]
 
 /**
  * Commands that were to write a key which was removed meanwhile: nobody waits for their outcome, and the device need not

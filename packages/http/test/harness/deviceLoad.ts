@@ -1,7 +1,7 @@
 /** Commands for devices, to many locks at once, for as long as a server is there. */
 import type { TestLock } from "./locks.ts"
 
-/** Goes on until it is stopped, over whatever the server does meanwhile; answers how many were accepted. */
+/** Goes on until it is stopped, over whatever the server does meanwhile; `accepted` is how many were. */
 export const loadDevices = (locks: () => ReadonlyArray<TestLock>, callers: number) => {
   let [isStopped, accepted, asked] = [false, 0, 0]
   /** In every round each lock has one: keys come, are written again, and go. */
@@ -26,10 +26,10 @@ export const loadDevices = (locks: () => ReadonlyArray<TestLock>, callers: numbe
   }
   const running = Promise.all(Array.from({ length: callers }, call))
   return {
+    accepted: () => accepted,
     stop: async () => {
       isStopped = true
       await running
-      return accepted
     }
   }
 }
