@@ -26,7 +26,7 @@ const isListening = ({ url }: Server) =>
 /** Milliseconds that a server gives to what is under way: the promise to whatever runs it, so it is measured by a clock. */
 const DEADLINE = 10_000
 /** For what takes a moment, on a busy machine. */
-const SOON = 30_000
+const SOON = 60_000
 
 describe.concurrent("a server that is told to end", () => {
   it.for(["SIGTERM", "SIGINT"] as const)(

@@ -12,7 +12,17 @@ import { between, type Chance } from "./chance.ts"
 import { HARDWARE, makeClients } from "./clients.ts"
 import { makeDevices } from "./devices.ts"
 import { makeOperator } from "./operator.ts"
-import { type CampaignStore, numberFrom, openBulks, played, SECONDS, SERVERS, summary, UNBOUNDED } from "./round.ts"
+import {
+  type CampaignStore,
+  numberFrom,
+  openBulks,
+  played,
+  SECONDS,
+  SERVERS,
+  summary,
+  TIMEOUT,
+  UNBOUNDED
+} from "./round.ts"
 import { startServers } from "./servers.ts"
 
 export const LOCKS = numberFrom("CAMPAIGN_LOCKS", 40)
@@ -103,7 +113,7 @@ export const hardwareRound = async (seed: number, storeIn: (folder: string) => C
       (await feed()).flatMap(({ type, data }) => (type === "LockCreated" ? [Number(data["lockId"])] : []))
     )
     const reachable = new Set([...created].filter((lockId) => !away.has(lockId)))
-    await vi.waitUntil(async () => openBulks(await feed()) === 0, { timeout: 90_000, interval: 500 })
+    await vi.waitUntil(async () => openBulks(await feed()) === 0, { timeout: TIMEOUT, interval: 500 })
     const now = () => Date.now() + servers.moved()
     // What has failed is tried again after ten minutes at most.
     await operator.agree(reachable, now, () => pass(HOUR / 4))

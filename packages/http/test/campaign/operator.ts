@@ -8,7 +8,7 @@ import { type Chance, oneOf } from "./chance.ts"
 /** Locks that are looked at together. */
 const TOGETHER = 16
 /** Milliseconds that locks and log may take until they agree. */
-const PATIENCE = 300_000
+const PATIENCE = 1_200_000
 
 export interface Operator {
   /** Asks for a lock to be filled again. */
