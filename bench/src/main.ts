@@ -17,6 +17,7 @@ import { httpReads } from "./benchmarks/httpReads.ts"
 import { idleStreams } from "./benchmarks/idleStreams.ts"
 import { inProcess } from "./benchmarks/inProcess.ts"
 import { largeLocks } from "./benchmarks/largeLocks.ts"
+import { lists } from "./benchmarks/lists.ts"
 import { longStream } from "./benchmarks/longStream.ts"
 import { move } from "./benchmarks/move.ts"
 import { noisyTenant } from "./benchmarks/noisyTenant.ts"
@@ -37,6 +38,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   longStream,
   largeLocks,
   tempKeys,
+  lists,
   hotLock,
   cachedLocks,
   tenants,
