@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { superKey } from "./harness/callers.ts"
 import { closedBodies, expectProblem, publishedEndpoints } from "./harness/contract.ts"
+import { inPlace } from "./harness/description.ts"
 import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { type FurnishedLock, furnishedLock, newUuid, shared, stateOf, tempKey } from "./harness/locks.ts"
 import { type Call, callsOf } from "./harness/request.ts"
@@ -15,6 +16,9 @@ beforeAll(async () => {
   call = callsOf(server.url, { ...superKey, accept: "application/json" })
 })
 afterAll(() => server.stop())
+
+// biome-ignore lint/suspicious/noExplicitAny: what is read of it is looked at by the tests.
+const description = async (): Promise<any> => inPlace(JSON.parse((await call("GET", "/openapi.json")).text))
 
 interface Described {
   readonly type?: string
@@ -63,7 +67,7 @@ const withBody = everyRoute.filter(({ method }) => method === "POST" || method =
 
 describe.each(everyRoute.filter(({ method }) => method !== "GET"))("$name", (route: DeclaredRoute) => {
   it("refuses what it does not know exactly where its description says so, and does nothing then", async () => {
-    const document = JSON.parse((await call("GET", "/openapi.json")).text)
+    const document = await description()
     const described = document.paths[route.name.split(" ")[1] ?? ""][route.method.toLowerCase()].requestBody
     const schema: Described | undefined = described?.content["application/json"].schema
     const lock = await furnishedLock(server.url)
@@ -111,7 +115,7 @@ describe.each(withoutBody)("$name takes no body, and", (route) => {
 })
 
 it("of the published bodies, those are closed that the additions to the contract name, and all that are ours alone", async () => {
-  const { paths } = JSON.parse((await call("GET", "/openapi.json")).text)
+  const { paths } = await description()
   const isClosed = ({ name, method }: DeclaredRoute) => {
     const body: { readonly content: Readonly<Record<string, { readonly schema: Described }>> } | undefined =
       paths[name.split(" ")[1] ?? ""][method.toLowerCase()].requestBody
@@ -127,7 +131,7 @@ it("of the published bodies, those are closed that the additions to the contract
 })
 
 it("no answer is described as closed", async () => {
-  const document = JSON.parse((await call("GET", "/openapi.json")).text)
+  const document = await description()
   for (const route of everyRoute) {
     const { responses } = document.paths[route.name.split(" ")[1] ?? ""][route.method.toLowerCase()]
     expect(JSON.stringify(responses)).not.toContain('"additionalProperties":false')

@@ -47,7 +47,7 @@ export const NewInstant = Instant.check(shortInstant)
 export const NewDateTime = DateTime.check(shortInstant)
 export const PlateText = Schema.String.check(
   Schema.isMaxLength(800),
-  Schema.isPattern(/^[a-zA-Z0-9_.,@/:#=[\]-]*$/, { expected: "letters, digits and _ . , @ / : # = [ ] -" })
+  Schema.isPattern(/^[a-zA-Z0-9_.,@/:#=[\]-]*$/u, { expected: "letters, digits and _ . , @ / : # = [ ] -" })
 )
 export const Description = textUpTo(BOUNDS.description)
 export const Slot = Schema.optionalKey(Schema.Int)

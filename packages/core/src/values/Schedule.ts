@@ -13,7 +13,7 @@ export type Weekday = typeof Weekday.Type
 
 /** A time of day on the wall clock, `00:00` to `23:59`. */
 const WallTime = Schema.String.check(
-  Schema.isPattern(/^(?:[01]\d|2[0-3]):[0-5]\d$/, { expected: "a time of day such as 09:00" })
+  Schema.isPattern(/^(?:[01]\d|2[0-3]):[0-5]\d$/u, { expected: "a time of day such as 09:00" })
 )
 
 /** From `from` until `to`, beginning on each of the days. A `to` that is not after `from` is on the day after. */

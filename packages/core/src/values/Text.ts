@@ -18,27 +18,30 @@ export const textUpTo = (most: number) =>
 /** Whether something can be called so: nothing longer is an id, and no store keeps what is no text. */
 export const isId = (text: string): boolean => text !== "" && text.length <= 255 && Schema.is(Text)(text)
 
-const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/
+const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/u
 
 /** Whether a text is a UUID, in whichever case. */
 export const isUuid = (text: string): boolean => UUID.test(text)
 
 /** A UUID as its owner wrote it. */
-export const UuidText = Schema.String.check(Schema.isPattern(UUID, { expected: "a UUID" }))
+export const UuidText = Schema.String.check(Schema.isPattern(UUID, { expected: "a UUID", format: "uuid" }))
 
 const UTC_INSTANT =
-  /^(?:(?:\d\d[2468][048]|\d\d[13579][26]|\d\d0[48]|[02468][048]00|[13579][26]00)-02-29|\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|(?:02)-(?:0[1-9]|1\d|2[0-8])))T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?Z$/
+  /^(?:(?:\d\d[2468][048]|\d\d[13579][26]|\d\d0[48]|[02468][048]00|[13579][26]00)-02-29|\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|(?:02)-(?:0[1-9]|1\d|2[0-8])))T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?Z$/u
 
 /** An instant in UTC as RFC 3339 writes it, the seconds optional: `2026-08-31T09:00Z`. */
 export const Instant = Schema.String.check(
-  Schema.isPattern(UTC_INSTANT, { expected: "a UTC date-time such as 2026-08-31T09:00:00Z" })
+  Schema.isPattern(UTC_INSTANT, { expected: "a UTC date-time such as 2026-08-31T09:00:00Z", format: "date-time" })
 )
 
-const DATE_TIME = new RegExp(UTC_INSTANT.source.replace(/Z\$$/, String.raw`(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`))
+const DATE_TIME = new RegExp(UTC_INSTANT.source.replace(/Z\$$/, String.raw`(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`), "u")
 
 /** A date-time as RFC 3339 writes it, in UTC or with an offset from it; the seconds are optional. */
 export const DateTime = Schema.String.check(
-  Schema.isPattern(DATE_TIME, { expected: "a date-time such as 2026-08-31T09:00:00Z or 2026-08-31T12:00:00+03:00" })
+  Schema.isPattern(DATE_TIME, {
+    expected: "a date-time such as 2026-08-31T09:00:00Z or 2026-08-31T12:00:00+03:00",
+    format: "date-time"
+  })
 )
 
 /** The instant as epoch milliseconds. */

@@ -23,7 +23,7 @@ import { Context, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { apiKeys } from "./ApiKeysApi.ts"
 import { bulkAddKeys, commandRoutes, removeInheritedKeys } from "./commandRoutes.ts"
-import { withOpenness } from "./describe.ts"
+import { described } from "./describe.ts"
 import { guests } from "./GuestApi.ts"
 import { auditCsv, auditNdjson, events } from "./HistoryApi.ts"
 import { lists } from "./ListsApi.ts"
@@ -290,7 +290,7 @@ const users = HttpApiGroup.make("users").add(
           keysCount: Schema.Int,
           residentCount: Schema.Int,
           lastEvent: Schema.NullOr(Schema.String),
-          lastUpdated: Schema.NullOr(Schema.Number),
+          lastUpdated: Schema.NullOr(Schema.Finite),
           /** `null` until the lock has said something; beyond the published contract. */
           deviceState: Schema.NullOr(deviceState),
           /** `null` while nobody can tell; then `online` is `false`. */
@@ -325,6 +325,7 @@ const api = HttpApi.make("latchkey")
   .annotate(OpenApi.Title, "Latchkey")
   .annotate(OpenApi.Version, "0.1.0")
   .annotate(OpenApi.Description, "Who may open this door now, who opened it, what was sent to the hardware, and why.")
+  .annotate(OpenApi.License, { name: "Apache-2.0", identifier: "Apache-2.0" } as OpenApi.OpenAPISpecLicense)
 
 /** The whole API: what is served, described and called. */
-export class Api extends api.annotate(OpenApi.Transform, withOpenness(api)) {}
+export class Api extends api.annotate(OpenApi.Transform, described(api)) {}

@@ -12,19 +12,19 @@ const page = <const Status extends number>(status: Status) =>
 
 const seeOther = HttpApiSchema.Empty(303)
 
-const positive = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,14}$/, { expected: "a positive integer" })).pipe(
+const positive = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,14}$/u, { expected: "a positive integer" })).pipe(
   Schema.decodeTo(Schema.NumberFromString)
 )
 
 /** Of a page that was shown before: the same one again opens nothing again. */
 const Ticket = Schema.String.check(
-  Schema.isPattern(/^[\w-]{22}(\.[\w-]{43})?$/, { expected: "the ticket of a key's page" })
+  Schema.isPattern(/^[\w-]{22}(\.[\w-]{43})?$/u, { expected: "the ticket of a key's page" })
 )
 const opening = Schema.Struct({ ticket: Schema.optionalKey(Ticket) })
 /** A JSON Web Token, as long as a cookie may be. */
 const signingIn = Schema.Struct({
   token: Schema.String.check(
-    Schema.isPattern(/^[\w-]+\.[\w-]+\.[\w-]+$/, { expected: "a JSON Web Token" }),
+    Schema.isPattern(/^[\w-]+\.[\w-]+\.[\w-]+$/u, { expected: "a JSON Web Token" }),
     Schema.isMaxLength(3_800)
   )
 })

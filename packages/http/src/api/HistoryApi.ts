@@ -101,7 +101,7 @@ const audit = <const Path extends string>(path: Path, contentType: string) =>
     query: {
       /** Only versions after this one. */
       after: Schema.optionalKey(
-        Schema.String.check(Schema.isPattern(/^[0-9]{1,15}$/, { expected: "a version" })).pipe(
+        Schema.String.check(Schema.isPattern(/^[0-9]{1,15}$/u, { expected: "a version" })).pipe(
           Schema.decodeTo(Schema.NumberFromString)
         )
       )

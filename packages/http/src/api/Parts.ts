@@ -3,14 +3,14 @@ import { LockId } from "@latchkey/core"
 import { Context, Schema } from "effect"
 
 export const positive = (expected: string) =>
-  Schema.String.check(Schema.isPattern(/^[1-9][0-9]*$/, { expected })).pipe(Schema.decodeTo(Schema.NumberFromString))
+  Schema.String.check(Schema.isPattern(/^[1-9][0-9]*$/u, { expected })).pipe(Schema.decodeTo(Schema.NumberFromString))
 
 /** Seconds: a connection on which nothing is said for longer than 30 is cut off. */
 export const LONGEST_WAIT = 28
 
 /** A whole number of a query. */
 export const whole = (least: number, most: number) =>
-  Schema.String.check(Schema.isPattern(/^(0|[1-9][0-9]{0,9})$/, { expected: `a number, ${least} to ${most}` })).pipe(
+  Schema.String.check(Schema.isPattern(/^(0|[1-9][0-9]{0,9})$/u, { expected: `a number, ${least} to ${most}` })).pipe(
     Schema.decodeTo(Schema.NumberFromString),
     Schema.decodeTo(
       Schema.Int.check(
@@ -24,7 +24,7 @@ export const whole = (least: number, most: number) =>
 export const lock = { id: positive("a positive integer").pipe(Schema.decodeTo(LockId)) }
 
 const IdempotencyKey = Schema.String.check(
-  Schema.isPattern(/^[\x21-\x7e]{1,255}$/, { expected: "1 to 255 visible ASCII characters" })
+  Schema.isPattern(/^[\x21-\x7e]{1,255}$/u, { expected: "1 to 255 visible ASCII characters" })
 )
 
 /** What a client may send with any POST, so that a retry is answered as the first try was. */
@@ -33,7 +33,7 @@ export const headers = { "idempotency-key": Schema.optionalKey(IdempotencyKey) }
 /** RFC 9110, section 8.8.3: weak ones begin with `W/`. */
 const TAG = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/.source
 const IfMatch = Schema.String.check(
-  Schema.isPattern(new RegExp(String.raw`^(?:\*|[ \t,]*${TAG}(?:[ \t]*,[ \t,]*${TAG})*[ \t,]*)$`), {
+  Schema.isPattern(new RegExp(String.raw`^(?:\*|[ \t,]*${TAG}(?:[ \t]*,[ \t,]*${TAG})*[ \t,]*)$`, "u"), {
     expected: 'the ETag of the lock or temp key, as "7", several of them, or *'
   })
 )

@@ -40,7 +40,7 @@ export const problem = <Status extends ErrorStatus>(status: Status) =>
     /** With 502: whether anything was recorded, and what to do. */
     advice: Schema.optionalKey(Schema.String),
     /** Where the published contract has a list of errors. */
-    errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.Number, message: Schema.String })))
+    errors: Schema.optionalKey(Schema.Array(Schema.Struct({ code: Schema.Int, message: Schema.String })))
   }).pipe(HttpApiSchema.status(status))
 
 /** An error as it is answered. */

@@ -162,7 +162,7 @@ export const pins = HttpApiGroup.make("pins").add(
     params: lock,
     headers,
     payload: Schema.Struct({
-      pin: Schema.String.check(Schema.isPattern(/^[0-9]{4,8}$/, { expected: "4 to 8 digits" }))
+      pin: Schema.String.check(Schema.isPattern(/^[0-9]{4,8}$/u, { expected: "4 to 8 digits" }))
     }),
     success: Schema.Struct({
       success: Schema.Literal(true),

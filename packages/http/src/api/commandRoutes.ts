@@ -138,6 +138,66 @@ export const commandRoutes = {
   "use-temp-key": command("use-temp-key", "UseTempKey", commandErrors, {})
 } as const
 
+/** What the description of the API says of an operation: its id for clients, one line, and what to know before. */
+export type Words = readonly [id: string, summary: string, description: string]
+
+export const onLock = "The owner of the lock and its organization may do this."
+const byDevice = `${onLock} The device is told first: when it cannot be reached, nothing is recorded.`
+
+/** By the last part of the path. */
+export const commandWords: { readonly [Path in keyof typeof commandRoutes]: Words } = {
+  CreateLock: [
+    "createLock",
+    "Create a lock",
+    "An existing lock answers 200 with `event: null` to those who may command it."
+  ],
+  AddKey: ["addKey", "Add a key", byDevice],
+  RemoveKey: ["removeKey", "Remove a key", `${onLock} Recorded at once; the lock is told afterwards.`],
+  WriteKey: ["writeKey", "Write a key to the hardware again", byDevice],
+  OpenLock: [
+    "openLock",
+    "Open the lock",
+    "The owner, holders of keys and the organization may do this. When the device cannot be reached, nothing is recorded."
+  ],
+  LockDevice: [
+    "lockDevice",
+    "Lock the lock",
+    "The owner, holders of keys and the organization may do this. When the device cannot be reached, nothing is recorded."
+  ],
+  SetOwner: ["setOwner", "Set the owner", `${onLock} An empty \`userId\` means nobody.`],
+  SetOrganization: [
+    "setOrganization",
+    "Set the organization",
+    "The organization of the lock may do this. An empty `orgId` means none."
+  ],
+  ChangeLockUuid: ["changeLockUuid", "Change the hardware of a lock", "Super keys only."],
+  sync: ["syncKeys", "Bring the hardware's keys to what is wanted", `${onLock} Names one key, or means all of them.`],
+  "describe-lock": [
+    "describeLock",
+    "Name a lock and say where it is",
+    `${onLock} What is left out stays; \`null\` removes.`
+  ],
+  "retire-lock": ["retireLock", "Retire a lock", "Ends the lock and keeps its history: every later command is 409."],
+  "move-claim": ["moveClaim", "Give a lock a device that other locks have", "Super keys only."],
+  AddResident: ["addResident", "Add a resident", `${onLock} Residents have no rights.`],
+  RemoveResident: ["removeResident", "Remove a resident", `${onLock} Keys that the resident holds stay.`],
+  "create-temp-key": [
+    "createTempKey",
+    "Create a temp key",
+    `${onLock} The uuid is the link: random, and nobody's to guess.`
+  ],
+  "update-temp-key": ["updateTempKey", "Change a temp key", `${onLock} What is left out stays.`],
+  "suspend-temp-key": ["suspendTempKey", "Suspend a temp key", `${onLock} It opens nothing until it is resumed.`],
+  "resume-temp-key": ["resumeTempKey", "Resume a temp key", onLock],
+  "change-temp-key-link": [
+    "changeTempKeyLink",
+    "Give a temp key a new link",
+    `${onLock} The old link opens nothing any more.`
+  ],
+  "delete-temp-key": ["deleteTempKey", "Delete a temp key", onLock],
+  "use-temp-key": ["useTempKey", "Use a temp key", "Organizations record a use and open the lock with it."]
+}
+
 /** A row of the table, whichever it is. */
 export interface CommandRoute {
   readonly tag: LockCommandType
