@@ -22,7 +22,7 @@ it("an API key is made for less, shown once, and revoked: who is signed in with 
   const made = await operator.act("/console/api-keys/new", { name: "Front desk", scopes: "read" })
   const key = /class="secret">([^<]+)</.exec(made.text)?.[1] ?? expect.fail(made.text)
   const desk = await signIn(server.url, key)
-  expect(wordsOf(await operator.get("/console/api-keys"))).toContain("Front desk read all")
+  expect(wordsOf(await operator.get("/console/api-keys"))).toContain("Front desk For what: read Locks: all")
   expect((await operator.get("/console/api-keys")).text).not.toContain(key)
   const revoke = /href="([^"]+\/revoke)" aria-label="Revoke Front desk"/.exec(
     (await operator.get("/console/api-keys")).text

@@ -33,7 +33,7 @@ export const apiKeysPage: Shows = ({ api, at, zone }) =>
               .slice(0, MOST)
               .map(
                 (key) =>
-                  html`<tr><th scope="row">${key.name ?? shortId(key.id)}</th><td>${key.scopes?.join(", ") ?? texts.everything}</td><td>${key.locks?.slice(0, 20).join(", ") ?? texts.allLocks}</td><td>${time(key.createdAt, zone)}</td><td>${
+                  html`<tr><th scope="row">${key.name ?? shortId(key.id)}</th><td><span class="label">${texts.scopes}:</span> ${key.scopes?.join(", ") ?? texts.everything}</td><td><span class="label">${texts.locks}:</span> ${key.locks?.slice(0, 20).join(", ") ?? texts.allLocks}</td><td><span class="label">${texts.created}</span> ${time(key.createdAt, zone)}</td><td>${
                     isGood(key)
                       ? html`<a href="${PATH}/${encodeURIComponent(key.id)}/revoke" aria-label="${texts.revokeOf(key.name ?? shortId(key.id))}">${texts.revoke.button}</a>`
                       : badge("", texts.ended)

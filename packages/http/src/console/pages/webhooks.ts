@@ -30,7 +30,7 @@ export const webhooksPage: Shows = ({ api, zone }) =>
         ? html`<p>${texts.none}</p>`
         : html`<table class="rows"><caption>${texts.title}</caption><thead><tr><th scope="col">${texts.url}</th><th scope="col">${texts.status}</th><th scope="col">${texts.lag}</th><th scope="col">${texts.lastSuccess}</th></tr></thead><tbody>${webhooks.map(
             (webhook) =>
-              html`<tr><th scope="row"><a href="${PATH}/${encodeURIComponent(webhook.id)}">${webhook.description || webhook.url}</a></th><td>${statusOf(webhook)}</td><td>${webhook.lag}</td><td>${webhook.lastSuccessAt === null ? texts.never : time(webhook.lastSuccessAt, zone)}</td></tr>`
+              html`<tr><th scope="row"><a href="${PATH}/${encodeURIComponent(webhook.id)}">${webhook.description || webhook.url}</a></th><td>${statusOf(webhook)}</td><td><span class="label">${texts.lag}:</span> ${webhook.lag}</td><td><span class="label">${texts.lastSuccess}:</span> ${webhook.lastSuccessAt === null ? texts.never : time(webhook.lastSuccessAt, zone)}</td></tr>`
           )}</tbody></table>`
     }</section>`
   }))
