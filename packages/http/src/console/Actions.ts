@@ -15,7 +15,7 @@ import { may, type Page, type Shows, type Visit } from "./Visit.ts"
 export interface Action {
   /** What an API key must be for. */
   readonly scope: Scope
-  readonly title: (visit: Visit) => string
+  readonly title: (visit: Visit) => string | Effect.Effect<string, Refused>
   /** What happens. */
   readonly will: (visit: Visit) => Html | string
   /** What cannot be undone, if anything. */
@@ -58,7 +58,11 @@ ${fields}
 </form>`
     : html`<p class="notice">${en.actions.notAllowed(action.scope)}</p><p><a class="button plain" href="${action.back(visit)}">${en.actions.back}</a></p>`
 }`
-    const page: Page = { title: action.title(visit), body, would: problem === undefined ? [action.call(visit)] : [] }
+    const page: Page = {
+      title: yield* titleOf(action, visit),
+      body,
+      would: problem === undefined ? [action.call(visit)] : []
+    }
     return problem === undefined ? page : { ...page, status: problem.code }
   })
 
@@ -68,9 +72,10 @@ const acts = (action: Action, visit: Visit) => {
   // A form that is sent twice acts once: the API knows it again.
   const headers = ONCE.test(once) && call.method === "POST" ? { "idempotency-key": once } : {}
   return visit.api.ask<Answered>({ ...call, headers: { ...call.headers, ...headers } }).pipe(
+    Effect.flatMap((answer) => Effect.map(titleOf(action, visit), (title) => ({ answer, title }))),
     Effect.map(
-      (answer): Page => ({
-        title: action.title(visit),
+      ({ answer, title }): Page => ({
+        title,
         body: html`<p class="notice good" role="status">${en.actions.done}</p>
 ${action.shows?.(visit, answer)}
 <details class="api"><summary>${en.actions.answer}</summary><pre tabindex="0"><code>${JSON.stringify(answer, null, 2)}</code></pre></details>
@@ -79,6 +84,11 @@ ${action.shows?.(visit, answer)}
     ),
     Effect.catch((refused) => asks(action, visit, refused.problem))
   )
+}
+
+const titleOf = (action: Action, visit: Visit) => {
+  const title = action.title(visit)
+  return typeof title === "string" ? Effect.succeed(title) : title
 }
 
 const ONCE = /^[0-9a-f-]{36}$/

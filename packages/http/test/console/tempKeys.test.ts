@@ -64,6 +64,18 @@ it("a key is made in three steps, each an address of its own, and nothing is mad
   })
 })
 
+it("doors are named as their locks are: in the list, in the last step, and where something is done", async () => {
+  const lock = await createLock(server.url)
+  await lock.post("describe-lock", { name: "Room 12" })
+  const third = await operator.get(`${NEW}?${new URLSearchParams({ ...cleaner(lock), step: "who" })}`)
+  expect(wordsOf(third)).toContain("Doors Room 12")
+  await make(lock)
+  expect(wordsOf(await operator.get(`/console/temp-keys?lockId=${lock.lockId}`))).toMatch(/Cleaner .* Room 12 /)
+  expect(wordsOf(await operator.get(`/console/locks/${lock.lockId}/open`))).toContain("Open the door? Room 12")
+  const done = await operator.act(`/console/locks/${lock.lockId}/sync`)
+  expect(wordsOf(done)).toContain("Bring the keys in line? Room 12")
+})
+
 it("the form of a new key makes one, however often it is sent", async () => {
   const lock = await createLock(server.url)
   const fields = hiddenIn(await operator.get(`${NEW}?${new URLSearchParams({ ...cleaner(lock), step: "who" })}`))

@@ -9,7 +9,7 @@ import { en } from "../texts/en.ts"
 import { shortId } from "../timeline.ts"
 import { time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
-import { placeIn } from "./place.ts"
+import { nameOfLock, placeIn } from "./place.ts"
 import { badge } from "./status.ts"
 
 type Details = Told<"locks", "details">
@@ -109,7 +109,7 @@ const gives = (
   member: string
 ): Action => ({
   scope: "admin",
-  title: (visit) => words.title(number(visit)),
+  title: (visit) => Effect.map(nameOfLock(visit, number(visit)), words.title),
   will: () => words.will,
   forGood: words.forGood,
   button: words.button,

@@ -9,7 +9,7 @@ import { type Line, linesOf, type Names, nameOf, shortId } from "../timeline.ts"
 import { instantAt, inWords, time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
 import { connectionOf } from "./device.ts"
-import { detailsOf, placeIn } from "./place.ts"
+import { detailsOf, nameOfLock, placeIn } from "./place.ts"
 import { presenceStrip } from "./presenceStrip.ts"
 import { badge, statusBadge } from "./status.ts"
 
@@ -307,7 +307,7 @@ const DESCRIBED = ["name", "timeZone", "address", "contact", "instructions"] as 
 export const lockActions = {
   open: {
     scope: "open",
-    title: (visit) => en.open.title(number(visit)),
+    title: (visit) => Effect.map(nameOfLock(visit, number(visit)), en.open.title),
     will: () => en.open.will,
     button: en.open.button,
     back: pathOf,
@@ -318,7 +318,7 @@ export const lockActions = {
   },
   "describe-lock": {
     scope: "keys",
-    title: (visit) => en.describe.title(number(visit)),
+    title: (visit) => Effect.map(nameOfLock(visit, number(visit)), en.describe.title),
     will: () => en.describe.will,
     button: en.describe.button,
     back: pathOf,
@@ -341,7 +341,7 @@ export const lockActions = {
   },
   "retire-lock": {
     scope: "admin",
-    title: (visit) => en.retire.title(number(visit)),
+    title: (visit) => Effect.map(nameOfLock(visit, number(visit)), en.retire.title),
     will: () => en.retire.will,
     forGood: en.retire.forGood,
     button: en.retire.button,
@@ -351,7 +351,7 @@ export const lockActions = {
   },
   sync: {
     scope: "keys",
-    title: (visit) => en.sync.title(number(visit)),
+    title: (visit) => Effect.map(nameOfLock(visit, number(visit)), en.sync.title),
     will: () => en.sync.will,
     button: en.sync.button,
     back: pathOf,
@@ -359,7 +359,7 @@ export const lockActions = {
   },
   "remove-inherited-keys": {
     scope: "keys",
-    title: (visit) => en.removeInherited.title(number(visit)),
+    title: (visit) => Effect.map(nameOfLock(visit, number(visit)), en.removeInherited.title),
     will: () => en.removeInherited.will,
     forGood: en.removeInherited.forGood,
     button: en.removeInherited.button,

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { v7 as uuid } from "uuid"
 import { type Html, html } from "../../pages/Html.ts"
+import type { Refused } from "../../server/Errors.ts"
 import { problemNotice } from "../Actions.ts"
 import type { ApiCall, Told } from "../ApiCalls.ts"
 import { scheduleIn, termsIn, whenFields, whoFields, wordsIn } from "../terms.ts"
@@ -9,7 +10,7 @@ import { en } from "../texts/en.ts"
 import { wallTime } from "../times.ts"
 import type { Page, Shows, Visit } from "../Visit.ts"
 import { weekInWords, weekPicture } from "../week.ts"
-import { detailsOf, placeIn } from "./place.ts"
+import { detailsOf, namesOfLocks, placeIn } from "./place.ts"
 import { handOver } from "./tempKey.ts"
 
 type Shared = Told<"temp-keys", "share">
@@ -29,7 +30,7 @@ const step: Shows = Effect.fnUntraced(function* (visit) {
       return asks(visit, 2, html`${whenFields(withDefaults(visit, zone))}`, ["from", "until", "zone"])
     }
     case "who":
-      return lastStep(visit, query)
+      return yield* lastStep(visit, query)
     default:
       return asks(visit, 1, doorFields(query), ["doors", "method"])
   }
@@ -46,14 +47,20 @@ ${fields}
 <p class="buttons"><button>${texts.next}</button></p></form>`
 })
 
-const lastStep = (visit: Visit, form: URLSearchParams, problem?: Parameters<typeof problemNotice>[0]): Page => {
+const lastStep = Effect.fnUntraced(function* (
+  visit: Visit,
+  form: URLSearchParams,
+  problem?: Parameters<typeof problemNotice>[0]
+): Effect.fn.Return<Page, Refused> {
   const schedule = scheduleIn(form)
+  const doors = wordsIn(form.get("doors"))
+  const nameOf = yield* namesOfLocks(visit, doors)
   return {
     title: texts.title,
     ...(problem && { status: problem.code }),
     body: html`${steps(3)}${problem !== undefined && problemNotice(problem)}
 <section class="card"><h2>${texts.summary}</h2>
-<dl class="facts"><div><dt>${texts.doors}</dt><dd>${wordsIn(form.get("doors")).join(", ")}</dd></div>
+<dl class="facts"><div><dt>${en.tempKeys.doors}</dt><dd>${doors.map(nameOf).join(", ")}</dd></div>
 <div><dt>${en.terms.from}</dt><dd>${form.get("from")?.replace("T", " ")}</dd></div>
 <div><dt>${en.terms.until}</dt><dd>${form.get("until")?.replace("T", " ")}</dd></div>
 <div><dt>${en.terms.zone}</dt><dd>${form.get("zone") ?? ""}</dd></div></dl>
@@ -66,7 +73,7 @@ ${whoFields(form)}
 <p class="buttons"><button>${texts.make}</button></p></form>`,
     would: problem === undefined ? [callOf(form)] : []
   }
-}
+})
 
 /** What belongs to one sending, and not to the key. */
 const OWN = ["step", "csrf", "once"]
@@ -76,7 +83,7 @@ const make = (visit: Visit) => {
   const once = form.get("once") ?? ""
   return visit.api.ask<Shared>({ ...callOf(form), headers: { "idempotency-key": once } }).pipe(
     Effect.map((key): Page => ({ title: texts.made, body: handOver(key) })),
-    Effect.catch((refused) => Effect.succeed(lastStep(visit, form, refused.problem)))
+    Effect.catch((refused) => lastStep(visit, form, refused.problem))
   )
 }
 

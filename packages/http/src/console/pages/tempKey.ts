@@ -10,7 +10,7 @@ import { shortId } from "../timeline.ts"
 import { time, zoneOr } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
 import { weekInWords, weekPicture } from "../week.ts"
-import { detailsOf, placeIn } from "./place.ts"
+import { detailsOf, namesOfLocks, placeIn } from "./place.ts"
 import { statusBadge } from "./status.ts"
 
 type List = Told<"temp-keys", "list">
@@ -30,6 +30,10 @@ export const tempKeysPage: Shows = Effect.fnUntraced(function* (visit) {
   const path = pathWith("/temp-keys", { lockId, status, cursor: query.get("cursor"), limit: 50 })
   const { tempKeys, nextCursor } = yield* visit.api.ask<List>({ method: "GET", path })
   const older = pathWith(visit.path, { lockId, status, cursor: nextCursor })
+  const unnamed = tempKeys.flatMap(({ doors }) =>
+    doors.flatMap(({ lockId, label }) => (label === null ? [lockId] : []))
+  )
+  const nameOf = yield* namesOfLocks(visit, unnamed)
   return {
     title: texts.title,
     body: html`<p class="buttons"><a class="button" href="${pathWith("/console/temp-keys/new", { doors: lockId })}">${texts.make}</a></p>
@@ -42,7 +46,7 @@ ${
     ? html`<p>${texts.none}</p>`
     : html`<table class="rows"><caption>${texts.title}</caption><thead><tr><th scope="col">${texts.name}</th><th scope="col">${texts.status}</th><th scope="col">${texts.doors}</th><th scope="col">${texts.until}</th></tr></thead><tbody>${tempKeys.map(
         ({ id, description, status, suspended, doors, validUntil }) =>
-          html`<tr><th scope="row"><a href="/console/temp-keys/${encodeURIComponent(id)}">${description ?? shortId(id)}</a></th><td>${statusBadge(status, suspended)}</td><td>${doors.map(({ lockId, label }) => label ?? `${en.lock.title(lockId)}`).join(", ")}</td><td>${time(validUntil, zone)}</td></tr>`
+          html`<tr><th scope="row"><a href="/console/temp-keys/${encodeURIComponent(id)}">${description ?? shortId(id)}</a></th><td>${statusBadge(status, suspended)}</td><td>${doors.map(({ lockId, label }) => label ?? nameOf(lockId)).join(", ")}</td><td><span class="label">${texts.until}</span> ${time(validUntil, zone)}</td></tr>`
       )}</tbody></table>`
 }
 <p class="buttons">${nextCursor !== null && html`<a class="button plain" href="${older}">${texts.more}</a>`}</p></section>`

@@ -304,13 +304,13 @@ export const en = {
         "A claim code proves that a device is yours when you set up its lock, once. The operator makes it, with the device's secret, in a terminal on the server. Neither is kept, so neither can be shown here:"
     },
     change: {
-      title: (id: string) => `Give lock ${id} another device?`,
+      title: (lock: string) => `Another device? ${lock}`,
       will: "The lock gets a device that no other lock has, and all of its keys are sent to it. The device of now is free for another lock.",
       forGood: "Keys that are on the device of now stay on it, and open it until it is cleared.",
       button: "Another device"
     },
     move: {
-      title: (id: string) => `Move a device to lock ${id}?`,
+      title: (lock: string) => `Move a device here? ${lock}`,
       will: "The lock gets the device, whichever locks have it. This also decides between locks that are on the same device.",
       forGood: "The locks that had it have no device then: they open nothing until you give them another.",
       button: "Move a device here"
@@ -747,7 +747,7 @@ export const en = {
     }
   },
   open: {
-    title: (id: string) => `Open lock ${id}?`,
+    title: (lock: string) => `Open the door? ${lock}`,
     will: "The lock is told to open now, whoever stands at the door. It is recorded with your name. A lock that is not connected opens only if it comes back within ten seconds.",
     reason: "Reason (optional, kept in the history)",
     button: "Open the door",
@@ -755,7 +755,7 @@ export const en = {
     told: "The lock was told to open."
   },
   describe: {
-    title: (id: string) => `Name and place of lock ${id}`,
+    title: (lock: string) => `Name and place: ${lock}`,
     will: "Guests with a temp key see the name, the address, the contact and what you tell them here; times at this lock are shown in its time zone. What you leave empty is taken away.",
     button: "Save",
     name: "Name, such as Room 12",
@@ -765,7 +765,7 @@ export const en = {
     instructions: "What guests are told, such as how to find the door"
   },
   retire: {
-    title: (id: string) => `Take lock ${id} out of service?`,
+    title: (lock: string) => `Take out of service? ${lock}`,
     will: "Nobody can open it through Latchkey any more, and its device is free for another lock. What happened at it stays to be read.",
     forGood: "Its keys, temp keys and commands end. The number stays taken.",
     button: "Take it out of service"
@@ -780,12 +780,12 @@ export const en = {
     next: "Give it a name"
   },
   sync: {
-    title: (id: string) => `Bring the keys of lock ${id} in line?`,
+    title: (lock: string) => `Bring the keys in line? ${lock}`,
     will: "The lock is told again what it should hold, and what it should not, until it agrees. Nobody gets a right that they do not have already.",
     button: "Bring them in line"
   },
   removeInherited: {
-    title: (id: string) => `Remove inherited keys of lock ${id}?`,
+    title: (lock: string) => `Remove inherited keys? ${lock}`,
     will: "Every permanent key of a former owner or organization is removed from the lock.",
     forGood: "The keys would have to be made anew.",
     button: "Remove them"
