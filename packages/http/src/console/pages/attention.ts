@@ -31,7 +31,7 @@ ${
     : html`<p class="quiet">${en.lock.zone(zone)}</p>
 <table class="rows"><caption>${texts.title}</caption><thead><tr><th scope="col">${texts.where}</th><th scope="col">${texts.what}</th><th scope="col">${texts.since}</th><th scope="col">${texts.todo}</th></tr></thead><tbody>${items.map(
         (item) =>
-          html`<tr><th scope="row">${whereOf(item)}</th><td>${badge("bad", texts.kinds[item.kind])}</td><td>${texts.sinceWhen} ${time(item.since, zone)}</td><td>${item.advice} ${detailOf(item)}</td></tr>
+          html`<tr><th scope="row">${whereOf(item)}</th><td>${badge("bad", texts.kinds[item.kind])}</td><td><span class="label">${texts.sinceWhen}</span> ${time(item.since, zone)}</td><td>${item.advice} ${detailOf(item)}</td></tr>
 `
       )}</tbody></table>`
 }

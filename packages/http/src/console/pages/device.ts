@@ -71,7 +71,7 @@ ${
         .slice(0, MOST)
         .map(
           ({ keyUuid, keyIndexNumber, since }) =>
-            html`<tr><th scope="row">${keyName(keyUuid, keyIndexNumber)}</th><td>${texts.foreign.since} ${time(since, zone)}</td><td>${may(visit, "keys") && html`<a href="${lockOf(visit)}/remove-key?${new URLSearchParams({ key: keyUuid }).toString()}" aria-label="${texts.removeKey.of(shortId(keyUuid))}">${texts.removeKey.button}</a>`}</td></tr>`
+            html`<tr><th scope="row">${keyName(keyUuid, keyIndexNumber)}</th><td><span class="label">${texts.foreign.since}</span> ${time(since, zone)}</td><td>${may(visit, "keys") && html`<a href="${lockOf(visit)}/remove-key?${new URLSearchParams({ key: keyUuid }).toString()}" aria-label="${texts.removeKey.of(shortId(keyUuid))}">${texts.removeKey.button}</a>`}</td></tr>`
         )}</tbody></table>`
 }`
 
@@ -80,7 +80,7 @@ const left = ({ left }: Exposure, zone: string): Html => html`<p class="notice b
   .slice(0, MOST)
   .map(
     ({ keyUuid, keyIndexNumber, thing, exposedSince }) =>
-      html`<tr><th scope="row">${keyName(keyUuid, keyIndexNumber)}</th><td><span class="label">${texts.left.thing}</span> <code>${thing}</code></td><td>${texts.foreign.since} ${time(exposedSince, zone)}</td></tr>`
+      html`<tr><th scope="row">${keyName(keyUuid, keyIndexNumber)}</th><td><span class="label">${texts.left.thing}</span> <code>${thing}</code></td><td><span class="label">${texts.foreign.since}</span> ${time(exposedSince, zone)}</td></tr>`
   )}</tbody></table>`
 
 const keyName = (keyUuid: string, slot: number | undefined): Html =>
