@@ -20,6 +20,7 @@ import {
   type SpacetimeConfig,
   type StoreConfig
 } from "./cli/Config.ts"
+import { demo } from "./cli/demo.ts"
 import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { explain } from "./cli/explain.ts"
@@ -223,6 +224,7 @@ const latchkey = Command.make("latchkey").pipe(
   Command.withDescription("Smart locks, event-sourced"),
   Command.withSubcommands([
     serve(adapters, destinations),
+    demo(adapters),
     keys(storeAdapters),
     devices(storeAdapters),
     tokens,

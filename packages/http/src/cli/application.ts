@@ -12,7 +12,7 @@ import {
   type ReadModel,
   SharedCredentials
 } from "@latchkey/core"
-import { Clock, ConfigProvider, Console, Effect, Layer, Option } from "effect"
+import { Clock, ConfigProvider, Console, Effect, Layer, Option, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { Authenticator } from "../auth/Authentication.ts"
@@ -37,13 +37,21 @@ export type Destinations = (
   config: ServerConfig
 ) => Effect.Effect<ReadonlyArray<Layer.Layer<Deliver, never, Deliver>>, InvalidConfig>
 
-/** Fails with one sentence that says what to mend. */
-export const application = Effect.fnUntraced(function* (adapters: Adapters, destinations: Destinations) {
+/**
+ * Fails with one sentence that says what to mend.
+ *
+ * @param begun what is done once the server listens, and ends with it
+ */
+export const application = Effect.fnUntraced(function* <E extends { readonly message: string } = never>(
+  adapters: Adapters,
+  destinations: Destinations,
+  begun: Effect.Effect<void, E, Scope.Scope> = Effect.void
+) {
   yield* warnOfUnknownVariables
   yield* checkHost(yield* hostConfig)
   const config = yield* serverConfig
   const webhooks = { ...config.webhooks, destinations: yield* destinations(config) }
-  return yield* Layer.launch(server(config, adapters, webhooks))
+  return yield* Layer.launch(server(config, adapters, webhooks, begun))
 })
 
 /** Everything listens on this host: whether it can is said once, and before anything else. */
@@ -57,8 +65,13 @@ const checkHost = (host: string) =>
     probe.listen(0, host, () => probe.close(() => resume(Effect.void)))
   })
 
-const server = (config: ServerConfig, adapters: Adapters, webhooks: WebhookOptions) =>
-  Layer.effectDiscard(announce(config, webhooks)).pipe(
+const server = <E>(
+  config: ServerConfig,
+  adapters: Adapters,
+  webhooks: WebhookOptions,
+  begun: Effect.Effect<void, E, Scope.Scope>
+) =>
+  Layer.effectDiscard(Effect.andThen(announce(config, webhooks), begun)).pipe(
     Layer.provide(
       Layer.provideMerge(
         Layer.mergeAll(authentication(config), samePins(config, pinSecret(config)), Latchkey.workers),

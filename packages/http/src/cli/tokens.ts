@@ -33,6 +33,20 @@ const secretOf = Effect.gen(function* () {
   }
 })
 
+/** A token for the configured server, and when it ends: at an instant in epoch milliseconds, unless given in a day. */
+export const signedToken = Effect.fnUntraced(function* (user: string, expiresAt?: number) {
+  const { secret, issuer, audience } = yield* secretOf
+  const now = yield* Clock.currentTimeMillis
+  // Tokens count whole seconds: one that ends at once would never be good.
+  const end = Math.ceil((expiresAt ?? now + A_DAY) / 1000)
+  const token = yield* Effect.promise(() =>
+    new SignJWT({ sub: user, iss: issuer, aud: audience, iat: Math.floor(now / 1000), exp: end })
+      .setProtectedHeader({ alg: "HS256" })
+      .sign(secret)
+  )
+  return { token, endsAt: end * 1000 }
+})
+
 const create = Command.make(
   "create",
   {
@@ -44,20 +58,12 @@ const create = Command.make(
   },
   Effect.fnUntraced(function* ({ user, expiresAt }) {
     yield* warnOfUnknownVariables
-    const { secret, issuer, audience } = yield* secretOf
-    const now = yield* Clock.currentTimeMillis
-    // Tokens count whole seconds: one that ends at once would never be good.
-    const end = Math.ceil(Option.getOrElse(expiresAt, () => now + A_DAY) / 1000)
-    const token = yield* Effect.promise(() =>
-      new SignJWT({ sub: user, iss: issuer, aud: audience, iat: Math.floor(now / 1000), exp: end })
-        .setProtectedHeader({ alg: "HS256" })
-        .sign(secret)
-    )
+    const { token, endsAt } = yield* signedToken(user, Option.getOrUndefined(expiresAt))
     // The token is all of stdout, so that a script can take it.
     yield* Console.log(token)
     yield* Console.error(
       visible(
-        `Made a token of ${user} until ${instantOf(end * 1000)}. For development: it cannot be revoked. In production your identity provider signs users in.`
+        `Made a token of ${user} until ${instantOf(endsAt)}. For development: it cannot be revoked. In production your identity provider signs users in.`
       )
     )
   })
