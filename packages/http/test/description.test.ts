@@ -106,3 +106,12 @@ it("has the formats and bounds of the contract", () => {
   const [id] = document.paths["/locks/{id}/AddKey"]?.["post"]?.parameters ?? []
   expect(id?.schema).toMatchObject({ type: "integer", exclusiveMinimum: 0 })
 })
+
+it("has patterns that other languages than this one can read", () => {
+  expect(JSON.stringify(written)).not.toContain(String.raw`\\p{`)
+  const name = document.paths["/api-keys"]?.["post"]?.requestBody?.content?.["application/json"]?.schema["properties"]
+  const { pattern } = (name as { readonly name: { readonly pattern: string } }).name
+  expect([["keypad", "a\u0000b", "a\u009fb"].map((text) => new RegExp(pattern, "u").test(text))]).toEqual([
+    [true, false, false]
+  ])
+})

@@ -109,15 +109,20 @@ const decoded = (schema: Schema.Top | undefined): Json => {
   return at(type, "properties") ?? {}
 }
 
+const CONTROLS = String.raw`\u0000-\u001f\u007f-\u009f`
+
 /** Says the same in the words that generators read. */
 const simplify = (schema: Json): void => {
-  const { allOf, prefixItems, pattern } = schema
+  const { allOf, prefixItems } = schema
   if (Array.isArray(allOf) && allOf.every((part) => Object.keys(part).every((key) => schema[key] === undefined))) {
     delete schema["allOf"]
     Object.assign(schema, ...allOf)
   }
+  const { pattern } = schema
   if (Array.isArray(prefixItems) && prefixItems.every((item) => same(item, schema["items"])))
     delete schema["prefixItems"]
+  // Not every language knows classes by name.
+  if (typeof pattern === "string") schema["pattern"] = pattern.replaceAll("\\p{Cc}", CONTROLS)
   const most = typeof pattern === "string" ? /^\^\[\\s\\S\]\{0,(\d+)\}\$$/.exec(pattern)?.[1] : undefined
   if (most === undefined) return
   delete schema["pattern"]
