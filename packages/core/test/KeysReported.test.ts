@@ -3,11 +3,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { reportedKeysIn } from "../src/device/ReportedState.ts"
 import { decide } from "../src/lock/Decide.ts"
-import { evolve } from "../src/lock/Evolve.ts"
 import { exposureOf, leftBehind } from "../src/lock/Exposure.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import type { LockCommand } from "../src/lock/LockCommand.ts"
 import { STATES_AN_HOUR } from "../src/lock/Seen.ts"
+import { lockAfter } from "../src/testing/Arbitraries.ts"
 import { judgeOwn } from "../src/why/ExplainOwn.ts"
 import { created, given, lockId, lockUuid, millis, operator } from "./scenario.ts"
 
@@ -19,9 +19,10 @@ const makeLock = () => {
   let asked = 0
   const ask = (command: object, principal: LockCommand["principal"] = system, at = millis("09:00")) => {
     const context = { lockId, commandId: `command-${++asked}`, at, principal }
-    const decided = decide(lock, { ...context, ...command } as LockCommand)
+    const asking = { ...context, ...command } as LockCommand
+    const decided = decide(lock, asking)
     if (Result.isFailure(decided)) return [decided.failure._tag]
-    lock = decided.success.events.reduce<Lock>((lock, event) => evolve(lock, event, principal) ?? lock, lock)
+    lock = lockAfter(lock, asking, decided.success) ?? lock
     return decided.success.events.map(({ _tag }) => _tag)
   }
   const lists = (keyUuids: ReadonlyArray<string>, more: object = {}) => {
@@ -62,6 +63,35 @@ describe("a list of keys", () => {
     const { lists } = makeLock()
     lists(["installer"])
     expect(lists(["installer", "other"], more)).toEqual([])
+  })
+
+  it("of before somebody asked to begin again confirms nothing, however late it comes", () => {
+    const { ask, lists, lock } = makeLock()
+    expect(lists(["installer"])).toEqual(["KeysReported"])
+    expect(ask({ _tag: "AddKey", keyUuid: "installer", keyIndexNumber: 1 }, operator)).toEqual(["KeyAdded"])
+    const after = lock().lastKeyCommand
+    ask({ _tag: "RecordOutcome", answered: after, thing: lockUuid, outcome: "done", reportedAt: millis("09:00") })
+    expect(lock().hardware).toMatchObject([{ uuid: "installer", confirmed: true }])
+    expect(ask({ _tag: "SyncKeys" }, operator, millis("09:02"))).toEqual(["KeysSyncRequested"])
+    expect(lists(["installer"], { after, seenAt: millis("09:05") })).toEqual([])
+    expect(lock().hardware[0]).not.toHaveProperty("confirmed")
+    expect(ask({ _tag: "SendKey" }, operator, millis("09:06"))).toEqual(["KeyAdditionSent"])
+    expect(lists(["installer"], { after, seenAt: millis("09:07") })).toEqual([])
+    const again = lock().lastKeyCommand
+    ask({ _tag: "RecordOutcome", answered: again, thing: lockUuid, outcome: "done", reportedAt: millis("09:08") })
+    expect(lock().hardware).toMatchObject([{ uuid: "installer", confirmed: true }])
+  })
+
+  it("an answer of before somebody asked to begin again confirms nothing, and the key is sent once more", () => {
+    const { ask, lists, lock } = makeLock()
+    expect(lists(["installer"])).toEqual(["KeysReported"])
+    expect(ask({ _tag: "AddKey", keyUuid: "installer", keyIndexNumber: 1 }, operator)).toEqual(["KeyAdded"])
+    const sent = lock().lastKeyCommand
+    expect(ask({ _tag: "SyncKeys" }, operator, millis("09:02"))).toEqual(["KeysSyncRequested"])
+    expect(ask({ _tag: "SendKey" }, operator, millis("09:03"))).toEqual([])
+    ask({ _tag: "RecordOutcome", answered: sent, thing: lockUuid, outcome: "done", reportedAt: millis("09:04") })
+    expect(lock().hardware[0]).not.toHaveProperty("confirmed")
+    expect(ask({ _tag: "SendKey" }, operator, millis("09:05"))).toEqual(["KeyAdditionSent"])
   })
 
   it("is recorded some dozen times an hour at most, whatever it says", () => {

@@ -11,6 +11,7 @@ import {
   beginningAgain,
   inSlot,
   isKeyCommand,
+  isOpen,
   overtakenBy,
   unknownOf,
   unwanting,
@@ -77,7 +78,7 @@ export const evolve = (lock: Lock | undefined, event: LockEvent, by: Principal =
     case "KeyRemovalSent":
       return next()
     case "KeysSyncRequested":
-      return { ...next(), hardware: beginningAgain(lock.hardware, event.keyUuid) }
+      return begunAgain(next(), event.keyUuid)
     case "KeyNeedsAttention":
       return { ...next(), hardware: withAttention(lock.hardware, event.keyUuid, event.reason) }
     case "LockOpenRequested":
@@ -173,6 +174,16 @@ const withKey = (
   { tempKeyUuid }: { readonly tempKeyUuid: string },
   change: (key: TempKey) => TempKey
 ): Lock["tempKeys"] => inPlaces(tempKeys, HashMap.modify(tempKeys, canonical(tempKeyUuid), change))
+
+/**
+ * Somebody asks to begin again, as the thing may have forgotten everything: what it says of before must not count. It is told
+ * of a key next, and what it says then is of after that; one that has forgotten everything names no command.
+ */
+const begunAgain = (before: Lock, only: string | undefined): Lock => {
+  const { lastKeyCommand, ...lock } = before
+  const hardware = beginningAgain(before.hardware, only)
+  return { ...lock, hardware, ...(!hardware.some(isOpen) && given({ lastKeyCommand })) }
+}
 
 /** What its thing holds, by its own word. */
 const withKeys = ({ mayHoldOthers, ...lock }: Lock, event: EventOf<"KeysReported">): Lock => {

@@ -29,8 +29,15 @@ export const HardwareKey = Schema.Struct({
   foreign: Schema.optionalKey(Schema.Literal(true)),
   /** It is brought to what is wanted. Without it nothing is sent, until somebody asks for it. */
   reconciled: Schema.optionalKey(Schema.Literal(true)),
-  /** The newest command about it, while the lock has not answered that. */
-  sent: Schema.optionalKey(Schema.Struct({ commandId: Schema.String, type: KeyCommand, at: Schema.Int })),
+  /** The newest command about it, while the lock has not answered that. `outlived`: somebody has asked since to begin again. */
+  sent: Schema.optionalKey(
+    Schema.Struct({
+      commandId: Schema.String,
+      type: KeyCommand,
+      at: Schema.Int,
+      outlived: Schema.optionalKey(Schema.Literal(true))
+    })
+  ),
   /** Answers in a row that it failed, and when the last of them came. */
   failures: Schema.optionalKey(Schema.Struct({ count: Schema.Int, at: Schema.Int })),
   /** Nothing is sent until a person has looked at it. */
@@ -120,7 +127,8 @@ export const withAnswer = (hardware: Hardware, { commandId, outcome, at }: KeyAn
   const { sent, failures, attention: _, ...entry } = answered
   if (outcome === "done" && sent?.type === "RemoveKey") return hardware.filter((other) => other !== answered)
   return change(hardware, entry.uuid, () => {
-    if (outcome === "done") return { ...entry, confirmed: true as const }
+    // What it did before somebody asked to begin again, it may have lost since: it is told anew.
+    if (outcome === "done") return sent?.outlived ? entry : { ...entry, confirmed: true as const }
     // Nobody had promised that it is written: only who asked for it can ask again.
     if (outcome === "expired" && sent?.type === "WriteKey") return { ...entry, ...given({ failures }) }
     // It may have failed after it had done something; what has expired has not begun.
@@ -139,7 +147,7 @@ export const beginningAgain = (hardware: Hardware, only?: string): Hardware =>
     if (only === undefined ? isLeftAlone(key) : key.uuid !== only) return key
     const { confirmed: _, failures: __, attention, sent, ...entry } = key
     // What has stayed unanswered is sent again.
-    const awaited = attention === "silent" ? {} : given({ sent })
+    const awaited = attention === "silent" || sent === undefined ? {} : { sent: { ...sent, outlived: true as const } }
     return { ...entry, ...awaited, reconciled: true as const }
   })
 

@@ -181,14 +181,16 @@ const following = (before: LockAt, stored: StoredEvent): LockAt => {
 }
 
 /** `format` grows when the state of a lock changes shape: older snapshots are then left aside, and the stream is folded. */
-const LockSnapshot = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(9), lock: Lock })))
+const LockSnapshot = Schema.fromJsonString(
+  Schema.toCodecJson(Schema.Struct({ format: Schema.Literal(10), lock: Lock }))
+)
 /** Not checked for what a command may say today: whatever stored events made of a lock comes back as it was. */
 const asItWas = { disableChecks: true }
 const encode = Schema.encodeSync(LockSnapshot, asItWas)
 /** What has a field more is of a newer Latchkey: this one folds the stream, and grants nothing past what it does not understand. */
 const decode = Schema.decodeOption(LockSnapshot, { ...asItWas, onExcessProperty: "error" })
 
-const encodeSnapshot = (lock: Lock): string => encode({ format: 9, lock })
+const encodeSnapshot = (lock: Lock): string => encode({ format: 10, lock })
 const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)
 
 /** How many things a snapshot of the lock has to write down. */
