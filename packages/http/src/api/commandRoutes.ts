@@ -195,7 +195,11 @@ export const commandWords: { readonly [Path in keyof typeof commandRoutes]: Word
     `${onLock} The old link opens nothing any more.`
   ],
   "delete-temp-key": ["deleteTempKey", "Delete a temp key", onLock],
-  "use-temp-key": ["useTempKey", "Use a temp key", "Organizations record a use and open the lock with it."]
+  "use-temp-key": [
+    "useTempKey",
+    "Use a temp key",
+    "Organizations record that they have let a guest in: the use is judged and counted. Nothing is sent to the lock."
+  ]
 }
 
 /** A row of the table, whichever it is. */

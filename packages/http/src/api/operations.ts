@@ -23,7 +23,11 @@ export const operations: { readonly [endpoint: string]: Words } = {
     "List the keys that may still open",
     "Keys for which the hardware may still open, though it should not."
   ],
-  "locks.basic-info": ["getLockBasicInfo", "Read the basic facts of a lock", onLock],
+  "locks.basic-info": [
+    "getLockBasicInfo",
+    "Read the basic facts of a lock",
+    "For owner, organization and key holders."
+  ],
   "locks.residents": ["listResidents", "List the residents", onLock],
   "locks.events": [
     "listLockEvents",
@@ -146,7 +150,11 @@ export const operations: { readonly [endpoint: string]: Words } = {
   ],
   "webhooks.deliveries": ["listDeliveries", "List deliveries", "The newest first: continue with `before`."],
   "webhooks.retry": ["retryDelivery", "Send one event again", "Sent once more, whatever became of it before."],
-  "webhooks.dismiss": ["dismissDelivery", "Give up one event", "It is not tried again."],
+  "webhooks.dismiss": [
+    "dismissDelivery",
+    "Dismiss an event that was given up",
+    "It is not listed any more, and cannot be delivered again from there."
+  ],
   "guests.page": ["getKeyPage", "Show the page of a key", linkOnly],
   "guests.open": ["openWithKey", "Open with a key", `${linkOnly} Browsers are sent to the confirmation.`],
   "guests.open-door": [
