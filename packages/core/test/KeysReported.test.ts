@@ -94,6 +94,20 @@ describe("a list of keys", () => {
     expect(ask({ _tag: "SendKey" }, operator, millis("09:05"))).toEqual(["KeyAdditionSent"])
   })
 
+  it("counts after somebody asked to begin again, where all keys are of who had the lock before: none is sent", () => {
+    const { ask, lists, lock } = makeLock()
+    const seller = { _tag: "User", userId: "seller" } as const
+    ask({ _tag: "SetOwner", userId: seller.userId }, operator)
+    expect(ask({ _tag: "AddKey", keyUuid: "installer", keyIndexNumber: 1 }, seller)).toEqual(["KeyAdded"])
+    const after = lock().lastKeyCommand
+    ask({ _tag: "RecordOutcome", answered: after, thing: lockUuid, outcome: "done", reportedAt: millis("09:00") })
+    ask({ _tag: "SetOwner", userId: "buyer" }, operator)
+    expect(ask({ _tag: "SyncKeys" }, operator)).toEqual(["KeysSyncRequested"])
+    expect(ask({ _tag: "SendKey" })).toEqual([])
+    expect(lists(["installer"], { after })).toEqual(["KeysReported"])
+    expect(lock().hardware).toMatchObject([{ uuid: "installer", confirmed: true }])
+  })
+
   it("is recorded some dozen times an hour at most, whatever it says", () => {
     const { lists } = makeLock()
     const recorded = Array.from({ length: 200 }, (_, n) => lists([`key-${n}`]).length)

@@ -4,6 +4,7 @@ import type { StoredEvent } from "../streams/EventStore.ts"
 import { given } from "../values/given.ts"
 import type { Principal } from "../values/Principal.ts"
 import { millisOf } from "../values/Text.ts"
+import { hardwareOf } from "./DecideKeys.ts"
 import type { EventOf } from "./Decision.ts"
 import { answeredIn, sentWith } from "./DeviceEvents.ts"
 import { giverOf, type Hands } from "./Giver.ts"
@@ -177,12 +178,13 @@ const withKey = (
 
 /**
  * Somebody asks to begin again, as the thing may have forgotten everything: what it says of before must not count. It is told
- * of a key next, and what it says then is of after that; one that has forgotten everything names no command.
+ * of a key next, and what it says then is of after that; one that has forgotten everything names no command. Where it is told
+ * of none, its lists count as before.
  */
 const begunAgain = (before: Lock, only: string | undefined): Lock => {
   const { lastKeyCommand, ...lock } = before
-  const hardware = beginningAgain(before.hardware, only)
-  return { ...lock, hardware, ...(!hardware.some(isOpen) && given({ lastKeyCommand })) }
+  const after = { ...lock, hardware: beginningAgain(before.hardware, only) }
+  return hardwareOf(after).some(isOpen) ? after : { ...after, ...given({ lastKeyCommand }) }
 }
 
 /** What its thing holds, by its own word. */

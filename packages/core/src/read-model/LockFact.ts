@@ -80,7 +80,7 @@ const besideOf = (stored: StoredEvent): LockFact | undefined => {
 /** Keys sort as the locks do by number. */
 export const lockKey = (lockId: number): string => String(lockId).padStart(16, "0")
 
-/** How locks are listed by what is so of them: all of them, and an organization's. Those of an owner are looked through. */
+/** The lists in which locks are found by marks: of all locks, and of an organization's. Those of an owner are looked through. */
 export const LISTS = { all: ["of"], organization: ["orgId"] } as const
 
 /** The fields by which they are. */

@@ -63,7 +63,7 @@ export const lockList = (readModel: ReadModel["Service"]) => {
 
   /** All that stand where such marks do. */
   const among =
-    (rows: typeof ofPlaces | typeof ofConditions, whose: Unowned, before: string, first = before): Source =>
+    (rows: typeof ofPlaces | typeof ofConditions, whose: Marked, before: string, first = before): Source =>
     (after, limit) => {
       const [index, values] = listingOf(whose)
       return Effect.map(rows.marked(index, values, after === "" ? first : after, limit), (marks) =>
@@ -268,9 +268,9 @@ const placeOf = ({ place, condition }: ListedRow, filter: ListFilter): string | 
   return condition.guessedAt === null ? undefined : markOfGuesses(place.lockId, condition.guessedAt)
 }
 
-/** Locks of whoever owns them: they are listed by what is so of them. */
-type Unowned = "all" | { readonly orgId: string; readonly ownerId?: never }
-const isOwners = (whose: Whose): whose is Exclude<Whose, Unowned> => whose !== "all" && "ownerId" in whose
+/** Locks that are found by marks. An owner's are not: marks would have to move whenever a lock changes hands. */
+type Marked = "all" | { readonly orgId: string; readonly ownerId?: never }
+const isOwners = (whose: Whose): whose is Exclude<Whose, Marked> => whose !== "all" && "ownerId" in whose
 
 /** By number. */
 const inOrder =

@@ -41,13 +41,17 @@ const isLockOf = Effect.fnUntraced(function* (api: Api, thing: string, number: n
   return yield* new LockNotMade({ reason: `${api.url} answered ${status}: ${body["message"]}` })
 })
 
+/** Milliseconds that the API may take to answer. */
+const PATIENCE = 30_000
+
 /** Locks of others that are passed over: a key that may make none is refused everywhere. */
 const MOST_TRIED = 1_000
 
 const ask = (api: Api, path: string, body?: object) =>
   Effect.tryPromise({
-    try: async () => {
+    try: async (interrupted) => {
       const answer = await fetch(new URL(path, api.url), {
+        signal: AbortSignal.any([interrupted, AbortSignal.timeout(PATIENCE)]),
         headers: { "x-api-key": api.key, "content-type": "application/json" },
         ...(body !== undefined && { method: "POST", body: JSON.stringify(body) })
       })

@@ -148,8 +148,9 @@ const webhookReceiver = Effect.fnUntraced(function* (nameOf: (uuid: string) => s
 
 const subscribe = (url: string, key: string, receiver: string) =>
   Effect.tryPromise({
-    try: async () => {
+    try: async (signal) => {
       const answer = await fetch(`${url}/webhooks`, {
+        signal,
         method: "POST",
         headers: { "x-api-key": key, "content-type": "application/json" },
         body: JSON.stringify({ url: receiver, events: TOLD, description: "Printed by the demo" })

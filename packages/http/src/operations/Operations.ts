@@ -20,7 +20,10 @@ export const makeOperations = Effect.gen(function* () {
   const store = yield* EventStore
   const feed = yield* Feed
   const { source } = yield* ReadModel
-  const openApi = staticFile("application/json", JSON.stringify(OpenApi.fromApi(Api)), REVALIDATED)
+  // Some tenths of a second of work: for a server that is asked, not for every start.
+  const openApi = yield* Effect.cached(
+    Effect.sync(() => staticFile("application/json", JSON.stringify(OpenApi.fromApi(Api)), REVALIDATED))
+  )
   const page = yield* Effect.cached(docsPage)
   const shadows = yield* DeviceShadow
   const written = yield* canWrite(store, shadows)
@@ -49,7 +52,7 @@ export const makeOperations = Effect.gen(function* () {
       }),
     "/metrics": () =>
       Effect.map(metricsText, (body): Answer => ({ status: 200, contentType: "text/plain; version=0.0.4", body })),
-    "/openapi.json": (headers) => Effect.sync(() => openApi(headers)),
+    "/openapi.json": (headers) => Effect.map(openApi, (answer) => answer(headers)),
     ...Object.fromEntries(
       [tokens, style, script, favicon].map(({ path, answer }): [string, Operation] => [
         path,
