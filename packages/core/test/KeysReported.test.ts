@@ -94,6 +94,31 @@ describe("a list of keys", () => {
     expect(ask({ _tag: "SendKey" }, operator, millis("09:05"))).toEqual(["KeyAdditionSent"])
   })
 
+  it("of a lock that has forgotten everything does not say that a key is gone which it was told of and may still add", () => {
+    const { ask, lists, lock } = makeLock()
+    expect(ask({ _tag: "AddKey", keyUuid: "guest", keyIndexNumber: 1 }, operator)).toEqual(["KeyAdded"])
+    ask({ _tag: "SyncKeys" }, operator)
+    expect(ask({ _tag: "RemoveKey", keyUuid: "guest" }, operator)).toEqual(["KeyRemoved"])
+    expect(lists([])).toEqual([])
+    expect(exposureOf(lock())).toMatchObject([{ keyUuid: "guest", reason: "removed" }])
+    expect(ask({ _tag: "SendRemoval" })).toEqual(["KeyRemovalSent"])
+    expect(lists(["guest"], { after: lock().lastKeyCommand })).toEqual([])
+  })
+
+  it("an answer of before that a key is removed is not taken either, and it is removed once more", () => {
+    const { ask, lock } = makeLock()
+    ask({ _tag: "AddKey", keyUuid: "guest", keyIndexNumber: 1 }, operator)
+    const added = lock().lastKeyCommand
+    ask({ _tag: "RecordOutcome", answered: added, thing: lockUuid, outcome: "done", reportedAt: millis("09:00") })
+    ask({ _tag: "RemoveKey", keyUuid: "guest" }, operator)
+    expect(ask({ _tag: "SendRemoval" })).toEqual(["KeyRemovalSent"])
+    const removed = lock().lastKeyCommand
+    ask({ _tag: "SyncKeys" }, operator)
+    ask({ _tag: "RecordOutcome", answered: removed, thing: lockUuid, outcome: "done", reportedAt: millis("09:00") })
+    expect(exposureOf(lock())).toMatchObject([{ keyUuid: "guest", reason: "removed" }])
+    expect(ask({ _tag: "SendRemoval" })).toEqual(["KeyRemovalSent"])
+  })
+
   it("counts after somebody asked to begin again, where all keys are of who had the lock before: none is sent", () => {
     const { ask, lists, lock } = makeLock()
     const seller = { _tag: "User", userId: "seller" } as const

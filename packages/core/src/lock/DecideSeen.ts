@@ -63,7 +63,8 @@ const saidIn = ({
 
 /**
  * The keys that it holds, if that is not what was known. A list counts that was made after the last command about keys which
- * the lock was sent: an older one is of before, and so is one that another lock's commands have led to.
+ * the lock was sent: an older one is of before, and so is one that another lock's commands have led to. None counts between
+ * a request to begin again and the first command after it: what is sent from before may still be carried out.
  */
 export const recordKeys = (lock: Lock, command: CommandOf<"RecordKeys">): Decision => {
   const { thing, after, list, more, seenAt } = command

@@ -178,13 +178,11 @@ const withKey = (
 
 /**
  * Somebody asks to begin again, as the thing may have forgotten everything: what it says of before must not count. It is told
- * of a key next, and what it says then is of after that; one that has forgotten everything names no command. Where it is told
- * of none, its lists count as before.
+ * of a key next, and what it says then is of after that. Where it is told of none, its lists count as before.
  */
 const begunAgain = (before: Lock, only: string | undefined): Lock => {
-  const { lastKeyCommand, ...lock } = before
-  const after = { ...lock, hardware: beginningAgain(before.hardware, only) }
-  return hardwareOf(after).some(isOpen) ? after : { ...after, ...given({ lastKeyCommand }) }
+  const after = { ...before, hardware: beginningAgain(before.hardware, only) }
+  return hardwareOf(after).some(isOpen) ? { ...after, lastKeyCommand: null } : after
 }
 
 /** What its thing holds, by its own word. */

@@ -125,10 +125,12 @@ export const withAnswer = (hardware: Hardware, { commandId, outcome, at }: KeyAn
   const answered = hardware.find(({ sent }) => sent?.commandId === commandId)
   if (answered === undefined) return hardware
   const { sent, failures, attention: _, ...entry } = answered
-  if (outcome === "done" && sent?.type === "RemoveKey") return hardware.filter((other) => other !== answered)
+  const isDone = outcome === "done"
+  // What it did before somebody asked to begin again, it may have lost since: it is told anew.
+  if (isDone && sent?.outlived) return change(hardware, entry.uuid, () => entry)
+  if (isDone && sent?.type === "RemoveKey") return hardware.filter((other) => other !== answered)
   return change(hardware, entry.uuid, () => {
-    // What it did before somebody asked to begin again, it may have lost since: it is told anew.
-    if (outcome === "done") return sent?.outlived ? entry : { ...entry, confirmed: true as const }
+    if (isDone) return { ...entry, confirmed: true as const }
     // Nobody had promised that it is written: only who asked for it can ask again.
     if (outcome === "expired" && sent?.type === "WriteKey") return { ...entry, ...given({ failures }) }
     // It may have failed after it had done something; what has expired has not begun.

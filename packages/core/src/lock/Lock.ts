@@ -76,8 +76,8 @@ export const Lock = Schema.Struct({
   lost: Schema.optionalKey(Schema.Literal(true)),
   /** Its thing was another's before, or may have been: it may hold keys that this lock knows nothing of. */
   mayHoldOthers: Schema.optionalKey(Schema.Literal(true)),
-  /** The command about keys that its present thing was sent last. */
-  lastKeyCommand: Schema.optionalKey(Schema.String),
+  /** The command about keys that its present thing was sent last. `null`: none since somebody asked to begin again. */
+  lastKeyCommand: Schema.optionalKey(Schema.NullOr(Schema.String)),
   /** What was, or may have been, on the thing that it had before: that hardware may still open for it, wherever it is. */
   left: Schema.optionalKey(Left),
   /** What its present thing has said of itself and its door. */
