@@ -6,6 +6,7 @@
  * shows what this is good for.
  */
 import { Schema } from "effect"
+import { WRITE_EXPIRES_AFTER } from "../device/DeviceCommand.ts"
 import { given } from "../values/given.ts"
 
 /** What a lock is told about a key. */
@@ -52,6 +53,11 @@ const MOST_FAILURES = 5
 const RETRY_AFTER = [2_000, 15_000, 60_000, 600_000]
 /** How long a lock may leave a command about a key unanswered until a person has to look: a day. */
 const SILENT_AFTER = 86_400_000
+/**
+ * How long the answer to a WriteKey is waited for, in milliseconds. It is of no use after a minute: then the shadow drops it, and
+ * a lock that has not seen it says nothing of it, ever.
+ */
+const WRITE_AWAITED_FOR = 2 * WRITE_EXPIRES_AFTER
 /** Commands about keys that a lock may have unanswered until it is sent more, so that its shadow has room for others. */
 const MOST_ADDITIONS = 4
 const MOST_REMOVALS = 12
@@ -175,7 +181,8 @@ const MOST_FOREIGN = 64
  */
 export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Hardware => {
   const listed = new Map(keys.map((key) => [key.uuid, key]))
-  const known = hardware.flatMap((key) => {
+  const known = hardware.flatMap((before) => {
+    const key = withoutOverdue(before, at)
     const there = listed.get(key.uuid)
     if (key.sent !== undefined) return [key]
     if (there !== undefined) return [key.exposedSince === undefined ? found(key, there) : stillThere(key, there)]
@@ -189,6 +196,12 @@ export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Ha
     .map((key): HardwareKey => ({ ...entryOf(key, undefined), confirmed: true, foreign: true, exposedSince: at }))
   const isSame = foreign.length === 0 && known.length === hardware.length
   return isSame && known.every((key, index) => key === hardware[index]) ? hardware : [...known, ...foreign]
+}
+
+/** Without a command whose answer is not waited for any more. */
+const withoutOverdue = (key: HardwareKey, at: number): HardwareKey => {
+  const { sent, ...entry } = key
+  return sent?.type === "WriteKey" && sent.at + WRITE_AWAITED_FOR <= at ? entry : key
 }
 
 const found = (key: HardwareKey, there: Named): HardwareKey => {
@@ -228,7 +241,8 @@ export const isOpen = (key: HardwareKey): boolean =>
 
 /** When a command about a key may be sent; `undefined` while one is under way, or where nothing is to be done. */
 const dueAt = (key: HardwareKey): number | undefined => {
-  if (!isOpen(key) || key.sent !== undefined) return undefined
+  if (!isOpen(key)) return undefined
+  if (key.sent !== undefined) return key.sent.type === "WriteKey" ? key.sent.at + WRITE_AWAITED_FOR : undefined
   if (key.failures === undefined) return 0
   const { count, at } = key.failures
   return count >= MOST_FAILURES ? undefined : at + (RETRY_AFTER[count - 1] ?? 0)
