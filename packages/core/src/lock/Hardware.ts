@@ -181,8 +181,7 @@ const MOST_FOREIGN = 64
  */
 export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Hardware => {
   const listed = new Map(keys.map((key) => [key.uuid, key]))
-  const known = hardware.flatMap((before) => {
-    const key = withoutOverdue(before, at)
+  const known = hardware.flatMap((key) => {
     const there = listed.get(key.uuid)
     if (key.sent !== undefined) return [key]
     if (there !== undefined) return [key.exposedSince === undefined ? found(key, there) : stillThere(key, there)]
@@ -196,12 +195,6 @@ export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Ha
     .map((key): HardwareKey => ({ ...entryOf(key, undefined), confirmed: true, foreign: true, exposedSince: at }))
   const isSame = foreign.length === 0 && known.length === hardware.length
   return isSame && known.every((key, index) => key === hardware[index]) ? hardware : [...known, ...foreign]
-}
-
-/** Without a command whose answer is not waited for any more. */
-const withoutOverdue = (key: HardwareKey, at: number): HardwareKey => {
-  const { sent, ...entry } = key
-  return sent?.type === "WriteKey" && sent.at + WRITE_AWAITED_FOR <= at ? entry : key
 }
 
 const found = (key: HardwareKey, there: Named): HardwareKey => {

@@ -1,9 +1,8 @@
 /**
  * The keys of a lock that somebody may have to look at: those for which its hardware may still open though they were
- * removed, those that it holds though nobody had asked for them, and those that it has failed to take or to remove. What `lock/Hardware.ts` says of all keys, of these alone, so
- * that a row can hold it. Pure.
+ * removed, those that it holds though nobody had asked for them, and those that it has failed to take or to remove. What
+ * `lock/Hardware.ts` says of all keys, of these alone, so that a row can hold it. Pure.
  */
-
 import type { EventOf } from "../lock/Decision.ts"
 import { sentWith } from "../lock/DeviceEvents.ts"
 import { type AttentionReason, isElsewhere, isKeyCommand } from "../lock/Hardware.ts"
@@ -24,6 +23,8 @@ export interface UnsettledKey {
   readonly attention?: { readonly reason: AttentionReason; readonly since: number }
   /** The newest command about it, while the lock has not answered that. */
   readonly sent?: string
+  /** Somebody has asked since to begin again. */
+  readonly outlived?: true
 }
 
 export interface UnsettledKeys {
@@ -72,13 +73,14 @@ const changed = (before: UnsettledKeys, event: LockEvent, at: number, isLost: bo
     case "KeysSyncRequested":
       return settling(before, (before) => {
         if (event.keyUuid === undefined ? before.foreign === true : event.keyUuid !== before.uuid) return before
-        const { attention, sent, foreign: _, ...key } = before
-        return { ...key, ...(attention?.reason === "silent" ? {} : given({ sent })) }
+        const { attention, sent, foreign: _, outlived: __, ...key } = before
+        return { ...key, ...(attention?.reason === "silent" || sent === undefined ? {} : { sent, outlived: true }) }
       })
     case "CommandOutcomeReported":
-      return settling(before, ({ attention, sent, ...key }) => {
-        if (sent !== event.commandId) return { ...key, ...given({ attention, sent }) }
-        return event.outcome === "done" ? { uuid: key.uuid } : key
+      return settling(before, (before) => {
+        const { attention: _, sent, outlived, ...key } = before
+        if (sent !== event.commandId) return before
+        return event.outcome === "done" && outlived === undefined ? { uuid: key.uuid } : key
       })
     case "LockUuidChanged":
     case "ClaimMoved":
@@ -122,7 +124,9 @@ const withSent = (keys: UnsettledKeys, uuid: string, sent: string, isRemoval: bo
     const rest = { ...keys, more: count > 1 ? { count: count - 1, since } : null }
     return withKey(rest, { uuid, exposedSince: since, sent })
   }
-  return !isRemoval && key?.exposedSince !== undefined ? keys : withKey(keys, { ...(key ?? { uuid }), sent })
+  if (!isRemoval && key?.exposedSince !== undefined) return keys
+  const { outlived: _, ...rest } = key ?? { uuid }
+  return withKey(keys, { ...rest, sent })
 }
 
 const named = ({ keys }: UnsettledKeys, uuid: string): UnsettledKey | undefined => keys.find((key) => key.uuid === uuid)
