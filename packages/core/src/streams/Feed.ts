@@ -71,9 +71,11 @@ const LOOK_EVERY = Duration.seconds(1)
 const CURRENT_FOR = Duration.seconds(2)
 const CURRENT_MILLIS = Duration.toMillis(CURRENT_FOR)
 const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
-/** How long the store may take to answer one look, and one page of what a register is filled with. */
-const LOOK_TIMEOUT = Duration.seconds(1)
-const PAGE_TIMEOUT = Duration.seconds(5)
+/**
+ * How long the store may take to answer one look, or one page of what a register is filled with. A disk that is busy takes
+ * a second now and then: whoever waits for the look would be refused for nothing.
+ */
+const ANSWER_TIMEOUT = Duration.seconds(5)
 
 /**
  * Reads the feed once in a process, and hands each consumer what it asked for.
@@ -172,7 +174,7 @@ const make = Effect.gen(function* () {
         looked = at
       })
     })
-    return inTime(looking.withPermit(own), LOOK_TIMEOUT)
+    return inTime(looking.withPermit(own))
   })
 
   const follower = Effect.andThen(keepGoing("Cannot read the feed")(look), Effect.sleep(GATHER))
@@ -323,7 +325,7 @@ const make = Effect.gen(function* () {
 
   const fill = Effect.fnUntraced(function* (register: Registered) {
     while (true) {
-      const events = yield* inTime(store.feed(register.position, PAGE, register.filter), PAGE_TIMEOUT)
+      const events = yield* inTime(store.feed(register.position, PAGE, register.filter))
       hand(register, events)
       if (events.length < PAGE || register.broken !== undefined) return
     }
@@ -432,8 +434,8 @@ const growth = (store: EventStore["Service"]): Stream.Stream<unknown> => {
 }
 
 /** A store that hangs is one that does not answer. */
-const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>, duration: Duration.Duration) =>
+const inTime = <A>(look: Effect.Effect<A, StoreUnavailable>) =>
   Effect.timeoutOrElse(look, {
-    duration,
+    duration: ANSWER_TIMEOUT,
     orElse: () => Effect.fail(new StoreUnavailable({ message: "The event store does not answer." }))
   })

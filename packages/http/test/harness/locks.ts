@@ -34,10 +34,13 @@ export const lockAt = (url: string, lockId: number, uuid = newUuid()): TestLock 
   }
 }
 
+/** Says what was answered instead. */
+const expectStatus = ({ status, text }: Answer, expected: number): void => expect(status, text).toBe(expected)
+
 /** Creates a lock without anything on it. */
 export const createLock = async (url: string): Promise<TestLock> => {
   const lock = lockAt(url, newLockId())
-  expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid })).status).toBe(201)
+  expectStatus(await lock.post("CreateLock", { index: 1, uuid: lock.uuid }), 201)
   return lock
 }
 
@@ -56,13 +59,13 @@ export interface FurnishedLock extends TestLock {
 export const furnishedLock = async (url: string): Promise<FurnishedLock> => {
   const lock = lockAt(url, newLockId())
   const tempKeyUuid = newUuid()
-  expect((await lock.post("CreateLock", { index: 1, uuid: lock.uuid })).status).toBe(201)
-  expect((await lock.post("SetOwner", { userId: OWNER })).status).toBe(200)
+  expectStatus(await lock.post("CreateLock", { index: 1, uuid: lock.uuid }), 201)
+  expectStatus(await lock.post("SetOwner", { userId: OWNER }), 200)
   const resident = { name: "Ada", email: "ada@example.org", phoneNumber: "+49 30 1", userId: FURNITURE.resident }
-  expect((await lock.post("AddResident", resident)).status).toBe(200)
-  expect((await lock.post("create-temp-key", tempKey({ tempKeyUuid }))).status).toBe(200)
+  expectStatus(await lock.post("AddResident", resident), 200)
+  expectStatus(await lock.post("create-temp-key", tempKey({ tempKeyUuid })), 200)
   const key = { keyUuid: FURNITURE.key, keyIndexNumber: FURNITURE.slot, userId: HOLDER }
-  expect((await lock.post("AddKey", key)).status).toBe(200)
+  expectStatus(await lock.post("AddKey", key), 200)
   const { uuid, pin } = await makeShared(url, shared(lock.lockId))
   return { ...lock, tempKeyUuid, sharedUuid: uuid, pin: pin ?? "" }
 }
@@ -81,7 +84,7 @@ export const makeShared = async (
   body: unknown
 ): Promise<{ readonly uuid: string; readonly pin: string | null }> => {
   const answer = await callsOf(url, organization)("POST", "/temp-keys", { body })
-  expect(answer.status).toBe(201)
+  expectStatus(answer, 201)
   return JSON.parse(answer.text)
 }
 
