@@ -6,6 +6,7 @@ import type { TempKeyNow } from "../locks/TempKeyNow.ts"
 import type { Door, SharedCredential } from "../temp-key/SharedCredential.ts"
 import { sharedStatusAt } from "../temp-key/SharedCredential.ts"
 import { given } from "../values/given.ts"
+import type { Schedule } from "../values/Schedule.ts"
 import { millisOf } from "../values/Text.ts"
 
 /** A door that a key opens. */
@@ -40,12 +41,17 @@ export type GuestKey =
       readonly nextChangeAt: number | undefined
       /** `null` is without limit. */
       readonly usesLeft: number | null
+      /** When it works each week; all the time unless given. */
+      readonly schedule?: Schedule
+      /** Whose locks it is for, if one organization's: none while it gives no keys to them. */
+      readonly orgId?: string
       readonly doors: ReadonlyArray<GuestDoor>
     }
 
-/** A lock's own temp key; `said` is what is said of its lock, `userId` the signed-in user. */
+/** A lock's own temp key; `orgId` is its lock's, `said` what is said of the lock, `userId` the signed-in user. */
 export const guestKeyOf = (
   key: TempKeyNow,
+  orgId: string | undefined,
   said: LockDescription,
   online: boolean | undefined,
   userId: string | undefined
@@ -53,7 +59,8 @@ export const guestKeyOf = (
   const status = key.withdrawn === true && key.status === "not-yet-valid" ? "withdrawn" : key.status
   const terms = termsShown(key, userId)
   const place = key.withdrawn === true ? {} : placeShown(said, status, terms)
-  return { status, ...terms, nextChangeAt: key.nextChangeAt, doors: [{ ...place, opensBy: "link", online }] }
+  const whose = key.withdrawn === true ? {} : given({ orgId })
+  return { status, ...terms, ...whose, nextChangeAt: key.nextChangeAt, doors: [{ ...place, opensBy: "link", online }] }
 }
 
 /** Where a door is, and how to get there, those need not know who may not use the key any more, or never could. */
@@ -73,7 +80,8 @@ const termsShown = (key: Terms & { readonly usedCount: number }, userId: string 
     admission: admits(key, userId) ? "admitted" : userId === undefined ? "sign-in" : "not-listed",
     validFrom: millisOf(key.validFrom),
     validUntil: millisOf(key.validUntil),
-    usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount)
+    usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount),
+    ...given({ schedule: key.schedule })
   }) as const
 
 /**
@@ -91,9 +99,11 @@ export const guestKeyOfShared = (
   const status = sharedStatusAt(credential, now)
   if (status === "deleted") return { status }
   const terms = termsShown(credential, userId)
+  const isGiven = credential.orgId !== "" && !credential.doors.every(isWithdrawn)
   return {
     status,
     ...terms,
+    ...(isGiven && { orgId: credential.orgId }),
     nextChangeAt: nextChangeAt(credential, now),
     doors: credential.doors.map((door) => ({
       id: door.id,

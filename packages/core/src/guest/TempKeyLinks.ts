@@ -213,7 +213,13 @@ export class TempKeyLinks extends Context.Service<
           const uuid = canonical(link)
           const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
           if (key !== undefined)
-            return guestKeyOf(tempKeyAt(key, lock, now), descriptionOf(lock), yield* isOnline(lock.uuid), userId)
+            return guestKeyOf(
+              tempKeyAt(key, lock, now),
+              lock.orgId,
+              descriptionOf(lock),
+              yield* isOnline(lock.uuid),
+              userId
+            )
           if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
           return yield* Effect.fail(new LinkNotFound())
         }),
