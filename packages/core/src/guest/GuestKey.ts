@@ -3,6 +3,7 @@
 import type { LockDescription } from "../lock/LockDescription.ts"
 import { admits, nextChangeAt, type TempKeyStatus, type Terms } from "../lock/TempKey.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
+import { drawPin, type PinKey } from "../temp-key/Pins.ts"
 import type { Door, SharedCredential } from "../temp-key/SharedCredential.ts"
 import { sharedStatusAt } from "../temp-key/SharedCredential.ts"
 import { given } from "../values/given.ts"
@@ -45,6 +46,8 @@ export type GuestKey =
       readonly schedule?: Schedule
       /** Whose locks it is for, if one organization's: none while it gives no keys to them. */
       readonly orgId?: string
+      /** Of doors with a keypad, where its giver lets guests see it, and while it opens for this one. */
+      readonly pin?: string
       readonly doors: ReadonlyArray<GuestDoor>
     }
 
@@ -86,7 +89,7 @@ const termsShown = (key: Terms & { readonly usedCount: number }, userId: string 
 
 /**
  * A shared credential; `onlineAt` tells whether the lock of a door is connected, `isWithdrawn` whether its giver may no
- * longer give it, `saidOf` what is said of its lock.
+ * longer give it, `saidOf` what is said of its lock; by `pinKey` its PIN is known.
  */
 export const guestKeyOfShared = (
   credential: SharedCredential,
@@ -94,7 +97,8 @@ export const guestKeyOfShared = (
   isWithdrawn: (door: Door) => boolean,
   saidOf: (lockId: number) => LockDescription,
   userId: string | undefined,
-  now: number
+  now: number,
+  pinKey?: PinKey
 ): GuestKey => {
   const status = sharedStatusAt(credential, now)
   if (status === "deleted") return { status }
@@ -104,6 +108,9 @@ export const guestKeyOfShared = (
     status,
     ...terms,
     ...(isGiven && { orgId: credential.orgId }),
+    ...(status === "valid" &&
+      terms.admission === "admitted" &&
+      given({ pin: pinShown(credential, isWithdrawn, pinKey) })),
     nextChangeAt: nextChangeAt(credential, now),
     doors: credential.doors.map((door) => ({
       id: door.id,
@@ -114,3 +121,16 @@ export const guestKeyOfShared = (
     }))
   }
 }
+
+/** The PIN, if its giver allows it, it was made under this key, and there is a door for it. */
+const pinShown = (
+  { uuid, showPin, pin, doors }: SharedCredential,
+  isWithdrawn: (door: Door) => boolean,
+  key: PinKey | undefined
+): string | undefined =>
+  showPin === true &&
+  key !== undefined &&
+  pin?.keyId === key.id &&
+  doors.some((door) => door.accessMethod !== "key" && !isWithdrawn(door))
+    ? drawPin(key, uuid, pin.draw)
+    : undefined

@@ -4,6 +4,7 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Api } from "../api/Api.ts"
 import { LONGEST_WAIT } from "../api/Parts.ts"
 import { Authenticator, bearerOf } from "../auth/Authentication.ts"
+import { PinSecret } from "../auth/PinSecret.ts"
 import { prefersPage } from "../pages/prefersPage.ts"
 import type { Answer } from "../server/Answer.ts"
 import { type ApiError, problemOf, withNextStep } from "../server/Errors.ts"
@@ -32,6 +33,7 @@ interface Guest {
 export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string | undefined) {
   const links = yield* TempKeyLinks
   const { authenticate } = yield* Authenticator
+  const pinKey = yield* PinSecret
   const pages = makePages(signInUrl)
 
   const guestOf = Effect.fnUntraced(function* ({ principal, headers, at }: Call) {
@@ -58,7 +60,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       readonly notice?: PageProblem | undefined
     } = {}
   ) {
-    const key = yield* links.view(uuid, userOf(guest.principal), reader.now)
+    const key = yield* links.view(uuid, userOf(guest.principal), reader.now, pinKey)
     const ticket = given.ticket ?? issueTicket(uuid, guest.token)
     return pages.key(given.status ?? (key.status === "deleted" ? 404 : 200), reader, {
       uuid,

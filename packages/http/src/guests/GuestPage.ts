@@ -213,6 +213,7 @@ const described = (
     ...(opening === undefined || onlyDoor(key) !== undefined
       ? []
       : key.doors.map((door) => section(reader, opening.uuid, door, opening.ticket))),
+    ...(key.pin === undefined ? [] : [pinOf(texts, key.pin)]),
     guidance(texts, key),
     ...(isUseful && key.schedule !== undefined ? [weekTable(reader, key.schedule)] : []),
     ...(opening === undefined ? [] : [slide(texts)])
@@ -240,6 +241,12 @@ const usesLeft = ({ texts, locale }: Reader, { usesLeft }: Known): Html => {
   const say = { other, ...forms }[form === "one" || form === "many" ? form : "other"] ?? other
   return html`<p>${say(new Intl.NumberFormat(locale).format(usesLeft))}</p>`
 }
+
+/** Unseen until it is asked for: others may look at the phone. Its digits are in groups, as people say them. */
+const pinOf = ({ pin: { show, text } }: Texts, pin: string): Html => html`<details class="pin">
+<summary>${show}</summary>
+<p>${text} <strong>${pin.replace(/(?=(?:.{4})+$)(?!^)/g, " ")}</strong></p>
+</details>`
 
 /** How to get there and whom to ask, each once: doors of one house mostly say the same. */
 const guidance = (texts: Texts, { doors }: Known): Html => {

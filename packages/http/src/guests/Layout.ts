@@ -54,6 +54,7 @@ const documentOf = (
 <link rel="icon" type="image/svg+xml" href="${favicon.href}">
 <link rel="stylesheet" href="${tokens.href}">
 <link rel="stylesheet" href="${style.href}">
+<script src="${script.href}" defer blocking="render"></script>
 ${
   waits &&
   html`<noscript><meta http-equiv="refresh" content="3"></noscript>
@@ -70,7 +71,6 @@ ${switchOf(texts, here)}
 ${below}
 ${act !== undefined && html`<div class="act">${act}</div>`}
 </main>
-<script src="${script.href}"></script>
 </body>
 </html>
 `
