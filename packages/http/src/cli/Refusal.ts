@@ -14,7 +14,7 @@ export const sentences = CliOutput.layerPresenter({
 })
 
 /** A line each, and one that says where to read on. */
-export const refusals = (
+const refusals = (
   path: ReadonlyArray<string>,
   help: HelpDoc.HelpDoc,
   errors: ReadonlyArray<CliError.NonShowHelpErrors>
