@@ -9,7 +9,7 @@ import { pathOfKey } from "./GuestSession.ts"
 import { pageMaker } from "./Layout.ts"
 import { type Reader, readerOf } from "./Reader.ts"
 import { nameOfZone, time, weekTable } from "./Times.ts"
-import type { Texts } from "./texts/languages.ts"
+import type { Texts } from "./texts/en.ts"
 
 /** What can be said of a key that is there: its status and, when that allows to open, whether this guest may. */
 type KeyState = keyof Texts["states"]

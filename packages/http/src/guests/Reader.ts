@@ -2,7 +2,8 @@
 import type { IncomingHttpHeaders } from "node:http"
 import { Cookies } from "effect/http"
 import Negotiator from "negotiator"
-import { type Language, languages, type Texts } from "./texts/languages.ts"
+import type { Texts } from "./texts/en.ts"
+import { type Language, languages } from "./texts/languages.ts"
 
 /** A guest in front of a page. */
 export interface Reader {

@@ -1,6 +1,7 @@
 /** The words of the guest pages: each language says everything, in its own words and forms. */
 import { describe, expect, it } from "vitest"
-import { languages, type Texts } from "../../src/guests/texts/languages.ts"
+import type { Texts } from "../../src/guests/texts/en.ts"
+import { languages } from "../../src/guests/texts/languages.ts"
 import { Html, html } from "../../src/pages/Html.ts"
 
 /** Every text by its path; of those that are made of something, what comes of words that stand for it. */

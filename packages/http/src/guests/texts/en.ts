@@ -148,3 +148,6 @@ export const en = {
   /** What messengers show of a link: the same of every key, and of none. */
   preview: { title: "A key for you", description: "Open this page at the door." }
 }
+
+/** What every language says. */
+export type Texts = typeof en

@@ -1,6 +1,6 @@
 /** All words of the guest pages, in Italian. */
 import { html } from "../../pages/Html.ts"
-import type { Texts } from "./languages.ts"
+import type { Texts } from "./en.ts"
 
 export const it: Texts = {
   lang: "it",

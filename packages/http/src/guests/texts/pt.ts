@@ -1,6 +1,6 @@
 /** All words of the guest pages, in Portuguese. */
 import { html } from "../../pages/Html.ts"
-import type { Texts } from "./languages.ts"
+import type { Texts } from "./en.ts"
 
 export const pt: Texts = {
   lang: "pt",
