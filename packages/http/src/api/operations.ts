@@ -217,6 +217,7 @@ export const parameters: { readonly [name: string]: string } = {
   id: "Which one is meant.",
   "idempotency-key": "A retry with the same key is answered as the first try was.",
   "if-match": "Only at this version: the `ETag` of the lock or temp key.",
+  "if-none-match": "Answered 304 while it is still the `ETag`.",
   instanceId: "The id that the command was answered with.",
   keyId: "The id of the API key.",
   keyUuid: "A key of the lock.",
