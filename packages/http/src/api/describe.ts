@@ -1,6 +1,7 @@
 /** What the description of the API says beside the schemas: which objects are closed, what things are called, and examples. */
 import { Context, Schema } from "effect"
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
+import type { Words } from "./commandRoutes.ts"
 import { exampleOf } from "./examples.ts"
 import { isObject, type Json, refTo, walk } from "./json.ts"
 import { errors, groups, operations, parameters } from "./operations.ts"
@@ -19,7 +20,7 @@ export const described =
       onGroup: () => {},
       onEndpoint: ({ endpoint: { method, path, params, query }, group, mergedAnnotations }) => {
         const operation = at(description, "paths", path.replaceAll(/:(\w+)/g, "{$1}"), method.toLowerCase())
-        const words = operations[`${operation?.["operationId"]}`]
+        const words = (operations as { readonly [endpoint: string]: Words })[`${operation?.["operationId"]}`]
         if (operation === undefined || words === undefined) return
         const [id, summary, text] = words
         Object.assign(operation, { operationId: id, summary, description: text })
