@@ -10,6 +10,8 @@ import { type InProcess, startInProcess } from "./harness/inProcess.ts"
 import { newLockId, newUuid, tempKey } from "./harness/locks.ts"
 import { startReceiver } from "./partners/receiver.ts"
 
+const PATIENCE = { timeout: 60_000, interval: 20 }
+
 const apiKey = "key-of-org-1-which-has-32-bytes-or-more"
 const otherApiKey = "key-of-org-2-which-has-32-bytes-or-more"
 
@@ -206,7 +208,7 @@ describe("a signal", () => {
     const waiting = proxied().getOverview({}, { signal: ending.signal })
     await Promise.all([
       expect(waiting).rejects.toThrow("enough"),
-      vi.waitUntil(() => proxy.seen.length === 1).then(() => ending.abort(new Error("enough")))
+      vi.waitUntil(() => proxy.seen.length === 1, PATIENCE).then(() => ending.abort(new Error("enough")))
     ])
     await expect(proxied().getOverview({}, { signal: ending.signal })).rejects.toThrow("enough")
     expect(proxy.seen).toHaveLength(1)
@@ -254,7 +256,7 @@ describe("pages", () => {
       expect(most).toBeLessThanOrEqual(2)
       return found
     }
-    await vi.waitUntil(async () => (await latchkey.getOverview()).lag === 0)
+    await vi.waitUntil(async () => (await latchkey.getOverview()).lag === 0, PATIENCE)
     const sorted = ids.toSorted((one, other) => one - other)
     const query = { limit: 2 }
     expect(await all(latchkey.listLocks.pages({ query }), ({ locks }) => locks.map(({ lockId }) => lockId))).toEqual(
@@ -285,7 +287,7 @@ describe("pages", () => {
     await using receiver = await startReceiver()
     const { id } = await direct().createWebhook({ payload: { url: receiver.url } })
     const params = { id }
-    await vi.waitUntil(async () => (await direct().getWebhook({ params })).status === "active")
+    await vi.waitUntil(async () => (await direct().getWebhook({ params })).status === "active", PATIENCE)
     const pages = direct().listDeliveries.pages({ params })
     const first = await pages.next()
     expect(first.value?.deliveries).toBeInstanceOf(Array)
@@ -317,14 +319,14 @@ describe("events", () => {
     }
     expect(told).toEqual(["LockCreated", "key-1", "key-2", "key-3", "key-4"])
     expect(proxy.seen.length).toBeGreaterThanOrEqual(5)
-    await vi.waitUntil(() => proxy.open() === 0)
+    await vi.waitUntil(() => proxy.open() === 0, PATIENCE)
   })
 
   it("from now on are missed in no gap, also while there was none yet", async () => {
     const id = await createLock()
     const events = proxied().streamEvents({ query: { after: "now", lockId: id } })
     const next = events.next()
-    await vi.waitUntil(() => proxy.seen.some(({ path }) => path.startsWith("/events/stream")))
+    await vi.waitUntil(() => proxy.seen.some(({ path }) => path.startsWith("/events/stream")), PATIENCE)
     proxy.faults.push("drop")
     proxy.cut()
     await direct().setOwner({ params: { id }, payload: { userId: HOLDER } })
