@@ -12,7 +12,7 @@ import {
 } from "@latchkey/core"
 import { Schema, SchemaGetter } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { commandHeaders, headers, ifMatch, lock, Open, positive } from "./Parts.ts"
+import { commandHeaders, headers, ifMatch, lock, Open, positive, Tagged } from "./Parts.ts"
 import { problem, UnauthorizedError } from "./Problem.ts"
 
 const errors = [problem(403), problem(404), problem(500), problem(503)] as const
@@ -111,7 +111,7 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
       pin: Schema.NullOr(Schema.String)
     }).pipe(HttpApiSchema.status(201)),
     error: [...errors, problem(409), ...bodyErrors]
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.get("list", "/temp-keys", {
     query: {
       lockId: Schema.optionalKey(Schema.String),
@@ -136,32 +136,32 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
     payload: ChangeRequest,
     success: changed,
     error: changeErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("suspend", "/temp-keys/:uuid/suspend", {
     params: key,
     headers: commandHeaders,
     success: changed,
     error: bareErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("resume", "/temp-keys/:uuid/resume", {
     params: key,
     headers: commandHeaders,
     success: changed,
     error: bareErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("new-link", "/temp-keys/:uuid/new-link", {
     params: key,
     headers: commandHeaders,
     payload: Schema.Struct({ uuid: Schema.optionalKey(NewLink) }),
     success: changed,
     error: changeErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("reissue-pin", "/temp-keys/:uuid/reissue-pin", {
     params: key,
     headers: commandHeaders,
     success: changed,
     error: bareErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.delete("revoke", "/temp-keys/:uuid", {
     params: key,
     headers: ifMatch,
