@@ -53,6 +53,8 @@ const link = {
   status: Status,
   /** It opens nothing until it is resumed. */
   suspended: Schema.Boolean,
+  /** The page of its link shows its PIN, too, to who may use it now. */
+  showPin: Schema.Boolean,
   /** When time alone next changes the status; `null`: never. */
   nextChangeAt: Schema.NullOr(Schema.String),
   /** What `If-Match` names of it: of a lock's own key that of the lock, else its own, which a use does not change. */

@@ -250,7 +250,8 @@ export const parameters: { readonly [name: string]: string } = {
   types: "Only events of these types, with commas between.",
   userId: "A user.",
   uuid: "The id of the temp key, or its link.",
-  wait: "Seconds to wait for an answer."
+  wait: "Seconds to wait for an answer.",
+  lang: "The language of the page, by its word in the page's switch, such as `de`. Other words are left aside."
 }
 
 /** Answers by status, as every operation describes them. */
