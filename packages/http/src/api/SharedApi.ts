@@ -39,6 +39,18 @@ const statuses = Schema.String.pipe(
     encode: SchemaGetter.transform((statuses: ReadonlyArray<string>) => statuses.join(","))
   })
 )
+const MOST_IDS = 100
+const ids = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Array(Schema.String).check(
+      Schema.isMaxLength(MOST_IDS, { expected: `ids with commas between, at most ${MOST_IDS}` })
+    ),
+    {
+      decode: SchemaGetter.transform((text: string) => text.split(",") as ReadonlyArray<string>),
+      encode: SchemaGetter.transform((ids: ReadonlyArray<string>) => ids.join(","))
+    }
+  )
+)
 const Limit = Schema.Int.check(
   Schema.isLessThanOrEqualTo(MOST_LISTED, { expected: `a number of keys, at most ${MOST_LISTED}` })
 )
@@ -59,6 +71,8 @@ const link = {
   status: Status,
   /** It opens nothing until it is resumed. */
   suspended: Schema.Boolean,
+  /** The page of its link shows its PIN, too, to who may use it now. */
+  showPin: Schema.Boolean,
   /** When time alone next changes the status; `null`: never. */
   nextChangeAt: Schema.NullOr(Schema.String),
   /** What `If-Match` names of it: of a lock's own key that of the lock, else its own, which a use does not change. */
@@ -105,6 +119,8 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
       lockId: Schema.optionalKey(Schema.String),
       /** One status, or several with commas between. */
       status: Schema.optionalKey(statuses),
+      /** These alone, by id, with commas between: 100 at most. */
+      ids: Schema.optionalKey(ids),
       limit: Schema.optionalKey(positive(`a number of keys, at most ${MOST_LISTED}`).pipe(Schema.decodeTo(Limit))),
       cursor: Schema.optionalKey(Schema.String)
     },

@@ -244,12 +244,14 @@ export const parameters: { readonly [name: string]: string } = {
   q: "Words to search for.",
   sort: "By number or by name.",
   status: "Only keys of this status, or several with commas between.",
+  ids: "Only these keys, by their ids with commas between: 100 at most.",
   tempKeyUuid: "A temp key of the lock.",
   to: "Up to this instant.",
   types: "Only events of these types, with commas between.",
   userId: "A user.",
   uuid: "The id of the temp key, or its link.",
-  wait: "Seconds to wait for an answer."
+  wait: "Seconds to wait for an answer.",
+  lang: "The language of the page, by its word in the page's switch, such as `de`. Other words are left aside."
 }
 
 /** Answers by status, as every operation describes them. */
