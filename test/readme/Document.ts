@@ -83,12 +83,10 @@ export class Document {
         const output = next?.language === "text" && next.adjacent ? next.text : undefined
         return this.#command({ command: `node ${this.#write(block)}`, output })
       }
-      case "json":
-        return void JSON.parse(block.text)
       case "text":
         return
       default:
-        throw new Error(`Line ${block.line}: nobody runs "${block.language}" blocks; use console, sh, ts, json or text`)
+        throw new Error(`Line ${block.line}: nobody runs "${block.language}" blocks; use console, sh, ts or text`)
     }
   }
 
