@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { DeviceSecrets } from "../src/access/DeviceSecrets.ts"
+import { type DeviceSecret, DeviceSecrets } from "../src/access/DeviceSecrets.ts"
 import { controlledStore, over } from "./controlledStore.ts"
 
 const makeSecrets = Effect.gen(function* () {
@@ -91,3 +91,27 @@ describe("several processes at the secrets of one device", () => {
     })
   )
 })
+
+it.effect("are listed as they were made, a page at a time, each as it is now", () =>
+  Effect.gen(function* () {
+    const { secrets, secretId } = yield* makeSecrets
+    const made = [secretId]
+    for (const thing of ["other", "thing", "third"]) made.push((yield* secrets.create(thing)).secretId)
+    yield* secrets.revoke(made[2] ?? "")
+    const listed: Array<readonly [string, string, boolean]> = []
+    let pages = 0
+    for (let after: number | undefined = 0; after !== undefined; pages++) {
+      const page: { readonly secrets: ReadonlyArray<DeviceSecret>; readonly next: number | undefined } =
+        yield* secrets.page(after, 2)
+      for (const { secretId, thing, revokedAt } of page.secrets) listed.push([secretId, thing, revokedAt !== undefined])
+      after = page.next
+    }
+    expect(listed).toEqual([
+      [made[0], "thing", false],
+      [made[1], "other", false],
+      [made[2], "thing", true],
+      [made[3], "third", false]
+    ])
+    expect(pages).toBe(2)
+  })
+)

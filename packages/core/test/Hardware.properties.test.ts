@@ -5,6 +5,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import fc from "fast-check"
+import { WRITE_EXPIRES_AFTER } from "../src/device/DeviceCommand.ts"
 import { decide } from "../src/lock/Decide.ts"
 import { evolveStored } from "../src/lock/Evolve.ts"
 import { type HardwareKey, holderOf, isLeftAlone, nextLook } from "../src/lock/Hardware.ts"
@@ -47,6 +48,7 @@ const Step = fc.oneof(
   fc.constant({ do: "reconcile" as const }),
   Deed.map((deed) => ({ do: "device" as const, deed })),
   Deed.map((deed) => ({ do: "device" as const, deed })),
+  fc.constant({ do: "drops" as const }),
   fc.constant({ do: "forgets" as const }),
   fc.constant({ do: "lists" as const }),
   fc.constant({ do: "lists" as const }),
@@ -217,6 +219,11 @@ const makeHouse = (isUsed: boolean) => {
         return reconcile()
       case "device":
         return perform(one.deed)
+      case "drops":
+        // Of no use any more: the shadow takes it out, and the device has not seen it.
+        if (shadow.some(({ type }) => type === "WriteKey")) at += WRITE_EXPIRES_AFTER
+        shadow = shadow.filter(({ type }) => type !== "WriteKey")
+        return
       case "forgets":
         device = new Map()
         return
@@ -254,8 +261,6 @@ const makeHouse = (isUsed: boolean) => {
     step,
     /** From now on the device does what it is told, or never answers again. */
     settle: (answers: boolean) => {
-      // Whatever it has forgotten, nobody can know without asking.
-      step({ do: "sync" })
       for (let n = 0; n < 200; n++) {
         reconcile()
         while (answers && shadow.length > 0) perform({ acts: true, says: "done", twice: false })
@@ -293,9 +298,14 @@ describe(`whatever a device does (SEED=${seed})`, () => {
       fc.property(driven, ({ isUsed, answers, steps }) => {
         const house = makeHouse(isUsed)
         for (const step of steps) house.step(step)
+        // Whatever it has forgotten, nobody can know without asking.
+        house.step({ do: "sync" })
         house.settle(answers)
         // What it had swallowed, and never answered, a person has asked for again.
-        if (answers) house.settle(answers)
+        if (answers) {
+          house.step({ do: "sync" })
+          house.settle(answers)
+        }
         const hardware = (house.lock()?.hardware ?? []).filter(({ foreign }) => foreign === undefined)
         const agreed = hardware.filter(({ confirmed, exposedSince }) => confirmed && exposedSince === undefined)
         if (answers) {
@@ -310,6 +320,28 @@ describe(`whatever a device does (SEED=${seed})`, () => {
           expect(house.foreign()).toBe(true)
       }),
       { seed, numRuns: 500 }
+    )
+  })
+
+  it("whatever it forgets it is told again once it lists its keys, also after a command that it never saw", () => {
+    const before = fc.array(Step, { maxLength: 20 })
+    fc.assert(
+      fc.property(before, fc.subarray(keys), (steps, written) => {
+        const house = makeHouse(false)
+        for (const step of steps) house.step(step)
+        for (let n = 0; n < 2; n++) {
+          house.step({ do: "sync" })
+          house.settle(true)
+        }
+        for (const key of written) house.step({ do: "WriteKey", ...key })
+        house.step({ do: "drops" })
+        house.settle(true)
+        house.step({ do: "forgets" })
+        house.step({ do: "lists" })
+        house.settle(true)
+        expect(house.device()).toEqual(house.wanted)
+      }),
+      { seed, numRuns: 300 }
     )
   })
 

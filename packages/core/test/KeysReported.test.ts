@@ -144,6 +144,23 @@ describe("a list of keys", () => {
     expect(ask({ _tag: "SendKey" }, system, millis("09:02"))).toEqual(["KeyAdditionSent"])
   })
 
+  it("does not count while nobody has answered that a key was written anew: it is sent again, and then one without it does", () => {
+    const { ask, lists, lock } = makeLock()
+    const done = () =>
+      ask({ _tag: "RecordOutcome", answered: lock().lastKeyCommand, thing: lockUuid, outcome: "done", reportedAt: 0 })
+    ask({ _tag: "AddKey", keyUuid: "guest", keyIndexNumber: 1 }, operator)
+    const before = lock().lastKeyCommand
+    done()
+    ask({ _tag: "WriteKey", keyUuid: "guest" }, operator)
+    expect(lists([], { after: before })).toEqual([])
+    expect(nextLook(lock().hardware)).toBe(millis("09:02"))
+    expect(ask({ _tag: "SendKey" }, system, millis("09:02"))).toEqual(["KeyAdditionSent"])
+    done()
+    expect(nextLook(lock().hardware)).toBeUndefined()
+    expect(lists([], { after: lock().lastKeyCommand })).toEqual(["KeysReported"])
+    expect(ask({ _tag: "SendKey" }, system, millis("09:03"))).toEqual(["KeyAdditionSent"])
+  })
+
   it("is recorded some dozen times an hour at most, whatever it says", () => {
     const { lists } = makeLock()
     const recorded = Array.from({ length: 200 }, (_, n) => lists([`key-${n}`]).length)

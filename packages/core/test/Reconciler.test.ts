@@ -140,6 +140,24 @@ describe("a lock", () => {
     })
   )
 
+  it.live(
+    "that was to write a key anew is waited for, though it had the key already, and let go of when it answers",
+    () =>
+      Effect.gen(function* () {
+        const { ask, answer, store } = yield* makeHouse
+        const waiting = (length: number) =>
+          eventually(store.records("reconcile/", "", 10), (records) => records.length === length)
+        yield* ask(create)
+        yield* ask({ _tag: "AddKey", keyUuid: "g1" })
+        yield* answer("done")
+        yield* waiting(0)
+        yield* ask({ _tag: "WriteKey", keyUuid: "g1" })
+        yield* waiting(1)
+        expect(yield* answer("done")).toEqual(["WriteKey"])
+        yield* waiting(0)
+      })
+  )
+
   it.live("that has left a command unanswered for a day needs attention, and is counted", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld

@@ -14,6 +14,7 @@ import { Jwt, type JwtOptions } from "./auth/Jwt.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
 import { apiKeysLayer, deviceSecretsLayer, OrganizationName, ThingName } from "./auth/Secrets.ts"
 import { type FetchOptions, makeFetch } from "./serve.ts"
+import { parseOrigins } from "./server/Cors.ts"
 import type { Fetch } from "./server/Fetch.ts"
 import { publicUrl } from "./server/publicUrl.ts"
 
@@ -55,7 +56,8 @@ export interface LatchkeyFetch extends AsyncDisposable {
  * const { fetch } = await createFetch(latchkey, { publicUrl: "https://keys.example.org" })
  * Bun.serve({ fetch: (request, server) => fetch(request, { address: server.requestIP(request)?.address }) })
  *
- * Rejects with a `TypeError` when an option is unusable: a public URL with a path, a secret that can be guessed.
+ * Rejects with a `TypeError` when an option is unusable: a public URL with a path, a secret that can be guessed, an origin
+ * with a slash at its end.
  *
  * @param options.jwt how users sign in; without it, they cannot
  * @param options.apiKeys keys beside those in the log
@@ -70,6 +72,8 @@ export const createFetch = async <Style extends ErrorStyle>(
   const { pinKey, services } = latchkey
   const reachedAt = publicUrl(options.publicUrl)
   if (reachedAt === undefined) throw new TypeError("publicUrl must be like https://keys.example.org, without a path.")
+  if (options.corsOrigins?.every((origin) => parseOrigins(origin)?.length === 1) === false)
+    throw new TypeError("corsOrigins must be origins like https://app.example.org, exactly as browsers send them.")
   const pins = pinKey === undefined ? PinSecret.layerPassing : Layer.succeed(PinSecret, pinKey)
   const jwt = Jwt.layer(options.jwt ?? { key: { _tag: "None" }, issuer: "", audience: "" })
   const signIn = Authenticator.layer.pipe(Layer.provideMerge(apiKeysLayer(options.apiKeys)), Layer.provide(jwt))

@@ -6,7 +6,7 @@ import { DeviceSecrets, EventStore, type Presence, type ReadModel, refusePart } 
 import { MemoryEventStore, MemoryPresence, MemoryReadModel } from "@latchkey/core/memory"
 import type { ShadowMqtt } from "@latchkey/local-shadow"
 import { Sqlite } from "@latchkey/sqlite"
-import { Console, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { deviceSecretsLayer } from "./auth/Secrets.ts"
 import { backup } from "./cli/backup.ts"
@@ -25,6 +25,7 @@ import { devices } from "./cli/devices.ts"
 import { events } from "./cli/events.ts"
 import { explain } from "./cli/explain.ts"
 import { keys } from "./cli/keys.ts"
+import { AsJson, print } from "./cli/output.ts"
 import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
@@ -162,11 +163,15 @@ const listenForDevices = (
         ended: revoked
       }
       const address = yield* serve({ host, port, limits, signIn: signIn === "secret" ? bySecret : undefined })
-      yield* Console.log(`Devices connect to ${urlOf("mqtt", address)} (sign-in: ${signIn})`)
+      const url = urlOf("mqtt", address)
+      yield* print({ type: "devices", url, signIn }, `Devices connect to ${url} (sign-in: ${signIn})`)
     })
   )
 
-const announceShadows = (address: Address) => Console.log(`Device shadows are served on ${urlOf("http", address)}`)
+const announceShadows = (address: Address) => {
+  const url = urlOf("http", address)
+  return print({ type: "shadows", url }, `Device shadows are served on ${url}`)
+}
 
 interface Address {
   readonly address: string
@@ -234,7 +239,8 @@ const latchkey = Command.make("latchkey").pipe(
     events(storeAdapters),
     projections(storeAdapters),
     backup(Sqlite.backup)
-  ])
+  ]),
+  Command.withGlobalFlags([AsJson])
 )
 
 run(latchkey)

@@ -14,6 +14,7 @@ import { makeOperations } from "./operations/Operations.ts"
 import { makeEventHandlers } from "./partners/EventHandlers.ts"
 import { deliverTo, type WebhookOptions } from "./partners/HttpDeliver.ts"
 import { makeWebhookHandlers } from "./partners/WebhookHandlers.ts"
+import { withCors } from "./server/Cors.ts"
 import { makeDispatcher } from "./server/Dispatcher.ts"
 import { makeWebHandler } from "./server/Fetch.ts"
 import { makeQuota } from "./server/Quota.ts"
@@ -34,6 +35,8 @@ export interface ApiOptions {
   readonly docs?: boolean
   /** Whether the operator's console is served at `/console`; it is, unless this says no. */
   readonly console?: boolean
+  /** Origins whose web pages may ask the API, such as `https://app.example.org`: none unless given, and never the console. */
+  readonly corsOrigins?: ReadonlyArray<string>
 }
 
 /** The API, and where it listens. */
@@ -65,7 +68,7 @@ export const makeFetch = Effect.fnUntraced(function* (options: FetchOptions) {
 
 /** @param publicUrl links to temp keys begin with it */
 const apiDispatcher = Effect.fnUntraced(function* (
-  { signInUrl, docs = true, console = true, traced = false, webhooks = {} }: ApiOptions,
+  { signInUrl, docs = true, console = true, traced = false, webhooks = {}, corsOrigins = [] }: ApiOptions,
   publicUrl: () => string
 ) {
   const quota = yield* makeQuota
@@ -90,5 +93,7 @@ const apiDispatcher = Effect.fnUntraced(function* (
     quota,
     traced
   })
-  return console ? yield* withConsole(dispatcher, yield* PinSecret, publicUrl) : dispatcher
+  // Behind the console, whose pages are for its own origin alone.
+  const shared = withCors(dispatcher, corsOrigins)
+  return console ? yield* withConsole(shared, yield* PinSecret, publicUrl) : shared
 })

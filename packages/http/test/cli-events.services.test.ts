@@ -122,6 +122,11 @@ describe("import", () => {
     ["an empty line", lines.with(2, "\n").join(""), 3],
     ["a line that is no event", changed(1, (event) => delete event["principal"]), 2],
     ["a wrong type", changed(1, (event) => (event["at"] = "today")), 2],
+    [
+      "a principal with a field that nobody knows",
+      changed(3, (event) => Object.assign(Object(event["principal"]), { badge: 7 })),
+      4
+    ],
     ["a field that nobody knows", changed(3, (event) => (event["colour"] = "red")), 4],
     [
       "data that is none of its type",

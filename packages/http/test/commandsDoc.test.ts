@@ -91,6 +91,7 @@ const meanings: Readonly<Record<string, string>> = {
   schedule: "weekly windows; `null`: at any time",
   scopes: "what it is for",
   serialNumber: "",
+  showPin: "whether the guest's page shows the PIN",
   signature: "`hmac` unless given",
   since: "the instant from which on to send",
   tempKeyUuid: "the link of the temp key",

@@ -51,6 +51,43 @@ it("opens a door by its link, tells the webhook, prints what the README says, an
   }
 })
 
+it("tells a program everything as JSON, a line each", async () => {
+  const child = spawn(process.execPath, [MAIN, "demo", "--json"], {
+    env: { ...inherited(), NODE_NO_WARNINGS: "1", PORT: "0", LATCHKEY_MQTT_PORT: "0" }
+  })
+  try {
+    let output = ""
+    child.stdout.on("data", (chunk) => (output += chunk))
+    const lines = () =>
+      output
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+    const told = (type: string) =>
+      vi.waitUntil(
+        () => lines().find((line) => line.type === type) ?? (child.exitCode !== null && expect.fail(output)),
+        {
+          timeout: 60_000
+        }
+      )
+    const { url, guests, apiKey, token } = await told("demo")
+    expect([guests.length, apiKey, token]).toEqual([3, expect.stringMatching(/^lk_/), expect.stringMatching(/^eyJ/)])
+    expect((await told("listening")).url).toBe(url)
+    expect((await told("devices")).url).toMatch(/^mqtt:/)
+    expect((await fetch(`${guests[0].url}/open`, { method: "POST" })).status).toBeLessThan(400)
+    expect(await told("lock")).toEqual({
+      type: "lock",
+      lock: "Harbour House, front door",
+      command: "OpenLock",
+      outcome: "done"
+    })
+    await told("webhook")
+  } finally {
+    child.kill("SIGINT")
+    await once(child, "close")
+  }
+})
+
 it("does not mix with what is in a folder already", async () => {
   using folder = temporaryFolder()
   writeFileSync(join(folder.path, "mine"), "")

@@ -178,7 +178,7 @@ describe("latchkey devices", () => {
     expect(await succeed(data, ["devices", "list"])).not.toContain(claimCode)
     expect(await succeed(data, ["events", "export"])).not.toContain(claimCode)
     expect(server.output()).not.toContain(claimCode)
-    expect(await succeed(data, ["devices", "conflicts"])).toBe("THING  LOCK\n")
+    expect(await succeed(data, ["devices", "conflicts"])).toBe("THING  LOCKS\n")
   })
 
   it("says what is wrong", async () => {

@@ -164,18 +164,20 @@ describe("GET /locks", () => {
     }
   })
 
-  it("finds locks by the whole id of a key, of an owner and of whoever holds a key, before those of that name", async () => {
+  it("finds locks by the whole id of a key, of an owner, of whoever holds a key and of a resident, before those of that name", async () => {
     const word = newWord()
     const byName = await named(`${word} lounge`)
-    const [owned, held, keyed] = [
+    const [owned, held, lived, keyed] = [
+      await createLock(server.url),
       await createLock(server.url),
       await createLock(server.url),
       await createLock(server.url)
     ]
     await owned.post("SetOwner", { userId: word })
     await held.post("AddKey", { keyUuid: "key-of-somebody", keyIndexNumber: 1, userId: word })
+    await lived.post("AddResident", { userId: word, name: "Somebody" })
     await keyed.post("AddKey", { keyUuid: word, keyIndexNumber: 1 })
-    const all = [owned, held, keyed, byName].map(({ lockId }) => lockId)
+    const all = [owned, held, lived, keyed, byName].map(({ lockId }) => lockId)
     expect(await found(`q=${word}`)).toEqual(all)
     expect(await found(`q=+${word}+`)).toEqual(all)
     expect(await found(`q=${word.slice(0, -1)}`)).not.toContain(owned.lockId)
@@ -193,10 +195,27 @@ describe("GET /locks", () => {
         seen.push(...page.locks.map(({ lockId }: { lockId: number }) => lockId))
         after = page.nextCursor
       }
-      expect([limit, seen]).toEqual([limit, [held, keyed, byName, owned].map(({ lockId }) => lockId)])
+      expect([limit, seen]).toEqual([limit, [held, lived, keyed, byName, owned].map(({ lockId }) => lockId)])
     }
     await keyed.post("RemoveKey", { keyUuid: word, keyIndexNumber: 1 })
-    expect(await found(`q=${word}`)).not.toContain(keyed.lockId)
+    await lived.post("RemoveResident", { userId: word })
+    expect(await found(`q=${word}`)).toEqual([held, byName, owned].map(({ lockId }) => lockId))
+  })
+
+  it("shows those that are named, of those that it would show anyway", async () => {
+    const word = newWord()
+    const [one, two, others] = [await named(`${word} one`), await named(`${word} two`), await createLock(server.url)]
+    await others.post("SetOrganization", { orgId: callers.OTHER_ORG })
+    await two.post("SetOwner", { userId: word })
+    const ids = `ids=${two.lockId},${others.lockId},${one.lockId},${one.lockId}`
+    expect(await found(ids)).toEqual([one.lockId, two.lockId])
+    expect(await found(`${ids}&q=${word}+t`)).toEqual([two.lockId])
+    expect(await found(`ids=${one.lockId}&q=${word}`)).toEqual([one.lockId])
+    expect(await found(ids, callers.user(word))).toEqual([two.lockId])
+    const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, { limits: { locks: [one.lockId] } }))
+    expect(await found(ids, callers.apiKey(secret))).toEqual([one.lockId])
+    for (const bad of ["ids=", "ids=x", "ids=1,", `ids=${Array(101).fill(1).join()}`])
+      expect((await callsOf(server.url, callers.organization)("GET", `/locks?${bad}`)).status).toBe(400)
   })
 
   it("finds locks by the whole link of a temp key, for those alone who may see it, and never logs it", async () => {

@@ -149,6 +149,18 @@ export class DeviceSecrets extends Context.Service<
     readonly revoke: (
       secretId: string
     ) => Effect.Effect<DeviceSecret, StoreUnavailable | DeviceSecretNotFound | DeviceSecretsChanged>
+    /**
+     * Secrets in the order in which they were made, `limit` at most.
+     *
+     * @param after 0, or where the page before has ended
+     */
+    readonly page: (
+      after: number,
+      limit: number
+    ) => Effect.Effect<
+      { readonly secrets: ReadonlyArray<DeviceSecret>; readonly next: number | undefined },
+      StoreUnavailable
+    >
     /** Every secret that was ever made, device by device. */
     readonly list: Effect.Effect<ReadonlyArray<DeviceSecret>, StoreUnavailable>
     /** Devices of which a secret was revoked since the layer was made: within a second or so. */
@@ -195,6 +207,40 @@ const make = Effect.gen(function* () {
     return streams.flatMap((streamId) => [...(devices.get(streamId) ?? Devices.initial).state.values()])
   })
 
+  /** Events that made secrets, after a position: `limit` at most. */
+  const making = Effect.fnUntraced(function* (after: number, limit: number) {
+    const made: Array<StoredEvent> = []
+    for (let position = after; made.length < limit; ) {
+      const events = yield* store.feed(position, PAGE, filter)
+      made.push(...events.filter(({ type }) => type === "DeviceSecretCreated"))
+      position = events.at(-1)?.position ?? position
+      if (events.length < PAGE) break
+    }
+    return made.slice(0, limit)
+  })
+
+  const secretIn = Effect.fnUntraced(
+    function* (made: StoredEvent) {
+      const event = Devices.decode(made)
+      const thing = Devices.idOf(made.streamId)
+      if (event?._tag !== "DeviceSecretCreated" || thing === undefined) return undefined
+      return (yield* Devices.fold(thing)).state.get(event.secretId)
+    },
+    Effect.provideService(EventStore, store)
+  )
+
+  const find = Effect.fnUntraced(function* (secretId: string) {
+    for (let after = 0; ; ) {
+      const made = yield* making(after, PAGE)
+      for (const stored of made) {
+        const event = Devices.decode(stored)
+        if (event?._tag === "DeviceSecretCreated" && event.secretId === secretId) return yield* secretIn(stored)
+      }
+      after = made.at(-1)?.position ?? after
+      if (made.length < PAGE) return undefined
+    }
+  })
+
   const follow = Effect.gen(function* () {
     const queue = yield* Queue.unbounded<string>()
     const take = ({ type, streamId }: { readonly type: string; readonly streamId: string }) => {
@@ -237,7 +283,7 @@ const make = Effect.gen(function* () {
       return { secretId, secret, claimCode }
     }),
     revoke: Effect.fnUntraced(function* (secretId) {
-      const secret = (yield* list).find((one) => one.secretId === secretId)
+      const secret = yield* find(secretId)
       if (secret === undefined) return yield* Effect.fail(new DeviceSecretNotFound({ secretId }))
       const { after } = yield* transact(
         secret.thing,
@@ -246,6 +292,15 @@ const make = Effect.gen(function* () {
         { revokes: true }
       )
       return after.state.get(secretId) ?? secret
+    }),
+    page: Effect.fnUntraced(function* (after, limit) {
+      const made = yield* making(after, limit + 1)
+      const shown = made.slice(0, limit)
+      const secrets = yield* Effect.forEach(shown, secretIn)
+      return {
+        secrets: secrets.filter((secret) => secret !== undefined),
+        next: made.length > limit ? shown.at(-1)?.position : undefined
+      }
     }),
     list,
     revoked: Stream.unwrap(follow)

@@ -225,8 +225,12 @@ export const withAttention = (hardware: Hardware, uuid: string, attention: Atten
 const change = (hardware: Hardware, uuid: string, to: (entry: HardwareKey) => HardwareKey): Hardware =>
   hardware.map((entry) => (entry.uuid === uuid ? to(entry) : entry))
 
-/** Whether the lock has said what is wanted of the key. Of one that is not wanted, there is nothing left then. */
-const agrees = ({ confirmed, exposedSince }: HardwareKey): boolean => confirmed === true && exposedSince === undefined
+/**
+ * Whether the lock has said what is wanted of the key, and nothing since that it has not answered: until then its lists are of
+ * before. Of one that is not wanted, there is nothing left then.
+ */
+const agrees = ({ confirmed, exposedSince, sent }: HardwareKey): boolean =>
+  confirmed === true && exposedSince === undefined && sent === undefined
 
 /** Whether there is something to do about the key, now or when the lock has answered. */
 export const isOpen = (key: HardwareKey): boolean =>

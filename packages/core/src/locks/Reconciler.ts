@@ -74,7 +74,12 @@ export const recordOfWork = ({ streamId, type, data, position }: StoredEvent): P
     ? { key: keyOf(lockId), value: String(position) }
     : undefined
 }
-const beginning: ReadonlySet<string> = new Set<LockEventType>(["KeysSyncRequested", "OwnerSet", "OrganizationSet"])
+const beginning: ReadonlySet<string> = new Set<LockEventType>([
+  "KeysSyncRequested",
+  "KeyWriteRequested",
+  "OwnerSet",
+  "OrganizationSet"
+])
 /** That the reconciler has heard of all events up to a position. */
 export const cursorAt = (position: number): Put => ({ key: CURSOR, value: String(position) })
 

@@ -13,17 +13,17 @@ export const makeApiKeyHandlers: Effect.Effect<Handlers<typeof Api>["api-keys"],
     "api-keys": ({ query, call }) =>
       Effect.map(list(call.principal, query.orgId), (keys) => ({
         status: 200,
-        body: { apiKeys: keys.slice(-MOST_LISTED).map(shown), more: keys.length > MOST_LISTED }
+        body: { apiKeys: keys.slice(-MOST_LISTED).map(apiKeyInfo), more: keys.length > MOST_LISTED }
       })),
     "create-api-key": ({ payload: { expiresAt, ...request }, call }) =>
       Effect.map(
         create({ ...request, ...(expiresAt !== undefined && { expiresAt: millisOf(expiresAt) }) }, askedBy(call)),
-        ({ key, secret = null }) => ({ status: 201, body: { success: true, ...shown(key), key: secret } })
+        ({ key, secret = null }) => ({ status: 201, body: { success: true, ...apiKeyInfo(key), key: secret } })
       ),
     "revoke-api-key": ({ params, call }) =>
       Effect.map(revoke(params.keyId, askedBy(call)), (revoked) => ({
         status: 200,
-        body: { success: true, ...shown(revoked) }
+        body: { success: true, ...apiKeyInfo(revoked) }
       }))
   })
 )
@@ -33,7 +33,8 @@ const askedBy = ({ principal, commandId, at, receipt }: Call) => ({
   ...(receipt && { receipt })
 })
 
-const shown = ({ keyId, name, limits, createdAt, expiresAt, revokedAt }: ApiKey) => ({
+/** An API key on the wire, without its secret. */
+export const apiKeyInfo = ({ keyId, name, limits, createdAt, expiresAt, revokedAt }: ApiKey) => ({
   id: keyId,
   name: name ?? null,
   scopes: limits?.scopes ?? null,

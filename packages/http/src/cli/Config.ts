@@ -4,6 +4,7 @@ import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import type { JwtOptions } from "../auth/Jwt.ts"
 import { type Networks, parseNetworks } from "../partners/Addresses.ts"
 import { noProxies, parseProxies, type TrustedProxies } from "../server/CallerAddress.ts"
+import { parseOrigins } from "../server/Cors.ts"
 import { isLoopback } from "../server/isLoopback.ts"
 import { publicUrl } from "../server/publicUrl.ts"
 import {
@@ -79,6 +80,8 @@ export interface ServerConfig extends StoreConfig {
   readonly signInUrl: string | undefined
   /** How the API is reached from outside, without a slash at the end. */
   readonly publicUrl: string | undefined
+  /** Whose web pages may ask the API. */
+  readonly corsOrigins: ReadonlyArray<string>
   readonly proxies: TrustedProxies
   readonly connections: ConnectionLimits
   /** Whether `/docs` is there. */
@@ -220,6 +223,12 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       undefined,
       publicUrl,
       "expected an http or https URL without a path"
+    ),
+    corsOrigins: yield* variable(
+      "LATCHKEY_CORS_ORIGINS",
+      [],
+      parseOrigins,
+      "expected origins such as https://app.example.org, separated by commas, each exactly as browsers send it"
     ),
     proxies: yield* variable(
       "LATCHKEY_TRUSTED_PROXIES",

@@ -3,7 +3,7 @@
  * of a log also says that a last line will come, which tells how many events there were and what they read like.
  */
 import { Principal, type StoredEvent } from "@latchkey/core"
-import { Result, Schema, SchemaIssue } from "effect"
+import { Option, Result, Schema, SchemaIssue } from "effect"
 
 const Count = Schema.Int.check(Schema.isGreaterThan(0))
 const Id = Schema.NonEmptyString
@@ -12,10 +12,8 @@ const Id = Schema.NonEmptyString
 const FORMAT = 2
 
 /** What was parsed from JSON holds nothing but JSON: to look through all of it again would cost more than all else. */
-const AnyObject = Schema.declare(
-  (data): data is Schema.JsonObject => typeof data === "object" && data !== null && !Array.isArray(data),
-  { expected: "an object" }
-)
+const isObject = (data: unknown): data is Schema.JsonObject =>
+  typeof data === "object" && data !== null && !Array.isArray(data)
 
 const Envelope = Schema.Struct({
   format: Schema.optionalKey(Schema.Literal(FORMAT)),
@@ -24,7 +22,7 @@ const Envelope = Schema.Struct({
   version: Count,
   eventId: Id,
   type: Id,
-  data: AnyObject,
+  data: Schema.Unknown,
   at: Schema.Int,
   orgId: Schema.String,
   principal: Principal,
@@ -77,16 +75,42 @@ export const decodeLine = (line: string): Result.Result<Line, string> => {
   } catch {
     return Result.fail("not JSON")
   }
-  if (isSeal(json)) return Result.succeed({ _tag: "Seal", seal: json })
-  const decoded = decode(json)
-  if (Result.isFailure(decoded)) return Result.fail(explain(decoded.failure.issue))
+  // Only the last line has a digest: each of the others would be looked at twice.
+  if (isObject(json) && "sha256" in json && isSeal(json)) return Result.succeed({ _tag: "Seal", seal: json })
+  if (!isEnvelope(json)) {
+    const decoded = decode(json)
+    return Result.fail(Result.isFailure(decoded) ? explain(decoded.failure.issue) : "data: Expected an object")
+  }
   // What was parsed is kept, not the copy that the decoder makes: it is certain to be written as it was read.
-  const { format, ...event } = json as StoredEvent & { readonly format?: number }
-  return Result.succeed({ _tag: "Event", event, isSealed: format !== undefined })
+  if (json.format === undefined) return Result.succeed({ _tag: "Event", event: json, isSealed: false })
+  const { format: _, ...event } = json
+  return Result.succeed({ _tag: "Event", event, isSealed: true })
 }
 
 const isSeal = Schema.is(Seal)
-const decode = Schema.decodeUnknownResult(Envelope, { onExcessProperty: "error" })
+const strict = { onExcessProperty: "error" } as const
+const decode = Schema.decodeUnknownResult(Envelope, strict)
+
+const fields: ReadonlySet<string> = new Set(Object.keys(Envelope.fields))
+const hasKnownFields = Schema.is(Envelope)
+const decodePrincipal = Schema.decodeUnknownOption(Principal, strict)
+
+/** The same as `decode`, in a third of the time: that takes most of its own to look for fields that nobody knows. */
+const isEnvelope = (json: unknown): json is StoredEvent & { readonly format?: number } => {
+  if (!(hasKnownFields(json) && isObject(json.data))) return false
+  for (const field in json) if (!fields.has(field)) return false
+  return isPrincipal(json.principal)
+}
+
+/** Neighbours mostly have the same principal. */
+const isPrincipal = (principal: Principal): boolean => {
+  const text = JSON.stringify(principal)
+  if (text === knownPrincipal) return true
+  if (Option.isNone(decodePrincipal(principal))) return false
+  knownPrincipal = text
+  return true
+}
+let knownPrincipal = ""
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 const explain = (issue: SchemaIssue.Issue): string =>

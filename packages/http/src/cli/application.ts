@@ -12,7 +12,7 @@ import {
   type ReadModel,
   SharedCredentials
 } from "@latchkey/core"
-import { Clock, ConfigProvider, Console, Effect, Layer, Option, type Scope } from "effect"
+import { Clock, ConfigProvider, Effect, Layer, Option, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { OtlpSerialization, OtlpTracer } from "effect/observability"
 import { Authenticator } from "../auth/Authentication.ts"
@@ -24,6 +24,7 @@ import { listen } from "../serve.ts"
 import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
 import { exposedFiles } from "./exposedFiles.ts"
+import { print } from "./output.ts"
 import { samePins, sameShadows } from "./sharedByServers.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
@@ -122,13 +123,15 @@ const firstKey = Effect.gen(function* () {
   const apiKeys = yield* ApiKeys
   if ((yield* apiKeys.list).length > 0) return
   const made = yield* apiKeys.createFirst("first start")
-  yield* Console.log(
-    Option.match(made, {
-      onSome: ({ secret }) => `Made a super key. It is shown only once: ${secret}`,
-      onNone: () => "Another server, which started at the same moment, made the super key and shows it."
-    })
-  )
+  yield* Option.match(made, {
+    onSome: ({ secret }) =>
+      print({ type: "superKey", key: secret }, `Made a super key. It is shown only once: ${secret}`),
+    onNone: () => notice("Another server, which started at the same moment, made the super key and shows it.")
+  })
 }).pipe(Effect.uninterruptible)
+
+/** What somebody may want to change. */
+const notice = (message: string) => print({ type: "notice", message }, message)
 
 const nameOf = (store: ServerConfig["store"]): string => (typeof store === "string" ? store : store.package)
 
@@ -137,23 +140,26 @@ const announce = Effect.fnUntraced(function* (config: ServerConfig, webhooks: We
   const url = urlOf(yield* listen({ ...config, webhooks }))
   if (config.apiKeys.length === 0) yield* firstKey
   if (config.jwt.key._tag === "None") {
-    yield* Console.log("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
+    yield* notice("Users cannot sign in: set LATCHKEY_JWT_SECRET or LATCHKEY_JWKS_URL.")
   }
   if (config.shadow._tag === "aws" && config.shadow.reportsQueue === undefined) {
-    yield* Console.log("Device reports are not received: set LATCHKEY_AWS_REPORTS_QUEUE.")
+    yield* notice("Device reports are not received: set LATCHKEY_AWS_REPORTS_QUEUE.")
   }
   if (config.shadow._tag === "local" && config.shadow.rest === "closed") {
-    yield* Console.log("Device shadows are not served: set LATCHKEY_SHADOW_KEYS, or LATCHKEY_SHADOW_PORT to off.")
+    yield* notice("Device shadows are not served: set LATCHKEY_SHADOW_KEYS, or LATCHKEY_SHADOW_PORT to off.")
   }
   const strays = (yield* SharedCredentials).strayPins(yield* PinSecret, yield* Clock.currentTimeMillis)
   if (strays > 0) {
-    yield* Console.log(
+    yield* notice(
       `PINs of ${strays} temp keys were made under another key and open nothing: restore pin.key or LATCHKEY_PIN_KEY.`
     )
   }
   const exposed = exposedFiles(config.data)
   if (exposed !== undefined) yield* Effect.logWarning(exposed)
-  yield* Console.log(
-    `Latchkey listens on ${url} (store: ${nameOf(config.store)}, data: ${config.data}).${config.docs ? " Docs: /docs" : ""}`
+  const { data, docs } = config
+  const store = nameOf(config.store)
+  yield* print(
+    { type: "listening", url, store, data, docs: docs ? `${url}/docs` : null },
+    `Latchkey listens on ${url} (store: ${store}, data: ${data}).${docs ? " Docs: /docs" : ""}`
   )
 })

@@ -1,7 +1,9 @@
 /** `latchkey backup`: a copy of the data folder as of one instant, while a server may use it. */
-import { Console, Effect } from "effect"
+import { Effect } from "effect"
 import { Argument, Command } from "effect/cli"
 import { InvalidConfig } from "./Config.ts"
+import { print } from "./output.ts"
+import { visible } from "./visible.ts"
 import { keptConfig } from "./withStore.ts"
 
 /** Copies a data folder; answers how many events the copy holds. */
@@ -22,6 +24,6 @@ export const backup = <E extends { readonly message: string }>(backUp: BackUp<E>
         return yield* new InvalidConfig({ variable: "LATCHKEY_STORE", expected })
       }
       const count = yield* backUp(data, folder)
-      yield* Console.log(`Backed up to ${folder}. Events: ${count}`)
+      yield* print({ folder, events: count }, visible(`Backed up to ${folder}. Events: ${count}`))
     })
   ).pipe(Command.withDescription("Copy the whole data folder as of one instant; a server may be running"))

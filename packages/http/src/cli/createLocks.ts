@@ -1,5 +1,6 @@
 /** Locks for simulated devices, made through the API as an organization makes them. */
-import { Console, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
+import { print } from "./output.ts"
 
 /** A lock could not be made; `message` says why. */
 export class LockNotMade extends Schema.TaggedError<LockNotMade>()("LockNotMade", { reason: Schema.String }) {
@@ -29,11 +30,11 @@ const isLockOf = Effect.fnUntraced(function* (api: Api, thing: string, number: n
   const isThere = status === 201 || status === 200
   // To create a lock that is there already is a success, too, whichever device it has.
   if (isThere && (yield* ask(api, `/locks/${number}/details`)).body["uuid"] === thing) {
-    yield* Console.log(`${thing} is lock ${number}`)
+    yield* print({ type: "lock", thing, lockId: number }, `${thing} is lock ${number}`)
     return true
   }
   if (status === 409 && body["error"] === "Device in use") {
-    yield* Console.log(`${thing} has a lock already`)
+    yield* print({ type: "lock", thing, lockId: null }, `${thing} has a lock already`)
     return true
   }
   // The number is taken: by a lock of theirs, or by somebody else's.

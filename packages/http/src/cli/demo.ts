@@ -6,12 +6,13 @@ import { type AddressInfo, createServer as createSocket, type Server } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ApiKeys, Latchkey } from "@latchkey/core"
-import { ConfigProvider, Console, Effect, Layer, Option, Schema } from "effect"
+import { ConfigProvider, Effect, Layer, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { apiKeysLayer } from "../auth/Secrets.ts"
 import type { Adapters } from "./application.ts"
 import { serverConfig } from "./Config.ts"
 import { portNumber } from "./ConfigValues.ts"
+import { print } from "./output.ts"
 import { signedToken } from "./tokens.ts"
 import { visible } from "./visible.ts"
 
@@ -59,7 +60,7 @@ export const demo = (adapters: Adapters) =>
 
 const started = Effect.fnUntraced(function* (adapters: Adapters, url: string, broker: string) {
   const { application } = yield* Effect.promise(() => import("./application.ts"))
-  yield* Console.log("Making a year of history …")
+  yield* print({ type: "notice", message: "Making a year of history" }, "Making a year of history …")
   const { locks, key } = yield* filled(adapters)
   const { token } = yield* signedToken("ann")
   const show = Effect.gen(function* () {
@@ -68,13 +69,16 @@ const started = Effect.fnUntraced(function* (adapters: Adapters, url: string, br
     yield* subscribe(url, key, receiver)
     yield* connect(names, broker)
     const links = locks.flatMap(({ name, guest }) => (guest === undefined ? [] : [{ name, guest }]))
-    yield* Console.log(
+    const guests = links.map(({ name, guest }) => ({ name, url: `${url}/temp-keys/${guest}` }))
+    const pages = { console: `${url}/console`, docs: `${url}/docs` }
+    yield* print(
+      { type: "demo", url, ...pages, guests, apiKey: key, token },
       [
         "",
         "Open in your browser:",
-        ...links.map(({ name, guest }) => `  a guest's key to ${name}: ${url}/temp-keys/${guest}`),
-        `  the console: ${url}/console`,
-        `  the API: ${url}/docs`,
+        ...guests.map((guest) => `  a guest's key to ${guest.name}: ${guest.url}`),
+        `  the console: ${pages.console}`,
+        `  the API: ${pages.docs}`,
         "Sign in to the console with one of these:",
         `  the API key of seaside: ${key}`,
         `  the token of Ann, who owns the locks: ${token}`,
@@ -104,7 +108,7 @@ const filled = Effect.fnUntraced(function* (adapters: Adapters) {
 /** Locks on a good connection, and a line for each opening. Keys are brought onto all of them first, which would fill the screen. */
 const connect = Effect.fnUntraced(function* (names: ReadonlyMap<string, string>, url: string) {
   const { FAULTS, mqttWire, realTime, simulateFleet } = yield* Effect.promise(() => import("@latchkey/simulator"))
-  const print = yield* printer
+  const tell = yield* teller
   yield* Effect.acquireRelease(
     Effect.sync(() =>
       simulateFleet({
@@ -115,7 +119,13 @@ const connect = Effect.fnUntraced(function* (names: ReadonlyMap<string, string>,
         wireOf: (thing) => mqttWire({ url, thing }),
         onIncident: (incident) => {
           if (incident._tag !== "Ended" || incident.type === "AddKey") return
-          print(`lock: ${names.get(incident.thing)}: ${incident.type} ${incident.outcome.outcome}`)
+          const {
+            thing,
+            type: command,
+            outcome: { outcome }
+          } = incident
+          const lock = names.get(thing)
+          tell({ type: "lock", lock, command, outcome }, `lock: ${lock}: ${command} ${outcome}`)
         }
       })
     ),
@@ -125,7 +135,7 @@ const connect = Effect.fnUntraced(function* (names: ReadonlyMap<string, string>,
 
 /** A partner that prints what it is told. Answers its address. */
 const webhookReceiver = Effect.fnUntraced(function* (nameOf: (uuid: string) => string | undefined) {
-  const print = yield* printer
+  const tell = yield* teller
   // Nobody else knows the path.
   const path = `/${randomUUID()}`
   const server = createServer(async (request, response) => {
@@ -135,7 +145,8 @@ const webhookReceiver = Effect.fnUntraced(function* (nameOf: (uuid: string) => s
     response.end()
     const told = JSON.parse(Buffer.concat(chunks).toString("utf8"))
     const { type = told["detail-type"], detail } = told
-    print(`webhook: ${[nameOf(detail?.aggregateId), type].filter(Boolean).join(": ")}`)
+    const lock = nameOf(detail?.aggregateId)
+    tell({ type: "webhook", lock, event: type }, `webhook: ${[lock, type].filter(Boolean).join(": ")}`)
   })
   yield* Effect.acquireRelease(listening(server, 0), () =>
     Effect.sync(() => {
@@ -161,9 +172,9 @@ const subscribe = (url: string, key: string, receiver: string) =>
     catch: (error) => new DemoRefused({ message: `The webhook cannot be made: ${error}` })
   })
 
-const printer = Effect.map(Effect.context<never>(), (context) => {
+const teller = Effect.map(Effect.context<never>(), (context) => {
   const run = Effect.runSyncWith(context)
-  return (line: string) => run(Console.log(visible(line)))
+  return (data: object, line: string) => run(print(data, visible(line)))
 })
 
 const temporaryFolder = Effect.acquireRelease(
@@ -176,7 +187,10 @@ const emptyFolder = (path: string) =>
   Effect.tryPromise({
     try: async () => {
       await mkdir(path, { recursive: true })
-      if ((await readdir(path)).length > 0) throw new Error("it is not empty; name an empty folder, or a new one")
+      if ((await readdir(path)).length > 0)
+        throw new Error(
+          `it is not empty; name an empty folder, or a new one. To serve what an earlier demo has kept: LATCHKEY_DATA=${path} latchkey serve`
+        )
       return path
     },
     catch: (error) =>

@@ -1,9 +1,10 @@
 /** `latchkey devices`: the secrets with which devices sign in over MQTT, and devices that several locks claim. */
 import { type DeviceSecret, DeviceSecrets, disputesIn, EventStore, instantOf } from "@latchkey/core"
-import { Console, Effect, Option } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { deviceSecretsLayer, OrganizationName, ThingName } from "../auth/Secrets.ts"
-import { table } from "./table.ts"
+import { print, printSecret } from "./output.ts"
+import { pageOf, paging, printPage } from "./page.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
 
@@ -31,11 +32,13 @@ const create = (adapters: StoreAdapters) =>
       function* ({ thing, org }) {
         const orgId = Option.getOrUndefined(org)
         const { secretId, secret, claimCode } = yield* (yield* DeviceSecrets).create(thing, orgId)
-        // The secret is all of stdout, so that a script can take it.
-        yield* Console.log(secret)
         const whose = orgId === undefined ? "" : `, a device of ${orgId}`
-        yield* Console.error(`Made secret ${secretId} of ${thing}. It is shown only once.`)
-        yield* Console.error(visible(`Claim code, to print on the device${whose}: ${claimCode}`))
+        yield* printSecret(
+          { id: secretId, thing, secret, claimCode, orgId: orgId ?? null },
+          secret,
+          `Made secret ${secretId} of ${thing}. It is shown only once.`,
+          `Claim code, to print on the device${whose}: ${claimCode}`
+        )
       },
       Effect.provide(deviceSecretsLayer),
       withStore(adapters)
@@ -49,16 +52,20 @@ const create = (adapters: StoreAdapters) =>
 const list = (adapters: StoreAdapters) =>
   Command.make(
     "list",
-    {},
+    { ...paging, after },
     Effect.fnUntraced(
-      function* () {
-        const secrets = yield* (yield* DeviceSecrets).list
-        yield* Console.log(table(HEADINGS, secrets.map(row)))
+      function* ({ limit, after }) {
+        const { secrets, next } = yield* (yield* DeviceSecrets).page(
+          Option.getOrElse(after, () => 0),
+          limit
+        )
+        const page = { rows: secrets, next: next === undefined ? undefined : String(next) }
+        yield* printPage(page, { name: "secrets", headings: HEADINGS, row, info })
       },
       Effect.provide(deviceSecretsLayer),
       withLog(adapters)
     )
-  ).pipe(Command.withDescription("List all secrets by id, never the secrets themselves"))
+  ).pipe(Command.withDescription("List secrets by id, oldest first, never the secrets themselves"))
 
 const revoke = (adapters: StoreAdapters) =>
   Command.make(
@@ -68,8 +75,8 @@ const revoke = (adapters: StoreAdapters) =>
     },
     Effect.fnUntraced(
       function* ({ secretId }) {
-        const { thing } = yield* (yield* DeviceSecrets).revoke(secretId)
-        yield* Console.log(visible(`Revoked secret ${secretId} of ${thing}.`))
+        const revoked = yield* (yield* DeviceSecrets).revoke(secretId)
+        yield* print(info(revoked), visible(`Revoked secret ${secretId} of ${revoked.thing}.`))
       },
       Effect.provide(deviceSecretsLayer),
       withExistingStore(adapters)
@@ -79,17 +86,38 @@ const revoke = (adapters: StoreAdapters) =>
 const conflicts = (adapters: StoreAdapters) =>
   Command.make(
     "conflicts",
-    {},
-    Effect.fnUntraced(function* () {
+    paging,
+    Effect.fnUntraced(function* ({ limit, after }) {
       const found = yield* disputesIn(yield* EventStore)
-      const rows = found.flatMap(({ thing, lockIds }) => lockIds.map((lockId) => [thing, String(lockId)]))
-      yield* Console.log(table(["THING", "LOCK"], rows))
+      const page = yield* pageOf(found, ({ thing }) => thing, limit, Option.getOrUndefined(after))
+      yield* printPage(page, {
+        name: "conflicts",
+        headings: ["THING", "LOCKS"],
+        row: ({ thing, lockIds }) => [thing, lockIds.join(", ")],
+        info: ({ thing, lockIds }) => ({ thing, lockIds })
+      })
     }, withLog(adapters))
   ).pipe(
     Command.withDescription(
       "List the devices that several locks claim: those locks open nothing until you decide, see docs/devices-and-locks.md"
     )
   )
+
+/** Secrets are numbered as they are made. */
+const after = Flag.Int("after").pipe(
+  Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "what the page before has said" }))),
+  Flag.withDescription("Where the page before has ended, as it said itself"),
+  Flag.optional
+)
+
+const info = (secret: DeviceSecret) => ({
+  id: secret.secretId,
+  thing: secret.thing,
+  orgId: secret.orgId ?? null,
+  createdAt: instantOf(secret.createdAt),
+  revokedAt: secret.revokedAt === undefined ? null : instantOf(secret.revokedAt),
+  claimCodeUsedAt: secret.claimCodeUsedAt === undefined ? null : instantOf(secret.claimCodeUsedAt)
+})
 
 const HEADINGS = ["ID", "THING", "CREATED", "REVOKED", "CLAIMED", "ORGANIZATION"]
 

@@ -1,8 +1,10 @@
 /** `latchkey events`: the whole log as lines of JSON, out of a store and into another one. */
-import { Console, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { exportToFile, exportToStdout } from "./exportEvents.ts"
 import { importEvents } from "./importEvents.ts"
+import { print } from "./output.ts"
+import { visible } from "./visible.ts"
 import { type StoreAdapters, withLog, withStoreToFill } from "./withStore.ts"
 
 export const events = (adapters: StoreAdapters) =>
@@ -23,7 +25,7 @@ const exportCommand = (adapters: StoreAdapters) =>
     Effect.fnUntraced(function* ({ out }) {
       if (Option.isNone(out)) return yield* exportToStdout
       const count = yield* exportToFile(out.value)
-      yield* Console.log(`Events exported to ${out.value}: ${count}`)
+      yield* print({ file: out.value, events: count }, visible(`Events exported to ${out.value}: ${count}`))
     }, withLog(adapters))
   ).pipe(
     Command.withDescription(
@@ -37,6 +39,6 @@ const importCommand = (adapters: StoreAdapters) =>
     { file: Argument.String("file").pipe(Argument.withDescription("A file written by an export; - reads stdin")) },
     Effect.fnUntraced(function* ({ file }) {
       const count = yield* importEvents(file)
-      yield* Console.log(`Events imported: ${count}`)
+      yield* print({ events: count }, `Events imported: ${count}`)
     }, withStoreToFill(adapters))
   ).pipe(Command.withDescription("Fill an empty store with an export, or go on after an interruption"))

@@ -1,10 +1,12 @@
 /** `latchkey keys`: API keys of organizations. A server over the same store learns of a change within a moment. */
 import { type ApiKey, ApiKeys, instantOf, SCOPES, Scope } from "@latchkey/core"
-import { Console, Effect, Option, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { apiKeyInfo } from "../api-keys/ApiKeyHandlers.ts"
 import { apiKeysLayer, OrganizationName } from "../auth/Secrets.ts"
 import { expiresIn } from "./expiry.ts"
-import { table } from "./table.ts"
+import { print, printSecret } from "./output.ts"
+import { pageOf, paging, printPage } from "./page.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withExistingStore, withLog, withStore } from "./withStore.ts"
 
@@ -64,9 +66,11 @@ const create = (adapters: StoreAdapters) =>
             }
           })
         })
-        // The secret is all of stdout, so that a script can take it.
-        yield* Console.log(secret)
-        yield* Console.error(visible(`Made key ${keyId} of ${org}. It is shown only once.`))
+        yield* printSecret(
+          { id: keyId, orgId: org, key: secret },
+          secret,
+          `Made key ${keyId} of ${org}. It is shown only once.`
+        )
       },
       Effect.provide(apiKeysLayer()),
       withStore(adapters)
@@ -76,17 +80,18 @@ const create = (adapters: StoreAdapters) =>
 const list = (adapters: StoreAdapters) =>
   Command.make(
     "list",
-    { org: org.pipe(Flag.withDescription("List only this organization's keys"), Flag.optional) },
+    { org: org.pipe(Flag.withDescription("List only this organization's keys"), Flag.optional), ...paging },
     Effect.fnUntraced(
-      function* ({ org }) {
+      function* ({ org, limit, after }) {
         const apiKeys = yield* ApiKeys
-        const shown = (yield* apiKeys.list).filter(({ orgId }) => Option.isNone(org) || orgId === org.value)
-        yield* Console.log(table(HEADINGS, shown.map(row)))
+        const all = yield* Option.isNone(org) ? apiKeys.list : apiKeys.of(org.value)
+        const page = yield* pageOf(all, ({ keyId }) => keyId, limit, Option.getOrUndefined(after))
+        yield* printPage(page, { name: "apiKeys", headings: HEADINGS, row, info })
       },
       Effect.provide(apiKeysLayer()),
       withLog(adapters)
     )
-  ).pipe(Command.withDescription("List all keys, without their secrets"))
+  ).pipe(Command.withDescription("List keys, oldest first, without their secrets"))
 
 const revoke = (adapters: StoreAdapters) =>
   Command.make(
@@ -95,13 +100,15 @@ const revoke = (adapters: StoreAdapters) =>
     Effect.fnUntraced(
       function* ({ keyId }) {
         const apiKeys = yield* ApiKeys
-        const { orgId } = yield* apiKeys.revoke(keyId)
-        yield* Console.log(visible(`Revoked key ${keyId} of ${orgId}.`))
+        const revoked = yield* apiKeys.revoke(keyId)
+        yield* print(info(revoked), visible(`Revoked key ${keyId} of ${revoked.orgId}.`))
       },
       Effect.provide(apiKeysLayer()),
       withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Revoke a key permanently"))
+
+const info = (key: ApiKey) => ({ ...apiKeyInfo(key), orgId: key.orgId })
 
 const HEADINGS = ["ID", "ORG", "NAME", "CREATED", "EXPIRES", "REVOKED", "SCOPES", "LOCKS"]
 

@@ -1,7 +1,8 @@
 /** `latchkey projections`: the tables that are made from the feed. */
 import { rebuild } from "@latchkey/core"
-import { Console, Effect } from "effect"
+import { Effect } from "effect"
 import { Command } from "effect/cli"
+import { print } from "./output.ts"
 import { type StoreAdapters, withExistingStore } from "./withStore.ts"
 
 export const projections = (adapters: StoreAdapters) =>
@@ -13,7 +14,7 @@ export const projections = (adapters: StoreAdapters) =>
 const rebuildCommand = (adapters: StoreAdapters) =>
   Command.make("rebuild", {}, () =>
     rebuild.pipe(
-      Effect.flatMap((count) => Console.log(`The read model was filled again. Events: ${count}`)),
+      Effect.flatMap((events) => print({ events }, `The read model was filled again. Events: ${events}`)),
       withExistingStore(adapters)
     )
   ).pipe(Command.withDescription("Rebuild the read model from all events (a server may be running)"))

@@ -62,6 +62,12 @@ async function* pagesOf({ bytes, name }: Source): AsyncGenerator<Page> {
       })
     )
   const digest = createHash("sha256")
+  /** Lines that the digest lacks: it takes many at once. */
+  let undigested = ""
+  const digestLines = () => {
+    if (undigested !== "") digest.update(undigested)
+    undigested = ""
+  }
   const order = orderOfEvents()
   let isPromised = false
   let seal: Seal | undefined
@@ -74,16 +80,18 @@ async function* pagesOf({ bytes, name }: Source): AsyncGenerator<Page> {
       seal = decoded.seal
       const { count } = order
       if (seal.events !== count) fail(`${count} events where ${seal.events} were exported`)
+      digestLines()
       if (seal.sha256 !== digest.digest("hex")) fail("its digest differs from that of what was exported")
       return
     }
-    digest.update(`${text}\n`)
+    undigested += `${text}\n`
     const fault = order.take(decoded.event)
     if (fault !== undefined) fail(fault)
     if (order.count === 1) isPromised = decoded.isSealed
     page.push(decoded.event)
   }
   const taken = (): Page => {
+    digestLines()
     const { count, doubles } = order
     const done = { events: page, bytes: size, count, doubles, isSealed: seal !== undefined }
     page = []

@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Layer, Logger, Option, Runtime, Stdio } from "effect"
-import { CliError, Command } from "effect/cli"
+import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
+import { sentences } from "./Refusal.ts"
 import { visible } from "./visible.ts"
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
@@ -23,10 +24,15 @@ export const run = <Name extends string, Input, E extends Failure, ContextInput>
   command.pipe(
     Command.run({ version }),
     Effect.tapCause(report),
-    Effect.provide(Layer.provideMerge(logs, NodeServices.layer)),
+    Effect.provide(Layer.mergeAll(sentences, options, logs).pipe(Layer.provideMerge(NodeServices.layer))),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown })
   )
 }
+
+/** The options of every command. A wizard, which the library has too, would ask for secrets in the open. */
+const options = CliConfig.layer({
+  builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
+})
 
 /** A line each, for people on a terminal or for programs as JSON; on stderr, so that stdout is the result alone. */
 const logs = Layer.unwrap(
@@ -42,7 +48,7 @@ const report = (cause: Cause.Cause<Failure>) => {
   if (Cause.hasInterruptsOnly(cause)) return Effect.void
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (failure === undefined) return Effect.logFatal("A bug in Latchkey: please report it", cause)
-  // A wrong command line: its help has been shown.
+  // A wrong command line: it has been told.
   if (CliError.isCliError(failure)) return Effect.void
   return Console.error(failureLine(failure.message))
 }

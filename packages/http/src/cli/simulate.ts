@@ -1,6 +1,8 @@
 /** `latchkey simulate`: locks that are not there, over MQTT, to try Latchkey without hardware. */
+import type { Incident } from "@latchkey/simulator"
 import { Console, Effect, Option, Schema, Stdio } from "effect"
 import { Command, Flag } from "effect/cli"
+import { asJson, print } from "./output.ts"
 import { visible } from "./visible.ts"
 
 /** Most locks of one process: each has a connection of its own. */
@@ -99,9 +101,8 @@ export const simulate = Command.make(
         const { createLocks } = yield* Effect.promise(() => import("./createLocks.ts"))
         yield* createLocks({ url: api, key: key.value }, names)
       }
-      const isTerminal = yield* Stdio.Stdio.use(({ stdoutIsTerminal }) => stdoutIsTerminal)
-      const context = yield* Effect.context<never>()
-      const print = Effect.runSyncWith(context)
+      const isWatched = (yield* Stdio.Stdio.use(({ stdoutIsTerminal }) => stdoutIsTerminal)) && !(yield* asJson)
+      const run = Effect.runSyncWith(yield* Effect.context<never>())
 
       const reach = simulator.reachability(url)
       const fleet = yield* Effect.acquireRelease(
@@ -115,16 +116,16 @@ export const simulate = Command.make(
               simulator.mqttWire({ url, thing, password: Option.getOrUndefined(secret), tellsPresence }),
             onIncident: (incident) => {
               const told = reach.hear(incident)
-              if (isTerminal) return
-              if (told !== undefined) print(Console.error(visible(told)))
+              if (isWatched) return
+              if (told !== undefined) run(Console.error(visible(told)))
               const line = simulator.lineOf(incident)
-              if (line !== undefined) print(Console.log(visible(line)))
+              if (line !== undefined) run(print(dataOf(incident), visible(line)))
             }
           })
         ),
         (fleet) => Effect.sync(fleet.stop)
       )
-      if (!isTerminal) return yield* Effect.never
+      if (!isWatched) return yield* Effect.never
       while (true) {
         const { columns = 80, rows = 24 } = process.stdout
         // Home, the picture, and nothing below it.
@@ -144,6 +145,13 @@ export const simulate = Command.make(
     "Simulate locks, to try Latchkey without hardware: they connect over MQTT and obey commands until interrupted. While they cannot connect, they say why and keep trying"
   )
 )
+
+/** What a lock has done, for a program. */
+const dataOf = (incident: Incident) => {
+  if (incident._tag !== "Ended") return { type: incident._tag.toLowerCase(), thing: incident.thing }
+  const { thing, type: command = null, commandId, outcome } = incident
+  return { type: "command", thing, command, commandId, outcome: outcome.outcome, detail: outcome.detail ?? null }
+}
 
 /** Each line without what stood there before. */
 const cleared = (text: string): string =>

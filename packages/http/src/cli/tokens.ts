@@ -1,12 +1,12 @@
 /** `latchkey tokens`: users' tokens for development, signed with the secret that the server checks them with. */
 import { instantOf } from "@latchkey/core"
-import { Clock, Console, Effect, Option, Schema } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { SignJWT } from "jose"
 import { InvalidConfig, jwtConfig } from "./Config.ts"
 import { expiresIn } from "./expiry.ts"
+import { printSecret } from "./output.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
-import { visible } from "./visible.ts"
 
 /** In milliseconds: how long a token is good unless told otherwise. */
 const A_DAY = 24 * 60 * 60_000
@@ -56,15 +56,14 @@ const create = Command.make(
     ),
     expiresAt: expiresIn.pipe(Flag.optional)
   },
-  Effect.fnUntraced(function* ({ user, expiresAt }) {
+  Effect.fnUntraced(function* ({ user, expiresAt: until }) {
     yield* warnOfUnknownVariables
-    const { token, endsAt } = yield* signedToken(user, Option.getOrUndefined(expiresAt))
-    // The token is all of stdout, so that a script can take it.
-    yield* Console.log(token)
-    yield* Console.error(
-      visible(
-        `Made a token of ${user} until ${instantOf(endsAt)}. For development: it cannot be revoked. In production your identity provider signs users in.`
-      )
+    const { token, endsAt } = yield* signedToken(user, Option.getOrUndefined(until))
+    const expiresAt = instantOf(endsAt)
+    yield* printSecret(
+      { token, userId: user, expiresAt },
+      token,
+      `Made a token of ${user} until ${expiresAt}. For development: it cannot be revoked. In production your identity provider signs users in.`
     )
   })
 ).pipe(Command.withDescription("Create a user's token with LATCHKEY_JWT_SECRET, for development"))

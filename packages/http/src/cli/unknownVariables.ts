@@ -19,6 +19,8 @@ export const unknownVariables = (names: ReadonlyArray<string>, others = false): 
   const spelt = new Map(known.map((name) => [name.startsWith(PREFIX) ? name : `${PREFIX}${name}`, name]))
   return names.flatMap((name) => {
     const asOurs = name.toUpperCase()
+    // To compare each variable of the system with each of ours takes as long as much of a start.
+    if (distance(asOurs.slice(0, PREFIX.length), PREFIX) > 2 * SLIPS) return []
     const nearest = closest(asOurs, [...spelt.keys()]) ?? ""
     const isMeant = (asOurs.startsWith(PREFIX) && !others) || distance(asOurs, nearest) <= SLIPS
     return known.includes(name) || !isMeant

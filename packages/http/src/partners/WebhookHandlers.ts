@@ -17,7 +17,7 @@ export const makeWebhookHandlers = Effect.gen(function* () {
     request: Parameters<typeof webhooks.create>[1]
   ) {
     const { shown, secret } = yield* webhooks.create(yield* whose(call, orgId), request, by(call))
-    return { status: 201, body: { ...info(shown), secret } }
+    return { status: 201, body: { ...webhookInfo(shown), secret } }
   })
 
   const handlers: Handlers<typeof Api>["webhooks"] = {
@@ -25,14 +25,14 @@ export const makeWebhookHandlers = Effect.gen(function* () {
     "create-for": ({ payload, params, call }) => create(call, params.orgId, payload),
     list: Effect.fnUntraced(function* ({ query, call }) {
       const all = yield* webhooks.list(yield* whose(call, query.orgId))
-      return { status: 200, body: { webhooks: all.map(info) } }
+      return { status: 200, body: { webhooks: all.map(webhookInfo) } }
     }),
     get: Effect.fnUntraced(function* ({ params, query, call }) {
-      return { status: 200, body: info(yield* webhooks.get(yield* whose(call, query.orgId), params.id)) }
+      return { status: 200, body: webhookInfo(yield* webhooks.get(yield* whose(call, query.orgId), params.id)) }
     }),
     change: Effect.fnUntraced(function* ({ params, query, payload, call }) {
       const shown = yield* webhooks.change(yield* whose(call, query.orgId), params.id, payload, by(call))
-      return { status: 200, body: info(shown) }
+      return { status: 200, body: webhookInfo(shown) }
     }),
     delete: Effect.fnUntraced(function* ({ params, query, call }) {
       yield* webhooks.remove(yield* whose(call, query.orgId), params.id, by(call))
@@ -43,11 +43,17 @@ export const makeWebhookHandlers = Effect.gen(function* () {
       return { status: 200, body: { ...rotated, previousUntil: instantOf(rotated.previousUntil) } }
     }),
     enable: Effect.fnUntraced(function* ({ params, query, call }) {
-      return { status: 200, body: info(yield* webhooks.enable(yield* whose(call, query.orgId), params.id, by(call))) }
+      return {
+        status: 200,
+        body: webhookInfo(yield* webhooks.enable(yield* whose(call, query.orgId), params.id, by(call)))
+      }
     }),
     disable: Effect.fnUntraced(function* ({ params, query, call }) {
       const orgId = yield* whose(call, query.orgId)
-      return { status: 200, body: info(yield* webhooks.disable(orgId, params.id, "Disabled by request.", by(call))) }
+      return {
+        status: 200,
+        body: webhookInfo(yield* webhooks.disable(orgId, params.id, "Disabled by request.", by(call)))
+      }
     }),
     test: Effect.fnUntraced(function* ({ params, query, call }) {
       const orgId = yield* whose(call, query.orgId)
@@ -84,7 +90,8 @@ export const makeWebhookHandlers = Effect.gen(function* () {
   return handlers
 })
 
-const info = ({ webhook, reason, lag, lastSuccessAt }: ShownWebhook) => ({
+/** A webhook on the wire. */
+export const webhookInfo = ({ webhook, reason, lag, lastSuccessAt }: ShownWebhook) => ({
   id: webhook.id,
   url: webhook.url,
   events: webhook.events,

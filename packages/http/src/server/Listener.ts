@@ -163,8 +163,8 @@ const write = (response: ServerResponse, answer: Answer, body: string | Buffer):
   // Node encodes a string to count its bytes, and again to send it. That costs less than a second write only while it is short.
   const content = typeof body === "string" && body.length >= LONG_BODY ? Buffer.from(body) : body
   const length = typeof content === "string" ? Buffer.byteLength(content) : content.length
-  // RFC 9110, section 8.6: of 304 the length would be that of what was not sent.
-  const headers = headersOf(answer, answer.status === 304 ? undefined : length)
+  // RFC 9110, section 8.6: of 304 the length would be that of what was not sent, and 204 has none.
+  const headers = headersOf(answer, answer.status === 304 || answer.status === 204 ? undefined : length)
   // Where each character is one byte they are copied, and not encoded: a twentieth of what a long answer takes.
   const encoding = length === content.length ? "latin1" : "utf8"
   response.writeHead(answer.status, headers).end(content, encoding)

@@ -57,7 +57,8 @@ const subjectOf = ({ tempKeyUuid, keyUuid, pinOf, userId }: typeof Asked.Type): 
   return pinOf === undefined ? { _tag: "User", userId: userId ?? "" } : { _tag: "Pin", sharedKeyUuid: pinOf }
 }
 
-const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explanation }: Explanation) => {
+/** An explanation on the wire. */
+export const explanationInfo = ({ subject, at, nextChangeAt, recorded, facts, ...explanation }: Explanation) => {
   const { sharedKey, lockedOutUntil, ...others } = facts
   return {
     asked: askedInfo(subject),

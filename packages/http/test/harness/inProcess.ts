@@ -37,7 +37,7 @@ export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
 
 export interface InProcessOptions
   extends LocksOptions,
-    Pick<ServerOptions, "connections" | "console" | "deadlines" | "docs" | "webhooks"> {
+    Pick<ServerOptions, "connections" | "console" | "corsOrigins" | "deadlines" | "docs" | "webhooks"> {
   readonly jwt?: JwtOptions["key"]
   /** Where guests sign in. */
   readonly signInUrl?: string
@@ -104,6 +104,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
         signInUrl: options.signInUrl,
         proxies: options.proxies,
         ...(options.connections && { connections: options.connections }),
+        ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
         ...(options.deadlines && { deadlines: options.deadlines }),
         ...(options.console !== undefined && { console: options.console }),
         ...(options.docs !== undefined && { docs: options.docs }),
