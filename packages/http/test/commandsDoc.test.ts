@@ -134,6 +134,8 @@ const typeOf = (schema: Schema): string => {
   if (values !== undefined) return values.map((value) => `\`${value}\``).join(", ")
   if (anyOf !== undefined) return [...new Set(anyOf.map(typeOf))].join(" or ")
   switch (type) {
+    case "boolean":
+      return "`true`, `false`"
     case "null":
       return "`null`"
     case "object":
