@@ -61,6 +61,7 @@ const ORDER: Record<string, ReadonlyArray<string>> = {
     "LatchkeyStore.ts",
     "serve.ts",
     "client.ts",
+    "client",
     "operations",
     "console",
     "locks",

@@ -1,6 +1,7 @@
-/** Latchkey embedded by a program without Effect: commands, questions, guests, the log as it grows, and the API. */
+/** Latchkey embedded by a program without Effect: commands, questions, guests, the log as it grows, and the API and its client. */
 import { createLatchkey } from "@latchkey/core"
 import { createFetch, pinKeyOf } from "@latchkey/http"
+import { createClient, LatchkeyError } from "@latchkey/http/client"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { counted, latchkeyStore } from "./store.ts"
 
@@ -53,5 +54,15 @@ const statuses = [
   (await ask("/ready")).status
 ]
 if (statuses.join() !== "200,401,200") throw new Error(statuses.join())
+
+// The client asks by the global fetch: here, the API of this program.
+globalThis.fetch = (input, init) => api.fetch(new Request(input, init))
+const client = createClient({ baseUrl: "https://keys.example.org", apiKey: superKey })
+const { ownerId } = await client.getLockDetails({ params: { id: 7 } })
+const missing = await client.getLockDetails({ params: { id: 8 } }).catch((error: unknown) => error)
+if (!(missing instanceof LatchkeyError) || missing.error !== "Lock not found") throw missing
+for await (const { events } of client.listLockEvents.pages({ params: { id: 7 }, query: { limit: 1 } }))
+  if (events[0]?.aggregateId !== "7") throw new Error(`${ownerId}: ${events.length} events`)
+
 if (counted.reads === 0) throw new Error("another store was read")
 console.log("embedded without Effect")

@@ -9,11 +9,11 @@ import { type LockFact, lockKey } from "../src/read-model/LockFact.ts"
 import {
   type DeviceRow,
   devices,
-  heldKey,
   heldKeys,
   type KeyRow,
   lastEvents,
   lockTables,
+  nameOnLock,
   tempKeys,
   users,
   usersInOrganizations
@@ -163,7 +163,7 @@ describe("keys", () => {
             ? []
             : [
                 [
-                  heldKey(lock.lockId, uuid),
+                  nameOnLock(lock.lockId, uuid),
                   { lockId: lock.lockId, keyUuid: uuid, keyIndexNumber: indexNumber, userId: userId || null }
                 ]
               ]
@@ -176,10 +176,15 @@ describe("keys", () => {
   })
 
   it("have names of digits that sort as the locks do, however their ids are written", () => {
-    const names = [heldKey(2, "🔑".repeat(255)), heldKey(10, "a"), heldKey(10, "b"), heldKey(11, "\u{10ffff}")]
+    const names = [
+      nameOnLock(2, "🔑".repeat(255)),
+      nameOnLock(10, "a"),
+      nameOnLock(10, "b"),
+      nameOnLock(11, "\u{10ffff}")
+    ]
     expect(names.toSorted()).toEqual(names)
     for (const name of names) expect(name).toMatch(/^[0-9]{1,2048}$/)
-    expect(heldKey(1, "ab")).not.toBe(heldKey(1, "a"))
+    expect(nameOnLock(1, "ab")).not.toBe(nameOnLock(1, "a"))
   })
 
   it("are nobody's without a holder whose id a store can find, and none that are too long for one", () => {

@@ -55,6 +55,24 @@ check("a lock is shown as its events leave it", lived, function* ({ devicesOwned
 })
 
 check(
+  "locks are found by who lives behind them, until they do not or the lock is retired, and for an organization its own",
+  [
+    ...lived,
+    created(2, { orgId: "org-2" }),
+    { _tag: "ResidentAdded", ...about(2), userId: CAROL, name: "Carol" },
+    created(3, { orgId: "org-1" }),
+    { _tag: "ResidentAdded", ...about(3), userId: CAROL, name: "Carol" },
+    { _tag: "LockRetired", ...about(3), freed: true }
+  ],
+  function* ({ locksOfResident }) {
+    expect(yield* locksOfResident(CAROL, { limit: 10, orgId: undefined })).toEqual([1, 2])
+    expect(yield* locksOfResident(CAROL, { limit: 1, orgId: undefined })).toEqual([1])
+    expect(yield* locksOfResident(CAROL, { limit: 10, orgId: "org-2" })).toEqual([2])
+    expect(yield* locksOfResident(BOB, { limit: 10, orgId: undefined })).toEqual([])
+  }
+)
+
+check(
   "what a lock does not have is left empty",
   [created(1), { _tag: "OwnerSet", ...about(1), userId: ALICE }],
   function* ({ devicesOwnedBy }) {

@@ -1,7 +1,15 @@
 /** Weekly windows: open exactly while the wall clock reads inside one, whatever happens to clocks. */
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
-import { isOpenAt, NewSchedule, nextTurn, type Schedule, sameSchedule, Weekday } from "../src/values/Schedule.ts"
+import {
+  isOpenAt,
+  NewSchedule,
+  nextTurn,
+  type Schedule,
+  sameSchedule,
+  Weekday,
+  weekHours
+} from "../src/values/Schedule.ts"
 import { instantOf, millisOf } from "../src/values/Text.ts"
 import { DAY, zoneNamed, zoneRules } from "../src/values/TimeZone.ts"
 
@@ -266,4 +274,46 @@ describe("a schedule that is asked for", () => {
     expect(zoneNamed("__proto__")).toBeUndefined()
     expect(zoneNamed("")).toBeUndefined()
   })
+})
+
+describe("the week of a schedule", () => {
+  const hoursOf = (...windows: [Window, ...Array<Window>]) =>
+    weekHours(inZone("Europe/Athens", ...windows)).flatMap(({ day, hours }) =>
+      hours.map(({ from, to }) => `${day} ${from}-${to}`)
+    )
+  const every = Weekday.literals
+
+  it("tells windows that overlap or touch as one, on the day on which it begins", () => {
+    expect(
+      hoursOf(
+        { days: ["sunday"], from: "22:00", to: "06:00" },
+        { days: ["monday"], from: "06:00", to: "08:00" },
+        { days: ["tuesday"], from: "09:00", to: "11:00" },
+        { days: ["tuesday"], from: "10:00", to: "12:00" },
+        { days: ["tuesday"], from: "17:00", to: "00:00" }
+      )
+    ).toEqual(["tuesday 09:00-12:00", "tuesday 17:00-24:00", "sunday 22:00-08:00"])
+  })
+
+  it("tells what is open for a day or more day by day", () => {
+    expect(hoursOf({ days: [...every], from: "00:00", to: "00:00" })).toEqual(every.map((day) => `${day} 00:00-24:00`))
+    expect(hoursOf({ days: ["saturday", "sunday"], from: "12:00", to: "12:00" })).toEqual([
+      "monday 00:00-12:00",
+      "saturday 12:00-24:00",
+      "sunday 00:00-24:00"
+    ])
+  })
+
+  it.prop("is open when, and only when, the schedule is", [Windows, Minute], ([windows, at]) => {
+    const minute = (at / 60_000 + 3 * 1440) % 10_080
+    const isTold = weekHours({ timeZone: "UTC", windows }).some(({ hours }, day) =>
+      hours.some(({ from, to }) => {
+        const start = day * 1440 + minutesOf(from)
+        const end = start + ((minutesOf(to) - minutesOf(from) + 1440) % 1440 || 1440)
+        return [minute, minute + 10_080].some((when) => when >= start && when < end)
+      })
+    )
+    expect(isTold).toBe(isOpenAt({ timeZone: "UTC", windows }, at))
+  })
+  const minutesOf = (clock: string) => Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3))
 })

@@ -121,6 +121,7 @@ describe("a link to several doors", () => {
         validUntil: millis("18:00"),
         nextChangeAt: millis("18:00"),
         usesLeft: null,
+        orgId: "org-1",
         doors: [
           { id: 1, label: "Front door", opensBy: "link", online: true },
           { id: 2, opensBy: "pin", online: false }

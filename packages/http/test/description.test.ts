@@ -11,6 +11,7 @@ interface Media {
 }
 interface Answers {
   readonly description?: string
+  readonly headers?: Readonly<Record<string, Media & { readonly required?: boolean }>>
   readonly content?: Readonly<Record<string, Media>>
 }
 interface Operation {
@@ -114,4 +115,31 @@ it("has patterns that other languages than this one can read", () => {
   expect([["keypad", "a\u0000b", "a\u009fb"].map((text) => new RegExp(pattern, "u").test(text))]).toEqual([
     [true, false, false]
   ])
+})
+
+const headersOf = (id: string, status: string) => {
+  const found = operations.find(({ operation }) => operation.operationId === id)
+  return Object.keys(found?.operation.responses[status]?.headers ?? {})
+}
+
+it("says which answers have a tag, a place to go on, or were given before", () => {
+  expect(headersOf("getLockDetails", "200")).toEqual(["ETag"])
+  expect(headersOf("listLockTempKeys", "200")).toEqual(["ETag"])
+  expect(headersOf("createSharedKey", "201")).toEqual(["ETag", "Idempotency-Replayed"])
+  expect(headersOf("addKey", "200")).toEqual(["Idempotency-Replayed"])
+  expect(headersOf("addKey", "412")).toEqual(["ETag"])
+  expect(headersOf("openWithKey", "303")).toEqual(["Location", "Idempotency-Replayed"])
+})
+
+it("says 304 where a client may have the answer already, and with which header it says so", () => {
+  const conditional = operations.filter(({ operation }) => operation.responses["304"] !== undefined)
+  expect(conditional.map(({ operation: { operationId } }) => operationId)).toEqual([
+    "getLockDetails",
+    "getLockBasicInfo",
+    "listResidents"
+  ])
+  for (const { operation } of operations) {
+    const isNamed = operation.parameters.some(({ name }) => name === "if-none-match")
+    expect(isNamed, operation.operationId).toBe(operation.responses["304"] !== undefined)
+  }
 })

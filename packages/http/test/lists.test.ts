@@ -164,18 +164,20 @@ describe("GET /locks", () => {
     }
   })
 
-  it("finds locks by the whole id of a key, of an owner and of whoever holds a key, before those of that name", async () => {
+  it("finds locks by the whole id of a key, of an owner, of whoever holds a key and of a resident, before those of that name", async () => {
     const word = newWord()
     const byName = await named(`${word} lounge`)
-    const [owned, held, keyed] = [
+    const [owned, held, lived, keyed] = [
+      await createLock(server.url),
       await createLock(server.url),
       await createLock(server.url),
       await createLock(server.url)
     ]
     await owned.post("SetOwner", { userId: word })
     await held.post("AddKey", { keyUuid: "key-of-somebody", keyIndexNumber: 1, userId: word })
+    await lived.post("AddResident", { userId: word, name: "Somebody" })
     await keyed.post("AddKey", { keyUuid: word, keyIndexNumber: 1 })
-    const all = [owned, held, keyed, byName].map(({ lockId }) => lockId)
+    const all = [owned, held, lived, keyed, byName].map(({ lockId }) => lockId)
     expect(await found(`q=${word}`)).toEqual(all)
     expect(await found(`q=+${word}+`)).toEqual(all)
     expect(await found(`q=${word.slice(0, -1)}`)).not.toContain(owned.lockId)
@@ -193,10 +195,11 @@ describe("GET /locks", () => {
         seen.push(...page.locks.map(({ lockId }: { lockId: number }) => lockId))
         after = page.nextCursor
       }
-      expect([limit, seen]).toEqual([limit, [held, keyed, byName, owned].map(({ lockId }) => lockId)])
+      expect([limit, seen]).toEqual([limit, [held, lived, keyed, byName, owned].map(({ lockId }) => lockId)])
     }
     await keyed.post("RemoveKey", { keyUuid: word, keyIndexNumber: 1 })
-    expect(await found(`q=${word}`)).not.toContain(keyed.lockId)
+    await lived.post("RemoveResident", { userId: word })
+    expect(await found(`q=${word}`)).toEqual([held, byName, owned].map(({ lockId }) => lockId))
   })
 
   it("finds locks by the whole link of a temp key, for those alone who may see it, and never logs it", async () => {

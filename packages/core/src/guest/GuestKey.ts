@@ -3,9 +3,11 @@
 import type { LockDescription } from "../lock/LockDescription.ts"
 import { admits, nextChangeAt, type TempKeyStatus, type Terms } from "../lock/TempKey.ts"
 import type { TempKeyNow } from "../locks/TempKeyNow.ts"
+import { drawPin, type PinKey } from "../temp-key/Pins.ts"
 import type { Door, SharedCredential } from "../temp-key/SharedCredential.ts"
 import { sharedStatusAt } from "../temp-key/SharedCredential.ts"
 import { given } from "../values/given.ts"
+import type { Schedule } from "../values/Schedule.ts"
 import { millisOf } from "../values/Text.ts"
 
 /** A door that a key opens. */
@@ -40,12 +42,19 @@ export type GuestKey =
       readonly nextChangeAt: number | undefined
       /** `null` is without limit. */
       readonly usesLeft: number | null
+      /** When it works each week; all the time unless given. */
+      readonly schedule?: Schedule
+      /** Whose locks it is for, if one organization's: none while it gives no keys to them. */
+      readonly orgId?: string
+      /** Of doors with a keypad, where its giver lets guests see it, and while it opens for this one. */
+      readonly pin?: string
       readonly doors: ReadonlyArray<GuestDoor>
     }
 
-/** A lock's own temp key; `said` is what is said of its lock, `userId` the signed-in user. */
+/** A lock's own temp key; `orgId` is its lock's, `said` what is said of the lock, `userId` the signed-in user. */
 export const guestKeyOf = (
   key: TempKeyNow,
+  orgId: string | undefined,
   said: LockDescription,
   online: boolean | undefined,
   userId: string | undefined
@@ -53,7 +62,8 @@ export const guestKeyOf = (
   const status = key.withdrawn === true && key.status === "not-yet-valid" ? "withdrawn" : key.status
   const terms = termsShown(key, userId)
   const place = key.withdrawn === true ? {} : placeShown(said, status, terms)
-  return { status, ...terms, nextChangeAt: key.nextChangeAt, doors: [{ ...place, opensBy: "link", online }] }
+  const whose = key.withdrawn === true ? {} : given({ orgId })
+  return { status, ...terms, ...whose, nextChangeAt: key.nextChangeAt, doors: [{ ...place, opensBy: "link", online }] }
 }
 
 /** Where a door is, and how to get there, those need not know who may not use the key any more, or never could. */
@@ -73,12 +83,13 @@ const termsShown = (key: Terms & { readonly usedCount: number }, userId: string 
     admission: admits(key, userId) ? "admitted" : userId === undefined ? "sign-in" : "not-listed",
     validFrom: millisOf(key.validFrom),
     validUntil: millisOf(key.validUntil),
-    usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount)
+    usesLeft: key.maxUses === null ? null : Math.max(0, key.maxUses - key.usedCount),
+    ...given({ schedule: key.schedule })
   }) as const
 
 /**
  * A shared credential; `onlineAt` tells whether the lock of a door is connected, `isWithdrawn` whether its giver may no
- * longer give it, `saidOf` what is said of its lock.
+ * longer give it, `saidOf` what is said of its lock; by `pinKey` its PIN is known.
  */
 export const guestKeyOfShared = (
   credential: SharedCredential,
@@ -86,14 +97,20 @@ export const guestKeyOfShared = (
   isWithdrawn: (door: Door) => boolean,
   saidOf: (lockId: number) => LockDescription,
   userId: string | undefined,
-  now: number
+  now: number,
+  pinKey?: PinKey
 ): GuestKey => {
   const status = sharedStatusAt(credential, now)
   if (status === "deleted") return { status }
   const terms = termsShown(credential, userId)
+  const isGiven = credential.orgId !== "" && !credential.doors.every(isWithdrawn)
   return {
     status,
     ...terms,
+    ...(isGiven && { orgId: credential.orgId }),
+    ...(status === "valid" &&
+      terms.admission === "admitted" &&
+      given({ pin: pinShown(credential, isWithdrawn, pinKey) })),
     nextChangeAt: nextChangeAt(credential, now),
     doors: credential.doors.map((door) => ({
       id: door.id,
@@ -104,3 +121,16 @@ export const guestKeyOfShared = (
     }))
   }
 }
+
+/** The PIN, if its giver allows it, it was made under this key, and there is a door for it. */
+const pinShown = (
+  { uuid, showPin, pin, doors }: SharedCredential,
+  isWithdrawn: (door: Door) => boolean,
+  key: PinKey | undefined
+): string | undefined =>
+  showPin === true &&
+  key !== undefined &&
+  pin?.keyId === key.id &&
+  doors.some((door) => door.accessMethod !== "key" && !isWithdrawn(door))
+    ? drawPin(key, uuid, pin.draw)
+    : undefined

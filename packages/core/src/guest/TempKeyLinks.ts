@@ -22,6 +22,7 @@ import { Projector } from "../read-model/Projector.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { GuestOpenings } from "../temp-key/GuestOpenings.ts"
+import type { PinKey } from "../temp-key/Pins.ts"
 import { type Door, doorOf, hasLink, isGiven, type SharedCredential } from "../temp-key/SharedCredential.ts"
 import {
   type DoorNeedsPin,
@@ -92,11 +93,12 @@ export class TempKeyLinks extends Context.Service<
   {
     /** What a link leads to: the one lookup that all the others go by. */
     readonly resolve: (link: string) => Effect.Effect<Link, LinkNotFound | StoreUnavailable>
-    /** The key behind a link at an instant (epoch milliseconds), for the signed-in user if any. */
+    /** The key behind a link at an instant (epoch milliseconds), for the signed-in user if any; by `pinKey` its PIN is known. */
     readonly view: (
       link: string,
       userId: string | undefined,
-      now: number
+      now: number,
+      pinKey?: PinKey
     ) => Effect.Effect<GuestKey, LinkNotFound | StoreUnavailable>
     /**
      * Tells a door to open; a key that is on one lock is used in the same append. With a receipt, a retry answers what the
@@ -199,7 +201,7 @@ export class TempKeyLinks extends Context.Service<
       return {
         resolve,
 
-        view: Effect.fnUntraced(function* (link, userId, now) {
+        view: Effect.fnUntraced(function* (link, userId, now, pinKey) {
           const found = yield* resolve(link)
           if (found._tag === "Doors") {
             if (!hasLink(found.credential, link)) return { status: "deleted" }
@@ -207,13 +209,19 @@ export class TempKeyLinks extends Context.Service<
             yield* Effect.ignore(projector.catchUp(CATCH_UP))
             const onlineAt = yield* presenceAt(new Set(found.credential.doors.map(({ lockId }) => lockId)))
             const { isWithdrawn, saidOf } = yield* doorsOf(found.credential)
-            return guestKeyOfShared(found.credential, onlineAt, isWithdrawn, saidOf, userId, now)
+            return guestKeyOfShared(found.credential, onlineAt, isWithdrawn, saidOf, userId, now, pinKey)
           }
           const lock = yield* lockAt(found.lockId)
           const uuid = canonical(link)
           const key = Option.getOrUndefined(HashMap.get(lock.tempKeys, uuid))
           if (key !== undefined)
-            return guestKeyOf(tempKeyAt(key, lock, now), descriptionOf(lock), yield* isOnline(lock.uuid), userId)
+            return guestKeyOf(
+              tempKeyAt(key, lock, now),
+              lock.orgId,
+              descriptionOf(lock),
+              yield* isOnline(lock.uuid),
+              userId
+            )
           if (HashSet.has(lock.deletedTempKeys, uuid)) return { status: "deleted" }
           return yield* Effect.fail(new LinkNotFound())
         }),

@@ -136,12 +136,9 @@ const LONGEST = 285
 /** As many decimal digits hold any character. */
 const DIGITS = 7
 
-/**
- * Names the row of a key; sorts as the locks do. Rows that are listed have names of digits, so the key's uuid is written in
- * them.
- */
-export const heldKey = (lockId: number, keyUuid: string): string =>
-  lockKey(lockId) + Array.from(keyUuid, (character) => String(character.codePointAt(0)).padStart(DIGITS, "0")).join("")
+/** Names a row of something on a lock by its id; sorts as the locks do. Rows that are listed have names of digits: the id is written in them. */
+export const nameOnLock = (lockId: number, id: string): string =>
+  lockKey(lockId) + Array.from(id, (character) => String(character.codePointAt(0)).padStart(DIGITS, "0")).join("")
 
 /** The uuid of the key whose row has this name. */
 const uuidIn = (row: string): string => {
@@ -155,10 +152,10 @@ export const heldKeys: Table<LockFact, KeyRow> = {
   keysOf: ({ lockId, event }) => {
     switch (event?._tag) {
       case "LockCreated":
-        return (event.keys ?? []).flatMap(({ uuid }) => (isShort(uuid) ? [heldKey(lockId, uuid)] : []))
+        return (event.keys ?? []).flatMap(({ uuid }) => (isShort(uuid) ? [nameOnLock(lockId, uuid)] : []))
       case "KeyAdded":
       case "KeyRemoved":
-        return isShort(event.keyUuid) ? [heldKey(lockId, event.keyUuid)] : none
+        return isShort(event.keyUuid) ? [nameOnLock(lockId, event.keyUuid)] : none
       default:
         return none
     }
@@ -196,9 +193,25 @@ const heldBy = (
   userId: userId !== undefined && userId !== "" && isShort(userId) ? userId : null
 })
 
+/** Who lives behind a lock, by the lock and the user. Those of a retired lock stay, as its keys do. */
+export const residents: Table<LockFact, { readonly lockId: number; readonly userId: string }> = {
+  name: "residents",
+  keysOf: ({ lockId, event }) =>
+    (event?._tag === "ResidentAdded" || event?._tag === "ResidentRemoved") &&
+    event.userId !== "" &&
+    isShort(event.userId)
+      ? [nameOnLock(lockId, event.userId)]
+      : none,
+  fold: (row, { lockId, event }) => {
+    if (event?._tag === "ResidentRemoved") return undefined
+    return event?._tag === "ResidentAdded" ? { lockId, userId: event.userId } : row
+  },
+  indexes: { user: ["userId"] }
+}
+
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {
-  format: 9,
+  format: 10,
   factOf,
   tables: [
     devices,
@@ -209,6 +222,7 @@ export const lockTables: Tables<LockFact> = {
     users,
     usersInOrganizations,
     heldKeys,
+    residents,
     places,
     conditions
   ]

@@ -3,26 +3,26 @@ import { Effect, Option } from "effect"
 import type { Hands } from "../lock/Giver.ts"
 import type { LockDescription } from "../lock/LockDescription.ts"
 import { canonical } from "../lock/TempKey.ts"
-import { lockKey } from "./LockFact.ts"
+import { type LockFact, lockKey } from "./LockFact.ts"
 import { descriptionIn, places } from "./LockPlaces.ts"
 import {
   type DeviceRow,
   type DeviceState,
   devices,
   type HeldKeyRow,
-  heldKey,
   heldKeys,
-  type KeyRow,
   lastEvents,
   lastOpenings,
   locks,
+  nameOnLock,
+  residents,
   tempKeys,
   userOf,
   users,
   usersInOrganizations
 } from "./LockTables.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
-import { rowsIn } from "./Table.ts"
+import { rowsIn, type Table } from "./Table.ts"
 
 type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 
@@ -73,10 +73,25 @@ export interface Lookups {
       readonly isShown?: (lockId: number) => boolean
     }
   ) => Answer<{ readonly keys: ReadonlyArray<HeldKeyRow>; readonly hasMore: boolean }>
+  /** Locks behind which a user lives, so many of them at most; with `orgId`, only those of that organization, at the same cost. */
+  readonly locksOfResident: (
+    userId: string,
+    page: { readonly limit: number; readonly orgId: string | undefined }
+  ) => Answer<ReadonlyArray<number>>
 }
 
 /** Names a key of a lock. */
 export type HeldKeyName = Pick<HeldKeyRow, "lockId" | "keyUuid">
+
+interface OnLock {
+  readonly lockId: number
+}
+interface OfUser {
+  /** The name of a row. */
+  readonly after?: string | undefined
+  readonly orgId: string | undefined
+  readonly isShown?: ((lockId: number) => boolean) | undefined
+}
 
 /** Rows that are looked at in one turn. */
 const LOOKED_AT = 200
@@ -101,11 +116,9 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
     })
   })
 
-  const ofHeldKeys = rowsIn(readModel, heldKeys)
-
   /** Those of the rows that are on locks which were not retired; with `orgId`, on those of the organization. */
-  const onLocks = Effect.fnUntraced(function* (
-    rows: ReadonlyArray<readonly [string, KeyRow]>,
+  const onLocks = Effect.fnUntraced(function* <Row extends OnLock>(
+    rows: ReadonlyArray<readonly [string, Row]>,
     orgId: string | undefined
   ) {
     const locks = yield* ofDevices.byKey([...new Set(rows.map(([_, { lockId }]) => lockKey(lockId)))])
@@ -115,30 +128,44 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
     })
   })
 
-  const keysHeldBy: Lookups["keysHeldBy"] = Effect.fnUntraced(function* (
-    userId,
-    { after, limit, orgId, isShown = () => true }
-  ) {
-    const found: Array<HeldKeyRow> = []
-    let reached = after === undefined ? "" : heldKey(after.lockId, after.keyUuid)
-    while (true) {
-      const rows = yield* ofHeldKeys.page("user", [userId], reached, LOOKED_AT)
-      const own = yield* onLocks(rows, orgId)
-      for (const [_, row] of own) if (isShown(row.lockId)) found.push({ ...row, userId })
-      const last = rows.at(-1)
-      if (found.length > limit || last === undefined || rows.length < LOOKED_AT)
-        return { keys: found.slice(0, limit), hasMore: found.length > limit }
-      reached = last[0]
-      if (orgId === undefined || own.length > 0) continue
-      // None of so many: on with the organization's next lock.
-      const [next] = yield* ofDevices.page("organization", [orgId], lockKey(last[1].lockId - 1), 1)
-      if (next === undefined) return { keys: found, hasMore: false }
-      if (next[0] > reached) reached = next[0]
-    }
-  })
+  /** Finds rows of a user in such a table, as `keysHeldBy` says. */
+  const ofUser = <Row extends OnLock>(table: Table<LockFact, Row>) => {
+    const ofRows = rowsIn(readModel, table)
+    return Effect.fnUntraced(function* (
+      userId: string,
+      limit: number,
+      { after = "", orgId, isShown = () => true }: OfUser
+    ) {
+      const found: Array<Row> = []
+      let reached = after
+      while (true) {
+        const rows = yield* ofRows.page("user", [userId], reached, LOOKED_AT)
+        const own = yield* onLocks(rows, orgId)
+        for (const [_, row] of own) if (isShown(row.lockId)) found.push(row)
+        const last = rows.at(-1)
+        if (found.length > limit || last === undefined || rows.length < LOOKED_AT)
+          return { rows: found.slice(0, limit), hasMore: found.length > limit }
+        reached = last[0]
+        if (orgId === undefined || own.length > 0) continue
+        // None of so many: on with the organization's next lock.
+        const [next] = yield* ofDevices.page("organization", [orgId], lockKey(last[1].lockId - 1), 1)
+        if (next === undefined) return { rows: found, hasMore: false }
+        if (next[0] > reached) reached = next[0]
+      }
+    })
+  }
+  const ofHeldKeys = rowsIn(readModel, heldKeys)
+  const heldBy = ofUser(heldKeys)
+  const livingOf = ofUser(residents)
 
   return {
-    keysHeldBy,
+    keysHeldBy: (userId, { after, limit, orgId, isShown }) =>
+      Effect.map(
+        heldBy(userId, limit, { after: after && nameOnLock(after.lockId, after.keyUuid), orgId, isShown }),
+        ({ rows, hasMore }) => ({ keys: rows.map((row) => ({ ...row, userId })), hasMore })
+      ),
+    locksOfResident: (userId, { limit, orgId }) =>
+      Effect.map(livingOf(userId, limit, { orgId }), ({ rows }) => rows.map(({ lockId }) => lockId)),
     locksOfKey: (keyUuid, limit) =>
       Effect.map(ofHeldKeys.page("key", [keyUuid], "", limit), (rows) => rows.map(([_, { lockId }]) => lockId)),
     devicesOwnedBy: (userId, orgId) =>

@@ -46,7 +46,7 @@ export class LockSearch extends Context.Service<
       const queries = yield* LockQueries
       const credentials = yield* SharedCredentials
       const store = yield* EventStore
-      const { keysHeldBy, locksOfKey, handsOf } = lookups(yield* ReadModel)
+      const { keysHeldBy, locksOfResident, locksOfKey, handsOf } = lookups(yield* ReadModel)
 
       /** Where a link opens doors, as far as the principal may know it there. */
       const locksOfLink = Effect.fnUntraced(function* (principal: Principal, link: string) {
@@ -73,15 +73,17 @@ export class LockSearch extends Context.Service<
       /** Locks that an id names. */
       const named = Effect.fnUntraced(function* (principal: Principal, id: string, now: number) {
         const orgId = principal._tag === "Organization" ? principal.orgId : undefined
-        const [owned, held, keyed, linked] = yield* Effect.all([
+        const [owned, held, lived, keyed, linked] = yield* Effect.all([
           lists.locks(principal, { ownerId: id, limit: MOST }, now),
           keysHeldBy(id, { after: undefined, limit: MOST, orgId }),
+          locksOfResident(id, { limit: MOST, orgId }),
           locksOfKey(id, MOST),
           locksOfLink(principal, id)
         ])
         return new Set([
           ...owned.locks.map(({ lockId }) => lockId),
           ...held.keys.map(({ lockId }) => lockId),
+          ...lived,
           ...keyed,
           ...linked
         ])

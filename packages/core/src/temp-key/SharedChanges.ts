@@ -29,7 +29,7 @@ type Decided<E, Tag extends SharedCredentialEvent["_tag"]> = Result.Result<Reado
 /** What a change comes to: only what it names. New doors (`locks`, in their order) rest on who adds them, the others stay as they are. */
 export const decideChange = (
   credential: SharedCredential,
-  { addDoors = [], removeDoors = [], ...update }: ChangeRequest,
+  { addDoors = [], removeDoors = [], showPin, ...update }: ChangeRequest,
   locks: ReadonlyArray<Lock | undefined>,
   principal: Principal
 ): Decided<
@@ -37,7 +37,10 @@ export const decideChange = (
   "SharedCredentialUpdated"
 > => {
   if (credential.revokedAt !== undefined) return ended
-  const changes = changesTo(credential, update)
+  const changes = {
+    ...changesTo(credential, update),
+    ...(showPin !== undefined && showPin !== (credential.showPin === true) && { showPin })
+  }
   const flaw = flawIn(changed(credential, changes))
   if (flaw !== undefined) return Result.fail(flaw)
   const unknown = removeDoors.find((id) => id > credential.lastDoor)

@@ -61,6 +61,8 @@ export const ShareRequest = Schema.Struct({
   /** Over all doors together; no limit unless given. */
   maxUses: Schema.optionalKey(MaxUses),
   schedule: Schema.optionalKey(Schema.NullOr(NewSchedule)),
+  /** Whether the page of the link shows the PIN, too, to who may use it now; it does not unless given. */
+  showPin: Schema.optionalKey(Schema.Boolean),
   doors: Schema.Array(NewDoor).check(Schema.isMinLength(1), mostDoors)
 })
 export type ShareRequest = typeof ShareRequest.Type
@@ -74,6 +76,7 @@ export const ChangeRequest = Schema.Struct({
   allowedUserIds: Schema.optionalKey(Users),
   maxUses: Schema.optionalKey(MaxUses),
   schedule: Schema.optionalKey(Schema.NullOr(NewSchedule)),
+  showPin: Schema.optionalKey(Schema.Boolean),
   addDoors: Schema.optionalKey(Schema.Array(NewDoor).check(mostDoors)),
   /** Doors by their numbers. */
   removeDoors: Schema.optionalKey(Schema.Array(Schema.Int.check(Schema.isGreaterThan(0))).check(mostDoors))
@@ -114,6 +117,7 @@ export const SharedCredentialEvent = Schema.TaggedUnion({
     allowedUserIds: Schema.optionalKey(Schema.Array(Schema.String)),
     maxUses: Schema.optionalKey(MaxUses),
     schedule: Schema.optionalKey(Schedule),
+    showPin: Schema.optionalKey(Schema.Boolean),
     doors: Schema.Array(Door)
   },
   /** The terms that are different, and all doors if one is. */
@@ -125,7 +129,8 @@ export const SharedCredentialEvent = Schema.TaggedUnion({
       accessMode: Schema.optionalKey(AccessMode),
       allowedUserIds: Schema.optionalKey(Schema.Array(Schema.String)),
       maxUses: Schema.optionalKey(MaxUses),
-      schedule: Schema.optionalKey(Schema.NullOr(Schedule))
+      schedule: Schema.optionalKey(Schema.NullOr(Schedule)),
+      showPin: Schema.optionalKey(Schema.Boolean)
     }),
     doors: Schema.optionalKey(Schema.Array(Door))
   },
@@ -154,6 +159,8 @@ export interface SharedCredential extends Terms {
   /** The highest number that a door ever had: none is given out again. */
   readonly lastDoor: number
   readonly pin: Pin | undefined
+  /** Whether its giver lets the page of its link show the PIN. */
+  readonly showPin?: boolean
   /** Uses that were counted: those while it had a limit. */
   readonly usedCount: number
   /** When uses were last given back, epoch milliseconds, as many as count towards the most of a day. */

@@ -3,7 +3,7 @@
  * lock by lock, the others. Each part is in the order in which keys were made, so that a page begins where the one before
  * has ended, and costs what it holds.
  */
-import { Effect, Result, Schema } from "effect"
+import { Effect, HashMap, Result, Schema } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
 import { type Lock, tempKeysAfter } from "../lock/Lock.ts"
 import { type AskError, LockQueries } from "../locks/LockQueries.ts"
@@ -27,6 +27,8 @@ export interface TempKeyQuery {
   readonly lockId?: string | undefined
   /** Those with one of these statuses. */
   readonly status?: ReadonlyArray<TempKeyView["status"]> | undefined
+  /** Of these alone, by their ids. */
+  readonly ids?: ReadonlyArray<string> | undefined
   /** As many as this, 1,000 at most, and unless given. */
   readonly limit?: number | undefined
   /** Where the page before has ended. */
@@ -63,7 +65,7 @@ export const tempKeyPages = Effect.fnUntraced(function* (register: ReturnType<ty
 
   return Effect.fnUntraced(function* (
     principal: Principal,
-    { lockId, status, limit = MOST_LISTED, cursor }: TempKeyQuery,
+    { lockId, status, ids, limit = MOST_LISTED, cursor }: TempKeyQuery,
     now: number
   ): Effect.fn.Return<TempKeyPage, AskError | NoSuchLock | CursorUnknown> {
     const reader = readers()
@@ -71,7 +73,8 @@ export const tempKeyPages = Effect.fnUntraced(function* (register: ReturnType<ty
     let left = MOST_LOOKED_AT
     const isFull = () => found.length >= limit || left <= 0
     const take = (view: TempKeyView): void => {
-      if (status === undefined || status.includes(view.status)) found.push(view)
+      if ((status === undefined || status.includes(view.status)) && (ids === undefined || ids.includes(view.id)))
+        found.push(view)
     }
 
     /** Of the keys at these places, from one on, those that may be shown; answers the place to go on at. */
@@ -105,6 +108,15 @@ export const tempKeyPages = Effect.fnUntraced(function* (register: ReturnType<ty
       return last
     }
 
+    /** Keys of a lock that are asked for by name are not looked for among thousands of others. */
+    const takeNamed = Effect.fnUntraced(function* (lock: Lock, ids: ReadonlyArray<string>) {
+      const own = Array.from(HashMap.values(lock.tempKeys)).filter(({ id }) => ids.includes(id))
+      for (const key of own.sort((a, b) => a.createdVersion - b.createdVersion))
+        take(viewOfOwn(lock, key, now, principal))
+      const others = register.placesAt(lock.lockId).filter((uuid) => ids.includes(register.get(uuid)?.id ?? ""))
+      yield* takeShared(others, 0, ({ doors }) => doors.some((door) => door.lockId === lock.lockId))
+    })
+
     /** The keys of a lock from a place on; answers where to go on, if not all of them were looked at. */
     const takeLock = Effect.fnUntraced(function* (
       lock: Lock,
@@ -128,6 +140,10 @@ export const tempKeyPages = Effect.fnUntraced(function* (register: ReturnType<ty
       const named = lockNamed(lockId)
       if (named === undefined) return yield* Effect.fail(new NoSuchLock({ field: "lockId" }))
       const lock = yield* queries.lock(principal, named, "temp-keys")
+      if (ids !== undefined) {
+        yield* takeNamed(lock, ids)
+        return page(undefined)
+      }
       const from = "lock" in begun ? begun : { own: 0, others: 0 }
       return page(yield* takeLock(lock, from, ({ doors }) => doors.some((door) => door.lockId === named)))
     }

@@ -28,6 +28,8 @@ export interface TempKeyView extends Terms {
   readonly usedCount: number
   readonly status: TempKeyStatus | "deleted"
   readonly suspended?: true
+  /** The page of its link shows its PIN, too. */
+  readonly showPin?: boolean
   /** When time alone next changes the status. */
   readonly nextChangeAt: number | undefined
   readonly createdBy: string
@@ -53,11 +55,11 @@ export const viewOfOwn = (lock: Lock, key: TempKey, now: number, asker: Principa
 /** A key with doors at several locks. */
 export const viewOfShared = ({ credential, doors, isLinkKnown, areGuestsKnown }: Shared, now: number): TempKeyView => {
   const uuid = isLinkKnown ? credential.link : credential.id
-  const { id, version, usedCount, suspended, revokedAt } = credential
+  const { id, version, usedCount, suspended, showPin, revokedAt } = credential
   const { createdBy, createdAt, revokedAt: ended } = summaryOf(credential)
   const view = {
     ...termsOf(credential),
-    ...{ id, uuid, version, usedCount, status: sharedStatusAt(credential, now), ...given({ suspended }) },
+    ...{ id, uuid, version, usedCount, status: sharedStatusAt(credential, now), ...given({ suspended, showPin }) },
     nextChangeAt: revokedAt === undefined ? nextChangeAt(credential, now) : undefined,
     ...{ createdBy, createdAt, revokedAt: ended }
   }

@@ -128,7 +128,8 @@ export class TempKeys extends Context.Service<
           on(
             name,
             (own) => {
-              const { addDoors, removeDoors, ...changes } = request
+              const { addDoors, removeDoors, showPin, ...changes } = request
+              if (showPin !== undefined) return Effect.fail(new NoPin())
               const field = addDoors !== undefined ? "addDoors" : removeDoors !== undefined ? "removeDoors" : undefined
               if (field !== undefined) return Effect.fail(new OwnDoorOnly({ field }))
               return atLock(context, own, ({ uuid: tempKeyUuid }) => ({

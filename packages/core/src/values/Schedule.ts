@@ -75,6 +75,51 @@ export const wallTimeAt = ({ timeZone }: Schedule, now: number): string | undefi
   return `${DAYS[Math.floor(timeInWeek(wall) / DAY)]} ${instantOf(wall).slice(-13, -8)}`
 }
 
+/** A day of the week, and from when until when it is open; `to` may be on the next day. Open all day it is from `00:00` to `24:00`. */
+export interface DayHours {
+  readonly day: Weekday
+  readonly hours: ReadonlyArray<{ readonly from: string; readonly to: string }>
+}
+
+/**
+ * The week of a schedule, from Monday on, as it is told to people: windows that overlap or touch are one, on the day on
+ * which it begins; one of a day or more is told day by day.
+ *
+ * @example
+ * ```ts
+ * weekHours({ timeZone: "Europe/Athens", windows: [{ days: ["tuesday"], from: "09:00", to: "11:00" }] })[1]
+ * // { day: "tuesday", hours: [{ from: "09:00", to: "11:00" }] }
+ * ```
+ */
+export const weekHours = ({ windows }: Schedule): ReadonlyArray<DayHours> => {
+  const stretches = stretchesOf(weekOf(windows)).flatMap(({ start, end }) => {
+    if (end - start < DAY) return [{ start, end }]
+    const parts: Array<{ start: number; end: number }> = []
+    for (let at = start; at < end; at = midnightAfter(at))
+      parts.push({ start: at, end: Math.min(end, midnightAfter(at)) })
+    return parts
+  })
+  return DAYS.map((day, index) => ({
+    day,
+    hours: stretches
+      .filter(({ start }) => Math.floor((start % WEEK) / DAY) === index)
+      .sort((a, b) => (a.start % WEEK) - (b.start % WEEK))
+      .map(({ start, end }) => ({ from: clockAt(start % DAY), to: clockAt(((end - 1) % DAY) + 1) }))
+  }))
+}
+
+/** From when until when a week is open, in milliseconds of the week; what wraps around its end goes on beyond it. */
+const stretchesOf = ({ turns, wrapsOpen }: Week): ReadonlyArray<{ readonly start: number; readonly end: number }> => {
+  if (turns.length === 0) return wrapsOpen ? [{ start: 0, end: WEEK }] : []
+  const opens = wrapsOpen ? [...turns.slice(1), (turns[0] ?? 0) + WEEK] : turns
+  return opens.flatMap((start, index) => (index % 2 === 0 ? [{ start, end: opens[index + 1] ?? start }] : []))
+}
+
+const midnightAfter = (at: number): number => (Math.floor(at / DAY) + 1) * DAY
+
+const clockAt = (time: number): string =>
+  `${String(Math.floor(time / 3_600_000)).padStart(2, "0")}:${String((time / 60_000) % 60).padStart(2, "0")}`
+
 /** Whether two schedules are open at the same instants, whatever happens to clocks. */
 export const sameSchedule = (a: Schedule, b: Schedule): boolean => {
   if (a.timeZone.toLowerCase() !== b.timeZone.toLowerCase()) return false

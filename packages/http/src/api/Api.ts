@@ -28,7 +28,7 @@ import { guests } from "./GuestApi.ts"
 import { auditCsv, auditNdjson, events } from "./HistoryApi.ts"
 import { lists } from "./ListsApi.ts"
 import { partnerEvents } from "./PartnerEventsApi.ts"
-import { lock, positive, whole } from "./Parts.ts"
+import { lock, positive, Tagged, whole } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 import { pins, sharedKeys } from "./SharedApi.ts"
 import { removeUserKeys, userKeys } from "./UserKeysApi.ts"
@@ -151,7 +151,7 @@ const locks = endpointsOf(commandRoutes).add(
       nextCursor: Schema.NullOr(Schema.String)
     }),
     error: questionErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   question(
     "details",
     Schema.Struct({
@@ -195,7 +195,9 @@ const locks = endpointsOf(commandRoutes).add(
         mayHoldOthers: Schema.Boolean
       })
     })
-  ).annotate(PublishesErrorList, true),
+  )
+    .annotate(PublishesErrorList, true)
+    .annotate(Tagged, "conditional"),
   question(
     "exposure",
     Schema.Struct({
@@ -231,13 +233,17 @@ const locks = endpointsOf(commandRoutes).add(
       )
     })
   ),
-  question("basic-info", Schema.Struct({ ...basicInfo, orgId: text })).annotate(PublishesErrorList, true),
+  question("basic-info", Schema.Struct({ ...basicInfo, orgId: text }))
+    .annotate(PublishesErrorList, true)
+    .annotate(Tagged, "conditional"),
   question(
     "residents",
     Schema.Struct({
       residents: Schema.Array(Schema.Struct({ ...resident, hasPhone: Schema.Boolean }))
     })
-  ).annotate(PublishesErrorList, true),
+  )
+    .annotate(PublishesErrorList, true)
+    .annotate(Tagged, "conditional"),
   events,
   HttpApiEndpoint.get("command", "/locks/:id/commands/:commandId", {
     params: { ...lock, commandId: Text },

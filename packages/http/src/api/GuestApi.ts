@@ -32,6 +32,9 @@ const signingIn = Schema.Struct({
 /** The path at which it is told what became of the opening; as JSON to those who ask for JSON. */
 const confirmation = Schema.String
 
+/** In which language the page is; another word than those of the switch is left aside. */
+const language = { lang: Schema.optionalKey(Schema.String) }
+
 const errors = [problem(400), problem(401), problem(404), problem(500), problem(503)] as const
 
 /**
@@ -43,7 +46,12 @@ const backToKey = { success: seeOther, error: [problem(400), problem(500)] } as 
 const formErrors = [...errors, problem(413), problem(415)] as const
 
 export const guests = HttpApiGroup.make("guests").add(
-  HttpApiEndpoint.get("page", "/temp-keys/:uuid", { params: link, success: page(200), error: errors }),
+  HttpApiEndpoint.get("page", "/temp-keys/:uuid", {
+    params: link,
+    query: language,
+    success: page(200),
+    error: errors
+  }).annotate(OpenQuery, true),
   HttpApiEndpoint.post("open", "/temp-keys/:uuid/open", {
     params: link,
     headers: { "idempotency-key": Schema.optionalKey(Schema.String) },
@@ -83,7 +91,8 @@ export const guests = HttpApiGroup.make("guests").add(
       /** The use that is confirmed: its version on the stream of its lock. */
       opened: Schema.optionalKey(positive),
       /** Seconds to wait for the lock to answer. */
-      wait: Schema.optionalKey(whole(0, 30))
+      wait: Schema.optionalKey(whole(0, 30)),
+      ...language
     },
     success: [
       Schema.Struct({

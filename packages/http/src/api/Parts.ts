@@ -52,3 +52,11 @@ export const Open = Context.Reference<boolean>("@latchkey/http/Open", { defaultV
 
 /** On pages that people come to by links: what others add to these is left aside. Elsewhere a misspelt filter would be no filter. */
 export const OpenQuery = Context.Reference<boolean>("@latchkey/http/OpenQuery", { defaultValue: () => false })
+
+/**
+ * Which endpoints answer with an `ETag`, as `If-Match` takes it. The `conditional` ones answer 304 to those who have what it
+ * names, and say so in `If-None-Match`.
+ */
+export const Tagged = Context.Reference<"no" | "tagged" | "conditional">("@latchkey/http/Tagged", {
+  defaultValue: () => "no"
+})

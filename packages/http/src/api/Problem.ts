@@ -1,25 +1,7 @@
 /** The one shape of an error on the wire. */
 import { Context, Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
-
-export type ErrorStatus =
-  | 400
-  | 401
-  | 403
-  | 404
-  | 405
-  | 408
-  | 409
-  | 412
-  | 413
-  | 415
-  | 422
-  | 429
-  | 431
-  | 500
-  | 501
-  | 502
-  | 503
+import type { ErrorStatus, ErrorWord } from "./errorWords.ts"
 
 /** One field of a request that is wrong, and how; `field` is a path such as `keys.0.uuid`. */
 export const Detail = Schema.Struct({ field: Schema.String, message: Schema.String })
@@ -57,7 +39,7 @@ export interface Problem {
 
 export const makeProblem = (
   code: ErrorStatus,
-  error: string,
+  error: ErrorWord,
   message: string,
   details?: ReadonlyArray<Detail>
 ): Problem => ({ success: false, error, message, code, ...(details === undefined ? {} : { details }) })
@@ -66,7 +48,7 @@ export const badRequest = (details: ReadonlyArray<Detail>): Problem =>
   makeProblem(400, "Invalid request", "The request is not valid: see details.", details)
 
 /** On endpoints whose 401 has a name of its own in the contract, no matter who is refused. */
-export const UnauthorizedError = Context.Reference<string>("@latchkey/http/UnauthorizedError", {
+export const UnauthorizedError = Context.Reference<ErrorWord>("@latchkey/http/UnauthorizedError", {
   defaultValue: () => "Unauthorized"
 })
 

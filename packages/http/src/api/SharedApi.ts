@@ -12,7 +12,7 @@ import {
 } from "@latchkey/core"
 import { Schema, SchemaGetter } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { commandHeaders, headers, ifMatch, lock, Open, positive } from "./Parts.ts"
+import { commandHeaders, headers, ifMatch, lock, Open, positive, Tagged } from "./Parts.ts"
 import { problem, UnauthorizedError } from "./Problem.ts"
 
 const errors = [problem(403), problem(404), problem(500), problem(503)] as const
@@ -39,6 +39,18 @@ const statuses = Schema.String.pipe(
     encode: SchemaGetter.transform((statuses: ReadonlyArray<string>) => statuses.join(","))
   })
 )
+const MOST_IDS = 100
+const ids = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.Array(Schema.String).check(
+      Schema.isMaxLength(MOST_IDS, { expected: `ids with commas between, at most ${MOST_IDS}` })
+    ),
+    {
+      decode: SchemaGetter.transform((text: string) => text.split(",") as ReadonlyArray<string>),
+      encode: SchemaGetter.transform((ids: ReadonlyArray<string>) => ids.join(","))
+    }
+  )
+)
 const Limit = Schema.Int.check(
   Schema.isLessThanOrEqualTo(MOST_LISTED, { expected: `a number of keys, at most ${MOST_LISTED}` })
 )
@@ -59,6 +71,8 @@ const link = {
   status: Status,
   /** It opens nothing until it is resumed. */
   suspended: Schema.Boolean,
+  /** The page of its link shows its PIN, too, to who may use it now. */
+  showPin: Schema.Boolean,
   /** When time alone next changes the status; `null`: never. */
   nextChangeAt: Schema.NullOr(Schema.String),
   /** What `If-Match` names of it: of a lock's own key that of the lock, else its own, which a use does not change. */
@@ -99,12 +113,14 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
       pin: Schema.NullOr(Schema.String)
     }).pipe(HttpApiSchema.status(201)),
     error: [...errors, problem(409), ...bodyErrors]
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.get("list", "/temp-keys", {
     query: {
       lockId: Schema.optionalKey(Schema.String),
       /** One status, or several with commas between. */
       status: Schema.optionalKey(statuses),
+      /** These alone, by id, with commas between: 100 at most. */
+      ids: Schema.optionalKey(ids),
       limit: Schema.optionalKey(positive(`a number of keys, at most ${MOST_LISTED}`).pipe(Schema.decodeTo(Limit))),
       cursor: Schema.optionalKey(Schema.String)
     },
@@ -122,32 +138,32 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
     payload: ChangeRequest,
     success: changed,
     error: changeErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("suspend", "/temp-keys/:uuid/suspend", {
     params: key,
     headers: commandHeaders,
     success: changed,
     error: bareErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("resume", "/temp-keys/:uuid/resume", {
     params: key,
     headers: commandHeaders,
     success: changed,
     error: bareErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("new-link", "/temp-keys/:uuid/new-link", {
     params: key,
     headers: commandHeaders,
     payload: Schema.Struct({ uuid: Schema.optionalKey(NewLink) }),
     success: changed,
     error: changeErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.post("reissue-pin", "/temp-keys/:uuid/reissue-pin", {
     params: key,
     headers: commandHeaders,
     success: changed,
     error: bareErrors
-  }),
+  }).annotate(Tagged, "tagged"),
   HttpApiEndpoint.delete("revoke", "/temp-keys/:uuid", {
     params: key,
     headers: ifMatch,

@@ -145,7 +145,7 @@ export const onLock = "The owner of the lock and its organization may do this."
 const byDevice = `${onLock} The device is told first: when it cannot be reached, nothing is recorded.`
 
 /** By the last part of the path. */
-export const commandWords: { readonly [Path in keyof typeof commandRoutes]: Words } = {
+export const commandWords = {
   CreateLock: [
     "createLock",
     "Create a lock",
@@ -200,7 +200,7 @@ export const commandWords: { readonly [Path in keyof typeof commandRoutes]: Word
     "Use a temp key",
     "Organizations record that they have let a guest in: the use is judged and counted. Nothing is sent to the lock."
   ]
-}
+} as const satisfies { readonly [Path in keyof typeof commandRoutes]: Words }
 
 /** A row of the table, whichever it is. */
 export interface CommandRoute {

@@ -1,10 +1,11 @@
 /** What the description of the API says beside the schemas: which objects are closed, what things are called, and examples. */
 import { Context, Schema } from "effect"
 import { HttpApi, type HttpApiGroup } from "effect/http-api"
+import type { Words } from "./commandRoutes.ts"
 import { exampleOf } from "./examples.ts"
 import { isObject, type Json, refTo, walk } from "./json.ts"
 import { errors, groups, operations, parameters } from "./operations.ts"
-import { Open } from "./Parts.ts"
+import { Open, Tagged } from "./Parts.ts"
 
 /**
  * The description that clients are generated from. `additionalProperties: false` is exactly where what is not known is
@@ -19,7 +20,7 @@ export const described =
       onGroup: () => {},
       onEndpoint: ({ endpoint: { method, path, params, query }, group, mergedAnnotations }) => {
         const operation = at(description, "paths", path.replaceAll(/:(\w+)/g, "{$1}"), method.toLowerCase())
-        const words = operations[`${operation?.["operationId"]}`]
+        const words = (operations as { readonly [endpoint: string]: Words })[`${operation?.["operationId"]}`]
         if (operation === undefined || words === undefined) return
         const [id, summary, text] = words
         Object.assign(operation, { operationId: id, summary, description: text })
@@ -28,6 +29,7 @@ export const described =
           for (const body of Object.values(at(operation, "requestBody", "content") ?? {}))
             delete at(body, "schema")?.["additionalProperties"]
         }
+        describeHeaders(operation, Context.get(mergedAnnotations, Tagged))
         describeParameters(operation, { ...decoded(params), ...decoded(query) })
         describeErrors(operation, group.identifier === "guests")
         nameBodies(schemas, operation)
@@ -63,6 +65,27 @@ export const described =
     })
   }
 
+/** What answers say beside their body, and that there may be none because the client has it. */
+const describeHeaders = (operation: Json, tagged: typeof Tagged.Service): void => {
+  const responses = at(operation, "responses") ?? {}
+  const given = Array.isArray(operation["parameters"]) ? operation["parameters"].filter(isObject) : []
+  const takesKey = given.some(({ name }) => name === "idempotency-key")
+  if (tagged === "conditional") {
+    const schema = { type: "string" }
+    operation["parameters"] = [...given, { name: "if-none-match", in: "header", schema, required: false }]
+    responses["304"] = {}
+  }
+  for (const [status, response] of Object.entries(responses)) {
+    if (status >= "400" || !isObject(response)) continue
+    const headers = {
+      ...(status === "303" && { Location: LOCATION }),
+      ...(tagged !== "no" && { ETag: TAG }),
+      ...(takesKey && { "Idempotency-Replayed": REPLAYED })
+    }
+    if (Object.keys(headers).length > 0) response["headers"] = headers
+  }
+}
+
 /** What any operation may answer, before it is looked at. */
 const ANYWHERE = ["405", "408", "429", "431", "501"]
 
@@ -81,7 +104,8 @@ const SUCCESSES: { readonly [status: string]: string } = {
   200: "Done, or already so.",
   201: "Created.",
   202: "Begun.",
-  303: "Go on at `Location`."
+  303: "Go on at `Location`.",
+  304: "Still what `If-None-Match` names."
 }
 
 /** Numbers and flags as what they are read as. */
@@ -254,11 +278,14 @@ const problemAnswer = (status: number, name: string, text: string, more: Json = 
   }
 })
 
-const header = (text: string, type: string): Json => ({ description: text, schema: { type } })
+const header = (text: string, schema: Json, required = true): Json => ({ description: text, required, schema })
+const LOCATION = header("Where to go on.", { type: "string" })
+const TAG = header("The version, as `If-Match` takes it.", { type: "string" })
+const REPLAYED = header("The answer of the first try.", { type: "string", enum: ["true"] }, false)
 const HEADERS: { readonly [status: number]: Json } = {
-  405: { Allow: header("The methods of the path.", "string") },
-  412: { ETag: header("The present version.", "string") },
-  429: { "Retry-After": header("Seconds to wait.", "integer") }
+  405: { Allow: header("The methods of the path.", { type: "string" }) },
+  412: { ETag: TAG },
+  429: { "Retry-After": header("Seconds to wait.", { type: "integer", minimum: 0 }) }
 }
 
 const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)

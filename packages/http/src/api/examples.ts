@@ -71,6 +71,7 @@ const TEXTS: { readonly [name: string]: string } = {
   commandId: "0198f6a2-7c1e-7b1a-8d53-2f1f6f3f9b01",
   "idempotency-key": "0198f6a2-7c1e-7b1a-8d53-2f1f6f3f9b01",
   "if-match": '"7"',
+  "if-none-match": '"7"',
   keyUuid: "card-1",
   lockId: "42",
   userId: "ann",

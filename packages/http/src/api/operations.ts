@@ -3,8 +3,7 @@ import { commandWords, onLock, type Words } from "./commandRoutes.ts"
 
 const linkOnly = "The link is the permission: nobody needs to sign in."
 
-export const operations: { readonly [endpoint: string]: Words } = {
-  ...Object.fromEntries(Object.entries(commandWords).map(([path, words]) => [`locks.${path}`, words])),
+const others = {
   "locks.BulkAddKeys": [
     "bulkAddKeys",
     "Add many keys",
@@ -183,7 +182,14 @@ export const operations: { readonly [endpoint: string]: Words } = {
     "Sign in on the page of a key",
     "Keys that are for some users alone ask for a token."
   ]
+} as const satisfies { readonly [endpoint: string]: Words }
+
+type CommandWords = typeof commandWords
+const commands = Object.fromEntries(Object.entries(commandWords).map(([path, words]) => [`locks.${path}`, words])) as {
+  readonly [Path in keyof CommandWords as `locks.${Path}`]: CommandWords[Path]
 }
+
+export const operations = { ...commands, ...others }
 
 /** What each group is about. */
 export const groups: { readonly [group: string]: string } = {
@@ -217,6 +223,7 @@ export const parameters: { readonly [name: string]: string } = {
   id: "Which one is meant.",
   "idempotency-key": "A retry with the same key is answered as the first try was.",
   "if-match": "Only at this version: the `ETag` of the lock or temp key.",
+  "if-none-match": "Answered 304 while it is still the `ETag`.",
   instanceId: "The id that the command was answered with.",
   keyId: "The id of the API key.",
   keyUuid: "A key of the lock.",
@@ -237,12 +244,14 @@ export const parameters: { readonly [name: string]: string } = {
   q: "Words to search for.",
   sort: "By number or by name.",
   status: "Only keys of this status, or several with commas between.",
+  ids: "Only these keys, by their ids with commas between: 100 at most.",
   tempKeyUuid: "A temp key of the lock.",
   to: "Up to this instant.",
   types: "Only events of these types, with commas between.",
   userId: "A user.",
   uuid: "The id of the temp key, or its link.",
-  wait: "Seconds to wait for an answer."
+  wait: "Seconds to wait for an answer.",
+  lang: "The language of the page, by its word in the page's switch, such as `de`. Other words are left aside."
 }
 
 /** Answers by status, as every operation describes them. */

@@ -6,7 +6,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import type { PinKey } from "@latchkey/core"
 import { Cause, Clock, Effect } from "effect"
 import { Cookies, FindMyWay } from "effect/http"
-import { makeProblem, type Problem } from "../api/Problem.ts"
+import type { Problem } from "../api/Problem.ts"
 import { Authenticator, type SignInError } from "../auth/Authentication.ts"
 import { html } from "../pages/Html.ts"
 import { type Answer, withHeaders } from "../server/Answer.ts"
@@ -18,6 +18,7 @@ import { problemNotice } from "./Actions.ts"
 import { apiCalls } from "./ApiCalls.ts"
 import { assets } from "./assets.ts"
 import { pageFor, strangersPage } from "./Layout.ts"
+import { ownProblem } from "./ownProblem.ts"
 import { routes } from "./routes.ts"
 import { credentialIn, endedCookie, headersOf, makeSessions, type Session } from "./Session.ts"
 import { seeOther } from "./seeOther.ts"
@@ -213,8 +214,8 @@ const problemPage = (problem: Problem): Answer =>
     html`${problemNotice(problem)}<p><a class="button" href="${HOME}">${en.problems.home}</a></p>`
   )
 
-const staleForm = makeProblem(403, en.problems.stale.title, en.problems.stale.text)
-const unusable = makeProblem(400, en.problems.unusable.title, en.problems.unusable.text)
-const notForm = makeProblem(415, en.problems.notForm.title, en.problems.notForm.text)
-const missing = makeProblem(404, en.problems.missing.title, en.problems.missing.text)
-const wrongMethod = makeProblem(405, en.problems.method.title, en.problems.method.text)
+const staleForm = ownProblem(403, en.problems.stale.title, en.problems.stale.text)
+const unusable = ownProblem(400, en.problems.unusable.title, en.problems.unusable.text)
+const notForm = ownProblem(415, en.problems.notForm.title, en.problems.notForm.text)
+const missing = ownProblem(404, en.problems.missing.title, en.problems.missing.text)
+const wrongMethod = ownProblem(405, en.problems.method.title, en.problems.method.text)

@@ -1,8 +1,8 @@
 /** The pages of the console by their paths. A page that changes something takes POST too; the others refuse it. */
 import { Effect } from "effect"
-import { makeProblem } from "../api/Problem.ts"
 import { Refused } from "../server/Errors.ts"
 import { type Action, pageOf } from "./Actions.ts"
+import { ownProblem } from "./ownProblem.ts"
 import { apiKeyActions, apiKeysPage } from "./pages/apiKeys.ts"
 import { attentionPage } from "./pages/attention.ts"
 import { deviceActions, devicePage } from "./pages/device.ts"
@@ -23,7 +23,7 @@ const reads =
   (visit) =>
     visit.method === "GET" ? shows(visit) : Effect.fail(new Refused({ problem: readOnly }))
 
-const readOnly = makeProblem(405, en.problems.method.title, en.problems.missing.text)
+const readOnly = ownProblem(405, en.problems.method.title, en.problems.missing.text)
 
 const actionsAt = (path: string, actions: Readonly<Record<string, Action>>): Readonly<Record<string, Shows>> =>
   Object.fromEntries(Object.entries(actions).map(([name, action]) => [`${path}/${name}`, pageOf(action)]))

@@ -4,13 +4,15 @@ import { Clock, Duration, Effect, Option } from "effect"
 import type { Api } from "../api/Api.ts"
 import { LONGEST_WAIT } from "../api/Parts.ts"
 import { Authenticator, bearerOf } from "../auth/Authentication.ts"
+import { PinSecret } from "../auth/PinSecret.ts"
 import { prefersPage } from "../pages/prefersPage.ts"
 import type { Answer } from "../server/Answer.ts"
 import { type ApiError, problemOf, withNextStep } from "../server/Errors.ts"
 import { boundTo } from "../server/Idempotency.ts"
 import type { Call, Handlers } from "../server/Routes.ts"
-import { type Confirmation, makePages, type PageProblem, timeZoneOf } from "./GuestPage.ts"
+import { type Confirmation, makePages, type PageProblem } from "./GuestPage.ts"
 import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
+import { type Reader, readerOf } from "./Reader.ts"
 import { isBoundTo, issueTicket, receiptOfTicket } from "./Ticket.ts"
 
 /** Devices carry out an open within this time: later, its confirmation is history. In milliseconds. */
@@ -31,6 +33,7 @@ interface Guest {
 export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string | undefined) {
   const links = yield* TempKeyLinks
   const { authenticate } = yield* Authenticator
+  const pinKey = yield* PinSecret
   const pages = makePages(signInUrl)
 
   const guestOf = Effect.fnUntraced(function* ({ principal, headers, at }: Call) {
@@ -50,16 +53,16 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   const keyPage = Effect.fnUntraced(function* (
     uuid: string,
     guest: Guest,
-    at: number,
+    reader: Reader,
     given: {
       readonly status?: number
       readonly ticket?: string | undefined
       readonly notice?: PageProblem | undefined
     } = {}
   ) {
-    const key = yield* links.view(uuid, userOf(guest.principal), at)
+    const key = yield* links.view(uuid, userOf(guest.principal), reader.now, pinKey)
     const ticket = given.ticket ?? issueTicket(uuid, guest.token)
-    return pages.key(given.status ?? (key.status === "deleted" ? 404 : 200), {
+    return pages.key(given.status ?? (key.status === "deleted" ? 404 : 200), reader, {
       uuid,
       key,
       ticket,
@@ -75,7 +78,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
   const openingPage = (
     uuid: string,
     visitor: Guest,
-    at: number,
+    reader: Reader,
     ticket: string | undefined,
     doorId: number | undefined,
     opening: Effect.Effect<Opened, ApiError>
@@ -87,11 +90,13 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
         const status = problemOf(error).code
         const notice = noticeOf(error)
         if (notice !== undefined) {
-          return Effect.map(keyPage(uuid, visitor, at, { status, ticket, notice }), (page) => withNextStep(page, error))
+          return Effect.map(keyPage(uuid, visitor, reader, { status, ticket, notice }), (page) =>
+            withNextStep(page, error)
+          )
         }
         // Whose cookie did not count has a page of an earlier sign-in.
         const isStale = error._tag === "SignInNeeded" && visitor.byCookie
-        return keyPage(uuid, visitor, at, isStale ? { status, notice: "stale" } : { status })
+        return keyPage(uuid, visitor, reader, isStale ? { status, notice: "stale" } : { status })
       })
     )
 
@@ -99,9 +104,9 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
     Effect.succeed(seeOther(pathOfKey(uuid)))
 
   const handlers: Handlers<typeof Api>["guests"] = {
-    page: Effect.fnUntraced(function* ({ params: { uuid }, call }) {
+    page: Effect.fnUntraced(function* ({ params: { uuid }, query: { lang }, call }) {
       const guest = yield* guestOf(call)
-      const page = yield* keyPage(uuid, guest, guest.at)
+      const page = yield* keyPage(uuid, guest, readerOf(call.headers, guest.at, lang))
       // An app signs its web view in with a header, which the form of the page cannot send.
       return guest.token === undefined || guest.byCookie ? page : withCookie(page, sessionCookie(uuid, guest.token))
     }),
@@ -112,7 +117,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const userId = userOf(context.principal)
       const opening = links.open({ link: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
-        ? yield* openingPage(uuid, visitor, visitor.at, ticket, undefined, opening)
+        ? yield* openingPage(uuid, visitor, readerOf(call.headers, visitor.at), ticket, undefined, opening)
         : yield* Effect.map(opening, (opened) =>
             openedBody(uuid, undefined, opened, { usedCount: opened.usedCount ?? 0 })
           )
@@ -124,18 +129,19 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const userId = userOf(context.principal)
       const opening = links.open({ link: uuid, doorId, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
-        ? yield* openingPage(uuid, visitor, visitor.at, ticket, doorId, opening)
+        ? yield* openingPage(uuid, visitor, readerOf(call.headers, visitor.at), ticket, doorId, opening)
         : yield* Effect.map(opening, (opened) => openedBody(uuid, doorId, opened, {}))
     }),
 
     confirmation: Effect.fnUntraced(function* ({ params: { uuid }, query, call }) {
-      const { opened, door, offline, wait = 0 } = query
+      const { opened, door, offline, wait = 0, lang } = query
       const isPage = prefersPage(call.headers)
       const at = opened === undefined ? Option.none() : yield* openedAt(uuid, door, opened)
+      const reader = readerOf(call.headers, call.at, lang)
       if (opened === undefined || Option.isNone(at)) {
-        yield* links.view(uuid, undefined, call.at)
+        const key = yield* links.view(uuid, undefined, call.at)
         return isPage
-          ? pages.confirmation({ uuid, kind: "none", at: 0, again: false })
+          ? pages.confirmation(reader, { uuid, here: `${pathOfKey(uuid)}/confirmation`, kind: "none", at: 0, key })
           : { status: 200, body: { status: "none" as const } }
       }
       const patience = Duration.seconds(Math.min(wait, LONGEST_WAIT))
@@ -145,8 +151,8 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       // Who has waited may have used the key up meanwhile, or has a use of it back.
       const key = yield* links.view(uuid, undefined, now)
       const kind = kindOf(outcome, now - at.value, offline === "true", wait > 0)
-      const again = key.status === "valid"
-      return pages.confirmation({ uuid, kind, at: at.value, again, timeZone: timeZoneOf(key, door) })
+      const here = confirmationOf(uuid, door, { version: opened, online: offline !== "true" })
+      return pages.confirmation({ ...reader, now }, { uuid, here, kind, at: at.value, key, door })
     }),
 
     "back-from-open": backToKey,
@@ -200,7 +206,11 @@ const openedBody = <Counted extends object>(
   }
 })
 
-const confirmationOf = (uuid: string, doorId: number | undefined, opened: Opened): string => {
+const confirmationOf = (
+  uuid: string,
+  doorId: number | undefined,
+  opened: Pick<Opened, "version" | "online">
+): string => {
   const door = doorId === undefined ? "" : `door=${doorId}&`
   return `${pathOfKey(uuid)}/confirmation?${door}opened=${opened.version}${opened.online === false ? "&offline=true" : ""}`
 }

@@ -1,21 +1,20 @@
 /** The pages that guests see: of a key, of its opening, and of what went wrong. They work without scripts. */
 import type { GuestDoor, GuestKey } from "@latchkey/core"
-import { favicon, tokens } from "../pages/Asset.ts"
 import { type Html, html } from "../pages/Html.ts"
 import { icons } from "../pages/icons.ts"
 import { prefersPage } from "../pages/prefersPage.ts"
 import type { Answer } from "../server/Answer.ts"
 import type { Manner } from "../server/Routes.ts"
-import { script, style } from "./assets.ts"
 import { pathOfKey } from "./GuestSession.ts"
-import { en } from "./texts/en.ts"
-
-const texts = en
+import { pageMaker } from "./Layout.ts"
+import { type Reader, readerOf } from "./Reader.ts"
+import { nameOfZone, time, weekTable } from "./Times.ts"
+import type { Texts } from "./texts/en.ts"
 
 /** What can be said of a key that is there: its status and, when that allows to open, whether this guest may. */
-type KeyState = keyof typeof texts.states
+type KeyState = keyof Texts["states"]
 /** What went wrong. */
-export type PageProblem = keyof typeof texts.problems
+export type PageProblem = keyof Texts["problems"]
 
 export interface KeyPage {
   readonly uuid: string
@@ -29,12 +28,13 @@ export interface KeyPage {
 /** An opening; `at` is epoch milliseconds. */
 export interface Confirmation {
   readonly uuid: string
-  readonly kind: keyof typeof texts.confirmation
+  /** The address of the confirmation. */
+  readonly here: string
+  readonly kind: keyof Texts["confirmation"]
   readonly at: number
-  /** Whether the key may still open. */
-  readonly again: boolean
-  /** Of the door, if it has said so. */
-  readonly timeZone?: string | undefined
+  readonly key: GuestKey
+  /** Which door it was, of several. */
+  readonly door?: number | undefined
 }
 
 /** Browsers are shown pages of what went wrong, and may send forms. */
@@ -42,75 +42,89 @@ export const guestManner = (signInUrl: string | undefined): Manner => {
   const pages = makePages(signInUrl)
   return {
     takesForms: true,
-    headers: { vary: "Accept" },
-    problem: ({ code }, { method, headers, params }) =>
-      method !== "POST" || prefersPage(headers) ? pages.problem(code, params["uuid"]) : undefined
+    headers: { vary: "Accept, Accept-Language, Cookie" },
+    problem: ({ code }, { method, headers, params, url }) =>
+      method !== "POST" || prefersPage(headers)
+        ? pages.problem(code, readerOf(headers, 0, languageIn(url)), params["uuid"])
+        : undefined
   }
 }
 
+const languageIn = (url: string): string | undefined =>
+  new URLSearchParams(url.split("?", 2)[1] ?? "").get("lang") ?? undefined
+
 /** The pages of one installation; `signInUrl` is where guests sign in, if there is such a place. */
 export const makePages = (signInUrl: string | undefined) => {
-  const headers = pageHeaders(signInUrl)
-  const page = (status: number, content: Content): Answer => ({
-    status,
-    contentType: "text/html; charset=utf-8",
-    body: layout(content).markup,
-    headers
-  })
+  const page = pageMaker(signInUrl)
 
   return {
-    key: (status: number, { uuid, key, ticket, notice }: KeyPage): Answer => {
+    key: (status: number, reader: Reader, { uuid, key, ticket, notice }: KeyPage): Answer => {
+      const { texts } = reader
       const state = stateOf(key)
       const { title } = texts.states[state]
-      const about = aboutKey(key, state)
-      const below = [
-        ...(key.status === "deleted" ? [] : [placeOf(key)]),
-        ...(state === "valid" && key.status === "valid" ? [controls(uuid, key, ticket)] : []),
-        ...(key.status === "deleted" ? [] : [guidance(key)]),
-        ...(state === "sign-in" || state === "not-listed" ? [signIn(uuid, signInUrl)] : [])
-      ]
+      const about = aboutKey(reader, key, state)
+      const here = pathOfKey(uuid)
+      const known = key.status === "deleted" ? undefined : key
+      const opens = state === "valid" && known !== undefined
+      const below = known === undefined ? [] : described(reader, known, opens ? { uuid, ticket } : undefined)
+      const only = known === undefined ? undefined : onlyDoor(known)
+      const act =
+        opens && only !== undefined
+          ? control(reader, uuid, only, ticket)
+          : state === "sign-in" || state === "not-listed"
+            ? signIn(texts, uuid, signInUrl)
+            : undefined
       if (notice === undefined) {
-        return page(status, {
-          title,
-          tone: state === "valid" ? "good" : "calm",
-          icon: stateIcons[state],
-          text: about,
-          below
-        })
+        const tone = state === "valid" ? "good" : "calm"
+        return page(status, reader, { title, tone, icon: stateIcons[state], text: about, below, act, here })
       }
       const problem = texts.problems[notice]
-      return page(status, {
+      return page(status, reader, {
         title: problem.title,
         tone: "warning",
         icon: icons.offline,
         text: html`${problem.text}`,
-        below: [html`<p>${about}</p>`, ...below]
+        below: [html`<p>${about}</p>`, ...below],
+        act,
+        here
       })
     },
 
-    confirmation: ({ uuid, kind, at, again, timeZone }: Confirmation): Answer => {
+    confirmation: (reader: Reader, { uuid, here, kind, at, key, door }: Confirmation): Answer => {
+      const { texts } = reader
       const { title, text } = texts.confirmation[kind]
-      return page(200, {
+      const timeZone = timeZoneOf(key, door)
+      // What was told of the door, and of when, is there as long as the key is.
+      const when = time(reader, at, timeZone, kind === "past" ? "day-and-clock" : "clock")
+      const opened = kind === "none" || key.status === "deleted" ? undefined : doorIn(key, door)
+      return page(200, reader, {
         title,
         tone:
           kind === "told" || kind === "done" ? "good" : kind === "failed" || kind === "returned" ? "warning" : "calm",
         icon: confirmationIcons[kind],
-        text: text(time(at, timeZone, "second")),
-        below: [again ? linkTo(uuid, texts.again) : linkTo(uuid, texts.back)],
+        text: text(when),
+        below: [
+          ...(kind === "none" ? [] : [zoneLine(reader, timeZone)]),
+          ...(opened === undefined ? [] : [placeOf(texts, opened)])
+        ],
+        act: linkTo(uuid, key.status === "valid" ? texts.again : texts.back),
+        here,
         ...(isWaiting(kind) && { waits: true })
       })
     },
 
     /** What went wrong, by its status, and the way back to the key. */
-    problem: (status: number, uuid: string | undefined): Answer => {
+    problem: (status: number, reader: Reader, uuid: string | undefined): Answer => {
+      const { texts } = reader
       const problem = problemsByStatus[status] ?? (status < 500 ? "stale" : "broken")
       const { title, text } = texts.problems[problem]
-      return page(status, {
+      return page(status, reader, {
         title,
         tone: "calm",
         icon: problem === "unknown" ? icons.question : icons.offline,
         text: html`${text}`,
-        below: uuid === undefined || problem === "unknown" ? [] : [linkTo(uuid, texts.back)]
+        here: uuid === undefined ? undefined : pathOfKey(uuid),
+        act: uuid === undefined || problem === "unknown" ? undefined : linkTo(uuid, texts.back)
       })
     }
   }
@@ -143,41 +157,101 @@ const stateOf = (key: GuestKey): KeyState => {
 }
 
 /** When the key works, as far as it matters now: until when, or from when on. */
-const aboutKey = (key: GuestKey, state: KeyState): Html => {
+const aboutKey = (reader: Reader, key: GuestKey, state: KeyState): Html => {
+  const { texts } = reader
   const { text } = texts.states[state]
   if (key.status === "deleted") return text(html``, html``)
   const { status, validFrom, validUntil, nextChangeAt = validUntil } = key
-  const timeZone = timeZoneOf(key)
+  const at = (instant: number) => time(reader, instant, timeZoneOf(key))
   if (status === "not-yet-valid" && nextChangeAt > validFrom) {
-    return nextChangeAt < validUntil ? texts.worksNext(time(nextChangeAt, timeZone)) : html`${texts.worksNoMore}`
+    return nextChangeAt < validUntil ? texts.worksNext(at(nextChangeAt)) : html`${texts.worksNoMore}`
   }
   const ends = status === "valid" && nextChangeAt < validUntil ? nextChangeAt : validUntil
-  return text(time(nextChangeAt, timeZone), time(ends, timeZone))
+  return text(at(nextChangeAt), at(ends))
 }
 
-/** In which the clocks at the door are; of several doors, at the first that has said so, unless one is named. */
-export const timeZoneOf = (key: GuestKey, doorId?: number): string | undefined =>
-  key.status === "deleted"
-    ? undefined
-    : key.doors
-        .filter(({ id }) => doorId === undefined || id === doorId)
-        .map(({ place }) => place?.timeZone)
-        .find((timeZone) => timeZone !== undefined)
+/** States of a key in which times are told. */
+const TIMED: ReadonlySet<string> = new Set(["valid", "not-yet-valid", "expired"])
 
 type Known = Exclude<GuestKey, { readonly status: "deleted" }>
 
-/** Which door a key of one door is for. */
-const placeOf = ({ doors }: Known): Html => {
-  const [{ label, place } = {}, ...others] = doors
-  const name = label ?? place?.name
-  if (others.length > 0 || (name === undefined && place?.address === undefined)) return html``
-  return html`<p class="place">${name !== undefined && html`<strong>${name}</strong>`} ${place?.address}</p>`
+/**
+ * In which the clocks at the door are; of several doors, at the first that has said so, unless one is named. Else the zone in
+ * which the key's own hours are told.
+ */
+const timeZoneOf = (key: GuestKey, doorId?: number): string | undefined =>
+  key.status === "deleted"
+    ? undefined
+    : (key.doors
+        .filter(({ id }) => doorId === undefined || id === doorId)
+        .map(({ place }) => place?.timeZone)
+        .find((timeZone) => timeZone !== undefined) ?? key.schedule?.timeZone)
+
+const zoneLine = (reader: Reader, timeZone: string | undefined): Html =>
+  timeZone === undefined ? html`` : html`<p class="zone">${reader.texts.zone(nameOfZone(reader, timeZone))}</p>`
+
+/** The door of a key that opens this one by its link, and no other. */
+const onlyDoor = ({ doors: [door, ...others] }: Known): GuestDoor | undefined =>
+  others.length === 0 && door?.opensBy === "link" && door.withdrawn !== true ? door : undefined
+
+const doorIn = ({ doors }: Known, id: number | undefined): GuestDoor | undefined =>
+  doors.find((door) => door.id === id || id === undefined)
+
+/** What is told of a key besides when it works; `opening` is there when it opens. */
+const described = (
+  reader: Reader,
+  key: Known,
+  opening: { readonly uuid: string; readonly ticket: string } | undefined
+): ReadonlyArray<Html> => {
+  const { texts } = reader
+  const [only] = key.doors
+  const isUseful = key.admission === "admitted" && (key.status === "valid" || key.status === "not-yet-valid")
+  return [
+    TIMED.has(key.status) ? zoneLine(reader, timeZoneOf(key)) : html``,
+    key.doors.length === 1 && only !== undefined ? placeOf(texts, only) : html``,
+    ...(opening === undefined ? [] : [usesLeft(reader, key)]),
+    ...(opening === undefined || onlyDoor(key) !== undefined
+      ? []
+      : key.doors.map((door) => section(reader, opening.uuid, door, opening.ticket))),
+    ...(key.pin === undefined ? [] : [pinOf(texts, key.pin)]),
+    guidance(texts, key),
+    ...(isUseful && key.schedule !== undefined ? [weekTable(reader, key.schedule)] : []),
+    ...(opening === undefined ? [] : [slide(texts)])
+  ]
 }
 
+/** Which door it is, and where: words of those who have it, in whichever language and direction. */
+const placeOf = (texts: Texts, door: GuestDoor): Html => {
+  const name = door.label ?? door.place?.name
+  const address = door.place?.address
+  if (name === undefined && address === undefined) return html``
+  return html`<p class="place">${name !== undefined && html`<strong dir="auto">${name}</strong>`}${address !== undefined && addressOf(texts, address)}</p>`
+}
+
+const addressOf = (texts: Texts, address: string): Html =>
+  html` <span dir="auto">${address}</span> <a href="${mapOf(address)}" rel="noreferrer">${texts.map}</a>`
+
+/** Nothing is loaded from there: it is asked when the guest follows the link, and learns the address and nothing of the key. */
+const mapOf = (address: string): string => `https://www.openstreetmap.org/search?query=${encodeURIComponent(address)}`
+
+const usesLeft = ({ texts, locale }: Reader, { usesLeft }: Known): Html => {
+  if (usesLeft === null) return html``
+  const form = new Intl.PluralRules(locale).select(usesLeft)
+  const { other, ...forms } = texts.usesLeft
+  const say = { other, ...forms }[form === "one" || form === "many" ? form : "other"] ?? other
+  return html`<p>${say(new Intl.NumberFormat(locale).format(usesLeft))}</p>`
+}
+
+/** Unseen until it is asked for: others may look at the phone. Its digits are in groups, as people say them. */
+const pinOf = ({ pin: { show, text } }: Texts, pin: string): Html => html`<details class="pin">
+<summary>${show}</summary>
+<p>${text} <strong>${pin.replace(/(?=(?:.{4})+$)(?!^)/g, " ")}</strong></p>
+</details>`
+
 /** How to get there and whom to ask, each once: doors of one house mostly say the same. */
-const guidance = ({ doors }: Known): Html => {
+const guidance = (texts: Texts, { doors }: Known): Html => {
   const said = (part: "instructions" | "contact") => [...new Set(doors.flatMap(({ place }) => place?.[part] ?? []))]
-  return html`${said("instructions").map((words) => html`<p class="guidance">${words}</p>`)}
+  return html`${said("instructions").map((words) => html`<p class="guidance" dir="auto">${words}</p>`)}
 ${said("contact").map((words) => html`<p class="guidance">${texts.contact(words)}</p>`)}`
 }
 
@@ -192,40 +266,43 @@ const stateIcons: Readonly<Record<KeyState, Html>> = {
   "not-listed": icons.person
 }
 
-/** A form for each door that the link opens. The script puts a slider in its place. */
-const controls = (uuid: string, key: Known, ticket: string): Html => html`
-${key.usesLeft !== null && html`<p>${texts.usesLeft(key.usesLeft)}</p>`}
-${key.doors.map((door) => (door.id === undefined ? control(uuid, door, ticket) : section(uuid, door, ticket)))}
-<template id="slide">
+/** The slider, which the script puts in the place of the button of each form. */
+const slide = (texts: Texts): Html => html`<template id="slide">
 <div class="slide">
 <span class="track" aria-hidden="true"><span class="fill"></span><span class="words">${texts.slide}</span></span>
 <input type="range" min="0" max="100" value="0" autocomplete="off">
 <span class="knob" aria-hidden="true">${icons.arrow}</span>
 </div>
-<p class="how">${texts.slideHow} <span class="keyboard">${texts.slideHowByKeyboard}</span></p>
 <p class="status" role="status" data-hold="${texts.hold}" data-opening="${texts.opening}"></p>
 </template>`
 
 /** One of several doors, under its name. */
-const section = (uuid: string, door: GuestDoor, ticket: string): Html => html`<section>
-<h2>${nameOf(door)}</h2>${door.place?.address !== undefined && html`<p>${door.place.address}</p>`}
-${door.withdrawn === true ? html`<p>${texts.withdrawn}</p>` : door.opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(uuid, door, ticket)}
+const section = (reader: Reader, uuid: string, door: GuestDoor, ticket: string): Html => {
+  const { texts } = reader
+  const { place, withdrawn, opensBy } = door
+  return html`<section>
+<h2 dir="auto">${nameOf(texts, door)}</h2>${place?.address !== undefined && html`<p class="place">${addressOf(texts, place.address)}</p>`}
+${withdrawn === true ? html`<p>${texts.withdrawn}</p>` : opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(reader, uuid, door, ticket)}
 </section>`
+}
 
-const nameOf = ({ id, label, place }: GuestDoor): string => label ?? place?.name ?? texts.door(id)
+const nameOf = (texts: Texts, { id, label, place }: GuestDoor): string => label ?? place?.name ?? texts.door(id)
 
-const control = (uuid: string, door: GuestDoor, ticket: string): Html => {
+/** How the slider is used is there from the beginning, unseen: nothing moves when it takes the button's place. */
+const control = ({ texts }: Reader, uuid: string, door: GuestDoor, ticket: string): Html => {
   const { id, online } = door
-  const isNamed = id !== undefined || door.place?.name !== undefined
+  const isNamed = door.label !== undefined || door.place?.name !== undefined
+  const isOneOfSeveral = id !== undefined
   return html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
-<form class="open" method="post" action="${pathOfKey(uuid)}${id !== undefined && `/doors/${id}`}/open">
+<form class="open" method="post" action="${pathOfKey(uuid)}${isOneOfSeveral && `/doors/${id}`}/open">
 <input type="hidden" name="ticket" value="${ticket}">
-<button>${texts.open(isNamed ? nameOf(door) : undefined)}</button>
+<button><span>${texts.open(isNamed || isOneOfSeveral ? nameOf(texts, door) : undefined)}</span></button>
+<p class="how">${texts.slideHow} <span class="keyboard">${texts.slideHowByKeyboard}</span></p>
 </form>`
 }
 
 /** Where guests sign in learns by this form, not by an address, which page they come from. */
-const signIn = (uuid: string, signInUrl: string | undefined): Html =>
+const signIn = (texts: Texts, uuid: string, signInUrl: string | undefined): Html =>
   signInUrl === undefined
     ? html`<p>${texts.signInElsewhere}</p>`
     : html`<form method="post" action="${signInUrl}">
@@ -234,75 +311,3 @@ const signIn = (uuid: string, signInUrl: string | undefined): Html =>
 </form>`
 
 const linkTo = (uuid: string, words: string): Html => html`<a class="button" href="${pathOfKey(uuid)}">${words}</a>`
-
-/** In the time of the door, which is named; while that is not known in UTC, which the script makes the guest's own time. */
-const time = (at: number, timeZone: string | undefined, precision?: "second"): Html => {
-  const second = precision === "second" ? ({ second: "2-digit" } as const) : {}
-  const words = new Intl.DateTimeFormat(texts.locale, {
-    weekday: "long",
-    day: "numeric",
-    month: "long",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    ...second,
-    ...(timeZone === undefined ? { timeZone: "UTC", timeZoneName: "short" } : { timeZone })
-  })
-  return html`<time datetime="${new Date(at).toISOString()}" data-precision="${precision ?? "minute"}"${timeZone !== undefined && html` data-zone="${timeZone}"`}>${words.format(at)}</time>${timeZone !== undefined && ` ${texts.inZone(timeZone)}`}`
-}
-
-interface Content {
-  readonly title: string
-  readonly tone: "good" | "calm" | "warning"
-  readonly icon: Html
-  readonly text: Html
-  readonly below: ReadonlyArray<Html>
-  /** The same page soon says more: the script asks for it, and without scripts the browser does. */
-  readonly waits?: boolean
-}
-
-const layout = ({ title, tone, icon, text, below, waits = false }: Content): Html => html`<!doctype html>
-<html lang="${texts.lang}">
-<head>
-<meta charset="utf-8">
-<title>${title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="robots" content="noindex">
-<link rel="icon" type="image/svg+xml" href="${favicon.href}">
-<link rel="stylesheet" href="${tokens.href}">
-<link rel="stylesheet" href="${style.href}">
-${
-  waits &&
-  html`<noscript><meta http-equiv="refresh" content="3"></noscript>
-`
-}</head>
-<body>
-<main class="${tone}"${waits && html` data-waits aria-live="polite"`}>
-<div class="icon">${icon}</div>
-<h1>${title}</h1>
-<p>${text}</p>
-${below}
-</main>
-<script src="${script.href}"></script>
-</body>
-</html>
-`
-
-/** Nothing but our own files may run or be shown, nobody may frame a page, keep it, list it, or learn its address. */
-const pageHeaders = (signInUrl: string | undefined): Readonly<Record<string, string>> => ({
-  "cache-control": "no-store",
-  "content-security-policy": [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self'",
-    "connect-src 'self'",
-    `form-action 'self'${signInUrl === undefined ? "" : ` ${new URL(signInUrl).origin}`}`,
-    "base-uri 'none'",
-    "frame-ancestors 'none'"
-  ].join("; "),
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-robots-tag": "noindex"
-})

@@ -19,5 +19,8 @@ export const icons = {
     html`<path d="M4 4l16 16M8.6 15.2a5 5 0 0 1 6.3-.3M5.3 11.9a9.5 9.5 0 0 1 4.5-2.5M18.7 11.9a9.5 9.5 0 0 0-4.9-2.6M12 18.9v.1"/>`
   ),
   check: icon(html`<circle cx="12" cy="12" r="8.5"/><path d="m8.3 12.3 2.5 2.5 5-5.3"/>`),
+  globe: icon(
+    html`<circle cx="12" cy="12" r="8.5"/><path d="M3.5 12h17M12 3.5c2.3 2.4 3.5 5.2 3.5 8.5s-1.2 6.1-3.5 8.5c-2.3-2.4-3.5-5.2-3.5-8.5s1.2-6.1 3.5-8.5"/>`
+  ),
   arrow: icon(html`<path d="M5 12h14m-5.5-5.5L19 12l-5.5 5.5"/>`)
 } satisfies Readonly<Record<string, Html>>

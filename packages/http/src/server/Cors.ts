@@ -63,7 +63,7 @@ const preflight: Answer = {
   headers: {
     "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE",
     "access-control-allow-headers":
-      "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-API-Key, traceparent, tracestate",
+      "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-API-Key, b3, traceparent, tracestate",
     // Two hours: browsers keep it no longer.
     "access-control-max-age": "7200"
   }

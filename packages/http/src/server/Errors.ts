@@ -17,7 +17,8 @@ import type {
   WebhookFailure
 } from "@latchkey/core"
 import { Data } from "effect"
-import { type ErrorStatus, makeProblem, type Problem } from "../api/Problem.ts"
+import { type ErrorStatus, type ErrorWord, kinds } from "../api/errorWords.ts"
+import { makeProblem, type Problem } from "../api/Problem.ts"
 import type { SignInError } from "../auth/Authentication.ts"
 import { type Answer, withHeaders } from "./Answer.ts"
 import { tagOf } from "./Conditions.ts"
@@ -42,74 +43,8 @@ export type ApiError =
   | InvalidCursor
   | WebhookFailure
 
-const kinds: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, string] } = {
-  AccessDenied: [403, "Access denied"],
-  LockNotFound: [404, "Lock not found"],
-  KeyExists: [400, "Key already on the lock"],
-  SlotTaken: [400, "Slot taken"],
-  NoSuchSlot: [400, "No such slot"],
-  KeyNotNamed: [400, "No key named"],
-  KeyNotFound: [404, "Key not found"],
-  UuidUnchanged: [409, "Uuid unchanged"],
-  LockRetired: [409, "Lock retired"],
-  DeviceLost: [409, "No device"],
-  DeviceInUse: [409, "Device in use"],
-  DeviceDisputed: [409, "Device in dispute"],
-  ResidentExists: [400, "Resident already there"],
-  ResidentNotFound: [400, "Resident not there"],
-  ResidentNotNamed: [400, "No single resident named"],
-  TempKeyNotFound: [404, "Temp key not found"],
-  TempKeyExists: [400, "Temp key uuid already used"],
-  LockFull: [400, "Lock full"],
-  VersionMoved: [412, "Version moved"],
-  TooManyOpenings: [429, "Too many openings"],
-  EmptyWindow: [400, "Empty validity window"],
-  EmptyWhitelist: [400, "Empty whitelist"],
-  TempKeyNotValid: [400, "Temp key not valid"],
-  TempKeyWithdrawn: [403, "Temp key withdrawn"],
-  NotOnWhitelist: [400, "Not on the whitelist"],
-  LinkNotFound: [404, "Temp key not found"],
-  SignInNeeded: [401, "Sign-in needed"],
-  SharedCredentialNotFound: [404, "Temp key not found"],
-  CursorUnknown: [400, "Unknown cursor"],
-  NoSuchLock: [404, "Lock not found"],
-  EmptySharedWindow: [400, "Empty validity window"],
-  NobodyAllowed: [400, "Empty whitelist"],
-  DoorCount: [400, "Too many or no doors"],
-  LinkTaken: [400, "Temp key uuid already used"],
-  NoPin: [400, "No PIN"],
-  OwnDoorOnly: [400, "Not a key to several doors"],
-  KeyEnded: [409, "Temp key deleted"],
-  KeyMoved: [412, "Version moved"],
-  DoorNotFound: [404, "Door not found"],
-  DoorNotNamed: [404, "Door not named"],
-  DoorNeedsPin: [403, "PIN needed"],
-  DoorWithdrawn: [403, "Door withdrawn"],
-  PinRefused: [401, "Invalid PIN"],
-  PinLockedOut: [429, "Too many attempts"],
-  TooManyRequests: [429, "Too many requests"],
-  InvalidCursor: [400, "Invalid cursor"],
-  WebhookNotFound: [404, "Webhook not found"],
-  DeliveryNotFound: [404, "Delivery not found"],
-  UrlRefused: [400, "URL refused"],
-  TooManyWebhooks: [400, "Too many webhooks"],
-  TooManyReplays: [429, "Too many replays"],
-  AttemptNotFound: [404, "Attempt not found"],
-  CommandNotFound: [404, "Command not found"],
-  ApiKeyNotFound: [404, "API key not found"],
-  ApiKeysChanged: [503, "API keys busy"],
-  TooManyApiKeys: [400, "Too many API keys"],
-  BulkNotFound: [404, "Request not found"],
-  UserNotFound: [404, "User not found"],
-  ReadModelUnavailable: [503, "Read model unavailable"],
-  ReceiptReused: [422, "Idempotency key reused"],
-  DeviceUnreachable: [502, "Failed to update device shadow"],
-  LockBusy: [503, "Lock busy"],
-  ClockBehind: [503, "Clock behind"],
-  CountMoved: [503, "Temp key busy"],
-  CommandExists: [409, "Command already carried out"],
-  StoreUnavailable: [503, "Store unavailable"]
-}
+/** Every error that a handler may fail with is among them. */
+const kindOf: { readonly [Tag in ApiError["_tag"]]: readonly [ErrorStatus, ErrorWord] } = kinds
 
 /** What errors say instead of their message, where the next step is a path, a header or a page. */
 const messageOf = (error: ApiError): string => {
@@ -141,7 +76,7 @@ const messageOf = (error: ApiError): string => {
 
 /** An error of the core on the wire. */
 export const problemOf = (error: ApiError): Problem => {
-  const [code, kind] = kinds[error._tag]
+  const [code, kind] = kindOf[error._tag]
   const message = messageOf(error)
   switch (error._tag) {
     case "StoreUnavailable":
@@ -185,7 +120,7 @@ export const problemOfFailure = (failure: Failure | undefined, unauthorized: str
       return failure.problem
     case "Unauthenticated":
     case "TokenRefused":
-      return makeProblem(401, unauthorized, failure.message)
+      return { ...makeProblem(401, "Unauthorized", failure.message), error: unauthorized }
     case "KeysUnavailable":
       return makeProblem(503, "Sign-in unavailable", "Tokens cannot be checked right now. Try again in a moment.")
     default:

@@ -81,11 +81,15 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
 const contextOf = ({ headers: _, address: __, ...context }: Call) => context
 const changeOf = (call: Call) => ({ ...contextOf(call), ...conditionOf(call.headers) })
 
-const shown = ({ doors, nextChangeAt, description, schedule, suspended, ...view }: TempKeyView, publicUrl: string) => ({
+const shown = (
+  { doors, nextChangeAt, description, schedule, suspended, showPin, ...view }: TempKeyView,
+  publicUrl: string
+) => ({
   ...view,
   description: description ?? null,
   schedule: schedule ?? null,
   suspended: suspended === true,
+  showPin: showPin === true,
   nextChangeAt: nextChangeAt === undefined ? null : instantOf(nextChangeAt),
   // A caller who may not know the link is shown the id in its place, which opens nothing.
   url: view.uuid === view.id ? "" : publicUrl + pathOfKey(view.uuid),

@@ -47,6 +47,32 @@ describe("the timeline", () => {
     expect(words).toContain("Told to open (concierge) org-1 by the API Sent. The lock has not answered yet.")
   })
 
+  it("calls temp keys by their names however many the lock has had, and lists such as open the door", async () => {
+    const lock = await createLock(server.url)
+    const past = { validFrom: "2020-01-01T00:00:00Z", validUntil: "2020-01-02T00:00:00Z" }
+    for (let n = 0; n < 101; n++)
+      await lock.post("create-temp-key", { ...tempKey(), ...past, description: `Guest ${n}` })
+    const last = await makeShared(server.url, shared(lock.lockId, { ...past, description: "Mr Miller" }))
+    await makeShared(server.url, shared(lock.lockId, { description: "Cleaner" }))
+    await open(last.uuid, 1)
+    const page = `/console/locks/${lock.lockId}`
+    const words = wordsOf(await operator.get(page))
+    expect(words).toContain("Refused: temp key Mr Miller a guest The key had expired.")
+    expect(words).toContain("Temp key Guest 100 made")
+    const card = words.slice(words.indexOf("Temp key Status Works until"))
+    expect(card).toContain("Cleaner works")
+    expect(card).not.toContain("Guest")
+    const why = `${page}/why`
+    const asked = (await operator.get(why)).text
+    expect(asked).toContain("A temp key: Cleaner")
+    const what = new URLSearchParams({ what: `temp-key:${last.id}`, at: "2020-01-01T12:00" })
+    const explained = await operator.get(`${why}?${what}`)
+    expect(explained.text).toContain("selected>A temp key: Mr Miller<")
+    const keys = `/console/temp-keys?lockId=${lock.lockId}`
+    expect(wordsOf(await operator.get(keys))).not.toMatch(/Guest|Mr Miller/)
+    expect(wordsOf(await operator.get(`${keys}&status=`))).toContain("Guest 7 ended")
+  })
+
   it("tells an opening and the lock's answer to it in one line", async () => {
     const lock = await createLock(server.url)
     await lock.post("OpenLock", {})

@@ -7,6 +7,7 @@ import type { AxeResults } from "axe-core"
 import { Effect } from "effect"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type Language, languages } from "../../src/guests/texts/languages.ts"
 import { OWNER, organization, STRANGER, stranger, token } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { createLock, historyOf, newUuid, type TestLock, tempKey } from "../harness/locks.ts"
@@ -447,13 +448,35 @@ describe("programs that look at links", () => {
 
 describe("every page", () => {
   const axe = createRequire(import.meta.url).resolve("axe-core")
-  /** A link for each state that a page can show, and who looks at it. */
+  /** What is there for everyone who has everything said to them: a door that is described, and a week. */
+  const place = {
+    name: "Room 12",
+    timeZone: "Europe/Athens",
+    address: "Harbour Street 1, Chania",
+    contact: "Reception, +30 28210 00000",
+    instructions: "Second floor,\nto the left."
+  }
+  const every = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+  const always = { timeZone: "Europe/Athens", windows: [{ days: every, from: "00:00", to: "00:00" }] }
+
+  const examine = async (page: Page, name: string) => {
+    await page.addScriptTag({ path: axe })
+    const { violations } = (await page.evaluate("axe.run()")) as AxeResults
+    expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join()}`)).toEqual([])
+    const [scroll, client] = await page.evaluate<[number, number]>(
+      "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    expect([name, scroll]).toEqual([name, client])
+  }
+
+  /** A link for each state that a page can show, and who looks at it: with all that can be said of a door. */
   const states = async (): Promise<
     ReadonlyArray<readonly [name: string, url: string, headers?: Readonly<Record<string, string>>]>
   > => {
     const confirmation = async (link: GuestLink) => server.url + (await link.open()).headers.get("location")
-    const online = await makeLink(server, { maxUses: 3 })
+    const online = await makeLink(server, { maxUses: 3, schedule: always })
     await connect(server, online.lock)
+    expect((await online.lock.post("describe-lock", place)).status).toBe(200)
     const deleted = await makeLink(server)
     await deleted.lock.post("delete-temp-key", { tempKeyUuid: deleted.uuid })
     const forOwner = await makeLink(server, { accessMode: "user-whitelist", allowedUserIds: [OWNER] })
@@ -473,24 +496,33 @@ describe("every page", () => {
     ]
   }
 
+  it("is accessible in every language, in every state, and fits the width of a small phone", async () => {
+    const all = await states()
+    const context = await browser.newContext({ ...phone, viewport: { width: 320, height: 568 }, bypassCSP: true })
+    context.setDefaultTimeout(100_000)
+    try {
+      const page = await context.newPage()
+      for (const [language, { lang }] of Object.entries(languages)) {
+        for (const [name, url, headers = {}] of all) {
+          await page.setExtraHTTPHeaders({ "accept-language": lang, ...headers })
+          await page.goto(url)
+          expect(await page.locator("html").getAttribute("lang")).toBe(languages[language as Language].locale)
+          await examine(page, `${language} ${name}`)
+        }
+      }
+    } finally {
+      await context.close()
+    }
+  })
+
   it.each([
     ["on a phone", phone],
     ["on a phone at night", { ...phone, ...dark }],
     ["on a desktop", desktop],
-    ["on a desktop at night", { ...desktop, ...dark }],
-    ["on a small phone with large text", { ...phone, viewport: { width: 320, height: 568 } }]
+    ["on a desktop at night", { ...desktop, ...dark }]
   ])("%s is accessible, in every state, and fits its width", async (_, options) => {
     // The tool is put into the page past the page's own rules, which are right to refuse it.
     const withTool = { ...options, bypassCSP: true }
-    const examine = async (page: Page, name: string) => {
-      await page.addScriptTag({ path: axe })
-      const { violations } = (await page.evaluate("axe.run()")) as AxeResults
-      expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join()}`)).toEqual([])
-      const [scroll, client] = await page.evaluate<[number, number]>(
-        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-      )
-      expect([name, scroll]).toEqual([name, client])
-    }
     for (const [name, url, extraHTTPHeaders = {}] of await states()) {
       await visit({ ...withTool, extraHTTPHeaders }, url, (page) => examine(page, name))
     }
@@ -506,7 +538,7 @@ describe("every page", () => {
     })
   })
 
-  it("shows times as the guest's clock does; without scripts in UTC, and says so", async () => {
+  it("shows times as the guest's clock does where the door's is not known; without scripts in UTC, and says so", async () => {
     const link = await makeLink(server, { validUntil: "2099-08-31T22:30:00Z" })
     const athens = { ...phone, timezoneId: "Europe/Athens", locale: "en-GB" }
     await visit(athens, link.url, async (page) => {
@@ -514,6 +546,70 @@ describe("every page", () => {
     })
     await visit({ ...athens, ...withoutScripts }, link.url, async (page) => {
       expect(await page.locator("time").textContent()).toMatch(/^Monday,? 31 August 2099 at 22:30 UTC$/)
+    })
+  })
+})
+
+describe("on a phone's screen", () => {
+  /** What has moved without the guest's doing, as the browser measures it; and the frames in which it was looked at. */
+  const watchShifts = (page: Page) =>
+    page.addInitScript(`
+    window.shifts = []
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.shifts.push(entry.value)
+    }).observe({ type: "layout-shift", buffered: true })`)
+  const shiftsOn = (page: Page) =>
+    page.evaluate<ReadonlyArray<number>>(
+      "new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(() => seen(window.shifts))))"
+    )
+
+  it.each(Object.values(languages).map(({ lang, locale }) => [lang, locale] as const))(
+    "in %s the slider is where a thumb is, whatever is above, and nothing moves by itself",
+    async (_, locale) => {
+      const link = await makeLink(server)
+      await connect(server, link.lock)
+      const instructions = "Go through the gate, and then up the stairs.\n".repeat(12)
+      const said = { name: "The room with the view of the old harbour and the lighthouse", instructions }
+      expect((await link.lock.post("describe-lock", said)).status).toBe(200)
+      const seen = async (page: Page) => {
+        const box = await page.locator(".slide").boundingBox()
+        if (box === null) return expect.fail("no slider")
+        expect(box.y).toBeGreaterThan(844 / 2)
+        expect(box.y + box.height).toBeLessThanOrEqual(844)
+        expect(await shiftsOn(page)).toEqual([])
+        await slideWithFinger(page)
+        await confirmed(page)
+        expect(await shiftsOn(page)).toEqual([])
+      }
+      await visit({ ...phone, locale }, link.url, seen, watchShifts)
+    }
+  )
+})
+
+describe("a guest who reads another language", () => {
+  it.each([
+    ["with scripts", phone],
+    ["without scripts", { ...phone, ...withoutScripts }]
+  ])("finds it by the switch, %s, and keeps it while opening the door", async (_, options) => {
+    const link = await makeLink(server)
+    await connect(server, link.lock)
+    await visit({ ...options, locale: "de-DE" }, link.url, async (page) => {
+      expect(await heading(page)).toBe("Ihr Schlüssel ist bereit")
+      await page.locator("summary").click()
+      await page.getByRole("link", { name: "Ελληνικά" }).click()
+      await page.getByRole("heading", { name: "Το κλειδί σας είναι έτοιμο" }).waitFor()
+      expect(await page.locator("html").getAttribute("lang")).toBe("el-GR")
+      await page.goto(link.url)
+      expect(await heading(page)).toBe("Το κλειδί σας είναι έτοιμο")
+      if (options === phone) await slideWithFinger(page)
+      else await page.getByRole("button", { name: "Άνοιγμα της πόρτας" }).click()
+      await confirmed(page)
+      expect(await heading(page)).toBe("Η πόρτα ανοίγει")
+      await page.locator("summary").click()
+      await page.getByRole("link", { name: "Français" }).click()
+      await page.getByText("La serrure").first().waitFor()
+      expect(page.url()).toContain("opened=")
+      expect(await link.opens()).toBe(1)
     })
   })
 })

@@ -82,7 +82,7 @@ export const shared = (lockId: number, given: Readonly<Record<string, unknown>> 
 export const makeShared = async (
   url: string,
   body: unknown
-): Promise<{ readonly uuid: string; readonly pin: string | null }> => {
+): Promise<{ readonly id: string; readonly uuid: string; readonly pin: string | null }> => {
   const answer = await callsOf(url, organization)("POST", "/temp-keys", { body })
   expectStatus(answer, 201)
   return JSON.parse(answer.text)

@@ -166,6 +166,20 @@ describe("POST /temp-keys", () => {
 })
 
 describe("GET /temp-keys", () => {
+  it("lists those that are named by their ids, of a lock or of all, and never others than it would list anyway", async () => {
+    const [flat, gate] = [await furnishedLock(server.url), await createLock(server.url)]
+    const made = await makeShared(server.url, shared(flat.lockId, {}))
+    const other = await makeShared(server.url, shared(gate.lockId, {}))
+    const idsOf = ({ json }: { readonly json: { readonly tempKeys: ReadonlyArray<{ readonly id: string }> } }) =>
+      json.tempKeys.map(({ id }) => id)
+    const [own = ""] = idsOf(await send(LIST, `/temp-keys?lockId=${flat.lockId}&limit=1`))
+    const named = `ids=${other.id},${made.id},${own},nobody`
+    expect(idsOf(await send(LIST, `/temp-keys?lockId=${flat.lockId}&${named}`))).toEqual([own, made.id])
+    expect(idsOf(await send(LIST, `/temp-keys?lockId=${flat.lockId}&${named}&status=used-up`))).toEqual([])
+    expect(idsOf(await send(LIST, `/temp-keys?${named}`))).toEqual([made.id, other.id, own])
+    expect((await send(LIST, `/temp-keys?ids=${Array(101).fill("a").join()}`)).status).toBe(400)
+  })
+
   it("lists what the caller made or may make, oldest first, and tells what was revoked", async () => {
     const { lockId } = await createLock(server.url)
     const uuids: Array<string> = []

@@ -12,6 +12,7 @@ import { connectionOf } from "./device.ts"
 import { detailsOf, nameOfLock, placeIn } from "./place.ts"
 import { presenceStrip } from "./presenceStrip.ts"
 import { badge, statusBadge } from "./status.ts"
+import { CURRENT } from "./tempKey.ts"
 
 type Details = Told<"locks", "details">
 type History = Told<"locks", "events">
@@ -21,8 +22,10 @@ type Presence = Told<"locks", "presence">
 type TempKeys = Told<"temp-keys", "list">
 
 const texts = en.lock
-/** Lines of one page, and temp keys that are named on it. */
-const [LINES, KEYS] = [50, 50]
+/** Lines of one page. */
+const LINES = 50
+/** Temp keys that are listed beside them. */
+const KEYS = 10
 /** Most pages of refusals that one page asks for: they are not kept without bounds, and half of them would do. */
 const REFUSED_PAGES = 4
 
@@ -64,28 +67,24 @@ export const lockPage: Shows = Effect.fnUntraced(function* (visit) {
     ? yield* refusalsSince(visit, history.nextCursor === null ? "" : oldest)
     : nothingRefused
   const tempKeys = may(visit, "temp-keys")
-    ? yield* ifAllowed(get<TempKeys>(pathWith("/temp-keys", { lockId: params["id"], limit: KEYS })))
+    ? yield* ifAllowed(get<TempKeys>(pathWith("/temp-keys", { lockId: params["id"], status: CURRENT, limit: KEYS })))
     : undefined
   const exposure = details === undefined ? undefined : yield* ifAllowed(get<Exposure>(`${apiOf(visit)}/exposure`))
   const presence = details === undefined ? undefined : yield* ifAllowed(get<Presence>(`${apiOf(visit)}/presence`))
 
-  const names: Names = {
-    users: new Map(details?.residents.map(({ userId, name }) => [userId, name === "" ? userId : name])),
-    tempKeys: new Map(
-      tempKeys?.tempKeys.flatMap(({ id, description }) => (description === null ? [] : [[id, description]]))
-    ),
-    pending: new Map(details?.pendingCommands.map(({ commandId, expiresAt = "9" }) => [commandId, expiresAt])),
-    now: new Date(visit.at).toISOString()
-  }
   const within = (at: string) =>
     at >= (instantAt(query.get("from"), zone) ?? "") &&
     at < (instantAt(query.get("to"), zone) ?? "9") &&
     at < (query.get("before") ?? "9")
-  const lines = linesOf(
-    history.events,
-    refused.attempts.filter(({ at }) => within(at)),
-    names
-  )
+  const attempts = refused.attempts.filter(({ at }) => within(at))
+  const named = tempKeys === undefined ? [] : yield* namedIn(visit, tempKeys, [...history.events, ...attempts])
+  const names: Names = {
+    users: new Map(details?.residents.map(({ userId, name }) => [userId, name === "" ? userId : name])),
+    tempKeys: new Map(named.flatMap(({ id, description }) => (description === null ? [] : [[id, description]]))),
+    pending: new Map(details?.pendingCommands.map(({ commandId, expiresAt = "9" }) => [commandId, expiresAt])),
+    now: new Date(visit.at).toISOString()
+  }
+  const lines = linesOf(history.events, attempts, names)
   return {
     title: name,
     live: visit.principal._tag === "User" ? undefined : `${pathOf(visit)}/live`,
@@ -133,6 +132,22 @@ const refusalsSince = Effect.fnUntraced(function* (visit: Visit, since: string |
   return { attempts, cursor }
 })
 const nothingRefused = { attempts: [], cursor: undefined }
+
+/** The temp keys that lines are about, with those that are listed already: what they are called says more than their ids. */
+const namedIn = Effect.fnUntraced(function* (
+  { api, params }: Visit,
+  { tempKeys }: TempKeys,
+  about: ReadonlyArray<{ readonly tempKeyId?: string | undefined }>
+) {
+  const ids = new Set(about.flatMap(({ tempKeyId }) => tempKeyId ?? []))
+  for (const { id } of tempKeys) ids.delete(id)
+  if (ids.size === 0) return tempKeys
+  const path = pathWith("/temp-keys", { lockId: params["id"], ids: [...ids].slice(0, MOST_NAMED).join(",") })
+  const found = yield* api.ask<TempKeys>({ method: "GET", path })
+  return [...tempKeys, ...found.tempKeys]
+})
+/** As many as the API takes at once. */
+const MOST_NAMED = 100
 
 /** The events of the lock as they come: nothing of them is shown but that there are some. */
 export const lockLive: Shows = ({ api, params, headers }) => {
@@ -234,22 +249,16 @@ ${
       )}</tbody></table>`
 }`
 
-const tempKeysCard = (
-  visit: Visit,
-  { tempKeys, more }: TempKeys,
-  zone: string
-): Html => html`<h2>${texts.tempKeys.title}</h2>
+const tempKeysCard = (visit: Visit, { tempKeys }: TempKeys, zone: string): Html => html`<h2>${texts.tempKeys.title}</h2>
 ${
   tempKeys.length === 0
     ? html`<p>${texts.tempKeys.none}</p>`
-    : html`<table><caption>${texts.tempKeys.caption}</caption><thead><tr><th scope="col">${texts.tempKeys.name}</th><th scope="col">${texts.tempKeys.status}</th><th scope="col">${texts.tempKeys.until}</th></tr></thead><tbody>${tempKeys
-        .slice(0, 10)
-        .map(
-          ({ id, description, status, suspended, validUntil }) =>
-            html`<tr><th scope="row"><a href="/console/temp-keys/${encodeURIComponent(id)}">${description ?? shortId(id)}</a></th><td>${statusBadge(status, suspended)}</td><td>${time(validUntil, zone)}</td></tr>`
-        )}</tbody></table>`
+    : html`<table><caption>${texts.tempKeys.caption}</caption><thead><tr><th scope="col">${texts.tempKeys.name}</th><th scope="col">${texts.tempKeys.status}</th><th scope="col">${texts.tempKeys.until}</th></tr></thead><tbody>${tempKeys.map(
+        ({ id, description, status, suspended, validUntil }) =>
+          html`<tr><th scope="row"><a href="/console/temp-keys/${encodeURIComponent(id)}">${description ?? shortId(id)}</a></th><td>${statusBadge(status, suspended)}</td><td>${time(validUntil, zone)}</td></tr>`
+      )}</tbody></table>`
 }
-${(more || tempKeys.length > 10) && html`<p><a href="/console/temp-keys?lockId=${idOf(visit)}">${texts.tempKeys.more}</a></p>`}`
+<p><a href="/console/temp-keys?lockId=${idOf(visit)}&amp;status=">${texts.tempKeys.more}</a></p>`
 
 const HARDWARE_TONES: Readonly<Record<string, string>> = {
   confirmed: "good",

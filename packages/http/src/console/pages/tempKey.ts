@@ -26,10 +26,10 @@ const keyOf = (visit: Visit): ApiCall => ({ method: "PATCH", path: `/temp-keys/$
 
 export const tempKeysPage: Shows = Effect.fnUntraced(function* (visit) {
   const { query, zone } = visit
-  const [lockId, status] = [query.get("lockId"), query.get("status")]
+  const [lockId, status] = [query.get("lockId"), query.get("status") ?? CURRENT]
   const path = pathWith("/temp-keys", { lockId, status, cursor: query.get("cursor"), limit: 50 })
   const { tempKeys, nextCursor } = yield* visit.api.ask<List>({ method: "GET", path })
-  const older = pathWith(visit.path, { lockId, status, cursor: nextCursor })
+  const older = `${pathWith(visit.path, { lockId, cursor: nextCursor })}&${new URLSearchParams({ status }).toString()}`
   const unnamed = tempKeys.flatMap(({ doors }) =>
     doors.flatMap(({ lockId, label }) => (label === null ? [lockId] : []))
   )
@@ -38,12 +38,14 @@ export const tempKeysPage: Shows = Effect.fnUntraced(function* (visit) {
     title: texts.title,
     body: html`<p class="buttons"><a class="button" href="${pathWith("/console/temp-keys/new", { doors: lockId })}">${texts.make}</a></p>
 <section class="card"><form class="filter-line"><div class="field"><label for="lockId">${texts.lock}</label><input id="lockId" name="lockId" inputmode="numeric" value="${lockId ?? ""}"></div>
-<div class="field"><label for="status">${texts.status}</label><select id="status" name="status"><option value="">${texts.all}</option>${STATUSES.map(
-      (one) => html`<option value="${one}"${one === status && html` selected`}>${texts.statuses[one]}</option>`
+<div class="field"><label for="status">${texts.status}</label><select id="status" name="status">${Object.entries(
+      CHOICES
+    ).map(
+      ([one, words]) => html`<option value="${one}"${one === status && html` selected`}>${words}</option>`
     )}</select></div><p class="buttons"><button class="plain">${texts.filter}</button></p></form>
 ${
   tempKeys.length === 0
-    ? html`<p>${texts.none}</p>`
+    ? html`<p>${nextCursor === null ? texts.none : texts.noneYet}</p>`
     : html`<table class="rows"><caption>${texts.title}</caption><thead><tr><th scope="col">${texts.name}</th><th scope="col">${texts.status}</th><th scope="col">${texts.doors}</th><th scope="col">${texts.until}</th></tr></thead><tbody>${tempKeys.map(
         ({ id, description, status, suspended, doors, validUntil }) =>
           html`<tr><th scope="row"><a href="/console/temp-keys/${encodeURIComponent(id)}">${description ?? shortId(id)}</a></th><td>${statusBadge(status, suspended)}</td><td>${doors.map(({ lockId, label }) => label ?? nameOf(lockId)).join(", ")}</td><td><span class="label">${texts.until}</span> ${time(validUntil, zone)}</td></tr>`
@@ -53,7 +55,9 @@ ${
   }
 })
 
-const STATUSES = ["valid", "not-yet-valid", "expired", "used-up"] as const
+/** Such as open a door, or will: those of guests who left come first in a list of all, and are the most. */
+export const CURRENT = "valid,not-yet-valid"
+const CHOICES = { [CURRENT]: texts.current, ...texts.statuses, "": texts.all }
 
 export const tempKeyPage: Shows = Effect.fnUntraced(function* (visit) {
   const key = yield* visit.api.ask<Key>(keyOf(visit))

@@ -8,9 +8,11 @@ import { shortId } from "../timeline.ts"
 import { instantAt, time } from "../times.ts"
 import { may, type Shows, type Visit } from "../Visit.ts"
 import { detailsOf, placeIn } from "./place.ts"
+import { CURRENT } from "./tempKey.ts"
 
 type Explanation = Told<"why", "explain">
 type TempKeys = Told<"temp-keys", "list">
+type Keys = TempKeys["tempKeys"] | undefined
 
 const texts = en.why
 
@@ -18,11 +20,7 @@ export const whyPage: Shows = Effect.fnUntraced(function* (visit) {
   const { api, query, params } = visit
   const id = encodeURIComponent(params["id"] ?? "")
   const { name, zone } = placeIn(yield* detailsOf(visit, params["id"] ?? ""), params["id"] ?? "", visit)
-  const tempKeys = may(visit, "temp-keys")
-    ? yield* ifAllowed(
-        api.ask<TempKeys>({ method: "GET", path: pathWith("/temp-keys", { lockId: params["id"], limit: 100 }) })
-      )
-    : undefined
+  const tempKeys = may(visit, "temp-keys") ? yield* choices(visit) : undefined
   const asked = askedIn(query, tempKeys, zone)
   const answer =
     asked === undefined
@@ -39,28 +37,48 @@ ${answer?._tag === "Failure" && problemNotice(answer.failure.problem)}
   }
 })
 
+/** Temp keys to ask about: such as open the door or will, then others, and the one that was chosen. */
+const choices = Effect.fnUntraced(function* ({ api, params, query }: Visit) {
+  const ask = (more: { readonly status?: string; readonly ids?: string }) =>
+    ifAllowed(
+      api.ask<TempKeys>({ method: "GET", path: pathWith("/temp-keys", { lockId: params["id"], ...more, limit: 100 }) })
+    )
+  const current = yield* ask({ status: CURRENT })
+  if (current === undefined) return undefined
+  const all = yield* ask({})
+  const found = new Map([...current.tempKeys, ...(all?.tempKeys ?? [])].map((key) => [key.id, key]))
+  const chosen = idIn(query.get("what"))
+  const asked = chosen === undefined || found.has(chosen) ? undefined : yield* ask({ ids: chosen })
+  return [...found.values(), ...(asked?.tempKeys ?? [])]
+})
+
+const PREFIX = "temp-key:"
+const idIn = (what: string | null): string | undefined =>
+  what?.startsWith(PREFIX) === true ? what.slice(PREFIX.length) : undefined
+
 /** Addresses name a temp key by its id, which is no secret; the API is asked by its link. */
-const askedIn = (query: URLSearchParams, tempKeys: TempKeys | undefined, zone: string) => {
+const askedIn = (query: URLSearchParams, tempKeys: Keys, zone: string) => {
   const [event, who, what] = [query.get("event"), query.get("who"), query.get("what")]
   if (event) return { eventId: event }
   const at = instantAt(query.get("at"), zone)
-  if (what?.startsWith("temp-key:")) {
-    const tempKeyUuid = tempKeys?.tempKeys.find(({ id }) => `temp-key:${id}` === what)?.uuid
+  const chosen = idIn(what)
+  if (chosen !== undefined) {
+    const tempKeyUuid = tempKeys?.find(({ id }) => id === chosen)?.uuid
     return tempKeyUuid === undefined ? undefined : { tempKeyUuid, userId: who, at }
   }
   if (!who) return undefined
   return what === "key" ? { keyUuid: who, at } : { userId: who, at }
 }
 
-const form = ({ query }: Visit, tempKeys: TempKeys | undefined): Html => {
+const form = ({ query }: Visit, tempKeys: Keys): Html => {
   const what = query.get("what") ?? "user"
   const option = (value: string, words: string) =>
     html`<option value="${value}"${value === what && html` selected`}>${words}</option>`
   return html`<form class="act">
 <div class="field"><label for="what">${texts.who}</label><select id="what" name="what">${option("user", texts.user)}${option("key", texts.key)}${(
-    tempKeys?.tempKeys ?? []
+    tempKeys ?? []
   ).map(({ id, description }) =>
-    option(`temp-key:${id}`, `${texts.tempKey}: ${description ?? shortId(id)}`)
+    option(`${PREFIX}${id}`, `${texts.tempKey}: ${description ?? shortId(id)}`)
   )}</select></div>
 <div class="field"><label for="who">${texts.id}</label><input id="who" name="who" value="${query.get("who") ?? ""}"></div>
 <div class="field"><label for="at">${texts.at}</label><input id="at" name="at" type="datetime-local" value="${query.get("at") ?? ""}"></div>

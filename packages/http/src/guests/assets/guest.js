@@ -1,35 +1,33 @@
 /*
- * What a guest page gains with scripts: times as the guest writes them, in their own zone where the door's is not known, and
- * a slider instead of the button.
+ * What a guest page gains with scripts: the guest's own time where the door's is not known, words that do not grow old, and a
+ * slider instead of the button.
  *
  * The form leaves the page before anything else can see it, and only a person's own, lasting gesture sends it: programs
  * that look at links also run scripts, submit forms and click. A script's events are not trusted by the browser; a click
  * does not last; and a slider that stands in its middle opens nothing.
  */
 
-const { lang } = document.documentElement
-/** As the guest writes this language, if they do. */
-const locales = [...navigator.languages.filter((locale) => locale.split("-")[0] === lang), lang]
-
-const asWritten = (time) => {
-  const options = {
-    weekday: "long",
-    day: "numeric",
-    month: "long",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit"
-  }
-  if (time.dataset.precision === "second") options.second = "2-digit"
-  // A door's own time stays that: it is named beside.
-  if (time.dataset.zone) options.timeZone = time.dataset.zone
-  try {
-    time.textContent = new Intl.DateTimeFormat(locales, options).format(new Date(time.dateTime))
-  } catch {
-    // An old browser does not know the zone: it stays as the server has written it.
-  }
+const DATE = { weekday: "long", day: "numeric", month: "long", year: "numeric" }
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" }
+const PRECISIONS = {
+  day: { ...DATE, hour: "2-digit", minute: "2-digit" },
+  clock: CLOCK,
+  "day-and-clock": { ...DATE, ...CLOCK }
 }
-document.querySelectorAll("time").forEach(asWritten)
+
+/** A door's own time stays as the server has written it: only where it is not known there is a precision. */
+const asHere = (time) => {
+  const words = new Intl.DateTimeFormat(document.documentElement.lang, PRECISIONS[time.dataset.precision])
+  time.textContent = words.format(new Date(time.dateTime))
+}
+const showHere = (part) => part.querySelectorAll("time[data-precision]").forEach(asHere)
+showHere(document)
+
+// "In 2 hours" is not true for long: who comes back to a page after a minute sees it as it is then.
+const shownAt = Date.now()
+addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && Date.now() - shownAt > 60_000) location.reload()
+})
 
 // A page that comes back from memory is an old view of the key, and its ticket may have been used.
 addEventListener("pageshow", ({ persisted }) => persisted && location.reload())
@@ -59,7 +57,7 @@ async function showOutcome() {
         const said = later.querySelector("main")
         main.className = said.className
         main.replaceChildren(...said.childNodes)
-        main.querySelectorAll("time").forEach(asWritten)
+        showHere(main)
         document.title = later.title
         main.toggleAttribute("data-waits", said.hasAttribute("data-waits"))
         if (!main.hasAttribute("data-waits")) return
@@ -77,13 +75,13 @@ function addSlider(form, index) {
   const input = slider.querySelector("input")
   const words = slider.querySelector(".words")
   const status = slider.querySelector(".status")
-  const how = slider.querySelector(".how")
+  const how = form.querySelector(".how")
   const atRest = words.textContent
   // What it is for stands on the button that it replaces.
   input.setAttribute("aria-label", `${form.querySelector("button").textContent}: ${atRest}`)
   how.id = `how-${index}`
   input.setAttribute("aria-describedby", how.id)
-  form.replaceWith(slider)
+  form.replaceWith(slider, how)
 
   let isHeld = false
   let steps = 0

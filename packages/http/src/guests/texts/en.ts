@@ -1,12 +1,21 @@
-/** All words of the guest pages, in English. Another language is another file of the same shape. */
+/** All words of the guest pages, in English. Another language is another file of the same shape; see `languages.ts`. */
 import type { Html } from "../../pages/Html.ts"
 import { html } from "../../pages/Html.ts"
 
-const many = (count: number, one: string, more: string): string => (count === 1 ? one : more)
+/** What is said of a number, by the plural forms that the language has; `count` is the number as it is written. */
+export interface Plural {
+  readonly one: (count: string) => string
+  readonly other: (count: string) => string
+  /** In Romance languages, of whole millions. */
+  readonly many?: (count: string) => string
+}
 
 export const en = {
   lang: "en",
-  /** How times are written. */
+  dir: "ltr",
+  /** What it calls itself. */
+  name: "English",
+  /** How times are written, unless the guest's browser names a region. */
   locale: "en-GB",
   /** Titles of the pages, and what there is to say beneath; `when` arguments are times, already written. */
   states: {
@@ -74,10 +83,13 @@ export const en = {
   },
   worksNext: (from: Html) => html`It works at certain times only, next from ${from}.`,
   worksNoMore: "It works at certain times only, and there are none left before it ends.",
-  /** Behind a time: whose clocks show it. Zones are called by their cities. */
-  inZone: (timeZone: string) => `(${timeZone.split("/").at(-1)?.replaceAll("_", " ")} time)`,
+  /** Whose clocks show the times. */
+  zone: (name: string) => `Time at the door: ${name}`,
   contact: (contact: string) => `Questions? ${contact}`,
-  usesLeft: (count: number) => `You can open ${count} more ${many(count, "time", "times")}.`,
+  usesLeft: {
+    one: (count) => `You can open ${count} more time.`,
+    other: (count) => `You can open ${count} more times.`
+  } as Plural,
   offline:
     "The lock is not connected right now. If you open anyway, the door opens only if the lock comes back within ten seconds; it counts as a use all the same.",
   door: (id: number | undefined) => `Door ${id}`,
@@ -122,5 +134,20 @@ export const en = {
     none: { title: "Nothing was opened", text: () => html`There is no opening to confirm here.` }
   },
   again: "Open again",
-  back: "Back to the key"
+  back: "Back to the key",
+  /** Of the link behind an address. */
+  map: "Show on the map",
+  /** The table of a schedule. */
+  week: { title: "When it works", day: "Day", hours: "Times", never: "Not at all", allDay: "All day" },
+  pin: { show: "Show the PIN", text: "At a door with a keypad, enter:" },
+  calendar: "Add to calendar",
+  /** What an entry in a calendar is called. */
+  entry: (place: string | undefined) => (place === undefined ? "Key" : `Key: ${place}`),
+  /** Of the switch of languages. */
+  language: "Language",
+  /** What messengers show of a link: the same of every key, and of none. */
+  preview: { title: "A key for you", description: "Open this page at the door." }
 }
+
+/** What every language says. */
+export type Texts = typeof en
