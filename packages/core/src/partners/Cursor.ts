@@ -28,7 +28,13 @@ const CURSOR = /^([0-9a-z]{1,11})\.[0-9a-z]{1,7}$/
 
 /** FNV-1a, 32 bits: so that a cursor of one organization is not taken for another's by mistake. Nothing is secret. */
 const checkOf = (orgId: string, position: number): string => {
+  const text = `${position} ${orgId}`
   let hash = 0x811c9dc5
-  for (const char of `${position} ${orgId}`) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193)
+  for (let at = 0; at < text.length; at++) {
+    const point = text.codePointAt(at) ?? 0
+    // One beyond the first 65,536 is two units long.
+    if (point > 0xffff) at++
+    hash = Math.imul(hash ^ point, 0x01000193)
+  }
   return (hash >>> 0).toString(36)
 }

@@ -36,20 +36,19 @@ const Stored = Schema.Struct({
 })
 const decode = Schema.decodeEffect(Schema.fromJsonString(Stored))
 
-/** A stream that is held, as it is written: mostly as it was the last time. */
-const textOf = (stream: string, held: Held): string => {
-  const known = texts.get(held)
-  if (known !== undefined) return known
-  const { version, attempts, due, since } = held
-  const text = JSON.stringify([stream, version, attempts, due, since])
-  texts.set(held, text)
-  return text
-}
-const texts = new WeakMap<Held, string>()
+/**
+ * A stream that is held, as it is written. One of which nothing has failed is due at once, since whenever it was taken on:
+ * most are so, and that need not be written.
+ */
+const textOf = (stream: string, { version, attempts, due, since }: Held): string =>
+  attempts === 0
+    ? `[${JSON.stringify(stream)},${version},0,0,0]`
+    : JSON.stringify([stream, version, attempts, due, since])
 
 const laneText = <L extends Lane>({ held, ...rest }: L): string => {
-  const streams = HashMap.toEntries(held).map(([stream, one]) => textOf(stream, one))
-  return `${JSON.stringify(rest).slice(0, -1)},"held":[${streams.join(",")}]}`
+  let streams = ""
+  for (const [stream, one] of held) streams += streams === "" ? textOf(stream, one) : `,${textOf(stream, one)}`
+  return `${JSON.stringify(rest).slice(0, -1)},"held":[${streams}]}`
 }
 
 const read = <L extends (typeof Stored.Type)["live"]>({ held, ...rest }: L) => ({

@@ -329,13 +329,17 @@ export const makeRunner = Effect.gen(function* () {
       }
     })
 
+    const turnIn = (name: string, lane: Lane) => {
+      const turn = memoryOf(name).first(lane)
+      return turn && { name, streamId: turn.streamId, due: turn.held.due }
+    }
+
     /** Of all lanes, the stream that is due first. */
     const dueFirst = () => {
-      let found: { readonly name: string; readonly streamId: string; readonly due: number } | undefined
-      for (const [name, lane] of lanesOf(progress)) {
-        const turn = memoryOf(name).first(lane)
-        if (turn === undefined || (found !== undefined && found.due <= turn.held.due)) continue
-        found = { name, streamId: turn.streamId, due: turn.held.due }
+      let found = turnIn(LIVE, progress.live)
+      for (const replay of progress.replays) {
+        const turn = turnIn(replay.replayId, replay)
+        if (turn !== undefined && (found === undefined || turn.due < found.due)) found = turn
       }
       return found
     }

@@ -80,9 +80,11 @@ export const telling = Effect.gen(function* () {
     return { whose, filter, after }
   })
 
-  /** The event as this principal is told it: of keys that are not for temp keys without links. */
-  const envelope = (principal: Principal, told: Told, whose: string): Envelope =>
-    envelopeOf(seesLinks(principal) ? told : withoutLink(told), whose, origin)
+  /** Events as this principal is told them: of keys that are not for temp keys without links. */
+  const envelopes = (principal: Principal, whose: string): ((told: Told) => Envelope) =>
+    seesLinks(principal)
+      ? (told) => envelopeOf(told, whose, origin)
+      : (told) => envelopeOf(withoutLink(told), whose, origin)
 
   const page = Effect.fnUntraced(function* (
     principal: Principal,
@@ -91,11 +93,11 @@ export const telling = Effect.gen(function* () {
     const { whose, filter, after } = yield* begin(principal, asked)
     const { told, upTo, more } = yield* feed.wait(whose, after, limit, Duration.seconds(wait), filter)
     return {
-      events: told.map((one) => envelope(principal, one, whose)),
+      events: told.map(envelopes(principal, whose)),
       nextCursor: cursorOf(whose, upTo),
       more
     }
   })
 
-  return { begin, envelope, page }
+  return { begin, envelopes, page }
 })

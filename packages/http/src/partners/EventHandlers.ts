@@ -1,5 +1,5 @@
 /** Events to pull and to follow: from where a cursor is, as far as they go, or for as long as somebody reads. */
-import { cursorOf, PartnerFeed, type Principal, SHADOW_UPDATE, ShadowUpdates, type Told, telling } from "@latchkey/core"
+import { cursorOf, PartnerFeed, SHADOW_UPDATE, ShadowUpdates, telling } from "@latchkey/core"
 import { Effect, Stream } from "effect"
 import type { Api } from "../api/Api.ts"
 import { LONGEST_WAIT } from "../api/Parts.ts"
@@ -11,7 +11,7 @@ import { serverSentEvents } from "../server/ServerSentEvents.ts"
 export const makeEventHandlers = Effect.gen(function* () {
   const feed = yield* PartnerFeed
   const updates = yield* ShadowUpdates
-  const { begin, envelope, page } = yield* telling
+  const { begin, envelopes, page } = yield* telling
   const { authenticate } = yield* Authenticator
 
   const handlers: Handlers<typeof Api>["events"] = {
@@ -29,7 +29,12 @@ export const makeEventHandlers = Effect.gen(function* () {
         Stream.takeUntilEffect(() => Effect.isFailure(authenticate(call.headers)), { excludeLast: true }),
         Stream.flattenIterable
       )
-      const told = Stream.map(pages, (one) => eventOf(principal, one, whose))
+      const envelopeOf = envelopes(principal, whose)
+      const told = Stream.map(pages, (one) => ({
+        id: cursorOf(whose, one.position),
+        event: one.data.type,
+        data: JSON.stringify(envelopeOf(one))
+      }))
       if (query.types?.includes(SHADOW_UPDATE) !== true) return yield* serverSentEvents(told)
       const live = updates.follow(whose, filter.lockIds).pipe(
         Stream.takeUntilEffect(() => Effect.isFailure(authenticate(call.headers)), { excludeLast: true }),
@@ -39,12 +44,6 @@ export const makeEventHandlers = Effect.gen(function* () {
       return yield* serverSentEvents(Stream.merge(told, live, { haltStrategy: "either" }))
     })
   }
-
-  const eventOf = (principal: Principal, told: Told, whose: string) => ({
-    id: cursorOf(whose, told.position),
-    event: told.data.type,
-    data: JSON.stringify(envelope(principal, told, whose))
-  })
 
   return handlers
 })
