@@ -24,7 +24,7 @@ export const homePage = (docs: boolean): StaticFile =>
 <main class="calm">
 <h1>Latchkey</h1>
 <p>This is the API of a smart-lock service. If you were sent a link to a key, open that link: there is nothing to see here.</p>
-<p>${docs && html`<a href="/docs">What the API can do</a> · `}<a href="/openapi.json">OpenAPI description</a></p>
+<p class="more">${docs && html`<a href="/docs">What the API can do</a> · `}<a href="/openapi.json">OpenAPI description</a></p>
 </main>
 </body>
 </html>
