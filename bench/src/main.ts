@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import type { Benchmark } from "./benchmark.ts"
 import { cachedLocks } from "./benchmarks/cachedLocks.ts"
+import { consolePages } from "./benchmarks/consolePages.ts"
 import { devices } from "./benchmarks/devices.ts"
 import { hangingEndpoint } from "./benchmarks/hangingEndpoint.ts"
 import { hangingReceivers } from "./benchmarks/hangingReceivers.ts"
@@ -39,6 +40,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   largeLocks,
   tempKeys,
   lists,
+  consolePages,
   hotLock,
   cachedLocks,
   tenants,

@@ -202,6 +202,22 @@ describe("GET /locks", () => {
     expect(await found(`q=${word}`)).toEqual([held, byName, owned].map(({ lockId }) => lockId))
   })
 
+  it("shows those that are named, of those that it would show anyway", async () => {
+    const word = newWord()
+    const [one, two, others] = [await named(`${word} one`), await named(`${word} two`), await createLock(server.url)]
+    await others.post("SetOrganization", { orgId: callers.OTHER_ORG })
+    await two.post("SetOwner", { userId: word })
+    const ids = `ids=${two.lockId},${others.lockId},${one.lockId},${one.lockId}`
+    expect(await found(ids)).toEqual([one.lockId, two.lockId])
+    expect(await found(`${ids}&q=${word}+t`)).toEqual([two.lockId])
+    expect(await found(`ids=${one.lockId}&q=${word}`)).toEqual([one.lockId])
+    expect(await found(ids, callers.user(word))).toEqual([two.lockId])
+    const { secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, { limits: { locks: [one.lockId] } }))
+    expect(await found(ids, callers.apiKey(secret))).toEqual([one.lockId])
+    for (const bad of ["ids=", "ids=x", "ids=1,", `ids=${Array(101).fill(1).join()}`])
+      expect((await callsOf(server.url, callers.organization)("GET", `/locks?${bad}`)).status).toBe(400)
+  })
+
   it("finds locks by the whole link of a temp key, for those alone who may see it, and never logs it", async () => {
     const lock = await furnishedLock(server.url)
     const second = await createLock(server.url)

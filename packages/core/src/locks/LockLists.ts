@@ -187,9 +187,11 @@ export class LockLists extends Context.Service<
 
       return {
         these: Effect.fnUntraced(function* (principal, lockIds, query, after, now) {
-          const { q, ownerId, limit = LOCKS_ON_PAGE, online, attention, battery } = query
+          const { q, ids, ownerId, limit = LOCKS_ON_PAGE, online, attention, battery } = query
           const whose = yield* whoseNow(principal, ownerId)
-          const only = lockIds.filter((lockId) => lockId > after && isShown(principal, lockId))
+          const only = lockIds.filter(
+            (lockId) => lockId > after && isShown(principal, lockId) && ids?.includes(lockId) !== false
+          )
           if (whose === undefined || only.length === 0) return []
           const page = { after: "", limit: only.length, now, only }
           const { rows } = yield* list.page(whose, { online, attention, battery }, page)
@@ -221,11 +223,12 @@ export class LockLists extends Context.Service<
           return { ...counts, lag: Option.getOrUndefined(Option.map(head, (head) => Math.max(0, head - position))) }
         }),
         locks: Effect.fnUntraced(function* (principal, query, now) {
-          const { ownerId, limit = LOCKS_ON_PAGE, after, ...filter } = query
+          const { ids, ownerId, limit = LOCKS_ON_PAGE, after, ...filter } = query
           const whose = yield* whoseNow(principal, ownerId)
           if (whose === undefined) return { locks: [], nextCursor: undefined }
           const place = after === undefined ? "" : (placeOfLock(after) ?? "")
-          const only = limitsOf(principal)?.locks
+          const only =
+            ids === undefined ? limitsOf(principal)?.locks : [...new Set(ids)].filter((id) => isShown(principal, id))
           const { rows, next } = yield* list.page(whose, filter, { after: place, limit, now, only })
           const locks = yield* listed(principal, rows, now)
           return {

@@ -1,5 +1,6 @@
 /** Which locks a list shows, and which page of them. */
 import { Schema } from "effect"
+import { LockId } from "../lock/Lock.ts"
 import { Id } from "../lock/RequestFields.ts"
 import { ATTENTION, BATTERIES } from "../read-model/LockConditions.ts"
 import { isPlaceOf } from "../read-model/LockList.ts"
@@ -24,6 +25,8 @@ export const locksFields = {
    * too, before all others: of a key, of a user who owns locks or holds keys, or the link of a temp key.
    */
   q: Schema.optionalKey(Text.check(Schema.isMinLength(1), Schema.isMaxLength(200))),
+  /** Of these alone, by number. */
+  ids: Schema.optionalKey(Schema.Array(LockId).check(Schema.isMaxLength(MOST_ON_PAGE))),
   ownerId: Schema.optionalKey(Id.check(Schema.isMinLength(1))),
   /** Whether the device is there, as it was told last: a minute after it came or went. */
   online: Schema.optionalKey(Schema.Boolean),

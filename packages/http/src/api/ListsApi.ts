@@ -5,13 +5,14 @@ import {
   attentionFields,
   attentionFlaw,
   BATTERIES,
+  LockId,
   locksFields,
   locksFlaw,
   WEBHOOK_ATTENTION
 } from "@latchkey/core"
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { positive } from "./Parts.ts"
+import { positive, severalOf } from "./Parts.ts"
 import { problem } from "./Problem.ts"
 
 const text = Schema.optionalKey(Schema.String)
@@ -38,9 +39,13 @@ const attention = Schema.Literals(["true", "false", ...ATTENTION]).pipe(
   )
 )
 
+const LockNumber = positive("a positive integer").pipe(Schema.decodeTo(LockId))
+const MOST_IDS = 100
+
 const locks = HttpApiEndpoint.get("locks", "/locks", {
   query: Schema.Struct({
     ...locksFields,
+    ids: Schema.optionalKey(severalOf(LockNumber, MOST_IDS, "numbers of locks with commas between")),
     online: Schema.optionalKey(flag),
     attention: Schema.optionalKey(attention),
     limit: Schema.optionalKey(positive("a number of locks").pipe(Schema.decodeTo(locksFields.limit.schema)))

@@ -1,6 +1,6 @@
 /** Parts of requests that many endpoints share. */
 import { LockId } from "@latchkey/core"
-import { Context, Schema } from "effect"
+import { Context, Schema, SchemaGetter } from "effect"
 
 export const positive = (expected: string) =>
   Schema.String.check(Schema.isPattern(/^[1-9][0-9]*$/u, { expected })).pipe(Schema.decodeTo(Schema.NumberFromString))
@@ -18,6 +18,15 @@ export const whole = (least: number, most: number) =>
         Schema.isLessThanOrEqualTo(most, { expected: `a number, ${least} to ${most}` })
       )
     )
+  )
+
+/** Several values of a query, with commas between. */
+export const severalOf = <Item extends Schema.Codec<unknown, string>>(item: Item, most: number, expected: string) =>
+  Schema.String.pipe(
+    Schema.decodeTo(Schema.Array(item).check(Schema.isMaxLength(most, { expected: `${expected}, at most ${most}` })), {
+      decode: SchemaGetter.transform((text: string): ReadonlyArray<string> => text.split(",")),
+      encode: SchemaGetter.transform((items: ReadonlyArray<string>) => items.join(","))
+    })
   )
 
 /** In the path: `/locks/:id/…`. */

@@ -10,9 +10,9 @@ import {
   ShareRequest,
   TempKeyStatus
 } from "@latchkey/core"
-import { Schema, SchemaGetter } from "effect"
+import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { commandHeaders, headers, ifMatch, lock, Open, positive, Tagged } from "./Parts.ts"
+import { commandHeaders, headers, ifMatch, lock, Open, positive, severalOf, Tagged } from "./Parts.ts"
 import { problem, UnauthorizedError } from "./Problem.ts"
 
 const errors = [problem(403), problem(404), problem(500), problem(503)] as const
@@ -32,25 +32,7 @@ const doors = Schema.Array(
 )
 
 const Status = Schema.Literals([...TempKeyStatus.literals, "deleted"])
-const statuses = Schema.String.pipe(
-  Schema.decodeTo(Schema.Array(Status), {
-    // What is none of them is refused then.
-    decode: SchemaGetter.transform((text: string) => text.split(",") as ReadonlyArray<typeof Status.Type>),
-    encode: SchemaGetter.transform((statuses: ReadonlyArray<string>) => statuses.join(","))
-  })
-)
 const MOST_IDS = 100
-const ids = Schema.String.pipe(
-  Schema.decodeTo(
-    Schema.Array(Schema.String).check(
-      Schema.isMaxLength(MOST_IDS, { expected: `ids with commas between, at most ${MOST_IDS}` })
-    ),
-    {
-      decode: SchemaGetter.transform((text: string) => text.split(",") as ReadonlyArray<string>),
-      encode: SchemaGetter.transform((ids: ReadonlyArray<string>) => ids.join(","))
-    }
-  )
-)
 const Limit = Schema.Int.check(
   Schema.isLessThanOrEqualTo(MOST_LISTED, { expected: `a number of keys, at most ${MOST_LISTED}` })
 )
@@ -118,9 +100,9 @@ export const sharedKeys = HttpApiGroup.make("temp-keys").add(
     query: {
       lockId: Schema.optionalKey(Schema.String),
       /** One status, or several with commas between. */
-      status: Schema.optionalKey(statuses),
+      status: Schema.optionalKey(severalOf(Status, Status.literals.length, "statuses with commas between")),
       /** These alone, by id, with commas between: 100 at most. */
-      ids: Schema.optionalKey(ids),
+      ids: Schema.optionalKey(severalOf(Schema.String, MOST_IDS, "ids with commas between")),
       limit: Schema.optionalKey(positive(`a number of keys, at most ${MOST_LISTED}`).pipe(Schema.decodeTo(Limit))),
       cursor: Schema.optionalKey(Schema.String)
     },

@@ -244,7 +244,7 @@ export const parameters: { readonly [name: string]: string } = {
   q: "Words to search for.",
   sort: "By number or by name.",
   status: "Only keys of this status, or several with commas between.",
-  ids: "Only these keys, by their ids with commas between: 100 at most.",
+  ids: "Only these, by their ids with commas between: 100 at most.",
   tempKeyUuid: "A temp key of the lock.",
   to: "Up to this instant.",
   types: "Only events of these types, with commas between.",

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import type { AxeResults } from "axe-core"
+import { Effect } from "effect"
 import type { Browser, Page } from "playwright-core"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { launch, phone } from "../guests/browser.ts"
@@ -74,6 +75,14 @@ it.each(["with scripts", "without scripts"])(
     })
   }
 )
+
+it("nor does the first page of somebody who has no lock yet", { timeout: LONG }, async () => {
+  const { secret } = await Effect.runPromise(server.apiKeys.create("org-without-locks", {}))
+  await visitConsole({ browser, url: server.url, secret }, { ...desk, bypassCSP: true }, async (page) => {
+    await page.getByRole("link", { name: "Set up a lock" }).waitFor()
+    await examine(page, "/console, without a lock")
+  })
+})
 
 /** Notes what moves without being asked to, from the first paint on. */
 const watchShifts = `

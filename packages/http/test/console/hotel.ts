@@ -16,8 +16,8 @@ export interface Hotel extends AsyncDisposable {
   readonly paths: ReadonlyArray<string>
 }
 
-/** Needs a server whose webhooks may be on this machine. */
-export const openHotel = async (server: InProcess): Promise<Hotel> => {
+/** Needs a server whose webhooks may be on this machine. `word` is part of whatever somebody calls something. */
+export const openHotel = async (server: InProcess, word = ""): Promise<Hotel> => {
   const ask = async (method: string, path: string, body?: object) => {
     const answer = await callsOf(server.url, organization)(method, path, body === undefined ? {} : { body })
     expect([method, path, answer.status < 300, answer.text]).toEqual([method, path, true, expect.any(String)])
@@ -27,19 +27,21 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
   const report = (what: Parameters<InProcess["shadow"]["report"]>[0]) => Effect.runPromise(server.shadow.report(what))
 
   const receiver = await startReceiver(({ body }) => (body["detail-type"] === "LockOpenRequested" ? 400 : 200))
-  const webhook = await ask("POST", "/webhooks", { url: receiver.url, description: "Our books" })
+  const webhook = await ask("POST", "/webhooks", { url: receiver.url, description: `Our books${word}` })
   await vi.waitUntil(async () => (await ask("GET", `/webhooks/${webhook.id}`)).status === "active", PATIENCE)
-  const apiKey = await ask("POST", "/api-keys", { scopes: ["read"], name: "Front desk" })
+  const apiKey = await ask("POST", "/api-keys", { scopes: ["read"], name: `Front desk${word}` })
 
   const lock = await furnishedLock(server.url)
   const page = `/console/locks/${lock.lockId}`
   await lock.post("describe-lock", {
-    name: "Room 12, “sea view”",
+    name: `Room 12, “sea view”${word}`,
     timeZone: "Pacific/Auckland",
-    address: "Harbour Street 1, 1010 Auckland",
-    contact: "Reception, +64 9 000 000",
-    instructions: "Second floor, to the left."
+    address: `Harbour Street 1, 1010 Auckland${word}`,
+    contact: `Reception, +64 9 000 000${word}`,
+    instructions: `Second floor, to the left.${word}`
   })
+  await lock.post("AddResident", { name: `Ben${word}`, email: `ben@example.org${word}`, userId: `ben${word}` })
+  await lock.post("AddKey", { keyUuid: `key of Ben${word}`, userId: `ben${word}`, keyIndexNumber: 7 })
   const thing = lock.uuid
   const now = Date.now()
   for (const [days, battery] of [
@@ -47,12 +49,18 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
     [2, 60],
     [1, 9]
   ] as const) {
-    const reported = { state: { battery, bolt: "locked", door: "forced", firmware: "2.4.1", clock: now - days * DAY } }
+    const reported = {
+      state: { battery, bolt: "locked", door: "forced", firmware: `2.4.1${word}`, clock: now - days * DAY }
+    }
     await report({ _tag: "State", thing, at: now - days * DAY, reported })
   }
   await comesAndGoes(server, lock, now)
-  await lock.post("OpenLock", { reason: "concierge" })
-  const past = { validFrom: "2020-01-01T00:00:00Z", validUntil: "2020-01-02T00:00:00Z", description: "Mr Miller" }
+  await lock.post("OpenLock", { reason: `concierge${word}` })
+  const past = {
+    validFrom: "2020-01-01T00:00:00Z",
+    validUntil: "2020-01-02T00:00:00Z",
+    description: `Mr Miller${word}`
+  }
   const expired = await makeShared(server.url, shared(lock.lockId, past))
   await callsOf(server.url)("POST", `/temp-keys/${expired.uuid}/doors/1/open`, {
     headers: { accept: "application/json" }
@@ -61,7 +69,7 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
   const cleaner = await ask(
     "POST",
     "/temp-keys",
-    shared(lock.lockId, { description: "Cleaner", schedule: { timeZone: "Pacific/Auckland", windows } })
+    shared(lock.lockId, { description: `Cleaner${word}`, schedule: { timeZone: "Pacific/Auckland", windows } })
   )
   const retired = newLockId()
   await ask("POST", `/locks/${retired}/CreateLock`, { index: 1, uuid: newUuid() })
@@ -93,10 +101,10 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
       "/console/locks?attention=offline&sort=name"
     ],
     "/console/locks/new": ["/console/locks/new"],
-    "/console/locks/:id": [page, `${page}?kind=openings`, `${page}?who=nobody`],
+    "/console/locks/:id": [page, `${page}?kind=openings`, `${page}?who=${encodeURIComponent(`nobody${word}`)}`],
     // The events of the page above, for its script.
     "/console/locks/:id/live": [],
-    "/console/locks/:id/why": [`${page}/why`, `${page}/why?what=user&who=nobody`],
+    "/console/locks/:id/why": [`${page}/why`, `${page}/why?what=user&who=${encodeURIComponent(`nobody${word}`)}`],
     "/console/locks/:id/open": [`${page}/open`],
     "/console/locks/:id/describe-lock": [`${page}/describe-lock`],
     "/console/locks/:id/retire-lock": [`/console/locks/${retired}/retire-lock`],
@@ -105,7 +113,7 @@ export const openHotel = async (server: InProcess): Promise<Hotel> => {
     "/console/locks/:id/device": [`${page}/device`],
     "/console/locks/:id/change-device": [`${page}/change-device`],
     "/console/locks/:id/move-claim": [`${page}/move-claim`],
-    "/console/locks/:id/remove-key": [`${page}/remove-key?key=somebody-elses`],
+    "/console/locks/:id/remove-key": [`${page}/remove-key?key=${encodeURIComponent(`somebody-elses${word}`)}`],
     "/console/locks/:id/pictures": [`${page}/pictures`],
     "/console/temp-keys": ["/console/temp-keys", `/console/temp-keys?lockId=${lock.lockId}&status=expired`],
     "/console/temp-keys/new": [

@@ -29,6 +29,18 @@ const named = async (name: string) => {
 const listed = ({ text }: { readonly text: string }) =>
   Array.from(text.matchAll(/<th scope="row"><a href="\/console\/locks\/(\d+)"/g), ([, id]) => Number(id))
 
+it("somebody without a lock is told how to set up the first one, and somebody who may not, who can", async () => {
+  const keyFor = async (scopes: ReadonlyArray<"read" | "admin">) =>
+    (await Effect.runPromise(server.apiKeys.create("org-without-locks", { limits: { scopes } }))).secret
+  const manager = await signIn(server.url, await keyFor(["admin"]))
+  const words = wordsOf(await manager.get("/console"))
+  expect(words).toContain("You have no lock yet Have the device at hand: its id, and its claim code")
+  expect((await manager.get("/console")).text).toContain('href="/console/locks/new"')
+  const reader = await (await signIn(server.url, await keyFor(["read"]))).get("/console")
+  expect(wordsOf(reader)).toContain("Whoever manages the locks sets one up, or makes it yours.")
+  expect(reader.text).not.toContain("/console/locks/new")
+})
+
 describe("the list of locks", () => {
   it("is searched and filtered by an address, and says what each lock needs", async () => {
     const word = newWord()

@@ -5,7 +5,7 @@ import { type Answer, ask } from "../guests/guest.ts"
 export interface Operator {
   readonly get: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Answer>
   /** Sends a form with these fields as they are. */
-  readonly post: (path: string, fields: Readonly<Record<string, string>>) => Promise<Answer>
+  readonly post: (path: string, fields: Readonly<Record<string, string>> | URLSearchParams) => Promise<Answer>
   /** Opens the page of an action, and sends its form with what else is to be filled in. */
   readonly act: (path: string, fields?: Readonly<Record<string, string>>) => Promise<Answer>
   /** The cookie, as the browser sends it. */

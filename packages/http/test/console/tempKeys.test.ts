@@ -38,6 +38,27 @@ const listed = async (lock: TestLock) =>
 const linkIn = ({ text }: { readonly text: string }) =>
   /\/temp-keys\/([0-9a-f-]{36})"/.exec(text)?.[1] ?? expect.fail(text)
 
+it("the first step has locks to tick, by name, and none goes on without a door", async () => {
+  const [kitchen, gate] = [await createLock(server.url), await createLock(server.url)]
+  await kitchen.post("describe-lock", { name: "00 Kitchen" })
+  await gate.post("describe-lock", { name: "01 Gate" })
+  const first = (await operator.get(`${NEW}?doors=${gate.lockId}`)).text
+  expect(first).toContain(`value="${kitchen.lockId}">00 Kitchen`)
+  expect(first).toContain(`value="${gate.lockId}" checked>01 Gate`)
+  const { doors: _, ...rest } = cleaner(gate)
+  const both = `doors=${kitchen.lockId}&doors=${gate.lockId}`
+  const third = await operator.get(`${NEW}?${both}&${new URLSearchParams({ ...rest, step: "who" })}`)
+  expect(wordsOf(third)).toContain("Doors 00 Kitchen, 01 Gate")
+  const made = new URLSearchParams([...Object.entries(hiddenIn(third)), ["doors", String(kitchen.lockId)]])
+  expect((await operator.post(NEW, made)).status).toBe(200)
+  const [key] = await listed(gate)
+  expect(key.doors.map(({ lockId }: { readonly lockId: string }) => Number(lockId)).sort()).toEqual(
+    [kitchen.lockId, gate.lockId].sort()
+  )
+  for (const step of ["when", "who"])
+    expect(wordsOf(await operator.get(`${NEW}?doors=&step=${step}`))).toContain("Choose a door first.")
+})
+
 it("a key is made in three steps, each an address of its own, and nothing is made before the last", async () => {
   const lock = await createLock(server.url)
   const first = await operator.get(`${NEW}?doors=${lock.lockId}`)

@@ -4,7 +4,7 @@ import { v7 as uuid } from "uuid"
 import { type Html, html } from "../../pages/Html.ts"
 import type { Refused } from "../../server/Errors.ts"
 import { problemNotice } from "../Actions.ts"
-import type { ApiCall, Told } from "../ApiCalls.ts"
+import { type ApiCall, ifAllowed, pathWith, type Told } from "../ApiCalls.ts"
 import { scheduleIn, termsIn, whenFields, whoFields, wordsIn } from "../terms.ts"
 import { en } from "../texts/en.ts"
 import { wallTime } from "../times.ts"
@@ -13,6 +13,7 @@ import { weekInWords, weekPicture } from "../week.ts"
 import { detailsOf, namesOfLocks, placeIn } from "./place.ts"
 import { handOver } from "./tempKey.ts"
 
+type Locks = Told<"lists", "locks">
 type Shared = Told<"temp-keys", "share">
 
 const texts = en.newTempKey
@@ -23,16 +24,17 @@ export const newTempKeyPage: Shows = (visit) => (visit.method === "POST" ? make(
 
 const step: Shows = Effect.fnUntraced(function* (visit) {
   const { query } = visit
-  switch (query.get("step")) {
+  const hasDoors = doorsIn(query).length > 0
+  switch (hasDoors ? query.get("step") : "doors") {
     case "when": {
-      const [door = ""] = wordsIn(query.get("doors"))
+      const [door = ""] = doorsIn(query)
       const { zone } = placeIn(yield* detailsOf(visit, door), door, visit)
       return asks(visit, 2, html`${whenFields(withDefaults(visit, zone))}`, ["from", "until", "zone"])
     }
     case "who":
       return yield* lastStep(visit, query)
     default:
-      return asks(visit, 1, doorFields(query), ["doors", "method"])
+      return asks(visit, 1, doorFields(query, yield* ifAllowed(visit.api.ask<Locks>(someLocks))), ["doors", "method"])
   }
 })
 
@@ -53,7 +55,7 @@ const lastStep = Effect.fnUntraced(function* (
   problem?: Parameters<typeof problemNotice>[0]
 ): Effect.fn.Return<Page, Refused> {
   const schedule = scheduleIn(form)
-  const doors = wordsIn(form.get("doors"))
+  const doors = doorsIn(form)
   const nameOf = yield* namesOfLocks(visit, doors)
   return {
     title: texts.title,
@@ -90,7 +92,7 @@ const make = (visit: Visit) => {
 const callOf = (form: URLSearchParams): ApiCall => {
   const { description, ...terms } = termsIn(form)
   const accessMethod = form.get("method") ?? "both"
-  const doors = wordsIn(form.get("doors")).map((lockId) => ({ lockId, accessMethod }))
+  const doors = doorsIn(form).map((lockId) => ({ lockId, accessMethod }))
   return { method: "POST", path: "/temp-keys", body: { ...terms, ...(description && { description }), doors } }
 }
 
@@ -102,9 +104,28 @@ const carried = (form: URLSearchParams, isLeft: (name: string) => boolean): Read
     isLeft(name) ? [] : [html`<input type="hidden" name="${name}" value="${value}">`]
   )
 
-const doorFields = (query: URLSearchParams): Html => {
+/** Ticked, and by number in a line, as somebody who has many locks says it. */
+const doorsIn = (form: URLSearchParams): ReadonlyArray<string> => [...new Set(wordsIn(form.getAll("doors").join(" ")))]
+
+/** Locks that may be ticked. Those who have more begin at the page of the lock, or know its number. */
+const MOST_LOCKS = 24
+const someLocks: ApiCall = { method: "GET", path: pathWith("/locks", { sort: "name", limit: MOST_LOCKS }) }
+
+const doorFields = (query: URLSearchParams, found: Locks | undefined): Html => {
   const method = query.get("method") ?? "both"
-  return html`<div class="field"><label for="doors">${texts.doors}</label><input id="doors" name="doors" required value="${wordsIn(query.get("doors")).join(" ")}" aria-describedby="doors-hint"><p class="hint" id="doors-hint">${texts.doorsHint}</p></div>
+  const asked = doorsIn(query)
+  const { locks = [], nextCursor = null } = found ?? {}
+  const others = asked.filter((door) => !locks.some(({ lockId }) => String(lockId) === door))
+  const areAll = found !== undefined && locks.length > 0 && nextCursor === null && others.length === 0
+  return html`${asked.length === 0 && query.has("step") && html`<p class="notice bad" role="alert">${texts.noDoor}</p>`}
+${
+  locks.length > 0 &&
+  html`<fieldset><legend>${en.tempKeys.doors}</legend><div class="choices">${locks.map(
+    ({ lockId, name }) =>
+      html`<label><input type="checkbox" name="doors" value="${lockId}"${asked.includes(String(lockId)) && html` checked`}>${name ?? en.lock.title(String(lockId))}</label>`
+  )}</div></fieldset>`
+}
+${!areAll && html`<div class="field"><label for="doors">${texts.doors}</label><input id="doors" name="doors" value="${others.join(" ")}" aria-describedby="doors-hint"><p class="hint" id="doors-hint">${texts.doorsHint}</p></div>`}
 <fieldset><legend>${texts.method}</legend>${Object.entries(texts.methods).map(
     ([value, words]) =>
       html`<div class="choices"><label><input type="radio" name="method" value="${value}"${value === method && html` checked`}>${words}</label></div>`

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { type Html, html } from "../../pages/Html.ts"
 import { ifAllowed, pathWith, type Told } from "../ApiCalls.ts"
 import { en } from "../texts/en.ts"
-import type { Shows } from "../Visit.ts"
+import { may, type Shows, type Visit } from "../Visit.ts"
 import { itemsOf, needsSomebody } from "./attention.ts"
 import { searchForm } from "./locks.ts"
 
@@ -18,11 +18,23 @@ export const overviewPage: Shows = Effect.fnUntraced(function* (visit) {
   const found = yield* ifAllowed(needsSomebody(visit, ITEMS))
   return {
     title: texts.title,
-    body: html`<section class="card"><h2>${texts.find}</h2>${searchForm(visit)}</section>
-${counts !== undefined && html`<section class="card"><h2>${texts.now}</h2>${numbers(counts)}</section>`}
+    body: html`${counts?.locks === 0 ? firstLock(visit) : html`<section class="card"><h2>${texts.find}</h2>${searchForm(visit)}</section>`}
+${counts !== undefined && counts.locks > 0 && html`<section class="card"><h2>${texts.now}</h2>${numbers(counts)}</section>`}
 ${found !== undefined && html`<section class="card"><h2>${en.attention.title}</h2>${itemsOf(found, visit)}</section>`}`
   }
 })
+
+/** What somebody sees who has no lock at all. */
+const firstLock = (visit: Visit): Html => {
+  const { title, steps, others } = texts.first
+  return html`<section class="card"><h2>${title}</h2>
+${
+  may(visit, "admin")
+    ? html`<ol>${steps.map((words) => html`<li>${words}</li>`)}</ol>
+<p class="buttons"><a class="button" href="/console/locks/new">${en.newLock.button}</a></p>`
+    : html`<p>${others}</p>`
+}</section>`
+}
 
 const numbers = ({ locks, online, battery, attention, webhooks, lag }: Overview): Html => {
   const number = (words: string, count: number, filter?: Readonly<Record<string, string>>) =>

@@ -41,7 +41,7 @@ export const picturesPage: Shows = Effect.fnUntraced(function* (visit) {
   }))
   return {
     title: texts.title(name),
-    body: html`<p class="quiet">${texts.about(opened.length)} ${en.lock.zone(zone)}</p>
+    body: html`<p class="quiet">${opened.length === 0 ? texts.none : texts.about(opened.length)} ${en.lock.zone(zone)}</p>
 <section class="card"><h2>${texts.byHour}</h2>${bars(byHour, texts.byHour)}</section>
 <section class="card"><h2>${texts.byDay}</h2>${bars(byDay, texts.byDay)}</section>
 <section class="card"><h2>${texts.battery}</h2>${battery.length === 0 ? html`<p>${texts.noBattery}</p>` : line(battery, zone)}</section>

@@ -114,7 +114,17 @@ export const en = {
     batteryLow: "Battery low",
     webhooks: "Webhooks that fail or are disabled",
     lag: (count: number) => `These numbers are ${count} events behind: load the page again in a moment.`,
-    lagUnknown: "Nobody can tell how current these numbers are."
+    lagUnknown: "Nobody can tell how current these numbers are.",
+    first: {
+      title: "You have no lock yet",
+      steps: [
+        "Have the device at hand: its id, and its claim code if it came with one. Without a code for it, ask the operator of this server.",
+        "Set up a lock: give it a number and the id. From then on the device belongs to it.",
+        "Say what it is called and where it is. Guests see that, and times are told in its time zone.",
+        "Make a temp key for a guest or a cleaner, and send its link."
+      ],
+      others: "Whoever manages the locks sets one up, or makes it yours."
+    }
   },
   attention: {
     title: "Needs somebody",
@@ -688,6 +698,7 @@ export const en = {
   },
   pictures: {
     title: (lock: string) => `Pictures: ${lock}`,
+    none: "Nobody has opened it yet.",
     about: (count: number) => (count === 1 ? "Of one opening." : `Of the newest ${count} openings.`),
     byHour: "Openings by hour of the day",
     byDay: "Openings by day of the week",
@@ -707,7 +718,8 @@ export const en = {
     summary: "What it will be",
     changeWhen: "Change when it works",
     doors: "Doors, by lock number",
-    doorsHint: "Several with spaces between: 12 13",
+    noDoor: "Choose a door first.",
+    doorsHint: "Those that are not above; several with spaces between: 12 13",
     method: "How the guest opens",
     methods: { both: "by link or PIN", key: "by link", code: "by PIN" }
   },
