@@ -62,6 +62,7 @@ describe("POST /temp-keys", () => {
         { id: 2, lockId: String(flat.lockId), lockUuid: flat.uuid, label: null, accessMethod: "key" }
       ],
       pin: expect.stringMatching(/^\d{8}$/),
+      showPin: false,
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       accessMode: "public",
       allowedUserIds: [],
