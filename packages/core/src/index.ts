@@ -172,6 +172,7 @@ export { PinGuard } from "./temp-key/PinGuard.ts"
 export { GuestOpenings } from "./temp-key/GuestOpenings.ts"
 export { CommandNotFound, CommandOutcomes, type CommandStatus } from "./locks/CommandOutcomes.ts"
 export { DeviceReports } from "./locks/DeviceReports.ts"
+export { Brand, type BrandContext, type BrandError, BrandRequest, Brands, brandFrom } from "./guest/Brands.ts"
 export type { GuestDoor, GuestKey } from "./guest/GuestKey.ts"
 export { LinkNotFound, type Opened, type OpenError, SignInNeeded, TempKeyLinks } from "./guest/TempKeyLinks.ts"
 

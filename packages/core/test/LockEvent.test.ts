@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
 import { OrganizationEvent } from "../src/access/ApiKeys.ts"
 import { DeviceEvent } from "../src/access/DeviceSecrets.ts"
+import { BrandEvent } from "../src/guest/Brands.ts"
 import { fromStored, LockEvent, type LockEventType, toStored, toWire, wireEvent } from "../src/lock/LockEvent.ts"
 import { BulkEvent } from "../src/locks/BulkAddKeys.ts"
 import { DepartureEvent } from "../src/locks/Departures.ts"
@@ -37,7 +38,8 @@ const OtherEvent = Schema.Union([
   DeviceEvent,
   DepartureEvent,
   OutageEvent,
-  WebhookEvent
+  WebhookEvent,
+  BrandEvent
 ])
 const decodeOtherEvent = Schema.decodeUnknownSync(OtherEvent)
 const decodePrincipal = Schema.decodeUnknownSync(Principal)

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest"
 import { OrganizationEvent, Organizations } from "../src/access/ApiKeys.ts"
 import { DeviceEvent, Devices } from "../src/access/DeviceSecrets.ts"
+import { BrandEvent, BrandStreams } from "../src/guest/Brands.ts"
 import { personalFields } from "../src/lock/EventRows.ts"
 import { LockEvent } from "../src/lock/LockEvent.ts"
 import { DepartureEvent, Departures } from "../src/locks/Departures.ts"
@@ -23,12 +24,13 @@ const categories = [
   { category: Outages, events: OutageEvent },
   { category: RefusedDays, events: RefusedUseEvent },
   { category: KnownCallers, events: PinEvent },
+  { category: BrandStreams, events: BrandEvent },
   { category: Credentials, events: SharedCredentialEvent },
   { category: { personal: personalFields }, events: LockEvent }
 ]
 
 /** Names of things, not of people. */
-const OF_THINGS: ReadonlySet<string> = new Set(["vendorName"])
+const OF_THINGS: ReadonlySet<string> = new Set(["vendorName", "BrandSet.name"])
 
 const rows = categories.flatMap(({ category, events }) =>
   Object.entries(events.cases).map(([type, { fields }]) => ({
@@ -38,10 +40,15 @@ const rows = categories.flatMap(({ category, events }) =>
   }))
 )
 
-describe.each(rows)("$type", ({ fields, personal }) => {
+describe.each(rows)("$type", ({ type, fields, personal }) => {
   it("names every field that tells of a person", () => {
     expect(
-      fields.filter((field) => PERSONAL.test(field) && !OF_THINGS.has(field) && !personal.includes(field))
+      fields.filter(
+        (field) =>
+          PERSONAL.test(field) &&
+          ![field, `${type}.${field}`].some((name) => OF_THINGS.has(name)) &&
+          !personal.includes(field)
+      )
     ).toEqual([])
   })
 

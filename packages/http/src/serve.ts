@@ -1,10 +1,11 @@
 /** The whole API, put together: the declaration, what its endpoints do, and how they are reached. */
-import { Dispatcher, Webhooks } from "@latchkey/core"
+import { type Brand, Dispatcher, Webhooks } from "@latchkey/core"
 import { Effect, Layer } from "effect"
 import { Api } from "./api/Api.ts"
 import { makeApiKeyHandlers } from "./api-keys/ApiKeyHandlers.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
 import { withConsole } from "./console/Console.ts"
+import { makeBrandHandlers } from "./guests/BrandHandlers.ts"
 import { makeGuestHandlers } from "./guests/GuestHandlers.ts"
 import { guestManner } from "./guests/GuestPage.ts"
 import { makeHandlers } from "./locks/Handlers.ts"
@@ -27,6 +28,8 @@ import { makeWhyHandlers } from "./why/WhyHandlers.ts"
 export interface ApiOptions {
   /** Where guests are sent to sign in, if there is such a place. */
   readonly signInUrl?: string | undefined
+  /** Whose guests' pages are, where an organization has not said so itself. */
+  readonly brand?: Brand | undefined
   /** Whether every request is a span. */
   readonly traced?: boolean
   /** Where webhooks may be, beside public addresses, and what else events may be sent to. */
@@ -68,7 +71,7 @@ export const makeFetch = Effect.fnUntraced(function* (options: FetchOptions) {
 
 /** @param publicUrl links to temp keys begin with it */
 const apiDispatcher = Effect.fnUntraced(function* (
-  { signInUrl, docs = true, console = true, traced = false, webhooks = {}, corsOrigins = [] }: ApiOptions,
+  { signInUrl, brand, docs = true, console = true, traced = false, webhooks = {}, corsOrigins = [] }: ApiOptions,
   publicUrl: () => string
 ) {
   const quota = yield* makeQuota
@@ -80,13 +83,14 @@ const apiDispatcher = Effect.fnUntraced(function* (
     ...(yield* makeSharedHandlers(publicUrl)),
     lists: yield* Effect.provide(makeListHandlers, partners),
     "api-keys": yield* makeApiKeyHandlers,
-    guests: yield* makeGuestHandlers(signInUrl),
+    brand: yield* makeBrandHandlers,
+    guests: yield* makeGuestHandlers(signInUrl, brand),
     events: yield* makeEventHandlers,
     webhooks: yield* Effect.provide(makeWebhookHandlers, partners),
     why: yield* makeWhyHandlers
   }
   const dispatcher = yield* makeDispatcher({
-    router: compile(Api, handlers, { guests: guestManner(signInUrl) }),
+    router: compile(Api, handlers, { guests: guestManner(signInUrl, brand) }),
     operations: yield* makeOperations(docs),
     quota,
     traced

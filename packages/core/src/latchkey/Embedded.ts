@@ -2,6 +2,7 @@
 import { type Context, type Layer, Schema } from "effect"
 import type { ApiKey } from "../access/ApiKeys.ts"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
+import type { Brand, BrandError, BrandRequest } from "../guest/Brands.ts"
 import type { GuestKey } from "../guest/GuestKey.ts"
 import type { LinkNotFound, OpenError, Opened } from "../guest/TempKeyLinks.ts"
 import type { ExposedKey } from "../lock/Exposure.ts"
@@ -177,6 +178,21 @@ export interface EmbeddedApiKeys<Style extends ErrorStyle> {
   ) => Answer<Style, Principal | undefined, StoreUnavailable | InvalidCommand>
 }
 
+/** What guests' pages of an organization show; super keys name the organization. */
+export interface EmbeddedBrand<Style extends ErrorStyle> {
+  readonly get: (
+    principal: Principal,
+    orgId?: string
+  ) => Answer<Style, Brand | undefined, AccessDenied | StoreUnavailable | InvalidCommand>
+  /** Sets all of it. */
+  readonly set: (
+    request: (typeof BrandRequest)["Encoded"],
+    by: AskedBy,
+    orgId?: string
+  ) => Answer<Style, Brand, BrandError | InvalidCommand>
+  readonly remove: (by: AskedBy, orgId?: string) => Answer<Style, void, BrandError | InvalidCommand>
+}
+
 export type Hooked<Style extends ErrorStyle, A> = Answer<Style, A, WebhookFailure | AccessDenied | InvalidCommand>
 
 /** Webhooks of organizations; super keys name one, or mean the operator's own. Needs `deliver`. */
@@ -342,6 +358,7 @@ export interface EmbeddedLatchkey<Style extends ErrorStyle> extends AsyncDisposa
   ) => Answer<Style, OwnedLocks, AccessDenied | UserNotFound | InvalidCommand>
   readonly sharedKeys: SharedKeys<Style>
   readonly guests: GuestLinks<Style>
+  readonly brand: EmbeddedBrand<Style>
   readonly apiKeys: EmbeddedApiKeys<Style>
   readonly webhooks: EmbeddedWebhooks<Style>
   /** A page of an organization's events as partners are told of them; super keys may ask for all. */

@@ -1,5 +1,6 @@
 /** Everything of Latchkey over one event store, read model and device shadow, as a layer. */
 import { Effect, Layer } from "effect"
+import { Brands } from "../guest/Brands.ts"
 import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { BulkAddKeys } from "../locks/BulkAddKeys.ts"
 import { CommandOutcomes } from "../locks/CommandOutcomes.ts"
@@ -40,6 +41,7 @@ export const layer = (options?: LocksOptions) =>
     KeyRemovals.layer,
     Layer.provide(DeviceReports.layer, [outages, sharedUses]),
     TempKeyLinks.layer,
+    Brands.layer,
     TempKeys.layer,
     LockSearch.layer,
     PartnerFeed.layer,

@@ -18,6 +18,7 @@ import { ApiKeys } from "../access/ApiKeys.ts"
 import { Secrets } from "../access/Secrets.ts"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
 import type { Presence } from "../device/Presence.ts"
+import { BrandRequest, Brands } from "../guest/Brands.ts"
 import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { stands } from "../lock/AccessPolicy.ts"
 import { exposureOf } from "../lock/Exposure.ts"
@@ -121,6 +122,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   const shared = await runtime.runPromise(SharedCredentials)
   const doors = await runtime.runPromise(SharedDoors)
   const links = await runtime.runPromise(TempKeyLinks)
+  const brands = await runtime.runPromise(Brands)
   const feed = await runtime.runPromise(Feed)
   const tempKeys = await runtime.runPromise(TempKeys)
   const outcomes = await runtime.runPromise(CommandOutcomes)
@@ -411,6 +413,16 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
           )
         )
     },
+    brand: {
+      get: (principal, orgId) => answer(asked({ principal, ...given({ orgId }) }, () => brands.get(principal, orgId))),
+      set: (request, by, orgId) =>
+        answer(
+          Effect.flatMap(decodeBrand({ ...request, ...by }), ({ commandId, at, principal, receipt: _, ...request }) =>
+            brands.set({ commandId, at, principal }, request, orgId)
+          )
+        ),
+      remove: (by, orgId) => answer(Effect.flatMap(decodeBy(by), (by) => brands.remove(by, orgId)))
+    },
     apiKeys: {
       list: (principal, orgId) =>
         answer(asked({ principal, ...given({ orgId }) }, () => withKeys(({ list }) => list(principal, orgId)))),
@@ -544,6 +556,7 @@ const decodeNamed = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String
 const decodeLink = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String, link: NewLink }))
 const decodeChange = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String, ...ChangeRequest.fields }))
 const decodeNewApiKey = decodeWith(Schema.Struct({ ...askedBy, ...ApiKeyRequest.fields }))
+const decodeBrand = decodeWith(Schema.Struct({ ...askedBy, ...BrandRequest.fields }))
 const decodeOfKey = decodeWith(Schema.Struct({ ...askedBy, keyId: Schema.String }))
 const Types = Schema.Array(Schema.Union([Schema.Literal("*"), LiveType])).check(Schema.isMinLength(1))
 const decodeNewWebhook = decodeWith(Schema.Struct({ ...WebhookRequest.fields, events: Schema.optionalKey(Types) }))

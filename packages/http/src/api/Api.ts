@@ -22,6 +22,7 @@ import {
 import { Context, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity, OpenApi } from "effect/http-api"
 import { apiKeys } from "./ApiKeysApi.ts"
+import { brand } from "./BrandApi.ts"
 import { bulkAddKeys, commandRoutes, removeInheritedKeys } from "./commandRoutes.ts"
 import { described } from "./describe.ts"
 import { guests } from "./GuestApi.ts"
@@ -324,6 +325,7 @@ const api = HttpApi.make("latchkey")
   .add(sharedKeys.middleware(Authentication))
   .add(pins)
   .add(apiKeys.middleware(Authentication))
+  .add(brand.middleware(Authentication))
   .add(why.middleware(Authentication))
   .add(partnerEvents.middleware(Authentication))
   .add(webhooks.middleware(Authentication))

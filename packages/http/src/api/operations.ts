@@ -107,6 +107,13 @@ const others = {
   "api-keys.api-keys": ["listApiKeys", "List API keys", "The newest thousand, oldest first, ended ones too."],
   "api-keys.create-api-key": ["createApiKey", "Create an API key", "The key is shown here and nowhere else."],
   "api-keys.revoke-api-key": ["deleteApiKey", "Revoke an API key", "Refused everywhere within two seconds."],
+  "brand.get": [
+    "getBrand",
+    "Get the brand",
+    "What guests' pages of the organization show; `null`: as the operator set them."
+  ],
+  "brand.set": ["setBrand", "Set the brand", "All of it: what the body leaves out there is not."],
+  "brand.remove": ["deleteBrand", "Delete the brand", "The pages are then as the operator has set them."],
   "why.explain": [
     "explainAccess",
     "Explain why a lock opens or not",
@@ -199,6 +206,7 @@ export const groups: { readonly [group: string]: string } = {
   "temp-keys": "Temp keys to one door or several, by id or link.",
   pins: "What opens with a PIN.",
   "api-keys": "API keys of an organization.",
+  brand: "Whose guests' pages are.",
   why: "Why a lock opens or not.",
   events: "Events of an organization, to pull and to follow.",
   webhooks: "Webhooks of an organization, and what was sent.",

@@ -1,5 +1,13 @@
 /** The configuration of the standalone server: environment variables, checked before anything starts. */
-import { BUDGETS, type Budget, type Budgets, type ClaimPolicy, type Origin } from "@latchkey/core"
+import {
+  type Brand,
+  BUDGETS,
+  type Budget,
+  type Budgets,
+  brandFrom,
+  type ClaimPolicy,
+  type Origin
+} from "@latchkey/core"
 import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import type { JwtOptions } from "../auth/Jwt.ts"
 import { type Networks, parseNetworks } from "../partners/Addresses.ts"
@@ -10,6 +18,8 @@ import { publicUrl } from "../server/publicUrl.ts"
 import {
   anyText,
   apiKeyPairs,
+  brandLogo,
+  brandPart,
   budgetOrOff,
   budgetText,
   databaseName,
@@ -78,6 +88,8 @@ export interface ServerConfig extends StoreConfig {
   readonly jwt: JwtOptions
   /** Where guests are sent to sign in. */
   readonly signInUrl: string | undefined
+  /** Whose guests' pages are, where an organization has not said so itself. */
+  readonly brand: Brand | undefined
   /** How the API is reached from outside, without a slash at the end. */
   readonly publicUrl: string | undefined
   /** Whose web pages may ask the API. */
@@ -218,6 +230,7 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
     claims: shadow._tag === "local" && shadow.signIn === "open" ? "open" : "proof",
     jwt: yield* jwtConfig,
     signInUrl: yield* variable("LATCHKEY_SIGN_IN_URL", undefined, httpUrl, "expected an http or https URL"),
+    brand: yield* brandConfig,
     publicUrl: yield* variable(
       "LATCHKEY_PUBLIC_URL",
       undefined,
@@ -270,6 +283,33 @@ export const serverConfig: Effect.Effect<ServerConfig, InvalidConfig> = Effect.g
       (yield* variable("OTEL_EXPORTER_OTLP_ENDPOINT", undefined, httpUrl, "expected an http or https URL")) !==
       undefined
   }
+})
+
+const brandConfig: Effect.Effect<Brand | undefined, InvalidConfig> = Effect.gen(function* () {
+  const name = yield* variable(
+    "LATCHKEY_BRAND_NAME",
+    undefined,
+    brandPart("name"),
+    "expected a name in one line, at most 80 characters"
+  )
+  const color = yield* variable(
+    "LATCHKEY_BRAND_COLOR",
+    undefined,
+    brandPart("color"),
+    "expected a colour such as #0d6b4f"
+  )
+  const logo = yield* variable(
+    "LATCHKEY_BRAND_LOGO",
+    undefined,
+    brandLogo,
+    "expected the path of a PNG, at most 16384 bytes and 1024 pixels wide and high"
+  )
+  if (logo !== undefined && name === undefined) {
+    const expected = "expected a name beside LATCHKEY_BRAND_LOGO, for those who do not see it"
+    return yield* new InvalidConfig({ variable: "LATCHKEY_BRAND_NAME", expected })
+  }
+  if (name === undefined && color === undefined) return undefined
+  return brandFrom({ ...(name && { name }), ...(color && { color }), ...(logo && { logo }) })
 })
 
 const WORD = /^[\w.:-]{1,64}$/

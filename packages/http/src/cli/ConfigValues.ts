@@ -1,6 +1,8 @@
 /** The values of configuration variables: each function reads one kind of text, and answers `undefined` for what is none. */
 import { createPublicKey, type KeyObject } from "node:crypto"
-import { type Budget, budget, UNLIMITED } from "@latchkey/core"
+import { readFileSync } from "node:fs"
+import { BrandRequest, type Budget, budget, UNLIMITED } from "@latchkey/core"
+import { Schema } from "effect"
 import { algorithmsOf } from "../auth/algorithmsOf.ts"
 import { SECRET_BYTES } from "../auth/Secrets.ts"
 import { isLoopback } from "../server/isLoopback.ts"
@@ -68,6 +70,21 @@ export const databaseName = (text: string): string | undefined => (/^[\w-]+$/.te
 export const secretBytes = (text: string): Uint8Array | undefined => {
   const bytes = new TextEncoder().encode(text)
   return bytes.length >= SECRET_BYTES ? bytes : undefined
+}
+
+/** A part of a brand, as the API takes it. */
+export const brandPart =
+  (part: keyof typeof BrandRequest.fields) =>
+  (text: string): string | undefined =>
+    Schema.is(BrandRequest.fields[part])(text) ? text : undefined
+
+/** The PNG at a path, in base64. */
+export const brandLogo = (path: string): string | undefined => {
+  try {
+    return brandPart("logo")(readFileSync(path).toString("base64"))
+  } catch {
+    return undefined
+  }
 }
 
 /** PEM in one line, its line ends written as \\n, is what many environments can hold. */

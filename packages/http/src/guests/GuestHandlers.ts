@@ -1,5 +1,14 @@
 /** What guests' browsers and apps are answered: a page, an opening, its confirmation, and how they sign in. */
-import { type CommandStatus, instantOf, type Opened, type Principal, TempKeyLinks } from "@latchkey/core"
+import {
+  type Brand,
+  Brands,
+  type CommandStatus,
+  type GuestKey,
+  instantOf,
+  type Opened,
+  type Principal,
+  TempKeyLinks
+} from "@latchkey/core"
 import { Clock, Duration, Effect, Option } from "effect"
 import type { Api } from "../api/Api.ts"
 import { LONGEST_WAIT } from "../api/Parts.ts"
@@ -29,12 +38,24 @@ interface Guest {
   readonly at: number
 }
 
-/** @param signInUrl where guests are sent to sign in */
-export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string | undefined) {
+/**
+ * @param signInUrl where guests are sent to sign in
+ * @param ownBrand whose the pages are, where no organization has said so
+ */
+export const makeGuestHandlers = Effect.fnUntraced(function* (
+  signInUrl: string | undefined,
+  ownBrand: Brand | undefined
+) {
   const links = yield* TempKeyLinks
   const { authenticate } = yield* Authenticator
   const pinKey = yield* PinSecret
+  const brands = yield* Brands
   const pages = makePages(signInUrl)
+
+  const brandOf = (key: GuestKey) =>
+    key.status === "deleted" || key.orgId === undefined
+      ? Effect.succeed(ownBrand)
+      : Effect.map(brands.of(key.orgId), (brand) => brand ?? ownBrand)
 
   const guestOf = Effect.fnUntraced(function* ({ principal, headers, at }: Call) {
     const bearer = bearerOf(headers)
@@ -65,6 +86,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
     return pages.key(given.status ?? (key.status === "deleted" ? 404 : 200), reader, {
       uuid,
       key,
+      brand: yield* brandOf(key),
       ticket,
       notice: given.notice
     })
@@ -140,8 +162,9 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const reader = readerOf(call.headers, call.at, lang)
       if (opened === undefined || Option.isNone(at)) {
         const key = yield* links.view(uuid, undefined, call.at)
+        const here = `${pathOfKey(uuid)}/confirmation`
         return isPage
-          ? pages.confirmation(reader, { uuid, here: `${pathOfKey(uuid)}/confirmation`, kind: "none", at: 0, key })
+          ? pages.confirmation(reader, { uuid, here, kind: "none", at: 0, key, brand: yield* brandOf(key) })
           : { status: 200, body: { status: "none" as const } }
       }
       const patience = Duration.seconds(Math.min(wait, LONGEST_WAIT))
@@ -152,7 +175,8 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (signInUrl: string 
       const key = yield* links.view(uuid, undefined, now)
       const kind = kindOf(outcome, now - at.value, offline === "true", wait > 0)
       const here = confirmationOf(uuid, door, { version: opened, online: offline !== "true" })
-      return pages.confirmation({ ...reader, now }, { uuid, here, kind, at: at.value, key, door })
+      const brand = yield* brandOf(key)
+      return pages.confirmation({ ...reader, now }, { uuid, here, kind, at: at.value, key, brand, door })
     }),
 
     "back-from-open": backToKey,

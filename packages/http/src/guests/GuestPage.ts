@@ -1,5 +1,5 @@
 /** The pages that guests see: of a key, of its opening, and of what went wrong. They work without scripts. */
-import type { GuestDoor, GuestKey } from "@latchkey/core"
+import type { Brand, GuestDoor, GuestKey } from "@latchkey/core"
 import { type Html, html } from "../pages/Html.ts"
 import { icons } from "../pages/icons.ts"
 import { prefersPage } from "../pages/prefersPage.ts"
@@ -19,6 +19,7 @@ export type PageProblem = keyof Texts["problems"]
 export interface KeyPage {
   readonly uuid: string
   readonly key: GuestKey
+  readonly brand?: Brand | undefined
   /** Stands for this view of the page. */
   readonly ticket: string
   /** What became of an attempt to open. */
@@ -33,19 +34,20 @@ export interface Confirmation {
   readonly kind: keyof Texts["confirmation"]
   readonly at: number
   readonly key: GuestKey
+  readonly brand?: Brand | undefined
   /** Which door it was, of several. */
   readonly door?: number | undefined
 }
 
 /** Browsers are shown pages of what went wrong, and may send forms. */
-export const guestManner = (signInUrl: string | undefined): Manner => {
+export const guestManner = (signInUrl: string | undefined, brand: Brand | undefined): Manner => {
   const pages = makePages(signInUrl)
   return {
     takesForms: true,
     headers: { vary: "Accept, Accept-Language, Cookie" },
     problem: ({ code }, { method, headers, params, url }) =>
       method !== "POST" || prefersPage(headers)
-        ? pages.problem(code, readerOf(headers, 0, languageIn(url)), params["uuid"])
+        ? pages.problem(code, readerOf(headers, 0, languageIn(url)), params["uuid"], brand)
         : undefined
   }
 }
@@ -58,7 +60,7 @@ export const makePages = (signInUrl: string | undefined) => {
   const page = pageMaker(signInUrl)
 
   return {
-    key: (status: number, reader: Reader, { uuid, key, ticket, notice }: KeyPage): Answer => {
+    key: (status: number, reader: Reader, { uuid, key, brand, ticket, notice }: KeyPage): Answer => {
       const { texts } = reader
       const state = stateOf(key)
       const { title } = texts.states[state]
@@ -76,7 +78,7 @@ export const makePages = (signInUrl: string | undefined) => {
             : undefined
       if (notice === undefined) {
         const tone = state === "valid" ? "good" : "calm"
-        return page(status, reader, { title, tone, icon: stateIcons[state], text: about, below, act, here })
+        return page(status, reader, { title, tone, icon: stateIcons[state], text: about, below, act, here, brand })
       }
       const problem = texts.problems[notice]
       return page(status, reader, {
@@ -86,11 +88,12 @@ export const makePages = (signInUrl: string | undefined) => {
         text: html`${problem.text}`,
         below: [html`<p>${about}</p>`, ...below],
         act,
-        here
+        here,
+        brand
       })
     },
 
-    confirmation: (reader: Reader, { uuid, here, kind, at, key, door }: Confirmation): Answer => {
+    confirmation: (reader: Reader, { uuid, here, kind, at, key, brand, door }: Confirmation): Answer => {
       const { texts } = reader
       const { title, text } = texts.confirmation[kind]
       const timeZone = timeZoneOf(key, door)
@@ -109,12 +112,13 @@ export const makePages = (signInUrl: string | undefined) => {
         ],
         act: linkTo(uuid, key.status === "valid" ? texts.again : texts.back),
         here,
+        brand,
         ...(isWaiting(kind) && { waits: true })
       })
     },
 
     /** What went wrong, by its status, and the way back to the key. */
-    problem: (status: number, reader: Reader, uuid: string | undefined): Answer => {
+    problem: (status: number, reader: Reader, uuid: string | undefined, brand?: Brand): Answer => {
       const { texts } = reader
       const problem = problemsByStatus[status] ?? (status < 500 ? "stale" : "broken")
       const { title, text } = texts.problems[problem]
@@ -123,6 +127,7 @@ export const makePages = (signInUrl: string | undefined) => {
         tone: "calm",
         icon: problem === "unknown" ? icons.question : icons.offline,
         text: html`${text}`,
+        brand,
         here: uuid === undefined ? undefined : pathOfKey(uuid),
         act: uuid === undefined || problem === "unknown" ? undefined : linkTo(uuid, texts.back)
       })

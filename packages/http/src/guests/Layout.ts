@@ -1,10 +1,13 @@
 /** What all guest pages share: the document, whose page it is, and the switch of languages. Nothing comes from anywhere else. */
+import { createHash } from "node:crypto"
+import type { Brand } from "@latchkey/core"
 import { favicon, tokens } from "../pages/Asset.ts"
-import { type Html, html } from "../pages/Html.ts"
+import { Html, html } from "../pages/Html.ts"
 import { icons } from "../pages/icons.ts"
 import type { Answer } from "../server/Answer.ts"
 import { script, style } from "./assets.ts"
 import { languageCookie, type Reader } from "./Reader.ts"
+import { shadesOf } from "./Shades.ts"
 import { languages } from "./texts/languages.ts"
 
 /** What a page says, from its top to what a thumb reaches. */
@@ -18,6 +21,8 @@ export interface Content {
   readonly act?: Html | undefined
   /** The path, with what else is asked, by which a guest sees this page in another language; where they are, unless given. */
   readonly here?: string | undefined
+  /** Whose page it is, if they have said so. */
+  readonly brand?: Brand | undefined
   /** The same page soon says more: the script asks for it, and without scripts the browser does. */
   readonly waits?: boolean
 }
@@ -30,7 +35,7 @@ export const pageMaker =
     contentType: "text/html; charset=utf-8",
     body: documentOf(reader, content).markup,
     headers: {
-      ...pageHeaders(signInUrl),
+      ...pageHeaders(signInUrl, styleOf(content.brand)),
       ...(reader.chosen !== undefined && { "set-cookie": languageCookie(reader.chosen) })
     }
   })
@@ -38,7 +43,7 @@ export const pageMaker =
 /** Previews of links are made by programs, for all who are in a conversation: they say the same of every key, and of none. */
 const documentOf = (
   { texts, locale }: Reader,
-  { title, tone, icon, text, below = [], act, here = "", waits = false }: Content
+  { title, tone, icon, text, below = [], act, here = "", brand, waits = false }: Content
 ): Html => html`<!doctype html>
 <html lang="${locale}" dir="${texts.dir}">
 <head>
@@ -53,7 +58,7 @@ const documentOf = (
 <meta property="og:description" content="${texts.preview.description}">
 <link rel="icon" type="image/svg+xml" href="${favicon.href}">
 <link rel="stylesheet" href="${tokens.href}">
-<link rel="stylesheet" href="${style.href}">
+<link rel="stylesheet" href="${style.href}">${styleElement(brand)}
 <script src="${script.href}" defer blocking="render"></script>
 ${
   waits &&
@@ -62,6 +67,7 @@ ${
 }</head>
 <body>
 <header>
+${brand !== undefined && brandOf(brand)}
 ${switchOf(texts, here)}
 </header>
 <main class="${tone}"${waits && html` data-waits aria-live="polite"`}>
@@ -74,6 +80,28 @@ ${act !== undefined && html`<div class="act">${act}</div>`}
 </body>
 </html>
 `
+
+/** The logo says what its alternative says: the name. It comes with the page, so no request tells whose page was opened. */
+const brandOf = ({ name, logo }: Brand): Html =>
+  logo === undefined
+    ? html`<p class="brand" dir="auto">${name}</p>`
+    : html`<p class="brand"><img src="data:image/png;base64,${logo.png}" width="${logo.width}" height="${logo.height}" alt="${name}"></p>`
+
+/** The brand's colour, in both schemes; nothing else may be said by it. */
+const styleOf = (brand: Brand | undefined): string => {
+  if (brand?.color === undefined) return ""
+  const rule = (scheme: "light" | "dark") => {
+    const { brand: color, soft, on } = shadesOf(brand.color ?? "", scheme)
+    return `:root{--brand:${color};--brand-soft:${soft};--on-brand:${on}}`
+  }
+  return `${rule("light")}@media (prefers-color-scheme:dark){${rule("dark")}}`
+}
+
+const styleElement = (brand: Brand | undefined): Html => {
+  const style = styleOf(brand)
+  // Made of colours alone, so it is its own markup.
+  return style === "" ? html`` : new Html(`\n<style>${style}</style>`)
+}
 
 /** Links, so that it works without scripts; each in its own language, for who reads no other. */
 const switchOf = (texts: Reader["texts"], here: string): Html => html`<nav aria-label="${texts.language}">
@@ -89,13 +117,14 @@ ${Object.values(languages).map(
 </nav>`
 
 /** Nothing but our own files may run or be shown, nobody may frame a page, keep it, list it, or learn its address. */
-const pageHeaders = (signInUrl: string | undefined): Readonly<Record<string, string>> => ({
+const pageHeaders = (signInUrl: string | undefined, style: string): Readonly<Record<string, string>> => ({
   "cache-control": "no-store",
   "content-security-policy": [
     "default-src 'none'",
     "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self'",
+    `style-src 'self'${style === "" ? "" : ` 'sha256-${createHash("sha256").update(style).digest("base64")}'`}`,
+    // A logo is in the page itself.
+    "img-src 'self' data:",
     "connect-src 'self'",
     `form-action 'self'${signInUrl === undefined ? "" : ` ${new URL(signInUrl).origin}`}`,
     "base-uri 'none'",

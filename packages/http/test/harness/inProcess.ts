@@ -37,7 +37,7 @@ export const INSIDE = "the disk under /srv/inside/latchkey.db is gone"
 
 export interface InProcessOptions
   extends LocksOptions,
-    Pick<ServerOptions, "connections" | "console" | "corsOrigins" | "deadlines" | "docs" | "webhooks"> {
+    Pick<ServerOptions, "brand" | "connections" | "console" | "corsOrigins" | "deadlines" | "docs" | "webhooks"> {
   readonly jwt?: JwtOptions["key"]
   /** Where guests sign in. */
   readonly signInUrl?: string
@@ -108,6 +108,7 @@ export const startInProcess = async (options: InProcessOptions = {}): Promise<In
         ...(options.deadlines && { deadlines: options.deadlines }),
         ...(options.console !== undefined && { console: options.console }),
         ...(options.docs !== undefined && { docs: options.docs }),
+        ...(options.brand && { brand: options.brand }),
         ...(options.webhooks && { webhooks: options.webhooks })
       }),
       sockets

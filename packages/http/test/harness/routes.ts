@@ -49,7 +49,7 @@ const routesOf = (isMeant: (group: string) => boolean): ReadonlyArray<DeclaredRo
 
 export const everyRoute = routesOf(() => true)
 export const declaredRoutes = routesOf(
-  (group) => !["guests", "temp-keys", "pins", "events", "api-keys", "webhooks", "lists"].includes(group)
+  (group) => !["guests", "temp-keys", "pins", "events", "api-keys", "brand", "webhooks", "lists"].includes(group)
 )
 
 /** The routes of commands, by the contract's name. */
@@ -142,6 +142,9 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   "GET /locks/{id}/BulkAddKeys/{instanceId}": on("BulkAddKeys/00000000-0000-7000-8000-000000000000"),
   "GET /api-keys": () => ({ path: `/api-keys?orgId=${ORG}` }),
   "POST /api-keys": () => ({ path: "/api-keys", body: { orgId: ORG, scopes: ["open"] } }),
+  "GET /brand": () => ({ path: `/brand?orgId=${ORG}` }),
+  "PUT /brand": () => ({ path: `/brand?orgId=${ORG}`, body: { name: "Harbour Hotel" } }),
+  "DELETE /brand": () => ({ path: `/brand?orgId=${ORG}` }),
   "DELETE /api-keys/{keyId}": () => ({ path: "/api-keys/unknown" }),
   "GET /events": () => ({ path: "/events" }),
   "GET /events/stream": () => ({ path: "/events/stream" }),
