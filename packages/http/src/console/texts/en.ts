@@ -22,6 +22,15 @@ const lockKinds = {
   "wrong-pins": "wrong PINs"
 } as const
 
+/** What a lock may be told. */
+const commands: Readonly<Record<string, string>> = {
+  OpenLock: "Open",
+  LockDevice: "Lock",
+  AddKey: "Take a key",
+  RemoveKey: "Remove a key",
+  WriteKey: "Take a key again"
+}
+
 export const en = {
   lang: "en",
   /** How times are written. */
@@ -233,13 +242,7 @@ export const en = {
       caption: "Commands that the lock has not answered",
       command: "Command",
       asked: "Asked for",
-      types: {
-        OpenLock: "Open",
-        LockDevice: "Lock",
-        AddKey: "Take a key",
-        RemoveKey: "Remove a key",
-        WriteKey: "Take a key again"
-      } as Readonly<Record<string, string>>
+      types: commands
     },
     timeline: {
       title: "What happened",
@@ -415,7 +418,10 @@ export const en = {
       TempKeyDeleted: ({ tempKey }: EventWords) => `Temp key ${tempKey} ended`,
       TempKeyUsed: ({ tempKey, data }: EventWords) => `Temp key ${tempKey} used (use ${data("usedCount")})`,
       TempKeyUseReturned: ({ tempKey }: EventWords) => `Use of temp key ${tempKey} given back: the lock did not open`,
-      CommandOutcomeReported: ({ data }: EventWords) => `The lock answered ${data("commandType")}`,
+      CommandOutcomeReported: ({ data }: EventWords) => {
+        const type = data("commandType")
+        return `The lock answered: ${commands[type]?.toLowerCase() ?? type}`
+      },
       DeviceStateReported: ({ data }: EventWords) =>
         [
           "The lock says",
