@@ -80,7 +80,16 @@ describe.each([
       "access-control-max-age": "7200"
     })
     const headers = answer.headers.get("access-control-allow-headers")?.toLowerCase().split(", ")
-    for (const name of ["authorization", "content-type", "idempotency-key", "if-match", "last-event-id", "x-api-key"])
+    for (const name of [
+      "authorization",
+      "content-type",
+      "idempotency-key",
+      "if-match",
+      "last-event-id",
+      "x-api-key",
+      "b3",
+      "traceparent"
+    ])
       expect(headers).toContain(name)
   })
 

@@ -335,11 +335,15 @@ describe("events", () => {
   })
 
   it("end with a signal, and with a caller who may not ask", async () => {
+    const id = await createLock()
     const ending = new AbortController()
-    const events = direct().streamEvents({ query: { after: "now" } }, { signal: ending.signal })
+    const events = direct().streamEvents({ query: { lockId: id } }, { signal: ending.signal })
+    expect((await events.next()).value?.["detail-type"]).toBe("LockCreated")
     const next = events.next()
     setImmediate(() => ending.abort(new Error("enough")))
     await expect(next).rejects.toThrow("enough")
+    const begun = direct().streamEvents({}, { signal: ending.signal })
+    await expect(begun.next()).rejects.toThrow("enough")
     const nobody = createClient({ baseUrl: server.url })
     expect(await refusalOf(typesOf(nobody.streamEvents(), 1))).toMatchObject({ code: 401 })
     const nowhere = createClient({ baseUrl: "http://127.0.0.1:1", retries: 0 })
