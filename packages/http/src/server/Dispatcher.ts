@@ -201,7 +201,10 @@ const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
 /** The answer where the program itself is broken. */
 export const failed = json(500, internal)
 /** What is asked for is not there. */
-export const noSuchRoute = json(404, makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all."))
+export const noSuchRoute = json(
+  404,
+  makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all.")
+)
 
 /** Those that the declaration uses. */
 const METHODS = ["GET", "POST", "PATCH", "DELETE"] as const
