@@ -111,13 +111,12 @@ const openingsOf = (stream: ReadonlyArray<StoredEvent>, { uuid }: Lock, devices:
   const counted = [...last.values()].reduce((sum, count) => sum + count, 0)
   const now = devices.openings(uuid)
   const known = last.get(now.series)
-  const told = (now.untaken ?? now.last + 1) - 1
   return [
     ...(counted === opened.length + missed ? [] : [`of ${counted} openings ${opened.length} and ${missed} are known`]),
     // What it told before it was the lock's is nobody's.
-    ...(known === undefined || (known >= told && known <= now.last)
+    ...(known === undefined || (known >= now.told && known <= now.last)
       ? []
-      : [`its device has told ${told} of ${now.last} openings, and the log knows ${known}`])
+      : [`its device has told ${now.told} of ${now.last} openings, and the log knows ${known}`])
   ]
 }
 

@@ -15,6 +15,9 @@ import {
 } from "@latchkey/simulator"
 import { oneOf } from "./chance.ts"
 
+/** Openings that a lock keeps until they are taken, at most. */
+const MOST_OPENINGS = 16
+
 export interface Devices {
   readonly add: (thing: string) => void
   /** Ids of the commands that it carried out, in its order. */
@@ -26,11 +29,11 @@ export interface Devices {
   readonly lives: (thing: string) => ReadonlyArray<ReadonlyArray<Begun>>
   /** Keys that its hardware knows, with their slots. */
   readonly keys: (thing: string) => ReadonlyMap<string, number | undefined>
-  /** The numbers of the newest opening at its door, and of the oldest that nobody is known to have taken; and what counts them. */
+  /** The numbers of the newest opening at its door, and of the newest that is known to have been taken; and what counts them. */
   readonly openings: (thing: string) => {
     readonly series: string
     readonly last: number
-    readonly untaken: number | undefined
+    readonly told: number
   }
   /** Takes its connection away, until it is let in again. */
   readonly cutOff: (thing: string) => void
@@ -125,8 +128,10 @@ export const makeDevices = (
     lives: (thing) => lives.get(thing) ?? [],
     keys: (thing) => locks.get(thing)?.keys() ?? new Map(),
     openings: (thing) => {
-      const { series = "", count = 0, list = [] } = locks.get(thing)?.state().memory.openings ?? {}
-      return { series, last: count, untaken: list[0]?.opening.n }
+      const { series = "", count = 0, dropped = 0, list = [] } = locks.get(thing)?.state().memory.openings ?? {}
+      // Of a full list nobody knows whether what is not in it was taken, or had no room any more.
+      const isFull = dropped > 0 && list.length >= MOST_OPENINGS
+      return { series, last: count, told: isFull ? 0 : (list[0]?.opening.n ?? count + 1) - 1 }
     },
     cutOff: (thing) => locks.get(thing)?.cutOff(),
     letIn: (thing) => locks.get(thing)?.letIn(),
