@@ -84,9 +84,11 @@ export const makeRunner = Effect.gen(function* () {
     const record = yield* store.record(key)
     const first = webhooks.known(orgId, id)
     if (first === undefined) return
-    /** Requests under way, with those whose answers are not written down, and the bytes of their bodies. */
-    let [flying, bytes] = [0, 0]
-    yield* Effect.addFinalizer(() => Effect.sync(() => room.give(orgId, bytes, flying)))
+    /** What has departed and not landed: requests under way, and those whose answers are not written down. */
+    let flying = 0
+    /** Of it, what takes room: what is not answered, and the bytes of its bodies. */
+    let [taking, bytes] = [0, 0]
+    yield* Effect.addFinalizer(() => Effect.sync(() => room.give(orgId, bytes, taking)))
     let value = Option.getOrUndefined(record)
     let progress = (yield* progressOf(id, record)) ?? begin(first)
     const putsOf = yield* attemptsFrom(store, id, progress.attempts)
@@ -263,14 +265,19 @@ export const makeRunner = Effect.gen(function* () {
 
     const depart = ({ name, streamId, size }: Flight): void => {
       flying++
+      taking++
       bytes += size
       room.take(orgId, size)
       memoryOf(name).depart(streamId)
     }
-    const land = ({ name, streamId, size }: Flight): void => {
-      flying--
+    /** It is answered: others may have its room. */
+    const giveRoom = ({ size }: Flight): void => {
+      taking--
       bytes -= size
       room.give(orgId, size)
+    }
+    const land = ({ name, streamId }: Flight): void => {
+      flying--
       memoryOf(name).land(laneOf(name), streamId)
     }
 
@@ -282,6 +289,7 @@ export const makeRunner = Effect.gen(function* () {
 
     const settle = (flight: Flight, told: Told, answer: Answered, wasGivenUp: boolean): void => {
       const { name, streamId } = flight
+      giveRoom(flight)
       answered.push(flight)
       const lane = laneOf(name)
       const held = lane && heldOf(lane.held, streamId)
@@ -358,7 +366,7 @@ export const makeRunner = Effect.gen(function* () {
         const { name, streamId, due } = next
         // While it waits one event is tried now and then, whenever its own turn would be.
         if (due > at && !isTrying) return due
-        if (flying === 0 && room.isFull) return at + LOOK_AGAIN
+        if (taking === 0 && room.isFull) return at + LOOK_AGAIN
         const memory = memoryOf(name)
         const told = memory.next(streamId)
         const lane = laneOf(name)
@@ -369,12 +377,13 @@ export const makeRunner = Effect.gen(function* () {
         }
         const body = told && bodyOf(told, webhook)
         const flight = { name, streamId, size: body?.size ?? 0 }
-        if (flying > 0 && (bytes + flight.size > MOST_BYTES || !room.has(orgId, flight.size)))
+        if (taking > 0 && (bytes + flight.size > MOST_BYTES || !room.has(orgId, flight.size)))
           return Number.POSITIVE_INFINITY
         depart(flight)
         if (told !== undefined && body !== undefined) fly(deliverOne(flight, webhook, told, body))
         else {
           const landed = Effect.sync(() => {
+            giveRoom(flight)
             land(flight)
             wake.openUnsafe()
           })

@@ -3,7 +3,7 @@
  * and connected to at exactly the address that was checked. Nothing is followed, and little is read.
  */
 import { lookup } from "node:dns/promises"
-import { isIP } from "node:net"
+import { isIP, type Socket } from "node:net"
 import { type Answered, Deliver, type Parcel, type PinKey, retryAfterOf } from "@latchkey/core"
 import { Clock, Effect, Layer } from "effect"
 import { Agent, buildConnector, type Dispatcher } from "undici"
@@ -30,11 +30,16 @@ const DEADLINE = 15_000
 const MOST_READ = 64 * 1024
 const MOST_SHOWN = 1_000
 const MOST_HEADERS = 16 * 1024
+/** Bytes that a connection takes in for one answer, all told: what is read of it, and as much as comes in one go beside that. */
+const MOST_RECEIVED = 256 * 1024
 const KEEP_ALIVE = 10_000
 const USER_AGENT = `Latchkey/${manifest.version}`
 
 /** The address is none that events may be sent to. */
 class AddressRefused extends Error {}
+
+/** More was sent than any answer needs. */
+class TooMuch extends Error {}
 
 /** Sends to every destination that there is. */
 export const deliverTo = (options: WebhookOptions): Layer.Layer<Deliver, never, PinSecret> => {
@@ -150,7 +155,10 @@ const agentOf = (options: WebhookOptions): Agent => {
       const host = asked.hostname.replace(/^\[(.*)\]$/, "$1")
       checked(host).then(
         (address) =>
-          connectTo({ ...asked, hostname: address, ...(isIP(host) === 0 && { servername: host }) }, callback),
+          connectTo({ ...asked, hostname: address, ...(isIP(host) === 0 && { servername: host }) }, (...connected) => {
+            if (connected[0] === null) limitAnswers(connected[1])
+            callback(...connected)
+          }),
         (error: Error) => callback(error, null)
       )
     },
@@ -160,6 +168,23 @@ const agentOf = (options: WebhookOptions): Agent => {
     maxHeaderSize: MOST_HEADERS,
     headersTimeout: DEADLINE,
     bodyTimeout: DEADLINE
+  })
+}
+
+/**
+ * Ends a connection on which an answer is too long. Of hints before an answer, and of what may stand beside the bytes of a
+ * chunk, there can be any amount, and nobody is told of it.
+ */
+const limitAnswers = (socket: Socket): void => {
+  let [written, begun, received] = [0, 0, 0]
+  socket.on("readable", () => {
+    // Another request has left: what comes now is its answer.
+    if (socket.bytesWritten !== written) {
+      written = socket.bytesWritten
+      begun = received
+    }
+    received = socket.bytesRead
+    if (received - begun > MOST_RECEIVED) socket.destroy(new TooMuch("The receiver sent more than any answer needs"))
   })
 }
 
@@ -221,7 +246,7 @@ const readAnswer = (done: (read: Read) => void) => {
 const headerSafe = (id: string): string => (/^[\x21-\x7e]+$/.test(id) ? id : encodeURIComponent(id))
 
 const reasonOf = (error: unknown): string => {
-  if (error instanceof AddressRefused) return error.message
+  if (error instanceof AddressRefused || error instanceof TooMuch) return error.message
   const { code, message } = error as { readonly code?: string; readonly message?: string }
   return WORDS[code ?? ""] ?? `The connection failed (${code ?? message ?? "unknown"})`
 }
