@@ -203,7 +203,7 @@ export const failed = json(500, internal)
 const noSuchRoute = json(404, makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all."))
 
 /** Those that the declaration uses. */
-const METHODS = ["GET", "POST", "PATCH", "DELETE"] as const
+export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
 const wrongMethod = (methods: ReadonlyArray<string>): Answer => {
   const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ")
