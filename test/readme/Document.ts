@@ -12,8 +12,13 @@ import { Values } from "./Values.ts"
 
 const root = join(import.meta.dirname, "../..")
 const OWN = [".git", "data", "dist", "reports"]
-/** The server's ports in the text, by variable. */
-const PORTS = { PORT: "8787", LATCHKEY_MQTT_PORT: "8788", LATCHKEY_SHADOW_PORT: "8789" } as const
+/** The server's ports in the text, by variable, and one for a program beside it. */
+const PORTS = {
+  PORT: "8787",
+  LATCHKEY_MQTT_PORT: "8788",
+  LATCHKEY_SHADOW_PORT: "8789",
+  OTHER_PORT: "8790"
+} as const
 type Ports = { readonly [variable in keyof typeof PORTS]: string }
 const STARTS_SERVER = /(^|\s)(npm start|latchkey serve)\b/
 
@@ -42,7 +47,8 @@ export class Document {
     return new Document(blocks, folder, {
       PORT: String(await freePort()),
       LATCHKEY_MQTT_PORT: String(await freePort()),
-      LATCHKEY_SHADOW_PORT: String(await freePort())
+      LATCHKEY_SHADOW_PORT: String(await freePort()),
+      OTHER_PORT: String(await freePort())
     })
   }
 
@@ -72,7 +78,8 @@ export class Document {
         for (const command of commandsOf(block)) await this.#command(command)
         return
       case "ts": {
-        const next = this.blocks[this.blocks.indexOf(block) + 1]
+        if (fileOf(block) !== undefined) return void this.#write(block)
+        const next = this.blocks.find(({ line }) => line > block.line)
         const output = next?.language === "text" && next.adjacent ? next.text : undefined
         return this.#command({ command: `node ${this.#write(block)}`, output })
       }
@@ -107,8 +114,10 @@ export class Document {
   }
 
   #write(block: Block): string {
-    const name = `line-${block.line}.ts`
-    writeFileSync(join(this.#folder, name), this.#toReal(block.text))
+    const name = fileOf(block) ?? `line-${block.line}.ts`
+    const text = fileOf(block) === undefined ? block.text : block.text.slice(block.text.indexOf("\n") + 1)
+    if (name.includes("/")) expect(readFileSync(join(root, name), "utf8"), name).toBe(`${text}\n`)
+    else writeFileSync(join(this.#folder, name), this.#toReal(text))
     return name
   }
 
@@ -122,12 +131,15 @@ export class Document {
   }
 
   #withPorts(text: string, ofPort: (variable: keyof Ports) => readonly [from: string, to: string]): string {
-    const variables = ["PORT", "LATCHKEY_MQTT_PORT", "LATCHKEY_SHADOW_PORT"] as const
+    const variables = ["PORT", "LATCHKEY_MQTT_PORT", "LATCHKEY_SHADOW_PORT", "OTHER_PORT"] as const
     return variables
       .map(ofPort)
       .reduce((text, [from, to]) => text.replaceAll(new RegExp(`\\b${from}\\b`, "g"), to), text)
   }
 }
+
+/** A program that other commands run begins with a comment that names its file: of the checkout, or one to be written. */
+const fileOf = ({ text }: Block): string | undefined => /^\/\/ (\S+\.ts)$/m.exec(text.split("\n", 1).join())?.[1]
 
 /** Ordinary commands of a developer: those of npm are run by `.ci/run`, in a fresh clone. */
 const isDoneElsewhere = (command: string): boolean => {

@@ -5,10 +5,14 @@
  */
 const VOLATILE = new RegExp(
   [
+    // The secret of a webhook.
+    String.raw`whsec_[\w+/]{40,}=*`,
     String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`,
     String.raw`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT`,
     String.raw`\b1[5-9]\d{11}\b`,
-    String.raw`\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[\w-]{20,}(?:\.[\w-]{20,}){0,2}`
+    String.raw`\b(?=[\w.-]*\d)(?=[\w.-]*[A-Za-z])[\w-]{20,}(?:\.[\w-]{20,}){0,2}`,
+    // A PIN.
+    String.raw`(?<![\w.-])\d{8}(?![\w.-])`
   ].join("|"),
   "g"
 )

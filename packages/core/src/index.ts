@@ -30,7 +30,7 @@ export { closest, distance } from "./values/closest.ts"
 export { Limits, SCOPES, Scope } from "./values/Limits.ts"
 export { limitsOf, Principal, recorded, type ShownPrincipal, withoutKey } from "./values/Principal.ts"
 export { DateTime, Instant, instantOf, millisOf, Text, UuidText } from "./values/Text.ts"
-export { type DayHours, Schedule, weekHours } from "./values/Schedule.ts"
+export { type DayHours, openingsIn, Schedule, weekHours } from "./values/Schedule.ts"
 
 // Locks: what one is, what is asked of it, what happens to it, and what is refused. Pure.
 export { Giver, type Hands } from "./lock/Giver.ts"

@@ -48,7 +48,7 @@ const sectionOf = (type: string): string => {
     "| --- | --- | --- |",
     ...rows,
     "",
-    "```",
+    "```json",
     JSON.stringify(envelopeOf(example, "org-1", { region: "local", account: "000000000000" }), null, 2),
     "```"
   ].join("\n")

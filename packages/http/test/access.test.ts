@@ -77,6 +77,7 @@ POST /temp-keys/{uuid}/open                 -          303    303      303    30
 GET /temp-keys/{uuid}/open                  -          303    303      303    303   303      303    303   303
 GET /temp-keys/{uuid}/doors/{doorId}/open   -          303    303      303    303   303      303    303   303
 GET /temp-keys/{uuid}/sign-in               -          303    303      303    303   303      303    303   303
+GET /temp-keys/{uuid}/calendar.ics          -          200    200      200    200   200      200    200   200
 GET /temp-keys/{uuid}/confirmation          -          200    200      200    200   200      200    200   200
 POST /temp-keys/{uuid}/sign-in              -          303    303      303    303   303      303    303   303
 GET /api-keys                               admin=200  401    403      403    403   403      200    200   401

@@ -61,6 +61,7 @@ it("declares every endpoint of the contract, and no other but the progress of bu
     ...keys,
     ...ofKeys,
     ...ofPartners,
+    "GET /temp-keys/{uuid}/calendar.ics",
     "GET /attention",
     "GET /brand",
     "PUT /brand",

@@ -73,6 +73,7 @@ const counterparts: Readonly<Record<string, (latchkey: Embedded) => unknown>> = 
 
 /** Of browsers alone: there they lead to a page, or keep who is signed in. */
 const ofBrowsers = [
+  "GET /temp-keys/{uuid}/calendar.ics",
   "GET /temp-keys/{uuid}/open",
   "GET /temp-keys/{uuid}/doors/{doorId}/open",
   "GET /temp-keys/{uuid}/sign-in",

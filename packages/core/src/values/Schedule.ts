@@ -67,6 +67,23 @@ export const nextTurn = (
   return undefined
 }
 
+/** When the schedule is open in `[from, until)` (epoch milliseconds), the first `most` times. */
+export const openingsIn = (
+  schedule: Schedule,
+  from: number,
+  until: number,
+  most: number
+): ReadonlyArray<{ readonly from: number; readonly until: number }> => {
+  const openings: Array<{ readonly from: number; readonly until: number }> = []
+  let at = from
+  while (at < until && openings.length < most) {
+    const turn = nextTurn(schedule, at, until) ?? until
+    if (isOpenAt(schedule, at)) openings.push({ from: at, until: turn })
+    at = turn
+  }
+  return openings
+}
+
 /** What the wall clock of the schedule shows at an instant, such as `tuesday 09:30`; `undefined` in an unknown zone. */
 export const wallTimeAt = ({ timeZone }: Schedule, now: number): string | undefined => {
   const span = zoneNamed(timeZone)?.spanAt(now)

@@ -108,6 +108,12 @@ export const guests = HttpApiGroup.make("guests").add(
     ],
     error: errors
   }).annotate(OpenQuery, true),
+  HttpApiEndpoint.get("calendar", "/temp-keys/:uuid/calendar.ics", {
+    params: link,
+    query: language,
+    success: [Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/calendar" })), seeOther],
+    error: errors
+  }).annotate(OpenQuery, true),
   HttpApiEndpoint.get("back-from-open", "/temp-keys/:uuid/open", { params: link, ...backToKey }),
   HttpApiEndpoint.get("back-from-door", "/temp-keys/:uuid/doors/:doorId/open", {
     params: { ...link, doorId: Schema.String },

@@ -168,6 +168,11 @@ const others = {
     "Open one door of a key",
     `${linkOnly} Browsers are sent to the confirmation.`
   ],
+  "guests.calendar": [
+    "getGuestCalendar",
+    "Get when a key works, for a calendar",
+    "iCalendar, without the link. Of a key that its guest cannot use: 303 to its page."
+  ],
   "guests.confirmation": [
     "getConfirmation",
     "Ask what became of an opening",

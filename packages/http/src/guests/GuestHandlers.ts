@@ -19,7 +19,8 @@ import type { Answer } from "../server/Answer.ts"
 import { type ApiError, problemOf, withNextStep } from "../server/Errors.ts"
 import { boundTo } from "../server/Idempotency.ts"
 import type { Call, Handlers } from "../server/Routes.ts"
-import { type Confirmation, makePages, type PageProblem } from "./GuestPage.ts"
+import { calendarOf } from "./Calendar.ts"
+import { type Confirmation, isUseful, makePages, type PageProblem } from "./GuestPage.ts"
 import { pathOfKey, sessionCookie, sessionToken } from "./GuestSession.ts"
 import { type Reader, readerOf } from "./Reader.ts"
 import { isBoundTo, issueTicket, receiptOfTicket } from "./Ticket.ts"
@@ -179,6 +180,15 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (
       return pages.confirmation({ ...reader, now }, { uuid, here, kind, at: at.value, key, brand, door })
     }),
 
+    calendar: Effect.fnUntraced(function* ({ params: { uuid }, query: { lang }, call }) {
+      const guest = yield* guestOf(call)
+      const key = yield* links.view(uuid, userOf(guest.principal), guest.at)
+      // The page says why there is nothing to put into a calendar.
+      if (!isUseful(key)) return seeOther(pathOfKey(uuid))
+      const body = calendarOf(readerOf(call.headers, guest.at, lang), uuid, key)
+      return { status: 200, contentType: "text/calendar; charset=utf-8", body, headers: CALENDAR_HEADERS }
+    }),
+
     "back-from-open": backToKey,
     "back-from-door": backToKey,
     "back-from-sign-in": backToKey,
@@ -292,6 +302,8 @@ const noticeOf = (error: ApiError): PageProblem | undefined => {
       return undefined
   }
 }
+
+const CALENDAR_HEADERS = { "x-content-type-options": "nosniff", "x-robots-tag": "noindex" }
 
 const seeOther = (location: string): Answer => ({
   status: 303,

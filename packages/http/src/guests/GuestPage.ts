@@ -68,7 +68,7 @@ export const makePages = (signInUrl: string | undefined) => {
       const here = pathOfKey(uuid)
       const known = key.status === "deleted" ? undefined : key
       const opens = state === "valid" && known !== undefined
-      const below = known === undefined ? [] : described(reader, known, opens ? { uuid, ticket } : undefined)
+      const below = known === undefined ? [] : described(reader, uuid, known, opens ? ticket : undefined)
       const only = known === undefined ? undefined : onlyDoor(known)
       const act =
         opens && only !== undefined
@@ -202,26 +202,28 @@ const onlyDoor = ({ doors: [door, ...others] }: Known): GuestDoor | undefined =>
 const doorIn = ({ doors }: Known, id: number | undefined): GuestDoor | undefined =>
   doors.find((door) => door.id === id || id === undefined)
 
-/** What is told of a key besides when it works; `opening` is there when it opens. */
-const described = (
-  reader: Reader,
-  key: Known,
-  opening: { readonly uuid: string; readonly ticket: string } | undefined
-): ReadonlyArray<Html> => {
+/** Whether its guest may use a key, now or later. */
+export const isUseful = (key: GuestKey): key is Known =>
+  key.status !== "deleted" && key.admission === "admitted" && (key.status === "valid" || key.status === "not-yet-valid")
+
+/** What is told of a key besides when it works; there is a ticket when it opens. */
+const described = (reader: Reader, uuid: string, key: Known, ticket: string | undefined): ReadonlyArray<Html> => {
   const { texts } = reader
   const [only] = key.doors
-  const isUseful = key.admission === "admitted" && (key.status === "valid" || key.status === "not-yet-valid")
   return [
     TIMED.has(key.status) ? zoneLine(reader, timeZoneOf(key)) : html``,
     key.doors.length === 1 && only !== undefined ? placeOf(texts, only) : html``,
-    ...(opening === undefined ? [] : [usesLeft(reader, key)]),
-    ...(opening === undefined || onlyDoor(key) !== undefined
+    ...(ticket === undefined ? [] : [usesLeft(reader, key)]),
+    ...(ticket === undefined || onlyDoor(key) !== undefined
       ? []
-      : key.doors.map((door) => section(reader, opening.uuid, door, opening.ticket))),
+      : key.doors.map((door) => section(reader, uuid, door, ticket))),
     ...(key.pin === undefined ? [] : [pinOf(texts, key.pin)]),
     guidance(texts, key),
-    ...(isUseful && key.schedule !== undefined ? [weekTable(reader, key.schedule)] : []),
-    ...(opening === undefined ? [] : [slide(texts)])
+    ...(isUseful(key) && key.schedule !== undefined ? [weekTable(reader, key.schedule)] : []),
+    ...(isUseful(key)
+      ? [html`<p class="more"><a href="${pathOfKey(uuid)}/calendar.ics">${texts.calendar}</a></p>`]
+      : []),
+    ...(ticket === undefined ? [] : [slide(texts)])
   ]
 }
 

@@ -84,7 +84,7 @@ export const weekTable = (reader: Reader, schedule: Schedule): Html => {
     const told = hours.map(({ from, to }) =>
       from === "00:00" && to === "24:00" ? week.allDay : `${at(from)}–${at(to)}`
     )
-    return html`<tr><th scope="row">${nameOfDay.format(MONDAY + day * DAY)}</th><td>${told.length === 0 ? week.never : told.map((hours) => html`<span>${hours}</span> `)}</td></tr>
+    return html`<tr><th scope="row">${nameOfDay.format(MONDAY + day * DAY)}</th><td>${told.length === 0 ? week.never : told.map((hours, index) => html`<span>${hours}${index < told.length - 1 && ","}</span> `)}</td></tr>
 `
   })
   return html`<table>

@@ -14,6 +14,7 @@ import { createLock, historyOf, newUuid, type TestLock, tempKey } from "../harne
 import { callsOf } from "../harness/request.ts"
 import { dark, desktop, launch, phone, slideWithFinger, slideWithMouse, withoutScripts } from "./browser.ts"
 import { connect, type GuestLink, makeLink } from "./guest.ts"
+import { LOGO } from "./logo.ts"
 
 let browser: Browser
 let server: InProcess
@@ -23,7 +24,11 @@ beforeAll(async () => {
   signInSite = createServer(signInPage).listen(0, "127.0.0.1")
   await new Promise((resolve) => signInSite.once("listening", resolve))
   const { port } = signInSite.address() as AddressInfo
-  server = await startInProcess({ signInUrl: `http://127.0.0.1:${port}/sign-in` })
+  server = await startInProcess({
+    signInUrl: `http://127.0.0.1:${port}/sign-in`,
+    // A colour that is hard to read by, as it is.
+    brand: { name: "Harbour Hotel", color: "#ffcc00", logo: { png: LOGO, width: 120, height: 40 } }
+  })
   browser = await launch()
 })
 afterAll(async () => {
@@ -96,7 +101,9 @@ const expectNothingSent = async (page: Page, { url }: GuestLink) => {
 /** The page of a new key to several doors. */
 const keyToDoors = async (doors: ReadonlyArray<object>): Promise<string> => {
   const { validFrom, validUntil } = tempKey()
-  const made = await callsOf(server.url, organization)("POST", "/temp-keys", { body: { validFrom, validUntil, doors } })
+  const made = await callsOf(server.url, organization)("POST", "/temp-keys", {
+    body: { validFrom, validUntil, doors, showPin: true }
+  })
   expect(made.status).toBe(201)
   return `${server.url}/temp-keys/${made.body.uuid}`
 }
@@ -461,6 +468,8 @@ describe("every page", () => {
 
   const examine = async (page: Page, name: string) => {
     await page.addScriptTag({ path: axe })
+    // What is shown on request is there, too.
+    await page.evaluate('document.querySelectorAll("details").forEach((details) => (details.open = true))')
     const { violations } = (await page.evaluate("axe.run()")) as AxeResults
     expect(violations.map(({ id, nodes }) => `${name}: ${id} ${nodes.map(({ html }) => html).join()}`)).toEqual([])
     const [scroll, client] = await page.evaluate<[number, number]>(
@@ -492,7 +501,10 @@ describe("every page", () => {
       ["unknown", `${server.url}/temp-keys/${newUuid()}`],
       ["sign-in", forOwner.url],
       ["not for you", forOwner.url, stranger],
-      ["several doors", await keyToDoors([online, deleted].map(({ lock }) => ({ lockId: String(lock.lockId) })))]
+      [
+        "several doors",
+        await keyToDoors([online, deleted].map(({ lock }) => ({ lockId: String(lock.lockId), accessMethod: "both" })))
+      ]
     ]
   }
 

@@ -110,7 +110,7 @@ describe("the week of a schedule", () => {
     ])
     expect(rows).toEqual([
       ["Montag", "Gar nicht"],
-      ["Dienstag", "09:00–11:00 17:00–18:30"],
+      ["Dienstag", "09:00–11:00, 17:00–18:30"],
       ["Mittwoch", "Gar nicht"],
       ["Donnerstag", "Gar nicht"],
       ["Freitag", "22:00–06:00"],

@@ -186,6 +186,7 @@ const goodRequests: Readonly<Record<string, (lock: FurnishedLock) => GoodRequest
   "GET /temp-keys/{uuid}/open": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/open` }),
   "GET /temp-keys/{uuid}/doors/{doorId}/open": ({ sharedUuid }) => ({ path: `/temp-keys/${sharedUuid}/doors/1/open` }),
   "GET /temp-keys/{uuid}/sign-in": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/sign-in` }),
+  "GET /temp-keys/{uuid}/calendar.ics": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/calendar.ics` }),
   "GET /temp-keys/{uuid}/confirmation": ({ tempKeyUuid }) => ({ path: `/temp-keys/${tempKeyUuid}/confirmation` }),
   "POST /temp-keys/{uuid}/sign-in": ({ tempKeyUuid }) => ({
     path: `/temp-keys/${tempKeyUuid}/sign-in`,
