@@ -1,8 +1,11 @@
 /** Whose a guest's page is: said by an organization over the API, or by the operator; bounded, and readable whatever the colour. */
-import { readFileSync } from "node:fs"
-import { Effect } from "effect"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ConfigProvider, Effect } from "effect"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { serverConfig } from "../../src/cli/Config.ts"
 import { contrast, GROUNDS, shadesOf } from "../../src/guests/Shades.ts"
 import { type Credentials, ORG, OTHER_ORG, organization, otherOrganization, superKey } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
@@ -110,6 +113,39 @@ describe("the brand of an organization", () => {
     await send("PUT", organization, { name })
     expect(brandOn(await pageOf((await makeLink(server)).url))).toContain("&lt;b&gt;")
     await send("DELETE", organization)
+  })
+})
+
+describe("the operator's brand", () => {
+  const read = (env: Readonly<Record<string, string>>) =>
+    run(Effect.result(Effect.provide(serverConfig, ConfigProvider.layer(ConfigProvider.fromEnv({ env })))))
+  const folder = mkdtempSync(join(tmpdir(), "brand-"))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const fileOf = (name: string, bytes: Buffer) => {
+    writeFileSync(join(folder, name), bytes)
+    return join(folder, name)
+  }
+  const good = fileOf("good.png", Buffer.from(LOGO, "base64"))
+
+  it.each([
+    [{}, undefined],
+    [{ LATCHKEY_BRAND_COLOR: "#0D6B4F" }, { color: "#0d6b4f" }],
+    [
+      { LATCHKEY_BRAND_NAME: "Harbour Hotel", LATCHKEY_BRAND_LOGO: good },
+      { name: "Harbour Hotel", logo: { png: LOGO, width: 120, height: 40 } }
+    ]
+  ])("by %j is %j", async (env, brand) => {
+    expect(await read(env)).toMatchObject({ _tag: "Success", success: { brand } })
+  })
+
+  it.each([
+    ["LATCHKEY_BRAND_COLOR", { LATCHKEY_BRAND_COLOR: "green" }],
+    ["LATCHKEY_BRAND_NAME", { LATCHKEY_BRAND_NAME: "x".repeat(81) }],
+    ["LATCHKEY_BRAND_NAME", { LATCHKEY_BRAND_LOGO: good }],
+    ["LATCHKEY_BRAND_LOGO", { LATCHKEY_BRAND_NAME: "A", LATCHKEY_BRAND_LOGO: join(folder, "none.png") }],
+    ["LATCHKEY_BRAND_LOGO", { LATCHKEY_BRAND_NAME: "A", LATCHKEY_BRAND_LOGO: fileOf("svg.png", Buffer.from("<svg/>")) }]
+  ])("with a bad %s keeps the server from starting", async (variable, env) => {
+    expect(await read(env)).toMatchObject({ _tag: "Failure", failure: { variable } })
   })
 })
 

@@ -78,6 +78,32 @@ describe("a guest", () => {
     for (const url of [link.url, `${server.url}/temp-keys/${uuid}`]) expect(told(await pageOf(url))).toEqual([])
   })
 
+  it("who is only shown a preview of the link learns nothing of it, in any language", async () => {
+    const previewOf = (text: string) =>
+      [...text.matchAll(/<meta (?:name|property)="(description|og:[^"]*)" content="([^"]*)">/g)].map(
+        ([, name, content]) => [name, content]
+      )
+    const unknown = `${server.url}/temp-keys/00000000-0000-4000-8000-000000000000`
+    const ended = { validFrom: "2020-01-01T00:00Z", validUntil: "2020-01-02T00:00Z" }
+    for (const language of ["en", "de"]) {
+      const headers = { accept: HTML, "accept-language": language }
+      const [first = [], ...others] = await Promise.all(
+        [unknown, (await linkAt()).url, (await linkAt(ended)).url].map(async (url) =>
+          previewOf((await ask(url, { headers })).text)
+        )
+      )
+      expect(first.map(([name]) => name)).toEqual(["description", "og:type", "og:title", "og:description"])
+      for (const preview of others) expect(preview).toEqual(first)
+    }
+  })
+
+  it("finds the address on a map by a link, which says nothing of the page it is on", async () => {
+    const { text } = await (await linkAt()).page()
+    const links = [...text.matchAll(/<a href="(https?:[^"]*)"([^>]*)>/g)].map(([, to, more]) => [to, more])
+    const map = "https://www.openstreetmap.org/search?query=Harbour%20Street%201"
+    expect(links).toEqual([[map, ' rel="noreferrer"']])
+  })
+
   it("reads what is said as words", async () => {
     const link = await makeLink(server)
     const script = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
