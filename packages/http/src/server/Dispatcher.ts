@@ -207,7 +207,7 @@ export const noSuchRoute = json(
 )
 
 /** Those that the declaration uses. */
-const METHODS = ["GET", "POST", "PATCH", "DELETE"] as const
+export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
 const wrongMethod = (methods: ReadonlyArray<string>): Answer => {
   const allow = methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ")
