@@ -76,7 +76,7 @@ describe.each([
     expect(await answer.text()).toBe("")
     expect(corsOf(answer)).toMatchObject({
       "access-control-allow-origin": APP,
-      "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE",
+      "access-control-allow-methods": "HEAD, GET, POST, PUT, PATCH, DELETE",
       "access-control-max-age": "7200"
     })
     const headers = answer.headers.get("access-control-allow-headers")?.toLowerCase().split(", ")

@@ -3,6 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js"
 import { OpenApi } from "effect/http-api"
 import { describe, expect, it } from "vitest"
 import { Api } from "../src/api/Api.ts"
+import { METHODS } from "../src/server/Dispatcher.ts"
 import { inPlace } from "./harness/description.ts"
 
 interface Media {
@@ -142,4 +143,9 @@ it("says 304 where a client may have the answer already, and with which header i
     const isNamed = operation.parameters.some(({ name }) => name === "if-none-match")
     expect(isNamed, operation.operationId).toBe(operation.responses["304"] !== undefined)
   }
+})
+
+it("has no method that 405 and preflights do not know", () => {
+  const methods = new Set(operations.map(({ operation }) => methodOf(operation).toUpperCase()))
+  expect([...methods].sort()).toEqual([...METHODS].sort())
 })

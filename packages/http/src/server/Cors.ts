@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { type Answer, withHeaders } from "./Answer.ts"
-import type { Dispatcher } from "./Dispatcher.ts"
+import { type Dispatcher, METHODS } from "./Dispatcher.ts"
 
 /** Origins as browsers write them, such as `https://app.example.org`; `undefined` when one of them is none. */
 export const parseOrigins = (text: string): ReadonlyArray<string> | undefined => {
@@ -61,7 +61,7 @@ const preflight: Answer = {
   contentType: "text/plain",
   body: "",
   headers: {
-    "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE",
+    "access-control-allow-methods": ["HEAD", ...METHODS].join(", "),
     "access-control-allow-headers":
       "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-API-Key, b3, traceparent, tracestate",
     // Two hours: browsers keep it no longer.
