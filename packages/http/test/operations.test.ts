@@ -95,7 +95,16 @@ describe("GET /openapi.json", () => {
     readonly paths: Readonly<
       Record<
         string,
-        Readonly<Record<string, { readonly responses: object; readonly security?: ReadonlyArray<object> }>>
+        Readonly<
+          Record<
+            string,
+            {
+              readonly responses: object
+              readonly parameters?: ReadonlyArray<object>
+              readonly security?: ReadonlyArray<object>
+            }
+          >
+        >
       >
     >
   }
