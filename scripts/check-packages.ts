@@ -1,11 +1,12 @@
 /**
  * Judges the tarballs of `pack.ts` as their user meets them: the manifests and types by publint and attw, and an empty
  * project that installs them, imports every entry point, starts the server, and serves the API over a store of its own
- * (`outside/`), checked by the strictest of TypeScript 5.9 and 7. Needs the npm registry.
+ * (`outside/`), checked by the strictest of TypeScript 5.9 and 7. What that project installs is the SBOM of the release,
+ * `dist/latchkey-<version>.cdx.json`: npm tells of a workspace only a part. Needs the npm registry.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { freePort, healthy } from "../test/server.ts"
@@ -26,10 +27,16 @@ for (const tarball of tarballs) {
   run(".", "attw", "--profile", "esm-only", tarball)
 }
 
-const project = mkdtempSync(join(tmpdir(), "latchkey-packages-"))
+const folder = mkdtempSync(join(tmpdir(), "latchkey-packages-"))
+// npm calls what an SBOM is of after its folder.
+const project = join(folder, "latchkey")
+const [{ version }] = manifests
 try {
-  writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
+  mkdirSync(project)
+  const about = { name: "latchkey", version, license: "Apache-2.0", private: true, type: "module" }
+  writeFileSync(join(project, "package.json"), JSON.stringify(about))
   run(project, "npm", "install", "--no-audit", "--no-fund", ...tarballs)
+  writeBillOfMaterials()
   const entries = manifests.flatMap(({ name, exports }) => Object.keys(exports).map((entry) => join(name, entry)))
   // The test kit, and what SpacetimeDB needs, rest on packages that are installed by who wants them.
   importAll(entries.filter((entry) => !entry.endsWith("/testing") && !entry.startsWith("@latchkey/spacetimedb")))
@@ -44,7 +51,7 @@ try {
   run(project, "npm", "install", "--no-audit", "--no-fund", ...optional)
   importAll(entries)
 } finally {
-  rmSync(project, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
 }
 
 /** Imports the entry points as a program and as a type checker sees them. */
@@ -55,6 +62,22 @@ function importAll(entries: ReadonlyArray<string>): void {
   )
   run(project, "tsc", "--noEmit", "--strict", "--module", "nodenext", "--skipLibCheck", "--types", "", "entries.ts")
   run(project, "node", "entries.ts")
+}
+
+/** Where the tarballs lie on this machine, nobody else needs to know. */
+function writeBillOfMaterials(): void {
+  const bill = execFileSync("npm", ["sbom", "--sbom-format", "cyclonedx"], {
+    cwd: project,
+    encoding: "utf8",
+    maxBuffer: 2 ** 28
+  })
+  const { components } = JSON.parse(bill)
+  const purls = new Set(components.map(({ purl }: { readonly purl: string }) => purl))
+  for (const { name } of manifests) {
+    if (!purls.has(`pkg:npm/${name.replace("@", "%40")}@${version}`))
+      throw new Error(`The SBOM lacks ${name}@${version}`)
+  }
+  writeFileSync(`dist/latchkey-${version}.cdx.json`, bill.replaceAll(/file:[^"]*\/(?=[^"/]*\.tgz")/g, ""))
 }
 
 /** As a program does that has a store of its own. */

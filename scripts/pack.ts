@@ -1,6 +1,6 @@
 /**
  * Builds every public package and packs it into `dist/*.tgz`. In the repository `exports` and `bin` name `src`, which
- * runs unbuilt; the published package.json names `dist`.
+ * runs unbuilt; the published package.json names `dist`, and the repository at `REPOSITORY`, if that is set.
  */
 import { execFileSync } from "node:child_process"
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -8,6 +8,7 @@ import { join } from "node:path"
 
 process.chdir(join(import.meta.dirname, ".."))
 
+const repository = process.env["REPOSITORY"]
 const folders = globSync([
   "packages/core",
   "packages/adapters/*",
@@ -34,6 +35,7 @@ function pack(folder: string): void {
   cpSync("LICENSE", join(staged, "LICENSE"))
   const published = {
     ...manifest,
+    ...(repository && { repository: { type: "git", url: `git+${repository}.git`, directory: folder } }),
     ...(bin && { bin: mapValues(bin, (path) => built(path, ".js")) }),
     exports: mapValues(exports, (path) => ({ types: built(path, ".d.ts"), default: built(path, ".js") })),
     files: ["dist", "src", "docs", "!**/.tsbuildinfo"]

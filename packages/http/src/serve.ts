@@ -75,11 +75,9 @@ const apiDispatcher = Effect.fnUntraced(function* (
   publicUrl: () => string
 ) {
   const quota = yield* makeQuota
-  const operations = yield* makeOperations
   const partners = yield* Layer.build(
     Dispatcher.layer.pipe(Layer.provideMerge(Webhooks.layer), Layer.provide(deliverTo(webhooks)))
   )
-  const { "/docs": _, ...withoutDocs } = operations
   const handlers: Handlers<typeof Api> = {
     ...(yield* makeHandlers(quota)),
     ...(yield* makeSharedHandlers(publicUrl)),
@@ -93,7 +91,7 @@ const apiDispatcher = Effect.fnUntraced(function* (
   }
   const dispatcher = yield* makeDispatcher({
     router: compile(Api, handlers, { guests: guestManner(signInUrl, brand) }),
-    operations: docs ? operations : withoutDocs,
+    operations: yield* makeOperations(docs),
     quota,
     traced
   })

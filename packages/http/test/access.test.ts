@@ -119,6 +119,8 @@ GET /ready                                  -          200    200      200    20
 GET /metrics                                -          200    200      200    200   200      200    200   200
 GET /openapi.json                           -          200    200      200    200   200      200    200   200
 GET /docs                                   -          200    200      200    200   200      200    200   200
+GET /favicon.ico                            -          302    302      302    302   302      302    302   302
+GET /                                       -          404    404      404    404   404      404    404   404
 `
 
 const [header = "", ...lines] = matrix.trim().split("\n")
@@ -139,7 +141,7 @@ const rows = [
 const memory = Feed.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(MemoryEventStore.layer, MemoryDeviceShadow.layer, MemoryReadModel.layer))
 )
-const operations = Object.keys(Effect.runSync(Effect.provide(makeOperations, memory))).map((path) => ({
+const operations = Object.keys(Effect.runSync(Effect.provide(makeOperations(true), memory))).map((path) => ({
   name: `GET ${path}`,
   method: "GET",
   path,

@@ -1,4 +1,5 @@
 /** How commands fail and end: one line on stderr, an exit code, and no traces. */
+import { execFileSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
@@ -83,6 +84,28 @@ describe("latchkey", () => {
       expect(line).toMatch(new RegExp(`^latchkey: .*${args.at(-1)}.*there is no such`))
       expect(more).toEqual([expect.stringMatching(/^See: latchkey.* --help$/), ""])
     }
+  })
+
+  it("completes commands and options in bash", async () => {
+    const script = join(folder.path, "completions")
+    writeFileSync(script, (await latchkey(environment, ["--completions", "bash"])).stdout)
+    const completed = (...words: ReadonlyArray<string>) => {
+      const [command, ...typed] = ["latchkey", ...words].map((word) => `'${word}'`)
+      const run = [
+        `source '${script}'`,
+        `COMP_WORDS=(${command} ${typed.join(" ")}); COMP_CWORD=${words.length}`,
+        `COMP_LINE="latchkey ${words.join(" ")}"; COMP_POINT=\${#COMP_LINE}`,
+        // What bash itself calls.
+        `$(complete -p latchkey | sed 's/.*-F \\([^ ]*\\).*/\\1/') latchkey "\${COMP_WORDS[COMP_CWORD]}"`,
+        `echo "\${COMPREPLY[@]}"`
+      ]
+      return execFileSync("bash", ["--norc", "-c", run.join("\n")], { encoding: "utf8" })
+        .trim()
+        .split(" ")
+    }
+    expect(completed("we")).toEqual(["webhooks"])
+    expect(completed("keys", "")).toEqual(["create", "list", "revoke"])
+    expect(completed("keys", "list", "--l")).toEqual(["--limit"])
   })
 
   it.each(["SIGTERM", "SIGINT"] as const)("ends serving with success on %s", async (signal) => {

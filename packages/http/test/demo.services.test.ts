@@ -94,6 +94,13 @@ it("does not mix with what is in a folder already", async () => {
   const { code, stderr } = await latchkey({}, ["demo", "--folder", folder.path])
   expect([code, stderr]).toEqual([1, expect.stringContaining(`--folder ${folder.path}: it is not empty`)])
   expect(readdirSync(folder.path)).toEqual(["mine"])
+  for (const none of [join(folder.path, "mine"), "/proc/none"]) {
+    const { code, stderr } = await latchkey({}, ["demo", "--folder", none])
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(`^latchkey: --folder ${none}: a folder is needed there .*\n$`)
+    ])
+  }
 })
 
 /** What the README shows of it, to its last line. */

@@ -145,6 +145,33 @@ it("GET /docs is a page that reads the description", async () => {
   expect(text).toContain("/locks/{id}/OpenLock")
 })
 
+it("GET / leads a browser to the console, and says what this is where there is none", async () => {
+  const browser = { headers: { accept: "text/html,*/*;q=0.8" } }
+  const led = await call("GET", "/", browser)
+  expect([led.status, led.headers.get("location")]).toEqual([303, "/console"])
+  for (const docs of [true, false]) {
+    const plain = await startInProcess({ console: false, docs })
+    try {
+      const { status, headers, text } = await callsOf(plain.url)("GET", "/", browser)
+      expect([status, headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"])
+      expect(text).toContain("This is the API of a smart-lock service.")
+      expect([text.includes('href="/docs"'), (await callsOf(plain.url)("GET", "/docs")).status]).toEqual(
+        docs ? [true, 200] : [false, 404]
+      )
+      expect((await callsOf(plain.url)("GET", "/")).status).toBe(404)
+    } finally {
+      await plain.stop()
+    }
+  }
+})
+
+it("GET /favicon.ico leads to the picture that pages have", async () => {
+  const { status, headers } = await call("GET", "/favicon.ico")
+  expect(status).toBe(302)
+  const icon = await call("GET", headers.get("location") ?? "")
+  expect([icon.status, icon.headers.get("content-type")]).toEqual([200, "image/svg+xml"])
+})
+
 describe("when something fails", () => {
   /** Every route, with everything that it carries, while the store or the shadow does not do its work. */
   const failEverywhere = async (running: InProcess): Promise<ReadonlyArray<Answer>> => {

@@ -29,7 +29,7 @@ it.effect("is asked of the store by writing to it, four times a second at most, 
       }
     })
     const { "/ready": ready = () => Effect.die("there is no /ready") } = yield* Effect.provideService(
-      makeOperations,
+      makeOperations(true),
       EventStore,
       store
     )
@@ -62,7 +62,7 @@ it.effect("is asked of the shadows too, where they can tell", () =>
     )
     const shadows = DeviceShadow.of({ ...(yield* DeviceShadow), ready })
     const { "/ready": asked = () => Effect.die("there is no /ready") } = yield* Effect.provideService(
-      makeOperations,
+      makeOperations(true),
       DeviceShadow,
       shadows
     )
@@ -77,7 +77,7 @@ it.effect("tells the store, how far its consumers are behind, and whether anybod
   Effect.gen(function* () {
     const store = yield* EventStore
     const feed = yield* Feed
-    const { "/ready": asked = () => Effect.die("there is no /ready") } = yield* makeOperations
+    const { "/ready": asked = () => Effect.die("there is no /ready") } = yield* makeOperations(true)
     const told = Effect.map(asked({}), ({ body }) => JSON.parse(String(body)))
     expect(yield* told).toEqual({ status: "ready", store: "memory", consumers: [], leases: [] })
     yield* feed.follow({ name: "slow", cursor: Effect.succeed(0), take: () => Effect.never })

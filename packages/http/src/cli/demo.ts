@@ -1,5 +1,6 @@
 /** `latchkey demo`: a server with places, locks that answer, guests and a year of history, to look at. */
 import { randomBytes, randomUUID } from "node:crypto"
+import { existsSync } from "node:fs"
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises"
 import { createServer } from "node:http"
 import { type AddressInfo, createServer as createSocket, type Server } from "node:net"
@@ -182,20 +183,28 @@ const temporaryFolder = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
-/** What is there already is not mixed with a demo. */
+/** What is there already is not mixed with a demo. Made without its parents: where they cannot be, Node tries forever. */
 const emptyFolder = (path: string) =>
   Effect.tryPromise({
     try: async () => {
-      await mkdir(path, { recursive: true })
-      if ((await readdir(path)).length > 0)
-        throw new Error(
-          `it is not empty; name an empty folder, or a new one. To serve what an earlier demo has kept: LATCHKEY_DATA=${path} latchkey serve`
-        )
-      return path
+      const isThere = existsSync(path)
+      if (!isThere) await mkdir(path)
+      return (await readdir(path)).length === 0
     },
     catch: (error) =>
-      new DemoRefused({ message: `--folder ${path}: ${error instanceof Error ? error.message : error}` })
-  })
+      refusedFolder(path, `a folder is needed there (${error instanceof Error ? error.message : error})`)
+  }).pipe(
+    Effect.flatMap((isEmpty) =>
+      isEmpty
+        ? Effect.succeed(path)
+        : refusedFolder(
+            path,
+            `it is not empty; name an empty folder, or a new one. To serve what an earlier demo has kept: LATCHKEY_DATA=${path} latchkey serve`
+          )
+    )
+  )
+
+const refusedFolder = (path: string, reason: string) => new DemoRefused({ message: `--folder ${path}: ${reason}` })
 
 /** The port, or where it is in use, another one. */
 const freePort = Effect.fnUntraced(function* (wanted: number) {

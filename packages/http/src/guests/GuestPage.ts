@@ -213,10 +213,7 @@ const described = (reader: Reader, uuid: string, key: Known, ticket: string | un
   return [
     TIMED.has(key.status) ? zoneLine(reader, timeZoneOf(key)) : html``,
     key.doors.length === 1 && only !== undefined ? placeOf(texts, only) : html``,
-    ...(ticket === undefined ? [] : [usesLeft(reader, key)]),
-    ...(ticket === undefined || onlyDoor(key) !== undefined
-      ? []
-      : key.doors.map((door) => section(reader, uuid, door, ticket))),
+    ...(ticket === undefined ? [] : [usesLeft(reader, key), ...doorsOf(reader, uuid, key, ticket)]),
     ...(key.pin === undefined ? [] : [pinOf(texts, key.pin)]),
     guidance(texts, key),
     ...(isUseful(key) && key.schedule !== undefined ? [weekTable(reader, key.schedule)] : []),
@@ -225,6 +222,14 @@ const described = (reader: Reader, uuid: string, key: Known, ticket: string | un
       : []),
     ...(ticket === undefined ? [] : [slide(texts)])
   ]
+}
+
+/** What opens each of several doors; of the only one, which is opened at the end of the page, what is to be known before. */
+const doorsOf = (reader: Reader, uuid: string, key: Known, ticket: string): ReadonlyArray<Html> => {
+  const only = onlyDoor(key)
+  return only === undefined
+    ? key.doors.map((door) => section(reader, uuid, door, ticket))
+    : [offlineNotice(reader.texts, only)]
 }
 
 /** Which door it is, and where: words of those who have it, in whichever language and direction. */
@@ -289,19 +294,21 @@ const section = (reader: Reader, uuid: string, door: GuestDoor, ticket: string):
   const { place, withdrawn, opensBy } = door
   return html`<section>
 <h2 dir="auto">${nameOf(texts, door)}</h2>${place?.address !== undefined && html`<p class="place">${addressOf(texts, place.address)}</p>`}
-${withdrawn === true ? html`<p>${texts.withdrawn}</p>` : opensBy === "pin" ? html`<p>${texts.byPin}</p>` : control(reader, uuid, door, ticket)}
+${withdrawn === true ? html`<p>${texts.withdrawn}</p>` : opensBy === "pin" ? html`<p>${texts.byPin}</p>` : html`${offlineNotice(texts, door)}${control(reader, uuid, door, ticket)}`}
 </section>`
 }
 
 const nameOf = (texts: Texts, { id, label, place }: GuestDoor): string => label ?? place?.name ?? texts.door(id)
 
+const offlineNotice = (texts: Texts, { online }: GuestDoor): Html =>
+  online === false ? html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>` : html``
+
 /** How the slider is used is there from the beginning, unseen: nothing moves when it takes the button's place. */
 const control = ({ texts }: Reader, uuid: string, door: GuestDoor, ticket: string): Html => {
-  const { id, online } = door
+  const { id } = door
   const isNamed = door.label !== undefined || door.place?.name !== undefined
   const isOneOfSeveral = id !== undefined
-  return html`${online === false && html`<div class="notice">${icons.offline}<p>${texts.offline}</p></div>`}
-<form class="open" method="post" action="${pathOfKey(uuid)}${isOneOfSeveral && `/doors/${id}`}/open">
+  return html`<form class="open" method="post" action="${pathOfKey(uuid)}${isOneOfSeveral && `/doors/${id}`}/open">
 <input type="hidden" name="ticket" value="${ticket}">
 <button><span>${texts.open(isNamed || isOneOfSeveral ? nameOf(texts, door) : undefined)}</span></button>
 <p class="how">${texts.slideHow} <span class="keyboard">${texts.slideHowByKeyboard}</span></p>

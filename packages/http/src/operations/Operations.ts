@@ -3,6 +3,7 @@
  * guest pages. No sign-in needed.
  */
 import { randomBytes } from "node:crypto"
+import type { IncomingHttpHeaders } from "node:http"
 import { DeviceShadow, EventStore, Feed, heldLeases, putRecord, ReadModel } from "@latchkey/core"
 import { Clock, Effect, Semaphore } from "effect"
 import { OpenApi } from "effect/http-api"
@@ -10,13 +11,18 @@ import { Api } from "../api/Api.ts"
 import { script, style } from "../guests/assets.ts"
 import { favicon, tokens } from "../pages/Asset.ts"
 import { type Answer, json } from "../server/Answer.ts"
-import type { Operation } from "../server/Dispatcher.ts"
+import { noSuchRoute, type Operation } from "../server/Dispatcher.ts"
 import { staticFile } from "../server/StaticFile.ts"
 import { docsPage } from "./Docs.ts"
+import { homePage } from "./Home.ts"
 import { metricsText } from "./Metrics.ts"
 
-/** The operational endpoints by path. */
-export const makeOperations = Effect.gen(function* () {
+/**
+ * The operational endpoints by path.
+ *
+ * @param docs whether `/docs` is there
+ */
+export const makeOperations = Effect.fnUntraced(function* (docs: boolean) {
   const store = yield* EventStore
   const feed = yield* Feed
   const { source } = yield* ReadModel
@@ -25,6 +31,7 @@ export const makeOperations = Effect.gen(function* () {
     Effect.sync(() => staticFile("application/json", JSON.stringify(OpenApi.fromApi(Api)), REVALIDATED))
   )
   const page = yield* Effect.cached(docsPage)
+  const home = homePage(docs)
   const shadows = yield* DeviceShadow
   const written = yield* canWrite(store, shadows)
   const ready = Effect.gen(function* () {
@@ -59,7 +66,12 @@ export const makeOperations = Effect.gen(function* () {
         (headers) => Effect.sync(() => answer(headers))
       ])
     ),
-    "/docs": (headers) => Effect.map(page, (answer) => answer(headers))
+    // Browsers ask for it beside what is no page. Its own address changes with it; this one does not.
+    "/favicon.ico": () =>
+      Effect.succeed({ status: 302, contentType: "text/plain", body: "", headers: { location: favicon.href } }),
+    // Programs are told that there is nothing to call.
+    "/": (headers) => Effect.sync(() => (headers.accept?.includes("text/html") === true ? home(headers) : noSuchRoute)),
+    ...(docs && { "/docs": (headers: IncomingHttpHeaders) => Effect.map(page, (answer) => answer(headers)) })
   }
   return operations
 })

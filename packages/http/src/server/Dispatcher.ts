@@ -200,7 +200,11 @@ const isSignedIn = (headers: IncomingHttpHeaders): boolean =>
 
 /** The answer where the program itself is broken. */
 export const failed = json(500, internal)
-const noSuchRoute = json(404, makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all."))
+/** What is asked for is not there. */
+export const noSuchRoute = json(
+  404,
+  makeProblem(404, "Not found", "No such endpoint. GET /openapi.json lists them all.")
+)
 
 /** Those that the declaration uses. */
 export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const

@@ -177,7 +177,7 @@ it("a browser at / is sent to the console, a program is not", async () => {
 it("is not there where it is switched off", async () => {
   await using without = await startInProcess({ console: false })
   const browser = browserAt(without.url)
-  for (const path of ["/", "/console", "/console/sign-in", "/console/assets/console.css"])
+  for (const path of ["/console", "/console/sign-in", "/console/assets/console.css"])
     expect((await browser.get(path)).status).toBe(404)
 })
 
