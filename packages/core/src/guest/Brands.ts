@@ -38,7 +38,10 @@ const logo = `a PNG in base64, at most ${MOST_BYTES} bytes and ${MOST_PIXELS} pi
 /** A brand as somebody may ask for it. What it leaves out there is not. */
 export const BrandRequest = Schema.Struct({
   /** In one line; shown where there is no logo, and said of the logo to those who do not see it. */
-  name: textUpTo(80).check(Schema.isPattern(/^[^\p{Cc}]*\S[^\p{Cc}]*$/u, { expected: "a name in one line" })),
+  name: textUpTo(80).check(
+    // Each letter can be matched in one way only: what is refused may be long.
+    Schema.isPattern(/^[^\S\p{Cc}]*[^\s\p{Cc}][^\p{Cc}]*$/u, { expected: "a name in one line" })
+  ),
   /** Of what a guest presses and slides; where it would be hard to read by, a darker or lighter shade of it is taken. */
   color: Schema.optionalKey(
     Schema.String.check(Schema.isPattern(/^#[0-9a-fA-F]{6}$/u, { expected: "a colour such as #0d6b4f" }))

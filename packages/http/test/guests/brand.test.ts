@@ -91,6 +91,8 @@ describe("the brand of an organization", () => {
   it.each([
     ["a name of nothing", { name: "  " }],
     ["a name of several lines", { name: "One\nTwo" }],
+    ["a name with a line end of another kind", { name: "One\u0085Two" }],
+    ["a name with a control character", { name: "One\u001bTwo" }],
     ["a name that is too long", { name: "x".repeat(81) }],
     ["no name", { color: "#000000" }],
     ["a colour by its name", { name: "A", color: "red" }],
@@ -104,6 +106,13 @@ describe("the brand of an organization", () => {
   ])("is refused with %s", async (_, body) => {
     expect((await send("PUT", organization, body)).status).toBe(400)
     expect((await send("GET", organization)).json.name).toBeNull()
+  })
+
+  it("is refused at once, however long its name", async () => {
+    const begun = performance.now()
+    expect((await send("PUT", organization, { name: `${"x".repeat(60_000)}\n` })).status).toBe(400)
+    // By a pattern that matches letters in two ways it takes eight seconds, in which nobody else is answered.
+    expect(performance.now() - begun).toBeLessThan(2_000)
   })
 
   it("takes a logo of the most bytes and pixels, and a name of any letters, as words", async () => {
