@@ -216,6 +216,13 @@ describe("GET /locks", () => {
     expect(await found(ids, callers.apiKey(secret))).toEqual([one.lockId])
     for (const bad of ["ids=", "ids=x", "ids=1,", `ids=${Array(101).fill(1).join()}`])
       expect((await callsOf(server.url, callers.organization)("GET", `/locks?${bad}`)).status).toBe(400)
+    const tooMany = await callsOf(server.url, callers.organization)(
+      "GET",
+      `/locks?ids=${Array(7_000).fill("x").join()}`
+    )
+    expect(tooMany.status).toBe(400)
+    expect(JSON.parse(tooMany.text).details.length).toBeLessThan(110)
+    expect(await found(`ids=${two.lockId}`, callers.apiKey(secret))).toEqual([])
   })
 
   it("finds locks by the whole link of a temp key, for those alone who may see it, and never logs it", async () => {

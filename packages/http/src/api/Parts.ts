@@ -24,7 +24,8 @@ export const whole = (least: number, most: number) =>
 export const severalOf = <Item extends Schema.Codec<unknown, string>>(item: Item, most: number, expected: string) =>
   Schema.String.pipe(
     Schema.decodeTo(Schema.Array(item).check(Schema.isMaxLength(most, { expected: `${expected}, at most ${most}` })), {
-      decode: SchemaGetter.transform((text: string): ReadonlyArray<string> => text.split(",")),
+      // Of too many, one too many is enough to refuse them, and all that is told of.
+      decode: SchemaGetter.transform((text: string): ReadonlyArray<string> => text.split(",", most + 1)),
       encode: SchemaGetter.transform((items: ReadonlyArray<string>) => items.join(","))
     })
   )
