@@ -29,9 +29,10 @@ export const calendarOf = ({ texts, now }: Reader, uuid: string, key: Known): st
     "BEGIN:VCALENDAR",
     "VERSION:2.0",
     "PRODID:-//Latchkey//Guest key//EN",
-    ...times.flatMap(({ from, until }, index) => [
+    ...times.flatMap(({ from, until }) => [
       "BEGIN:VEVENT",
-      `UID:${id}-${index === 0 && schedule === undefined ? 0 : from}`,
+      // The window that is open begins now, and ends when it did the last time that it was asked for.
+      `UID:${id}-${schedule === undefined ? 0 : until}`,
       `DTSTAMP:${utc(now)}`,
       `DTSTART:${utc(from)}`,
       `DTEND:${utc(until)}`,
@@ -49,8 +50,12 @@ export const calendarOf = ({ texts, now }: Reader, uuid: string, key: Known): st
   return lines.map((line) => `${folded(line)}\r\n`).join("")
 }
 
+/** A year has four digits there; west of UTC a key that ends with the last of them ends later. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59)
+
 /** Section 3.3.5, form 2. */
-const utc = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`
+const utc = (at: number): string =>
+  `${new Date(Math.min(at, LATEST)).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`
 
 /** Section 3.3.11. Other control characters have no place in a text. */
 export const escaped = (text: string): string =>

@@ -17,6 +17,8 @@ export interface Reader {
 }
 
 const COOKIE = "latchkey-language"
+/** Languages of a browser that are looked at: nobody reads more, and each takes time. */
+const MOST = 20
 
 /** The value of Set-Cookie: one of a few words, which tells nobody who the guest is, until the browser closes. */
 export const languageCookie = (language: Language): string =>
@@ -26,7 +28,8 @@ export const languageCookie = (language: Language): string =>
 export const readerOf = (headers: IncomingHttpHeaders, now: number, asked?: string): Reader => {
   const chosen = known(asked)
   const before = headers.cookie === undefined ? undefined : known(Cookies.parseHeader(headers.cookie)[COOKIE])
-  const wanted = new Negotiator({ headers })
+  const accepted = headers["accept-language"]?.split(",", MOST).join()
+  const wanted = new Negotiator({ headers: { "accept-language": accepted } })
   const language = chosen ?? before ?? known(wanted.language(Object.keys(languages))) ?? "en"
   const texts = languages[language]
   const locale =

@@ -108,11 +108,9 @@ describe("the brand of an organization", () => {
     expect((await send("GET", organization)).json.name).toBeNull()
   })
 
-  it("is refused at once, however long its name", async () => {
-    const begun = performance.now()
+  // By a pattern that matches letters in two ways it takes eight seconds, in which nobody else is answered.
+  it("is refused at once, however long its name", { timeout: 3_000 }, async () => {
     expect((await send("PUT", organization, { name: `${"x".repeat(60_000)}\n` })).status).toBe(400)
-    // By a pattern that matches letters in two ways it takes eight seconds, in which nobody else is answered.
-    expect(performance.now() - begun).toBeLessThan(2_000)
   })
 
   it("takes a logo of the most bytes and pixels, and a name of any letters, as words", async () => {

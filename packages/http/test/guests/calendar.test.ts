@@ -2,7 +2,8 @@
 import { openingsIn } from "@latchkey/core"
 import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { escaped, folded } from "../../src/guests/Calendar.ts"
+import { calendarOf as calendarAt, escaped, folded } from "../../src/guests/Calendar.ts"
+import { readerOf } from "../../src/guests/Reader.ts"
 import { OWNER } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { ask, makeLink } from "./guest.ts"
@@ -87,6 +88,11 @@ describe("the calendar of a key", () => {
     expect((await link.page()).text).toContain(`href="/temp-keys/${link.uuid}/calendar.ics"`)
   })
 
+  it("ends with the last year that calendars know", async () => {
+    const link = await makeLink(server, { validUntil: "9999-12-31T23:59:00-05:00" })
+    expect(valuesOf((await calendarOf(link.url)).text, "DTEND")).toEqual(["99991231T235959Z"])
+  })
+
   it("of a schedule has its next windows, each as long as it is, and so many at most", async () => {
     const every = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
     const schedule = { timeZone: "Europe/Athens", windows: [{ days: every, from: "09:00", to: "11:00" }] }
@@ -96,6 +102,24 @@ describe("the calendar of a key", () => {
     expect([starts.length, ends.length, new Set(valuesOf(text, "UID")).size]).toEqual([26, 26, 26])
     expect(starts.slice(1).every((start) => /T0[67]0000Z$/.test(start))).toBe(true)
     expect(ends.every((end) => /T0[89]0000Z$/.test(end))).toBe(true)
+  })
+
+  it("names a window the same before it begins and while it is open: asked for again, it is there once", () => {
+    const schedule = { timeZone: "UTC", windows: [{ days: ["monday" as const], from: "09:00", to: "11:00" }] as const }
+    const [validFrom, validUntil] = [Date.UTC(2026, 7, 1), Date.UTC(2026, 8, 30)]
+    const uids = ["2026-08-30T12:00Z", "2026-08-31T09:30Z"].map((now) =>
+      valuesOf(
+        calendarAt(readerOf({}, Date.parse(now)), "uuid", {
+          status: "valid",
+          admission: "admitted",
+          ...{ validFrom, validUntil, schedule },
+          ...{ nextChangeAt: validUntil, usesLeft: null, doors: [] }
+        }),
+        "UID"
+      )
+    )
+    expect(uids[0]?.length).toBe(5)
+    expect(uids[1]).toEqual(uids[0])
   })
 
   it("leads back to the page of a key that is not for this guest, or works no more; of none it is 404", async () => {

@@ -33,6 +33,11 @@ describe("the language of a page", () => {
     expect([later.texts.lang, later.chosen]).toEqual(["el", undefined])
   })
 
+  it("is looked for among the first twenty that a browser accepts: each takes time", () => {
+    expect(asking([...Array(19).fill("sv"), "de-AT"].join()).locale).toBe("de-AT")
+    expect(asking([...Array(20).fill("sv"), "de-AT"].join()).locale).toBe("en-GB")
+  })
+
   it("is not what is no language", () => {
     for (const asked of ["xx", "", "toString", "de-DE"]) {
       expect(readerOf({ "accept-language": "fr" }, now, asked)).toMatchObject({ texts: languages.fr })
