@@ -18,7 +18,7 @@ const words: Readonly<Record<string, Right>> = {
 }
 
 /** What the documentation says of each path: who may, and which event follows. */
-const documented = readFileSync(new URL("../../../docs/http-api.md", import.meta.url), "utf8")
+const documented = readFileSync(new URL("../../../docs/commands.md", import.meta.url), "utf8")
   .split(/^## /m)
   .filter((section) => section.startsWith("Commands"))
   .flatMap((section) => section.split("\n"))

@@ -54,6 +54,6 @@ describe("latchkey webhooks", () => {
     await succeed(environment, ["webhooks", "enable", "--org", "org-1", id])
     await vi.waitUntil(async () => (await statusOf()) === "active", PATIENCE)
     const { code, stderr } = await latchkey(environment, ["webhooks", "enable", "--org", "org-1", "none"])
-    expect([code, stderr.includes("There is no such webhook")]).toEqual([1, true])
+    expect([code, stderr.includes("org-1 has no webhook none.")]).toEqual([1, true])
   })
 })
