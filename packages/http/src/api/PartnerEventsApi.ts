@@ -7,10 +7,13 @@ import { problem } from "./Problem.ts"
 
 const errors = [problem(400), problem(403), problem(500), problem(503)] as const
 
+/** More than there are: of what is longer, all would be told that is wrong with it. */
+const MOST_TYPES = 100
+
 const listOf = <Type extends Schema.Codec<string>>(types: Schema.$Array<Type>) =>
   Schema.String.pipe(
-    Schema.decodeTo(types, {
-      decode: SchemaGetter.transform((text: string) => text.split(",").map((type) => type.trim())),
+    Schema.decodeTo(types.check(Schema.isMaxLength(MOST_TYPES, { expected: `at most ${MOST_TYPES} types` })), {
+      decode: SchemaGetter.transform((text: string) => text.split(",", MOST_TYPES + 1).map((type) => type.trim())),
       encode: SchemaGetter.transform((types: ReadonlyArray<string>) => types.join(","))
     })
   )

@@ -6,6 +6,7 @@ import { calendarOf as calendarAt, escaped, folded } from "../../src/guests/Cale
 import { readerOf } from "../../src/guests/Reader.ts"
 import { OWNER } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
+import { createLock, makeShared, shared } from "../harness/locks.ts"
 import { ask, makeLink } from "./guest.ts"
 
 let server: InProcess
@@ -89,8 +90,9 @@ describe("the calendar of a key", () => {
   })
 
   it("ends with the last year that calendars know", async () => {
-    const link = await makeLink(server, { validUntil: "9999-12-31T23:59:00-05:00" })
-    expect(valuesOf((await calendarOf(link.url)).text, "DTEND")).toEqual(["99991231T235959Z"])
+    const { lockId } = await createLock(server.url)
+    const { uuid } = await makeShared(server.url, shared(lockId, { validUntil: "9999-12-31T23:59:00-05:00" }))
+    expect(valuesOf((await calendarOf(`${server.url}/temp-keys/${uuid}`)).text, "DTEND")).toEqual(["99991231T235959Z"])
   })
 
   it("of a schedule has its next windows, each as long as it is, and so many at most", async () => {

@@ -151,6 +151,12 @@ it.each([
   expect((await ask(query.replace("?", "/stream?"))).status).toBe(400)
 })
 
+it("of thousands of wrong types are refused in an answer of bounded size", async () => {
+  const types = `types=${Array(7_000).fill("x").join()}`
+  for (const query of [`?${types}`, `/stream?${types}`])
+    expect((await ask(query)).body.details?.length).toBeLessThan(110)
+})
+
 it("of a cursor of another organization are refused, and so is one of a time to come", async () => {
   await createLock(server.url)
   const { nextCursor } = await pull("")
