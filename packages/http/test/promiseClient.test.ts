@@ -75,7 +75,14 @@ it("has a method for each operation that is not a page for browsers", () => {
     paths: Record<string, Record<string, { operationId: string }>>
   }
   const ids = Object.values(paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
-  const pages = ["getKeyPage", "returnFromDoor", "returnFromOpen", "returnFromSignIn", "signInToKey"]
+  const pages = [
+    "getGuestCalendar",
+    "getKeyPage",
+    "returnFromDoor",
+    "returnFromOpen",
+    "returnFromSignIn",
+    "signInToKey"
+  ]
   expect([...Object.keys(direct()), ...pages].sort()).toEqual(ids.sort())
 })
 

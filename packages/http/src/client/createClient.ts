@@ -78,9 +78,10 @@ type Method<Endpoint extends HttpApiEndpoint.ConstraintRequest> = ((
     ? { readonly pages: (...asked: Asked<RequestOf<Endpoint>>) => Pages<AnswerOf<Endpoint>> }
     : unknown)
 
-/** Pages for browsers, and what lead there. */
+/** Pages for browsers, and what leads there: `fetch` would take a page that it was sent to for the answer. */
 const FOR_BROWSERS = [
   "guests.page",
+  "guests.calendar",
   "guests.sign-in",
   "guests.back-from-open",
   "guests.back-from-door",
