@@ -149,7 +149,11 @@ export class Brands extends Context.Service<
         decide: (now: Brand | undefined) => ReadonlyArray<BrandEvent>
       ): Effect.fn.Return<Brand | undefined, BrandError> {
         const orgId = yield* Effect.fromResult(permitBrand(context.principal, asked))
-        const { after } = yield* BrandStreams.transact(orgId, { ...context, orgId }, ({ state }) => decide(state)).pipe(
+        // From what is kept, not from its beginning: nothing keeps an organization from setting it every minute.
+        const { after } = yield* BrandStreams.fold(orgId, kept.get(orgId)).pipe(
+          Effect.flatMap((from) =>
+            BrandStreams.transact(orgId, { ...context, orgId }, ({ state }) => decide(state), from)
+          ),
           asOfCommand(context),
           Effect.provideService(EventStore, store)
         )
