@@ -117,6 +117,14 @@ describe("a refusal", () => {
   })
 })
 
+it("sends nothing that no path or header can hold, and repeats no secret", async () => {
+  for (const uuid of ["..", ".", "\ud800"])
+    await expect(proxied().deleteSharedKey({ params: { uuid } })).rejects.toThrow(TypeError)
+  expect(proxy.seen).toEqual([])
+  for (const secret of [{ apiKey: "two\nlines" }, { token: "κλειδί" }])
+    expect(() => createClient({ baseUrl: server.url, ...secret })).toThrow(/^The API key or token has letters/)
+})
+
 it("sends nothing that is not as it is declared, and says what is wrong", async () => {
   // @ts-expect-error an id is a number
   await expect(proxied().getLockDetails({ params: { id: "front door" } })).rejects.toThrow(TypeError)

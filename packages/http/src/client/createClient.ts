@@ -1,6 +1,6 @@
 /** The client of the API for programs without Effect: a method for each operation, typed by the declaration. */
 import type { LiveType, SHADOW_UPDATE, ShadowEnvelope } from "@latchkey/core"
-import { Cause, Effect, Exit, Schema, SchemaAST, Stream } from "effect"
+import { Cause, Effect, Exit, type Schema, SchemaAST, Stream } from "effect"
 import { Sse } from "effect/encoding"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { HttpApi, HttpApiClient, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
@@ -164,14 +164,24 @@ export const createClient = ({ baseUrl, apiKey, token, retries = 4 }: ClientOpti
 const isCalled = (name: string): name is Called =>
   name in operations && name !== "events.stream" && !FOR_BROWSERS.some((other) => other === name)
 
-const signedIn =
-  ({ apiKey, token }: { readonly [Name in keyof Credentials]: string | undefined }) =>
-  (request: HttpClientRequest.HttpClientRequest) =>
-    HttpClientRequest.setHeaders(request, {
-      accept: "application/json",
-      ...(apiKey !== undefined && { "x-api-key": apiKey }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` })
-    })
+const signedIn = ({ apiKey, token }: { readonly [Name in keyof Credentials]: string | undefined }) => {
+  const headers = {
+    accept: "application/json",
+    ...(apiKey !== undefined && { "x-api-key": apiKey }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` })
+  }
+  if (!areHeaders(headers)) throw new TypeError("The API key or token has letters that no header may have.")
+  return (request: HttpClientRequest.HttpClientRequest) => HttpClientRequest.setHeaders(request, headers)
+}
+
+/** What `fetch` cannot send would look like a server that does not answer. Its own words repeat what is a secret. */
+const areHeaders = (headers: Readonly<Record<string, string>>): boolean => {
+  try {
+    return new Headers(headers) !== undefined
+  } catch {
+    return false
+  }
+}
 
 const methodOf = (ask: Endpoints[string], declared: HttpApiEndpoint.Top) => {
   const takesKey = namesIn(declared.headers).includes("idempotency-key")
@@ -226,9 +236,9 @@ const untraced = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 const isFailure = (error: unknown): error is Failure =>
   error instanceof LatchkeyError || error instanceof NoAnswer || error instanceof UnexpectedAnswer
 
-/** What is no failure of the call was never sent: something in the request is not as it is declared. */
+/** What is no failure of the call was never sent: something in the request is not as it is declared, or has no place in a path. */
 const thrown = (error: unknown): unknown =>
-  isFailure(error) ? error : Schema.isSchemaError(error) ? new TypeError(error.message, { cause: error }) : error
+  isFailure(error) || !(error instanceof Error) ? error : new TypeError(error.message, { cause: error })
 
 /** Milliseconds without even a sign of life, of which the server gives one every 15 seconds. */
 const SILENCE = 45_000
