@@ -204,7 +204,10 @@ const doorIn = ({ doors }: Known, id: number | undefined): GuestDoor | undefined
 
 /** Whether its guest may use a key, now or later. */
 export const isUseful = (key: GuestKey): key is Known =>
-  key.status !== "deleted" && key.admission === "admitted" && (key.status === "valid" || key.status === "not-yet-valid")
+  key.status !== "deleted" &&
+  key.admission === "admitted" &&
+  (key.status === "valid" || key.status === "not-yet-valid") &&
+  key.doors.some(({ withdrawn }) => withdrawn !== true)
 
 /** What is told of a key besides when it works; there is a ticket when it opens. */
 const described = (reader: Reader, uuid: string, key: Known, ticket: string | undefined): ReadonlyArray<Html> => {

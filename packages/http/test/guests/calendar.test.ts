@@ -4,7 +4,7 @@ import fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { calendarOf as calendarAt, escaped, folded } from "../../src/guests/Calendar.ts"
 import { readerOf } from "../../src/guests/Reader.ts"
-import { OWNER } from "../harness/callers.ts"
+import { OTHER_ORG, OWNER } from "../harness/callers.ts"
 import { type InProcess, startInProcess } from "../harness/inProcess.ts"
 import { createLock, makeShared, shared } from "../harness/locks.ts"
 import { ask, makeLink } from "./guest.ts"
@@ -133,6 +133,13 @@ describe("the calendar of a key", () => {
       expect((await link.page()).text).not.toContain("calendar.ics")
     }
     expect((await calendarOf(`${server.url}/temp-keys/${crypto.randomUUID()}`)).status).toBe(404)
+    const lock = await createLock(server.url)
+    const { uuid } = await makeShared(server.url, shared(lock.lockId))
+    const url = `${server.url}/temp-keys/${uuid}`
+    expect((await calendarOf(url)).status).toBe(200)
+    await lock.post("SetOrganization", { orgId: OTHER_ORG })
+    expect((await calendarOf(url)).status).toBe(303)
+    expect((await ask(url)).text).not.toContain("calendar.ics")
   })
 
   it("goes by the clocks at the door when they are changed", () => {
