@@ -1,6 +1,6 @@
 /**
  * Signatures by ed25519, which the packages `standardwebhooks` and `svix` lack, by another implementation: OpenSSL as
- * Python's `cryptography` has it, in the function of the docs. `scripts/install-services` brings it, with moto.
+ * Python's `cryptography` has it, in the function of the docs. `scripts/install-services` brings it.
  */
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
