@@ -88,13 +88,13 @@ const termsShown = (key: Terms & { readonly usedCount: number }, userId: string 
   }) as const
 
 /**
- * A shared credential; `onlineAt` tells whether the lock of a door is connected, `isWithdrawn` whether its giver may no
- * longer give it, `saidOf` what is said of its lock; by `pinKey` its PIN is known.
+ * A shared credential; `onlineAt` tells whether the lock of a door is connected, `isGiven` whether its giver
+ * may still give it, if that is known, `saidOf` what is said of its lock; by `pinKey` its PIN is known.
  */
 export const guestKeyOfShared = (
   credential: SharedCredential,
   onlineAt: (lockId: number) => boolean | undefined,
-  isWithdrawn: (door: Door) => boolean,
+  isGiven: (door: Door) => boolean | undefined,
   saidOf: (lockId: number) => LockDescription,
   userId: string | undefined,
   now: number,
@@ -103,34 +103,31 @@ export const guestKeyOfShared = (
   const status = sharedStatusAt(credential, now)
   if (status === "deleted") return { status }
   const terms = termsShown(credential, userId)
-  const isGiven = credential.orgId !== "" && !credential.doors.every(isWithdrawn)
   return {
     status,
     ...terms,
-    ...(isGiven && { orgId: credential.orgId }),
-    ...(status === "valid" &&
-      terms.admission === "admitted" &&
-      given({ pin: pinShown(credential, isWithdrawn, pinKey) })),
+    ...(credential.orgId !== "" && credential.doors.some(isGiven) && { orgId: credential.orgId }),
+    ...(status === "valid" && terms.admission === "admitted" && given({ pin: pinShown(credential, isGiven, pinKey) })),
     nextChangeAt: nextChangeAt(credential, now),
     doors: credential.doors.map((door) => ({
       id: door.id,
       ...(door.label === undefined ? {} : { label: door.label }),
       opensBy: door.accessMethod === "code" ? "pin" : "link",
       online: onlineAt(door.lockId),
-      ...(isWithdrawn(door) ? { withdrawn: true as const } : placeShown(saidOf(door.lockId), status, terms))
+      ...(isGiven(door) === false ? { withdrawn: true as const } : placeShown(saidOf(door.lockId), status, terms))
     }))
   }
 }
 
-/** The PIN, if its giver allows it, it was made under this key, and there is a door for it. */
+/** The PIN, if its giver allows it, it was made under this key, and there is a door for it: in doubt it stays unseen. */
 const pinShown = (
   { uuid, showPin, pin, doors }: SharedCredential,
-  isWithdrawn: (door: Door) => boolean,
+  isGiven: (door: Door) => boolean | undefined,
   key: PinKey | undefined
 ): string | undefined =>
   showPin === true &&
   key !== undefined &&
   pin?.keyId === key.id &&
-  doors.some((door) => door.accessMethod !== "key" && !isWithdrawn(door))
+  doors.some((door) => door.accessMethod !== "key" && isGiven(door))
     ? drawPin(key, uuid, pin.draw)
     : undefined

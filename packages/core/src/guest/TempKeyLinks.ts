@@ -156,7 +156,7 @@ export class TempKeyLinks extends Context.Service<
 
       /**
        * By the rows of the locks, for a page alone: whether a door opens is judged at its lock. What has no row is not known
-       * to be withdrawn, and nothing is said of it.
+       * to be withdrawn, nor to be given, and nothing is said of it.
        */
       const doorsOf = Effect.fnUntraced(function* (credential: SharedCredential) {
         const lockIds = credential.doors.map(({ lockId }) => lockId)
@@ -166,9 +166,9 @@ export class TempKeyLinks extends Context.Service<
           (): readonly [ReadonlyMap<number, Hands>, ReadonlyMap<number, LockDescription>] => [new Map(), new Map()]
         )
         return {
-          isWithdrawn: (door: Door): boolean => {
+          isGivenNow: (door: Door): boolean | undefined => {
             const now = hands.get(door.lockId)
-            return now !== undefined && !isGiven(credential, door, now)
+            return now && isGiven(credential, door, now)
           },
           saidOf: (lockId: number): LockDescription => said.get(lockId) ?? {}
         }
@@ -208,8 +208,8 @@ export class TempKeyLinks extends Context.Service<
             // Locks that were made just now are in the log before the read model knows them.
             yield* Effect.ignore(projector.catchUp(CATCH_UP))
             const onlineAt = yield* presenceAt(new Set(found.credential.doors.map(({ lockId }) => lockId)))
-            const { isWithdrawn, saidOf } = yield* doorsOf(found.credential)
-            return guestKeyOfShared(found.credential, onlineAt, isWithdrawn, saidOf, userId, now, pinKey)
+            const { isGivenNow, saidOf } = yield* doorsOf(found.credential)
+            return guestKeyOfShared(found.credential, onlineAt, isGivenNow, saidOf, userId, now, pinKey)
           }
           const lock = yield* lockAt(found.lockId)
           const uuid = canonical(link)

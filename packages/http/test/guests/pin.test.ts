@@ -58,6 +58,18 @@ describe("the PIN", () => {
     for (const [name, { uuid }] of Object.entries(hidden)) expect([name, await pinOn(uuid)]).toEqual([name, undefined])
   })
 
+  it("is not shown while it cannot be told whether its giver may still give it", async () => {
+    const { uuid, pin } = await make({ showPin: true })
+    server.faults.readModel = "down"
+    try {
+      expect(await pageOf(uuid)).toContain("Your key is ready")
+      expect(await pinOn(uuid)).toBeUndefined()
+    } finally {
+      server.faults.readModel = "ok"
+    }
+    expect(await pinOn(uuid)).toBe(pin)
+  })
+
   it("is none of a key to one lock's own link, and nothing changes", async () => {
     const { uuid } = await makeLink(server)
     expect((await change(uuid, { showPin: true })).status).toBe(400)
