@@ -81,7 +81,7 @@ describe("latchkey", () => {
   it("answers an unknown command or flag with a sentence that names it", async () => {
     for (const args of [["unlock"], ["serve", "--fast"], ["keys", "list", "--all"]]) {
       const [line, ...more] = (await failure({}, ...args)).split("\n")
-      expect(line).toMatch(new RegExp(`^latchkey: .*${args.at(-1)}.*there is no such`))
+      expect(line).toMatch(new RegExp(`^latchkey: .*${args.at(-1)}.*has no such`))
       expect(more).toEqual([expect.stringMatching(/^See: latchkey.* --help$/), ""])
     }
   })

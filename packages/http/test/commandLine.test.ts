@@ -76,10 +76,10 @@ const json = async (...args: ReadonlyArray<string>) => {
 it.each([
   [
     "unlock",
-    '"unlock": there is no such command of "latchkey". There is keys, devices, tokens, webhooks, explain, projections, and simulate.'
+    '"unlock": "latchkey" has no such command. Its commands are keys, devices, tokens, webhooks, explain, projections, and simulate.'
   ],
-  ["keys lst", '"lst": there is no such command of "latchkey keys". Did you mean list?'],
-  ["keys list --limt 5", '--limt: there is no such option of "latchkey keys list". Did you mean --limit?'],
+  ["keys lst", '"lst": "latchkey keys" has no such command. Did you mean list?'],
+  ["keys list --limt 5", '--limt: "latchkey keys list" has no such option. Did you mean --limit?'],
   ["keys list more", '"more": "latchkey keys list" takes no such argument.'],
   ["keys list --limit 0", '--limit: expected a number from 1 to 1000, not "0".'],
   ["keys list --limit ten", '--limit: expected a whole number, not "ten".'],

@@ -72,8 +72,8 @@ const CURRENT_FOR = Duration.seconds(2)
 const CURRENT_MILLIS = Duration.toMillis(CURRENT_FOR)
 const CURRENT_NANOS = Duration.toNanosUnsafe(CURRENT_FOR)
 /**
- * How long the store may take to answer one look, or one page of what a register is filled with. A disk that is busy takes
- * a second now and then: whoever waits for the look would be refused for nothing.
+ * How long the store may take to answer one look, or one page of what a register is filled with. A busy disk may take
+ * a second, and nobody should be refused for that.
  */
 const ANSWER_TIMEOUT = Duration.seconds(5)
 

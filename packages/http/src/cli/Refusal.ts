@@ -29,7 +29,7 @@ const refusals = (
 const sentence = (command: string, help: HelpDoc.HelpDoc, error: CliError.NonShowHelpErrors): string => {
   switch (error._tag) {
     case "UnrecognizedOption":
-      return `${error.option}: there is no such option of "${command}".${meant(error.suggestions)}`
+      return `${error.option}: "${command}" has no such option.${meant(error.suggestions)}`
     case "MissingOption":
       return `--${error.option} is missing.${about(help.flags, error.option)}`
     case "MissingArgument":
@@ -49,7 +49,7 @@ const sentence = (command: string, help: HelpDoc.HelpDoc, error: CliError.NonSho
     case "UnknownSubcommand": {
       const commands = help.subcommands?.flatMap((group) => group.commands.map(({ name }) => name)) ?? []
       const hint = meant(error.suggestions)
-      return `"${error.subcommand}": there is no such command of "${command}".${hint === "" ? ` There is ${new Intl.ListFormat("en").format(commands)}.` : hint}`
+      return `"${error.subcommand}": "${command}" has no such command.${hint === "" ? ` Its commands are ${new Intl.ListFormat("en").format(commands)}.` : hint}`
     }
     default:
       return error.message

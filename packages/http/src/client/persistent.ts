@@ -71,12 +71,15 @@ const refusal = (response: HttpClientResponse.HttpClientResponse): Effect.Effect
 const problemIn = (text: string): Problem | undefined => {
   try {
     const body: unknown = JSON.parse(text)
-    const isProblem = isObject(body) && body["success"] === false && typeof body["code"] === "number"
-    return isProblem ? (body as unknown as Problem) : undefined
+    return isProblem(body) ? body : undefined
   } catch {
     return undefined
   }
 }
+
+/** Whether it is ours: what stands between may answer JSON, too. */
+const isProblem = (body: unknown): body is Problem =>
+  isObject(body) && body["success"] === false && typeof body["code"] === "number"
 
 /** Proxies may name an instant (RFC 9110, section 10.2.3). */
 const secondsIn = (retryAfter: string | undefined): number | undefined => {

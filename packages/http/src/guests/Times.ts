@@ -51,7 +51,7 @@ export const fromNow = (locale: string, span: number): string => {
   return new Intl.RelativeTimeFormat(locale).format(span < 0 ? -count : count, unit)
 }
 
-/** What clocks in a zone show is called so, such as "Eastern European Time". */
+/** The name of the time in a zone, such as "Eastern European Time". */
 export const nameOfZone = ({ locale, now }: Reader, timeZone: string): string => {
   const zone = knownZone(timeZone)
   if (zone === undefined) return timeZone
