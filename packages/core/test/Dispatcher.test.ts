@@ -1,6 +1,6 @@
 /** Deliveries as a receiver sees them: in order per lock, none lacking, whatever it answers and whoever stops on the way. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Latch, Layer, Option, Scope } from "effect"
+import { Context, Effect, Exit, Latch, Layer, Logger, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { layer, workers } from "../src/latchkey/Latchkey.ts"
 import { Locks } from "../src/locks/Locks.ts"
@@ -267,6 +267,31 @@ it.effect(
       }
       expect(new Set(sent.map(({ id }) => id)).size).toBe(4 * 37)
     }).pipe(Effect.scoped)
+)
+
+it.effect("a webhook that another server deletes is told nothing more, and nobody is warned of it", () =>
+  Effect.gen(function* () {
+    const { server, serverOver, ports, store, receiver, by, pass, sent } = yield* setUp
+    const lines: Array<unknown> = []
+    const logger = Logger.make(({ message }) => lines.push(message))
+    // It hears of what others write once a second.
+    const behind = EventStore.of({ ...store, changes: Stream.never })
+    const first = yield* Effect.provide(serverOver(Context.add(ports, EventStore, behind)), Logger.layer([logger]))
+    const second = yield* server
+    const { shown } = yield* first.webhooks.create("org-1", create, by())
+    yield* first.create(1)
+    yield* pass(3)
+    const answers = Latch.makeUnsafe(false)
+    receiver.answer = () => Effect.as(answers.await, ok)
+    yield* first.command(1, { _tag: "SetOwner", userId: "ada" })
+    yield* pass(3)
+    yield* second.webhooks.remove("org-1", shown.webhook.id, by())
+    yield* answers.open
+    yield* pass(10)
+    expect(sent.map(({ version }) => version)).toEqual([2, 3])
+    expect(lines).toEqual([])
+    expect(yield* store.record(`delivery/${shown.webhook.id}`)).toEqual(Option.none())
+  }).pipe(Effect.scoped)
 )
 
 it.effect("the locks that may wait are bounded: then the cursor waits, and all come in the end", () =>

@@ -82,7 +82,8 @@ export const makeRunner = Effect.gen(function* () {
   const run = Effect.fnUntraced(function* ({ store, confirm }: Lease, orgId: string, id: string) {
     const key = progressKey(id)
     const record = yield* store.record(key)
-    const first = webhooks.known(orgId, id)
+    // After its record: where that is gone because another process has deleted the webhook, this one has heard of it.
+    const first = yield* webhooks.latest(orgId, id)
     if (first === undefined) return
     /** What has departed and not landed: requests under way, and those whose answers are not written down. */
     let flying = 0
@@ -456,7 +457,10 @@ export const makeRunner = Effect.gen(function* () {
       () => Effect.sync(() => positions.delete(position))
     )
     fly(writeDown)
-    yield* Effect.raceFirst(rounds, FiberSet.join(flights))
+    yield* Effect.catchTag(Effect.raceFirst(rounds, FiberSet.join(flights)), "Superseded", (error) =>
+      // The record of a webhook that is deleted goes too: nobody has delivered then.
+      Effect.flatMap(webhooks.latest(orgId, id), (left) => (left === undefined ? Effect.void : Effect.fail(error)))
+    )
   }, Effect.scoped)
 
   /** The position up to which no webhook has anything on its way; those that wait for their receivers do not count. */

@@ -157,6 +157,8 @@ export class Webhooks extends Context.Service<
     /** All there are, as this process has heard of them. */
     readonly all: () => ReadonlyArray<Webhook>
     readonly known: (orgId: string, id: string) => Webhook | undefined
+    /** The same, with all that has happened by now. */
+    readonly latest: (orgId: string, id: string) => Effect.Effect<Webhook | undefined, StoreUnavailable>
   }
 >()("@latchkey/core/Webhooks") {
   static readonly layer = Layer.effect(
@@ -188,10 +190,10 @@ const make = Effect.gen(function* () {
 
   const known = (orgId: string, id: string) => Option.getOrUndefined(HashMap.get(webhooksOf(orgId).state, id))
 
+  const latest = (orgId: string, id: string) => Effect.map(catchUp(), () => known(orgId, id))
+
   const find = Effect.fnUntraced(function* (orgId: string, id: string) {
-    yield* catchUp()
-    const webhook = known(orgId, id)
-    return webhook ?? (yield* new WebhookNotFound())
+    return (yield* latest(orgId, id)) ?? (yield* new WebhookNotFound())
   })
 
   type Webhooks = HashMap.HashMap<string, Webhook>
@@ -333,6 +335,7 @@ const make = Effect.gen(function* () {
 
   return Webhooks.of({
     known,
+    latest,
     all: () => [...organizations.values()].flatMap(({ state }) => [...HashMap.values(state)]),
     list: Effect.fnUntraced(function* (orgId) {
       yield* catchUp()
