@@ -457,9 +457,11 @@ export const makeRunner = Effect.gen(function* () {
       () => Effect.sync(() => positions.delete(position))
     )
     fly(writeDown)
-    yield* Effect.catchTag(Effect.raceFirst(rounds, FiberSet.join(flights)), "Superseded", (error) =>
+    yield* Effect.raceFirst(rounds, FiberSet.join(flights)).pipe(
       // The record of a webhook that is deleted goes too: nobody has delivered then.
-      Effect.flatMap(webhooks.latest(orgId, id), (left) => (left === undefined ? Effect.void : Effect.fail(error)))
+      Effect.catchTag("Superseded", (error) =>
+        Effect.flatMap(webhooks.latest(orgId, id), (left) => (left === undefined ? Effect.void : Effect.fail(error)))
+      )
     )
   }, Effect.scoped)
 
