@@ -20,7 +20,7 @@ import type { HistoryQuery } from "./HistoryQuery.ts"
 import { type LockAt, LockRepository } from "./LockRepository.ts"
 import { type Connection, type OwnedLock, presence } from "./Presence.ts"
 import { type PresenceChange, presenceChanges } from "./PresenceChanges.ts"
-import { type TempKeyNow, tempKeyAt } from "./TempKeyNow.ts"
+import type { TempKeyNow } from "./TempKeyNow.ts"
 import { type TempKeysQuery, tempKeysOn } from "./TempKeysQuery.ts"
 import { cursorAfter, placeOf, type UserKeysQuery } from "./UserKeysQuery.ts"
 
@@ -179,9 +179,9 @@ export class LockQueries extends Context.Service<
         lock,
         tempKeys: (principal, lockId, now, query = {}) =>
           Effect.map(lock(principal, lockId, "temp-keys"), (lock) => {
-            const { keys, nextCursor } = tempKeysOn(lock, query)
-            const tempKeys = keys.map((key) => toldTo(principal, lock, tempKeyAt(key, lock, now)))
-            return { lock, tempKeys, nextCursor }
+            const { keys, nextCursor } = tempKeysOn(lock, query, now)
+            const isTold = keys.every(({ withdrawn }) => withdrawn !== true)
+            return { lock, tempKeys: isTold ? keys : keys.map((key) => toldTo(principal, lock, key)), nextCursor }
           }),
         history: Effect.fnUntraced(function* (principal, lockId, query) {
           return yield* readHistory(store, principal, yield* lock(principal, lockId, "events"), query)

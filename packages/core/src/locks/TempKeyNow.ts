@@ -1,6 +1,7 @@
 /** A temp key as it is on its lock at an instant. */
 import { stands } from "../lock/AccessPolicy.ts"
 import type { Hands } from "../lock/Giver.ts"
+import { type Lock, tempKeysOf } from "../lock/Lock.ts"
 import { nextChangeAt, statusAt, type TempKey, type TempKeyStatus } from "../lock/TempKey.ts"
 import { edgeOf } from "../values/Text.ts"
 
@@ -36,6 +37,36 @@ export const tempKeyAt = (key: TempKey, hands: Hands, now: number): TempKeyNow =
   return found
 }
 
+/**
+ * All temp keys of the lock at `now` (epoch milliseconds), oldest first. The same list for as long as time and events leave
+ * it as it is: most who ask learn nothing new.
+ */
+export const tempKeysAt = (lock: Lock, now: number): ReadonlyArray<TempKeyNow> => {
+  const known = lastLists.get(lock)
+  if (known !== undefined && known.since <= now && now < known.until) return known.keys
+  const keys = tempKeysOf(lock).map((key) => tempKeyAt(key, lock, now))
+  const until = keys.reduce(
+    (until, { nextChangeAt = until }) => Math.min(until, nextChangeAt),
+    Number.POSITIVE_INFINITY
+  )
+  forgetList(lock)
+  lastLists.set(lock, { since: now, until, keys })
+  inLists += spaceOf(keys)
+  for (const oldest of lastLists.keys()) {
+    if (inLists <= REMEMBERED) break
+    forgetList(oldest)
+  }
+  return keys
+}
+
+const forgetList = (lock: Lock): void => {
+  inLists -= spaceOf(lastLists.get(lock)?.keys)
+  lastLists.delete(lock)
+}
+
+/** A list without keys takes some space too. */
+const spaceOf = (keys: ReadonlyArray<TempKeyNow> | undefined): number => (keys === undefined ? 0 : 1 + keys.length)
+
 const given = (key: TempKey, now: number): TempKeyNow => ({
   ...key,
   status: statusAt(key, now),
@@ -56,3 +87,11 @@ const withdrawnAt = (key: TempKey, now: number): TempKeyNow => {
 /** About 20 MB. */
 const REMEMBERED = 20_000
 const lastSeen = new Map<TempKey, { readonly since: number; readonly key: TempKeyNow }>()
+
+/** By the lock as it was: an event makes another one of it. */
+const lastLists = new Map<
+  Lock,
+  { readonly since: number; readonly until: number; readonly keys: ReadonlyArray<TempKeyNow> }
+>()
+/** How much space they take. */
+let inLists = 0

@@ -1,8 +1,8 @@
 /** Which page of a lock's temp keys is asked for. */
 import { Schema } from "effect"
-import { type Lock, tempKeysAfter, tempKeysOf } from "../lock/Lock.ts"
-import type { TempKey } from "../lock/TempKey.ts"
+import { type Lock, tempKeysAfter } from "../lock/Lock.ts"
 import { cursors } from "../values/Cursor.ts"
+import { type TempKeyNow, tempKeyAt, tempKeysAt } from "./TempKeyNow.ts"
 
 /** Most keys on a page, and as many as there are unless it says how many. */
 const MOST_ON_PAGE = 1_000
@@ -21,15 +21,16 @@ export const tempKeysFields = {
 export const TempKeysQuery = Schema.Struct(tempKeysFields)
 export type TempKeysQuery = typeof TempKeysQuery.Type
 
-/** The keys on the page, and where to go on if there are more. */
+/** The keys on the page as they are at `now`, and where to go on if there are more. */
 export const tempKeysOn = (
   lock: Lock,
-  { limit, cursor }: TempKeysQuery
-): { readonly keys: ReadonlyArray<TempKey>; readonly nextCursor: string | undefined } => {
-  if (limit === undefined && cursor === undefined) return { keys: tempKeysOf(lock), nextCursor: undefined }
+  { limit, cursor }: TempKeysQuery,
+  now: number
+): { readonly keys: ReadonlyArray<TempKeyNow>; readonly nextCursor: string | undefined } => {
+  if (limit === undefined && cursor === undefined) return { keys: tempKeysAt(lock, now), nextCursor: undefined }
   const most = limit ?? MOST_ON_PAGE
   const found = tempKeysAfter(lock, cursor === undefined ? 0 : (ofTempKeys.placeIn(cursor) ?? 0), most + 1)
-  const keys = found.slice(0, most)
+  const keys = found.slice(0, most).map((key) => tempKeyAt(key, lock, now))
   const last = keys.at(-1)
   return {
     keys,

@@ -1,4 +1,4 @@
-/** The answer of `temp-keys`, put together from the JSON of single keys, each of which is written down once; a long one is kept. */
+/** The answer of `temp-keys`, put together from the JSON of single keys, each of which is written down once; and kept with the list. */
 import { instantOf, type Lock, type TempKeyNow } from "@latchkey/core"
 import { Schema } from "effect"
 import { ListedTempKey } from "../api/Api.ts"
@@ -12,28 +12,28 @@ export const tempKeyList = (
   hasOthers: boolean,
   nextCursor?: string
 ): Answer => {
-  const last = nextCursor === undefined ? lastAnswered.get(lock) : undefined
-  if (last?.hasOthers === hasOthers && areSame(tempKeys, last.tempKeys)) return last.answer
+  const last = lastAnswered.get(tempKeys)
+  if (last !== undefined && last.lock === lock && last.hasOthers === hasOthers) return last.answer
   const others = hasOthers ? `"/temp-keys?lockId=${lock.lockId}"` : "null"
   const more = `"more":${nextCursor !== undefined},"nextCursor":${JSON.stringify(nextCursor ?? null)}`
   const body = `{"tempKeys":[${tempKeys.map((key) => jsonOf(lock, key)).join(",")}],"severalDoors":${others},${more}}`
-  const answer = { status: 200, contentType: "application/json", headers: { etag: tagOf(lock.version) } }
-  if (nextCursor !== undefined || tempKeys.length < LONG) return { ...answer, body }
-  const kept = { ...answer, body: Buffer.from(body) }
-  lastAnswered.set(lock, { tempKeys, hasOthers, answer: kept })
-  return kept
+  const answer = {
+    status: 200,
+    contentType: "application/json",
+    headers: { etag: tagOf(lock.version) },
+    body: tempKeys.length < LONG ? body : Buffer.from(body)
+  }
+  if (nextCursor === undefined) lastAnswered.set(tempKeys, { lock, hasOthers, answer })
+  return answer
 }
 
-/** So many keys take longer to put together than to compare. */
+/** Of so many keys the answer is kept as bytes: to encode it takes longer than to send it. */
 const LONG = 100
-/** By the lock as it was: an event makes another one of it, and time makes other keys. */
+/** By the list, which is the same one for as long as nothing of it has changed. */
 const lastAnswered = new WeakMap<
-  Lock,
-  { readonly tempKeys: ReadonlyArray<TempKeyNow>; readonly hasOthers: boolean; readonly answer: Answer }
+  ReadonlyArray<TempKeyNow>,
+  { readonly lock: Lock; readonly hasOthers: boolean; readonly answer: Answer }
 >()
-
-const areSame = (keys: ReadonlyArray<TempKeyNow>, others: ReadonlyArray<TempKeyNow>): boolean =>
-  keys.length === others.length && keys.every((key, index) => key === others[index])
 
 const jsonOf = (lock: Lock, key: TempKeyNow): string => {
   const written = lastWritten.get(key)
