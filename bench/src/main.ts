@@ -26,6 +26,7 @@ import { partners } from "./benchmarks/partners.ts"
 import { postgresCommands } from "./benchmarks/postgresCommands.ts"
 import { reconciler } from "./benchmarks/reconciler.ts"
 import { spacetimedb } from "./benchmarks/spacetimedb.ts"
+import { startUp } from "./benchmarks/startUp.ts"
 import { tempKeys } from "./benchmarks/tempKeys.ts"
 import { tenants } from "./benchmarks/tenants.ts"
 import { describeMachine } from "./machine.ts"
@@ -45,6 +46,7 @@ const benchmarks: ReadonlyArray<Benchmark> = [
   cachedLocks,
   tenants,
   move,
+  startUp,
   devices,
   hangingEndpoint,
   noisyTenant,

@@ -1,18 +1,16 @@
 /** A log moves by `events import` into an empty store, on SQLite and on PostgreSQL, beside bare loops of the same inserts. */
-import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { type Benchmark, ratioBound } from "../benchmark.ts"
 import type { MoveJob } from "../children/moveStore.ts"
+import { latchkey, node } from "../latchkeyCommand.ts"
 import { dropSchema, inSchema, newSchema, POSTGRES, postgresAnswers } from "../postgres.ts"
 import { Child } from "../processes.ts"
 import { measureFresh, type Subject } from "../rounds.ts"
 
 /** The export of a log without events. */
 const NOTHING = '{"events":0,"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}\n'
-/** As it is installed: it keeps what V8 makes of the modules. */
-const LATCHKEY = fileURLToPath(new URL("./latchkey.ts", import.meta.resolve("@latchkey/http/client")))
 const FLOOR = fileURLToPath(new URL("../children/importFloor.ts", import.meta.url))
 
 export const move: Benchmark = {
@@ -71,14 +69,4 @@ export const move: Benchmark = {
       ]
     }
   }
-}
-
-const latchkey = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>>) => node([LATCHKEY, ...args], env)
-
-const node = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
-  const { status } = spawnSync(process.execPath, args, {
-    env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
-    stdio: ["ignore", "ignore", "inherit"]
-  })
-  if (status !== 0) throw new Error(`${args.join(" ")} ended with ${status}; what it said is above.`)
 }
