@@ -85,6 +85,8 @@ interface Import {
   readonly target: string | undefined
   /** Erased before the program runs. */
   readonly typeOnly: boolean
+  /** Loaded only when the program comes to it. */
+  readonly dynamic: boolean
 }
 
 const workspaces: ReadonlyArray<string> = globSync(JSON.parse(read("package.json")).workspaces, { cwd: root })
@@ -191,15 +193,14 @@ describe("imports", () => {
   })
 
   it.each(BROWSER_ENTRIES)("of %s can be followed by a browser", (entry) => {
-    const seen = new Set<string>()
-    const visit = (file: string): ReadonlyArray<Import> => {
-      if (seen.has(file)) return []
-      seen.add(file)
-      return importsOf(file)
-        .filter(({ typeOnly }) => !typeOnly)
-        .flatMap((one) => (one.target === undefined ? [one] : visit(one.target)))
-    }
-    expect(show(visit(entry).filter(({ specifier }) => packageOf(specifier) !== "effect"))).toEqual([])
+    expect(show(outsideOf(entry).filter(({ specifier }) => packageOf(specifier) !== "effect"))).toEqual([])
+  })
+
+  it("of main.ts bring what serves HTTP, signs tokens or simulates locks only to the command that needs it", () => {
+    const heavy = ["effect/http", "effect/http-api", "node:http", "node:https", "undici", "jose", "cli-progress"]
+    const isHeavy = ({ specifier = "", file }: Import) =>
+      heavy.includes(specifier) || ["packages/simulator", "packages/adapters/local-shadow"].includes(ownerOf(file))
+    expect(show(outsideOf(MAIN, ({ dynamic }) => !dynamic).filter(isHeavy))).toEqual([])
   })
 
   it("never reach into examples or bench", () => {
@@ -220,15 +221,29 @@ describe("imports", () => {
   })
 })
 
+/** What a program that begins there takes from elsewhere than the files of this repository, also by way of them. */
+function outsideOf(entry: string, follow: (one: Import) => boolean = () => true): ReadonlyArray<Import> {
+  const seen = new Set<string>()
+  const visit = (file: string): ReadonlyArray<Import> => {
+    if (seen.has(file)) return []
+    seen.add(file)
+    return importsOf(file)
+      .filter((one) => !one.typeOnly && follow(one))
+      .flatMap((one) => (one.target === undefined ? [one] : visit(one.target)))
+  }
+  return visit(entry)
+}
+
 function importsOf(file: string): ReadonlyArray<Import> {
   const source = read(file)
   const { module, errors } = parseSync(file, source)
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
-  const found = (specifier: string | undefined, typeOnly: boolean): Import => ({
+  const found = (specifier: string | undefined, typeOnly: boolean, dynamic = false): Import => ({
     file,
     specifier,
     target: specifier === undefined ? undefined : targetOf(file, specifier),
-    typeOnly
+    typeOnly,
+    dynamic
   })
   return [
     ...module.staticImports.map(({ moduleRequest, entries }) =>
@@ -238,7 +253,7 @@ function importsOf(file: string): ReadonlyArray<Import> {
       entries.flatMap(({ moduleRequest, isType }) => (moduleRequest ? [found(moduleRequest.value, isType)] : []))
     ),
     ...module.dynamicImports.map(({ moduleRequest: { start, end } }) =>
-      found(/^["'](.*)["']$/.exec(source.slice(start, end))?.[1], false)
+      found(/^["'](.*)["']$/.exec(source.slice(start, end))?.[1], false, true)
     )
   ]
 }

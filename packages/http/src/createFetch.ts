@@ -14,8 +14,8 @@ import { Jwt, type JwtOptions } from "./auth/Jwt.ts"
 import { PinSecret } from "./auth/PinSecret.ts"
 import { apiKeysLayer, deviceSecretsLayer, OrganizationName, ThingName } from "./auth/Secrets.ts"
 import { type FetchOptions, makeFetch } from "./serve.ts"
-import { parseOrigins } from "./server/Cors.ts"
 import type { Fetch } from "./server/Fetch.ts"
+import { parseOrigins } from "./server/parseOrigins.ts"
 import { publicUrl } from "./server/publicUrl.ts"
 
 /** The API, and what an operator does besides. */

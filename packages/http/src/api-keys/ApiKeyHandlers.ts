@@ -1,8 +1,9 @@
 /** What the endpoints of API keys do. */
-import { type ApiKey, type ApiKeys, instantOf, managedApiKeys, millisOf } from "@latchkey/core"
+import { type ApiKeys, managedApiKeys, millisOf } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "../api/Api.ts"
 import type { Call, Handlers } from "../server/Routes.ts"
+import { apiKeyInfo } from "./apiKeyInfo.ts"
 
 /** Most keys that one answer lists. */
 const MOST_LISTED = 1_000
@@ -31,15 +32,4 @@ export const makeApiKeyHandlers: Effect.Effect<Handlers<typeof Api>["api-keys"],
 const askedBy = ({ principal, commandId, at, receipt }: Call) => ({
   ...{ principal, commandId, at },
   ...(receipt && { receipt })
-})
-
-/** An API key on the wire, without its secret. */
-export const apiKeyInfo = ({ keyId, name, limits, createdAt, expiresAt, revokedAt }: ApiKey) => ({
-  id: keyId,
-  name: name ?? null,
-  scopes: limits?.scopes ?? null,
-  locks: limits?.locks ?? null,
-  createdAt: instantOf(createdAt),
-  expiresAt: expiresAt === undefined ? null : instantOf(expiresAt),
-  revokedAt: revokedAt === undefined ? null : instantOf(revokedAt)
 })

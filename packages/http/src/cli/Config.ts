@@ -12,8 +12,8 @@ import { Config, ConfigProvider, Context, Effect, Option, Schema } from "effect"
 import type { JwtOptions } from "../auth/Jwt.ts"
 import { type Networks, parseNetworks } from "../partners/Addresses.ts"
 import { noProxies, parseProxies, type TrustedProxies } from "../server/CallerAddress.ts"
-import { parseOrigins } from "../server/Cors.ts"
 import { isLoopback } from "../server/isLoopback.ts"
+import { parseOrigins } from "../server/parseOrigins.ts"
 import { publicUrl } from "../server/publicUrl.ts"
 import {
   anyText,

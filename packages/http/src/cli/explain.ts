@@ -13,7 +13,7 @@ import {
 import { Clock, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Asked } from "../api/WhyApi.ts"
-import { explanationInfo, requestOf } from "../why/WhyHandlers.ts"
+import { explanationInfo, requestOf } from "../why/explanationInfo.ts"
 import { print } from "./output.ts"
 import { visible } from "./visible.ts"
 import { type StoreAdapters, withLog } from "./withStore.ts"

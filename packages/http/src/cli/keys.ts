@@ -2,7 +2,7 @@
 import { type ApiKey, ApiKeys, instantOf, SCOPES, Scope } from "@latchkey/core"
 import { Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { apiKeyInfo } from "../api-keys/ApiKeyHandlers.ts"
+import { apiKeyInfo } from "../api-keys/apiKeyInfo.ts"
 import { apiKeysLayer, OrganizationName } from "../auth/Secrets.ts"
 import { expiresIn } from "./expiry.ts"
 import { print, printSecret } from "./output.ts"

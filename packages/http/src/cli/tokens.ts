@@ -2,7 +2,6 @@
 import { instantOf } from "@latchkey/core"
 import { Clock, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { SignJWT } from "jose"
 import { InvalidConfig, jwtConfig } from "./Config.ts"
 import { expiresIn } from "./expiry.ts"
 import { printSecret } from "./output.ts"
@@ -39,6 +38,8 @@ export const signedToken = Effect.fnUntraced(function* (user: string, expiresAt?
   const now = yield* Clock.currentTimeMillis
   // Tokens count whole seconds: one that ends at once would never be good.
   const end = Math.ceil((expiresAt ?? now + A_DAY) / 1000)
+  // Whatever signs nothing starts without loading it.
+  const { SignJWT } = yield* Effect.promise(() => import("jose"))
   const token = yield* Effect.promise(() =>
     new SignJWT({ sub: user, iss: issuer, aud: audience, iat: Math.floor(now / 1000), exp: end })
       .setProtectedHeader({ alg: "HS256" })

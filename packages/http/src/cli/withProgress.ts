@@ -7,7 +7,7 @@ export const withProgress = <A, E, R>(
   total: number,
   use: (advance: (by: number) => void) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  total === 0
+  total === 0 || !process.stderr.isTTY
     ? use(() => undefined)
     : Effect.acquireUseRelease(
         Effect.promise(async () => {

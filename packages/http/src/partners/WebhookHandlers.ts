@@ -1,8 +1,9 @@
 /** What the endpoints of webhooks do. */
-import { instantOf, millisOf, type ShownWebhook, tenantOf, type WebhookContext, Webhooks } from "@latchkey/core"
+import { instantOf, millisOf, tenantOf, type WebhookContext, Webhooks } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "../api/Api.ts"
 import type { Call, Handlers } from "../server/Routes.ts"
+import { webhookInfo } from "./webhookInfo.ts"
 
 export const makeWebhookHandlers = Effect.gen(function* () {
   const webhooks = yield* Webhooks
@@ -88,20 +89,4 @@ export const makeWebhookHandlers = Effect.gen(function* () {
     })
   }
   return handlers
-})
-
-/** A webhook on the wire. */
-export const webhookInfo = ({ webhook, reason, lag, lastSuccessAt }: ShownWebhook) => ({
-  id: webhook.id,
-  url: webhook.url,
-  events: webhook.events,
-  lockIds: webhook.lockIds ?? null,
-  description: webhook.description ?? null,
-  signature: webhook.signature,
-  payload: webhook.payload,
-  status: webhook.status,
-  statusReason: reason ?? null,
-  lag,
-  lastSuccessAt: lastSuccessAt === undefined ? null : instantOf(lastSuccessAt),
-  createdAt: instantOf(webhook.createdAt)
 })
