@@ -6,7 +6,7 @@ import { endImport as endFeed, importFeed } from "../src/latchkey/importFeed.ts"
 import { disputesIn } from "../src/locks/Claims.ts"
 import { streamOfRefused } from "../src/locks/RefusedUses.ts"
 import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
-import { EventStore, type StoredEvent } from "../src/streams/EventStore.ts"
+import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { Feed } from "../src/streams/Feed.ts"
 import { beginImport, endImport, refusePart } from "../src/streams/Import.ts"
 import { instantOf } from "../src/values/Text.ts"
@@ -54,6 +54,47 @@ describe("a feed that is imported", () => {
       for (const feed of [feedOf(3), rest.slice(1)])
         expect(yield* Effect.flip(importFeed(store, feed))).toMatchObject({ _tag: "StoreUnavailable" })
       expect(yield* store.head).toBe(1)
+    })
+  )
+
+  /** Each in a stream of its own: none expects anything of another. */
+  const apart = (count: number) => feedOf(count).map((event, n) => ({ ...event, streamId: `a-${n}`, version: 1 }))
+
+  it.effect("is handed over while what came before is still being written", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      let [begun, atFirstAnswer] = [0, 0]
+      const slow: typeof store = {
+        ...store,
+        write: Effect.fnUntraced(function* (batch) {
+          begun += 1
+          for (let turn = 0; turn < 10; turn++) yield* Effect.yieldNow
+          atFirstAnswer ||= begun
+          return yield* store.write(batch)
+        })
+      }
+      yield* beginImport(store)
+      yield* importFeed(slow, apart(1_500))
+      expect([begun, atFirstAnswer]).toEqual([3, 3])
+      expect(yield* store.feed(0, 10_000)).toEqual(apart(1_500))
+    })
+  )
+
+  it.effect("is written to where something fails and no further, though more was handed over", () =>
+    Effect.gen(function* () {
+      const store = MemoryEventStore.make()
+      let writes = 0
+      const failing: typeof store = {
+        ...store,
+        write: (batch) =>
+          ++writes === 2 ? Effect.fail(new StoreUnavailable({ message: "The disk is full." })) : store.write(batch)
+      }
+      yield* beginImport(store)
+      expect(yield* Effect.flip(importFeed(failing, apart(1_500)))).toMatchObject({ message: "The disk is full." })
+      expect(writes).toBe(3)
+      expect(yield* store.feed(0, 10_000)).toEqual(apart(500))
+      yield* importFeed(store, apart(1_500).slice(500))
+      expect(yield* store.feed(0, 10_000)).toEqual(apart(1_500))
     })
   )
 

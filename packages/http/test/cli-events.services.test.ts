@@ -303,19 +303,19 @@ describe("import", () => {
 
   it.effect("of a file that is broken far behind keeps what is before, for a whole one to go on from", () =>
     Effect.gen(function* () {
-      const feed = feedOf(3_000, 10)
+      const feed = feedOf(6_000, 10)
       const whole = sealed(linesOf(feed))
       const flaws = ["cut off", "nonsense"] as const
       for (const flaw of flaws) {
         const file = join(folder.path, `${flaw}.ndjson`)
-        const cut = whole.split("\n").slice(0, 2_900).join("\n")
+        const cut = whole.split("\n").slice(0, 5_900).join("\n")
         writeFileSync(file, flaw === "cut off" ? cut : `${cut}\nnonsense\n`)
         yield* Effect.gen(function* () {
           const store = yield* EventStore
           const { message } = yield* Effect.flip(importEvents(file))
           expect(message).toMatch(
             new RegExp(
-              `^${file}, line ${flaw === "cut off" ? 2_900 : 2_901}: .*nothing starts on the store.*a whole one of the same log`
+              `^${file}, line ${flaw === "cut off" ? 5_900 : 5_901}: .*nothing starts on the store.*a whole one of the same log`
             )
           )
           expect(yield* store.head).toBeGreaterThan(0)

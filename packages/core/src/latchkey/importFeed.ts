@@ -10,7 +10,7 @@ import { allLinksKnown, linksIn } from "../locks/Links.ts"
 import { cursorAt, recordOfWork } from "../locks/Reconciler.ts"
 import { recordOfRefused } from "../locks/RefusedUses.ts"
 import type { EventStore, Put, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
-import { beginImport as begin, endImport as end, importEvents } from "../streams/Import.ts"
+import { beginImport as begin, endImport as end, importEvents, type Records } from "../streams/Import.ts"
 
 type Store = EventStore["Service"]
 
@@ -36,9 +36,9 @@ export const importFeed = (store: Store, events: ReadonlyArray<StoredEvent>): Ef
   importEvents(
     store,
     events,
-    Effect.fnUntraced(function* (page, isGuessed) {
-      const claims = yield* claimsWith(store, page, isGuessed)
-      const firsts = yield* firstsOf(store, page, isGuessed)
+    Effect.fnUntraced(function* (records, page, isGuessed) {
+      const claims = yield* claimsWith(records, page, isGuessed)
+      const firsts = yield* firstsOf(records, page, isGuessed)
       return {
         expect: [...claims.expect, ...firsts.map(({ key }) => ({ key, value: undefined }))],
         put: [...lastsOf(page), ...firsts, ...claims.put],
@@ -56,23 +56,23 @@ export const endImport = Effect.fnUntraced(function* (store: Store): Effect.fn.R
 })
 
 /** Of several events that leave the same record, the last one's stays. */
-const lastsOf = (page: ReadonlyArray<StoredEvent>): Iterable<Put> =>
-  new Map(
-    page
-      .flatMap((event) => [
-        event.version === 1 ? recordOfRefused(event) : undefined,
-        recordOfWork(event),
-        ...spellingsIn([event])
-      ])
-      .flatMap((record) => (record === undefined ? [] : [[record.key, record]]))
-  ).values()
+const lastsOf = (page: ReadonlyArray<StoredEvent>): Iterable<Put> => {
+  const lasts = new Map<string, Put>()
+  const leave = (record: Put | undefined) => record && lasts.set(record.key, record)
+  for (const event of page) {
+    if (event.version === 1) leave(recordOfRefused(event))
+    leave(recordOfWork(event))
+  }
+  for (const record of spellingsIn(page)) leave(record)
+  return lasts.values()
+}
 
 /** Of several that leave the same record, the first one's, also if an earlier page has left it. */
-const firstsOf = Effect.fnUntraced(function* (store: Store, page: ReadonlyArray<StoredEvent>, isGuessed: boolean) {
+const firstsOf = Effect.fnUntraced(function* (records: Records, page: ReadonlyArray<StoredEvent>, isGuessed: boolean) {
   const cursor = yield* cursorBefore(page)
   const firsts = [...linksIn(page).values(), ...(cursor === undefined ? [] : [cursor])]
   if (isGuessed) return firsts
-  return yield* Effect.filter(firsts, ({ key }) => Effect.map(store.record(key), Option.isNone), {
+  return yield* Effect.filter(firsts, ({ key }) => Effect.map(records.record(key), Option.isNone), {
     concurrency: AT_ONCE
   })
 })

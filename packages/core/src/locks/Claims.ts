@@ -40,6 +40,7 @@ import {
   type StoredEvent,
   type StoreUnavailable
 } from "../streams/EventStore.ts"
+import type { Records } from "../streams/Import.ts"
 import type { BesideRecords } from "../streams/Reservations.ts"
 
 type Store = EventStore["Service"]
@@ -218,7 +219,7 @@ export const claimsAfter = ({ claims }: Things, steps: ReadonlyArray<ClaimStep>)
   return together
 }
 
-const claimOf = (store: Store, thing: string): Effect.Effect<Claim | undefined, StoreUnavailable> =>
+const claimOf = (store: Records, thing: string): Effect.Effect<Claim | undefined, StoreUnavailable> =>
   Effect.flatMap(store.record(claimKey(thing)), (record) => claimIn(thing, record))
 
 /** Claims as they were, and as steps leave them. */
@@ -247,7 +248,7 @@ const folding = (before: ReadonlyMap<string, Claim | undefined>) => {
  * was nobody's before, and the write expects it so; only the claims of other things are asked for.
  */
 export const claimsWith = Effect.fnUntraced(function* (
-  store: Store,
+  store: Records,
   events: ReadonlyArray<StoredEvent>,
   isGuessed = false
 ) {

@@ -2,13 +2,25 @@
  * Filling an empty store with another log's feed, page by page. Until the last one is there, a record says that the
  * store holds a part, and nothing else is begun on it.
  */
-import { Effect, Option } from "effect"
-import { type Append, type Batch, type EventStore, type Put, type StoredEvent, StoreUnavailable } from "./EventStore.ts"
+import { Effect, Fiber, Option } from "effect"
+import {
+  type Append,
+  type Batch,
+  type EventStore,
+  type Put,
+  type StoredEvent,
+  StoreUnavailable,
+  type WriteError
+} from "./EventStore.ts"
 
 const KEY = "import"
 const PART = "part"
-/** Events, and records, that a batch may hold. */
+/** Events of a batch, at most: fewer than it may hold, since the store writes some while the next are made ready. */
+const PAGE = 500
+/** Records that a batch may hold. */
 const MOST = 1_000
+/** Pages that are on their way to the store at a time. */
+const MOST_AHEAD = 8
 
 type Store = EventStore["Service"]
 
@@ -44,18 +56,11 @@ export const importEvents = Effect.fnUntraced(function* (
   events: ReadonlyArray<StoredEvent>,
   recordsOf: RecordsOf
 ): Effect.fn.Return<void, StoreUnavailable> {
-  let reached = yield* store.head
-  for (let rest = events; rest.length > 0; ) {
-    // Nothing is mixed into what holds something else already.
-    if (rest[0]?.position !== reached + 1) return yield* Effect.fail(writtenByOthers)
-    const write = (isGuessed: boolean) => writePage(store, rest, (page) => recordsOf(page, isGuessed))
-    const { page, position } = yield* write(true).pipe(
-      Effect.catchTag("RecordConflict", () => write(false)),
-      refused(writtenByOthers)
-    )
-    if (position !== page.at(-1)?.position) return yield* Effect.fail(writtenByOthers)
-    reached = position
-    rest = rest.slice(page.length)
+  // Nothing is mixed into what holds something else already.
+  if (events.length > 0 && events[0]?.position !== (yield* store.head) + 1) return yield* Effect.fail(writtenByOthers)
+  for (let done = 0; done < events.length; ) {
+    const rest = events.slice(done)
+    done += (yield* writeAhead(store, rest, recordsOf)) || (yield* writeNext(store, rest, recordsOf))
   }
 })
 
@@ -64,25 +69,75 @@ export const importEvents = Effect.fnUntraced(function* (
  * pages may be taken for new (`isGuessed`), and expected to be so: it is asked for only where that was wrong.
  */
 type RecordsOf = (
+  records: Records,
   page: ReadonlyArray<StoredEvent>,
   isGuessed: boolean
 ) => Effect.Effect<Required<Pick<Batch, "expect" | "put" | "remove">>, StoreUnavailable>
 
-/** Writes as many of the events, from the first on, as fit into a batch together with their records. */
-const writePage = Effect.fnUntraced(function* (
+/** Where records are asked for. */
+export type Records = Pick<Store, "record">
+
+/**
+ * Hands over pages while those before them are being written, each on condition that the one before it was. Answers how many
+ * events were written: fewer when something was not as guessed.
+ */
+const writeAhead = Effect.fnUntraced(function* (
   store: Store,
+  events: ReadonlyArray<StoredEvent>,
+  recordsOf: RecordsOf
+) {
+  const pages: Array<Fiber.Fiber<number, WriteError>> = []
+  const records: Records = { record: (key) => Effect.andThen(Fiber.awaitAll(pages), store.record(key)) }
+  const handOver = Effect.gen(function* () {
+    for (let at = 0; at < events.length && pages.length < MOST_AHEAD; ) {
+      const { page, batch } = yield* pageOf(events.slice(at, at + PAGE), (page) => recordsOf(records, page, true))
+      const last = events[at - 1]
+      // Of a stream to which nothing is appended only the version counts.
+      const after = last === undefined ? [] : [{ streamId: last.streamId, expectedVersion: last.version, events: [] }]
+      const write = writePage(store, page, { ...batch, append: [...after, ...batch.append] })
+      pages.push(yield* Effect.forkChild(write, { startImmediately: true }))
+      at += page.length
+      // The store may begin with it.
+      yield* Effect.yieldNow
+    }
+  })
+  const handedOver = yield* Effect.exit(handOver)
+  let done = 0
+  for (const written of yield* Fiber.awaitAll(pages)) {
+    const count = yield* Effect.catch(written, (error) =>
+      error._tag === "StoreUnavailable" ? Effect.fail(error) : Effect.succeed(0)
+    )
+    if (count === 0) return done
+    done += count
+  }
+  yield* handedOver
+  return done
+})
+
+/** Writes one page of which nothing is guessed. */
+const writeNext = Effect.fnUntraced(function* (store: Store, events: ReadonlyArray<StoredEvent>, recordsOf: RecordsOf) {
+  const { page, batch } = yield* pageOf(events, (page) => recordsOf(store, page, false))
+  return yield* refused(writtenByOthers)(writePage(store, page, batch))
+})
+
+/** As many of the events, from the first on, as fit into a batch together with their records. */
+const pageOf = Effect.fnUntraced(function* (
   events: ReadonlyArray<StoredEvent>,
   recordsOf: (page: ReadonlyArray<StoredEvent>) => ReturnType<RecordsOf>
 ) {
-  for (let size = MOST; ; size = Math.ceil(size / 2)) {
+  for (let size = PAGE; ; size = Math.ceil(size / 2)) {
     const page = events.slice(0, size)
     const { expect, put, remove } = yield* recordsOf(page)
     if (size > 1 && put.length + remove.length > MOST) continue
-    const append = appendsOf(page)
     const isPart = { key: KEY, value: PART }
-    const { position } = yield* store.write({ imported: true, expect: [isPart, ...expect], append, put, remove })
-    return { page, position }
+    return { page, batch: { imported: true, expect: [isPart, ...expect], append: appendsOf(page), put, remove } }
   }
+})
+
+/** Answers how many events that were. */
+const writePage = Effect.fnUntraced(function* (store: Store, page: ReadonlyArray<StoredEvent>, batch: Batch) {
+  const { position } = yield* store.write(batch)
+  return position === page.at(-1)?.position ? page.length : yield* Effect.fail(writtenByOthers)
 })
 
 /** Ends an import: the export is complete, and so are the records that are derived from it, as `put` may say. */

@@ -6,7 +6,7 @@
 import { beginImport, EventStore, endImport, holdsPart, importFeed, type StoredEvent } from "@latchkey/core"
 import { Console, Effect, FileSystem, Schema, Stdio, Stream } from "effect"
 import { encodeLine } from "./Envelope.ts"
-import { BrokenExport, cannotRead, PAGE_BYTES, type Page, readEvents } from "./readExport.ts"
+import { BrokenExport, CHUNK_BYTES, cannotRead, type Page, readEvents } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
 const EMPTY_STORE = "an empty store: set LATCHKEY_DATA to an empty folder, and do not start a server on it first"
@@ -92,7 +92,7 @@ const opened = Effect.fnUntraced(function* (path: string) {
   }
   const fs = yield* FileSystem.FileSystem
   const { size } = yield* Effect.mapError(fs.stat(path), ({ message }) => cannotRead(path, message))
-  const bytes = Stream.toAsyncIterable(fs.stream(path, { chunkSize: PAGE_BYTES }))
+  const bytes = Stream.toAsyncIterable(fs.stream(path, { chunkSize: CHUNK_BYTES }))
   return { source: { name: path, bytes }, size: Number(size) }
 })
 

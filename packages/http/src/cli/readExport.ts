@@ -1,11 +1,14 @@
 /** Reads an export: its events in pages, and whether the whole of it is one unbroken feed. */
 import { createHash } from "node:crypto"
-import { fromStored, LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
-import { Option, Result, Schema, Stream } from "effect"
+import { LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
+import { Result, Schema, Stream } from "effect"
 import { decodeLine, type Seal } from "./Envelope.ts"
 
-/** Bytes of a page: mostly somewhat fewer events than a batch may hold. */
-export const PAGE_BYTES = 384 * 1024
+/** Bytes of a page: a few batches. */
+const PAGE_BYTES = 512 * 1024
+/** Bytes that are looked through in one turn of the event loop: what has to be told to the store waits no longer. */
+export const CHUNK_BYTES = 128 * 1024
+const LINE_END = 0x0a
 /** Characters in the longest line that is believed to be an event. */
 const LONGEST_LINE = 64 * 1024 * 1024
 
@@ -62,12 +65,6 @@ async function* pagesOf({ bytes, name }: Source): AsyncGenerator<Page> {
       })
     )
   const digest = createHash("sha256")
-  /** Lines that the digest lacks: it takes many at once. */
-  let undigested = ""
-  const digestLines = () => {
-    if (undigested !== "") digest.update(undigested)
-    undigested = ""
-  }
   const order = orderOfEvents()
   let isPromised = false
   let seal: Seal | undefined
@@ -80,18 +77,14 @@ async function* pagesOf({ bytes, name }: Source): AsyncGenerator<Page> {
       seal = decoded.seal
       const { count } = order
       if (seal.events !== count) fail(`${count} events where ${seal.events} were exported`)
-      digestLines()
-      if (seal.sha256 !== digest.digest("hex")) fail("its digest differs from that of what was exported")
       return
     }
-    undigested += `${text}\n`
     const fault = order.take(decoded.event)
     if (fault !== undefined) fail(fault)
     if (order.count === 1) isPromised = decoded.isSealed
     page.push(decoded.event)
   }
   const taken = (): Page => {
-    digestLines()
     const { count, doubles } = order
     const done = { events: page, bytes: size, count, doubles, isSealed: seal !== undefined }
     page = []
@@ -99,18 +92,30 @@ async function* pagesOf({ bytes, name }: Source): AsyncGenerator<Page> {
     return done
   }
   let rest = ""
+  /** The bytes of it: they are digested with the end of their line. */
+  let undigested: Array<Uint8Array> = []
   for await (const chunk of bytes) {
     size += chunk.length
     const more = text(chunk)
     const end = more.lastIndexOf("\n")
+    const whole = chunk.lastIndexOf(LINE_END) + 1
     if (end >= 0) {
-      for (const one of (rest + more.slice(0, end)).split("\n")) {
+      const lines = (rest + more.slice(0, end)).split("\n")
+      for (const one of lines) {
         take(one)
         line += 1
       }
       rest = ""
+      const digested = Buffer.concat([...undigested, chunk.subarray(0, whole)])
+      undigested = []
+      // The last line tells of those before it.
+      const last = seal === undefined ? 0 : Buffer.byteLength(`${lines.at(-1)}\n`)
+      digest.update(digested.subarray(0, digested.length - last))
+      if (seal !== undefined && seal.sha256 !== digest.digest("hex"))
+        fail("its digest differs from that of what was exported", line - 1)
     }
     rest += more.slice(end + 1)
+    undigested.push(chunk.subarray(whole))
     if (rest.length > LONGEST_LINE) fail("too long for an event")
     if (size >= PAGE_BYTES) yield taken()
   }
@@ -124,6 +129,9 @@ async function* pagesOf({ bytes, name }: Source): AsyncGenerator<Page> {
   yield taken()
 }
 
+/** Events of locks are stored as they are: to decode one would only copy it. */
+const isLockEvent = Schema.is(LockEvent)
+
 /** Tells of each event of a log, from the first on, what is wrong with its place or its data. */
 const orderOfEvents = () => {
   const versions = new Map<string, number>()
@@ -133,7 +141,7 @@ const orderOfEvents = () => {
     doubles: 0,
     firstDouble: undefined as StoredEvent | undefined,
     take: (event: StoredEvent): string | undefined => {
-      const { position, streamId, version, type, eventId } = event
+      const { position, streamId, version, type, eventId, data } = event
       order.count += 1
       if (ids.has(eventId)) {
         order.doubles += 1
@@ -144,8 +152,8 @@ const orderOfEvents = () => {
       if (position !== order.count) return `position ${position} where ${order.count} belongs`
       if (version !== expected) return `version ${version} of ${streamId} where ${expected} belongs`
       // What a later Latchkey wrote is kept as it is; what this one should understand, it must.
-      const isKnown = lockOfStream(streamId) !== undefined && Object.hasOwn(LockEvent.cases, type)
-      return isKnown && Option.isNone(fromStored(event)) ? `data that is none of ${type}` : undefined
+      const isKnown = Object.hasOwn(LockEvent.cases, type) && lockOfStream(streamId) !== undefined
+      return isKnown && !isLockEvent({ ...data, _tag: type }) ? `data that is none of ${type}` : undefined
     }
   }
   return order
