@@ -200,6 +200,44 @@ describe("a list of keys", () => {
   })
 })
 
+describe("a removal", () => {
+  it("that was under way when the lock was retired is still waited for", () => {
+    const { ask, lock } = makeLock()
+    const done = () =>
+      ask({ _tag: "RecordOutcome", answered: lock().lastKeyCommand, thing: lockUuid, outcome: "done", reportedAt: 0 })
+    const ann = { _tag: "User", userId: "ann" } as const
+    ask({ _tag: "AddKey", keyUuid: "guest", keyIndexNumber: 1 }, operator)
+    done()
+    ask({ _tag: "RemoveKey", keyUuid: "guest" }, operator)
+    expect(ask({ _tag: "SendRemoval" })).toEqual(["KeyRemovalSent"])
+    expect(ask({ _tag: "RetireLock" }, ann)).toEqual(["LockRetired"])
+    expect(done()).toEqual(["CommandOutcomeReported"])
+    expect(exposureOf(lock())).toEqual([])
+    expect(ask({ _tag: "RetireLock" })).toEqual(["LockRetired"])
+    expect(lock().retired).toBe("freed")
+  })
+})
+
+describe("a key of a former side", () => {
+  it("is exposed since its giver lost the lock, whatever changes after that, and not while the lock is back", () => {
+    const { ask, lock } = makeLock()
+    const owned = (userId: string, time: string) => ask({ _tag: "SetOwner", userId }, operator, millis(time))
+    const exposed = () => exposureOf(lock()).map(({ reason, exposedSince }) => [reason, exposedSince])
+    owned("ann", "09:00")
+    ask({ _tag: "AddKey", keyUuid: "of-ann" }, { _tag: "User", userId: "ann" }, millis("09:01"))
+    expect(exposed()).toEqual([])
+    owned("ben", "09:02")
+    ask({ _tag: "SetOrganization", orgId: "another" }, operator, millis("09:03"))
+    owned("carol", "09:04")
+    expect(exposed()).toEqual([["inherited", millis("09:02")]])
+    owned("ann", "09:05")
+    expect(exposed()).toEqual([])
+    owned("ben", "09:06")
+    ask({ _tag: "SetOrganization", orgId: "a-third" }, operator, millis("09:07"))
+    expect(exposed()).toEqual([["inherited", millis("09:06")]])
+  })
+})
+
 describe("a key", () => {
   const saysRoom = (keySlots: number) => {
     const house = makeLock()

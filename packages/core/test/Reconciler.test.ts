@@ -27,6 +27,7 @@ const makeHouse = Effect.gen(function* () {
     ...world,
     ask,
     held,
+    take,
     explain: (keyUuid: string) =>
       Effect.map(lock, (lock) => judgeOwn(lock, { _tag: "Key", keyUuid }, Date.now(), [], false)),
     lock,
@@ -136,6 +137,24 @@ describe("a lock", () => {
       yield* ask({ _tag: "RetireLock" }, { _tag: "User", userId: "ada" })
       expect((yield* lock).retired).toBe("held")
       expect(yield* answer("done")).toEqual(["RemoveKey"])
+      yield* eventually(lock, ({ retired }) => retired === "freed")
+    })
+  )
+
+  it.live("that is retired is asked to remove what it lists and nobody had added, and then gives its device back", () =>
+    Effect.gen(function* () {
+      const { ask, answer, held, lock, take } = yield* makeHouse
+      yield* ask({ ...create, ownerId: "ada" })
+      yield* ask({ _tag: "AddKey", keyUuid: "a" })
+      yield* answer("done")
+      yield* ask({ _tag: "RetireLock" }, { _tag: "User", userId: "ada" })
+      const [told] = yield* eventually(held(), (held) => held.length === 1)
+      const keys = { after: told?.[0] ?? "", list: [{ keyUuid: "installer" }] }
+      yield* take({ _tag: "State", thing: lockUuid, reported: { keys }, at: Date.now() })
+      yield* answer("done")
+      yield* eventually(lock, ({ hardware }) => hardware.some(({ sent }) => sent?.type === "RemoveKey"))
+      expect((yield* lock).hardware).toMatchObject([{ uuid: "installer" }])
+      yield* answer("done")
       yield* eventually(lock, ({ retired }) => retired === "freed")
     })
   )

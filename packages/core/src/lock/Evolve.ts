@@ -21,6 +21,7 @@ import {
   withAnswer,
   withAttention,
   withList,
+  withoutForeign,
   withSent
 } from "./Hardware.ts"
 import { type HeldKey, inPlaces, type Key, type Lock, noDeletedTempKeys, noTempKeys, type Resident } from "./Lock.ts"
@@ -98,7 +99,8 @@ export const evolve = (lock: Lock | undefined, event: LockEvent, by: Principal =
         keys: [],
         hardware: event.freed ? [] : unwantingAll(lock.hardware, millisOf(event.timestamp), event.reconciled),
         deletedTempKeys: HashSet.union(lock.deletedTempKeys, HashSet.fromIterable(HashMap.keys(lock.tempKeys))),
-        pendingCommands: []
+        // Removals stay in the shadow, and the lock waits for their answers.
+        pendingCommands: event.freed ? [] : lock.pendingCommands.filter(({ type }) => type === "RemoveKey")
       }
     case "LockDescribed":
       return { ...next(), said: saidAfter(lock.said, event, giverOf(by, lock)) }
@@ -189,11 +191,12 @@ const begunAgain = (before: Lock, only: string | undefined): Lock => {
 const withKeys = ({ mayHoldOthers, ...lock }: Lock, event: EventOf<"KeysReported">): Lock => {
   const at = millisOf(event.timestamp)
   const more = event.more === true
+  const hardware = withList(lock.hardware, { keys: event.keys.map(nameOf), more, at })
   return {
     ...lock,
     ...(more && given({ mayHoldOthers })),
     seen: { ...counting(seenBy(lock), at, { states: 1 }), keysAt: millisOf(event.seenAt) },
-    hardware: withList(lock.hardware, { keys: event.keys.map(nameOf), more, at })
+    hardware: lock.retired === undefined ? hardware : withoutForeign(hardware)
   }
 }
 

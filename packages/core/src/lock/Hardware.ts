@@ -163,6 +163,10 @@ export const beginningAgain = (hardware: Hardware, only?: string): Hardware =>
 export const isLeftAlone = ({ foreign, reconciled }: HardwareKey): boolean =>
   foreign === true && reconciled === undefined
 
+/** The lock is retired: what nobody had asked for is to go as well. */
+export const withoutForeign = (hardware: Hardware): Hardware =>
+  hardware.map((key) => (isLeftAlone(key) ? { ...key, reconciled: true } : key))
+
 /** The keys that a lock says it holds. It was sent nothing about keys that it had not answered when it said so. */
 export interface ListedKeys {
   readonly keys: ReadonlyArray<Named>

@@ -1,5 +1,6 @@
 /** What devices say, taken in: presence; outcomes of commands, their state and openings at the door, into the history of their lock. */
 import { Clock, Context, Duration, Effect, Layer, Option, Random, Schema, Stream } from "effect"
+import { claimIn, claimKey } from "../access/Claims.ts"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
 import { reportedKeysIn, reportedStateIn } from "../device/ReportedState.ts"
@@ -78,7 +79,9 @@ export class DeviceReports extends Context.Service<
         // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
         if (!(yield* projector.catchUp(CATCH_UP)))
           return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        return Option.getOrUndefined(yield* rows.lockOfThing(thing))
+        const lockId = Option.getOrUndefined(yield* rows.lockOfThing(thing))
+        // A retired lock is in no row, and has its thing until nothing is left on that.
+        return lockId ?? (yield* claimIn(thing, yield* store.record(claimKey(thing))))?.lockIds[0]
       })
 
       /** The lock judges whether it waits for this; answers whether it did. */
