@@ -17,10 +17,11 @@ export interface ServerSentEvent {
  *
  * @param heartbeat how often a comment shows that the connection is alive: more often than the server's deadline for
  * those who do not read, which it makes them miss; every 15 seconds unless given
+ * @param from the id with which a client goes on that loses the connection before it is told anything
  */
 export const serverSentEvents = <R>(
   events: Stream.Stream<ServerSentEvent, unknown, R>,
-  { heartbeat = Duration.seconds(15) }: { readonly heartbeat?: Duration.Input } = {}
+  { heartbeat = Duration.seconds(15), from }: { readonly heartbeat?: Duration.Input; readonly from?: string } = {}
 ): Effect.Effect<Answer, never, R> => {
   const told = Stream.map(events, ({ id, event = "message", data }) =>
     Sse.encoder.write({
@@ -31,8 +32,10 @@ export const serverSentEvents = <R>(
     })
   )
   const beats = Stream.as(Stream.tick(heartbeat), ": \n\n")
+  // Without data it is no event: a browser only remembers it.
+  const first = from === undefined ? Stream.empty : Stream.succeed(`id: ${inOneLine(from)}\n\n`)
   return Effect.map(
-    streamed(Stream.merge(told, beats, { haltStrategy: "left" })),
+    streamed(Stream.concat(first, Stream.merge(told, beats, { haltStrategy: "left" }))),
     (body): Answer => ({ status: 200, contentType: "text/event-stream", body, headers: UNBUFFERED })
   )
 }

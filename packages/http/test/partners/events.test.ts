@@ -236,6 +236,33 @@ it("are told no more to a key that was revoked", async () => {
   expect(told()).toHaveLength(1)
 })
 
+it("end for a key that was revoked, where there is nothing to tell it", async () => {
+  await using still = await startInProcess({ timeStandsStill: true })
+  const { keyId, secret } = await Effect.runPromise(still.apiKeys.create(callers.ORG, {}))
+  const { said } = await follow("?after=now&types=LockRetired", callers.apiKey(secret), still)
+  await vi.waitUntil(() => said.text.includes("id: "), PATIENCE)
+  await still.pass(60_000)
+  expect(said.isClosed || said.text.endsWith("\r\n0\r\n\r\n")).toBe(false)
+  await Effect.runPromise(still.apiKeys.revoke(keyId))
+  await still.pass(15_000)
+  await vi.waitUntil(() => said.isClosed || said.text.endsWith("\r\n0\r\n\r\n"), PATIENCE)
+})
+
+it("go on behind `now` for a client that lost the connection before it was told anything", async () => {
+  const lock = await createLock(server.url)
+  const query = `?after=now&lockId=${lock.lockId}`
+  const { socket, said, told } = await follow(query)
+  await vi.waitUntil(() => said.text.includes("id: "), PATIENCE)
+  socket.destroy()
+  await lock.post("SetOwner", { userId: "ann" })
+  const [, id = ""] = /^id: (\S+)\n\n/m.exec(said.text) ?? []
+  expect(told()).toEqual([])
+  const again = await follow(query, { "Last-Event-ID": id })
+  await vi.waitUntil(() => again.told().length === 1, PATIENCE)
+  expect(again.told()[0]?.event).toBe("OwnerSet")
+  again.socket.destroy()
+})
+
 it("end with the client", async () => {
   const { socket, said } = await follow("?after=now")
   await vi.waitUntil(() => said.text.includes("200 OK"), PATIENCE)
