@@ -2,7 +2,7 @@
 import { StoreUnavailable } from "@latchkey/core"
 import { Effect, type Scope } from "effect"
 import { Client, type ClientConfig, Pool } from "pg"
-import { unavailable } from "./unavailable.ts"
+import { isUndone, unavailable } from "./unavailable.ts"
 
 /** Milliseconds until a connection must be there. */
 const CONNECT_TIMEOUT = 5_000
@@ -10,6 +10,8 @@ const CONNECT_TIMEOUT = 5_000
 const ANSWER_TIMEOUT = 15_000
 /** Connections for questions, at most. Writes have one of their own, and so has the hint of changes. */
 const READERS = 8
+/** How often a statement is repeated that was undone for the sake of another. */
+const REPEATS = 50
 /** Bytes of a name, at most: PostgreSQL would cut off the rest. */
 const LONGEST_NAME = 63
 
@@ -47,14 +49,25 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
     }
     const readers = yield* pool(config, READERS)
     const writer = yield* pool(config, 1)
-    const query = async <Row extends Values>(pool: Pool, text: string, values: Values): Promise<ReadonlyArray<Row>> => {
-      const { rows } = await pool.query<Array<unknown>>({
-        text: text.replaceAll("$.", `${schema}.`),
-        values: [...values],
-        rowMode: "array",
-        types: { getTypeParser }
-      })
-      return rows as ReadonlyArray<Values> as ReadonlyArray<Row>
+    const query = async <Row extends Values>(
+      pool: Pool,
+      text: string,
+      values: Values,
+      repeats = REPEATS
+    ): Promise<ReadonlyArray<Row>> => {
+      try {
+        const { rows } = await pool.query<Array<unknown>>({
+          text: text.replaceAll("$.", `${schema}.`),
+          values: [...values],
+          rowMode: "array",
+          types: { getTypeParser }
+        })
+        return rows as ReadonlyArray<Values> as ReadonlyArray<Row>
+      } catch (cause) {
+        // Each statement is a transaction of its own: nothing of it is left.
+        if (isUndone(cause) && repeats > 0) return query(pool, text, values, repeats - 1)
+        throw cause
+      }
     }
     return {
       schema,

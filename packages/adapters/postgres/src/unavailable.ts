@@ -8,6 +8,9 @@ export const unavailable = (cause: unknown): StoreUnavailable =>
 /** Refused for what a batch holds: nothing of its group was written, and the others of it are not to blame. */
 export const isUnfit = (cause: unknown): boolean => /^(22|23|54)...$/.test(codeOf(cause))
 
+/** Undone because of another transaction: a deadlock, or where `default_transaction_isolation` is stricter than `read committed`. */
+export const isUndone = (cause: unknown): boolean => /^(40001|40P01)$/.test(codeOf(cause))
+
 /** The database is being stopped or started. */
 export const isPassing = (cause: unknown): boolean => /^57P0[123]$/.test(codeOf(cause))
 

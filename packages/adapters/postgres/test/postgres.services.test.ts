@@ -68,6 +68,25 @@ describe("writes that travel together", () => {
   )
 })
 
+it.live("writes of two servers go through where the database isolates transactions more strictly than is needed", () =>
+  Effect.gen(function* () {
+    const there = yield* place
+    const url = new URL(there.url)
+    url.searchParams.set("options", "-c default_transaction_isolation=serializable")
+    const strict = { ...there, url: url.href }
+    const servers = [yield* opened(strict), yield* opened(strict)] as const
+    // Each waits for its own answers, so that the two meet again and again.
+    const outcomes = yield* Effect.forEach(
+      servers,
+      (store, server) =>
+        Effect.forEach(Array.from({ length: 100 }), (_, n) => outcomeOf(store, append(`lock-${server}-${n}`, event()))),
+      { concurrency: "unbounded" }
+    )
+    expect(outcomes.flat().filter((outcome) => outcome !== "Written")).toEqual([])
+    expect(yield* servers[0].head).toBe(200)
+  })
+)
+
 describe("connections that are lost", () => {
   it.live("while they are idle are no error of anybody", () =>
     Effect.gen(function* () {
