@@ -81,6 +81,21 @@ describe("what became of a command", () => {
     expect(await statusOf(lock, ids[0] ?? "")).toMatchObject({ commandId: ids[0], status: "done" })
   })
 
+  it.each([
+    ["its key is removed", "KeyRemoved", { keyUuid: "key-1" }],
+    ["its lock is retired", "LockRetired", {}],
+    ["its lock is given another device", "ClaimMoved", { uuid: newUuid() }]
+  ] as const)("is superseded when %s, and who waits for it is told at once", async (_, event, body) => {
+    const lock = await createLock(server.url)
+    const { commandId } = await sent(lock, "AddKey", { keyUuid: "key-1" })
+    const waiting = statusOf(lock, commandId, "?wait=20")
+    expect(await statusOf(lock, commandId)).toMatchObject({ status: "pending" })
+    expect(await callsOf(server.url, superKey)("POST", `${lock.path}/${pathTo(event)}`, { body })).toMatchObject({
+      status: 200
+    })
+    expect(await waiting).toMatchObject({ status: "superseded" })
+  })
+
   it("is superseded when the lock has other hardware, and what that hardware then says changes nothing", async () => {
     const lock = await createLock(server.url)
     const { commandId } = await sent(lock)

@@ -73,7 +73,16 @@ export class CommandOutcomes extends Context.Service<
 }
 
 /** Events after which a command may be pending no more. */
-const ending: ReadonlySet<string> = new Set<LockEventType>(["CommandOutcomeReported", "LockUuidChanged", "KeyAdded"])
+const ending: ReadonlySet<string> = new Set<LockEventType>([
+  "CommandOutcomeReported",
+  "KeysReported",
+  "KeyAdded",
+  "KeyRemoved",
+  "LockUuidChanged",
+  "ClaimMoved",
+  "ClaimLost",
+  "LockRetired"
+])
 
 const make = Effect.gen(function* () {
   const store = yield* EventStore
