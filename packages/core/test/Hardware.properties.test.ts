@@ -355,7 +355,7 @@ describe(`whatever a device does (SEED=${seed})`, () => {
     expect(nextLook(house.lock()?.hardware ?? [])).toBeUndefined()
     house.step({ do: "forgets" })
     house.step({ do: "lists" })
-    expect(house.lock()?.hardware).toEqual([{ uuid: "a", indexNumber: 0, reconciled: true }])
+    expect(house.lock()?.hardware).toEqual([{ uuid: "a", indexNumber: 0, reconciled: true, lost: true }])
     house.settle(true)
     expect(house.device()).toEqual(house.wanted)
   })

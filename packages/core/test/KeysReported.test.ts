@@ -167,6 +167,38 @@ describe("a list of keys", () => {
     expect(recorded.reduce((sum, one) => sum + one, 0)).toBeLessThan(STATES_AN_HOUR)
   })
 
+  it("that never has what the lock says it has written is believed: it is sent ever later, until somebody has to look", () => {
+    const { ask, lists, lock } = makeLock()
+    const done = () =>
+      ask({ _tag: "RecordOutcome", answered: lock().lastKeyCommand, thing: lockUuid, outcome: "done", reportedAt: 0 })
+    ask({ _tag: "AddKey", keyUuid: "guest", keyIndexNumber: 1 }, operator)
+    let sent = 0
+    let at = millis("09:00")
+    do {
+      done()
+      expect(lists([], { after: lock().lastKeyCommand })).toEqual(["KeysReported"])
+      at = Math.max(at, nextLook(lock().hardware) ?? expect.fail("nothing is to be done"))
+    } while (sent++ < 10 && ask({ _tag: "SendKey" }, system, at).length > 0)
+    expect(sent).toBe(6)
+    expect(at).toBeGreaterThan(millis("09:10"))
+    expect(ask({ _tag: "NoteAttention" }, system, at)).toEqual(["KeyNeedsAttention"])
+    expect(lists(["guest"], { after: lock().lastKeyCommand })).toEqual(["KeysReported"])
+    expect(lock().hardware).toEqual([{ uuid: "guest", indexNumber: 1, confirmed: true, reconciled: true }])
+  })
+
+  it("counts after somebody asked to begin again, where a key that nobody added holds the only one up", () => {
+    const { ask, lists, lock } = makeLock()
+    ask({ _tag: "AddKey", keyUuid: "guest", keyIndexNumber: 1 }, operator)
+    const after = lock().lastKeyCommand
+    ask({ _tag: "RecordOutcome", answered: after, thing: lockUuid, outcome: "failed", reportedAt: 0 })
+    expect(lists(["installer"], { after })).toEqual(["KeysReported"])
+    expect(nextLook(lock().hardware)).toBeUndefined()
+    ask({ _tag: "SyncKeys" }, operator, millis("09:01"))
+    expect(ask({ _tag: "SendKey" }, system, millis("09:02"))).toEqual([])
+    expect(lists([], { after, seenAt: millis("09:03") })).toEqual(["KeysReported"])
+    expect(ask({ _tag: "SendKey" }, system, millis("09:04"))).toEqual(["KeyAdditionSent"])
+  })
+
   it("stays with the hardware that the lock had before, on which keys are then left behind", () => {
     const { ask, lists, lock } = makeLock()
     lists(["installer"])

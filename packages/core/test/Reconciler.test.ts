@@ -141,6 +141,18 @@ describe("a lock", () => {
     })
   )
 
+  it.live("whose list comes with an answer is believed, not the answer", () =>
+    Effect.gen(function* () {
+      const { ask, held, lock, take } = yield* makeHouse
+      yield* ask(create)
+      yield* ask({ _tag: "AddKey", keyUuid: "a" })
+      const [[after = ""] = []] = yield* held()
+      const reported = { commands: { [after]: { outcome: "done" } }, keys: { after, list: [] } }
+      yield* take({ _tag: "State", thing: lockUuid, reported, at: Date.now() })
+      expect((yield* lock).hardware).toMatchObject([{ uuid: "a", lost: true }])
+    })
+  )
+
   it.live("that is retired is asked to remove what it lists and nobody had added, and then gives its device back", () =>
     Effect.gen(function* () {
       const { ask, answer, held, lock, take } = yield* makeHouse

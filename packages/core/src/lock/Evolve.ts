@@ -11,8 +11,8 @@ import { giverOf, type Hands } from "./Giver.ts"
 import {
   beginningAgain,
   inSlot,
+  isGoingOn,
   isKeyCommand,
-  isOpen,
   overtakenBy,
   unknownOf,
   unwanting,
@@ -184,7 +184,7 @@ const withKey = (
  */
 const begunAgain = (before: Lock, only: string | undefined): Lock => {
   const after = { ...before, hardware: beginningAgain(before.hardware, only) }
-  return hardwareOf(after).some(isOpen) ? { ...after, lastKeyCommand: null } : after
+  return isGoingOn(hardwareOf(after)) ? { ...after, lastKeyCommand: null } : after
 }
 
 /** What its thing holds, by its own word. */

@@ -41,6 +41,8 @@ export const HardwareKey = Schema.Struct({
   ),
   /** Answers in a row that it failed, and when the last of them came. */
   failures: Schema.optionalKey(Schema.Struct({ count: Schema.Int, at: Schema.Int })),
+  /** The lock had confirmed it and then did not list it where it should be, and has not done so since. */
+  lost: Schema.optionalKey(Schema.Literal(true)),
   /** Nothing is sent until a person has looked at it. */
   attention: Schema.optionalKey(AttentionReason)
 })
@@ -86,7 +88,7 @@ export const wanting = (hardware: Hardware, key: Named, reconciled: true | undef
 
 /** A key is not wanted any more. An addition that is still unanswered is overtaken. */
 export const unwanting = (hardware: Hardware, uuid: string, at: number, reconciled: true | undefined): Hardware =>
-  change(hardware, uuid, ({ sent: _, failures: __, attention: ___, ...entry }) => ({
+  change(hardware, uuid, ({ sent: _, failures: __, attention: ___, lost: ____, ...entry }) => ({
     ...entry,
     ...given({ reconciled: reconciled ?? entry.reconciled }),
     exposedSince: entry.exposedSince ?? at
@@ -136,7 +138,8 @@ export const withAnswer = (hardware: Hardware, { commandId, outcome, at }: KeyAn
   if (isDone && sent?.outlived) return change(hardware, entry.uuid, () => entry)
   if (isDone && sent?.type === "RemoveKey") return hardware.filter((other) => other !== answered)
   return change(hardware, entry.uuid, () => {
-    if (isDone) return { ...entry, confirmed: true as const }
+    // What it says again of what it had lost, its list must show.
+    if (isDone) return { ...entry, ...(entry.lost && given({ failures })), confirmed: true as const }
     // Nobody had promised that it is written: only who asked for it can ask again.
     if (outcome === "expired" && sent?.type === "WriteKey") return { ...entry, ...given({ failures }) }
     // It may have failed after it had done something; what has expired has not begun.
@@ -153,7 +156,7 @@ export const withAnswer = (hardware: Hardware, { commandId, outcome, at }: KeyAn
 export const beginningAgain = (hardware: Hardware, only?: string): Hardware =>
   hardware.map((key) => {
     if (only === undefined ? isLeftAlone(key) : key.uuid !== only) return key
-    const { confirmed: _, failures: __, attention, sent, ...entry } = key
+    const { confirmed: _, failures: __, lost: ___, attention, sent, ...entry } = key
     // What has stayed unanswered is sent again.
     const awaited = attention === "silent" || sent === undefined ? {} : { sent: { ...sent, outlived: true as const } }
     return { ...entry, ...awaited, reconciled: true as const }
@@ -188,9 +191,9 @@ export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Ha
   const known = hardware.flatMap((key) => {
     const there = listed.get(key.uuid)
     if (key.sent !== undefined) return [key]
-    if (there !== undefined) return [key.exposedSince === undefined ? found(key, there) : stillThere(key, there)]
+    if (there !== undefined) return [key.exposedSince === undefined ? found(key, there, at) : stillThere(key, there)]
     if (more) return [key]
-    return key.exposedSince === undefined ? [lost(key)] : []
+    return key.exposedSince === undefined ? [lostNow(key, at)] : []
   })
   const room = Math.max(0, MOST_FOREIGN - known.filter(({ foreign }) => foreign).length)
   const foreign = keys
@@ -201,10 +204,10 @@ export const withList = (hardware: Hardware, { keys, more, at }: ListedKeys): Ha
   return isSame && known.every((key, index) => key === hardware[index]) ? hardware : [...known, ...foreign]
 }
 
-const found = (key: HardwareKey, there: Named): HardwareKey => {
-  if (isElsewhere(key, there)) return lost(key)
-  if (key.confirmed === true) return key
-  const { failures: _, attention: __, ...entry } = key
+const found = (key: HardwareKey, there: Named, at: number): HardwareKey => {
+  if (isElsewhere(key, there)) return lostNow(key, at)
+  if (key.confirmed === true && key.lost === undefined) return key
+  const { failures: _, attention: __, lost: ___, ...entry } = key
   return { ...entry, confirmed: true }
 }
 
@@ -217,10 +220,15 @@ const stillThere = (key: HardwareKey, there: Named): HardwareKey =>
 export const isElsewhere = ({ indexNumber }: Omit<Named, "uuid">, there: Omit<Named, "uuid">): boolean =>
   indexNumber !== undefined && there.indexNumber !== undefined && indexNumber !== there.indexNumber
 
-/** What was never known to be there is not lost, and is left alone until somebody asks for it. */
-const lost = (key: HardwareKey): HardwareKey => {
+/**
+ * What was never known to be there is not lost, and is left alone until somebody asks for it. What is lost again, and was in no
+ * list meanwhile, counts as failed, whatever the lock answered.
+ */
+const lostNow = (key: HardwareKey, at: number): HardwareKey => {
   const { confirmed, ...entry } = key
-  return confirmed === true ? { ...entry, reconciled: true } : key
+  if (confirmed !== true) return key
+  const failures = key.lost && { count: (key.failures?.count ?? 0) + 1, at }
+  return { ...entry, reconciled: true, lost: true, ...given({ failures }) }
 }
 
 export const withAttention = (hardware: Hardware, uuid: string, attention: AttentionReason): Hardware =>
@@ -239,6 +247,14 @@ const agrees = ({ confirmed, exposedSince, sent }: HardwareKey): boolean =>
 /** Whether there is something to do about the key, now or when the lock has answered. */
 export const isOpen = (key: HardwareKey): boolean =>
   key.reconciled === true && key.attention === undefined && !agrees(key)
+
+/** Whether the lock will be told of something once what it was told is answered and there is room, unless that changes. */
+export const isGoingOn = (hardware: Hardware): boolean =>
+  hardware.some((key) => isOpen(key) && !isHeldUp(hardware, key))
+
+/** Whether it is to come into a slot in which the hardware may hold another key. */
+const isHeldUp = (hardware: Hardware, { exposedSince, indexNumber, uuid }: HardwareKey): boolean =>
+  exposedSince === undefined && holderOf(hardware, indexNumber, uuid) !== undefined
 
 /** When a command about a key may be sent; `undefined` while one is under way, or where nothing is to be done. */
 const dueAt = (key: HardwareKey): number | undefined => {
@@ -266,10 +282,7 @@ export const nextDue = (hardware: Hardware, at: number): Due | undefined => {
     hardware.filter(({ sent }) => sent !== undefined && (sent.type === "RemoveKey") === isRemoval).length
   const removal = due.find(({ exposedSince }) => exposedSince !== undefined)
   if (removal !== undefined && underWay(true) < MOST_REMOVALS) return dueOf(removal, "RemoveKey")
-  const addition = due.find(
-    ({ exposedSince, indexNumber, uuid }) =>
-      exposedSince === undefined && holderOf(hardware, indexNumber, uuid) === undefined
-  )
+  const addition = due.find((key) => key.exposedSince === undefined && !isHeldUp(hardware, key))
   return addition !== undefined && underWay(false) < MOST_ADDITIONS ? dueOf(addition, "AddKey") : undefined
 }
 
@@ -302,6 +315,7 @@ export const nextLook = (hardware: Hardware): number | undefined => {
   const times = hardware.flatMap((key) => {
     if (!isOpen(key)) return []
     if ((key.failures?.count ?? 0) >= MOST_FAILURES) return [0]
+    if (key.sent === undefined && isHeldUp(hardware, key)) return []
     return [dueAt(key) ?? (key.sent?.at ?? 0) + SILENT_AFTER]
   })
   return times.length === 0 ? undefined : Math.min(...times)

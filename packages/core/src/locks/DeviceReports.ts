@@ -13,6 +13,7 @@ import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, find } from "../streams/Reservations.ts"
 import { inBackground } from "../streams/Workers.ts"
 import { Text } from "../values/Text.ts"
+import { outcomesIn } from "./CommandsInShadow.ts"
 import { CountedUses } from "./CountedUses.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
@@ -139,8 +140,9 @@ export class DeviceReports extends Context.Service<
           yield* locks.execute({ ...about, _tag: "RecordState", thing, seenAt: Math.trunc(at), ...state })
         }
         if (keys !== undefined) {
-          // What it has run is in the log, before it is compared with that.
+          // What it has run is in the log, and what it says here became of that, before it is compared with that.
           if (keys.after !== undefined && isKeepable(keys.after)) yield* committed({ thing, commandId: keys.after })
+          yield* Effect.forEach(yield* outcomesIn(thing, reported["commands"], at), take, { discard: true })
           yield* locks.execute({
             ...(yield* context(lockId, "keys")),
             _tag: "RecordKeys",

@@ -10,7 +10,7 @@
  */
 import { Clock, Context, Duration, Effect, Latch, Layer, Metric, Option, Random, Stream } from "effect"
 import { hardwareOf } from "../lock/DecideKeys.ts"
-import { isKeyCommand, needingAttention, nextDue, nextLook } from "../lock/Hardware.ts"
+import { isKeyCommand, isOpen, needingAttention, nextDue, nextLook } from "../lock/Hardware.ts"
 import { type Lock, lockOfStream } from "../lock/Lock.ts"
 import type { LockEventType } from "../lock/LockEvent.ts"
 import { keepGoing } from "../streams/Backoff.ts"
@@ -227,7 +227,9 @@ export const reconciling = Layer.effectDiscard(
       }
       const { lock: after } = yield* known(lockId)
       // Keys that are held back until a side has the lock back are looked at again when it changes hands.
-      return after && nextLook(hardwareOf(after))
+      const hardware = after ? hardwareOf(after) : []
+      // One that another key holds up waits for that, however long.
+      return nextLook(hardware) ?? (hardware.some(isOpen) ? Number.POSITIVE_INFINITY : undefined)
     })
 
     yield* byOne(store, "Reconciler", (lease) => work(lease.store)).pipe(
