@@ -20,16 +20,6 @@ const PLACES = [
 ]
 const DOORS = ["Front door", "Garden gate", "Studio", "Cellar"]
 
-/** A lock of the demo. */
-export interface DemoLock {
-  readonly lockId: number
-  /** The name of its device. */
-  readonly uuid: string
-  readonly name: string
-  /** The link of the guest who is there now, at the front door of a place. */
-  readonly guest: string | undefined
-}
-
 /** Makes the locks and their history, each command at its time. */
 export const demoHistory = Effect.gen(function* () {
   const now = yield* Clock.currentTimeMillis
