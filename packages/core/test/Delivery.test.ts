@@ -55,6 +55,8 @@ describe("an answer", () => {
         progress: { waitUntil: 8_000, failedInRow: 0 }
       })
       expect(judge(start, first, answered(status, { retryAfter: 9 * DAY }), 0, 0).next.due).toBe(DAY)
+      const atOnce = judge(start, first, answered(status, { retryAfter: 0 }), 1_000, 0)
+      expect([atOnce.next.due, atOnce.progress.waitUntil]).toEqual([2_000, 2_000])
     }
     expect(meaningOf(answered(500, { retryAfter: 7 }))).toBe("failed")
   })
@@ -67,7 +69,9 @@ describe("an answer", () => {
     expect(retryAfterOf("120", 0)).toBe(120_000)
     expect(retryAfterOf("Thu, 01 Jan 1970 00:01:00 GMT", 10_000)).toBe(50_000)
     expect(retryAfterOf("Thu, 01 Jan 1970 00:01:00 GMT", 90_000)).toBe(0)
-    for (const text of [undefined, "", "soon", "-1x"]) expect(retryAfterOf(text, 0)).toBeUndefined()
+    expect(retryAfterOf("9".repeat(400), 0)).toBeGreaterThan(DAY)
+    for (const text of [undefined, "", "soon", "-1x", "-5", "1.5", "2, 9", "Monday week"])
+      expect(retryAfterOf(text, 0)).toBeUndefined()
   })
 })
 

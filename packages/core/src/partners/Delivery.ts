@@ -36,7 +36,8 @@ const FAILED_IN_ROW = 5
 const LEAST_PAUSE = 5 * SECOND
 const LONGEST_PAUSE = 30 * MINUTE
 const DISABLED_AFTER = 5 * DAY
-const LONGEST_WAIT = DAY
+/** How long a receiver is left alone that asks for it: one that asks for no time would be sent the same again and again. */
+const [LEAST_WAIT, LONGEST_WAIT] = [SECOND, DAY]
 
 /** A stream of which something is not delivered. */
 export interface Held {
@@ -211,7 +212,7 @@ export const judge = (
   }
   const disable = now - failingSince >= DISABLED_AFTER ? { disable: "Nothing was delivered for five days." } : undefined
   if (meaning === "later") {
-    const waitUntil = now + Math.min(answered.retryAfter ?? 0, LONGEST_WAIT)
+    const waitUntil = now + Math.min(Math.max(LEAST_WAIT, answered.retryAfter ?? 0), LONGEST_WAIT)
     const isSpent = now - since >= WHOLE_SCHEDULE && hasOthers(before, since) && mayGiveUp(before)
     if (isSpent) {
       return { progress: { ...progress, waitUntil, givenUp: before.givenUp + 1 }, outcome: "given-up", next: settled }
@@ -287,10 +288,14 @@ export const unverified = (
     : { progress }
 }
 
-/** The seconds, or the date, of a `Retry-After` as milliseconds from now. */
+/** The seconds, or the date, of a `Retry-After` (RFC 9110, section 10.2.3) as milliseconds from now; `undefined` when it is neither. */
 export const retryAfterOf = (header: string | undefined, now: number): number | undefined => {
-  if (header === undefined) return undefined
-  const text = header.trim()
-  const millis = /^\d{1,9}$/.test(text) ? Number(text) * SECOND : Date.parse(text) - now
-  return Number.isFinite(millis) ? Math.max(0, millis) : undefined
+  const text = header?.trim() ?? ""
+  if (/^\d+$/.test(text)) return Math.min(Number(text), MOST_SECONDS) * SECOND
+  // `Date.parse` takes "-5" and "1.5" for dates, too.
+  const millis = /^(mon|tue|wed|thu|fri|sat|sun)/i.test(text) ? Date.parse(text) - now : Number.NaN
+  return Number.isNaN(millis) ? undefined : Math.max(0, millis)
 }
+
+/** What is beyond is for good. */
+const MOST_SECONDS = 1e9
