@@ -127,6 +127,8 @@ export interface Webhook {
 
 /** Most webhooks of an organization. */
 export const MOST_WEBHOOKS = 20
+/** Most secrets that sign at once: a delivery has a signature of each. */
+const MOST_SECRETS = 5
 /** Most replays that are asked for and not taken on. */
 export const MOST_REPLAYS = 20
 
@@ -178,9 +180,11 @@ const evolve = (webhook: Webhook, event: Later, version: number, at: number): We
     case "WebhookVerified":
       return { ...webhook, isVerified: true, status: webhook.status === "pending" ? "active" : webhook.status }
     case "WebhookSecretRotated": {
-      const [current = { index: 1 }] = webhook.secrets
-      const secrets = [{ index: event.secret }, { index: current.index, until: event.previousUntil }]
-      return { ...webhook, secrets }
+      const [current = { index: 1 }, ...others] = webhook.secrets
+      const previous = { index: current.index, until: event.previousUntil }
+      // Of each it was answered until when it signs.
+      const earlier = others.filter(({ until = 0 }) => until > at)
+      return { ...webhook, secrets: [{ index: event.secret }, previous, ...earlier].slice(0, MOST_SECRETS) }
     }
     case "WebhookEnabled":
       return {

@@ -89,6 +89,19 @@ describe("signatures", () => {
     await ask("DELETE", `/webhooks/${id}`)
   })
 
+  it("are also with every secret that was promised to sign, when it was rotated again and again, up to five", async () => {
+    await using receiver = await startReceiver()
+    const { id, secret } = await active(receiver.url)
+    const secrets = [secret]
+    for (let n = 0; n < 5; n++) secrets.push((await ask("POST", `/webhooks/${id}/rotate-secret`)).body.secret)
+    await createLock(server.url)
+    await vi.waitUntil(() => receiver.events().length > 0, PATIENCE)
+    const [{ text, headers } = expect.fail("nothing came")] = receiver.events()
+    expect(String(headers["webhook-signature"]).split(" ")).toHaveLength(5)
+    for (const one of secrets.slice(1)) new StandardWebhook(one).verify(text, headers as Record<string, string>)
+    await ask("DELETE", `/webhooks/${id}`)
+  })
+
   it("are two for a day when the secret was rotated", async () => {
     await using receiver = await startReceiver()
     const { id, secret } = await active(receiver.url)
