@@ -71,6 +71,11 @@ export class Claims extends Context.Service<
     readonly concern: (command: LockCommand) => boolean
     /** Whether several locks are on the lock's thing. */
     readonly isDisputed: (lock: Lock) => Effect.Effect<boolean, StoreUnavailable>
+    /**
+     * The lock that has a thing, a retired one included; of several in dispute, the first. By the log alone: the read model
+     * may be behind, or a newer Latchkey's.
+     */
+    readonly lockOf: (thing: string) => Effect.Effect<LockId | undefined, StoreUnavailable>
     /** The claims that a command may change, and that rule it. */
     readonly about: (lock: Lock | undefined, command: LockCommand) => Effect.Effect<Things, StoreUnavailable>
   }
@@ -114,6 +119,11 @@ export class Claims extends Context.Service<
           isDisputed: Effect.fnUntraced(function* ({ lockId, uuid }) {
             yield* known
             return disputed.has(lockId) && isDisputed(yield* claimOf(store, uuid))
+          }),
+          lockOf: Effect.fnUntraced(function* (thing) {
+            yield* known
+            const { lockIds = [] } = (yield* claimOf(store, thing)) ?? {}
+            return lockIds.length === 0 ? undefined : Math.min(...lockIds)
           }),
           concern: ({ _tag, lockId }) => {
             const { claims, event } = rowOf(_tag)

@@ -1,36 +1,26 @@
 /** What devices say, taken in: presence; outcomes of commands, their state and openings at the door, into the history of their lock. */
-import { Clock, Context, Duration, Effect, Layer, Option, Random, Schema, Stream } from "effect"
-import { claimIn, claimKey } from "../access/Claims.ts"
+import { Clock, Context, Effect, Layer, Random, Schema, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
 import { reportedKeysIn, reportedStateIn } from "../device/ReportedState.ts"
 import { lockOfStream } from "../lock/Lock.ts"
-import { lookups } from "../read-model/Lookups.ts"
-import { Projector } from "../read-model/Projector.ts"
-import { ReadModel, ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, find } from "../streams/Reservations.ts"
 import { inBackground } from "../streams/Workers.ts"
 import { Text } from "../values/Text.ts"
+import { Claims } from "./Claims.ts"
 import { outcomesIn } from "./CommandsInShadow.ts"
 import { CountedUses } from "./CountedUses.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
 
 /** The report is not kept, or not altogether: hand it over again. */
-export type ReportError =
-  | ExecuteError
-  | StoreUnavailable
-  | ShadowUnavailable
-  | ReadModelUnavailable
-  | PresenceUnavailable
+export type ReportError = ExecuteError | StoreUnavailable | ShadowUnavailable | PresenceUnavailable
 
 type OutcomeReport = Extract<DeviceReport, { readonly _tag: "CommandOutcome" }>
 type StateReport = Extract<DeviceReport, { readonly _tag: "State" }>
 type OpeningsReport = Extract<DeviceReport, { readonly _tag: "Openings" }>
 
-/** How long a report waits for the read model to see what is in the log already. */
-const CATCH_UP = Duration.seconds(1)
 /** Reports that are taken in at the same time. */
 const AT_ONCE = 64
 /** Tries of a report while others write to the same key. */
@@ -59,10 +49,9 @@ export class DeviceReports extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
-      const rows = lookups(yield* ReadModel)
+      const claims = yield* Claims
       const presence = yield* Presence
       const locks = yield* Locks
-      const projector = yield* Projector
       const uses = yield* CountedUses
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
@@ -76,14 +65,7 @@ export class DeviceReports extends Context.Service<
       })
 
       /** By the thing: for a device that answers days later, when the store has forgotten how its command was settled. */
-      const lockOfThing = Effect.fnUntraced(function* (thing: string) {
-        // Whose thing it is, and not whose it was: what is dropped here is taken out of the shadow for good.
-        if (!(yield* projector.catchUp(CATCH_UP)))
-          return yield* Effect.fail(new ReadModelUnavailable({ message: "It is still being filled." }))
-        const lockId = Option.getOrUndefined(yield* rows.lockOfThing(thing))
-        // A retired lock is in no row, and has its thing until nothing is left on that.
-        return lockId ?? (yield* claimIn(thing, yield* store.record(claimKey(thing))))?.lockIds[0]
-      })
+      const { lockOf: lockOfThing } = claims
 
       /** The lock judges whether it waits for this; answers whether it did. */
       const record = Effect.fnUntraced(function* (lockId: number, report: OutcomeReport) {
