@@ -58,8 +58,9 @@ const setUp = Effect.gen(function* () {
     yield* execute({ _tag: "CreateLock", index: 1, uuid, lockId, ...by() })
     yield* execute({ _tag: "SetOrganization", orgId, lockId, ...by() })
   }
+  // Each is verified before the next one is made: who meets somebody else's write tries again by the clock.
   const webhook = (orgId: string, url: string, more: object) =>
-    webhooks.create(orgId, { url: `https://${url}/`, ...more }, by())
+    Effect.andThen(webhooks.create(orgId, { url: `https://${url}/`, ...more }, by()), TestClock.adjust("1 second"))
   const change = Effect.fnUntraced(function* (version: number, of = thing) {
     const update = {
       thing: of,
