@@ -83,8 +83,11 @@ describe("a lock", () => {
       expect(added).toBeGreaterThan(10)
       const types = (held: ReadonlyArray<readonly [string, { readonly type: string }]>) =>
         held.map(([, { type }]) => type)
-      const told = yield* eventually(Effect.map(held(), types), (types) => !types.includes("AddKey"))
-      expect(told).toContain("RemoveKey")
+      // For a moment all additions may be taken out, and no removal be sent.
+      yield* eventually(
+        Effect.map(held(), types),
+        (types) => types.length > 0 && types.every((type) => type === "RemoveKey")
+      )
     })
   )
 
