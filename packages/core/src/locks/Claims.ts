@@ -75,7 +75,7 @@ export class Claims extends Context.Service<
      * The lock that has a thing, a retired one included; of several in dispute, the first. By the log alone: the read model
      * may be behind, or a newer Latchkey's.
      */
-    readonly lockOf: (thing: string) => Effect.Effect<LockId | undefined, StoreUnavailable>
+    readonly lockOfThing: (thing: string) => Effect.Effect<LockId | undefined, StoreUnavailable>
     /** The claims that a command may change, and that rule it. */
     readonly about: (lock: Lock | undefined, command: LockCommand) => Effect.Effect<Things, StoreUnavailable>
   }
@@ -120,7 +120,7 @@ export class Claims extends Context.Service<
             yield* known
             return disputed.has(lockId) && isDisputed(yield* claimOf(store, uuid))
           }),
-          lockOf: Effect.fnUntraced(function* (thing) {
+          lockOfThing: Effect.fnUntraced(function* (thing) {
             yield* known
             const { lockIds = [] } = (yield* claimOf(store, thing)) ?? {}
             return lockIds.length === 0 ? undefined : Math.min(...lockIds)

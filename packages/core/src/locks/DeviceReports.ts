@@ -49,7 +49,8 @@ export class DeviceReports extends Context.Service<
     Effect.gen(function* () {
       const store = yield* EventStore
       const shadow = yield* DeviceShadow
-      const claims = yield* Claims
+      // For a device that answers days later, too, when the store has forgotten how its command was settled.
+      const { lockOfThing } = yield* Claims
       const presence = yield* Presence
       const locks = yield* Locks
       const uses = yield* CountedUses
@@ -63,9 +64,6 @@ export class DeviceReports extends Context.Service<
         if (settlement._tag === "Discarded") return undefined
         return lockOfStream(settlement.streamId)
       })
-
-      /** By the thing: for a device that answers days later, when the store has forgotten how its command was settled. */
-      const { lockOf: lockOfThing } = claims
 
       /** The lock judges whether it waits for this; answers whether it did. */
       const record = Effect.fnUntraced(function* (lockId: number, report: OutcomeReport) {
