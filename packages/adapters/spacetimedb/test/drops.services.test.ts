@@ -1,5 +1,6 @@
 /** The connection breaks at every point of a call: nothing is lost, nothing is done twice, and the answer is the right one. */
 import { nowhere } from "@latchkey/core"
+import type { Spacetime } from "@latchkey/spacetimedb"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { append, type Client, connected, idsOf, newEvents, publish, startHost } from "./fixture.ts"
@@ -8,8 +9,8 @@ const host = await startHost()
 const run = Effect.runPromise
 
 /** Over a client that has one event already, on the stream `a`. */
-const furnished = async (deadline: "3 seconds" | "20 seconds" = "20 seconds") => {
-  const client = await connected({ ...(await publish(host)), deadline })
+const furnished = async (changed: Pick<Spacetime.SpacetimeOptions, "deadline"> = {}) => {
+  const client = await connected({ ...(await publish(host)), ...changed })
   await run(append(client, "a", 0, newEvents(1)))
   return client
 }
@@ -106,7 +107,7 @@ describe("a call whose connection", () => {
     it.each(isSilenced ? [...ends, ...falls] : ends)(
       `%s is done once, or not at all and says so: ${call} of ${what}`,
       async (_, interruption) => {
-        await using client = await furnished(interruption.how === "silence" ? "3 seconds" : "20 seconds")
+        await using client = await furnished(interruption.how === "silence" ? { deadline: "3 seconds" } : {})
         const interrupted = host.interrupt({ ...interruption, call })
         const isLost = isWrite && interruption.when === "before"
         if (isLost) await expect(ask(client)).rejects.toThrow("nothing was written")
