@@ -29,7 +29,7 @@ const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   [/^28000$/, "correct the user in its URL, let them in, or ask for TLS by ?sslmode=verify-full."],
   [/^28/, "correct the user or password in its URL, or let them in."],
   [/^3D000$/, "create the database, or correct its URL."],
-  [/^42501$/, "grant the user CREATE on the database, or make the schema for it."],
+  [/^42501$/, "grant the user CREATE on the database, or make it the owner of its schema."],
   [
     /^(42P01|42883|3F000)$/,
     "its schema is not Latchkey's, or only a part of it is there: name another schema, or restore a backup."
