@@ -52,6 +52,6 @@ export const fillServer = async (
       ...Array.from({ length: tempKeys }, (_, n) => post(`/locks/${id}/create-temp-key`, newTempKey(id, n)))
     ])
   )
-  const { answered } = await generator.ask({ port, cycles })
+  const { answered } = await generator.ask({ ports: [port], cycles })
   return answered
 }

@@ -27,17 +27,18 @@ export const deal = <A>(items: ReadonlyArray<A>, connections = CONNECTIONS): Rea
     items.filter((_, index) => index % connections === first)
   )
 
-/** A server under load as a subject; `cycles` are made anew for every round. */
+/** A server under load as a subject, or several that share it; `cycles` are made anew for every round. */
 export const underLoad = (
   name: string,
   generator: Generator,
-  { port }: Server,
+  servers: Server | ReadonlyArray<Server>,
   cycles: () => Load["cycles"],
   onLoaded: (loaded: Loaded) => void = () => {},
   pace = 0
 ): Subject => {
+  const ports = [servers].flat().map(({ port }) => port)
   const load = async (seconds: number) => {
-    const loaded = await generator.ask({ port, cycles: cycles(), seconds, pace })
+    const loaded = await generator.ask({ ports, cycles: cycles(), seconds, pace })
     onLoaded(loaded)
     return loaded.sample
   }

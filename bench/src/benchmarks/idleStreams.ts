@@ -65,7 +65,7 @@ export const idleStreams: Benchmark = {
     for (let n = 1; n <= run.rounds; n++) {
       const begun = Date.now()
       const event = post("/locks/9999/SetOwner", { userId: ownerUuid(n) }).replace(KEYS.acme, KEYS.other)
-      await generator.ask({ port: server.port, cycles: [[event]] })
+      await generator.ask({ ports: [server.port], cycles: [[event]] })
       delays.push((await clients.ask({ told: n })) - begun)
     }
     return {

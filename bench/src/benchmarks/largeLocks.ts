@@ -26,7 +26,7 @@ export const largeLocks: Benchmark = {
     await using server = await startLatchkey(join(run.folder, "latchkey"), { LATCHKEY_MQTT_PORT: String(mqttPort) })
     await using manyKeys = await Child.start<Opening, Sample>(fleet)
     await using oneKey = await Child.start<Opening, Sample>(fleet)
-    const once = (requests: ReadonlyArray<string>) => generator.ask({ port: server.port, cycles: [requests] })
+    const once = (requests: ReadonlyArray<string>) => generator.ask({ ports: [server.port], cycles: [requests] })
     const use = (lock: number) => post(`/locks/${lock}/use-temp-key`, { tempKeyUuid: tempKeyUuid(lock) })
     await once([MANY, WORN].map((lock) => post(`/locks/${lock}/CreateLock`, newLock(lock))))
     await once(Array.from({ length: keys }, (_, n) => post(`/locks/${MANY}/create-temp-key`, newTempKey(MANY, n))))

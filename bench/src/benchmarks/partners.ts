@@ -116,7 +116,7 @@ const setOwner = (lockId: number, owner: number): string =>
 /** Gives each lock so many owners, one after the other. */
 const fillOwners = (generator: Generator, { port }: Server, locks: ReadonlyArray<number>, owners: number) =>
   generator.ask({
-    port,
+    ports: [port],
     cycles: deal(locks).map((ids) =>
       Array.from({ length: owners }, (_, n) => ids.map((id) => setOwner(id, n + 1))).flat()
     )

@@ -7,7 +7,8 @@ import { MAX_LATENCIES, type Sample, sampleOf } from "../statistics.ts"
 import { answerJobs } from "./answerJobs.ts"
 
 export interface Load {
-  readonly port: number
+  /** Of the servers that connections are dealt out to. */
+  readonly ports: ReadonlyArray<number>
   /** For each connection, the requests that it sends in turn, over and over again. */
   readonly cycles: ReadonlyArray<ReadonlyArray<string>>
   /** Without it, each connection sends its requests once. */
@@ -22,9 +23,9 @@ export interface Loaded {
   readonly answered: number
 }
 
-answerJobs(async ({ port, cycles, seconds, pace = 0 }: Load): Promise<Loaded> => {
+answerJobs(async ({ ports, cycles, seconds, pace = 0 }: Load): Promise<Loaded> => {
   const latencies = new Float64Array(MAX_LATENCIES)
-  const sockets = await Promise.all(cycles.map(() => open(port)))
+  const sockets = await Promise.all(cycles.map((_, index) => open(ports[index % ports.length] ?? 0)))
   let answered = 0
   let timed = 0
   const begun = performance.now()
