@@ -182,7 +182,7 @@ const urlOf = (scheme: string, { address, port }: Address): string =>
   `${scheme}://${address.includes(":") ? `[${address}]` : address}:${port}`
 
 /** Optional: install it if you need it, since it brings the AWS SDK. */
-const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =>
+const awsShadow = ({ thingPrefix, shadowName, reportsQueue, updatesQueue }: AwsShadowConfig) =>
   Effect.tryPromise({
     try: () => import("@latchkey/aws-iot"),
     catch: (error) =>
@@ -197,7 +197,8 @@ const awsShadow = ({ thingPrefix, shadowName, reportsQueue }: AwsShadowConfig) =
         AwsIot.layer({
           things: AwsIot.prefixed(thingPrefix),
           ...(shadowName !== undefined && { shadowName }),
-          ...(reportsQueue !== undefined && { reportsQueue })
+          ...(reportsQueue !== undefined && { reportsQueue }),
+          ...(updatesQueue !== undefined && { updatesQueue })
         })
       )
     ),

@@ -24,6 +24,8 @@ const AWS = {
   AWS_MAX_ATTEMPTS: "1"
 }
 
+const QUEUE = "http://127.0.0.1:9/queue"
+
 describe("a server with its devices in AWS IoT", () => {
   it("sends commands to named shadows of prefixed things, signed, and answers 502 once AWS is gone", async () => {
     using folder = temporaryFolder()
@@ -57,7 +59,8 @@ describe("a server with its devices in AWS IoT", () => {
       ["AWS_REGION", { AWS_REGION: "" }],
       ["LATCHKEY_AWS_SHADOW_NAME", { LATCHKEY_AWS_SHADOW_NAME: "no name" }],
       ["LATCHKEY_AWS_THING_PREFIX", { LATCHKEY_AWS_THING_PREFIX: "a/b" }],
-      ["LATCHKEY_AWS_REPORTS_QUEUE", { LATCHKEY_AWS_REPORTS_QUEUE: "reports" }]
+      ["LATCHKEY_AWS_REPORTS_QUEUE", { LATCHKEY_AWS_REPORTS_QUEUE: "reports" }],
+      ["LATCHKEY_AWS_UPDATES_QUEUE", { LATCHKEY_AWS_REPORTS_QUEUE: QUEUE, LATCHKEY_AWS_UPDATES_QUEUE: QUEUE }]
     ]
     for (const [variable, environment] of bad) {
       const { code, output } = await runToEnd({ ...configured(folder.path), ...AWS, HOME: folder.path, ...environment })

@@ -15,6 +15,7 @@ import {
 import { Clock, Effect, Layer, PubSub, Schema, Stream } from "effect"
 import { dataPlane, type ThingNames } from "./DataPlane.ts"
 import { reportQueue } from "./ReportQueue.ts"
+import { updatesIn } from "./updates.ts"
 
 /** AWS cannot be used as it is configured; `message` tells the operator what to mend. */
 export class AwsIotError extends Schema.TaggedError<AwsIotError>()("AwsIotError", { message: Schema.String }) {}
@@ -29,6 +30,11 @@ export interface AwsIotOptions {
    * with the next command to its lock.
    */
   readonly reportsQueue?: string
+  /**
+   * URL of the SQS queue with the changes of shadows, of this process alone: each message is heard of once. Without one,
+   * nobody is told what changes in the shadow of a device.
+   */
+  readonly updatesQueue?: string
   /** Beside, or instead of, what the environment configures. */
   readonly dataPlane?: IoTDataPlaneClientConfig
   readonly sqs?: SQSClientConfig
@@ -49,7 +55,7 @@ export const layer = (options: AwsIotOptions = {}): Layer.Layer<DeviceShadow, Aw
   Layer.effect(
     DeviceShadow,
     Effect.gen(function* () {
-      const { things = prefixed(""), shadowName, reportsQueue } = options
+      const { things = prefixed(""), shadowName, reportsQueue, updatesQueue } = options
       const client = yield* opened(
         () =>
           new IoTDataPlaneClient({
@@ -72,11 +78,16 @@ export const layer = (options: AwsIotOptions = {}): Layer.Layer<DeviceShadow, Aw
           )
       })
       const held = Stream.flattenIterable(Stream.fromPubSub(heard))
-      if (reportsQueue === undefined) return { send, find, settle, clearOpenings, reports: held }
+      const clientAt = (queue: string) =>
+        opened(() => new SQSClient({ endpoint: new URL(queue).origin, ...options.sqs }))
+      const told = updatesQueue !== undefined && {
+        updates: updatesIn(yield* clientAt(updatesQueue), updatesQueue, things)
+      }
+      if (reportsQueue === undefined) return { send, find, settle, clearOpenings, reports: held, ...told }
 
-      const sqs = yield* opened(() => new SQSClient({ endpoint: new URL(reportsQueue).origin, ...options.sqs }))
-      const queue = reportQueue(sqs, reportsQueue, things)
+      const queue = reportQueue(yield* clientAt(reportsQueue), reportsQueue, things)
       return {
+        ...told,
         send,
         find,
         settle: (thing, commandId, attempt) =>

@@ -9,18 +9,31 @@ export const KEY = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" }
 /** What every client here has in common; one try, unless a test is about more. */
 export const clientOf = (endpoint: string) => ({ endpoint, region: "eu-west-1", credentials: KEY, maxAttempts: 1 })
 
-export class Aws extends Context.Service<Aws, { readonly endpoint: string; readonly queue: FakeQueue }>()("test/Aws") {
+export class Aws extends Context.Service<
+  Aws,
+  {
+    readonly endpoint: string
+    /** Of reports, and of changes of shadows. */
+    readonly queue: FakeQueue
+    readonly updates: FakeQueue
+  }
+>()("test/Aws") {
   static readonly layer = Layer.effect(
     Aws,
     Effect.gen(function* () {
       const shadows = yield* LocalShadow
       const { port } = yield* ShadowRest.serve({ host: "127.0.0.1", port: 0, keys: [KEY] })
-      const queue = yield* fakeQueue(1000)
+      const [queue, updates] = [yield* fakeQueue(1000), yield* fakeQueue(1000)]
       yield* shadows.changes.pipe(
-        Stream.runForEach((change) => Effect.sync(() => rule(change).forEach(queue.put))),
+        Stream.runForEach((change) =>
+          Effect.sync(() => {
+            rule(change).forEach(queue.put)
+            updatesRule(change).forEach(updates.put)
+          })
+        ),
         Effect.forkScoped({ startImmediately: true })
       )
-      return { endpoint: `http://127.0.0.1:${port}`, queue }
+      return { endpoint: `http://127.0.0.1:${port}`, queue, updates }
     })
   ).pipe(Layer.provideMerge(LocalShadow.layer({ folder: ":memory:" })))
 }
@@ -28,11 +41,12 @@ export class Aws extends Context.Service<Aws, { readonly endpoint: string; reado
 /** The adapter over it. */
 export const awsIot = (options: AwsIot.AwsIotOptions = {}) =>
   Layer.unwrap(
-    Effect.map(Aws, ({ endpoint, queue }) =>
+    Effect.map(Aws, ({ endpoint, queue, updates }) =>
       AwsIot.layer({
         dataPlane: clientOf(endpoint),
         sqs: { region: "eu-west-1", credentials: KEY },
         reportsQueue: queue.url,
+        updatesQueue: updates.url,
         ...options
       })
     )
@@ -44,4 +58,11 @@ const rule = (change: ShadowChange): ReadonlyArray<string> => {
   const { state, timestamp } = change.accepted
   const reported = state?.reported
   return reported === undefined ? [] : [JSON.stringify({ thingName: change.thing, reported, at: 1000 * timestamp })]
+}
+
+/** The rule of docs/aws.md on `update/documents`. */
+const updatesRule = (change: ShadowChange): ReadonlyArray<string> => {
+  if (change._tag === "Deleted") return []
+  const { current, timestamp } = change.documents
+  return [JSON.stringify({ thingName: change.thing, current, at: 1000 * timestamp })]
 }

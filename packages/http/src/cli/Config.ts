@@ -152,6 +152,8 @@ export interface AwsShadowConfig {
   readonly shadowName: string | undefined
   /** The SQS queue with the reports of devices. */
   readonly reportsQueue: string | undefined
+  /** The SQS queue with the changes of shadows, of this server alone. */
+  readonly updatesQueue: string | undefined
 }
 
 /** What a client of the shadow service signs with. */
@@ -352,6 +354,14 @@ const shadowConfig = Effect.fnUntraced(function* (host: string, anyPort: boolean
 })
 
 const awsShadowConfig: Effect.Effect<AwsShadowConfig, InvalidConfig> = Effect.gen(function* () {
+  const queue = "expected the URL of an SQS queue"
+  const reportsQueue = yield* variable("LATCHKEY_AWS_REPORTS_QUEUE", undefined, httpUrl, queue)
+  const updatesQueue = yield* variable("LATCHKEY_AWS_UPDATES_QUEUE", undefined, httpUrl, queue)
+  // Each would delete what the other waits for.
+  if (updatesQueue !== undefined && updatesQueue === reportsQueue) {
+    const expected = "expected another queue than LATCHKEY_AWS_REPORTS_QUEUE"
+    return yield* new InvalidConfig({ variable: "LATCHKEY_AWS_UPDATES_QUEUE", expected })
+  }
   return {
     _tag: "aws",
     thingPrefix: yield* variable(
@@ -366,7 +376,8 @@ const awsShadowConfig: Effect.Effect<AwsShadowConfig, InvalidConfig> = Effect.ge
       matching(/^[$a-zA-Z0-9:_-]{1,64}$/),
       "expected the name of a shadow"
     ),
-    reportsQueue: yield* variable("LATCHKEY_AWS_REPORTS_QUEUE", undefined, httpUrl, "expected the URL of an SQS queue")
+    reportsQueue,
+    updatesQueue
   }
 })
 
