@@ -65,6 +65,23 @@ describe("locks with something to do", () => {
     expect(known()).toHaveLength(1)
   })
 
+  it("are noted by their records until they are begun, and again when something new has come with a record", () => {
+    const { waiting, known } = houseWith([])
+    expect(waiting.isNoted(1)).toBe(false)
+    waiting.expect(1, 0)
+    expect(waiting.isNoted(1)).toBe(false)
+    waiting.expect(1, 0, "1")
+    expect(waiting.isNoted(1)).toBe(true)
+    const [[, one] = []] = known()
+    if (one === undefined) throw new Error("It is not known.")
+    waiting.begin(1, one)
+    expect(waiting.isNoted(1)).toBe(false)
+    waiting.expect(1, 0, "2")
+    expect(waiting.isNoted(1)).toBe(true)
+    waiting.end(1, one)
+    expect(known()).toMatchObject([[1, { value: "2" }]])
+  })
+
   it("are urgent before all others, and find room where these have none", () => {
     const { waiting, known, next, done } = houseWith([1, 2, 3, 4, 5])
     for (const lockId of [1, 2, 3, 4, 5]) waiting.expect(lockId, 0, "1")

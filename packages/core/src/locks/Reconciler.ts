@@ -122,7 +122,7 @@ export const reconciling = Layer.effectDiscard(
         const put = new Map<string, Put>()
         for (const stored of events) {
           const record = recordOfWork(stored)
-          if (record !== undefined) put.set(record.key, record)
+          if (record !== undefined && !waiting.isNoted(lockNamed(record.key))) put.set(record.key, record)
         }
         const upTo = events.at(-1)?.position ?? 0
         if (put.size > 0 || upTo - written >= PAGE) {
@@ -131,9 +131,9 @@ export const reconciling = Layer.effectDiscard(
         }
         for (const stored of events) {
           const lockId = lockOfStream(stored.streamId)
-          const value = recordOfWork(stored)?.value
-          if (lockId !== undefined && (value !== undefined || isAnswer(stored)))
-            expect(lockId, 0, isUrgent(stored), value)
+          const record = recordOfWork(stored)
+          if (lockId !== undefined && (record !== undefined || isAnswer(stored)))
+            expect(lockId, 0, isUrgent(stored), record && put.get(record.key)?.value)
         }
       })
       let written = Number(Option.getOrElse(yield* store.record(CURSOR), () => "0"))

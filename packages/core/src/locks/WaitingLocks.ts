@@ -46,6 +46,11 @@ export const makeWaitingLocks = (most: number, page: number) => {
 
   return {
     expect,
+    /** It has a record, and nothing has begun at it since: then what is new need not be written down, too. */
+    isNoted: (lockId: number): boolean => {
+      const { at, value } = urgent.get(lockId) ?? others.get(lockId) ?? {}
+      return at !== Number.POSITIVE_INFINITY && value !== undefined
+    },
     /** Behind which record to read a page; `undefined` while there is none, or no room for it. */
     nextPage: (): string | undefined => (others.size + page <= most ? place : undefined),
     /** Takes in the page that was read there, at this instant. */
