@@ -17,9 +17,9 @@ export default defineConfig({
     // Most tests wait for processes of their own, or for each other's disk: one more than there are processors.
     maxWorkers: availableParallelism() + 1,
     // Limits end what hangs; on a busy machine what does not hang can take ten times as long as on a quiet one.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 60_000, interval: 20 } },
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 120_000, interval: 20 } },
     projects: [
       { extends: true, test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, services, chaos] } },
       { extends: true, test: { name: "services", include: [services], exclude } },
