@@ -66,7 +66,7 @@ if (uri !== undefined) {
   })
 
   it("20,000 appends at once are as slow as the server, and none is lost", { timeout: 900_000 }, async () => {
-    await using client = await connected({ ...(await published()), deadline: "5 seconds" })
+    await using client = await connected({ ...(await published()), deadline: "10 seconds" })
     const streams = Array.from({ length: 20_000 }, (_, index) => `stream-${index}`)
     await Effect.runPromise(
       Effect.forEach(streams, (stream) => append(client, stream, 0, newEvents(1)), {
