@@ -494,3 +494,27 @@ it.effect("receivers that hang take no room from the others of their organizatio
     expect(delivered.filter(({ url, version }) => url === answers && version === 3)).toHaveLength(2 * 40)
   }).pipe(Effect.scoped)
 )
+
+it.effect.each([
+  ["410", { ...ok, status: 410 }],
+  ["that it is to be left alone for a day", { ...ok, status: 429, retryAfter: 86_400_000 }],
+  ["404", { ...ok, status: 404 }],
+  ["500", { ...ok, status: 500 }]
+] as const)("a webhook that has moved meanwhile does not heed that its former address answers %s", ([, answer]) =>
+  Effect.gen(function* () {
+    const { server, receiver, by, pass, delivered } = yield* setUp
+    const { webhooks, create: createLock } = yield* server
+    const { shown } = yield* webhooks.create("org-1", create, by())
+    yield* pass(3)
+    const { id } = shown.webhook
+    const moved = "https://moved.example/"
+    receiver.answer = ({ url }) => (url === moved ? Effect.succeed(ok) : Effect.as(Effect.sleep("10 seconds"), answer))
+    yield* createLock(1)
+    yield* pass(2)
+    yield* webhooks.change("org-1", id, { url: moved }, by())
+    yield* pass(12)
+    expect(delivered.map(({ url, version }) => [url, version])).toEqual([[moved, 2]])
+    expect(yield* webhooks.get("org-1", id)).toMatchObject({ webhook: { status: "active" }, reason: undefined, lag: 0 })
+    expect(yield* webhooks.deliveries("org-1", id, "given-up", undefined)).toEqual([])
+  }).pipe(Effect.scoped)
+)

@@ -235,6 +235,17 @@ export const judge = (
   return { progress: { ...progress, waitUntil }, outcome: "failed", next, ...disable }
 }
 
+/**
+ * A failure that was answered to what was sent before the webhook was enabled, or moved: it says nothing of the webhook as it
+ * now is, which is sent the event at once.
+ */
+export const outdated = (before: Progress, failing: Pick<Held, "attempts" | "since">, now: number) => ({
+  progress: { ...before, attempts: before.attempts + 1 },
+  outcome: "failed" as const,
+  next: { attempts: failing.attempts, due: now, since: failing.since },
+  disable: undefined
+})
+
 /** A receiver that is back is found within as long again as it was away. */
 const pauseBetween = ({ failedInRow }: Progress): number =>
   Math.min(LONGEST_PAUSE, LEAST_PAUSE * 2 ** Math.max(0, failedInRow - FAILED_IN_ROW))

@@ -21,6 +21,7 @@ import {
   type Lane,
   MOST_GIVEN_UP,
   meaningOf,
+  outdated,
   type Progress,
   paced,
   type Range,
@@ -173,15 +174,8 @@ export const makeRunner = Effect.gen(function* () {
       const { progress: after, disable } = unverified(progress, answered, now(), random.nextDoubleUnsafe())
       progress = after
       yield* write
-      if (disable !== undefined) yield* end(disable)
+      if (disable !== undefined) yield* Effect.mapError(webhooks.failed(webhook, disable), unexpected)
     })
-
-    const end = (reason: string) =>
-      Effect.gen(function* () {
-        const commandId = `${id}-disabled-${Math.abs(yield* Random.nextInt)}`
-        const context = { commandId, at: now(), principal: { _tag: "System" } as const }
-        yield* Effect.mapError(webhooks.disable(orgId, id, reason, context), unexpected)
-      })
 
     const takeReplays = Effect.fnUntraced(function* ({ replays }: Webhook) {
       for (const { version, ...range } of replays) {
@@ -285,10 +279,10 @@ export const makeRunner = Effect.gen(function* () {
     /** Answered, and not written down. */
     let answered: Array<Flight> = []
     const hasAnswers = Latch.makeUnsafe(false)
-    /** The webhook ends when that is written, for this reason. */
-    let ending: string | undefined
+    /** When that is written, the webhook ends. */
+    let ending: Effect.Effect<void, Superseded | StoreUnavailable> | undefined
 
-    const settle = (flight: Flight, told: Told, answer: Answered, wasGivenUp: boolean): void => {
+    const settle = (flight: Flight, webhook: Webhook, told: Told, answer: Answered, wasGivenUp: boolean): void => {
       const { name, streamId } = flight
       giveRoom(flight)
       answered.push(flight)
@@ -297,7 +291,11 @@ export const makeRunner = Effect.gen(function* () {
       if (held === undefined) return
       const at = now()
       const number = progress.attempts
-      const { progress: after, outcome, next, disable } = judge(progress, held, answer, at, random.nextDoubleUnsafe())
+      const isOutdated = webhooks.known(orgId, id)?.changed !== webhook.changed && meaningOf(answer) !== "delivered"
+      const judged = isOutdated
+        ? outdated(progress, held, at)
+        : judge(progress, held, answer, at, random.nextDoubleUnsafe())
+      const { progress: after, outcome, next, disable } = judged
       progress = after
       const [memory, changed] = [memoryOf(name), laneOf(name)]
       if (changed !== undefined)
@@ -309,7 +307,7 @@ export const makeRunner = Effect.gen(function* () {
       if (wasGivenUp && outcome === "delivered") removes.push(givenUpKey(id, told.position))
       countAttempt(outcome, answer, at - told.at)
       pace = paced(pace, outcome === "failed")
-      ending ??= disable
+      if (disable !== undefined) ending ??= Effect.mapError(webhooks.failed(webhook, disable), unexpected)
       hasMoved = true
     }
 
@@ -317,7 +315,7 @@ export const makeRunner = Effect.gen(function* () {
       yield* confirm
       const isReplay = flight.name !== LIVE
       const wasGivenUp = isReplay && Option.isSome(yield* store.record(givenUpKey(id, told.position)))
-      settle(flight, told, yield* send(webhook, told.id, body.text, now()), wasGivenUp)
+      settle(flight, webhook, told, yield* send(webhook, told.id, body.text, now()), wasGivenUp)
       // Last: who waits for it goes on at once.
       hasAnswers.openUnsafe()
     })
@@ -333,7 +331,7 @@ export const makeRunner = Effect.gen(function* () {
         for (const flight of flights) land(flight)
         wake.openUnsafe()
         if (ending === undefined) continue
-        yield* end(ending)
+        yield* ending
         ending = undefined
       }
     })

@@ -154,6 +154,8 @@ export class Webhooks extends Context.Service<
     readonly dismiss: (orgId: string, id: string, eventId: string) => Asked<void>
     /** Its receiver has answered the challenge that was sent when it was last changed. */
     readonly verified: (webhook: Webhook) => Asked<void>
+    /** It is disabled for what its receiver has answered, unless it was changed since it was as it is given. */
+    readonly failed: (webhook: Webhook, reason: string) => Asked<void>
     /** All there are, as this process has heard of them. */
     readonly all: () => ReadonlyArray<Webhook>
     readonly known: (orgId: string, id: string) => Webhook | undefined
@@ -250,6 +252,23 @@ const make = Effect.gen(function* () {
         }),
       revokes
     )
+
+  /** Writes what its receiver's answers have shown of a webhook. */
+  const learn = Effect.fnUntraced(function* (
+    { orgId, id, changed }: Webhook,
+    what: string,
+    event: WebhookEvent,
+    revokes = false
+  ) {
+    const context = {
+      commandId: `${id}-${what}-${changed}-${Math.abs(yield* Random.nextInt)}`,
+      at: yield* Clock.currentTimeMillis,
+      principal: { _tag: "System" } as const
+    }
+    // It has changed meanwhile: what was answered counts no more.
+    const decide = (webhook: Webhook) => Effect.succeed(webhook.changed === changed ? [event] : [])
+    yield* edit(orgId, id, context, decide, revokes)
+  })
 
   const progressFor = (id: string) => Effect.flatMap(store.record(progressKey(id)), (record) => progressOf(id, record))
 
@@ -476,17 +495,9 @@ const make = Effect.gen(function* () {
       const key = givenUpKey(id, yield* positionIn(orgId, eventId))
       yield* Effect.mapError(store.write({ remove: [key] }), asUnavailable)
     }),
-    verified: Effect.fnUntraced(function* ({ orgId, id, changed }) {
-      const context = {
-        commandId: `${id}-verified-${changed}-${Math.abs(yield* Random.nextInt)}`,
-        at: yield* Clock.currentTimeMillis,
-        principal: { _tag: "System" } as const
-      }
-      yield* edit(orgId, id, context, (webhook) =>
-        // It has changed meanwhile: what was answered counts no more.
-        Effect.succeed(webhook.changed === changed ? [{ _tag: "WebhookVerified", webhookId: id }] : [])
-      )
-    })
+    verified: (webhook) => learn(webhook, "verified", { _tag: "WebhookVerified", webhookId: webhook.id }),
+    failed: (webhook, reason) =>
+      learn(webhook, "disabled", { _tag: "WebhookDisabled", webhookId: webhook.id, reason }, true)
   })
 })
 
