@@ -518,3 +518,26 @@ it.effect.each([
     expect(yield* webhooks.deliveries("org-1", id, "given-up", undefined)).toEqual([])
   }).pipe(Effect.scoped)
 )
+
+it.effect.each(["retry", "dismiss"] as const)(
+  "of an event with which a lock left, given up when it was read once more, %s clears the list",
+  (what) =>
+    Effect.gen(function* () {
+      const { server, receiver, by, pass } = yield* setUp
+      const { webhooks, command, create: createLock } = yield* server
+      const { shown } = yield* webhooks.create("org-1", create, by())
+      const { id } = shown.webhook
+      receiver.answer = () => Effect.succeed({ ...ok, status: 500 })
+      yield* createLock(1)
+      yield* pass(2)
+      yield* command(1, { _tag: "SetOrganization", orgId: "org-2" })
+      receiver.answer = ({ version }) => Effect.succeed(version === 3 ? { ...ok, status: 400 } : ok)
+      yield* pass(10)
+      const given = yield* webhooks.deliveries("org-1", id, "given-up", undefined)
+      expect(given.map(({ type, lockId }) => [type, lockId])).toEqual([["OrganizationSet", 1]])
+      receiver.answer = () => Effect.succeed(ok)
+      yield* webhooks[what]("org-1", id, given[0]?.eventId ?? "", by())
+      yield* pass(3)
+      expect(yield* webhooks.deliveries("org-1", id, "given-up", undefined)).toEqual([])
+    }).pipe(Effect.scoped)
+)

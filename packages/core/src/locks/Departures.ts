@@ -22,6 +22,9 @@ export const Departures = Category({
   evolve: () => undefined
 })
 
+/** The id of the event that tells in the old organization's name what the event with this id did. */
+export const departureIdOf = (eventId: string): string => `${eventId}-left`
+
 /**
  * What is written beside the events of a lock that leave its organization; mostly nothing.
  *
@@ -46,7 +49,7 @@ export const departuresWith = (
         {
           ...event,
           ...Departures.encode({ _tag: "LockLeft", lockId, version }),
-          eventId: `${event.eventId}-left`,
+          eventId: departureIdOf(event.eventId),
           orgId: left
         }
       ]

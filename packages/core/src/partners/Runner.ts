@@ -6,6 +6,7 @@
  */
 import { Clock, Duration, Effect, FiberSet, HashMap, Latch, Option, Random, Schema, Semaphore } from "effect"
 import { OPERATOR } from "../access/ApiKeys.ts"
+import { departureIdOf } from "../locks/Departures.ts"
 import type { Put, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
 import type { Lease } from "../streams/Lease.ts"
 import { type Attempt, attemptOf, attemptsFrom, countGivenUp, givenUpKey, putGivenUp } from "./Attempts.ts"
@@ -228,6 +229,17 @@ export const makeRunner = Effect.gen(function* () {
       }
     })
 
+    /**
+     * What an event of a stream tells the organization: its own, and that with which a lock left it. That one happened for
+     * another, and has a place of its own in this feed.
+     */
+    const tellOf = Effect.fnUntraced(function* (stored: StoredEvent, before: StoredEvent | undefined) {
+      if (orgId === OPERATOR || stored.orgId === orgId) return yield* feed.tell(orgId, stored)
+      if (before?.orgId !== orgId) return undefined
+      const left = Option.getOrUndefined(yield* store.event(departureIdOf(stored.eventId)))
+      return left && (yield* feed.tell(orgId, left))
+    })
+
     /** Reads a stream that is held on to its next event, or to where the lane has come. */
     const readOn = Effect.fnUntraced(function* (name: string, webhook: Webhook, streamId: string) {
       const memory = memoryOf(name)
@@ -239,17 +251,13 @@ export const makeRunner = Effect.gen(function* () {
         memory.beginStream(streamId)
         const events = yield* store.read(streamId, Math.max(0, version - 1), READ_ON + 1)
         const later = events.filter((stored) => stored.version > version && stored.position <= lane.cursor)
-        const told = later.flatMap((stored) => {
-          const one = toldFrom(
-            orgId,
+        const told = yield* Effect.forEach(later, (stored) =>
+          tellOf(
             stored,
             events.find((other) => other.version === stored.version - 1)
           )
-          return one === undefined ? [] : [one]
-        })
-        const found = (yield* Effect.forEach(told, (stored) => feed.tell(orgId, stored))).flatMap((one) =>
-          one === undefined || !isMeant(webhook, lane, one) ? [] : [one]
         )
+        const found = told.flatMap((one) => (one === undefined || !isMeant(webhook, lane, one) ? [] : [one]))
         const last = later.at(-1)
         const mayHaveMore = last !== undefined && events.length > READ_ON
         memory.endStream(streamId, found, mayHaveMore)
@@ -474,15 +482,6 @@ const lanesOf = (progress: Progress): ReadonlyArray<readonly [string, Lane]> => 
   [LIVE, progress.live],
   ...progress.replays.map((replay) => [replay.replayId, replay] as const)
 ]
-
-/**
- * An event of a stream as it is told to an organization: its own, and that with which a lock left it, which happened for
- * another.
- */
-const toldFrom = (orgId: string, stored: StoredEvent, before: StoredEvent | undefined): StoredEvent | undefined => {
-  if (orgId === OPERATOR || stored.orgId === orgId) return stored
-  return before?.orgId === orgId ? { ...stored, orgId } : undefined
-}
 
 const unexpected = (error: { readonly message: string; readonly _tag: string }) =>
   error._tag === "StoreUnavailable" ? (error as StoreUnavailable) : new Superseded()

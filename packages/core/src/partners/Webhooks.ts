@@ -1,6 +1,7 @@
 /** What organizations do with their webhooks. What is sent to them is up to `Dispatcher.ts`. */
 import { Clock, Context, Effect, HashMap, Layer, Option, Random, Semaphore } from "effect"
 import { OPERATOR } from "../access/ApiKeys.ts"
+import { departureIdOf } from "../locks/Departures.ts"
 import { type At, asOfCommand, type WriteContext } from "../streams/Category.ts"
 import { EventStore, StoreUnavailable, type WriteError } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
@@ -330,7 +331,7 @@ const make = Effect.gen(function* () {
 
   /** Where an event is in the feed of an organization. */
   const positionIn = Effect.fnUntraced(function* (orgId: string, eventId: string) {
-    for (const place of [eventId, `${eventId}-left`]) {
+    for (const place of [eventId, departureIdOf(eventId)]) {
       const event = Option.getOrUndefined(yield* store.event(place))
       if (event !== undefined && (orgId === OPERATOR || event.orgId === orgId)) return event.position
     }
