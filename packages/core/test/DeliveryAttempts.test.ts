@@ -2,7 +2,7 @@
 import { expect, it } from "@effect/vitest"
 import { MemoryEventStore } from "@latchkey/core/testing"
 import { Effect } from "effect"
-import { type Attempt, attemptsBefore, attemptsFrom } from "../src/partners/Attempts.ts"
+import { type Attempt, attemptsBefore, attemptsFrom, givenUpEvents, putGivenUp } from "../src/partners/Attempts.ts"
 
 const attempt = (number: number): Attempt => ({
   number,
@@ -41,5 +41,22 @@ it.effect("attempts are listed newest first, the last ten thousand or so, also w
     expect(page.map(({ number }) => number)).toEqual(Array.from({ length: 10 }, (_, n) => all - 125 - n * 5))
     expect(yield* attemptsBefore(store, "hook", 0, 10, () => true)).toEqual([])
     expect(yield* attemptsBefore(store, "another", 7, 10, () => true)).toEqual([])
+  })
+)
+
+it.effect("what was given up is listed page by page, newest first, however the events are ordered", () =>
+  Effect.gen(function* () {
+    const store = MemoryEventStore.make()
+    const count = 1_050
+    // An event that failed for days is given up long after others that happened later.
+    const put = Array.from({ length: count }, (_, n) => putGivenUp("hook", (n * 11) % count, attempt(n)))
+    yield* store.write({ put })
+    const numbers: Array<number> = []
+    for (let before: number | undefined = count; before !== undefined; ) {
+      const page: ReadonlyArray<Attempt> = yield* givenUpEvents(store, "hook", before, 100)
+      numbers.push(...page.map(({ number }) => number))
+      before = page.at(-1)?.number
+    }
+    expect(numbers).toEqual(Array.from({ length: count }, (_, n) => count - 1 - n))
   })
 )

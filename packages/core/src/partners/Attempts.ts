@@ -148,7 +148,7 @@ export const attemptsBefore = Effect.fnUntraced(function* (
   return found
 })
 
-/** What was given up, newest first. */
+/** What was given up, newest first: by when that was, which is not the order of the events and of their keys. */
 export const givenUpEvents = Effect.fnUntraced(function* (
   store: EventStore["Service"],
   webhookId: string,
@@ -156,16 +156,17 @@ export const givenUpEvents = Effect.fnUntraced(function* (
   limit: number
 ): Effect.fn.Return<ReadonlyArray<Attempt>, StoreUnavailable> {
   const prefix = givenUpOf(webhookId)
-  const found: Array<Attempt> = []
-  for (let after = prefix; found.length < limit; ) {
+  let found: ReadonlyArray<Attempt> = []
+  for (let after = prefix; ; ) {
     const records = yield* store.records(prefix, after, SCANNED)
     const attempts = records.flatMap(({ value }) => Option.toArray(decode(value)))
-    found.push(...attempts.filter(({ number }) => number < before))
+    const earlier = attempts.filter(({ number }) => number < before)
+    found = [...found, ...earlier].sort((a, b) => b.number - a.number).slice(0, limit)
     const last = records.at(-1)
-    if (last === undefined || records.length < SCANNED) break
+    if (last === undefined || records.length < SCANNED) return found
     after = last.key
+    yield* Effect.yieldNow
   }
-  return found.slice(0, limit)
 })
 
 /** How many events are given up, and neither sent nor dismissed. */
