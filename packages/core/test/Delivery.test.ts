@@ -13,7 +13,8 @@ import {
   paced,
   RETRIES,
   retryAfterOf,
-  slowly
+  slowly,
+  unverified
 } from "../src/partners/Delivery.ts"
 
 const answered = (status: number | undefined, more: Partial<Answered> = {}): Answered => ({
@@ -189,6 +190,14 @@ describe("the pace", () => {
     expect(Math.floor(paceAfter(4, down).limit)).toBe(1)
     expect(paceAfter(600, down).limit).toBe(16)
   })
+})
+
+it("a challenge is sent again by the schedule, and not before a receiver that asks to be left alone", () => {
+  const dueAfter = (answer: Answered) => unverified(start, answer, 1_000, 0).progress.verification.due
+  expect(dueAfter(answered(503))).toBe(6_000)
+  expect(dueAfter(answered(503, { retryAfter: HOUR }))).toBe(1_000 + HOUR)
+  expect(dueAfter(answered(429, { retryAfter: 9 * DAY }))).toBe(1_000 + DAY)
+  expect(dueAfter(answered(429, { retryAfter: 1_000 }))).toBe(6_000)
 })
 
 it("410 ends the webhook at once", () => {

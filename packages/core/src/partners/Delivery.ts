@@ -212,7 +212,7 @@ export const judge = (
   }
   const disable = now - failingSince >= DISABLED_AFTER ? { disable: "Nothing was delivered for five days." } : undefined
   if (meaning === "later") {
-    const waitUntil = now + Math.min(Math.max(LEAST_WAIT, answered.retryAfter ?? 0), LONGEST_WAIT)
+    const waitUntil = now + askedFor(answered)
     const isSpent = now - since >= WHOLE_SCHEDULE && hasOthers(before, since) && mayGiveUp(before)
     if (isSpent) {
       return { progress: { ...progress, waitUntil, givenUp: before.givenUp + 1 }, outcome: "given-up", next: settled }
@@ -249,6 +249,9 @@ export const outdated = (before: Progress, failing: Pick<Held, "attempts" | "sin
 /** A receiver that is back is found within as long again as it was away. */
 const pauseBetween = ({ failedInRow }: Progress): number =>
   Math.min(LONGEST_PAUSE, LEAST_PAUSE * 2 ** Math.max(0, failedInRow - FAILED_IN_ROW))
+
+/** For how long a receiver is left alone that asks for it. */
+const askedFor = ({ retryAfter = 0 }: Answered): number => Math.min(Math.max(LEAST_WAIT, retryAfter), LONGEST_WAIT)
 
 const WHOLE_SCHEDULE = RETRIES.reduce((sum, pause) => sum + pause, 0)
 
@@ -291,9 +294,11 @@ export const unverified = (
   const { attempts } = before.verification
   const failingSince = before.failingSince ?? now
   const pause = RETRIES[Math.min(attempts, RETRIES.length - 1)] ?? DAY
-  const due = now + Math.round(pause * (1 + jitter / 5))
+  const meaning = meaningOf(answered)
+  const asked = meaning === "later" ? askedFor(answered) : 0
+  const due = now + Math.max(asked, Math.round(pause * (1 + jitter / 5)))
   const progress = { ...before, failingSince, verification: { attempts: attempts + 1, due } }
-  if (meaningOf(answered) === "gone") return { progress, disable: "The receiver answered 410 Gone." }
+  if (meaning === "gone") return { progress, disable: "The receiver answered 410 Gone." }
   return now - failingSince >= DISABLED_AFTER
     ? { progress, disable: "The receiver did not answer the challenge for five days." }
     : { progress }
