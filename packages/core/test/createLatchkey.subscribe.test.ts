@@ -72,8 +72,8 @@ it("a subscriber begins at a cursor, or now, and what is no subscription is refu
   await vi.waitUntil(() => late.length === 1 && fromCursor.length === 2, PATIENCE)
   expect([names(late), names(fromCursor)]).toEqual([["3 OwnerSet"], ["2 OwnerSet", "3 OwnerSet"]])
   await expect(latchkey.subscribe({ name: "" }, () => {})).rejects.toMatchObject({ _tag: "InvalidCommand" })
-  await expect(latchkey.subscribe({ name: "x", after: "nonsense" }, () => {})).rejects.toMatchObject({
-    _tag: "InvalidCursor"
-  })
+  // The second is of a log that was longer: what comes up to there would never be told.
+  for (const after of ["nonsense", cursorOf("*", 1_000)])
+    await expect(latchkey.subscribe({ name: "x", after }, () => {})).rejects.toMatchObject({ _tag: "InvalidCursor" })
   await latchkey.dispose()
 })

@@ -43,6 +43,8 @@ export const subscribe = Effect.fnUntraced(function* (
   const key = `cursor/subscriber-${name}`
   const first =
     after === undefined ? 0 : after === "now" ? yield* store.head : yield* Effect.fromResult(positionOf(orgId, after))
+  // One that has begun goes on where it is.
+  if (Option.isNone(yield* store.record(key))) yield* partners.mustExist(first)
   let value: string | undefined
 
   const move = (position: number) =>
