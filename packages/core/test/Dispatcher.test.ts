@@ -4,6 +4,7 @@ import { Context, Effect, Exit, Latch, Layer, Logger, Option, Scope, Stream } fr
 import { TestClock } from "effect/testing"
 import { layer, workers } from "../src/latchkey/Latchkey.ts"
 import { Locks } from "../src/locks/Locks.ts"
+import { cursorOf } from "../src/partners/Cursor.ts"
 import { Deliver, type Parcel } from "../src/partners/Deliver.ts"
 import { type Answered, MOST_HELD } from "../src/partners/Delivery.ts"
 import { Dispatcher } from "../src/partners/Dispatcher.ts"
@@ -540,4 +541,15 @@ it.effect.each(["retry", "dismiss"] as const)(
       yield* pass(3)
       expect(yield* webhooks.deliveries("org-1", id, "given-up", undefined)).toEqual([])
     }).pipe(Effect.scoped)
+)
+
+it.effect("a replay that would end in the future is refused, and it is said which cursor is wrong", () =>
+  Effect.gen(function* () {
+    const { server, by } = yield* setUp
+    const { webhooks } = yield* server
+    const { shown } = yield* webhooks.create("org-1", create, by())
+    const range = { after: cursorOf("org-1", 0), until: cursorOf("org-1", 1_000) }
+    const refused = yield* Effect.flip(webhooks.replay("org-1", shown.webhook.id, range, by()))
+    expect(refused).toMatchObject({ _tag: "InvalidCursor", field: "until" })
+  }).pipe(Effect.scoped)
 )

@@ -83,8 +83,8 @@ export class PartnerFeed extends Context.Service<
     readonly tell: (orgId: string, stored: StoredEvent) => Effect.Effect<Told | undefined, StoreUnavailable>
     /** Hands over every event that comes, for as long as the scope lives. */
     readonly listen: (orgId: string, take: (stored: StoredEvent) => void) => Effect.Effect<void, never, Scope.Scope>
-    /** Fails when nothing is there yet, behind which this position could be. */
-    readonly mustExist: (position: number) => Effect.Effect<void, InvalidCursor | StoreUnavailable>
+    /** Fails when nothing is there yet, behind which this position could be; `field` is what holds its cursor. */
+    readonly mustExist: (position: number, field?: string) => Effect.Effect<void, InvalidCursor | StoreUnavailable>
   }
 >()("@latchkey/core/PartnerFeed") {
   static readonly layer = Layer.effect(
@@ -303,8 +303,8 @@ const make = Effect.gen(function* () {
     read,
     tell,
     listen: (orgId, take) => Effect.asVoid(listen(orgId, take)),
-    mustExist: Effect.fnUntraced(function* (position) {
-      if (position > (yield* store.head)) return yield* new InvalidCursor({ field: "after" })
+    mustExist: Effect.fnUntraced(function* (position, field = "after") {
+      if (position > (yield* store.head)) return yield* new InvalidCursor({ field })
     })
   })
 })

@@ -313,7 +313,7 @@ const make = Effect.gen(function* () {
 
   const place = Effect.fnUntraced(function* (orgId: string, cursor: string, field?: string) {
     const position = yield* Effect.fromResult(positionOf(orgId, cursor, field))
-    yield* partners.mustExist(position)
+    yield* partners.mustExist(position, field)
     return position
   })
 
