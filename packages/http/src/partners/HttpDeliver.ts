@@ -146,7 +146,7 @@ const agentOf = (options: WebhookOptions): Agent => {
     const addresses = isIP(host) === 0 ? await resolve(host) : [host]
     const [address] = addresses
     if (address === undefined || !addresses.every((one) => mayReach(one, allowed))) {
-      throw new AddressRefused("The name does not lead to public addresses alone")
+      throw new AddressRefused(NOT_PUBLIC)
     }
     return address
   }
@@ -251,10 +251,13 @@ const reasonOf = (error: unknown): string => {
   return WORDS[code ?? ""] ?? `The connection failed (${code ?? message ?? "unknown"})`
 }
 
+/** In the same words: strangers learn no names of a private network by asking which exist. */
+const NOT_PUBLIC = "The name does not exist, or does not lead to public addresses alone"
+
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "The connection was refused",
   ECONNRESET: "The connection was reset",
-  ENOTFOUND: "The name does not exist",
+  ENOTFOUND: NOT_PUBLIC,
   EAI_AGAIN: "The name cannot be resolved now",
   UND_ERR_CONNECT_TIMEOUT: "No connection in time",
   UND_ERR_HEADERS_TIMEOUT: "No answer in time",

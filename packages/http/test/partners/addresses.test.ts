@@ -148,6 +148,8 @@ describe("a URL", () => {
   })
 })
 
+const NOT_PUBLIC = "The name does not exist, or does not lead to public addresses alone"
+
 /** Sends once. */
 const sendTo = (url: string) =>
   Effect.flatMap(Deliver, (deliver) =>
@@ -235,7 +237,7 @@ describe("a delivery", () => {
     const resolve = async () => [++asked === 1 ? "127.0.0.1" : "10.0.0.1"]
     const url = `http://partner.example:${port}/closed`
     const answers = await runWith({ ...own, resolve }, Effect.all([sendTo(url), sendTo(url)]))
-    expect(answers).toMatchObject([{ status: 200 }, { error: "The name does not lead to public addresses alone" }])
+    expect(answers).toMatchObject([{ status: 200 }, { error: NOT_PUBLIC }])
     expect([asked, requests]).toEqual([2, before + 1])
   })
 
@@ -247,9 +249,18 @@ describe("a delivery", () => {
   ])("to a name %s is not sent", async (_, addresses) => {
     const before = requests
     const answered = await send(`https://partner.example:${port}/`, { resolve: async () => addresses })
-    expect(answered).toMatchObject({ error: "The name does not lead to public addresses alone" })
+    expect(answered).toMatchObject({ error: NOT_PUBLIC })
     expect(answered.status).toBeUndefined()
     expect(requests).toBe(before)
+  })
+
+  it("does not tell whether a private name exists", async () => {
+    const resolve = async (name: string) => {
+      if (name === "private.example") return ["10.0.0.1"]
+      throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: "ENOTFOUND" })
+    }
+    for (const name of ["private.example", "nobody.example"])
+      expect(await send(`https://${name}/`, { resolve })).toMatchObject({ error: NOT_PUBLIC, response: "" })
   })
 
   it("follows no redirect", async () => {
