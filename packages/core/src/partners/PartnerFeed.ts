@@ -250,10 +250,15 @@ const make = Effect.gen(function* () {
     return { told, upTo, more: true }
   })
 
-  /** Waits for the latch, and where nothing opens it by itself, looks. */
+  /**
+   * Waits for the latch, and where nothing opens it by itself, looks. Who is woken goes on when everybody has heard of what
+   * has come, also those who keep which API keys are good.
+   */
   const grown = (latch: Latch.Latch) =>
     Effect.suspend(() =>
-      background.isRunning() ? latch.await : Effect.andThen(Effect.timeoutOption(latch.await, LOOK_EVERY), catchUp())
+      background.isRunning()
+        ? Effect.andThen(latch.await, Effect.yieldNow)
+        : Effect.andThen(Effect.timeoutOption(latch.await, LOOK_EVERY), catchUp())
     )
 
   const wait = Effect.fnUntraced(function* (

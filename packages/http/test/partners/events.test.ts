@@ -236,6 +236,17 @@ it("are told no more to a key that was revoked", async () => {
   expect(told()).toHaveLength(1)
 })
 
+it("do not tell even that it was revoked to the key that was", async () => {
+  const { keyId, secret } = await Effect.runPromise(server.apiKeys.create(callers.ORG, {}))
+  const { said, told } = await follow("?after=now", callers.apiKey(secret))
+  await vi.waitUntil(() => said.text.includes("id: "), PATIENCE)
+  await createLock(server.url)
+  await vi.waitUntil(() => told().length === 1, PATIENCE)
+  await Effect.runPromise(server.apiKeys.revoke(keyId))
+  await vi.waitUntil(() => said.isClosed || said.text.endsWith("\r\n0\r\n\r\n"), PATIENCE)
+  expect(told().map(({ event }) => event)).toEqual(["LockCreated"])
+})
+
 it("end for a key that was revoked, where there is nothing to tell it", async () => {
   await using still = await startInProcess({ timeStandsStill: true })
   const { keyId, secret } = await Effect.runPromise(still.apiKeys.create(callers.ORG, {}))
