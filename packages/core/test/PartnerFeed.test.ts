@@ -5,7 +5,9 @@ import { Locks } from "../src/locks/Locks.ts"
 import { PartnerFeed } from "../src/partners/PartnerFeed.ts"
 import type { Told } from "../src/partners/Told.ts"
 import { EventStore } from "../src/streams/EventStore.ts"
-import { operator } from "./scenario.ts"
+import type { ChangeRequest } from "../src/temp-key/SharedCredential.ts"
+import { millis, operator } from "./scenario.ts"
+import { makeSharedWorld, pinKey, sharing, uuidOf } from "./shared.ts"
 import { makeWorld } from "./world.ts"
 
 const setUp = Effect.gen(function* () {
@@ -179,5 +181,39 @@ it.live("a stream tells what there is, and then what comes", () =>
     yield* command(1, { _tag: "SetOwner", userId: "ada" })
     yield* command(1, { _tag: "SetOwner", userId: "bob" })
     expect(names(yield* Fiber.join(told))).toEqual(["1:2 OrganizationSet", "1:3 OwnerSet", "1:4 OwnerSet"])
+  }).pipe(Effect.scoped)
+)
+
+it.effect("a shared key with a door at another organization's lock tells the first nothing of that lock", () =>
+  Effect.gen(function* () {
+    const { process, latchkey } = yield* makeSharedWorld
+    const feed = Context.get(yield* latchkey(), PartnerFeed)
+    const doors = [
+      [1, "key"],
+      [2, "key"]
+    ] as const
+    yield* process.share(sharing(doors, { maxUses: 9 }), uuidOf(1), { principal: operator })
+    const change = (request: ChangeRequest) =>
+      process.credentials.change(
+        { commandId: `change-${JSON.stringify(request)}`, at: millis("09:00"), principal: operator },
+        uuidOf(1),
+        request,
+        pinKey
+      )
+    yield* change({ description: "ours" })
+    yield* process.open(uuidOf(1), 2)
+    yield* change({ addDoors: [{ lockId: "3", accessMethod: "key" }] })
+    yield* process.open(uuidOf(1), 3)
+    yield* process.open(uuidOf(1), 1)
+    yield* change({ description: "still ours" })
+    const { told } = yield* feed.page("org-1", 0, 100)
+    const ofKey = told.filter(({ aggregateType }) => aggregateType === "temp-key")
+    expect(ofKey.map(({ data: { type, lockId } }) => [type, lockId])).toEqual([
+      ["SharedTempKeyCreated", undefined],
+      ["SharedTempKeyUpdated", undefined],
+      ["SharedTempKeyUsed", 2],
+      ["SharedTempKeyUsed", 1],
+      ["SharedTempKeyUpdated", undefined]
+    ])
   }).pipe(Effect.scoped)
 )

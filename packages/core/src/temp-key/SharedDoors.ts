@@ -42,6 +42,7 @@ import {
   SharedCredentialNotFound
 } from "./SharedCredentialError.ts"
 import { type SharedContext, SharedCredentials } from "./SharedCredentials.ts"
+import { lockReaders } from "./SharedLocks.ts"
 
 /** How often, and after which pause, a use is tried again when others use the key at the same moment. */
 const TRIES = 200
@@ -124,6 +125,7 @@ export class SharedDoors extends Context.Service<
       const guard = yield* PinGuard
       const openings = yield* GuestOpenings
       const keepRefusedUse = yield* makeRefusedUses
+      const lockReader = lockReaders(queries, store)
 
       /**
        * The uses of a key with a limit are counted in its own stream, in the write of the opening; until that is settled,
@@ -148,7 +150,7 @@ export class SharedDoors extends Context.Service<
           ...used,
           eventId: usedIdOf(commandId),
           at: Math.max(at, last),
-          orgId: credential.orgId,
+          orgId: yield* lockReader().toldTo(credential, [lockId]),
           principal,
           commandId
         }
@@ -187,11 +189,7 @@ export class SharedDoors extends Context.Service<
       /** Whether it was carried out before: then it is answered as it was, whatever has become of the credential. */
       const isRetry = ({ receipt }: SharedContext) => Effect.map(earlierTry(store, receipt), Option.isSome)
 
-      const lockAt = (lockId: number) =>
-        queries.lock({ _tag: "System" }, lockId, "temp-keys").pipe(
-          Effect.catchTag("LockNotFound", () => Effect.undefined),
-          Effect.catchTag("AccessDenied", Effect.die)
-        )
+      const lockAt = (lockId: number) => lockReader().find(lockId)
 
       /** Asks for the lock only on behalf of who is signed in: to strangers all locks are alike, also in time. */
       const mayOpen = Effect.fnUntraced(function* (principal: Principal, lockId: number) {

@@ -61,6 +61,11 @@ export const lockReaders = (queries: LockQueries["Service"], store: EventStore["
           return lockId === undefined ? Effect.undefined : find(lockId)
         }),
       find,
+      /** In whose name something about these locks is written: in that of the credential's organization, if it has them all. */
+      toldTo: Effect.fnUntraced(function* ({ orgId }: SharedCredential, lockIds: ReadonlyArray<number>) {
+        for (const lockId of lockIds) if ((yield* lockOf(lockId)).orgId !== orgId) return ""
+        return orgId
+      }),
       /** Of a lock that the one who asks has no longer, they are told the thing that they knew, never new hardware. */
       withLocks: Effect.fnUntraced(function* (
         credential: SharedCredential,

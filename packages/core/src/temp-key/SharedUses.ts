@@ -16,7 +16,7 @@ export const sharedUses = Layer.effect(
         const used = Option.getOrUndefined(yield* store.event(usedIdOf(commandId)))
         const uuid = used && Credentials.idOf(used.streamId)
         const use = used && Credentials.decode(used)
-        if (uuid === undefined || use?._tag !== "SharedCredentialUsed") return undefined
+        if (used === undefined || uuid === undefined || use?._tag !== "SharedCredentialUsed") return undefined
         const { state, version, at, unknown } = yield* Effect.provideService(
           Credentials.fold(uuid, credentials.at(uuid)),
           EventStore,
@@ -32,7 +32,7 @@ export const sharedUses = Layer.effect(
             ...Credentials.encode({ _tag: "SharedCredentialUseReturned", lockId, doorId, ignorable: true }),
             eventId: returnedIdOf(commandId),
             at: Math.max(now, at),
-            orgId: state.orgId,
+            orgId: used.orgId,
             principal: { _tag: "System" },
             commandId
           }

@@ -161,7 +161,11 @@ export const sharedWriting = ({
         if (!isAsExpected(context, credential.version))
           return yield* Effect.fail(new KeyMoved({ version: credential.version }))
         const { link, ...decided } = yield* decide(credential, locks, version)
-        const decision = { ...receipted(uuid, version, receipt, decided.events), orgId: credential.orgId }
+        const named = decided.events.flatMap((event) =>
+          event._tag === "SharedCredentialUpdated" ? (event.doors ?? []).map(({ lockId }) => lockId) : []
+        )
+        const orgId = yield* locks.toldTo(credential, named)
+        const decision = { ...receipted(uuid, version, receipt, decided.events), orgId }
         return link === undefined ? decision : withLink(decision, uuid, link)
       }),
       revokes
