@@ -75,7 +75,7 @@ const setUp = Effect.gen(function* () {
     yield* TestClock.adjust("10 millis")
   })
   yield* TestClock.adjust("2 seconds")
-  return { updates: Context.get(services, ShadowUpdates), webhook, change, sent, receiver }
+  return { updates: Context.get(services, ShadowUpdates), webhooks, webhook, change, sent, receiver }
 })
 
 it.effect("who follows is told of the shadows of its own locks, from then on, as published", () =>
@@ -116,6 +116,23 @@ it.effect("webhooks that name it are sent it once, whatever they answer; all oth
     yield* change(2)
     yield* TestClock.adjust("10 minutes")
     expect(sent.map(({ id, url, version }) => [id, url, version])).toEqual([[`shadow-${thing}-2`, "https://asks/", 2]])
+  }).pipe(Effect.scoped)
+)
+
+it.effect("a webhook that answers 410 to one is disabled, as for any event", () =>
+  Effect.gen(function* () {
+    const { webhooks, webhook, change, sent, receiver } = yield* setUp
+    yield* webhook("org-1", "gone", { events: ["Shadow Update"] })
+    yield* TestClock.adjust("2 seconds")
+    receiver.answer = Effect.succeed({ status: 410, response: "", durationMs: 1 })
+    yield* change(1)
+    yield* TestClock.adjust("2 seconds")
+    yield* change(2)
+    expect(sent.map(({ version }) => version)).toEqual([1])
+    expect((yield* webhooks.list("org-1"))[0]).toMatchObject({
+      webhook: { status: "disabled" },
+      reason: "The receiver answered 410 Gone."
+    })
   }).pipe(Effect.scoped)
 )
 

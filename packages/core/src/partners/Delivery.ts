@@ -141,6 +141,9 @@ export interface Answered {
   readonly durationMs: number
 }
 
+/** Why a webhook is disabled whose receiver says that it is there no more. */
+export const GONE = "The receiver answered 410 Gone."
+
 /** What an answer means. */
 export type Meaning = "delivered" | "gone" | "later" | "refused" | "failed"
 
@@ -208,7 +211,7 @@ export const judge = (
   }
   if (meaning === "gone") {
     const next = { attempts: failing.attempts, due: now, since }
-    return { progress, outcome: "failed", next, disable: "The receiver answered 410 Gone." }
+    return { progress, outcome: "failed", next, disable: GONE }
   }
   const disable = now - failingSince >= DISABLED_AFTER ? { disable: "Nothing was delivered for five days." } : undefined
   if (meaning === "later") {
@@ -298,7 +301,7 @@ export const unverified = (
   const asked = meaning === "later" ? askedFor(answered) : 0
   const due = now + Math.max(asked, Math.round(pause * (1 + jitter / 5)))
   const progress = { ...before, failingSince, verification: { attempts: attempts + 1, due } }
-  if (meaning === "gone") return { progress, disable: "The receiver answered 410 Gone." }
+  if (meaning === "gone") return { progress, disable: GONE }
   return now - failingSince >= DISABLED_AFTER
     ? { progress, disable: "The receiver did not answer the challenge for five days." }
     : { progress }

@@ -1,6 +1,7 @@
 /** Sends updates of shadows to the webhooks that ask for them: once each, as they come, or not at all. */
 import { Clock, Effect } from "effect"
 import { Deliver } from "./Deliver.ts"
+import { GONE, meaningOf } from "./Delivery.ts"
 import { isFor, SHADOW_UPDATE, type ShadowEnvelope, ShadowUpdates, type ToldUpdate } from "./ShadowUpdates.ts"
 import type { Webhook } from "./Webhook.ts"
 import { filterOf, Webhooks } from "./Webhooks.ts"
@@ -12,7 +13,7 @@ const MOST_OF_ALL = 200
 /** Tells for as long as the scope lives. */
 export const makeUpdateTeller = Effect.gen(function* () {
   const updates = yield* ShadowUpdates
-  const { all } = yield* Webhooks
+  const { all, failed } = yield* Webhooks
   const deliver = yield* Deliver
   const underWay = new Map<string, number>()
   let ofAll = 0
@@ -26,7 +27,13 @@ export const makeUpdateTeller = Effect.gen(function* () {
   const send = (webhook: Webhook, envelope: ShadowEnvelope) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) =>
       deliver.send({ webhook, id: envelope.id, body: JSON.stringify(envelope), at })
-    ).pipe(Effect.ensuring(Effect.sync(() => count(webhook.id, -1))))
+    ).pipe(
+      // Where that cannot be written now, the next one is answered so, too.
+      Effect.flatMap((answered) =>
+        meaningOf(answered) === "gone" ? Effect.ignore(failed(webhook, GONE)) : Effect.void
+      ),
+      Effect.ensuring(Effect.sync(() => count(webhook.id, -1)))
+    )
 
   return Effect.gen(function* () {
     const context = yield* Effect.context<never>()
