@@ -89,7 +89,7 @@ const pool = (config: ClientConfig, max: number) =>
     (pool) => Effect.promise(() => pool.end())
   )
 
-const [BOOL, BYTEA, INT8] = [16, 17, 20]
+const [BOOL, INT8] = [16, 20]
 
 /** Of all that is asked for here: numbers are safe integers, and JSON is parsed where it is used. */
 const getTypeParser =
@@ -98,8 +98,6 @@ const getTypeParser =
     switch (type) {
       case BOOL:
         return text === "t"
-      case BYTEA:
-        return Buffer.from(text.slice(2), "hex")
       case INT8:
         return Number(text)
       default:

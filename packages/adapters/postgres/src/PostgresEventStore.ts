@@ -10,7 +10,7 @@ import {
 import { Effect, Option, type Scope } from "effect"
 import type { Database } from "./Database.ts"
 import { requestOf, toError } from "./Request.ts"
-import { afterAll, fromBytes, toBytes } from "./recordKeys.ts"
+import { afterAll, fromHex, toBytes } from "./recordKeys.ts"
 import * as Writer from "./Writer.ts"
 import { watchHead } from "./watchHead.ts"
 
@@ -61,11 +61,12 @@ export const make: (database: Database) => Effect.Effect<EventStore["Service"], 
 
       records: (prefix, after, limit) =>
         Effect.map(
-          ask<[Buffer, string]>(
-            "SELECT * FROM $.read_records($1, $2, $3, $4)",
+          ask<[string, string]>(
+            // Bytes themselves are shown as `bytea_output` says.
+            "SELECT encode(key, 'hex'), value FROM $.read_records($1, $2, $3, $4)",
             ...[toBytes(prefix), toBytes(after), afterAll(prefix), limit]
           ),
-          (rows) => rows.map(([key, value]) => ({ key: fromBytes(key), value }))
+          (rows) => rows.map(([key, value]) => ({ key: fromHex(key), value }))
         ),
 
       changes: watch.changes

@@ -4,8 +4,6 @@ export const toBytes = (key: string): Buffer => Buffer.from(key, "utf16le").swap
 
 export const toHex = (key: string): string => toBytes(key).toString("hex")
 
-export const fromBytes = (bytes: Buffer): string => Buffer.from(bytes).swap16().toString("utf16le")
-
 export const fromHex = (hex: string): string => Buffer.from(hex, "hex").swap16().toString("utf16le")
 
 /** More than any key that starts so, and no more than the keys that come after those. No text begins with two bytes 0xFF. */

@@ -87,6 +87,16 @@ it.live("writes of two servers go through where the database isolates transactio
   })
 )
 
+it.live("records are found by their keys where the database shows bytes in another way", () =>
+  Effect.gen(function* () {
+    const there = yield* place
+    const store = yield* opened(there, { url: `${there.url}&options=-c%20bytea_output%3Descape` })
+    const [key, value] = ["prefix/é\\\u{10ffff}", "kept"]
+    yield* store.write({ put: [{ key, value }] })
+    expect(yield* store.records("prefix/", "", 10)).toEqual([{ key, value }])
+  })
+)
+
 describe("connections that are lost", () => {
   it.live("while they are idle are no error of anybody", () =>
     Effect.gen(function* () {
