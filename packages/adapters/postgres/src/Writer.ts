@@ -7,7 +7,10 @@ import { Effect, type Scope } from "effect"
 import type { Database } from "./Database.ts"
 import { answersOf, sizeOfGroup, toJson } from "./Group.ts"
 import type { Refusal, Request } from "./Request.ts"
-import { isUnfit, unavailable } from "./unavailable.ts"
+import { isLate, isUnfit, unavailable } from "./unavailable.ts"
+
+/** How often a group is sent that comes too late for its time to be compared. */
+const TRIES = 3
 
 /** The feed's position after the write; or why it was refused; or that it failed, and may have been carried out. */
 export type Answer = number | Refusal | StoreUnavailable
@@ -29,11 +32,17 @@ export const make: (database: Database) => Effect.Effect<Writer, never, Scope.Sc
     let writing: Promise<void> | undefined
     let isClosed = false
 
-    const answersTo = async (requests: ReadonlyArray<Request>): Promise<ReadonlyArray<Answer>> => {
+    const answersTo = async (requests: ReadonlyArray<Request>, tries = TRIES): Promise<ReadonlyArray<Answer>> => {
+      let began = 0
       try {
+        // The time is told over a connection that is there.
+        if (tries < TRIES) await database.write("SELECT")
+        began = performance.now()
         const [row] = await database.write<[string]>("SELECT $.write_batches($1, $2)", Date.now(), toJson(requests))
         return answersOf(requests, JSON.parse(row?.[0] ?? ""))
       } catch (cause) {
+        // It wrote nothing, and may only have waited for a connection, or for others' writes.
+        if (tries > 1 && isLate(cause, performance.now() - began)) return answersTo(requests, tries - 1)
         const failed = unavailable(cause)
         if (requests.length === 1 || !isUnfit(cause)) return requests.map(() => failed)
         // The database says that it wrote nothing, for the fault of one. Only then is anything sent again: each by itself.

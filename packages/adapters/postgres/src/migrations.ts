@@ -96,7 +96,7 @@ const READS = `
   END $$;`
 
 /** Milliseconds that a server's clock may be from the database's. */
-const CLOCKS_APART = 2_000
+export const CLOCKS_APART = 2_000
 
 /**
  * Carries out a group of batches (`Group.ts` makes it), each by itself: what one is refused for is a part of the answer. The

@@ -1,5 +1,9 @@
 /** Tells the operator what is wrong with PostgreSQL, and what to do about it. */
 import { StoreUnavailable } from "@latchkey/core"
+import { CLOCKS_APART } from "./migrations.ts"
+
+/** What `write_batches` says of a clock; its message is how many milliseconds that one is ahead. */
+const CLOCKS = "LK001"
 
 /** The driver's errors end here. Nothing of the URL is repeated: it may hold a password. */
 export const unavailable = (cause: unknown): StoreUnavailable =>
@@ -11,12 +15,18 @@ export const isUnfit = (cause: unknown): boolean => /^(22|23|54)...$/.test(codeO
 /** Undone because of another transaction: a deadlock, or where `default_transaction_isolation` is stricter than `read committed`. */
 export const isUndone = (cause: unknown): boolean => /^(40001|40P01)$/.test(codeOf(cause))
 
+/** Refused for the time at which it was sent, which may be only because it took so many milliseconds. */
+export const isLate = (cause: unknown, took: number): boolean => {
+  const behind = codeOf(cause) === CLOCKS ? -Number(messageOf(cause)) : 0
+  return behind > 0 && behind - took <= CLOCKS_APART
+}
+
 /** The database is being stopped or started. */
 export const isPassing = (cause: unknown): boolean => /^57P0[123]$/.test(codeOf(cause))
 
 const explain = (cause: unknown): string => {
   const code = codeOf(cause)
-  if (code === "LK001") return clocksApart(Number(messageOf(cause)))
+  if (code === CLOCKS) return clocksApart(Number(messageOf(cause)))
   const [, advice] = ADVICE.find(([pattern]) => pattern.test(code)) ?? []
   return `PostgreSQL does not do it (${messageOf(cause)})${advice === undefined ? "." : `: ${advice}`}`
 }

@@ -53,6 +53,18 @@ export const place: Effect.Effect<Place, never, Scope.Scope> = Effect.acquireRel
 export const dropConnections = ({ schema }: Place): Promise<unknown> =>
   query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", schema)
 
+/** Once: a group of writes reaches the database three seconds after it was sent. */
+export const delayNextWrite: Effect.Effect<void> = Effect.sync(() => {
+  const query: Ask = Pool.prototype.query
+  const late: Ask = async function (this: Pool, asked) {
+    if (!asked.text.includes("write_batches")) return query.call(this, asked)
+    Object.assign(Pool.prototype, { query })
+    await query.call(this, { text: "SELECT pg_sleep(3)" })
+    return query.call(this, asked)
+  }
+  Object.assign(Pool.prototype, { query: late })
+})
+
 /** Once: a group of writes, of whichever opener, does not reach the database, or its answer is lost. */
 export const failNextWrite = (when: "before" | "after"): Effect.Effect<void> =>
   Effect.sync(() => {

@@ -5,7 +5,7 @@ import { Postgres } from "@latchkey/postgres"
 import { Context, Effect, Layer } from "effect"
 import { Client } from "pg"
 import { migrations } from "../src/migrations.ts"
-import { dropConnections, type Place, place, queries, query } from "./fixture.ts"
+import { delayNextWrite, dropConnections, type Place, place, queries, query } from "./fixture.ts"
 
 const opened = (place: Place, more: Partial<Postgres.PostgresOptions> = {}) =>
   Effect.map(Layer.build(Postgres.layer({ ...place, ...more })), (services) => Context.get(services, EventStore))
@@ -140,6 +140,14 @@ describe("a server whose clock is not the database's", () => {
     })
   )
 })
+
+it.live("a write that was long on its way says nothing of clocks", () =>
+  Effect.gen(function* () {
+    const store = yield* opened(yield* place)
+    yield* delayNextWrite
+    expect(yield* store.write(append("lock-1", event()))).toEqual({ position: 1 })
+  })
+)
 
 it.live("what is answered is durable where the database's default is not", () =>
   Effect.gen(function* () {
