@@ -4,11 +4,13 @@ import { Effect, Schedule } from "effect"
 import type { ClientBase } from "pg"
 import type { Database } from "./Database.ts"
 import { migrations } from "./migrations.ts"
-import { isPassing, unavailable } from "./unavailable.ts"
+import { isLocked, isPassing, unavailable } from "./unavailable.ts"
 
 /** The advisory lock of everybody who makes a schema: "latchkey", as a number. */
 const LOCK = "7809632576190244217"
 const OLDEST_POSTGRES = 14
+/** Milliseconds until a start that waits for somebody's lock says so. */
+const LONGEST_WAIT = 20_000
 /** Milliseconds between looks at a database that is being started, and how many. */
 const [RETRY_EVERY, RETRIES] = [250, 80]
 
@@ -20,15 +22,23 @@ export const migrate = ({ client, schema }: Database, create: boolean): Effect.E
       one.on("error", () => undefined)
       try {
         await one.connect()
+        // Whatever is the default: who has waited for another server sees what that one has made.
+        await one.query("BEGIN ISOLATION LEVEL READ COMMITTED")
+        await one.query(`SET LOCAL lock_timeout = ${LONGEST_WAIT}`)
         await checkServer(one)
         const found = await versionOf(one, schema)
-        if (isCurrent(found, schema)) return
-        if (!create)
-          throw refusal(found === undefined ? `There is no log in the schema ${schema}: name its own.` : older(schema))
-        await one.query("BEGIN")
-        await one.query("SELECT pg_advisory_xact_lock($1)", [LOCK])
-        await bringUpToDate(one, schema)
+        if (!isCurrent(found, schema)) {
+          if (!create)
+            throw refusal(
+              found === undefined ? `There is no log in the schema ${schema}: name its own.` : older(schema)
+            )
+          await one.query("SELECT pg_advisory_xact_lock($1)", [LOCK])
+          await bringUpToDate(one, schema)
+        }
+        await checkFunctions(one, schema)
         await one.query("COMMIT")
+      } catch (cause) {
+        throw isLocked(cause) ? refusal(held(schema)) : cause
       } finally {
         await one.end().catch(() => undefined)
       }
@@ -47,6 +57,21 @@ const checkServer = async (client: ClientBase) => {
   const [encoding, version] = rows[0] ?? []
   if (Number(version) < OLDEST_POSTGRES * 10_000) throw refusal(`PostgreSQL ${OLDEST_POSTGRES} or later is needed.`)
   if (encoding !== "UTF8") throw refusal(`The database keeps text as ${encoding}: make one with ENCODING 'UTF8'.`)
+}
+
+/** Functions name their schema: in one that was given another name they would read and write whatever has the old one. */
+const checkFunctions = async (client: ClientBase, schema: string) => {
+  const { rows } = await client.query(
+    `SELECT setting FROM pg_proc JOIN pg_namespace AS n ON n.oid = pronamespace CROSS JOIN LATERAL unnest(proconfig) AS setting
+      WHERE ${IS_SCHEMA} AND setting LIKE 'search_path=%' AND replace(setting, '"', '') <> 'search_path=' || replace(nspname, '"', '')
+      LIMIT 1`,
+    [schema]
+  )
+  if (rows[0] === undefined) return
+  const before = String(rows[0].setting).replace("search_path=", "")
+  throw refusal(
+    `The schema ${schema} was made under the name ${before}, which its functions still use: give it that name again.`
+  )
 }
 
 /** What another server did meanwhile is found done. */
@@ -99,5 +124,8 @@ const isCurrent = (found: Found | undefined, schema: string): boolean => {
 
 const older = (schema: string) =>
   `The schema ${schema} is of an older Latchkey: start this one's server once, which brings it up to date.`
+
+const held = (schema: string) =>
+  `Somebody holds a lock on the schema ${schema}: start again when another server has brought it up to date, or end that transaction.`
 
 const refusal = (message: string) => new StoreUnavailable({ message })

@@ -21,6 +21,9 @@ export const isLate = (cause: unknown, took: number): boolean => {
   return behind > 0 && behind - took <= CLOCKS_APART
 }
 
+/** Somebody else held a lock for longer than it was waited for. */
+export const isLocked = (cause: unknown): boolean => codeOf(cause) === "55P03"
+
 /** The database is being stopped or started. */
 export const isPassing = (cause: unknown): boolean => /^57P0[123]$/.test(codeOf(cause))
 
@@ -41,10 +44,13 @@ const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   [/^3D000$/, "create the database, or correct its URL."],
   [/^42501$/, "grant the user CREATE on the database, or make it the owner of its schema."],
   [
-    /^(42P01|42883|3F000)$/,
+    /^(42P01|42P07|42601|42703|42723|42809|42883|3F000|P0002)$/,
     "its schema is not Latchkey's, or only a part of it is there: name another schema, or restore a backup."
   ],
-  [/^25006$/, "it takes no writes: name the primary in its URL."],
+  [
+    /^25006$/,
+    "it takes no writes: name the primary in its URL, or let its user write where default_transaction_read_only is on."
+  ],
   [/^53100$/, "its disk is full: make room."],
   [/^53300$/, "it has no connection left: raise max_connections, or use a pooler."],
   [/^53/, "it has no room left."],

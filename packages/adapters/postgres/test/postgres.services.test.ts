@@ -279,6 +279,58 @@ describe("a schema", () => {
     })
   )
 
+  it.live("is made by one of several servers, however strictly the database isolates transactions", () =>
+    Effect.gen(function* () {
+      const there = yield* place
+      const url = `${there.url}&options=-c%20default_transaction_isolation%3Dserializable`
+      const servers = Array.from({ length: 4 }, () => failure({ ...there, url }, true))
+      expect(yield* Effect.all(servers, { concurrency: "unbounded" })).toEqual(servers.map(() => "opened"))
+    })
+  )
+
+  it.live("that somebody holds is not waited for without end", () =>
+    Effect.gen(function* () {
+      const there = yield* place
+      yield* failure(there, true)
+      yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const client = new Client({ connectionString: there.url })
+          await client.connect()
+          await client.query(`BEGIN; LOCK TABLE ${there.schema}.version`)
+          return client
+        }),
+        (client) => Effect.promise(() => client.end())
+      )
+      expect(yield* failure(there, true)).toMatch(/Somebody holds a lock on the schema/)
+    })
+  )
+
+  it.live("that was given another name touches none that has the old one", () =>
+    Effect.gen(function* () {
+      const [there, renamed] = [yield* place, yield* place]
+      yield* failure(there, true)
+      yield* Effect.promise(() => query(`ALTER SCHEMA ${there.schema} RENAME TO ${renamed.schema}`))
+      for (const create of [true, false]) expect(yield* failure(renamed, create)).toContain(`name ${there.schema},`)
+      yield* Effect.promise(() => query(`ALTER SCHEMA ${renamed.schema} RENAME TO ${there.schema}`))
+      expect(yield* failure(there, true)).toBe("opened")
+    })
+  )
+
+  it.live("of which only a part is there is told from a fault", () =>
+    Effect.gen(function* () {
+      for (const change of [
+        "DELETE FROM $.version",
+        "DROP TABLE $.version",
+        "ALTER TABLE $.version DROP COLUMN oldest"
+      ]) {
+        const there = yield* place
+        yield* failure(there, true)
+        yield* Effect.promise(() => query(change.replace("$", there.schema)))
+        expect(yield* failure(there, true)).toMatch(/only a part of it is there/)
+      }
+    })
+  )
+
   it.live("has a name that is kept whole", () =>
     Effect.gen(function* () {
       const there = yield* place
