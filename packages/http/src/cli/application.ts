@@ -25,7 +25,7 @@ import { urlOf } from "../server/Server.ts"
 import { hostConfig, InvalidConfig, type ServerConfig, serverConfig } from "./Config.ts"
 import { exposedFiles } from "./exposedFiles.ts"
 import { print } from "./output.ts"
-import { samePins, sameShadows } from "./sharedByServers.ts"
+import { sameDevices, samePins } from "./sharedByServers.ts"
 import { warnOfUnknownVariables } from "./unknownVariables.ts"
 
 /** Where the log, the read model and the devices are; `main.ts` knows which adapters there are. */
@@ -79,7 +79,7 @@ const server = <E>(
         Latchkey.layer({ claims: config.claims })
       )
     ),
-    Layer.provide(sameShadows(config, adapters(config))),
+    Layer.provide(sameDevices(config, adapters(config))),
     Layer.provide(Layer.succeed(CurrentBudgets, config.budgets)),
     Layer.provide(Layer.succeed(CurrentOrigin, config.origin)),
     Layer.provide(config.traced ? tracing : Layer.empty)

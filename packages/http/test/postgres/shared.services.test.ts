@@ -1,5 +1,6 @@
 /** What servers over one log must have in common is looked at when they start. */
 import { expect, it } from "vitest"
+import { startMosquitto } from "../harness/mosquitto.ts"
 import { newSchema } from "../harness/postgres.ts"
 import { configured, type Environment, runToEnd, startServer, temporaryFolder } from "../harness/process.ts"
 
@@ -38,4 +39,36 @@ it("a server with other shadows, or another key for PINs, is refused unless an o
   expect(await refusal(environment(one.path))).toEqual(refused("LATCHKEY_PIN_KEY"))
   await using third = await startServer(environment(other.path, otherKey))
   expect(third.url).toMatch(/^http/)
+})
+
+it("a server that meets devices at another broker is refused", { timeout: 180_000 }, async () => {
+  await using broker = await startMosquitto()
+  using folder = temporaryFolder()
+  await using schema = newSchema()
+  const environment = { ...configured(folder.path), ...schema.environment, LATCHKEY_MQTT_URL: broker.url }
+  await using first = await startServer({ ...environment, LATCHKEY_MQTT_PORT: "" })
+  expect(first.url).toMatch(/^http/)
+  await using other = await startMosquitto()
+  const { code, output } = await runToEnd({ ...environment, LATCHKEY_MQTT_PORT: "", LATCHKEY_MQTT_URL: other.url })
+  expect([code, output]).toEqual([1, expect.stringContaining("latchkey: LATCHKEY_MQTT_URL: the servers on this log")])
+})
+
+it("a server that takes no proof that a device is somebody's is refused once another asks for it", {
+  timeout: 180_000
+}, async () => {
+  using folder = temporaryFolder()
+  await using schema = newSchema()
+  const open = { ...configured(folder.path), ...schema.environment }
+  const secret = { ...open, LATCHKEY_DEVICE_AUTH: "secret" }
+  await using first = await startServer(open)
+  await using stricter = await startServer(secret)
+  const { code, output } = await runToEnd(open)
+  expect([code, output]).toEqual([
+    1,
+    expect.stringContaining("latchkey: LATCHKEY_DEVICE_AUTH: the servers on this log")
+  ])
+  await Promise.all([first.kill(), stricter.kill()])
+  await (await startServer({ ...open, LATCHKEY_RESTORED: "yes" })).kill()
+  await using again = await startServer(open)
+  expect(again.url).toMatch(/^http/)
 })
