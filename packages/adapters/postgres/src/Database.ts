@@ -39,6 +39,7 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
       const message = `The name of a schema has 1 to ${LONGEST_NAME} bytes: name another.`
       return yield* new StoreUnavailable({ message })
     }
+    if (isMisspelt(url)) return yield* new StoreUnavailable({ message: MISSPELT })
     const schema = `"${name.replaceAll('"', '""')}"`
     const config: ClientConfig = {
       connectionString: url,
@@ -77,6 +78,18 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
       client: () => new Client(config)
     }
   })
+
+/** Whether it says of TLS what the driver would pass over, and then connect without. */
+const isMisspelt = (url: string): boolean => {
+  const [, query = ""] = url.split(/\?(.*)/s)
+  return [...new URLSearchParams(query)].some(
+    ([name, value]) => (/ssl/i.test(name) && !TLS.test(name)) || (name === "sslmode" && !TLS_MODES.test(value))
+  )
+}
+const TLS = /^(ssl(mode|rootcert|cert|key|negotiation)?|uselibpqcompat)$/
+const TLS_MODES = /^(disable|no-verify|prefer|require|verify-ca|verify-full)$/
+const MISSPELT =
+  "The URL says something of TLS that is unknown: it is asked for by sslmode=verify-full, sslrootcert, sslcert and sslkey, in small letters."
 
 const pool = (config: ClientConfig, max: number) =>
   Effect.acquireRelease(
