@@ -9,7 +9,8 @@ import { encodeLine } from "./Envelope.ts"
 import { BrokenExport, CHUNK_BYTES, cannotRead, type Page, readEvents } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
-const EMPTY_STORE = "an empty store: set LATCHKEY_DATA to an empty folder, and do not start a server on it first"
+const EMPTY_STORE =
+  "an empty store, such as an empty folder as LATCHKEY_DATA or a new schema as LATCHKEY_POSTGRES_SCHEMA, and do not start a server on it first"
 
 /** There are events already, whose positions an import would take. */
 export class StoreNotEmpty extends Schema.TaggedError<StoreNotEmpty>()("StoreNotEmpty", {}) {

@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, it } from "vitest"
 import { OWNER, superKey } from "../harness/callers.ts"
-import { succeed } from "../harness/command.ts"
+import { latchkey, succeed } from "../harness/command.ts"
 import { newLockId, newUuid } from "../harness/locks.ts"
 import { newSchema } from "../harness/postgres.ts"
 import { configured, startServer, temporaryFolder } from "../harness/process.ts"
 import { callsOf } from "../harness/request.ts"
 
-// Seven processes one after the other.
+// Eight processes one after the other.
 it("by export and import, and serves what it served", async () => {
   using folder = temporaryFolder()
   await using schema = newSchema()
@@ -28,6 +28,8 @@ it("by export and import, and serves what it served", async () => {
   }
   await succeed(first, ["events", "export", "--out", at("one")])
   await succeed(schema.environment, ["events", "import", at("one")])
+  const { stderr } = await latchkey(schema.environment, ["events", "import", at("one")])
+  expect(stderr).toMatch(/already holds events.*LATCHKEY_POSTGRES_SCHEMA/)
   await succeed(schema.environment, ["events", "export", "--out", at("two")])
   await succeed(last, ["events", "import", at("two")])
   await succeed(last, ["events", "export", "--out", at("three")])
