@@ -43,6 +43,8 @@ export const importEvents = Effect.fnUntraced(function* (path: string) {
   yield* beginImport(store)
   let isBegun = reached > 0
   let last: Page | undefined
+  // Another import may have filled it meanwhile, and is not ended by this one.
+  const endEmpty = Effect.flatMap(store.head, (head) => (head > 0 ? Effect.void : endImport(store)))
   const take = Effect.fnUntraced(function* (page: Page) {
     last = page
     const events = page.events.filter(({ position }) => position > reached)
@@ -70,7 +72,7 @@ export const importEvents = Effect.fnUntraced(function* (path: string) {
     Effect.onInterrupt(() =>
       isBegun ? Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`) : Effect.void
     ),
-    Effect.onError(() => (isBegun ? Effect.void : Effect.ignore(endImport(store))))
+    Effect.onError(() => (isBegun ? Effect.void : Effect.ignore(endEmpty)))
   )
   if (last?.isSealed === false) yield* Effect.logWarning(ofFirstEdition(source.name, last.doubles))
   return last?.count ?? 0
