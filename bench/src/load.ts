@@ -27,7 +27,7 @@ export const deal = <A>(items: ReadonlyArray<A>, connections = CONNECTIONS): Rea
     items.filter((_, index) => index % connections === first)
   )
 
-/** A server under load as a subject, or several that share it; `cycles` are made anew for every round. */
+/** A subject: one server under load, or several that share the load. Every round makes its `cycles` anew. */
 export const underLoad = (
   name: string,
   generator: Generator,

@@ -16,7 +16,7 @@ const HANGING = 18
 const CONNECTIONS = 10
 /** Milliseconds from one command of a connection to its next: few enough that the processor is not what they wait for. */
 const PACE = 50
-/** Times as long as other rounds: of 600 commands the slowest hundredth are six, and tell what the collector did. */
+/** Rounds are so many times longer than elsewhere: the slowest 1 % of 600 commands is six, which mostly met the garbage collector. */
 const LONGER = 4
 /** So that a hundred endpoints have everything at once. */
 const SLOW_PACE = 500

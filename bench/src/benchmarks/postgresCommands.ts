@@ -1,6 +1,6 @@
 /**
- * Durable commands over HTTP on PostgreSQL, beside a bare server with a bare grouped insert into the same table, and emmett; and two
- * servers on one database, which share the same connections out.
+ * Durable commands over HTTP on PostgreSQL, beside a bare server with a bare grouped insert into the same table, and emmett; and
+ * by two servers on one database, each with half of the connections.
  */
 import { join } from "node:path"
 import { type Benchmark, ratioBound } from "../benchmark.ts"

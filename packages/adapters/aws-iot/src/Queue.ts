@@ -1,10 +1,10 @@
-/** An SQS queue as its reader sees it: hands over what there is, waits when there is nothing, and never without an end. */
+/** Reads an SQS queue: waits a while when there is nothing in it, and gives up on a queue that does not answer. */
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs"
 import { logSeldom, ShadowUnavailable } from "@latchkey/core"
 import { Duration, Effect } from "effect"
 
 export interface Queue {
-  /** The next messages, or none when a while has passed. */
+  /** The next messages; none if nothing came for a while. */
   readonly receive: Effect.Effect<ReadonlyArray<Message>, ShadowUnavailable>
   /** Deletes messages by their receipts. One that stays is delivered again. */
   readonly remove: (receipts: ReadonlyArray<string>) => Effect.Effect<void>
@@ -67,6 +67,6 @@ export const queueAt = (client: SQSClient, url: string, what: string): Queue => 
   }
 }
 
-/** Says that a message is none of ours: it is deleted all the same, or it would come again for ever. */
+/** Logs a message that does not belong in the queue. The reader deletes it: otherwise SQS would deliver it again and again. */
 export const logStranger = (what: string, { MessageId }: Message) =>
-  logSeldom(Effect.logWarning, `A message in the queue of ${what} is none of them; it is deleted`, { MessageId })
+  logSeldom(Effect.logWarning, `A message that does not belong in the queue of ${what} is deleted`, { MessageId })

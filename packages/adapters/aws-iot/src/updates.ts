@@ -25,6 +25,7 @@ const Changed = Schema.Struct({
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Changed))
 const WHAT = "updates of shadows"
 
+/** Every change of a lock's shadow, from the queue at this URL. A queue that does not answer is tried again. */
 export const updatesIn = (client: SQSClient, url: string, things: ThingNames): Stream.Stream<ShadowUpdate> => {
   const { receive, remove } = queueAt(client, url, WHAT)
   const next = Effect.gen(function* () {

@@ -46,7 +46,7 @@ export const makeWaitingLocks = (most: number, page: number) => {
 
   return {
     expect,
-    /** It has a record, and nothing has begun at it since: then what is new need not be written down, too. */
+    /** Whether the lock has a record that nobody has begun to work on. Then a new event needs no record of its own. */
     isNoted: (lockId: number): boolean => {
       const { at, value } = urgent.get(lockId) ?? others.get(lockId) ?? {}
       return at !== Number.POSITIVE_INFINITY && value !== undefined
