@@ -263,7 +263,15 @@ const ABSENCE = `
     PERFORM report_presence(_thing, _online, '', _at);
   END $$;`
 
+const EVENT_BY_ID = `
+  -- Ordered by an expression that no index has: by position alone it was looked for in the whole log.
+  CREATE OR REPLACE FUNCTION read_event(_event_id text) RETURNS SETOF events LANGUAGE plpgsql STABLE ${BY_INDEX} AS $$
+  BEGIN
+    RETURN QUERY SELECT * FROM events WHERE event_id = _event_id ORDER BY position + 0 LIMIT 1;
+  END $$;`
+
 export const migrations: ReadonlyArray<Migration> = [
   { sql: [EVENTS, READS, WRITES, ROWS, PRESENCE].join("\n"), oldest: 1 },
-  { sql: ABSENCE, oldest: 1 }
+  { sql: ABSENCE, oldest: 1 },
+  { sql: EVENT_BY_ID, oldest: 1 }
 ]
