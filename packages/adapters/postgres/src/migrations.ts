@@ -102,9 +102,11 @@ export const CLOCKS_APART = 2_000
  * Carries out a group of batches (`Group.ts` makes it), each by itself: what one is refused for is a part of the answer. The
  * lock on `head` comes first: what is read after it is what every earlier writer has committed. No two batches of a group
  * have anything to do with each other, so all of them are judged, and written, together.
+ *
+ * @param weak values of `synchronous_commit` that are not enough
  */
-const WRITES = `
-  CREATE FUNCTION write_batches(_sent_at bigint, _group jsonb) RETURNS jsonb LANGUAGE plpgsql ${BY_INDEX} SET lock_timeout = '10s' AS $$
+const writes = (weak: string) => `
+  CREATE OR REPLACE FUNCTION write_batches(_sent_at bigint, _group jsonb) RETURNS jsonb LANGUAGE plpgsql ${BY_INDEX} SET lock_timeout = '10s' AS $$
   DECLARE
     now bigint := epoch_milliseconds(statement_timestamp());
     before bigint;
@@ -116,7 +118,7 @@ const WRITES = `
       RAISE EXCEPTION USING ERRCODE = 'LK001', MESSAGE = (_sent_at - now)::text;
     END IF;
     -- What is answered is durable, whatever is the default here.
-    IF current_setting('synchronous_commit') = 'off' THEN
+    IF current_setting('synchronous_commit') IN (${weak}) THEN
       PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
     SELECT position INTO STRICT before FROM head FOR UPDATE;
@@ -271,7 +273,9 @@ const EVENT_BY_ID = `
   END $$;`
 
 export const migrations: ReadonlyArray<Migration> = [
-  { sql: [EVENTS, READS, WRITES, ROWS, PRESENCE].join("\n"), oldest: 1 },
+  { sql: [EVENTS, READS, writes("'off'"), ROWS, PRESENCE].join("\n"), oldest: 1 },
   { sql: ABSENCE, oldest: 1 },
-  { sql: EVENT_BY_ID, oldest: 1 }
+  { sql: EVENT_BY_ID, oldest: 1 },
+  // These wait for no synchronous replica to have it on its disk.
+  { sql: writes("'off', 'local', 'remote_write'"), oldest: 1 }
 ]

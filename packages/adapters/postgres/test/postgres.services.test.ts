@@ -149,20 +149,22 @@ it.live("a write that was long on its way says nothing of clocks", () =>
   })
 )
 
-it.live("what is answered is durable where the database's default is not", () =>
-  Effect.gen(function* () {
-    const there = yield* place
-    const store = yield* opened(there, { url: `${there.url}&options=-c%20synchronous_commit%3Doff` })
-    yield* Effect.promise(() =>
-      query(`
+it.live.each(["off", "local", "remote_write"])(
+  "what is answered is durable, on a synchronous replica too, where the database's default is %s",
+  (weak) =>
+    Effect.gen(function* () {
+      const there = yield* place
+      const store = yield* opened(there, { url: `${there.url}&options=-c%20synchronous_commit%3D${weak}` })
+      yield* Effect.promise(() =>
+        query(`
         CREATE TABLE ${there.schema}.seen (value text);
         CREATE FUNCTION ${there.schema}.see() RETURNS trigger LANGUAGE plpgsql AS $$
           BEGIN INSERT INTO ${there.schema}.seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$;
         CREATE TRIGGER see AFTER UPDATE ON ${there.schema}.head FOR EACH ROW EXECUTE FUNCTION ${there.schema}.see();`)
-    )
-    yield* store.write(append("lock-1", event()))
-    expect(yield* Effect.promise(() => query(`SELECT value FROM ${there.schema}.seen`))).toEqual([{ value: "on" }])
-  })
+      )
+      yield* store.write(append("lock-1", event()))
+      expect(yield* Effect.promise(() => query(`SELECT value FROM ${there.schema}.seen`))).toEqual([{ value: "on" }])
+    })
 )
 
 it.live("a question costs what it returns, and a write what it says, however much others have", () =>
