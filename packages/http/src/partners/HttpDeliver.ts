@@ -1,9 +1,8 @@
 /**
  * Posts to the URLs of strangers. A name is resolved once for each connection, refused unless all its addresses are public,
- * and connected to at exactly the address that was checked. Nothing is followed, and little is read.
+ * and connected to at exactly the addresses that were checked. Nothing is followed, and little is read.
  */
-import { lookup } from "node:dns/promises"
-import { isIP, type Socket } from "node:net"
+import { isIP, type LookupFunction, type Socket } from "node:net"
 import { type Answered, Deliver, type Parcel, type PinKey, retryAfterOf } from "@latchkey/core"
 import { Clock, Effect, Layer } from "effect"
 import { Agent, buildConnector, type Dispatcher } from "undici"
@@ -11,6 +10,7 @@ import manifest from "../../package.json" with { type: "json" }
 import { PinSecret } from "../auth/PinSecret.ts"
 import { isLoopback } from "../server/isLoopback.ts"
 import { LOOPBACK, mayReach, type Networks } from "./Addresses.ts"
+import { addressesOf } from "./Names.ts"
 import { signatures } from "./Signatures.ts"
 
 /** Where events may be sent to. */
@@ -21,12 +21,14 @@ export interface WebhookOptions {
   readonly loopback?: boolean
   /** Other destinations than the web, such as `@latchkey/eventbridge`: each takes the addresses that are its own. */
   readonly destinations?: ReadonlyArray<Layer.Layer<Deliver, never, Deliver>>
-  /** The addresses of a name; asked of the system unless given. */
+  /** The addresses of a name; those of `/etc/hosts` and of the system's name servers unless given. */
   readonly resolve?: (name: string) => Promise<ReadonlyArray<string>>
 }
 
 /** Milliseconds. */
 const DEADLINE = 15_000
+/** So long one address of a name is tried before the next is. */
+const ATTEMPT = 2_000
 const MOST_READ = 64 * 1024
 const MOST_SHOWN = 1_000
 const MOST_HEADERS = 16 * 1024
@@ -140,27 +142,41 @@ const targets = new WeakMap<object, Target>()
 /** Connects to nothing but addresses that were checked, and are those that were checked. */
 const agentOf = (options: WebhookOptions): Agent => {
   const allowed = allowedBy(options)
-  const resolve = options.resolve ?? resolveBySystem
-  const connectTo = buildConnector({ timeout: DEADLINE, allowH2: false })
-  const checked = async (host: string): Promise<string> => {
-    const addresses = isIP(host) === 0 ? await resolve(host) : [host]
-    const [address] = addresses
-    if (address === undefined || !addresses.every((one) => mayReach(one, allowed))) {
+  const resolve = options.resolve ?? ((name: string) => addressesOf(name))
+  const checked = (addresses: ReadonlyArray<string>): ReadonlyArray<string> => {
+    if (addresses.length === 0 || !addresses.every((one) => mayReach(one, allowed)))
       throw new AddressRefused(NOT_PUBLIC)
-    }
-    return address
+    return addresses
   }
+  /** Asked once for each connection, which then tries one address after the other. */
+  const lookup: LookupFunction = (name, _, callback) => {
+    resolve(name)
+      .then(checked)
+      .then(
+        (addresses) =>
+          callback(
+            null,
+            addresses.map((address) => ({ address, family: isIP(address) }))
+          ),
+        (error: Error) => callback(error, [])
+      )
+  }
+  const connectTo = buildConnector({
+    timeout: DEADLINE,
+    allowH2: false,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ATTEMPT,
+    lookup
+  })
   return new Agent({
     connect: (asked, callback) => {
-      const host = asked.hostname.replace(/^\[(.*)\]$/, "$1")
-      checked(host).then(
-        (address) =>
-          connectTo({ ...asked, hostname: address, ...(isIP(host) === 0 && { servername: host }) }, (...connected) => {
-            if (connected[0] === null) limitAnswers(connected[1])
-            callback(...connected)
-          }),
-        (error: Error) => callback(error, null)
-      )
+      const hostname = asked.hostname.replace(/^\[(.*)\]$/, "$1")
+      // Nobody is asked for an address that is one already.
+      if (isIP(hostname) !== 0 && !mayReach(hostname, allowed)) return callback(new AddressRefused(NOT_PUBLIC), null)
+      connectTo({ ...asked, hostname }, (...connected) => {
+        if (connected[0] === null) limitAnswers(connected[1])
+        callback(...connected)
+      })
     },
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE,
@@ -187,9 +203,6 @@ const limitAnswers = (socket: Socket): void => {
     if (received - begun > MOST_RECEIVED) socket.destroy(new TooMuch("The receiver sent more than any answer needs"))
   })
 }
-
-const resolveBySystem = async (name: string): Promise<ReadonlyArray<string>> =>
-  (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address)
 
 /** What was read of an answer, or why there is none. */
 type Read = Omit<Answered, "durationMs" | "retryAfter"> & { readonly wait?: string | undefined }

@@ -241,6 +241,17 @@ describe("a delivery", () => {
     expect([asked, requests]).toEqual([2, before + 1])
   })
 
+  it("goes on to the next address of a name where nobody listens at one", async () => {
+    const resolve = async () => ["127.0.0.9", "::1", "127.0.0.1"]
+    const url = `http://partner.example:${port}/`
+    expect(await send(url, { ...own, resolve })).toMatchObject({ status: 200, response: "thanks" })
+  })
+
+  it("to an address that is not public is not sent", async () => {
+    for (const host of ["10.0.0.1", "[fd00::1]", "127.0.0.1"])
+      expect(await send(`https://${host}:${port}/`, {})).toMatchObject({ error: NOT_PUBLIC })
+  })
+
   it.each([
     ["that leads to a private address", ["10.0.0.1"]],
     ["that leads to several, one of them private", ["8.8.8.8", "169.254.169.254"]],
