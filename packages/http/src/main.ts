@@ -29,6 +29,7 @@ import { AsJson, print } from "./cli/output.ts"
 import { projections } from "./cli/projections.ts"
 import { run } from "./cli/run.ts"
 import { serve } from "./cli/serve.ts"
+import { shadowsInStore } from "./cli/sharedByServers.ts"
 import { simulate } from "./cli/simulate.ts"
 import { storePackage } from "./cli/storePackage.ts"
 import { tokens } from "./cli/tokens.ts"
@@ -121,7 +122,7 @@ const localShadow = ({ host, store, data, restored }: ServerConfig, { rest, mqtt
               "LATCHKEY_SHADOW_PORT",
               Layer.effectDiscard(Effect.tap(ShadowRest.serve({ host, ...rest }), announceShadows))
             )
-      const isStored = store === "postgres"
+      const isStored = shadowsInStore({ store })
       const folder = store === "memory" ? ":memory:" : data
       const witness = folder === ":memory:" ? {} : { witness: shadowWitness(join(folder, "shadow.db"), restored) }
       const shadows = isStored

@@ -2,11 +2,12 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, describe, expect, it } from "vitest"
+import { afterAll, describe, expect, it, vi } from "vitest"
+import { makeDevices } from "./campaign/devices.ts"
 import { superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
-import { createLock } from "./harness/locks.ts"
-import { configured, startServer, temporaryFolder } from "./harness/process.ts"
+import { createLock, lockAt } from "./harness/locks.ts"
+import { brokerOf, configured, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
 
 const kept = fileURLToPath(new URL("stores/kept.ts", import.meta.url))
@@ -50,6 +51,27 @@ it("serves, and works for the other commands, over its store", async () => {
   expect(readdirSync(environment.ACME_FOLDER)).toContain("latchkey.db")
   const { stderr } = await latchkey(environment, ["backup", join(folder.path, "copy")], "", folder.path)
   expect(stderr).toMatch(/^latchkey: LATCHKEY_STORE: this command copies a data folder.*\n$/)
+}, 180_000)
+
+it("keeps the shadows of devices too: servers need no folder in common", async () => {
+  const environment = (data: string) => ({
+    ...configured(join(folder.path, data)),
+    LATCHKEY_STORE: kept,
+    ACME_FOLDER: join(folder.path, "shared"),
+    LATCHKEY_PIN_KEY: "a-key-for-pins-of-thirty-two-bytes",
+    LATCHKEY_MQTT_PORT: "0"
+  })
+  await using first = await startServer(environment("one"))
+  await using second = await startServer(environment("other"))
+  const devices = makeDevices(1, () => [brokerOf(first)])
+  try {
+    const { lockId, uuid } = await createLock(first.url)
+    devices.add(uuid)
+    expect((await lockAt(second.url, lockId).post("OpenLock")).status).toBe(200)
+    await vi.waitUntil(() => devices.outcomes(uuid).size === 1, { timeout: 60_000, interval: 50 })
+  } finally {
+    devices.stop()
+  }
 }, 180_000)
 
 describe("is refused in one line", () => {

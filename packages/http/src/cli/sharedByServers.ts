@@ -16,6 +16,10 @@ const FILE = "shadow.space"
 /** Whether the log is where servers with other folders reach it. */
 const isShared = ({ store }: Pick<ServerConfig, "store">): boolean => store !== "sqlite" && store !== "memory"
 
+/** Whether the embedded shadows are in the store of the log, so that servers need no folder in common. */
+export const shadowsInStore = ({ store }: Pick<ServerConfig, "store">): boolean =>
+  store === "postgres" || typeof store === "object"
+
 /** Before anything works on the log. */
 export const sameDevices = <A, E>(
   config: ServerConfig,
@@ -25,7 +29,7 @@ export const sameDevices = <A, E>(
     ? Layer.tap(layer, (services) =>
         Effect.gen(function* () {
           yield* same(config, "shadows", yield* spaceOf(config), {
-            variable: config.shadow._tag === "aws" || config.store === "postgres" ? "LATCHKEY_SHADOW" : "LATCHKEY_DATA",
+            variable: config.shadow._tag === "aws" || shadowsInStore(config) ? "LATCHKEY_SHADOW" : "LATCHKEY_DATA",
             expected: `${SHADOWS} ${ANYWAY}`
           })
           const broker = brokerOf(config)
@@ -93,14 +97,14 @@ const same = Effect.fnUntraced(function* (
 
 /** Servers take turns at a broker where the shadows are in the store. */
 const brokerOf = ({ shadow, store }: ServerConfig): string | undefined => {
-  if (store !== "postgres" || shadow._tag !== "local" || shadow.mqtt._tag !== "Other") return undefined
+  if (!shadowsInStore({ store }) || shadow._tag !== "local" || shadow.mqtt._tag !== "Other") return undefined
   const { hostname, port, protocol } = shadow.mqtt.url
   return `${hostname}:${port || (protocol === "mqtts:" ? 8883 : 1883)}`
 }
 
 const spaceOf = ({ shadow, store, data }: ServerConfig): Effect.Effect<string, InvalidConfig> => {
   if (shadow._tag === "aws") return Effect.succeed(`aws ${shadow.thingPrefix} ${shadow.shadowName ?? ""}`)
-  if (store === "postgres") return Effect.succeed("in the log's store")
+  if (shadowsInStore({ store })) return Effect.succeed("in the log's store")
   if (data === ":memory:") return Effect.sync(() => `memory ${crypto.randomUUID()}`)
   return Effect.try({
     try: () => `local ${keptIn(data, FILE)}`,
