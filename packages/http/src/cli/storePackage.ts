@@ -10,7 +10,10 @@ import { Cause, Effect, Layer } from "effect"
 import type { LatchkeyStore } from "../LatchkeyStore.ts"
 import { InvalidConfig } from "./Config.ts"
 
-export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
+export const storePackage = (
+  name: string,
+  environment: Parameters<LatchkeyStore>[0] = process.env
+): Layer.Layer<EventStore | ReadModel | Presence, InvalidConfig> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { latchkeyStore } = yield* attempt(
@@ -21,7 +24,7 @@ export const storePackage = (name: string): Layer.Layer<EventStore | ReadModel |
         return yield* wrong(`${name} is not a store: it does not export a function latchkeyStore`)
       }
       const layer: unknown = yield* attempt(
-        async () => latchkeyStore(process.env),
+        async () => latchkeyStore(environment),
         (error) => failed(name, error)
       )
       if (!isStoreLayer(layer)) return yield* wrong(`latchkeyStore of ${name} did not return an Effect Layer`)

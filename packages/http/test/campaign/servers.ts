@@ -41,6 +41,8 @@ export interface Faults {
    * `together`: they all show the same, and only `move` changes it.
    */
   readonly clocks?: "any" | "alike" | "together"
+  /** What a start says that found the store away. */
+  readonly away?: RegExp
 }
 
 interface Member {
@@ -59,7 +61,11 @@ export const startServers = async (
   folder: string,
   count: number,
   more: Environment,
-  { misfortunes: shared = {}, clocks = "any" }: Faults = {}
+  {
+    misfortunes: shared = {},
+    clocks = "any",
+    away = /holds the database .* locked|is locked by another|PostgreSQL does not do it/
+  }: Faults = {}
 ): Promise<Servers> => {
   const told = new Map<string, number>()
   const tell = (what: string) => told.set(what, (told.get(what) ?? 0) + 1)
@@ -82,8 +88,7 @@ export const startServers = async (
   /** As whatever looks after a server does: one that is paused in a transaction, or a database that is away, lets none start. */
   const started = (member: Member): Promise<Server> =>
     startServer(member.environment, member.entry).catch(async (error: unknown) => {
-      if (!/holds the database .* locked|is locked by another|PostgreSQL does not do it/.test(String(error)))
-        throw error
+      if (!away.test(String(error))) throw error
       tell("start in vain")
       await sleep(500)
       return started(member)

@@ -3,6 +3,7 @@ import { EventStore } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Postgres } from "@latchkey/postgres"
 import { Effect, Layer } from "effect"
+import { storePackage } from "../../src/cli/storePackage.ts"
 import { commandsHeld, commandsInShadow, feedIn } from "../harness/dataFolder.ts"
 import type { PostgresSchema } from "../harness/postgres.ts"
 import type { CampaignStore } from "./round.ts"
@@ -13,14 +14,22 @@ export const inFolder = (folder: string): CampaignStore => ({
   inShadow: (thing) => commandsInShadow(folder, thing)
 })
 
+/** Another store for PostgreSQL, as `LATCHKEY_STORE` names a package; it is given the URL and the schema as the own one is. */
+const OTHER = process.env["CHAOS_STORE"]
+
 /** Its sessions are ended now and then, whatever they are doing, or those alone that tell servers of each other's writes. */
 export const inPostgres = (schema: PostgresSchema): CampaignStore => {
+  const environment = OTHER === undefined ? schema.environment : { ...schema.environment, LATCHKEY_STORE: OTHER }
+  const layer: Layer.Layer<EventStore, unknown> =
+    OTHER === undefined ? Postgres.layer(schema) : storePackage(OTHER, environment)
   const feed = Effect.flatMap(EventStore, (store) => store.feed(0, 1_000_000))
   return {
-    environment: schema.environment,
-    feed: () => Effect.runPromise(Effect.provide(feed, Postgres.layer(schema))),
-    inShadow: (thing) => commandsHeld(Layer.provide(LocalShadow.layerInStore, Postgres.layer(schema)), [thing]),
+    environment,
+    feed: () => Effect.runPromise(Effect.provide(feed, layer)),
+    inShadow: (thing) => commandsHeld(Layer.provide(LocalShadow.layerInStore, layer), [thing]),
     clocks: "alike",
+    // Another store says it in words of its own; that it disagrees with the others is no word of the store's.
+    ...(OTHER !== undefined && { away: /^latchkey: (?!.*the servers on this log)/m }),
     misfortunes: {
       sessions: () => end(schema, "%"),
       listeners: () => end(schema, "LISTEN%")
