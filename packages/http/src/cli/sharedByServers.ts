@@ -41,7 +41,7 @@ export const sameDevices = <A, E>(
     : layer
 
 const SHADOWS =
-  "the servers on this log keep their shadows elsewhere, and would settle commands that they cannot see. Give all of them the same LATCHKEY_SHADOW, and the same LATCHKEY_DATA if it is local."
+  "the servers on this log keep their shadows elsewhere, and would settle commands that they cannot see. Give all of them the same LATCHKEY_SHADOW, and the same LATCHKEY_DATA where shadows are kept in it."
 const BROKERS =
   "the servers on this log meet devices at another broker, and one of them at a time listens to its own alone. Give all of them the same LATCHKEY_MQTT_URL."
 const PROOF =
