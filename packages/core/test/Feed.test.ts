@@ -299,6 +299,27 @@ describe("a consumer", () => {
     })
   )
 
+  it.effect("goes by hints again after they ended, as after they failed: a second later", () =>
+    Effect.gen(function* () {
+      for (const ends of [Stream.empty, Stream.fail(down)]) {
+        const store = MemoryEventStore.make()
+        let subscribed = 0
+        const changes = Stream.suspend(() => (++subscribed === 1 ? Stream.concat(Stream.make(0), ends) : store.changes))
+        const feed = yield* feedOf({ ...store, changes })
+        const { consumer, ids } = listing("awake")
+        yield* feed.follow(consumer)
+        yield* TestClock.adjust("500 millis")
+        expect(subscribed).toBe(1)
+        yield* TestClock.adjust("1 second")
+        expect(subscribed).toBe(2)
+        // Between two looks that are made without a hint.
+        const event = yield* append(store, "bell-1")
+        yield* TestClock.adjust("100 millis")
+        expect(ids()).toEqual([event])
+      }
+    })
+  )
+
   it.effect("that fails is asked again less and less often, soon again once it succeeds, and holds up nobody", () =>
     Effect.gen(function* () {
       const lines: Array<unknown> = []

@@ -189,7 +189,8 @@ export class EventStore extends Context.Service<
 
     /**
      * A hint that the feed has grown, by whichever process: its head at once, and again later. It promises nothing more:
-     * who waits for something also looks once a second.
+     * who waits for something also looks once a second. It fails, rather than ends or falls silent, when its connection is
+     * lost; core then subscribes again.
      */
     readonly changes: Stream.Stream<number, StoreUnavailable>
   }

@@ -429,7 +429,11 @@ export const recorded = <E extends Failure>(
  * nothing: it may be silent, and it may fail, break or end while reads go on.
  */
 const growth = (store: EventStore["Service"]): Stream.Stream<unknown> => {
-  const hints = Stream.catchCause(store.changes, (cause) => Stream.fail(cause))
+  // One that ends is asked for again like one that fails: else all later hints would be lost.
+  const hints = Stream.concat(
+    Stream.catchCause(store.changes, (cause) => Stream.fail(cause)),
+    Stream.fail("ended")
+  )
   return Stream.merge(Stream.orDie(Stream.retry(hints, Schedule.spaced(LOOK_EVERY))), Stream.tick(LOOK_EVERY))
 }
 
