@@ -15,11 +15,11 @@ const folder = temporaryFolder()
 afterAll(() => folder[Symbol.dispose]())
 
 /** A package that is installed in the folder, with this source. */
-const install = (name: string, source: string): void => {
+const install = (name: string, source: string, file = "index.js"): void => {
   const at = join(folder.path, "node_modules", name)
   mkdirSync(at, { recursive: true })
-  writeFileSync(join(at, "package.json"), JSON.stringify({ name, type: "module", exports: { import: "./index.js" } }))
-  writeFileSync(join(at, "index.js"), source)
+  writeFileSync(join(at, "package.json"), JSON.stringify({ name, type: "module", exports: { import: `./${file}` } }))
+  writeFileSync(join(at, file), source)
 }
 
 const effect = new URL(import.meta.resolve("effect")).href
@@ -75,9 +75,31 @@ it("keeps the shadows of devices too: servers need no folder in common", async (
 }, 180_000)
 
 describe("is refused in one line", () => {
+  install("acme-typed", "export const latchkeyStore = () => {}", "index.ts")
   const refused: ReadonlyArray<readonly [why: string, store: string, source: string | undefined, said: RegExp]> = [
-    ["it is not installed", "acme-none", undefined, /acme-none is not installed here: npm install acme-none/],
+    ["it is not installed", "acme-none", undefined, /acme-none is not installed here: npm install acme-none,/],
+    [
+      "a part of it is asked for",
+      "@acme/none/mysql",
+      undefined,
+      /mysql is not installed here: npm install @acme\/none,/
+    ],
     ["its path leads nowhere", "./none.js", undefined, /there is no module \.\/none\.js/],
+    ...["none.ts", "none.mjs", "stores/none.ts"].map(
+      (path) =>
+        [
+          `its path is ${path}`,
+          path,
+          undefined,
+          new RegExp(`${path} is not installed here: a path begins with \\./, as in \\./${path},`)
+        ] as const
+    ),
+    [
+      "it is a package in TypeScript",
+      "acme-typed",
+      undefined,
+      /acme-typed cannot be loaded \(Stripping types .*\): build it to JavaScript/
+    ],
     [
       "it cannot be loaded",
       "acme-broken",

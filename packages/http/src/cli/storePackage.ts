@@ -18,7 +18,7 @@ export const storePackage = (
     Effect.gen(function* () {
       const { latchkeyStore } = yield* attempt(
         () => load(name),
-        (error) => (isMissing(error, name) ? notInstalled(name) : `${name} cannot be loaded (${messageOf(error)})`)
+        (error) => (isMissing(error, name) ? notInstalled(name) : notLoaded(name, error))
       )
       if (!isStoreFunction(latchkeyStore)) {
         return yield* wrong(`${name} is not a store: it does not export a function latchkeyStore`)
@@ -60,10 +60,16 @@ const VARIABLE = "LATCHKEY_STORE"
 
 const failed = (name: string, error: unknown): string => `${name} cannot open its store (${messageOf(error)})`
 
-const notInstalled = (name: string): string =>
-  isPath(name)
-    ? `there is no module ${name}`
-    : `${name} is not installed here: npm install ${name}, or choose sqlite, postgres, memory or spacetimedb`
+const notInstalled = (name: string): string => {
+  if (isPath(name)) return `there is no module ${name}`
+  const todo = /\.m?[jt]s$/.test(name) ? `a path begins with ./, as in ./${name}` : `npm install ${packageOf(name)}`
+  return `${name} is not installed here: ${todo}, or choose sqlite, postgres, memory or spacetimedb`
+}
+
+const notLoaded = (name: string, error: unknown): string => {
+  const isTypeScript = codeOf(error) === "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING"
+  return `${name} cannot be loaded (${messageOf(error)})${isTypeScript ? ": build it to JavaScript" : ""}`
+}
 
 /** As if a module in the working directory imported it; failing that, as this one does. */
 const load = async (name: string): Promise<Record<string, unknown>> => {
@@ -89,12 +95,19 @@ const load = async (name: string): Promise<Record<string, unknown>> => {
 
 const isPath = (name: string): boolean => name.startsWith(".") || name.startsWith("/")
 
+/** `@acme/store` of `@acme/store/mysql`. */
+const packageOf = (name: string): string =>
+  name
+    .split("/")
+    .slice(0, name.startsWith("@") ? 2 : 1)
+    .join("/")
+
 /** Not when what is missing is something that the package itself imports. */
 const isMissing = (error: unknown, name: string): boolean =>
-  error instanceof Error &&
-  "code" in error &&
-  error.code === "ERR_MODULE_NOT_FOUND" &&
-  error.message.includes(`'${isPath(name) ? resolve(name) : name}'`)
+  codeOf(error) === "ERR_MODULE_NOT_FOUND" &&
+  messageOf(error).includes(`'${isPath(name) ? resolve(name) : packageOf(name)}'`)
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined)
 
 const isStoreFunction = (value: unknown): value is LatchkeyStore => typeof value === "function"
 const isStoreLayer = (value: unknown): value is Layer.Layer<EventStore | ReadModel | Presence, unknown> =>
