@@ -29,6 +29,7 @@ const COMPUTED = [
   "packages/http/src/cli/storePackage.ts",
   "packages/core/src/testing/killSuite.ts",
   "packages/core/src/testing/kill-suite/writer.ts",
+  "packages/core/src/testing/kill-suite/closer.ts",
   "packages/core/kit/memory.ts"
 ]
 const BROWSER_ENTRIES = ["packages/http/src/api/Api.ts", "packages/http/src/client.ts"]

@@ -9,6 +9,10 @@ const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Ef
 
 /** How each flaw writes. */
 const writes: Readonly<Record<string, (store: Store) => Store["write"]>> = {
+  "a timer outlives its scope": (store) => {
+    setInterval(() => {}, 1_000)
+    return store.write
+  },
   "a write is answered before it is kept": (store) => {
     let waiting: Promise<unknown> = Promise.resolve()
     return (batch) =>

@@ -1,11 +1,14 @@
 /// <reference types="node" />
-/** The suite for stores that outlive their process: processes that write are killed, and what is left is looked at. */
+/**
+ * The suite for stores that outlive their process: processes that write are killed, and what is left is looked at; and
+ * one that has closed its store ends.
+ */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Random, type Scope } from "effect"
+import { Duration, Effect, Random, type Scope } from "effect"
 import { type KilledModule, keyOf, SIZE, streamsOf, WRITERS } from "./kill-suite/batches.ts"
 import { feedOf, opened, type Store, upTo, valueOf } from "./store-suite/fixture.ts"
 
@@ -22,7 +25,11 @@ export interface KillSuiteOptions {
   readonly timeout?: number
 }
 
-const writer = fileURLToPath(new URL(`./kill-suite/writer.${import.meta.url.slice(-2)}`, import.meta.url))
+const program = (name: string) =>
+  fileURLToPath(new URL(`./kill-suite/${name}.${import.meta.url.slice(-2)}`, import.meta.url))
+const [writer, closer] = [program("writer"), program("closer")]
+/** How long a process may still run after its store was closed. */
+const LEFT = Duration.seconds(5)
 
 interface Answer {
   readonly writer: number
@@ -43,6 +50,12 @@ export const killSuite = (
   { module, place, processes = 2, kills = [1, 40, 200], timeout = 120_000 }: KillSuiteOptions
 ): void => {
   describe(`store of killed processes: ${name}`, () => {
+    it.live(
+      "leaves nothing behind that keeps a process running once the store is closed",
+      () => Effect.flatMap(place, (kept) => Effect.promise((signal) => closes([module, kept], signal))),
+      timeout
+    )
+
     it.live(
       "holds each answered batch, each batch whole and once, and positions without gaps",
       () =>
@@ -83,6 +96,25 @@ const live = async (args: ReadonlyArray<string>, kill: number, signal: AbortSign
   const [code, ended] = await gone
   if (ended !== "SIGKILL") throw new Error(`A writer ended by itself, with ${code}: see what it printed.`)
   return answers
+}
+
+/** Fails unless a process that has closed its store ends by itself. */
+const closes = async (args: ReadonlyArray<string>, signal: AbortSignal): Promise<void> => {
+  const child = spawn(process.execPath, [closer, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    killSignal: "SIGKILL",
+    signal
+  })
+  const gone = once(child, "exit")
+  let late: NodeJS.Timeout | undefined
+  for await (const line of createInterface(child.stdout)) {
+    if (line === "closed") late = setTimeout(() => child.kill("SIGKILL"), Duration.toMillis(LEFT))
+  }
+  const [code, ended] = await gone
+  clearTimeout(late)
+  if (ended === "SIGKILL")
+    throw new Error("The store is closed, and its process still runs: close pools, timers, sockets.")
+  if (code !== 0) throw new Error(`The process ended with ${code ?? ended}: see what it printed.`)
 }
 
 const looksRight = Effect.fnUntraced(function* (store: Store, told: ReadonlyMap<string, ReadonlyArray<Answer>>) {
