@@ -29,7 +29,7 @@ const program = (name: string) =>
   fileURLToPath(new URL(`./kill-suite/${name}.${import.meta.url.slice(-2)}`, import.meta.url))
 const [writer, closer] = [program("writer"), program("closer")]
 /** How long a process may still run after its store was closed. */
-const LEFT = Duration.seconds(5)
+const LEFT = Duration.seconds(20)
 
 interface Answer {
   readonly writer: number
