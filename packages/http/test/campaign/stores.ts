@@ -1,5 +1,5 @@
 /** Where the servers of a campaign keep their log. */
-import { EventStore } from "@latchkey/core"
+import { EventStore, type StoredEvent } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Postgres } from "@latchkey/postgres"
 import { Effect, Layer } from "effect"
@@ -17,12 +17,22 @@ export const inFolder = (folder: string): CampaignStore => ({
 /** Another store for PostgreSQL, as `LATCHKEY_STORE` names a package; it is given the URL and the schema as the own one is. */
 const OTHER = process.env["CHAOS_STORE"]
 
+const PAGE = 1_000
+
 /** Its sessions are ended now and then, whatever they are doing, or those alone that tell servers of each other's writes. */
 export const inPostgres = (schema: PostgresSchema): CampaignStore => {
   const environment = OTHER === undefined ? schema.environment : { ...schema.environment, LATCHKEY_STORE: OTHER }
   const layer: Layer.Layer<EventStore, unknown> =
     OTHER === undefined ? Postgres.layer(schema) : storePackage(OTHER, environment)
-  const feed = Effect.flatMap(EventStore, (store) => store.feed(0, 1_000_000))
+  const feed = Effect.gen(function* () {
+    const store = yield* EventStore
+    const events: Array<StoredEvent> = []
+    while (true) {
+      const page = yield* store.feed(events.length, PAGE)
+      events.push(...page)
+      if (page.length < PAGE) return events
+    }
+  })
   return {
     environment,
     feed: () => Effect.runPromise(Effect.provide(feed, layer)),
