@@ -142,6 +142,20 @@ export const presences = [
           )
       )
   })),
+  subject("names are compared by their first hundred characters", ({ report, of }) => ({
+    report: (one) => report({ ...one, thing: one.thing.slice(0, 100) }),
+    of: (things) =>
+      Effect.map(
+        of(things.map((thing) => thing.slice(0, 100))),
+        (known) =>
+          new Map(
+            things.flatMap((thing) => {
+              const one = known.get(thing.slice(0, 100))
+              return one === undefined ? [] : [[thing, one] as const]
+            })
+          )
+      )
+  })),
   subject("each opener hears for itself", () =>
     Effect.runSync(
       Effect.scoped(

@@ -76,6 +76,48 @@ export const readModels = [
   source("tables share their rows", "getOrMake(tables, table,", `getOrMake(tables, "",`),
   source("tables share their listings", PLACE, "[index, value].join()"),
   source("indexes share their listings", PLACE, "[table, value].join()"),
+  source("index and value are one text", PLACE, "[table, index + value].join()"),
+  source("table and index are one text", PLACE, "[table + index, value].join()"),
+  view("table and key are one text", (model) => {
+    const whole = <R extends { readonly table: string; readonly key: string }>(row: R): R => ({
+      ...row,
+      table: "all",
+      key: row.table + row.key
+    })
+    const listing = (one: Changes["list"][number]) => ({ ...whole(one), index: `${one.table} ${one.index}` })
+    const own = (table: string, rows: Effect.Success<ReturnType<Model["get"]>>) =>
+      rows.map((row) => ({ ...row, key: row.key.slice(table.length) }))
+    return {
+      apply: (changes) =>
+        model.apply({
+          ...changes,
+          put: changes.put.map(whole),
+          remove: changes.remove.map(whole),
+          list: changes.list.map(listing),
+          unlist: changes.unlist.map(listing)
+        }),
+      get: (table, keys) =>
+        Effect.map(
+          model.get(
+            "all",
+            keys.map((key) => table + key)
+          ),
+          (rows) => own(table, rows)
+        ),
+      find: (table, index, value, after, limit) =>
+        Effect.map(model.find("all", `${table} ${index}`, value, after === "" ? "" : table + after, limit), (rows) =>
+          own(table, rows)
+        )
+    }
+  }),
+  source(
+    "keys are compared as numbers",
+    "(keys[middle] as string) > key)",
+    "BigInt(keys[middle] as string) > BigInt(key))"
+  ),
+  view("keys that are listed are cut at 1,024 characters", (model) => ({
+    find: (table, index, value, after, limit) => model.find(table, index, value, after.slice(0, 1_024), limit)
+  })),
   source("a value is compared without case", PLACE, "[table, index, value.toLowerCase()].join()"),
   source("a value is trimmed", PLACE, "[table, index, value.trim()].join()"),
   source("a value is normalized", PLACE, '[table, index, value.normalize("NFC")].join()'),

@@ -5,6 +5,9 @@
  *
  * Every store guarantees, and `presenceSuite` checks: reports come doubled and unordered, by several processes at once,
  * and leave the same in every order (`heard` says what). May be lost: then every device is offline until it is heard of.
+ *
+ * What it may rely on: the name of a thing is well-formed Unicode without NUL, of at most 128 characters, and told from others
+ * by all of them. Shadow services call things by `a-z A-Z 0-9 : _ -` alone; who asks may ask for any name.
  */
 import { Context, type Effect, Schema } from "effect"
 

@@ -12,7 +12,8 @@
  *
  * What it may rely on: every string is well-formed Unicode without NUL (`Text`), of at most 2,048 bytes in UTF-8, but for
  * a row's value: 65,536. Names of tables and indexes are lower-case ASCII letters and hyphens. Keys of rows that are
- * listed are ASCII digits, so that every way of comparing text sorts them alike. Changes hold at most 4,000 of each kind.
+ * listed are ASCII digits, so that every way of comparing text sorts them alike: as text, never as numbers, as they have
+ * different lengths, up to 2,011 digits. Changes hold at most 4,000 of each kind.
  */
 import { Context, type Effect, Schema } from "effect"
 

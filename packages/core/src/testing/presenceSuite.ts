@@ -134,6 +134,18 @@ export const presenceCases: ReadonlyArray<PortCase<Presence>> = [
     expect([...(yield* presence.of([...alike, name])).keys()]).toEqual([name])
   }),
 
+  check("knows devices whose names are as long as they may be", function* ({ presence, another, thing }) {
+    const name = thing("a:Z_").padEnd(127, "aZ09:_-")
+    yield* presence.report({ thing: `${name}1`, online: true, at: TIME })
+    yield* presence.report({ thing: `${name}2`, online: false, reason: "silent", at: TIME + 1 })
+    for (const opener of [presence, yield* another]) {
+      const known = yield* opener.of([`${name}1`, `${name}2`, `${name}3`, name.repeat(10)])
+      expect([...known.keys()].toSorted()).toEqual([`${name}1`, `${name}2`])
+      expect(told(known.get(`${name}1`))).toEqual({ online: true, lastSeen: TIME })
+      expect(told(known.get(`${name}2`))).toEqual({ online: false, lastSeen: TIME + 1 })
+    }
+  }),
+
   check("answers for thousands of devices at once, each of them once", function* ({ presence, thing }) {
     const things = Array.from({ length: 3_000 }, () => thing())
     const some = things.filter((_, n) => n % 100 === 0)

@@ -27,6 +27,8 @@ const ALIKE = [
   "00"
 ]
 
+/** As many digits as the longest name of a key on a lock has, and as many characters as the id that is listed with it. */
+const [DIGITS, ID] = [2_011, 285]
 /** 2,048 bytes in UTF-8, of characters of one, two and four. */
 const LONGEST = `${"ä🔑x".repeat(292)}1234`
 const VALUE = 65_536
@@ -74,6 +76,26 @@ export const rowCases = [
     expect(yield* model.find("birds", "colour", LONGEST.slice(0, -1), "", 1)).toEqual([])
     expect(yield* model.apply(changes(1, 2, { unlist: list }))).toBe(true)
     expect(yield* model.find("birds", "colour", LONGEST, "", 1)).toEqual([])
+  }),
+
+  check("is found by keys, values and places to go on as long as core makes them", function* ({ model, another }) {
+    const digits = "0128273".repeat(DIGITS).slice(0, DIGITS - 1)
+    const [one, two] = [`${digits}1`, `${digits}2`]
+    const [listedAs, otherwise] = [`${"🔑".repeat(ID - 1)}1`, `${"🔑".repeat(ID - 1)}2`]
+    const put = [one, two].map((key) => ({ table: "birds", key, value: `the one with ${key.at(-1)}` }))
+    const list = [one, two].map((key) => ({ table: "birds", key, index: "colour", value: listedAs }))
+    const rows = put.map(({ key, value }) => ({ key, value }))
+    expect(yield* model.apply(changes(0, 1, { put, list }))).toBe(true)
+    for (const opener of [model, yield* another]) {
+      expect(sorted(yield* opener.get("birds", [two, one]))).toEqual(rows)
+      expect(yield* opener.find("birds", "colour", listedAs, "", 10)).toEqual(rows)
+      expect(yield* opener.find("birds", "colour", listedAs, one, 10)).toEqual(rows.slice(1))
+      expect(yield* opener.find("birds", "colour", listedAs, two, 10)).toEqual([])
+      expect(yield* opener.find("birds", "colour", otherwise, "", 10)).toEqual([])
+    }
+    const remove = [{ table: "birds", key: one }]
+    expect(yield* model.apply(changes(1, 2, { remove, unlist: list.slice(0, 1) }))).toBe(true)
+    expect(yield* model.find("birds", "colour", listedAs, "", 10)).toEqual(rows.slice(1))
   }),
 
   check("is found under its listings, with its newest value", function* ({ model }) {
@@ -126,6 +148,33 @@ export const rowCases = [
     expect([numbersOf(yield* found("grey")), numbersOf(yield* found("white"))]).toEqual([[1, 2], []])
   }),
 
+  check("is told from one whose names, written one after the other, are the same", function* ({ model }) {
+    const names = [
+      { table: "a", key: "bc", value: "one" },
+      { table: "ab", key: "c", value: "two" }
+    ]
+    // Of each two, all that is before the key is the same text.
+    const places = [
+      ["a", "bc", "d"],
+      ["ab", "c", "d"],
+      ["a", "b", "cd"]
+    ] as const
+    const put = ["a", "ab"].flatMap((table) => places.map((_, n) => ({ table, key: String(n), value: `row ${n}` })))
+    const list = places.map(([table, index, value], n) => ({ table, index, value, key: String(n) }))
+    expect(yield* model.apply(changes(0, 1, { put: [...names, ...put], list }))).toBe(true)
+    for (const { table, key, value } of names) expect(yield* model.get(table, [key])).toEqual([{ key, value }])
+    for (const [n, [table, index, value]] of places.entries()) {
+      expect([n, numbersOf(yield* model.find(table, index, value, "", 10))]).toEqual([n, [n]])
+    }
+    const remove = names.slice(0, 1)
+    expect(yield* model.apply(changes(1, 2, { remove, unlist: list.slice(0, 1) }))).toBe(true)
+    expect(yield* model.get("a", ["bc"])).toEqual([])
+    expect(yield* model.get("ab", ["c"])).toEqual([{ key: "c", value: "two" }])
+    for (const [n, [table, index, value]] of places.entries()) {
+      expect([n, numbersOf(yield* model.find(table, index, value, "", 10))]).toEqual([n, n === 0 ? [] : [n]])
+    }
+  }),
+
   check("that is removed is found no more, and may come again", function* ({ model }) {
     yield* model.apply(changes(0, 1, { put: [row(1), row(2)], list: [listing(1, "grey"), listing(2, "grey")] }))
     const remove = [{ table: "birds", key: keyOf(1) }]
@@ -170,6 +219,24 @@ export const rowCases = [
     // A page may begin after a key that is not there any more.
     expect(numbersOf(yield* model.find("birds", "colour", "grey", keyOf(12), 2))).toEqual([99, 100])
     expect(yield* model.find("birds", "colour", "grey", keyOf(9_007_199_254_740_991), 2)).toEqual([])
+  }),
+
+  check("is found in the order of text, and not of numbers, where keys have different lengths", function* ({ model }) {
+    const keys = ["10", "9", "090", "1", "0", "00", "9007199254740993", "9007199254740992"]
+    const put = keys.map((key) => ({ table: "birds", key, value: key }))
+    const list = keys.map((key) => ({ table: "birds", key, index: "colour", value: "grey" }))
+    yield* model.apply(changes(0, 1, { put, list }))
+    const inOrder = keys.toSorted()
+    const found: Array<string> = []
+    let page = yield* model.find("birds", "colour", "grey", "", 1)
+    while (page.length > 0 && found.length < keys.length) {
+      expect(page).toHaveLength(1)
+      found.push(...page.map(({ key }) => key))
+      page = yield* model.find("birds", "colour", "grey", found.at(-1) ?? "", 1)
+    }
+    expect(found).toEqual(inOrder)
+    expect(page).toEqual([])
+    expect((yield* model.find("birds", "colour", "grey", "", 100)).map(({ key }) => key)).toEqual(inOrder)
   }),
 
   check("is found among thousands, which come and go together", function* ({ model }) {
