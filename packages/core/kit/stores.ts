@@ -8,6 +8,7 @@ import {
   type Put,
   RecordConflict,
   type StoredEvent,
+  StoreUnavailable,
   VersionConflict
 } from "@latchkey/core"
 import { MemoryEventStore } from "@latchkey/core/memory"
@@ -645,9 +646,49 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
   named("stream ids are trimmed", (id) => id.trim()),
   named("stream ids are cut at 128 characters", (id) => id.slice(0, 128)),
   named("stream ids are normalized", (id) => id.normalize("NFC")),
+  view("event ids are cut at 255 characters", (store) => {
+    const cut = (event: NewEvent): NewEvent => ({ ...event, eventId: event.eventId.slice(0, 255) })
+    return {
+      write: (batch) =>
+        store.write({
+          ...batch,
+          append: (batch.append ?? []).map((one) => ({ ...one, events: one.events.map(cut) }))
+        }),
+      event: (id) => store.event(id.slice(0, 255))
+    }
+  }),
+  view("an event id that is too long cannot be asked for", (store) => ({
+    event: (id) => (id.length > 600 ? Effect.fail(new StoreUnavailable({ message: "Too long." })) : store.event(id))
+  })),
+  passing("command ids are cut at 255 characters", {
+    event: (event) => ({ ...event, commandId: event.commandId.slice(0, 255) })
+  }),
+  view("organizations are compared by their first 255 characters", (store) => ({
+    feed: (after, limit, { orgId: asked, ...filter } = {}) =>
+      asked === undefined
+        ? store.feed(after, limit, filter)
+        : Effect.map(store.feed(after, 1_000_000, filter), (events) =>
+            events.filter(({ orgId }) => orgId.slice(0, 255) === asked.slice(0, 255)).slice(0, limit)
+          )
+  })),
   named("stream ids end at their second hyphen", (id) => id.split("-").slice(0, 2).join("-")),
 
   // Records.
+  view("a large value is seen while it is being written", (store) => ({
+    write: (batch) => {
+      const large = (batch.put ?? []).filter(({ value }) => value.length > 1_048_576)
+      if (large.length === 0 || batch.append?.length || batch.expect?.length) return store.write(batch)
+      return Effect.gen(function* () {
+        for (const { key, value } of large) {
+          const old = Option.getOrElse(yield* store.record(key), () => "")
+          const half = value.length / 2
+          yield* store.write({ put: [{ key, value: value.slice(0, half) + old.slice(half) }] })
+          yield* Effect.yieldNow
+        }
+        return yield* store.write(batch)
+      })
+    }
+  })),
   keyed("keys are compared without case", (key) => key.toLowerCase()),
   keyed("keys are trimmed at their end", (key) => key.trimEnd()),
   keyed("keys are cut at 255 characters", (key) => key.slice(0, 255)),

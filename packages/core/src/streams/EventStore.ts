@@ -10,8 +10,13 @@
  * - what is stored is read back as it was: events, their order of keys included, and records.
  *
  * What it may rely on: every string is well-formed Unicode without NUL (`Text`), every number that it keeps or counts is
- * a safe integer, stream ids hold at most 255 characters, ASCII up to their first hyphen, and keys of records at most 1,024.
- * A batch holds at most 1,000 events and 1,000 records; a record's value, and an event's data as JSON, at most 16 MiB.
+ * a safe integer. A batch holds at most 1,000 events and 1,000 records; a record's value, and an event's data as JSON, at
+ * most 16 MiB. Of what is written,
+ * - stream ids hold at most 255 UTF-16 code units, ASCII up to their first hyphen, and keys of records at most 1,024;
+ * - `eventId` and `commandId` hold at most 300 code points, each up to four bytes of UTF-8: 255 that a caller has chosen, and
+ *   what core appends to them, as `-outcome-1` or `-lost-9007199254740991`;
+ * - `orgId` holds at most 255 code points, `type` at most 64 ASCII letters.
+ * What is asked for may be longer: of that there is nothing.
  *
  * The rules of receipts, reservations, snapshots, cursors and leases are written once, over these primitives, in the
  * modules beside this one. Presence is not here: a device's connection ends with the server that holds it.

@@ -1,6 +1,6 @@
 /** Several openers of one store, at once and one after the other: they see one store, and it outlives them. */
 import { expect } from "@effect/vitest"
-import { Effect, Scope } from "effect"
+import { Effect, Fiber, Scope } from "effect"
 import type { Batch } from "../../streams/EventStore.ts"
 import {
   append,
@@ -124,6 +124,27 @@ export const openerCases: ReadonlyArray<StoreCase> = [
       }
     })
     yield* Effect.all([write, read], { concurrency: "unbounded" })
+  }),
+
+  check("see a large record as one of them has written it, and never part of it", function* (fixture) {
+    const { store, another, name } = fixture
+    const reader = yield* another
+    const key = name("k")
+    const values = ["a", "b"].map((letter) => letter.repeat(2 * 1_024 * 1_024))
+    const put = (turn: number) => store.write({ put: [{ key, value: values[turn % 2] ?? "" }] })
+    yield* put(0)
+    const written = yield* Effect.forkChild(Effect.forEach(upTo(10), put, { discard: true }))
+    let isRead = true
+    while (isRead) {
+      isRead = written.pollUnsafe() === undefined
+      // Not as `expect` would print it.
+      const value = yield* valueOf(reader, key)
+      expect(values.some((one) => one === value)).toBe(true)
+      const [listed] = yield* reader.records(key, "", 1)
+      expect(values.some((one) => one === listed?.value)).toBe(true)
+      yield* Effect.yieldNow
+    }
+    yield* Fiber.join(written)
   }),
 
   check(

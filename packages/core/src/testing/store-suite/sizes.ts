@@ -1,6 +1,7 @@
 /** How much at once: as much as the port says, and as much as is asked for. */
 import { expect } from "@effect/vitest"
-import { append, casesOf, idsOf, keysOf, upTo, valueOf } from "./fixture.ts"
+import { categoryOf, type NewEvent } from "../../streams/EventStore.ts"
+import { append, asStored, casesOf, idsOf, keysOf, refuses, upTo, valueOf } from "./fixture.ts"
 
 const check = casesOf("a batch")
 
@@ -39,7 +40,7 @@ export const sizeCases = [
     expect(yield* keysOf(store, name("k/"), "", 3_001)).toHaveLength(3_000)
   }),
 
-  check("holds events, values, keys and ids as long as they may be", function* ({ store, start, name, event }) {
+  check("holds events, values and keys as long as they may be", function* ({ store, start, name, event }) {
     const MOST = 16 * 1_024 * 1_024
     const long = (text: string, length: number) => text.repeat(Math.ceil(length / text.length)).slice(0, length)
     const streamId = long(`${name("a-1")}${"ä".repeat(120)}`, 255)
@@ -70,5 +71,35 @@ export const sizeCases = [
       (yield* store.read(streamId, 1, 10)).map(({ data }) => JSON.stringify(data) === JSON.stringify(unicode.data))
     ).toEqual([true])
     expect(yield* store.head).toBe(start + 3)
+  }),
+
+  check("holds ids as long as they may be, and tells them apart by their last character", function* (fixture) {
+    const { store, another, start, name, event } = fixture
+    /** So many code points: four bytes each, as far as somebody may choose them. */
+    const long = (text: string, chosen: number, more = "") => {
+      const own = Array.from(name(text))
+      return own.join("") + "🔑".repeat(chosen - own.length - more.length) + more
+    }
+    // What core appends to the id of a command, and more than it may.
+    const idOf = (last: string) => `${long("e", 255)}-lost-9007199254740991${"0".repeat(22)}${last}`
+    const [one, two] = ["1", "2"].map((last) =>
+      event({ eventId: idOf(last), commandId: idOf(last), orgId: long("o", 255, last), type: "T".repeat(64) })
+    ) as [NewEvent, NewEvent]
+    const [a, b] = [name("a-1"), name("b-1")]
+    yield* store.write(append(a, [one]))
+    yield* store.write(append(b, [two]))
+    const both = [...asStored([one], a, start + 1), ...asStored([two], b, start + 2)]
+    for (const opener of [store, yield* another]) {
+      for (const stored of both) {
+        const { eventId, orgId, streamId } = stored
+        expect(yield* opener.event(eventId)).toMatchObject({ _tag: "Some", value: stored })
+        expect(yield* opener.feed(start, 10, { orgId })).toEqual([stored])
+        expect(yield* opener.feed(start, 10, { orgId, category: categoryOf(streamId) })).toEqual([stored])
+        yield* refuses(opener, append(name("c-1"), [event({ eventId })]), { _tag: "EventExists", eventId })
+      }
+      // A device, or a guest, may ask for more than there can be.
+      expect((yield* opener.event(idOf("x".repeat(1_000))))._tag).toBe("None")
+      expect(yield* opener.feed(start, 10, { orgId: long("o", 255, "1").repeat(4) })).toEqual([])
+    }
   })
 ]
