@@ -331,6 +331,31 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
         return { position: yield* store.head }
       })
   })),
+  view("half of a batch that failed is committed with the next one", (store) => {
+    let half: Batch | undefined
+    return {
+      write: (batch) =>
+        Effect.suspend(() => {
+          const { put = [], remove: _, ...events } = batch
+          if (put.some(({ key }) => key.length > 1_024)) {
+            half = events
+            return Effect.fail(new StoreUnavailable({ message: "A key is too long." }))
+          }
+          const open = half
+          half = undefined
+          return Effect.andThen(open === undefined ? Effect.void : store.write(open), store.write(batch))
+        })
+    }
+  }),
+  view("of a batch that cannot be kept the events are", (store) => ({
+    write: ({ put = [], ...batch }) =>
+      put.some(({ key }) => key.length > 1_024)
+        ? Effect.andThen(store.write(batch), Effect.fail(new StoreUnavailable({ message: "A key is too long." })))
+        : store.write({ ...batch, put })
+  })),
+  passing("a record whose key is too long is left out", {
+    batch: (batch) => ({ ...batch, put: (batch.put ?? []).filter(({ key }) => key.length <= 1_024) })
+  }),
   view("a batch is begun before it is run", (store) => ({
     write: (batch) => {
       const exit = Effect.runSyncExit(store.write(batch))

@@ -2,7 +2,7 @@
 import { expect } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import type { Batch } from "../../streams/EventStore.ts"
-import { append, asStored, casesOf, feedOf, idsOf, keysOf, refuses, valueOf } from "./fixture.ts"
+import { append, asStored, casesOf, feedOf, idsOf, keysOf, refuses, upTo, valueOf } from "./fixture.ts"
 
 const check = casesOf("a batch")
 
@@ -279,6 +279,43 @@ export const batchCases = [
     expect((yield* feedOf(store, start)).map(({ position }) => position - start)).toEqual(
       Array.from({ length: 61 }, (_, index) => index + 1)
     )
+  }),
+
+  check("that a store cannot take is there whole or not at all, also after others were written", function* (fixture) {
+    const { store, another, start, name, events } = fixture
+    const openers = [store, yield* another]
+    // More than a key may have; a store may take it nevertheless. Text that repeats itself might be kept in less.
+    let drawn = 1
+    const more = upTo(5_000).map(() => {
+      drawn = (48_271 * drawn) % 2_147_483_647
+      return String.fromCharCode(97 + (drawn % 26))
+    })
+    const own = events(2)
+    const [small, large] = [name("small"), name("") + more.join("")]
+    const batch = {
+      ...append(name("a-1"), own),
+      put: [
+        { key: small, value: "1" },
+        { key: large, value: "2" }
+      ]
+    }
+    const answer = yield* Effect.match(store.write(batch), {
+      onSuccess: () => "Written",
+      onFailure: ({ _tag }) => _tag
+    })
+    expect(["Written", "StoreUnavailable"]).toContain(answer)
+    // Over every connection of a pool, one of which may have been left in the middle of it.
+    for (const n of upTo(12))
+      yield* store.write({ ...append(name(`b-${n}`), events(1)), put: [{ key: name("k"), value: "1" }] })
+    for (const opener of openers) {
+      const ids = idsOf(yield* opener.read(name("a-1"), 0, 10))
+      const isThere = answer === "Written" || ids.length > 0
+      expect(ids).toEqual(isThere ? idsOf(own) : [])
+      expect(yield* valueOf(opener, small)).toBe(isThere ? "1" : undefined)
+      if (isThere) expect(yield* valueOf(opener, large)).toBe("2")
+      const feed = yield* feedOf(opener, start)
+      expect(feed.map(({ position }) => position - start)).toEqual(upTo(isThere ? 14 : 12))
+    }
   }),
 
   check("stays whole when its caller is interrupted", function* ({ store, another, start, name, events }) {
