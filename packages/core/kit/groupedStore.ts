@@ -28,6 +28,7 @@ export const FLAWS = [
   "a group is committed only in part when the connection ends",
   "waiting writes are forgotten when the connection ends",
   "nothing works after the connection ended",
+  "no connection is ended",
   "the hint of changes is silent after the connection ended",
   "expectations are checked when the write begins to wait",
   "versions are checked when the write begins to wait",
@@ -407,7 +408,9 @@ export const groupedStore = (flaw?: Flaw): StorePlace => {
     reopen: isBroken ? Layer.effect(EventStore, Effect.andThen(restore, open)) : layer,
     faults: {
       dropConnections: Effect.sync(() => {
+        if (has("no connection is ended")) return 0
         for (const connection of connections) connection.drop()
+        return connections.size
       }),
       failNextWrite: (when) => Effect.sync(() => void (fault = when))
     }

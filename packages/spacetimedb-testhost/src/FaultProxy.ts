@@ -40,9 +40,11 @@ export class FaultProxy implements AsyncDisposable {
     return this.#faults.plan(interruption)
   }
 
-  /** Ends all connections at once, without a closing handshake. Clients may connect again immediately. */
-  disconnectAll(): void {
-    for (const socket of this.#sockets.clients) socket.terminate()
+  /** Ends all connections at once, without a closing handshake, and answers how many. Clients may connect again immediately. */
+  disconnectAll(): number {
+    const sockets = [...this.#sockets.clients]
+    for (const socket of sockets) socket.terminate()
+    return sockets.length
   }
 
   /** Takes the server off the network: connections end and new ones are refused. */

@@ -86,9 +86,9 @@ export class TestHost implements AsyncDisposable {
     return this.#faults.plan(interruption)
   }
 
-  /** Ends all connections at once, without a closing handshake. Clients may connect again immediately. */
-  disconnectAll(): void {
-    this.#sockets.drop()
+  /** Ends all connections at once, without a closing handshake, and answers how many. Clients may connect again immediately. */
+  disconnectAll(): number {
+    return this.#sockets.drop()
   }
 
   /** Takes the host off the network: connections end and new ones are refused. Its databases stay as they are. */

@@ -40,9 +40,11 @@ export class Sockets {
     this.#faults = faults
   }
 
-  /** Ends every connection at once, without a closing handshake. */
-  drop(): void {
-    for (const socket of this.#server.clients) socket.terminate()
+  /** Ends every connection at once, without a closing handshake, and answers how many. */
+  drop(): number {
+    const sockets = [...this.#server.clients]
+    for (const socket of sockets) socket.terminate()
+    return sockets.length
   }
 
   accept(

@@ -49,9 +49,9 @@ export const place: Effect.Effect<Place, never, Scope.Scope> = Effect.acquireRel
   ({ schema }) => Effect.promise(() => query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
 )
 
-/** Ends all connections to a place, as a restart of the database does. */
-export const dropConnections = ({ schema }: Place): Promise<unknown> =>
-  query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", schema)
+/** Ends all connections to a place, as a restart of the database does, and answers how many. */
+export const dropConnections = async ({ schema }: Place): Promise<number> =>
+  (await query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", schema)).length
 
 /** Once: a group of writes reaches the database three seconds after it was sent. */
 export const delayNextWrite: Effect.Effect<void> = Effect.sync(() => {

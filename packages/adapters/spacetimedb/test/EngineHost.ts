@@ -41,8 +41,8 @@ export class EngineHost implements Host {
     return this.#proxy.interrupt(interruption)
   }
 
-  disconnectAll(): void {
-    this.#proxy.disconnectAll()
+  disconnectAll(): number {
+    return this.#proxy.disconnectAll()
   }
 
   down(): Promise<void> {

@@ -23,6 +23,13 @@ const fault = <K extends keyof StoreFaults>(place: Parameters<CaseBody>[0]["plac
   return found === undefined ? expect.fail(`The store offers no ${hook}.`) : found
 }
 
+/** Ends all connections, of which there is one at least. */
+const drop = Effect.fnUntraced(function* (place: Parameters<CaseBody>[0]["place"]) {
+  const ended = yield* fault(place, "dropConnections")
+  if (!(ended > 0))
+    expect.fail(`dropConnections must answer how many connections it has ended: at least one, and not ${ended}.`)
+})
+
 /** Until the store answers again. */
 const again = <A, E extends { readonly _tag: string }>(asked: Effect.Effect<A, E>) =>
   Effect.retry(asked, { while: ({ _tag }) => _tag === "StoreUnavailable", schedule: Schedule.spaced(10), times: 1_000 })
@@ -113,7 +120,7 @@ export const faultCases = [
       yield* again(
         store.write({ ...append(name("a-1"), events(1), turn), put: [{ key: name("k"), value: String(turn) }] })
       )
-      yield* fault(place, "dropConnections")
+      yield* drop(place)
       for (const opener of openers) {
         expect(yield* again(opener.head)).toBe(start + turn + 1)
         expect(yield* again(valueOf(opener, name("k")))).toBe(String(turn))
@@ -141,9 +148,9 @@ export const faultCases = [
       )
     const load = yield* Effect.forkChild(Effect.forEach(upTo(6), write, { concurrency: "unbounded", discard: true }))
     yield* again(store.head)
-    yield* fault(place, "dropConnections")
+    yield* drop(place)
     yield* again(store.head)
-    yield* fault(place, "dropConnections")
+    yield* drop(place)
     yield* Fiber.join(load)
     const feed = yield* again(feedOf(store, start))
     expect(feed.map(({ position }) => position - start)).toEqual(upTo(feed.length))
@@ -165,7 +172,7 @@ export const faultCases = [
       Effect.forkScoped
     )
     yield* hears(start)
-    yield* fault(place, "dropConnections")
+    yield* drop(place)
     yield* again((yield* another).write(append(name("a-1"), events(1))))
     yield* hears(start + 1)
     yield* again(store.write(append(name("a-1"), events(1), 1)))

@@ -20,8 +20,11 @@ export interface StorePlace extends PortPlace<EventStore> {
 
 /** What a test can do to a store, where its adapter offers it. */
 export interface StoreFaults {
-  /** Ends the connections of all openers to what keeps the data; they go on by themselves, with new ones. */
-  readonly dropConnections?: Effect.Effect<void, unknown>
+  /**
+   * Ends the connections of all openers to what keeps the data, and answers how many it has ended; they go on by
+   * themselves, with new ones.
+   */
+  readonly dropConnections?: Effect.Effect<number, unknown>
   /**
    * The next write of any opener finds its connection lost: `before` the store has carried it out, or `after`, so that
    * only its answer is lost. Writes that travel together share that fate.
