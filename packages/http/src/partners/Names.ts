@@ -31,7 +31,7 @@ export const addressesOf = async (
   if (servers !== undefined) resolver.setServers(servers)
   const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
   const addresses = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []))
-  const isUnknown = answers.some(({ status, ...answer }) => "reason" in answer && !MISSING.has(answer.reason.code))
+  const isUnknown = answers.some((answer) => answer.status === "rejected" && !MISSING.has(answer.reason.code))
   if (addresses.length === 0 && isUnknown)
     throw Object.assign(new Error("No name server says where it is"), { code: "EAI_AGAIN" })
   return addresses
