@@ -15,7 +15,6 @@ const ALLOWED: { readonly [file: string]: string } = {
   "packages/adapters/local-shadow/test/deviceLimits.test.ts measures": "a budget refills while the test tries it",
   "packages/adapters/spacetimedb/test/upgrade.services.test.ts measures":
     "prints how long an upgrade took, and judges nothing by it",
-  "packages/core/src/testing/killSuite.ts sleeps": "a process that does not end by itself is ended, and named",
   "packages/core/test/Backoff.test.ts sleeps": "something lasts so long, by the clock of the test",
   "packages/core/test/Dispatcher.test.ts sleeps": "a receiver takes so long, by the clock of the test",
   "packages/core/test/Feed.test.ts sleeps": "something lasts so long, by the clock of the test",

@@ -1,5 +1,4 @@
 /** A process that opens a store, uses and closes it, and then has nothing left to do: `node closer.ts <module> <place>`. */
-import { writeSync } from "node:fs"
 import { Effect, Stream } from "effect"
 import { EventStore } from "../../streams/EventStore.ts"
 import type { KilledModule } from "./batches.ts"
@@ -15,4 +14,3 @@ await Effect.runPromise(
     yield* Stream.runDrain(Stream.take(changes, 1))
   }).pipe(Effect.provide(open(place)))
 )
-writeSync(1, "closed\n")
