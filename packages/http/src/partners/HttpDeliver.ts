@@ -27,7 +27,7 @@ export interface WebhookOptions {
 
 /** Milliseconds. */
 const DEADLINE = 15_000
-/** So long one address of a name is tried before the next is. */
+/** How long one address of a name is tried before the next one is. */
 const ATTEMPT = 2_000
 const MOST_READ = 64 * 1024
 const MOST_SHOWN = 1_000
@@ -148,7 +148,7 @@ const agentOf = (options: WebhookOptions): Agent => {
       throw new AddressRefused(NOT_PUBLIC)
     return addresses
   }
-  /** Asked once for each connection, which then tries one address after the other. */
+  /** Called once for each connection, which then tries the addresses in turn. */
   const lookup: LookupFunction = (name, _, callback) => {
     resolve(name)
       .then(checked)
@@ -171,7 +171,7 @@ const agentOf = (options: WebhookOptions): Agent => {
   return new Agent({
     connect: (asked, callback) => {
       const hostname = asked.hostname.replace(/^\[(.*)\]$/, "$1")
-      // Nobody is asked for an address that is one already.
+      // An address in the URL is not looked up, so it is checked here.
       if (isIP(hostname) !== 0 && !mayReach(hostname, allowed)) return callback(new AddressRefused(NOT_PUBLIC), null)
       connectTo({ ...asked, hostname }, (...connected) => {
         if (connected[0] === null) limitAnswers(connected[1])

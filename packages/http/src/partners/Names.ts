@@ -1,6 +1,6 @@
 /**
- * The addresses of names that strangers have chosen. Not as the system finds them (`getaddrinfo`): a process has room for two
- * such questions at a time, and names that nobody answers for would hold up everybody's, that of the database too.
+ * Looks up names that strangers chose. It asks name servers directly: Node runs only two `getaddrinfo` calls at a time, so a
+ * few names whose servers never answer would delay every other lookup of the process, the database's included.
  */
 import { Resolver } from "node:dns/promises"
 import { readFile } from "node:fs/promises"
@@ -8,14 +8,15 @@ import { readFile } from "node:fs/promises"
 const HOSTS = "/etc/hosts"
 /** How long a name server is waited for, in milliseconds, and how often all of them are asked. */
 const PATIENCE = { timeout: 2_000, tries: 2 }
-/** What a name server answers where there is no such name, or nothing of the kind that was asked for. */
+/** Errors of a name server that mean: the name does not exist, or has no address of this family. */
 const MISSING: ReadonlySet<unknown> = new Set(["ENOTFOUND", "ENODATA", "EBADNAME"])
 
 /**
- * All addresses of a name, IPv4 first; none when there is no such name. Fails while that cannot be told.
+ * Every address of a name, IPv4 first; an empty list if the name does not exist. Rejects with the code `EAI_AGAIN` if no name
+ * server answers.
  *
  * @param servers name servers to ask, such as `192.0.2.1:53`; those of the system unless given
- * @param hosts the file of names that need not be asked for
+ * @param hosts a file in the format of hosts(5), which is read first
  */
 export const addressesOf = async (
   name: string,
@@ -26,18 +27,18 @@ export const addressesOf = async (
   if (/(^|\.)localhost$/.test(plain)) return ["127.0.0.1", "::1"]
   const listed = listedIn(await readFile(hosts, "utf8").catch(() => ""), plain)
   if (listed.length > 0) return listed
-  // A new one each time: it asks the servers that the system has now.
+  // A new resolver each time, because it reads the system's list of servers only once.
   const resolver = new Resolver(PATIENCE)
   if (servers !== undefined) resolver.setServers(servers)
   const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
   const addresses = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []))
   const isUnknown = answers.some((answer) => answer.status === "rejected" && !MISSING.has(answer.reason.code))
   if (addresses.length === 0 && isUnknown)
-    throw Object.assign(new Error("No name server says where it is"), { code: "EAI_AGAIN" })
+    throw Object.assign(new Error("No name server answered"), { code: "EAI_AGAIN" })
   return addresses
 }
 
-/** hosts(5): in each line an address, and the names that it has. */
+/** The addresses that a hosts file gives for a name: each line is an address and its names. */
 const listedIn = (file: string, name: string): ReadonlyArray<string> =>
   file.split("\n").flatMap((line) => {
     const [address = "", ...names] = line.replace(/#.*/, "").trim().toLowerCase().split(/\s+/)
