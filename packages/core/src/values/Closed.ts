@@ -26,10 +26,12 @@ export const closedDecoder = <A, I>(schema: Schema.Codec<A, I>, isOpen = false) 
 const namesOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
   ast._tag === "Objects" ? ast.propertySignatures.map(({ name }) => String(name)) : []
 
-const withOnly = (names: ReadonlyArray<string>, input: unknown): unknown =>
-  Predicate.isObject(input)
-    ? Object.fromEntries(names.flatMap((name) => (name in input ? [[name, input[name]]] : [])))
-    : input
+const withOnly = (names: ReadonlyArray<string>, input: unknown): unknown => {
+  if (!Predicate.isObject(input)) return input
+  const only: { [name: string]: unknown } = {}
+  for (const name of names) if (name in input) only[name] = input[name]
+  return only
+}
 
 /** What is wrong with a request, and where. */
 export interface RequestIssue {

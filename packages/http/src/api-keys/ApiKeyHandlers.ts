@@ -2,7 +2,7 @@
 import { type ApiKeys, managedApiKeys, millisOf } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "../api/Api.ts"
-import type { Call, Handlers } from "../server/Routes.ts"
+import { contextOf, type Handlers } from "../server/Routes.ts"
 import { apiKeyInfo } from "./apiKeyInfo.ts"
 
 /** Most keys that one answer lists. */
@@ -18,18 +18,13 @@ export const makeApiKeyHandlers: Effect.Effect<Handlers<typeof Api>["api-keys"],
       })),
     "create-api-key": ({ payload: { expiresAt, ...request }, call }) =>
       Effect.map(
-        create({ ...request, ...(expiresAt !== undefined && { expiresAt: millisOf(expiresAt) }) }, askedBy(call)),
+        create({ ...request, ...(expiresAt !== undefined && { expiresAt: millisOf(expiresAt) }) }, contextOf(call)),
         ({ key, secret = null }) => ({ status: 201, body: { success: true, ...apiKeyInfo(key), key: secret } })
       ),
     "revoke-api-key": ({ params, call }) =>
-      Effect.map(revoke(params.keyId, askedBy(call)), (revoked) => ({
+      Effect.map(revoke(params.keyId, contextOf(call)), (revoked) => ({
         status: 200,
         body: { success: true, ...apiKeyInfo(revoked) }
       }))
   })
 )
-
-const askedBy = ({ principal, commandId, at, receipt }: Call) => ({
-  ...{ principal, commandId, at },
-  ...(receipt && { receipt })
-})

@@ -10,7 +10,7 @@ import type { Problem } from "../api/Problem.ts"
 import { Authenticator, type SignInError } from "../auth/Authentication.ts"
 import { html } from "../pages/Html.ts"
 import { type Answer, withHeaders } from "../server/Answer.ts"
-import type { Dispatcher, Found } from "../server/Dispatcher.ts"
+import { type Dispatcher, type Found, pathOf } from "../server/Dispatcher.ts"
 import { problemOfFailure } from "../server/Errors.ts"
 import { aMinuteApart } from "../server/LogLines.ts"
 import type { Asked } from "../server/Routes.ts"
@@ -170,7 +170,7 @@ export const withConsole = Effect.fnUntraced(function* (
   return {
     find: (request) => {
       const { method, url, headers } = request
-      const [path = url] = url.split("?", 1)
+      const path = pathOf(url)
       if (path === "/" && method === "GET" && headers.accept?.includes("text/html") === true)
         return { path, refused: seeOther(HOME) }
       if (path !== HOME && !path.startsWith(`${HOME}/`)) return dispatcher.find(request)

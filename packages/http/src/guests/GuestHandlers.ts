@@ -136,7 +136,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (
 
     open: Effect.fnUntraced(function* ({ params: { uuid }, payload: { ticket }, call }) {
       const visitor = yield* guestOf(call)
-      const context = contextOf(visitor, call, uuid, ticket)
+      const context = openingBy(visitor, call, uuid, ticket)
       const userId = userOf(context.principal)
       const opening = links.open({ link: uuid, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
@@ -148,7 +148,7 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (
 
     "open-door": Effect.fnUntraced(function* ({ params: { uuid, doorId }, payload: { ticket }, call }) {
       const visitor = yield* guestOf(call)
-      const context = contextOf(visitor, call, uuid, ticket, doorId)
+      const context = openingBy(visitor, call, uuid, ticket, doorId)
       const userId = userOf(context.principal)
       const opening = links.open({ link: uuid, doorId, ...context, ...(userId === undefined ? {} : { userId }) })
       return prefersPage(call.headers)
@@ -203,9 +203,9 @@ export const makeGuestHandlers = Effect.fnUntraced(function* (
 })
 
 /** On whose behalf a door is opened, and the receipt by which one page opens it once. */
-const contextOf = (
+const openingBy = (
   visitor: Guest,
-  { principal: caller, commandId, receipt }: Call,
+  { principal: caller, newCommandId, receipt }: Call,
   uuid: string,
   ticket: string | undefined,
   ...door: ReadonlyArray<number>
@@ -217,7 +217,7 @@ const contextOf = (
   const given = own ?? (ticket === undefined ? undefined : receiptOfTicket(ticket, uuid.toLowerCase(), ...door))
   return {
     principal,
-    commandId,
+    commandId: newCommandId(),
     at: visitor.at,
     ...(given === undefined ? {} : { receipt: given })
   }

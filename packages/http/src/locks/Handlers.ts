@@ -43,7 +43,7 @@ import type { Answer } from "../server/Answer.ts"
 import { conditionOf, isKnown, tagBeside, tagOf } from "../server/Conditions.ts"
 import { principalInfo } from "../server/PrincipalInfo.ts"
 import type { Quota } from "../server/Quota.ts"
-import type { Call, Handler, Handlers, Reply } from "../server/Routes.ts"
+import { type Call, contextOf, type Handler, type Handlers, type Reply } from "../server/Routes.ts"
 import { auditsOf } from "./Audits.ts"
 import { tempKeyList } from "./TempKeyList.ts"
 
@@ -95,7 +95,7 @@ export const makeHandlers = (
     const commands = Struct.map(
       commandRoutes,
       Struct.lambda<CommandHandler>((route) => ({ params, payload, call }) => {
-        const execute = locks.execute(commandOf(route.tag, payload, contextOf(call, params.id)))
+        const execute = locks.execute(commandOf(route.tag, payload, contextAt(params.id, call)))
         const more = moreOf[route.tag]
         return more === undefined
           ? Effect.map(execute, (executed) => replyOf(route, executed))
@@ -109,13 +109,13 @@ export const makeHandlers = (
       locks: {
         ...commands,
         "remove-inherited-keys": ({ params, call }) =>
-          Effect.map(removals.inherited(contextOf(call, params.id)), (removed) => ok({ success: true, ...removed })),
+          Effect.map(removals.inherited(contextAt(params.id, call)), (removed) => ok({ success: true, ...removed })),
         BulkAddKeys: ({ params, payload, call }) => {
           // The request itself was counted as one.
           const events = eventsAskedFor("BulkAddKeys", payload) - 1
           const tooMany = quota.admit(call.principal, { events, bytes: 0 }, call.at)
           if (tooMany !== undefined) return Effect.fail(tooMany)
-          return Effect.map(bulk.start({ ...contextOf(call, params.id), keys: payload.keys }), (instanceId) =>
+          return Effect.map(bulk.start({ ...contextAt(params.id, call), keys: payload.keys }), (instanceId) =>
             ok({ success: true, lockId: params.id, instanceId })
           )
         },
@@ -222,11 +222,8 @@ export const makeHandlers = (
               nextCursor
             })
           ),
-        "remove-keys": ({ params, call: { principal, commandId, at, receipt } }) =>
-          Effect.map(
-            removals.ofUser(params.id, { principal, commandId, at, ...(receipt === undefined ? {} : { receipt }) }),
-            (removed) => ok({ success: true, ...removed })
-          ),
+        "remove-keys": ({ params, call }) =>
+          Effect.map(removals.ofUser(params.id, contextOf(call)), (removed) => ok({ success: true, ...removed })),
         "owned-locks": ({ params, call }) =>
           Effect.map(queries.ownedLocks(call.principal, params.id), ({ locks, source }) =>
             ok({
@@ -272,14 +269,10 @@ interface CommandAsked {
   readonly call: Call
 }
 
-/** What the core is told of a request. */
-const contextOf = ({ principal, commandId, at, receipt, headers }: Call, lockId: number): CommandContext => ({
+const contextAt = (lockId: number, call: Call): CommandContext => ({
   lockId,
-  principal,
-  commandId,
-  at,
-  ...(receipt === undefined ? {} : { receipt }),
-  ...conditionOf(headers)
+  ...contextOf(call),
+  ...conditionOf(call.headers)
 })
 
 const replyOf = (

@@ -3,31 +3,34 @@ import { Context, type Effect, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import type { OnAnswered } from "../server/Dispatcher.ts"
 
-const requests = Metric.counter("http_requests_total", { description: "Requests answered", incremental: true })
-const duration = Metric.histogram("http_request_duration_seconds", {
-  description: "Time from the first byte of a request to its answer",
-  boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
-})
+interface Labels {
+  readonly [name: string]: string
+}
+/** Each series is a metric of its own: one that is told its labels with every number puts them together again whenever they change. */
+const requestsWith = (attributes: Labels) =>
+  Metric.counter("http_requests_total", { description: "Requests answered", incremental: true, attributes })
+const durationWith = (attributes: Labels) =>
+  Metric.histogram("http_request_duration_seconds", {
+    description: "Time from the first byte of a request to its answer",
+    boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    attributes
+  })
 
-/** Notes a request. The series of a route and status is looked up once: the registry's own look-up costs too much here. */
+/** Notes a request. */
 export const recordRequests: OnAnswered = (() => {
-  const series = new Map<string, { readonly count: () => void; readonly time: (seconds: number) => void }>()
+  const series = new Map<string, readonly [ReturnType<typeof requestsWith>, ReturnType<typeof durationWith>]>()
   const context = Context.empty()
   return (method, path, status, seconds) => {
     const name = `${method} ${path} ${status}`
     let found = series.get(name)
     if (found === undefined) {
-      const attributes = { method, route: path, status: String(status) }
-      const counter = Metric.withAttributes(requests, attributes)
-      const histogram = Metric.withAttributes(duration, { method, route: path })
-      found = {
-        count: () => counter.updateUnsafe(1, context),
-        time: (seconds) => histogram.updateUnsafe(seconds, context)
-      }
+      const labels = { method, route: path }
+      found = [requestsWith({ ...labels, status: String(status) }), durationWith(labels)]
       series.set(name, found)
     }
-    found.count()
-    found.time(seconds)
+    const [requests, duration] = found
+    requests.updateUnsafe(1, context)
+    duration.updateUnsafe(seconds, context)
   }
 })()
 

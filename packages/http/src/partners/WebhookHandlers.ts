@@ -1,8 +1,8 @@
 /** What the endpoints of webhooks do. */
-import { instantOf, millisOf, tenantOf, type WebhookContext, Webhooks } from "@latchkey/core"
+import { instantOf, millisOf, tenantOf, Webhooks } from "@latchkey/core"
 import { Effect } from "effect"
 import type { Api } from "../api/Api.ts"
-import type { Call, Handlers } from "../server/Routes.ts"
+import { type Call, contextOf, type Handlers } from "../server/Routes.ts"
 import { webhookInfo } from "./webhookInfo.ts"
 
 export const makeWebhookHandlers = Effect.gen(function* () {
@@ -10,14 +10,13 @@ export const makeWebhookHandlers = Effect.gen(function* () {
 
   const whose = ({ principal }: Call, orgId: string | undefined) =>
     Effect.fromResult(tenantOf(principal, orgId, "admin"))
-  const by = ({ commandId, at, principal, receipt }: Call): WebhookContext => ({ commandId, at, principal, receipt })
 
   const create = Effect.fnUntraced(function* (
     call: Call,
     orgId: string | undefined,
     request: Parameters<typeof webhooks.create>[1]
   ) {
-    const { shown, secret } = yield* webhooks.create(yield* whose(call, orgId), request, by(call))
+    const { shown, secret } = yield* webhooks.create(yield* whose(call, orgId), request, contextOf(call))
     return { status: 201, body: { ...webhookInfo(shown), secret } }
   })
 
@@ -32,28 +31,28 @@ export const makeWebhookHandlers = Effect.gen(function* () {
       return { status: 200, body: webhookInfo(yield* webhooks.get(yield* whose(call, query.orgId), params.id)) }
     }),
     change: Effect.fnUntraced(function* ({ params, query, payload, call }) {
-      const shown = yield* webhooks.change(yield* whose(call, query.orgId), params.id, payload, by(call))
+      const shown = yield* webhooks.change(yield* whose(call, query.orgId), params.id, payload, contextOf(call))
       return { status: 200, body: webhookInfo(shown) }
     }),
     delete: Effect.fnUntraced(function* ({ params, query, call }) {
-      yield* webhooks.remove(yield* whose(call, query.orgId), params.id, by(call))
+      yield* webhooks.remove(yield* whose(call, query.orgId), params.id, contextOf(call))
       return { status: 200, body: { success: true } }
     }),
     "rotate-secret": Effect.fnUntraced(function* ({ params, query, call }) {
-      const rotated = yield* webhooks.rotate(yield* whose(call, query.orgId), params.id, by(call))
+      const rotated = yield* webhooks.rotate(yield* whose(call, query.orgId), params.id, contextOf(call))
       return { status: 200, body: { ...rotated, previousUntil: instantOf(rotated.previousUntil) } }
     }),
     enable: Effect.fnUntraced(function* ({ params, query, call }) {
       return {
         status: 200,
-        body: webhookInfo(yield* webhooks.enable(yield* whose(call, query.orgId), params.id, by(call)))
+        body: webhookInfo(yield* webhooks.enable(yield* whose(call, query.orgId), params.id, contextOf(call)))
       }
     }),
     disable: Effect.fnUntraced(function* ({ params, query, call }) {
       const orgId = yield* whose(call, query.orgId)
       return {
         status: 200,
-        body: webhookInfo(yield* webhooks.disable(orgId, params.id, "Disabled by request.", by(call)))
+        body: webhookInfo(yield* webhooks.disable(orgId, params.id, "Disabled by request.", contextOf(call)))
       }
     }),
     test: Effect.fnUntraced(function* ({ params, query, call }) {
@@ -64,7 +63,7 @@ export const makeWebhookHandlers = Effect.gen(function* () {
         durationMs,
         response,
         error = ""
-      } = yield* webhooks.test(orgId, params.id, by(call))
+      } = yield* webhooks.test(orgId, params.id, contextOf(call))
       return { status: 200, body: { delivered, status, durationMs, response: response === "" ? error : response } }
     }),
     replay: Effect.fnUntraced(function* ({ params, query, payload: { after, since, until }, call }) {
@@ -73,14 +72,14 @@ export const makeWebhookHandlers = Effect.gen(function* () {
         since === undefined
           ? { after: after ?? "", until }
           : { since: millisOf(since), until: until === undefined ? undefined : millisOf(until) }
-      return { status: 202, body: { replayId: yield* webhooks.replay(orgId, params.id, replay, by(call)) } }
+      return { status: 202, body: { replayId: yield* webhooks.replay(orgId, params.id, replay, contextOf(call)) } }
     }),
     deliveries: Effect.fnUntraced(function* ({ params, query: { orgId, outcome, before }, call }) {
       const deliveries = yield* webhooks.deliveries(yield* whose(call, orgId), params.id, outcome, before)
       return { status: 200, body: { deliveries, nextBefore: deliveries.at(-1)?.number ?? null } }
     }),
     retry: Effect.fnUntraced(function* ({ params: { id, eventId }, query, call }) {
-      const replayId = yield* webhooks.retry(yield* whose(call, query.orgId), id, eventId, by(call))
+      const replayId = yield* webhooks.retry(yield* whose(call, query.orgId), id, eventId, contextOf(call))
       return { status: 202, body: { replayId } }
     }),
     dismiss: Effect.fnUntraced(function* ({ params: { id, eventId }, query, call }) {

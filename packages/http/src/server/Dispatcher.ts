@@ -58,7 +58,7 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
   const { authenticate } = yield* Authenticator
   const run = Effect.runForkWith(yield* Effect.context<never>())
   const clock = yield* Clock.Clock
-  const nextId = commandIds()
+  const newCommandId = commandIds()
   const tell = aMinuteApart()
 
   const handle = (route: Route, asked: Asked, query: RawParts["query"], body: Buffer) => {
@@ -74,7 +74,7 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
       if (Result.isFailure(payload)) return Effect.fail(new Refused({ problem: payload.failure }))
       const decoded = route.decode({ params, query, headers, payload: payload.success })
       if (Result.isFailure(decoded)) return Effect.fail(new Refused({ problem: decoded.failure }))
-      const context = { principal, commandId: nextId(), at, headers, address }
+      const context = { principal, newCommandId, at, headers, address }
       const isDeclared = "idempotency-key" in Object(decoded.success.headers)
       const receipt = receiptOf({
         request: asked,
@@ -142,7 +142,7 @@ export const makeDispatcher = Effect.fnUntraced(function* ({
       const { method, url, headers, address } = request
       // HEAD is GET without the body, which is left out where the answer is written (RFC 9110, section 9.3.2).
       const meant = method === "HEAD" ? "GET" : method
-      const [path = url] = url.split("?", 1)
+      const path = pathOf(url)
       const operation = operations[path]
       if (operation !== undefined) {
         if (meant !== "GET") return { path, refused: wrongMethod(["GET"]) }
@@ -215,6 +215,12 @@ const wrongMethod = (methods: ReadonlyArray<string>): Answer => {
 }
 
 const unreadablePath = json(400, badRequest([{ field: "path", message: "must be percent-encoded UTF-8" }]))
+
+/** What is asked for, without its query. */
+export const pathOf = (url: string): string => {
+  const end = url.indexOf("?")
+  return end === -1 ? url : url.slice(0, end)
+}
 
 const isDecodable = (path: string): boolean => {
   try {

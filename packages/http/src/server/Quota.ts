@@ -58,7 +58,7 @@ export const makeQuota: Effect.Effect<Quota> = Effect.gen(function* () {
   return {
     admit: (principal, { events, bytes }, asked) => {
       const holder = holderOf(principal)
-      if (holder === undefined) return undefined
+      if (holder === undefined || (isUnlimited(holder.events) && isUnlimited(holder.kilobytes))) return undefined
       const at = steady(asked)
       const spendings = [
         ...(events === 0 ? [] : [{ account: `events of ${holder.name}`, budget: holder.events, cost: events }]),
@@ -69,7 +69,7 @@ export const makeQuota: Effect.Effect<Quota> = Effect.gen(function* () {
     },
     answered: (principal, bytes, asked) => {
       const holder = holderOf(principal)
-      if (holder === undefined || holder.kilobytes.every === 0) return
+      if (holder === undefined || isUnlimited(holder.kilobytes)) return
       const account = bytesOf(holder)
       const at = steady(asked)
       note(accounts, account, spent(holder.kilobytes, accounts.get(account), at, bytes / KB), at)
@@ -82,6 +82,8 @@ interface Holder {
   readonly events: Budget
   readonly kilobytes: Budget
 }
+
+const isUnlimited = ({ every }: Budget): boolean => every === 0
 
 const KB = 1024
 

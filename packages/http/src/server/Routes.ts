@@ -11,11 +11,11 @@ import type { SignInError } from "../auth/Authentication.ts"
 import { type Answer, json } from "./Answer.ts"
 import { type ApiError, type Failure, problemOfFailure, withNextStep } from "./Errors.ts"
 
-/** What a request says besides its parts: who asks, when, and under which id. */
+/** What a request says besides its parts: who asks, when, and from where. */
 export interface Call {
   readonly principal: Principal
-  /** A UUID of version 7. */
-  readonly commandId: string
+  /** The id of a command that is asked for: a UUID of version 7, another one each time. */
+  readonly newCommandId: () => string
   /** Epoch milliseconds. */
   readonly at: number
   /** From the Idempotency-Key. */
@@ -24,6 +24,14 @@ export interface Call {
   /** From where the caller comes: the whole address; see `networksOf` in `CallerAddress.ts`. */
   readonly address: () => string
 }
+
+/** On whose behalf, when and under which id the core does what a request asks for. */
+export const contextOf = ({ principal, newCommandId, at, receipt }: Call) => ({
+  principal,
+  commandId: newCommandId(),
+  at,
+  ...(receipt === undefined ? {} : { receipt })
+})
 
 /** A success: a declared body with a declared status. */
 export interface Reply<Body> {
@@ -174,8 +182,16 @@ const decodePart = (schema: Schema.Top | undefined): Decode | undefined =>
 
 const queryDecoder = (query: Schema.Top | undefined, isOpen: boolean): Decode | undefined => {
   if (query === undefined) return undefined
-  const schema = Schema.toCodecArrayFromSingle(query)
-  return isOpen ? decodePart(schema) : closedDecoder(plain(schema))
+  const schema = plain(Schema.toCodecArrayFromSingle(query))
+  const decode = isOpen ? Schema.decodeUnknownExit(schema) : closedDecoder(schema)
+  const nothing = decode({})
+  // Most ask for nothing: what that comes to is known.
+  return (asked, options) => (options === undefined && isEmpty(asked) ? nothing : decode(asked, options))
+}
+
+const isEmpty = (query: unknown): boolean => {
+  for (const _ in Object(query)) return false
+  return true
 }
 
 const decoderOf = (decoders: { readonly [Part in keyof RawParts]: Decode | undefined }): Route["decode"] => {

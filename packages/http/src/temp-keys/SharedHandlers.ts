@@ -15,7 +15,7 @@ import { PinSecret } from "../auth/PinSecret.ts"
 import { pathOfKey } from "../guests/GuestSession.ts"
 import { networksOf } from "../server/CallerAddress.ts"
 import { conditionOf, tagOf } from "../server/Conditions.ts"
-import type { Call, Handlers } from "../server/Routes.ts"
+import { type Call, contextOf, type Handlers } from "../server/Routes.ts"
 
 /** @param publicUrl how the API is reached from outside */
 export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => string) {
@@ -63,10 +63,10 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
         Effect.as(tempKeys.end(changeOf(call), uuid), { status: 200, body: { success: true } })
     },
     pins: {
-      "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call: { headers, address, ...context } }) => {
-        const secret = headers["x-api-key"]
+      "open-with-pin": ({ params: { id: lockId }, payload: { pin }, call }) => {
+        const secret = call.headers["x-api-key"]
         const apiKey = secret === undefined ? undefined : key.digest(`api key\n${secret}`)
-        const request = { ...context, lockId, pin, networks: networksOf(address()), apiKey }
+        const request = { ...contextOf(call), lockId, pin, networks: networksOf(call.address()), apiKey }
         return Effect.map(doors.openByPin(request, key), ({ online }) => ({
           status: 200,
           body: { success: true, offline: online === false }
@@ -77,8 +77,6 @@ export const makeSharedHandlers = Effect.fnUntraced(function* (publicUrl: () => 
   return handlers
 })
 
-/** What the core is told of a request. */
-const contextOf = ({ headers: _, address: __, ...context }: Call) => context
 const changeOf = (call: Call) => ({ ...contextOf(call), ...conditionOf(call.headers) })
 
 const shown = (
