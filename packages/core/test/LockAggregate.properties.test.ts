@@ -33,6 +33,16 @@ const live = (commands: ReadonlyArray<LockCommand>): ReadonlyArray<Step> => {
   })
 }
 
+/** Whether a key is removed that is on the hardware alone: there it is looked for again. */
+const isOfLeftOver = (command: LockCommand, before: Lock | undefined, events: ReadonlyArray<LockEvent>): boolean => {
+  const [event] = events
+  if (command._tag !== "RemoveKey" || event?._tag !== "KeysSyncRequested") return false
+  expect(events.length).toBe(1)
+  expect(before?.keys.map(({ uuid }) => uuid)).not.toContain(event.keyUuid)
+  expect(before?.hardware.map(({ uuid }) => uuid)).toContain(event.keyUuid)
+  return true
+}
+
 const eventsOf = (decided: Step["decided"]): ReadonlyArray<LockEvent> =>
   Result.isSuccess(decided) ? decided.success.events : []
 
@@ -50,6 +60,9 @@ describe("whatever is asked of a lock", () => {
   it.prop("every event can be read back from what is stored", [lockCommands], ([commands]) => {
     for (const event of live(commands).flatMap(({ decided }) => eventsOf(decided))) {
       const { type, data } = JSON.parse(JSON.stringify(toStored(event)))
+      // What was just written is handed on without being read back: there is nothing in it that storing leaves out.
+      const everything = JSON.stringify(toStored(event), (_, value) => (value === undefined ? "undefined" : value))
+      expect(everything).toBe(JSON.stringify(toStored(event)))
       expect(Option.getOrUndefined(fromStored({ type, data }))).toEqual(event)
     }
   })
@@ -61,10 +74,10 @@ describe("whatever is asked of a lock", () => {
   })
 
   it.prop("events, and what the device is told, are those of the command's row", [lockCommands], ([commands]) => {
-    for (const { command, decided, after } of live(commands)) {
+    for (const { before, command, decided, after } of live(commands)) {
       const { first, event, device: type, also = [] } = rowOf(command._tag)
       const events = eventsOf(decided)
-      if (events.length === 0) continue
+      if (events.length === 0 || isOfLeftOver(command, before, events)) continue
       // With an outcome, a use may be given back; with what a device says, something may be wrong at the door.
       const own = new Set(events.map(({ _tag }) => _tag).filter((type) => !also.includes(type)))
       expect([...own]).toEqual(first === undefined ? [event] : [first, event])
