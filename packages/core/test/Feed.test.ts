@@ -19,13 +19,20 @@ const feedOf = (store: Store) =>
   Effect.map(Effect.provideService(Layer.build(Layer.fresh(Feed.layer)), EventStore, store), Context.get(Feed))
 
 let events = 0
-const append = Effect.fnUntraced(function* (store: Store, streamId: string, orgId = "") {
-  const eventId = `feed-${++events}`
+const write = Effect.fnUntraced(function* (store: Store, streamId: string, orgId = "", count = 1) {
   const expectedVersion = (yield* store.read(streamId, 0, 100_000)).length
-  const event = { eventId, type: "Happened", data: {}, at: 1, orgId, principal: { _tag: "System" } as const }
-  yield* store.write({ append: [{ streamId, expectedVersion, events: [{ ...event, commandId: eventId }] }] })
-  return eventId
+  const happened = { type: "Happened", data: {}, at: 1, orgId, principal: { _tag: "System" } as const }
+  const ids = Array.from({ length: count }, () => `feed-${++events}`)
+  const appended = {
+    streamId,
+    expectedVersion,
+    events: ids.map((eventId) => ({ ...happened, eventId, commandId: eventId }))
+  }
+  const { position } = yield* store.write({ append: [appended] })
+  return { ids, appended, position }
 })
+const append = (...of: [store: Store, streamId: string, orgId?: string]) =>
+  Effect.map(write(...of), ({ ids: [eventId = ""] }) => eventId)
 
 /** Counts what is asked of the feed, and fails while it is told to. */
 const watched = (store: Store) => {
@@ -457,6 +464,67 @@ describe("a consumer", () => {
       yield* TestClock.adjust("20 millis")
       expect(yield* Fiber.join(waiting)).toBe(false)
     })
+  )
+})
+
+describe("what this process has written", () => {
+  it.effect("is handed on, and not read back; what others have written meanwhile is read", () =>
+    Effect.gen(function* () {
+      const { store, state } = watched(MemoryEventStore.make())
+      const feed = yield* feedOf(store)
+      const heard: Array<StoredEvent> = []
+      const { catchUp } = yield* feed.register({}, (stored) => heard.push(stored))
+      const own = Effect.gen(function* () {
+        const { appended, position } = yield* write(store, "bell-1", "", 3)
+        feed.wrote(appended, position)
+      })
+      yield* own
+      yield* own
+      yield* catchUp()
+      expect([heard.length, state.rows]).toEqual([6, 0])
+      yield* own
+      yield* append(store, "bell-1")
+      yield* own
+      yield* catchUp()
+      // The one of the others, and what came after it.
+      expect([heard.length, state.rows]).toEqual([13, 4])
+      expect(heard).toEqual(yield* store.feed(0, 100))
+    })
+  )
+
+  it.effect.each(SEEDS)(
+    "is handed on once, in its order, whoever writes in between, and however late it is told (seed %i)",
+    (seed) =>
+      Effect.gen(function* () {
+        const random = yield* Random.Random
+        const { store, state } = watched(MemoryEventStore.make())
+        const feed = yield* feedOf(store)
+        const { consumer, taken } = listing("all")
+        const { catchUp } = yield* feed.follow(consumer)
+        const heard: Array<StoredEvent> = []
+        const { catchUp: hear } = yield* feed.register({}, (stored) => heard.push(stored))
+        let untold: Array<() => void> = []
+        for (let n = 0; n < 200; n++) {
+          const count = 1 + Math.floor(random.nextDoubleUnsafe() * 3)
+          const { appended, position } = yield* write(store, `bell-${n % 5}`, "", count)
+          const chance = random.nextDoubleUnsafe()
+          if (chance < 0.5) feed.wrote(appended, position)
+          else if (chance < 0.8) untold.push(() => feed.wrote(appended, position))
+          if (random.nextDoubleUnsafe() < 0.2) {
+            for (const tell of untold.reverse()) tell()
+            untold = []
+          }
+          if (random.nextDoubleUnsafe() < 0.2) state.isDown = !state.isDown
+          if (random.nextDoubleUnsafe() < 0.3) yield* TestClock.adjust("60 millis")
+        }
+        state.isDown = false
+        yield* TestClock.adjust("1 minute")
+        yield* hear()
+        expect(yield* catchUp("1 minute")).toBe(true)
+        const all = yield* store.feed(0, 1_000)
+        expect(taken).toEqual(all)
+        expect(heard).toEqual(all)
+      }).pipe(Random.withSeed(seed))
   )
 })
 

@@ -5,6 +5,7 @@
 import { Clock, Context, Duration, Effect, Latch, Layer, Option, Schedule, type Scope, Semaphore, Stream } from "effect"
 import { keepGoing } from "./Backoff.ts"
 import {
+  type Append,
   type Batch,
   categoryOf,
   EventStore,
@@ -61,6 +62,8 @@ export interface Register {
 const PAGE = 1_000
 /** Events that are kept for consumers that are a little behind: they need not be read again. */
 const RECENT = 1_000
+/** Events of this process that are kept until the next look, which then need not read them. */
+const MOST_OWN = 2_000
 /** How long what happens in a busy feed may gather, to be taken together, while nobody asks for it. */
 const GATHER = Duration.millis(50)
 /** How long the work is left to another process that has done it last. */
@@ -97,6 +100,11 @@ export class Feed extends Context.Service<
     readonly list: (name: string, position: () => number) => Effect.Effect<void, never, Scope.Scope>
     /** The events after a position, and then whatever comes. A slow reader holds nobody up. */
     readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
+    /**
+     * Tells what this process has just written, with the position of its last event. Where nobody else has written before
+     * it, it is not read back: that costs a store, and this process, about as much as the write.
+     */
+    readonly wrote: (append: Append, position: number) => void
     /**
      * Hands every event that the filter lets through to `take`: those that there are before it answers, others as they
      * come, for as long as the scope lives.
@@ -136,6 +144,8 @@ const make = Effect.gen(function* () {
   /** The position up to which the feed was read; `recent` are the last events before it, without a gap. */
   let reached = yield* store.head
   let recent: ReadonlyArray<StoredEvent> = []
+  /** What this process has written after `reached`, by position. */
+  const own = new Map<number, StoredEvent>()
 
   /** By two clocks: one that nobody sets, and one that goes on while the machine sleeps. */
   const now = () => ({ steady: clock.monotonicTimeNanosUnsafe(), wall: clock.currentTimeMillisUnsafe() })
@@ -145,18 +155,28 @@ const make = Effect.gen(function* () {
     return steady - looked.steady <= CURRENT_NANOS && Math.abs(wall - looked.wall) <= CURRENT_MILLIS
   }
 
+  /** Positions have no gaps: what follows without one is all that there is. */
+  const takeOwn = (): ReadonlyArray<StoredEvent> => {
+    const events: Array<StoredEvent> = []
+    for (let next = own.get(reached + 1); next !== undefined; next = own.get(next.position + 1)) events.push(next)
+    return events
+  }
+
   const readOn = Effect.gen(function* () {
     while (true) {
-      const events = yield* store.feed(reached, PAGE)
+      const known = takeOwn()
+      const events = known.length > 0 ? known : yield* store.feed(reached, PAGE)
       const last = events.at(-1)
       if (last !== undefined) {
         for (const register of registers) hand(register, events)
         if (sleepers.size > 0) recent = [...recent, ...events].slice(-RECENT)
         else recent = []
         reached = last.position
+        for (const position of own.keys()) if (position <= reached) own.delete(position)
         for (const sleeper of sleepers) sleeper.openUnsafe()
       }
-      if (events.length < PAGE) return
+      // Others may have written more.
+      if (known.length === 0 && events.length < PAGE) return
     }
   })
 
@@ -336,6 +356,14 @@ const make = Effect.gen(function* () {
     list,
     consumers: () => [...consumers].map(([name, position]) => ({ name, position: position() })),
     events,
+    wrote: ({ streamId, expectedVersion, events }, position) => {
+      if (own.size >= MOST_OWN) return
+      const before = position - events.length
+      events.forEach((event, index) => {
+        const stored = { ...event, streamId, version: expectedVersion + index + 1, position: before + index + 1 }
+        if (stored.position > reached) own.set(stored.position, stored)
+      })
+    },
     register: Effect.fnUntraced(function* (filter, take, after = 0) {
       const register: Registered = { filter, take, position: after, broken: undefined }
       yield* fill(register)
