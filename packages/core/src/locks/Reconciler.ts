@@ -10,7 +10,7 @@
  */
 import { Clock, Context, Duration, Effect, Latch, Layer, Metric, Option, Random, Stream } from "effect"
 import { hardwareOf } from "../lock/DecideKeys.ts"
-import { isKeyCommand, isOpen, needingAttention, nextDue, nextLook } from "../lock/Hardware.ts"
+import { type Due, isKeyCommand, isOpen, needingAttention, nextDue, nextLook } from "../lock/Hardware.ts"
 import { type Lock, lockOfStream } from "../lock/Lock.ts"
 import type { LockEventType } from "../lock/LockEvent.ts"
 import { keepGoing } from "../streams/Backoff.ts"
@@ -53,10 +53,13 @@ const FORGOTTEN_AFTER = Duration.toMillis(Duration.hours(1))
 const FIRST_PAUSE = 1_000
 const LONGEST_PAUSE = 300_000
 
-const sends = Metric.counter("latchkey_key_changes_sent_total", {
-  description: "Additions and removals of keys that were sent to locks by themselves",
-  incremental: true
-})
+const sendsOf = (type: Due["type"]) =>
+  Metric.counter("latchkey_key_changes_sent_total", {
+    description: "Additions and removals of keys that were sent to locks by themselves",
+    incremental: true,
+    attributes: { type }
+  })
+const sends = { AddKey: sendsOf("AddKey"), RemoveKey: sendsOf("RemoveKey") }
 const attention = Metric.counter("latchkey_keys_needing_attention_total", {
   description: "Keys that a person had to look at, since the lock failed too often or did not answer",
   incremental: true
@@ -210,7 +213,7 @@ export const reconciling = Layer.effectDiscard(
         // The same for all who decide on this version: it is prepared once.
         yield* locks.execute({ _tag, lockId, commandId: `keys-${lockId}-${version + 1}`, at, principal: system })
         onSent()
-        Metric.withAttributes(sends, { type: due.type }).updateUnsafe(1, metrics)
+        sends[due.type].updateUnsafe(1, metrics)
       }
       const { lock, version } = yield* known(lockId)
       if (lock === undefined) return undefined

@@ -2,10 +2,12 @@
 import { Context, Metric } from "effect"
 import type { Answered } from "./Delivery.ts"
 
-const attempts = Metric.counter("latchkey_webhook_attempts_total", {
-  description: "Attempts to deliver an event to a webhook",
-  incremental: true
-})
+const attemptsWith = (attributes: { readonly outcome: string; readonly answer: string }) =>
+  Metric.counter("latchkey_webhook_attempts_total", {
+    description: "Attempts to deliver an event to a webhook",
+    incremental: true,
+    attributes
+  })
 const duration = Metric.histogram("latchkey_webhook_attempt_duration_seconds", {
   description: "Time from sending an event to a webhook to its answer",
   boundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15]
@@ -17,12 +19,12 @@ const lag = Metric.histogram("latchkey_webhook_lag_seconds", {
 const context = Context.empty()
 
 /** Attempts by outcome and answer: a few. */
-const counters = new Map<string, typeof attempts>()
-const counterOf = (outcome: string, answer: string): typeof attempts => {
+const counters = new Map<string, ReturnType<typeof attemptsWith>>()
+const counterOf = (outcome: string, answer: string): ReturnType<typeof attemptsWith> => {
   const name = `${outcome} ${answer}`
   const known = counters.get(name)
   if (known !== undefined) return known
-  const made = Metric.withAttributes(attempts, { outcome, answer })
+  const made = attemptsWith({ outcome, answer })
   counters.set(name, made)
   return made
 }
