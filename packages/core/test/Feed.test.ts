@@ -3,10 +3,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, type Duration, Effect, Exit, Fiber, Layer, Logger, Random, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { workers } from "../src/latchkey/Latchkey.ts"
+import { Locks } from "../src/locks/Locks.ts"
 import * as MemoryEventStore from "../src/memory/MemoryEventStore.ts"
 import { EventStore, type StoredEvent, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { type Consumer, Feed, recorded } from "../src/streams/Feed.ts"
 import { Workers } from "../src/streams/Workers.ts"
+import { asked, lockUuid, type Request } from "./scenario.ts"
+import { makeWorld } from "./world.ts"
 
 /** One seed is one history. */
 const SEEDS = Array.from({ length: 15 }, (_, seed) => seed + 1)
@@ -488,6 +491,53 @@ describe("what this process has written", () => {
       yield* catchUp()
       // The one of the others, and what came after it.
       expect([heard.length, state.rows]).toEqual([13, 4])
+      expect(heard).toEqual(yield* store.feed(0, 100))
+    })
+  )
+
+  it.effect("is handed on as it was written, whatever becomes of it in other hands, and read when it is too much", () =>
+    Effect.gen(function* () {
+      const { store, state } = watched(MemoryEventStore.make())
+      const feed = yield* feedOf(store)
+      const heard: Array<StoredEvent> = []
+      const { catchUp } = yield* feed.register({}, (stored) => heard.push(stored))
+      const { appended, position } = yield* write(store, "bell-1")
+      const windows = [{ from: "09:00" }]
+      const [event] = appended.events
+      feed.wrote({ ...appended, events: event === undefined ? [] : [{ ...event, data: { windows } }] }, position)
+      windows.pop()
+      yield* catchUp()
+      expect(heard.map(({ data }) => data)).toEqual([{ windows: [{ from: "09:00" }] }])
+      for (let n = 0; n < 4; n++) {
+        const { appended, position } = yield* write(store, "bell-2", "", 900)
+        feed.wrote(appended, position)
+      }
+      yield* catchUp()
+      expect(heard.slice(1)).toEqual(yield* store.feed(1, 10_000))
+      expect(state.rows).toBe(900 + 3_600)
+    })
+  )
+
+  it.effect("is what commands have written, but for those that write to other streams too", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { store, state } = watched(world.store)
+      const services = yield* world.quiet(Context.add(world.ports, EventStore, store))
+      const { execute } = Context.get(services, Locks)
+      const heard: Array<StoredEvent> = []
+      const { catchUp } = yield* Context.get(services, Feed).register({}, (stored) => heard.push(stored))
+      const ask = (request: Request, n: number) => execute(asked(request, { commandId: `command-${n}` }))
+      yield* ask({ _tag: "CreateLock", uuid: lockUuid, index: 1, keys: [], ownerId: "ann" }, 1)
+      yield* catchUp()
+      state.rows = 0
+      yield* ask({ _tag: "SetOrganization", orgId: "org-1" }, 2)
+      yield* ask({ _tag: "SetOwner", userId: "ben" }, 3)
+      yield* catchUp()
+      expect([heard.slice(-2).map(({ type }) => type), state.rows]).toEqual([["OrganizationSet", "OwnerSet"], 0])
+      yield* ask({ _tag: "SetOrganization", orgId: "org-2" }, 4)
+      yield* ask({ _tag: "SetOwner", userId: "ann" }, 5)
+      yield* catchUp()
+      expect(state.rows).toBe(3)
       expect(heard).toEqual(yield* store.feed(0, 100))
     })
   )

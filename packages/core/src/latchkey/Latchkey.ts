@@ -53,7 +53,7 @@ export const layer = (options?: LocksOptions) =>
     Layer.provideMerge(GuestOpenings.layer),
     Layer.provideMerge(Layer.provideMerge(Explanations.layer, SharedCredentials.layer)),
     Layer.provideMerge(Layer.merge(LockQueries.layer, LockLists.layer)),
-    Layer.provideMerge(Layer.mergeAll(Locks.layer(options), Projector.layer, Feed.layer)),
+    Layer.provideMerge(Layer.mergeAll(Layer.provide(Locks.layer(options), Feed.layer), Projector.layer, Feed.layer)),
     Layer.provideMerge(Workers.layer)
   )
 

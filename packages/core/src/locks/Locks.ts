@@ -144,7 +144,7 @@ export class Locks extends Context.Service<
       Locks,
       Effect.gen(function* () {
         const store = yield* EventStore
-        const feed = yield* Feed
+        const feed = yield* Effect.serviceOption(Feed)
         yield* recordStoredLinks(store)
         const shadow = yield* DeviceShadow
         const repository = yield* LockRepository
@@ -231,7 +231,9 @@ export class Locks extends Context.Service<
             if (Result.isSuccess(written)) {
               if ("position" in written.success) {
                 const after = version + events.length
-                if (appending.beside?.length === 0) feed.wrote(appending, written.success.position)
+                // With events of other streams beside them nobody says which position is whose.
+                if (Option.isSome(feed) && appending.beside?.length === 0)
+                  feed.value.wrote(appending, written.success.position)
                 yield* repository.advance(loaded, events, after, command.principal)
                 if (appending.records?.put.some(({ key }) => isTakeBack(key))) {
                   const takingBack = takeBack(lock, lost)
@@ -397,7 +399,6 @@ export class Locks extends Context.Service<
   static readonly layer = (options: LocksOptions = {}) =>
     Locks.layerWithoutRepository(options).pipe(
       Layer.provide(Settling.layer(patienceOf(options))),
-      Layer.provide(Feed.layer),
       Layer.merge(takingBack),
       Layer.provideMerge(Claims.layer(options.claims ?? "proof")),
       Layer.provideMerge(LockRepository.layer({ cachedLocks: options.cachedLocks ?? DEFAULT_CACHED_LOCKS }))

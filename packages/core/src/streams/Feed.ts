@@ -10,6 +10,7 @@ import {
   categoryOf,
   EventStore,
   type FeedFilter,
+  type NewEvent,
   type StoredEvent,
   StoreUnavailable,
   type WriteError
@@ -360,8 +361,9 @@ const make = Effect.gen(function* () {
       if (own.size >= MOST_OWN) return
       const before = position - events.length
       events.forEach((event, index) => {
-        const stored = { ...event, streamId, version: expectedVersion + index + 1, position: before + index + 1 }
-        if (stored.position > reached) own.set(stored.position, stored)
+        const position = before + index + 1
+        if (position <= reached) return
+        own.set(position, { ...asIfRead(event), streamId, version: expectedVersion + index + 1, position })
       })
     },
     register: Effect.fnUntraced(function* (filter, take, after = 0) {
@@ -387,6 +389,13 @@ const make = Effect.gen(function* () {
       }
     })
   } satisfies Feed["Service"]
+})
+
+/** Shares nothing with the event, which whoever wrote it may have in hand, and change. Most hold nothing within what they hold. */
+const asIfRead = ({ data, principal, ...event }: NewEvent): NewEvent => ({
+  ...event,
+  data: Object.values(data).some((value) => typeof value === "object") ? structuredClone(data) : { ...data },
+  principal: { ...principal }
 })
 
 /** What a register is for it takes once, in order. One that breaks holds up nobody else. */
