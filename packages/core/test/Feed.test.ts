@@ -542,6 +542,19 @@ describe("what this process has written", () => {
     })
   )
 
+  it.effect("is told to nobody by locks alone: they read no feed", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { store, state } = watched(world.store)
+      const ask = yield* world.process({ over: Context.add(world.ports, EventStore, store) })
+      state.looks = 0
+      yield* ask({ _tag: "CreateLock", uuid: lockUuid, index: 1, keys: [], ownerId: "ann" })
+      yield* append(world.store, "bell-1")
+      yield* TestClock.adjust("5 seconds")
+      expect(state.looks).toBe(0)
+    })
+  )
+
   it.effect.each(SEEDS)(
     "is handed on once, in its order, whoever writes in between, and however late it is told (seed %i)",
     (seed) =>
