@@ -547,8 +547,9 @@ describe("what this process has written", () => {
       const world = yield* makeWorld
       const { store, state } = watched(world.store)
       const ask = yield* world.process({ over: Context.add(world.ports, EventStore, store) })
-      state.looks = 0
       yield* ask({ _tag: "CreateLock", uuid: lockUuid, index: 1, keys: [], ownerId: "ann" })
+      // Before the first command, the claims are written down that a log may hold from before there were records of them.
+      state.looks = 0
       yield* append(world.store, "bell-1")
       yield* TestClock.adjust("5 seconds")
       expect(state.looks).toBe(0)
