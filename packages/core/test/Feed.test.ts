@@ -495,7 +495,7 @@ describe("what this process has written", () => {
     })
   )
 
-  it.effect("is handed on as it was written, whatever becomes of it in other hands, and read when it is too much", () =>
+  it.effect("does not change with the object that was handed over, and is read back when there is too much of it", () =>
     Effect.gen(function* () {
       const { store, state } = watched(MemoryEventStore.make())
       const feed = yield* feedOf(store)
@@ -542,7 +542,7 @@ describe("what this process has written", () => {
     })
   )
 
-  it.effect("is told to nobody by locks alone: they read no feed", () =>
+  it.effect("needs no feed: a process with locks alone reads none", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
       const { store, state } = watched(world.store)
@@ -557,7 +557,7 @@ describe("what this process has written", () => {
   )
 
   it.effect.each(SEEDS)(
-    "is handed on once, in its order, whoever writes in between, and however late it is told (seed %i)",
+    "reaches everybody once and in order, also when others write in between and when it is told late (seed %i)",
     (seed) =>
       Effect.gen(function* () {
         const random = yield* Random.Random

@@ -231,7 +231,7 @@ export class Locks extends Context.Service<
             if (Result.isSuccess(written)) {
               if ("position" in written.success) {
                 const after = version + events.length
-                // With events of other streams beside them nobody says which position is whose.
+                // Where events of other streams were written too, the position is not that of these.
                 if (Option.isSome(feed) && appending.beside?.length === 0)
                   feed.value.wrote(appending, written.success.position)
                 yield* repository.advance(loaded, events, after, command.principal)

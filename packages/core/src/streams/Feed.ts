@@ -63,8 +63,8 @@ export interface Register {
 const PAGE = 1_000
 /** Events that are kept for consumers that are a little behind: they need not be read again. */
 const RECENT = 1_000
-/** Events of this process that are kept until the next look, which then need not read them. */
-const MOST_OWN = 2_000
+/** Events written by this process that are kept until the next look, which then need not read them. */
+const MOST_WRITTEN = 2_000
 /** How long what happens in a busy feed may gather, to be taken together, while nobody asks for it. */
 const GATHER = Duration.millis(50)
 /** How long the work is left to another process that has done it last. */
@@ -102,8 +102,8 @@ export class Feed extends Context.Service<
     /** The events after a position, and then whatever comes. A slow reader holds nobody up. */
     readonly events: (after: number, filter?: FeedFilter) => Stream.Stream<StoredEvent, StoreUnavailable>
     /**
-     * Tells what this process has just written, with the position of its last event. Where nobody else has written before
-     * it, it is not read back: that costs a store, and this process, about as much as the write.
+     * Tells what this process has just written, with the position of its last event. It is not read back, unless another
+     * process has written something before it that was not read yet.
      */
     readonly wrote: (append: Append, position: number) => void
     /**
@@ -146,7 +146,7 @@ const make = Effect.gen(function* () {
   let reached = yield* store.head
   let recent: ReadonlyArray<StoredEvent> = []
   /** What this process has written after `reached`, by position. */
-  const own = new Map<number, StoredEvent>()
+  const written = new Map<number, StoredEvent>()
 
   /** By two clocks: one that nobody sets, and one that goes on while the machine sleeps. */
   const now = () => ({ steady: clock.monotonicTimeNanosUnsafe(), wall: clock.currentTimeMillisUnsafe() })
@@ -156,16 +156,16 @@ const make = Effect.gen(function* () {
     return steady - looked.steady <= CURRENT_NANOS && Math.abs(wall - looked.wall) <= CURRENT_MILLIS
   }
 
-  /** Positions have no gaps: what follows without one is all that there is. */
-  const takeOwn = (): ReadonlyArray<StoredEvent> => {
+  /** What follows `reached` without a gap. Positions have none, so nothing of other processes is left out. */
+  const writtenNext = (): ReadonlyArray<StoredEvent> => {
     const events: Array<StoredEvent> = []
-    for (let next = own.get(reached + 1); next !== undefined; next = own.get(next.position + 1)) events.push(next)
+    for (let at = reached + 1, next = written.get(at); next !== undefined; next = written.get(++at)) events.push(next)
     return events
   }
 
   const readOn = Effect.gen(function* () {
     while (true) {
-      const known = takeOwn()
+      const known = writtenNext()
       const events = known.length > 0 ? known : yield* store.feed(reached, PAGE)
       const last = events.at(-1)
       if (last !== undefined) {
@@ -173,7 +173,7 @@ const make = Effect.gen(function* () {
         if (sleepers.size > 0) recent = [...recent, ...events].slice(-RECENT)
         else recent = []
         reached = last.position
-        for (const position of own.keys()) if (position <= reached) own.delete(position)
+        for (const position of written.keys()) if (position <= reached) written.delete(position)
         for (const sleeper of sleepers) sleeper.openUnsafe()
       }
       // Others may have written more.
@@ -357,13 +357,12 @@ const make = Effect.gen(function* () {
     list,
     consumers: () => [...consumers].map(([name, position]) => ({ name, position: position() })),
     events,
-    wrote: ({ streamId, expectedVersion, events }, position) => {
-      if (own.size >= MOST_OWN) return
-      const before = position - events.length
+    wrote: ({ streamId, expectedVersion, events }, last) => {
+      if (written.size >= MOST_WRITTEN) return
       events.forEach((event, index) => {
-        const position = before + index + 1
+        const position = last - events.length + index + 1
         if (position <= reached) return
-        own.set(position, { ...asIfRead(event), streamId, version: expectedVersion + index + 1, position })
+        written.set(position, { ...copyOf(event), streamId, version: expectedVersion + index + 1, position })
       })
     },
     register: Effect.fnUntraced(function* (filter, take, after = 0) {
@@ -391,8 +390,8 @@ const make = Effect.gen(function* () {
   } satisfies Feed["Service"]
 })
 
-/** Shares nothing with the event, which whoever wrote it may have in hand, and change. Most hold nothing within what they hold. */
-const asIfRead = ({ data, principal, ...event }: NewEvent): NewEvent => ({
+/** A deep copy: the caller still has the event, and may change it. Most events are flat, and cheaper to copy without `structuredClone`. */
+const copyOf = ({ data, principal, ...event }: NewEvent): NewEvent => ({
   ...event,
   data: Object.values(data).some((value) => typeof value === "object") ? structuredClone(data) : { ...data },
   principal: { ...principal }
