@@ -75,7 +75,7 @@ const setUp = Effect.gen(function* () {
     yield* TestClock.adjust("10 millis")
   })
   yield* TestClock.adjust("2 seconds")
-  return { updates: Context.get(services, ShadowUpdates), webhooks, webhook, change, sent, receiver }
+  return { updates: Context.get(services, ShadowUpdates), webhooks, webhook, by, change, sent, receiver }
 })
 
 it.effect("who follows is told of the shadows of its own locks, from then on, as published", () =>
@@ -133,6 +133,36 @@ it.effect("a webhook that answers 410 to one is disabled, as for any event", () 
       webhook: { status: "disabled" },
       reason: "The receiver answered 410 Gone."
     })
+  }).pipe(Effect.scoped)
+)
+
+it.effect("a webhook that asks to be left alone is told nothing for so long, unless it is moved meanwhile", () =>
+  Effect.gen(function* () {
+    const { webhooks, webhook, by, change, sent, receiver } = yield* setUp
+    yield* webhook("org-1", "busy", { events: ["Shadow Update"] })
+    yield* webhook("org-1", "quick", { events: ["Shadow Update"] })
+    yield* TestClock.adjust("2 seconds")
+    const toldOf = (url: string) => sent.filter((one) => one.url === `https://${url}/`).map(({ version }) => version)
+    receiver.answer = Effect.succeed({ status: 429, retryAfter: 60_000, response: "", durationMs: 1 })
+    yield* change(1)
+    receiver.answer = Effect.succeed({ status: 200, response: "", durationMs: 1 })
+    yield* change(2)
+    yield* TestClock.adjust("59 seconds")
+    yield* change(3)
+    yield* TestClock.adjust("1 second")
+    yield* change(4)
+    expect([toldOf("busy"), toldOf("quick")]).toEqual([
+      [1, 4],
+      [1, 4]
+    ])
+    receiver.answer = Effect.succeed({ status: 503, retryAfter: 60_000, response: "", durationMs: 1 })
+    yield* change(5)
+    receiver.answer = Effect.succeed({ status: 200, response: "", durationMs: 1 })
+    const busy = (yield* webhooks.list("org-1")).find(({ webhook }) => webhook.url === "https://busy/")
+    yield* webhooks.change("org-1", busy?.webhook.id ?? "", { url: "https://moved/" }, by())
+    yield* TestClock.adjust("2 seconds")
+    yield* change(6)
+    expect([toldOf("moved"), toldOf("quick")]).toEqual([[6], [1, 4, 5]])
   }).pipe(Effect.scoped)
 )
 

@@ -254,7 +254,8 @@ const pauseBetween = ({ failedInRow }: Progress): number =>
   Math.min(LONGEST_PAUSE, LEAST_PAUSE * 2 ** Math.max(0, failedInRow - FAILED_IN_ROW))
 
 /** For how long a receiver is left alone that asks for it. */
-const askedFor = ({ retryAfter = 0 }: Answered): number => Math.min(Math.max(LEAST_WAIT, retryAfter), LONGEST_WAIT)
+export const askedFor = ({ retryAfter = 0 }: Answered): number =>
+  Math.min(Math.max(LEAST_WAIT, retryAfter), LONGEST_WAIT)
 
 const WHOLE_SCHEDULE = RETRIES.reduce((sum, pause) => sum + pause, 0)
 
