@@ -238,6 +238,14 @@ describe("whatever a government decides", () => {
     expect(steps.filter((step) => at < step.at && step.at < until && step.offset !== offset)).toEqual([])
   })
 
+  it("clocks that are changed on a day, and back when the next one begins, are seen to be", () => {
+    const [changed, back] = [millisOf("2030-01-01T00:00:01Z"), millisOf("2030-01-02T00:00Z")]
+    const zone = zoneRules((at) => (at >= changed && at < back ? -3_600_000 : 0))
+    expect(zone.spanAt(changed - 1)).toEqual({ offset: 0, until: changed })
+    expect(zone.spanAt(changed)).toEqual({ offset: -3_600_000, until: back })
+    expect(zone.spanAt(back)).toEqual({ offset: 0, until: back + DAY })
+  })
+
   it.prop("a schedule goes by what the wall clock then reads", [Windows, Changes, At], ([windows, changes, minute]) => {
     const zone = zoneRules(zoneOf(changes).offsetAt)
     const schedule = inZone("Nowhere/Yet", ...(windows as [Window, ...Array<Window>]))

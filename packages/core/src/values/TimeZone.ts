@@ -24,11 +24,11 @@ export const zoneRules = (offsetAt: (at: number) => number): ZoneRules => {
   const offsets = new Map<number, number>()
   const changes = new Map<number, number>()
 
-  const offsetAtStartOf = (day: number): number => {
-    let offset = offsets.get(day)
+  const knownOffsetAt = (at: number): number => {
+    let offset = offsets.get(at)
     if (offset === undefined) {
-      if (offsets.size >= MOST_DAYS) offsets.clear()
-      offsets.set(day, (offset = offsetAt(day * DAY)))
+      if (offsets.size >= 2 * MOST_DAYS) offsets.clear()
+      offsets.set(at, (offset = offsetAt(at)))
     }
     return offset
   }
@@ -37,7 +37,7 @@ export const zoneRules = (offsetAt: (at: number) => number): ZoneRules => {
   const changeOn = (day: number, after: number): number => {
     const known = changes.get(day)
     if (known !== undefined) return known
-    let [before, from] = [day * DAY, (day + 1) * DAY]
+    let [before, from] = [day * DAY, (day + 1) * DAY - 1]
     while (from - before > 1) {
       const middle = Math.floor((before + from) / 2)
       if (offsetAt(middle) === after) from = middle
@@ -51,10 +51,12 @@ export const zoneRules = (offsetAt: (at: number) => number): ZoneRules => {
   return {
     spanAt: (at) => {
       const day = Math.floor(at / DAY)
-      const [first, last] = [offsetAtStartOf(day), offsetAtStartOf(day + 1)]
-      if (first === last) return { offset: first, until: (day + 1) * DAY }
+      const next = (day + 1) * DAY
+      // A change at midnight is of the day that it begins.
+      const [first, last] = [knownOffsetAt(day * DAY), knownOffsetAt(next - 1)]
+      if (first === last) return { offset: first, until: next }
       const change = changeOn(day, last)
-      return at < change ? { offset: first, until: change } : { offset: last, until: (day + 1) * DAY }
+      return at < change ? { offset: first, until: change } : { offset: last, until: next }
     }
   }
 }

@@ -131,6 +131,7 @@ export const round = async (seed: number, storeIn: (folder: string) => CampaignS
 }
 
 interface Details {
+  readonly keys: ReadonlyArray<{ readonly inherited?: true; readonly hardware: { readonly status: string } }>
   readonly pendingCommands: ReadonlyArray<{ readonly commandId: string; readonly expiresAt?: string }>
 }
 
@@ -181,14 +182,17 @@ const settled = async (
       const isQuiet = async () => {
         const { status, text } = await call("GET", `/locks/${lockId}/details`)
         if (status === 404) return true
-        const { pendingCommands }: Details = JSON.parse(text)
+        const { keys, pendingCommands }: Details = JSON.parse(text)
         const waiting = pendingCommands.filter(
           ({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) >= Date.now() - 5_000
         )
         if (waiting.length === 0) {
+          // Of a key whose writing nobody answered in time the lock is told again, a while later.
+          const told = keys.filter(({ inherited, hardware }) => inherited === undefined && hardware.status === "sent")
+          if (told.length > 0) waits(`until lock ${lockId} is told of keys again`)
           const exposure = await call("GET", `/locks/${lockId}/exposure`)
-          const { keys }: Exposure = JSON.parse(exposure.text)
-          const leaving = keys.filter(({ reason }) => reason === "removed")
+          const exposed: Exposure = JSON.parse(exposure.text)
+          const leaving = exposed.keys.filter(({ reason }) => reason === "removed")
           return leaving.length === 0 || waits(`until lock ${lockId} has removed keys`)
         }
         const held = await inShadow(uuid)
