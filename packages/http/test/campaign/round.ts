@@ -188,8 +188,8 @@ const settled = async (
         )
         if (waiting.length === 0) {
           // Of a key whose writing nobody answered in time the lock is told again, a while later.
-          const told = keys.filter(({ inherited, hardware }) => inherited === undefined && hardware.status === "sent")
-          if (told.length > 0) waits(`until lock ${lockId} is told of keys again`)
+          const open = keys.filter(({ inherited, hardware }) => inherited === undefined && hardware.status === "sent")
+          if (open.length > 0) waits(`until lock ${lockId} is told of keys again`)
           const exposure = await call("GET", `/locks/${lockId}/exposure`)
           const exposed: Exposure = JSON.parse(exposure.text)
           const leaving = exposed.keys.filter(({ reason }) => reason === "removed")
