@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
 import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/device/DeviceShadow.ts"
+import { MOST_LATE } from "../src/lock/SentCommand.ts"
 import { DeviceReports, LONGEST_DETAIL } from "../src/locks/DeviceReports.ts"
 import { Locks } from "../src/locks/Locks.ts"
 import { Projector } from "../src/read-model/Projector.ts"
@@ -223,6 +224,41 @@ describe("the outcome of a command", () => {
       yield* take(report)
       expect(yield* outcomes).toMatchObject([{ commandId: "add", outcome: "done" }])
       expect(yield* shadow.held(lockUuid)).toEqual({})
+    })
+  )
+
+  /** Asks for one opening, and then for so many that the lock does not remember it; each when the one before has expired. */
+  const openAndForget = Effect.fnUntraced(function* (execute: Locks["Service"]["execute"]) {
+    for (let n = 0; n <= MOST_LATE + 1; n++)
+      yield* execute(asked({ _tag: "OpenLock" }, { commandId: `open-${n}`, at: millis("09:00") + n * 20_000 }))
+  })
+
+  it.live("counts once, though the lock was sent more since than it remembers", () =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes, shadow } = yield* makeTaker
+      yield* openAndForget(execute)
+      yield* done("open-0", { thing: "elsewhere" })
+      yield* Effect.all([done("open-0"), done("open-0", { outcome: "expired" })], { concurrency: 2 })
+      yield* done("open-0")
+      yield* done("open-3", { outcome: "expired" })
+      expect(yield* outcomes).toMatchObject([
+        { commandId: "open-0", commandType: "OpenLock", requestedAt: clock("09:00") },
+        { commandId: "open-3", outcome: "expired" }
+      ])
+      expect(Object.keys(yield* shadow.held(lockUuid))).not.toContain("open-0")
+    })
+  )
+
+  it.live.each([
+    ["has another device", requestFor("LockUuidChanged", { newUuid: "7e3b0000-0000-4000-8000-00000000000b" })],
+    ["is retired", { _tag: "RetireLock" }]
+  ] as const)("of what a lock does not remember changes nothing once it %s", ([_, ending]) =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes } = yield* makeTaker
+      yield* openAndForget(execute)
+      yield* execute(asked(ending, { commandId: "ending", at: millis("10:00") }))
+      yield* done("open-0")
+      expect(yield* outcomes).toEqual([])
     })
   )
 

@@ -37,6 +37,7 @@ import {
   UuidUnchanged
 } from "./LockError.ts"
 import { BOUNDS } from "./RequestFields.ts"
+import type { SentCommand } from "./SentCommand.ts"
 import { descriptionOf } from "./ShownDescription.ts"
 import { canonical } from "./TempKey.ts"
 
@@ -249,8 +250,8 @@ export const decide = (
       return openWithTempKey(lock, command)
 
     case "RecordOutcome": {
-      const { answered, thing, outcome, reportedAt, detail, began, back } = command
-      const sent = lock.pendingCommands.find((pending) => pending.commandId === answered && pending.thing === thing)
+      const { outcome, reportedAt, detail, began, back } = command
+      const sent = answeredBy(lock, command)
       if (sent === undefined) return Result.succeed(alreadySo)
       const reported = outcomeOf({ ...sent, outcome, reportedAt, ...given({ detail, began }) })
       return Result.succeed({
@@ -268,6 +269,21 @@ export const decide = (
     case "RecordOpenings":
       return Result.succeed(recordOpenings(lock, command))
   }
+}
+
+/**
+ * What the device has answered: a command that is waited for, or one that had an end, and that the lock was sent too many
+ * others after. One without an end is not waited for any more because it is overtaken.
+ */
+const answeredBy = (
+  { pendingCommands, uuid, retired, lost }: Lock,
+  { answered, thing, forgotten }: CommandOf<"RecordOutcome">
+): SentCommand | undefined => {
+  const isIt = (sent: SentCommand) => sent.commandId === answered && sent.thing === thing
+  const pending = pendingCommands.find(isIt)
+  if (pending !== undefined || forgotten === undefined) return pending
+  const isStill = thing === uuid && retired === undefined && lost !== true
+  return isStill && isIt(forgotten) && forgotten.expiresAt !== undefined ? forgotten : undefined
 }
 
 /** Only a user who creates a lock becomes its owner unasked; only an organization that does has it as its own. */

@@ -28,6 +28,7 @@ import {
   Slot,
   Whitelist
 } from "./RequestFields.ts"
+import { SentCommand } from "./SentCommand.ts"
 import { AccessMode, MaxUses } from "./TempKey.ts"
 
 /**
@@ -396,7 +397,9 @@ const ownCommands = {
       /** `false`: the device has said that it never began. */
       began: Schema.optionalKey(Schema.Boolean),
       /** What gives back the use that was counted beside the lock, if nothing was opened. */
-      back: Schema.optionalKey(Counted)
+      back: Schema.optionalKey(Counted),
+      /** The command by the log, where the lock has been sent too many since to remember it. */
+      forgotten: Schema.optionalKey(SentCommand)
     },
     who: "device",
     scope: "admin",

@@ -4,7 +4,7 @@
  */
 import { Context, Duration, Effect, Latch, Layer, Option, Result, Schema } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
-import { answeredIn, sentWith } from "../lock/DeviceEvents.ts"
+import { answeredIn } from "../lock/DeviceEvents.ts"
 import { movesBolt } from "../lock/EventRows.ts"
 import { isOpen } from "../lock/Hardware.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
@@ -15,7 +15,7 @@ import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/
 import { Feed } from "../streams/Feed.ts"
 import { CurrentBackground } from "../streams/Workers.ts"
 import { nameOf, type Principal } from "../values/Principal.ts"
-import { Text } from "../values/Text.ts"
+import { commandLog, isKeepable } from "./CommandLog.ts"
 import { returnedIdOf } from "./CountedUses.ts"
 import { type AskError, LockQueries } from "./LockQueries.ts"
 
@@ -30,7 +30,8 @@ export class CommandNotFound extends Schema.TaggedError<CommandNotFound>()("Comm
 
 /**
  * What became of a command. `pending`: the lock has not answered yet; one that has an end is not begun after it.
- * `superseded`: nobody waits for an answer any more, as the lock has other hardware since, or too many newer commands.
+ * `superseded`: nobody waits for an answer any more, as the lock has other hardware since, or too many newer commands. Where
+ * it is the same hardware, one that comes is still taken.
  */
 export type CommandStatus =
   | (Omit<SentCommand, "acceptedAt"> & {
@@ -40,12 +41,8 @@ export type CommandStatus =
     })
   | (AnsweredCommand & { readonly status: AnsweredCommand["outcome"]; readonly useReturned: boolean })
 
-/** Characters of the longest id by which a command is looked up. */
-const LONGEST_ID = 1_000
 /** How often those who wait look where no reader runs in the background. */
 const LOOK_EVERY = Duration.seconds(1)
-/** A command comes with so many events, at most. */
-const EVENTS = 2
 /** Events that are read at once, and after a removal at most, for what the lock was told of it. */
 const PAGE = 200
 const LATER = 1_000
@@ -117,20 +114,7 @@ const make = Effect.gen(function* () {
         })
     )
 
-  const eventIn = (lockId: number, eventId: string) =>
-    Effect.map(store.event(eventId), (found) =>
-      Option.getOrUndefined(Option.filter(found, ({ streamId }) => streamId === streamOfLock(lockId)))
-    )
-
-  /** The event that a command came with, as it was sent. */
-  const askedIn = Effect.fnUntraced(function* (lockId: number, commandId: string) {
-    for (let n = 1; n <= EVENTS; n++) {
-      const stored = yield* eventIn(lockId, `${commandId}-${n}`)
-      const sent = stored && sentWith(stored)
-      if (stored !== undefined && sent !== undefined) return { stored, sent }
-    }
-    return undefined
-  })
+  const { eventIn, askedIn } = commandLog(store)
 
   const statusIn = Effect.fnUntraced(function* (
     lock: Lock,
@@ -239,6 +223,3 @@ const answeredBy = (stored: StoredEvent): AnsweredCommand | undefined => {
   const event = Option.getOrUndefined(fromStored(stored))
   return event?._tag === "CommandOutcomeReported" ? answeredIn(event) : undefined
 }
-
-/** Not every store can be asked for any text. No command is called so. */
-const isKeepable = (commandId: string): boolean => commandId.length <= LONGEST_ID && Schema.is(Text)(commandId)

@@ -1,15 +1,16 @@
 /** What devices say, taken in: presence; outcomes of commands, their state and openings at the door, into the history of their lock. */
-import { Clock, Context, Effect, Layer, Random, Schema, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Random, Stream } from "effect"
 import { type DeviceReport, DeviceShadow, type ShadowUnavailable } from "../device/DeviceShadow.ts"
 import { Presence, type PresenceUnavailable } from "../device/Presence.ts"
 import { reportedKeysIn, reportedStateIn } from "../device/ReportedState.ts"
 import { lockOfStream } from "../lock/Lock.ts"
+import type { CommandOf } from "../lock/LockCommand.ts"
 import { keepGoing, soon } from "../streams/Backoff.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { commit, find } from "../streams/Reservations.ts"
 import { inBackground } from "../streams/Workers.ts"
-import { Text } from "../values/Text.ts"
 import { Claims } from "./Claims.ts"
+import { commandLog, isKeepable } from "./CommandLog.ts"
 import { outcomesIn } from "./CommandsInShadow.ts"
 import { CountedUses } from "./CountedUses.ts"
 import { type ExecuteError, Locks } from "./Locks.ts"
@@ -27,8 +28,6 @@ const AT_ONCE = 64
 const TRIES = 20
 /** Characters of a device's own words that are kept. */
 export const LONGEST_DETAIL = 500
-/** Characters of the longest id by which a command is looked up. */
-const LONGEST_ID = 1_000
 /** The times that a `Date` can say, in milliseconds before and after 1970. */
 const END_OF_TIME = 8.64e15
 
@@ -54,6 +53,7 @@ export class DeviceReports extends Context.Service<
       const presence = yield* Presence
       const locks = yield* Locks
       const uses = yield* CountedUses
+      const { askedIn } = commandLog(store)
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: Pick<OutcomeReport, "thing" | "commandId">) {
@@ -70,7 +70,7 @@ export class DeviceReports extends Context.Service<
         const { commandId, thing, outcome, detail, began } = report
         const at = yield* Clock.currentTimeMillis
         const back = outcome === "done" ? undefined : yield* uses.returnOf(commandId, at)
-        const executed = yield* locks.execute({
+        const told: CommandOf<"RecordOutcome"> = {
           _tag: "RecordOutcome",
           lockId,
           // A command has one outcome, however often it is reported: the one that came first.
@@ -84,8 +84,11 @@ export class DeviceReports extends Context.Service<
           ...(detail === undefined ? {} : { detail: keepable(detail) }),
           ...(began === undefined ? {} : { began }),
           ...(back === undefined ? {} : { back })
-        })
-        return executed.events.length > 0
+        }
+        if ((yield* locks.execute(told)).events.length > 0) return true
+        // A lock remembers some of what it was sent. Its log knows all of it.
+        const asked = yield* askedIn(lockId, commandId)
+        return asked !== undefined && (yield* locks.execute({ ...told, forgotten: asked.sent })).events.length > 0
       })
 
       const takeOutcome = Effect.fnUntraced(function* (report: OutcomeReport) {
@@ -170,8 +173,3 @@ export class DeviceReports extends Context.Service<
 
 /** A device may say anything: what every store can keep of it, and no more than is of use. */
 const keepable = (detail: string): string => detail.slice(0, LONGEST_DETAIL).toWellFormed().replaceAll("\0", "\uFFFD")
-
-/** Not every store can be asked for what a device may call a command. No command is called so. */
-const isKeepable = (commandId: string): boolean => commandId.length <= LONGEST_ID && isText(commandId)
-
-const isText = Schema.is(Text)
