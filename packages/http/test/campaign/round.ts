@@ -215,6 +215,7 @@ const settled = async (
     for (const { uuid } of clients.locks) devices.cutOff(uuid)
     const silent = untold(await feed(), devices, clients.locks)
     if (silent.length === 0) return
+    at(`what these locks did is told: ${silent.map(({ lockId }) => lockId).join(" ")}`)
     for (const lock of silent) letIn(lock)
     await vi.waitUntil(async () => untold(await feed(), devices, silent).length === 0, patiently)
   }
