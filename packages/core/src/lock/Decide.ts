@@ -272,8 +272,8 @@ export const decide = (
 }
 
 /**
- * What the device has answered: a command that is waited for, or one that had an end, and that the lock was sent too many
- * others after. One without an end is not waited for any more because it is overtaken.
+ * What the device has answered: a command that is waited for, or one that the log alone knows any more. Of a device that the
+ * lock had before, or of one that is retired, that counts for nothing.
  */
 const answeredBy = (
   { pendingCommands, uuid, retired, lost }: Lock,
@@ -283,7 +283,7 @@ const answeredBy = (
   const pending = pendingCommands.find(isIt)
   if (pending !== undefined || forgotten === undefined) return pending
   const isStill = thing === uuid && retired === undefined && lost !== true
-  return isStill && isIt(forgotten) && forgotten.expiresAt !== undefined ? forgotten : undefined
+  return isStill && isIt(forgotten) ? forgotten : undefined
 }
 
 /** Only a user who creates a lock becomes its owner unasked; only an organization that does has it as its own. */

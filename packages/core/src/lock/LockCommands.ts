@@ -398,7 +398,7 @@ const ownCommands = {
       began: Schema.optionalKey(Schema.Boolean),
       /** What gives back the use that was counted beside the lock, if nothing was opened. */
       back: Schema.optionalKey(Counted),
-      /** The command by the log, where the lock has been sent too many since to remember it. */
+      /** The command by the log, where the lock does not wait for it any more. */
       forgotten: Schema.optionalKey(SentCommand)
     },
     who: "device",

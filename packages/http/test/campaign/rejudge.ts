@@ -50,7 +50,7 @@ export const rejudge = (
     const stored = stream.slice(next, length < 0 ? stream.length : next + length)
     const about = `lock ${lockId} version ${first.version} (${stored.map(({ type }) => type).join(", ")})`
     const events = stored.flatMap((event) => Option.toArray(fromStored(event)))
-    const command = commandOf(lockId, first, events, giverOf)
+    const command = commandOf(lockId, first, events, giverOf, stream.slice(0, next))
     if (UNJUDGED.has(first.type)) {
       // Whoever may, may always.
     } else if (command === undefined) violations.push(`${about}: nobody asks for these events`)
@@ -84,7 +84,8 @@ const commandOf = (
   lockId: number,
   { commandId, at, principal }: StoredEvent,
   [event, second]: ReadonlyArray<LockEvent>,
-  giverOf: (credentialUuid: string, doorId: number) => Giver | undefined
+  giverOf: (credentialUuid: string, doorId: number) => Giver | undefined,
+  before: ReadonlyArray<StoredEvent>
 ): LockCommand | undefined => {
   const context = { lockId, commandId, at, principal }
   switch (event?._tag) {
@@ -153,8 +154,19 @@ const commandOf = (
       const id = tempKeyId !== undefined && { tempKeyId }
       return giver && { ...context, _tag: "OpenDoor", credentialUuid, doorId, via, giver, ...id }
     }
-    case "CommandOutcomeReported":
-      return { ...context, _tag: "RecordOutcome", answered: event.commandId, ...saidOf(answeredIn(event)) }
+    case "CommandOutcomeReported": {
+      const answered = answeredIn(event)
+      const asked = before.find((stored) => stored.commandId === answered.commandId && stored.acceptedAt !== undefined)
+      const tempKeyId = asked?.data["tempKeyId"]
+      return {
+        ...context,
+        _tag: "RecordOutcome",
+        answered: answered.commandId,
+        ...saidOf(answered),
+        // The lock may wait for it no more. Its log knows it.
+        ...(asked && { forgotten: { ...answered, ...(typeof tempKeyId === "string" && { tempKeyId }) } })
+      }
+    }
     default:
       return undefined
   }
