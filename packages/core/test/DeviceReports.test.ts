@@ -2,6 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Option } from "effect"
 import { type DeviceReport, DeviceShadow, ShadowUnavailable } from "../src/device/DeviceShadow.ts"
+import { evolveStored, initial } from "../src/lock/Evolve.ts"
+import type { Lock } from "../src/lock/Lock.ts"
 import { MOST_LATE } from "../src/lock/SentCommand.ts"
 import { DeviceReports, LONGEST_DETAIL } from "../src/locks/DeviceReports.ts"
 import { Locks } from "../src/locks/Locks.ts"
@@ -246,6 +248,22 @@ describe("the outcome of a command", () => {
         { commandId: "open-3", outcome: "expired" }
       ])
       expect(Object.keys(yield* shadow.held(lockUuid))).not.toContain("open-0")
+    })
+  )
+
+  it.live("counts though a removal has overtaken it, and changes nothing of what the key is to be", () =>
+    Effect.gen(function* () {
+      const { execute, done, outcomes, store } = yield* makeTaker
+      const hardware = Effect.map(
+        store.read("lock-7", 0, 1_000),
+        (events) => events.reduce<Lock | undefined>(evolveStored, initial)?.hardware
+      )
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      yield* execute(asked({ _tag: "RemoveKey", keyUuid: "key-1" }, { commandId: "remove" }))
+      const before = yield* hardware
+      yield* done("add")
+      expect(yield* outcomes).toMatchObject([{ commandId: "add", commandType: "AddKey", outcome: "done" }])
+      expect(yield* hardware).toEqual(before)
     })
   )
 
