@@ -139,6 +139,11 @@ export const readModels = [
   source("rows are found with one too many", "keys.slice(from, from + limit)", "keys.slice(from, from + limit + 1)"),
   source("rows are found without a limit", "keys.slice(from, from + limit)", "keys.slice(from)"),
   source(
+    "a limit of 0 is no limit for rows",
+    "keys.slice(from, from + limit)",
+    "keys.slice(from, limit === 0 ? undefined : from + limit)"
+  ),
+  source(
     "only the first row is got",
     "keys.flatMap((key) => found(rowsOf(table), key)))",
     "keys.slice(0, 1).flatMap((key) => found(rowsOf(table), key)))"

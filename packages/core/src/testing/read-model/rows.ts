@@ -107,6 +107,7 @@ export const rowCases = [
       { key: keyOf(2), value: "coot" }
     ])
     expect(yield* model.find("birds", "size", "big", "", 10)).toEqual([{ key: keyOf(1), value: "raven" }])
+    expect(yield* model.find("birds", "colour", "black", "", 0)).toEqual([])
   }),
 
   check("is found under no other value, in no other index and no other table", function* ({ model }) {
