@@ -267,6 +267,32 @@ describe("the outcome of a command", () => {
     })
   )
 
+  it.live("of an opening for one organization is not told to the next", () =>
+    Effect.gen(function* () {
+      const { execute, done, store } = yield* makeTaker
+      const move = (orgId: string, at: number) =>
+        execute(asked({ _tag: "SetOrganization", orgId }, { commandId: orgId, at }))
+      yield* move("seaside", millis("08:59"))
+      yield* openAndForget(execute)
+      yield* move("hilltop", millis("09:30"))
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add", at: millis("09:31") }))
+      yield* execute(asked({ _tag: "OpenLock" }, { commandId: "theirs", at: millis("09:32") }))
+      const last = `open-${MOST_LATE + 1}`
+      for (const commandId of ["open-0", last, "theirs", "add"]) yield* done(commandId)
+      const feed = yield* store.feed(0, 1_000)
+      const told = feed.flatMap(({ type, data, orgId }) =>
+        type === "CommandOutcomeReported" ? [[data["commandId"], orgId]] : []
+      )
+      expect(told).toEqual([
+        ["open-0", ""],
+        [last, ""],
+        ["theirs", "hilltop"],
+        ["add", "hilltop"]
+      ])
+      expect(feed.filter(({ type }) => type === "LockLeft").map(({ orgId }) => orgId)).toEqual(["seaside"])
+    })
+  )
+
   it.live.each([
     ["has another device", requestFor("LockUuidChanged", { newUuid: "7e3b0000-0000-4000-8000-00000000000b" })],
     ["is retired", { _tag: "RetireLock" }]

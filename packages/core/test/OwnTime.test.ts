@@ -39,6 +39,38 @@ const lockOf = (log: ReadonlyArray<StoredEvent>): Lock =>
 const opened: Fact = { _tag: "LockOpenRequested", via: "API" }
 const keyAdded: Fact = { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1, userId: "zoe" }
 
+it.each<[string, Principal, string]>([
+  ["the operator", operator, "aa"],
+  ["the organization that had it all the time", seaside, "aa"],
+  ["the owner who asked, and has sold it", ada, "--"],
+  ["the owner who bought it", ben, "-a"]
+])(
+  "of what became of an opening, whenever the lock says so, it is the time of the asking that counts: %s",
+  (_, who, seen) => {
+    const outcomeOf = (commandId: string, index: number): Fact => ({
+      _tag: "CommandOutcomeReported",
+      commandId,
+      commandType: "OpenLock",
+      outcome: "done",
+      requestedAt: clock(timeOf(index)),
+      acceptedAt: clock(timeOf(index)),
+      reportedAt: clock(timeOf(index))
+    })
+    const log = logOf([
+      [{ ...created, orgId: "seaside" } as Fact, seaside],
+      [{ _tag: "OwnerSet", userId: "ada" }, seaside],
+      [opened, ada],
+      [{ _tag: "OwnerSet", userId: "ben" }, ada],
+      [opened, ben],
+      [outcomeOf("command-3", 2), { _tag: "System" }],
+      [outcomeOf("command-5", 4), { _tag: "System" }]
+    ])
+    const lock = lockOf(log)
+    const views = log.slice(5).map((stored) => ({ all: "a", hardware: "h", nothing: "-" })[viewOf(who, lock, stored)])
+    expect(views.join("")).toBe(seen)
+  }
+)
+
 describe("a flat that is let by an organization, sold, and goes to another organization", () => {
   const log = logOf([
     [{ ...created, orgId: "seaside" } as Fact, seaside],

@@ -282,7 +282,7 @@ const answeredBy = (
   const isIt = (sent: SentCommand) => sent.commandId === answered && sent.thing === thing
   const pending = pendingCommands.find(isIt)
   if (pending !== undefined || forgotten === undefined) return pending
-  const isStill = thing === uuid && retired === undefined && lost !== true
+  const isStill = canonical(thing) === canonical(uuid) && retired === undefined && lost !== true
   return isStill && isIt(forgotten) ? forgotten : undefined
 }
 

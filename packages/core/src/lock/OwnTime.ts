@@ -4,6 +4,7 @@
  */
 import type { StoredEvent } from "../streams/EventStore.ts"
 import { nameOf, type Principal } from "../values/Principal.ts"
+import { millisOf } from "../values/Text.ts"
 import { concernsHardware, movesBolt } from "./EventRows.ts"
 import type { Lock } from "./Lock.ts"
 import type { Period, Times } from "./Period.ts"
@@ -25,7 +26,7 @@ export type Seen = Pick<StoredEvent, "version" | "type" | "data" | "principal">
  */
 export const viewOf = (principal: Principal, times: Times, event: Seen): View => {
   const { version } = event
-  if (isOwnTime(principal, times, version)) return "all"
+  if (isOwnTime(principal, times, version)) return isOwnAnswer(principal, times, event) ? "all" : "nothing"
   const { periods, isOwn } = sideOf(principal, times)
   const index = lastWhere(periods, ({ from }) => from <= version)
   // What ends somebody's time: they see that it did and, unless it was their own deed, neither who did it nor for whom.
@@ -41,6 +42,16 @@ export const isOwnTime = (principal: Principal, times: Times, version: number): 
 /** The same of an instant, epoch milliseconds. */
 export const isOwnInstant = (principal: Principal, times: Times, at: number): boolean =>
   isOwnWhere(principal, times, ({ since }) => since <= at)
+
+/** What became of an opening is of the time in which it was asked for, however late the lock says so. */
+const isOwnAnswer = (principal: Principal, times: Times, { type, data }: Seen): boolean =>
+  type !== "CommandOutcomeReported" ||
+  !movesBolt(data["commandType"]) ||
+  isOwnInstant(principal, times, millisOf(String(data["requestedAt"])))
+
+/** Whether the lock has been its organization's since this instant, epoch milliseconds. */
+export const isOfPresent = ({ organizations }: Pick<Times, "organizations">, at: number): boolean =>
+  (organizations.at(-1)?.since ?? Number.NEGATIVE_INFINITY) <= at
 
 /** Whether the lock is the principal's, or once was. */
 export const wasEver = (principal: Principal, times: Times): boolean => {

@@ -4,6 +4,7 @@
  */
 import { Schema } from "effect"
 import { LockId, streamOfLock } from "../lock/Lock.ts"
+import type { LockEventType } from "../lock/LockEvent.ts"
 import { Category } from "../streams/Category.ts"
 import type { Append, NewEvent } from "../streams/EventStore.ts"
 
@@ -22,6 +23,9 @@ export const Departures = Category({
   evolve: () => undefined
 })
 
+/** The event that moves a lock; another that is of no organization, or of another one, is so by itself. */
+const MOVES: LockEventType = "OrganizationSet"
+
 /** The id of the event that tells in the old organization's name what the event with this id did. */
 export const departureIdOf = (eventId: string): string => `${eventId}-left`
 
@@ -38,6 +42,7 @@ export const departuresWith = (
 ): ReadonlyArray<Append> => {
   let had = orgId ?? ""
   return events.flatMap((event, index) => {
+    if (event.type !== MOVES) return []
     const left = had
     had = event.orgId
     if (left === "" || left === event.orgId) return []

@@ -10,6 +10,7 @@ import { permit, permitCreate, permitGiven } from "../lock/AccessPolicy.ts"
 import { claimSteps } from "../lock/ClaimSteps.ts"
 import { decide, type ThingBefore } from "../lock/Decide.ts"
 import { type Decision, mayPass, recordedAt } from "../lock/Decision.ts"
+import { movesBolt } from "../lock/EventRows.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { isAsExpected, type LockCommand } from "../lock/LockCommand.ts"
 import { isByClock, rowOf } from "../lock/LockCommands.ts"
@@ -24,6 +25,7 @@ import {
   VersionMoved
 } from "../lock/LockError.ts"
 import { fromStored, type LockEvent, toStored } from "../lock/LockEvent.ts"
+import { isOfPresent } from "../lock/OwnTime.ts"
 import { notUnderstood } from "../streams/Category.ts"
 import {
   type Append,
@@ -50,7 +52,7 @@ import {
   type Settlement
 } from "../streams/Reservations.ts"
 import { recorded } from "../values/Principal.ts"
-import { instantOf } from "../values/Text.ts"
+import { instantOf, millisOf } from "../values/Text.ts"
 import { Claims, claimsAfter, proofWith, type Things, wantedBy } from "./Claims.ts"
 import { departuresWith } from "./Departures.ts"
 import { recordStoredLinks } from "./Links.ts"
@@ -570,15 +572,22 @@ const envelopes = (
 ): ReadonlyArray<NewEvent> => {
   const { commandId, principal } = command
   const at = recordedAt(lock, command)
+  // What became of an opening for one organization is not told to the next.
+  const isOfFormer = lock !== undefined && isAnswerOfFormer(lock, events[0])
   return events.map((event, index) => ({
     eventId: eventIdOf(commandId, index),
     ...toStored(event),
     at,
-    orgId: orgAfter(lock, event),
+    orgId: isOfFormer ? "" : orgAfter(lock, event),
     principal: recorded(principal),
     commandId
   }))
 }
+
+const isAnswerOfFormer = (lock: Lock, event: LockEvent | undefined): boolean =>
+  event?._tag === "CommandOutcomeReported" &&
+  movesBolt(event.commandType) &&
+  !isOfPresent(lock, millisOf(event.requestedAt))
 
 /** The organization that an event happened for: the lock's, as the event leaves it. */
 const orgAfter = (lock: Lock | undefined, event: LockEvent): string =>
