@@ -10,7 +10,7 @@ import { Locks } from "../src/locks/Locks.ts"
 import { Projector } from "../src/read-model/Projector.ts"
 import { nowhere, ReadModel } from "../src/read-model/ReadModel.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
-import { asked, clock, lockUuid, millis, requestFor } from "./scenario.ts"
+import { asked, clock, lockUuid, millis, operator, requestFor } from "./scenario.ts"
 import { create, eventually, makeWorld } from "./world.ts"
 
 const makeDevice = Effect.gen(function* () {
@@ -264,6 +264,33 @@ describe("the outcome of a command", () => {
       yield* done("add")
       expect(yield* outcomes).toMatchObject([{ commandId: "add", commandType: "AddKey", outcome: "done" }])
       expect(yield* hardware).toEqual(before)
+    })
+  )
+
+  it.live("comes days later, and is the one of the lock that asked, also if others have the thing", () =>
+    Effect.gen(function* () {
+      const { store, latchkey } = yield* makeWorld
+      for (const id of [1, 2]) {
+        const event = (commandId: string, type: string, data: object) => ({
+          eventId: `${commandId}-1`,
+          commandId,
+          type,
+          data: { lockId: id, uuid: lockUuid, timestamp: clock("09:00"), ...data },
+          at: millis("09:00"),
+          orgId: "",
+          principal: operator
+        })
+        const events = [
+          event(`create-${id}`, "LockCreated", { keys: [], index: 1 }),
+          { ...event(`open-${id}`, "LockOpenRequested", {}), acceptedAt: millis("09:00") }
+        ]
+        yield* store.write({ append: [{ streamId: `lock-${id}`, expectedVersion: 0, events }] })
+      }
+      const { take } = Context.get(yield* latchkey(), DeviceReports)
+      for (const id of [1, 2])
+        yield* take({ _tag: "CommandOutcome", thing: lockUuid, commandId: `open-${id}`, outcome: "done", at: 1 })
+      for (const id of [1, 2])
+        expect((yield* store.read(`lock-${id}`, 2, 10)).map(({ data }) => data["commandId"])).toEqual([`open-${id}`])
     })
   )
 

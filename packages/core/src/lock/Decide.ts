@@ -276,12 +276,13 @@ export const decide = (
  * lock had before, or of one that is retired, that counts for nothing.
  */
 const answeredBy = (
-  { pendingCommands, uuid, retired, lost }: Lock,
+  { pendingCommands, recentOutcomes, uuid, retired, lost }: Lock,
   { answered, thing, forgotten }: CommandOf<"RecordOutcome">
 ): SentCommand | undefined => {
   const isIt = (sent: SentCommand) => sent.commandId === answered && sent.thing === thing
   const pending = pendingCommands.find(isIt)
   if (pending !== undefined || forgotten === undefined) return pending
+  if (recentOutcomes.some(({ commandId }) => commandId === answered)) return undefined
   const isStill = canonical(thing) === canonical(uuid) && retired === undefined && lost !== true
   return isStill && isIt(forgotten) ? forgotten : undefined
 }

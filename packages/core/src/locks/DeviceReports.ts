@@ -53,7 +53,7 @@ export class DeviceReports extends Context.Service<
       const presence = yield* Presence
       const locks = yield* Locks
       const uses = yield* CountedUses
-      const { askedIn } = commandLog(store)
+      const { asked, askedIn } = commandLog(store)
 
       /** By the log: what the thing's acknowledgement proves is committed first, if it was still open. */
       const committed = Effect.fnUntraced(function* ({ thing, commandId }: Pick<OutcomeReport, "thing" | "commandId">) {
@@ -87,13 +87,15 @@ export class DeviceReports extends Context.Service<
         }
         if ((yield* locks.execute(told)).events.length > 0) return true
         // A lock remembers some of what it was sent. Its log knows all of it.
-        const asked = yield* askedIn(lockId, commandId)
-        return asked !== undefined && (yield* locks.execute({ ...told, forgotten: asked.sent })).events.length > 0
+        const found = yield* askedIn(lockId, commandId)
+        return found !== undefined && (yield* locks.execute({ ...told, forgotten: found.sent })).events.length > 0
       })
 
       const takeOutcome = Effect.fnUntraced(function* (report: OutcomeReport) {
         const { thing, commandId } = report
-        const lockId = isKeepable(commandId) ? ((yield* committed(report)) ?? (yield* lockOfThing(thing))) : undefined
+        const lockId = isKeepable(commandId)
+          ? ((yield* committed(report)) ?? (yield* asked(commandId))?.lockId ?? (yield* lockOfThing(thing)))
+          : undefined
         const isNew =
           lockId !== undefined &&
           (yield* record(lockId, report).pipe(

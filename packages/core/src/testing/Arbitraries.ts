@@ -64,6 +64,8 @@ const Weekly = Schema.Struct({
   ])
 })
 
+const SomeCommand = Schema.Literals(["command-4", "command-5", "command-6", "command-7"])
+
 /** What is asked of locks, by the name of the field, and of the command where it matters: where a field is not here, anything that its schema allows. */
 const pools: { readonly [field: string]: Schema.Constraint } = {
   accessMode: Mode,
@@ -96,7 +98,14 @@ const pools: { readonly [field: string]: Schema.Constraint } = {
   validUntil: End,
   vendorName: Schema.Literal("Acme"),
   // Of commands that were sent, of some that were not, and of devices that they were not sent to.
-  answered: Schema.Literals(["command-4", "command-5", "command-6", "command-7"]),
+  answered: SomeCommand,
+  forgotten: Schema.Struct({
+    commandId: SomeCommand,
+    type: Schema.Literals(["OpenLock", "WriteKey", "AddKey", "RemoveKey"]),
+    thing: Hardware,
+    requestedAt: Schema.Literals([START - HOUR, START]),
+    acceptedAt: Schema.Literals([START - HOUR, START])
+  }),
   began: Schema.Literal(false),
   detail: Schema.Literal("the bolt is 🔩"),
   outcome: CommandOutcome,
