@@ -11,7 +11,7 @@ import { Projector } from "../src/read-model/Projector.ts"
 import { nowhere, ReadModel } from "../src/read-model/ReadModel.ts"
 import { EventStore, StoreUnavailable } from "../src/streams/EventStore.ts"
 import { asked, clock, lockUuid, millis, operator, requestFor } from "./scenario.ts"
-import { create, eventually, makeWorld } from "./world.ts"
+import { create, createAnother, eventually, makeWorld } from "./world.ts"
 
 const makeDevice = Effect.gen(function* () {
   const world = yield* makeWorld
@@ -298,7 +298,7 @@ describe("the outcome of a command", () => {
     Effect.gen(function* () {
       const { execute, done, store } = yield* makeTaker
       const move = (orgId: string, at: number) =>
-        execute(asked({ _tag: "SetOrganization", orgId }, { commandId: orgId, at }))
+        execute(asked({ _tag: "SetOrganization", orgId }, { commandId: `${orgId}-${at}`, at }))
       yield* move("seaside", millis("08:59"))
       yield* openAndForget(execute)
       yield* move("hilltop", millis("09:30"))
@@ -316,18 +316,24 @@ describe("the outcome of a command", () => {
         ["theirs", "hilltop"],
         ["add", "hilltop"]
       ])
+      // Back where it was asked for, it is told.
+      yield* move("seaside", millis("09:40"))
+      yield* done("open-1")
+      expect((yield* store.feed(0, 1_000)).at(-1)).toMatchObject({ orgId: "seaside", data: { commandId: "open-1" } })
       expect(feed.filter(({ type }) => type === "LockLeft").map(({ orgId }) => orgId)).toEqual(["seaside"])
     })
   )
 
   it.live.each([
     ["has another device", requestFor("LockUuidChanged", { newUuid: "7e3b0000-0000-4000-8000-00000000000b" })],
-    ["is retired", { _tag: "RetireLock" }]
-  ] as const)("of what a lock does not remember changes nothing once it %s", ([_, ending]) =>
+    ["is retired", { _tag: "RetireLock" }],
+    ["has lost its device", { _tag: "MoveClaim", uuid: lockUuid }, 8]
+  ] as const)("of what a lock does not remember changes nothing once it %s", ([_, ending, lockId = 7]) =>
     Effect.gen(function* () {
       const { execute, done, outcomes } = yield* makeTaker
       yield* openAndForget(execute)
-      yield* execute(asked(ending, { commandId: "ending", at: millis("10:00") }))
+      yield* execute(asked(createAnother, { lockId: 8, commandId: "another", at: millis("09:50") }))
+      yield* execute(asked(ending, { lockId, commandId: "ending", at: millis("10:00") }))
       yield* done("open-0")
       expect(yield* outcomes).toEqual([])
     })

@@ -272,8 +272,8 @@ export const decide = (
 }
 
 /**
- * What the device has answered: a command that is waited for, or one that the log alone knows any more. Of a device that the
- * lock had before, or of one that is retired, that counts for nothing.
+ * The command that the device has answered: one that the lock waits for, or one that only the log still knows. The latter does
+ * not count from a device that the lock had before, nor once the lock is retired.
  */
 const answeredBy = (
   { pendingCommands, recentOutcomes, uuid, retired, lost }: Lock,

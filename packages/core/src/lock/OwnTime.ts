@@ -26,7 +26,7 @@ export type Seen = Pick<StoredEvent, "version" | "type" | "data" | "principal">
  */
 export const viewOf = (principal: Principal, times: Times, event: Seen): View => {
   const { version } = event
-  if (isOwnTime(principal, times, version)) return isOwnAnswer(principal, times, event) ? "all" : "nothing"
+  if (isOwnTime(principal, times, version)) return isOwnOutcome(principal, times, event) ? "all" : "nothing"
   const { periods, isOwn } = sideOf(principal, times)
   const index = lastWhere(periods, ({ from }) => from <= version)
   // What ends somebody's time: they see that it did and, unless it was their own deed, neither who did it nor for whom.
@@ -43,15 +43,12 @@ export const isOwnTime = (principal: Principal, times: Times, version: number): 
 export const isOwnInstant = (principal: Principal, times: Times, at: number): boolean =>
   isOwnWhere(principal, times, ({ since }) => since <= at)
 
-/** What became of an opening is of the time in which it was asked for, however late the lock says so. */
-const isOwnAnswer = (principal: Principal, times: Times, { type, data }: Seen): boolean =>
-  type !== "CommandOutcomeReported" ||
-  !movesBolt(data["commandType"]) ||
-  isOwnInstant(principal, times, millisOf(String(data["requestedAt"])))
-
-/** Whether the lock has been its organization's since this instant, epoch milliseconds. */
-export const isOfPresent = ({ organizations }: Pick<Times, "organizations">, at: number): boolean =>
-  (organizations.at(-1)?.since ?? Number.NEGATIVE_INFINITY) <= at
+/** Whether somebody may know of a command and of its outcome: of an opening, if they had the lock when it was requested. */
+export const isOwnCommand = (
+  principal: Principal,
+  times: Times,
+  { type, requestedAt }: Pick<SentCommand, "type" | "requestedAt">
+): boolean => !movesBolt(type) || isOwnInstant(principal, times, requestedAt)
 
 /** Whether the lock is the principal's, or once was. */
 export const wasEver = (principal: Principal, times: Times): boolean => {
@@ -80,7 +77,7 @@ export const edgesFor = (
  */
 export const shownTo = (principal: Principal, lock: Lock): Lock => {
   const { residents, pendingCommands, recentOutcomes } = lock
-  const isTold = ({ type, requestedAt }: SentCommand) => !movesBolt(type) || isOwnInstant(principal, lock, requestedAt)
+  const isTold = (command: SentCommand) => isOwnCommand(principal, lock, command)
   return {
     ...lock,
     residents: residents.map((resident) =>
@@ -92,6 +89,14 @@ export const shownTo = (principal: Principal, lock: Lock): Lock => {
     recentOutcomes: recentOutcomes.filter(isTold)
   }
 }
+
+/** However late the lock reports it. */
+const isOwnOutcome = (principal: Principal, times: Times, { type, data }: Seen): boolean =>
+  type !== "CommandOutcomeReported" ||
+  isOwnCommand(principal, times, {
+    type: data["commandType"] as SentCommand["type"],
+    requestedAt: millisOf(String(data["requestedAt"]))
+  })
 
 const isOperator = ({ _tag }: Principal): boolean => _tag === "Super" || _tag === "System"
 

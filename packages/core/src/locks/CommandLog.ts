@@ -12,7 +12,7 @@ const EVENTS = 2
 
 const isText = Schema.is(Text)
 
-/** Not every store can be asked for any text. No command is called so. */
+/** Whether a command can have this id. Of what devices may send, stores can look up no more. */
 export const isKeepable = (commandId: string): boolean => commandId.length <= LONGEST_ID && isText(commandId)
 
 export const commandLog = (store: EventStore["Service"]) => {

@@ -5,11 +5,10 @@
 import { Context, Duration, Effect, Latch, Layer, Option, Result, Schema } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
 import { answeredIn } from "../lock/DeviceEvents.ts"
-import { movesBolt } from "../lock/EventRows.ts"
 import { isOpen } from "../lock/Hardware.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { fromStored, type LockEventType } from "../lock/LockEvent.ts"
-import { isOwnInstant } from "../lock/OwnTime.ts"
+import { isOwnCommand } from "../lock/OwnTime.ts"
 import type { AnsweredCommand, SentCommand } from "../lock/SentCommand.ts"
 import { EventStore, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
@@ -30,8 +29,8 @@ export class CommandNotFound extends Schema.TaggedError<CommandNotFound>()("Comm
 
 /**
  * What became of a command. `pending`: the lock has not answered yet; one that has an end is not begun after it.
- * `superseded`: nobody waits for an answer any more, as the lock has other hardware since, or too many newer commands. Where
- * it is the same hardware, one that comes is still taken.
+ * `superseded`: nobody waits for an answer any more, as the lock has other hardware since, or too many newer commands. An
+ * answer from the same hardware is still recorded.
  */
 export type CommandStatus =
   | (Omit<SentCommand, "acceptedAt"> & {
@@ -181,8 +180,7 @@ const make = Effect.gen(function* () {
   })
 
   const mayKnow = Effect.fnUntraced(function* (principal: Principal, lock: Lock, status: CommandStatus) {
-    if (Result.isSuccess(permit(principal, lock, "details")))
-      return !movesBolt(status.type) || isOwnInstant(principal, lock, status.requestedAt)
+    if (Result.isSuccess(permit(principal, lock, "details"))) return isOwnCommand(principal, lock, status)
     const asked =
       (yield* askedIn(lock.lockId, status.commandId))?.stored ?? (yield* eventIn(lock.lockId, `${status.commandId}-1`))
     return asked !== undefined && nameOf(asked.principal) === nameOf(principal)

@@ -23,7 +23,7 @@ export const Departures = Category({
   evolve: () => undefined
 })
 
-/** The event that moves a lock; another that is of no organization, or of another one, is so by itself. */
+/** Only with this event does a lock leave. The late outcome of an opening can be without an organization too. */
 const MOVES: LockEventType = "OrganizationSet"
 
 /** The id of the event that tells in the old organization's name what the event with this id did. */

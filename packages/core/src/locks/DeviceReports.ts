@@ -86,7 +86,7 @@ export class DeviceReports extends Context.Service<
           ...(back === undefined ? {} : { back })
         }
         if ((yield* locks.execute(told)).events.length > 0) return true
-        // A lock remembers some of what it was sent. Its log knows all of it.
+        // The lock's state keeps its latest commands; the log has them all.
         const found = yield* askedIn(lockId, commandId)
         return found !== undefined && (yield* locks.execute({ ...told, forgotten: found.sent })).events.length > 0
       })

@@ -10,7 +10,7 @@ import { permit, permitCreate, permitGiven } from "../lock/AccessPolicy.ts"
 import { claimSteps } from "../lock/ClaimSteps.ts"
 import { decide, type ThingBefore } from "../lock/Decide.ts"
 import { type Decision, mayPass, recordedAt } from "../lock/Decision.ts"
-import { movesBolt } from "../lock/EventRows.ts"
+import { answeredIn } from "../lock/DeviceEvents.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { isAsExpected, type LockCommand } from "../lock/LockCommand.ts"
 import { isByClock, rowOf } from "../lock/LockCommands.ts"
@@ -25,7 +25,7 @@ import {
   VersionMoved
 } from "../lock/LockError.ts"
 import { fromStored, type LockEvent, toStored } from "../lock/LockEvent.ts"
-import { isOfPresent } from "../lock/OwnTime.ts"
+import { isOwnCommand } from "../lock/OwnTime.ts"
 import { notUnderstood } from "../streams/Category.ts"
 import {
   type Append,
@@ -52,7 +52,7 @@ import {
   type Settlement
 } from "../streams/Reservations.ts"
 import { recorded } from "../values/Principal.ts"
-import { instantOf, millisOf } from "../values/Text.ts"
+import { instantOf } from "../values/Text.ts"
 import { Claims, claimsAfter, proofWith, type Things, wantedBy } from "./Claims.ts"
 import { departuresWith } from "./Departures.ts"
 import { recordStoredLinks } from "./Links.ts"
@@ -572,8 +572,7 @@ const envelopes = (
 ): ReadonlyArray<NewEvent> => {
   const { commandId, principal } = command
   const at = recordedAt(lock, command)
-  // What became of an opening for one organization is not told to the next.
-  const isOfFormer = lock !== undefined && isAnswerOfFormer(lock, events[0])
+  const isOfFormer = lock !== undefined && isOutcomeOfFormer(lock, events[0])
   return events.map((event, index) => ({
     eventId: eventIdOf(commandId, index),
     ...toStored(event),
@@ -584,10 +583,10 @@ const envelopes = (
   }))
 }
 
-const isAnswerOfFormer = (lock: Lock, event: LockEvent | undefined): boolean =>
+/** Whether an opening that ends now was requested when the lock was not its organization's: then no organization is told. */
+const isOutcomeOfFormer = (lock: Lock, event: LockEvent | undefined): boolean =>
   event?._tag === "CommandOutcomeReported" &&
-  movesBolt(event.commandType) &&
-  !isOfPresent(lock, millisOf(event.requestedAt))
+  !isOwnCommand({ _tag: "Organization", orgId: lock.orgId ?? "" }, lock, answeredIn(event))
 
 /** The organization that an event happened for: the lock's, as the event leaves it. */
 const orgAfter = (lock: Lock | undefined, event: LockEvent): string =>

@@ -157,20 +157,27 @@ const commandOf = (
     case "CommandOutcomeReported": {
       const answered = answeredIn(event)
       const asked = before.find((stored) => stored.commandId === answered.commandId && stored.acceptedAt !== undefined)
-      const tempKeyId = asked?.data["tempKeyId"]
       return {
         ...context,
         _tag: "RecordOutcome",
         answered: answered.commandId,
         ...saidOf(answered),
-        // The lock may wait for it no more. Its log knows it.
-        ...(asked && { forgotten: { ...answered, ...(typeof tempKeyId === "string" && { tempKeyId }) } })
+        // The lock's state may have forgotten it; the log has not.
+        ...(asked && { forgotten: { ...answered, ...sentIn(asked) } })
       }
     }
     default:
       return undefined
   }
 }
+
+/** What the event of a command says of it, apart from its type. */
+const sentIn = ({ data: { uuid, timestamp, tempKeyId }, acceptedAt = Number.NaN }: StoredEvent) => ({
+  thing: String(uuid),
+  requestedAt: Date.parse(String(timestamp)),
+  acceptedAt,
+  ...(typeof tempKeyId === "string" && { tempKeyId })
+})
 
 /** What the device said. */
 const saidOf = ({ thing, outcome, reportedAt, detail, began }: AnsweredCommand) => ({

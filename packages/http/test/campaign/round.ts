@@ -187,7 +187,7 @@ const settled = async (
           ({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) >= Date.now() - 5_000
         )
         if (waiting.length === 0) {
-          // Of a key whose writing nobody answered in time the lock is told again, a while later.
+          // A key is sent again when nobody has answered its command for a while.
           const open = keys.filter(({ inherited, hardware }) => inherited === undefined && hardware.status === "sent")
           if (open.length > 0) waits(`until lock ${lockId} is told of keys again`)
           const exposure = await call("GET", `/locks/${lockId}/exposure`)
