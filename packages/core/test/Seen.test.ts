@@ -178,6 +178,12 @@ describe("openings at the door", () => {
     expect(opened([{ n: 7, by: "pin" }])).toMatchObject([{ _tag: "OpenedAtDoor" }])
   })
 
+  it("of a device that shows five counters in turn count once", () => {
+    const { opened } = watched()
+    const round = (n: number) => ["a", "b", "c", "d", "e"].flatMap((series) => opened([{ n, by: "pin" }], { series }))
+    expect([round(1), round(1), round(2)].map(({ length }) => length)).toEqual([5, 0, 5])
+  })
+
   it("are recorded so often in an hour, and counted beyond", () => {
     const { opened } = watched()
     for (let n = 0; n < OPENINGS_AN_HOUR + 50; n++) opened([{ n: n + 1, by: "thumbTurn" }])
