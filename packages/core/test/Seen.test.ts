@@ -169,13 +169,38 @@ describe("openings at the door", () => {
 
   it("that are missing are counted", () => {
     const { opened } = watched()
-    const told = opened([
-      { n: 3, by: "pin" },
-      { n: 6, by: "pin" }
-    ])
+    const list = [3, 6].map((n) => ({ n, by: "pin" }) as const)
+    const told = opened(list, { dropped: 2 })
     expect(told).toMatchObject([{ _tag: "OpeningsMissed", missed: 4 }, { count: 3 }, { count: 6 }])
     expect(opened([{ n: 9, by: "pin" }], { series: "b", dropped: 5 })).toMatchObject([{ missed: 8, dropped: 5 }, {}])
     expect(opened([{ n: 7, by: "pin" }])).toMatchObject([{ _tag: "OpenedAtDoor" }])
+  })
+
+  it("of before the device was at this lock are not missed here, unless it dropped some or does not say", () => {
+    const list = [{ n: 501, by: "pin" }] as const
+    const missedBy = (more: object) =>
+      watched()
+        .opened(list, more)
+        .map((event) => "missed" in event && event.missed)
+    expect(missedBy({ dropped: 0 })).toEqual([false])
+    // In whose time it has dropped them nobody knows.
+    expect(missedBy({ dropped: 3 })).toEqual([3, false])
+    expect(missedBy({ dropped: 900 })).toEqual([500, false])
+    expect(missedBy({ dropped: undefined })).toEqual([500, false])
+  })
+
+  it("of a device that was at another lock meanwhile are missed from its return on", () => {
+    const { opened, happens } = watched()
+    const uuids = [lockUuid, newUuid, lockUuid] as const
+    expect(opened([{ n: 1, by: "pin" }])).toHaveLength(1)
+    for (const [n, previousUuid] of uuids.slice(0, -1).entries()) {
+      const head = { lockId, uuid: previousUuid, timestamp: clock("09:00") }
+      happens({ _tag: "LockUuidChanged", ...head, newUuid: uuids[n + 1] ?? "", previousUuid, ended: true })
+    }
+    expect(opened([{ n: 9, by: "pin" }])).toMatchObject([{ _tag: "OpenedAtDoor", count: 9 }])
+    expect(opened([{ n: 12, by: "pin" }])).toMatchObject([{ _tag: "OpeningsMissed", missed: 2 }, {}])
+    // A counter that begins anew does so here.
+    expect(opened([{ n: 4, by: "pin" }], { series: "b" })).toMatchObject([{ _tag: "OpeningsMissed", missed: 3 }, {}])
   })
 
   it("of a device that shows five counters in turn count once", () => {
@@ -233,7 +258,6 @@ describe("what a device says", () => {
     const list = [{ n: 2, by: "magic", keyUuid: "" }, { n: 0, by: "key" }, { by: "key" }, 7, { n: 1, by: "key", at: 5 }]
     expect(openingsIn({ series: "a", dropped: -1, list })).toEqual({
       series: "a",
-      dropped: 0,
       list: [
         { n: 1, by: "key", at: 5 },
         { n: 2, by: "other" }
@@ -242,6 +266,10 @@ describe("what a device says", () => {
     const many = Array.from({ length: 40 }, (_, n) => ({ n: n + 1, by: "pin" }))
     const kept = openingsIn({ series: "a", dropped: 0, list: many })
     expect(kept?.list.map(({ n }) => n)).toEqual(many.slice(-MOST_OPENINGS).map(({ n }) => n))
+    // What was dropped says how many are missing only where all that is listed is taken.
+    expect(kept).not.toHaveProperty("dropped")
+    const whole = { series: "a", dropped: 4, list: [{ n: 5, by: "pin" }] }
+    expect(openingsIn(whole)).toEqual(whole)
     for (const junk of [null, [], { list: [] }, { series: "", list: [] }, { series: "a" }])
       expect(openingsIn(junk)).toBeUndefined()
   })

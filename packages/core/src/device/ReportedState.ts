@@ -4,6 +4,7 @@
  * says there, what comes out of here is understood and has a bound. Pure.
  */
 import { Option, Schema } from "effect"
+import { given } from "../values/given.ts"
 import { textUpTo } from "../values/Text.ts"
 
 /** Where the bolt is; `jammed`: somewhere on its way. */
@@ -24,6 +25,8 @@ const LONGEST_KEY = 255
 const Percent = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
 /** Of openings, from 1 on. */
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }))
+/** Openings that a device may have dropped. */
+const Dropped = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 /** How many keys a device may say that it has room for. */
 const Slots = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 }))
 /** Epoch milliseconds, as a device has them: a `Date` can say it. */
@@ -64,8 +67,8 @@ export type Opening = typeof Opening.Type
 export const openingsFields = {
   /** Names the counter: another one when it begins anew. */
   series: Name,
-  /** How many openings the device has dropped in all, for want of room. */
-  dropped: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  /** How many openings the device has dropped in all, for want of room. Left out where it is not known, or others are missing too. */
+  dropped: Schema.optionalKey(Dropped),
   list: Schema.Array(Opening).check(Schema.isMaxLength(MOST_OPENINGS))
 }
 export type Openings = Schema.Struct.Type<typeof openingsFields>
@@ -108,9 +111,10 @@ export const openingsIn = (json: unknown): Openings | undefined => {
     const n = isObject(entry) ? Option.getOrUndefined(decodeCount(entry["n"])) : undefined
     return n === undefined || !isObject(entry) ? [] : [{ by: "other", ...understood(openingDecoders, entry), n }]
   })
+  const isWhole = list.length === json["list"].length && list.length <= MOST_OPENINGS
   return {
     series,
-    dropped: Option.getOrElse(decodeDropped(json["dropped"]), () => 0),
+    ...given({ dropped: isWhole ? Option.getOrUndefined(decodeDropped(json["dropped"])) : undefined }),
     // The newest; what was before them counts as missed.
     list: list.toSorted((a, b) => a.n - b.n).slice(-MOST_OPENINGS)
   }
@@ -153,7 +157,7 @@ const decoderOf = <A>(schema: Schema.Codec<A>) => Schema.decodeUnknownOption(sch
 const decodeName = decoderOf(Name)
 const decodeCount = decoderOf(Count)
 const decodeKey = decoderOf(ListedKey)
-const decodeDropped = decoderOf(openingsFields.dropped)
+const decodeDropped = decoderOf(Dropped)
 
 const stateDecoders: Decoders<Required<ReportedState>> = {
   bolt: decoderOf(Bolt),

@@ -15,6 +15,7 @@ import {
   lastOf,
   nothingSeen,
   OPENINGS_AN_HOUR,
+  type Seen,
   STATES_AN_HOUR,
   stateAfter
 } from "./Seen.ts"
@@ -102,13 +103,14 @@ export const recordKeys = (lock: Lock, command: CommandOf<"RecordKeys">): Decisi
 
 /** The openings that are not in the log yet, and how many are missing between them. */
 export const recordOpenings = (lock: Lock, command: CommandOf<"RecordOpenings">): Decision => {
-  const { thing, series, list, dropped } = command
+  const { thing, dropped = 0 } = command
   if (isAnothers(lock, thing)) return alreadySo
   const seen = lock.seen ?? nothingSeen
   const left = OPENINGS_AN_HOUR - countedIn(seen, recordedAt(lock, command)).openings
   const opened: Array<EventOf<"OpenedAtDoor">> = []
-  let [last, missed] = [lastOf(seen, series), 0]
-  for (const opening of list.toSorted((a, b) => a.n - b.n)) {
+  const list = command.list.toSorted((a, b) => a.n - b.n)
+  let [last, missed] = [stoodAt(seen, command, list[0]), 0]
+  for (const opening of list) {
     if (opening.n <= last || opened.length >= left) continue
     missed += opening.n - last - 1
     last = opening.n
@@ -120,6 +122,15 @@ export const recordOpenings = (lock: Lock, command: CommandOf<"RecordOpenings">)
       : []
   return { events: [...lost, ...opened] }
 }
+
+/**
+ * How far a counter had come. Of the first one that the thing shows at this lock, it has told what came before when it was
+ * elsewhere, except for what it has dropped: that may have been here. Where it does not say how many, all of it may have been.
+ */
+const stoodAt = (seen: Seen, { series, dropped }: CommandOf<"RecordOpenings">, first: Opening | undefined): number =>
+  seen.series.length > 0 || first === undefined || dropped === undefined
+    ? lastOf(seen, series)
+    : Math.max(0, first.n - 1 - dropped)
 
 const openedAt = (lock: Lock, command: CommandOf<"RecordOpenings">, opening: Opening): EventOf<"OpenedAtDoor"> => {
   const { n, by, at } = opening

@@ -378,8 +378,8 @@ const openings = (series: string, ...ns: ReadonlyArray<number>): Openings => ({
 const openingsOf = (shadow: DeviceShadow["Service"], ...things: ReadonlyArray<string>) =>
   Stream.flatMap(shadow.reports, (report) => {
     if (report._tag !== "Openings" || !things.includes(report.thing)) return Stream.empty
-    const { series, dropped, list } = report
-    return Stream.succeed<Openings>({ series, dropped, list })
+    const { _tag, thing, ...openings } = report
+    return Stream.succeed<Openings>(openings)
   })
 
 /** What a thing's shadow holds, as one who begins to listen is told. */

@@ -109,10 +109,15 @@ const openingsOf = (stream: ReadonlyArray<StoredEvent>, { uuid }: Lock, devices:
     [...series].map(([name, ofIt]) => [name, Math.max(...ofIt.map(({ data }) => Number(data["count"])))])
   )
   const counted = [...last.values()].reduce((sum, count) => sum + count, 0)
+  // What the device told before it was the lock's is nobody's, so how many it had is only known from its first one here on.
+  const before = Number(opened[0]?.data["count"] ?? 1) - 1
+  const total = opened.length + missed
   const now = devices.openings(uuid)
   const known = last.get(now.series)
   return [
-    ...(counted === opened.length + missed ? [] : [`of ${counted} openings ${opened.length} and ${missed} are known`]),
+    ...(total <= counted && total >= counted - before
+      ? []
+      : [`of ${counted} openings ${opened.length} and ${missed} are known`]),
     // What it told before it was the lock's is nobody's.
     ...(known === undefined || (known >= now.told && known <= now.last)
       ? []
