@@ -237,6 +237,17 @@ describe("openings at the door", () => {
     expect(wrong.opened([{ n: 1, ...byBob }])).toMatchObject([{ userId: "bob" }])
     expect(watched(...sold).opened([{ n: 1, ...byBob, at: millis("08:30") }])).toMatchObject([{ userId: "bob" }])
   })
+
+  it("from before the lock got its device name nobody: its slots were those of another door", () => {
+    const { opened, happens } = watched(...keys)
+    const head = { lockId, uuid: lockUuid, timestamp: clock("09:00") }
+    happens({ _tag: "LockUuidChanged", ...head, newUuid, previousUuid: lockUuid, ended: true })
+    const inSlot = (n: number, time: string) => ({ n, by: "key", keyIndexNumber: 3, at: millis(time) }) as const
+    const [before, after] = opened([inSlot(1, "08:59"), inSlot(2, "09:01")], { thing: newUuid }, millis("09:05"))
+    expect(before).toMatchObject({ by: "key", count: 1 })
+    for (const field of ["userId", "keyUuid", "keyIndexNumber"]) expect(before).not.toHaveProperty(field)
+    expect(after).toMatchObject({ by: "key", count: 2, userId: "bob" })
+  })
 })
 
 describe("what a device says", () => {

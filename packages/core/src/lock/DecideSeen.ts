@@ -155,9 +155,12 @@ const isRight = ({ seen }: Lock, at: number | undefined): at is number =>
 /** Epoch milliseconds of 2020-01-01. */
 const PLAUSIBLE = 1_577_836_800_000
 
-/** When the lock came into the hands that it is in: who opened before that is no business of theirs. */
-const beginningOf = ({ owners, organizations }: Lock): number =>
-  Math.max(owners.at(-1)?.since ?? Number.NEGATIVE_INFINITY, organizations.at(-1)?.since ?? Number.NEGATIVE_INFINITY)
+/**
+ * When the lock came into the hands that it is in, and left the thing that it had before: who opened earlier is no business of
+ * theirs, or opened another door.
+ */
+const beginningOf = ({ owners, organizations, left }: Lock): number =>
+  Math.max(...[owners.at(-1), organizations.at(-1), left].map((one) => one?.since ?? Number.NEGATIVE_INFINITY))
 
 /** The key that the device names, or that is in the slot that it names, and who has it. */
 const keyOf = ({ keys }: Lock, { by, keyUuid, keyIndexNumber }: Opening) => {
