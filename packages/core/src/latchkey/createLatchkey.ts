@@ -9,7 +9,6 @@ import {
   ManagedRuntime,
   Option,
   Result,
-  Schema,
   Scope,
   Stream,
   Struct
@@ -18,32 +17,25 @@ import { ApiKeys } from "../access/ApiKeys.ts"
 import { Secrets } from "../access/Secrets.ts"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
 import type { Presence } from "../device/Presence.ts"
-import { BrandRequest, Brands } from "../guest/Brands.ts"
+import { Brands } from "../guest/Brands.ts"
 import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { stands } from "../lock/AccessPolicy.ts"
 import { exposureOf } from "../lock/Exposure.ts"
-import { NewLink } from "../lock/Link.ts"
-import { type HeldKey, LockId } from "../lock/Lock.ts"
-import { CommandContext, LockRequest, Millis } from "../lock/LockCommand.ts"
-import { rowOf } from "../lock/LockCommands.ts"
+import type { HeldKey } from "../lock/Lock.ts"
 import type { AccessDenied } from "../lock/LockError.ts"
 import { descriptionOf } from "../lock/ShownDescription.ts"
 import { BulkAddKeys, isInstanceId, type StartError } from "../locks/BulkAddKeys.ts"
 import { CommandOutcomes } from "../locks/CommandOutcomes.ts"
-import { HistoryQuery } from "../locks/HistoryQuery.ts"
 import { KeyRemovals } from "../locks/KeyRemovals.ts"
 import { LockQueries } from "../locks/LockQueries.ts"
 import { type Executed, type ExecuteError, Locks, type LocksOptions } from "../locks/Locks.ts"
-import { LocksQuery } from "../locks/LocksQuery.ts"
-import { UserKeysQuery } from "../locks/UserKeysQuery.ts"
-import { AttentionQuery, attending } from "../partners/Attention.ts"
+import { attending } from "../partners/Attention.ts"
 import type { Deliver } from "../partners/Deliver.ts"
 import { Dispatcher } from "../partners/Dispatcher.ts"
 import type { Envelope } from "../partners/Envelope.ts"
-import { Subscription, subscribe } from "../partners/Subscriber.ts"
-import { EventsQuery, LiveType, telling } from "../partners/Telling.ts"
+import { type Subscription, subscribe } from "../partners/Subscriber.ts"
+import { telling } from "../partners/Telling.ts"
 import { tenantOf } from "../partners/Tenant.ts"
-import { WebhookChanges, WebhookRequest } from "../partners/Webhook.ts"
 import { type WebhookContext, type WebhookFailure, Webhooks } from "../partners/Webhooks.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
 import type { EventStore } from "../streams/EventStore.ts"
@@ -51,29 +43,51 @@ import { Feed } from "../streams/Feed.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import { LockSearch } from "../temp-key/LockSearch.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
-import { ChangeRequest, ShareRequest } from "../temp-key/SharedCredential.ts"
 import type { SharedError } from "../temp-key/SharedCredentialError.ts"
 import { type Shared, SharedCredentials, type ShareError } from "../temp-key/SharedCredentials.ts"
 import { type OpenDoorError, type OpenedDoor, SharedDoors } from "../temp-key/SharedDoors.ts"
 import { TempKeys } from "../temp-key/TempKeys.ts"
-import { closedDecoder, issuesOf } from "../values/Closed.ts"
 import { given } from "../values/given.ts"
-import { Asker, type Principal } from "../values/Principal.ts"
-import { Text } from "../values/Text.ts"
-import { AttemptsQuery } from "../why/Attempts.ts"
-import { ExplainRequest, Explanations } from "../why/Explanations.ts"
+import type { Principal } from "../values/Principal.ts"
+import { Explanations } from "../why/Explanations.ts"
 import {
   type Answer,
   type AskedBy,
-  type CommandInput,
   type EmbeddedLatchkey,
   type ErrorStyle,
   InvalidCommand,
   type Outcome,
   type Subscribed
 } from "./Embedded.ts"
+import {
+  asked,
+  decode,
+  decodeAsked,
+  decodeAttempts,
+  decodeAttention,
+  decodeBrand,
+  decodeBy,
+  decodeChange,
+  decodeEvents,
+  decodeExplain,
+  decodeHistory,
+  decodeLink,
+  decodeLocks,
+  decodeNamed,
+  decodeNewApiKey,
+  decodeNewWebhook,
+  decodeOfKey,
+  decodeOfUser,
+  decodeOnLock,
+  decodePin,
+  decodeReplay,
+  decodeShare,
+  decodeSubscription,
+  decodeUserKeys,
+  decodeWebhookChanges
+} from "./EmbeddedRequests.ts"
 import { layer, workers } from "./Latchkey.ts"
-import { ApiKeyRequest, managedApiKeys } from "./ManagedApiKeys.ts"
+import { managedApiKeys } from "./ManagedApiKeys.ts"
 
 /**
  * Latchkey for backends that do not use Effect. Rejects with the adapter's error when an adapter cannot start.
@@ -505,111 +519,6 @@ const keysOf = Effect.gen(function* () {
 
 const needs = (what: string, option: string) =>
   Effect.fail(new InvalidCommand({ message: `${what}: give createLatchkey ${option}.` }))
-
-/** As over HTTP: what is not known is refused, unless the request is open. */
-const decodeWith = <A, I>(schema: Schema.Codec<A, I>, isOpen = false) => {
-  const decode = closedDecoder(schema, isOpen)
-  return (input: I): Effect.Effect<A, InvalidCommand> => Effect.mapError(decode(input), invalidCommand)
-}
-
-const invalidCommand = (error: Schema.SchemaError) =>
-  new InvalidCommand({
-    message: issuesOf(error)
-      .map(({ path, message }) => (path.length === 0 ? message : `${message}\n  at ${path.map(String).join(".")}`))
-      .join("\n")
-  })
-
-type Command = CommandContext & LockRequest
-
-/** Of each type of command, with its context: what is asked of it says whether it is open. */
-const decoders = new Map(
-  Struct.keys(LockRequest.cases).map((tag) => {
-    const whole: Schema.Struct<Schema.Struct.Fields> = Schema.Struct({
-      ...CommandContext.fields,
-      ...LockRequest.cases[tag].fields
-    })
-    // The tag says which command it is; TypeScript cannot follow that.
-    return [tag, decodeWith(whole as unknown as Schema.Codec<Command, CommandInput>, rowOf(tag).open)]
-  })
-)
-const decodeTag = decodeWith(Schema.Struct({ _tag: Schema.Literals(Struct.keys(LockRequest.cases)) }), true)
-
-const { lockId: _, ifVersion: __, ...askedBy } = CommandContext.fields
-const Count = Schema.Int.check(Schema.isGreaterThan(0))
-const decodeShare = decodeWith(Schema.Struct({ ...askedBy, ...ShareRequest.fields, uuid: NewLink }))
-const decodeAttention = decodeWith(AttentionQuery)
-const decodeLocks = decodeWith(LocksQuery)
-const decodeUserKeys = decodeWith(UserKeysQuery)
-const decodeOfUser = decodeWith(Schema.Struct({ ...askedBy, userId: Text }))
-const decodeOnLock = decodeWith(Schema.Struct({ ...askedBy, lockId: LockId }))
-const decodeAsked = decodeWith(
-  Schema.Struct({
-    ...askedBy,
-    uuid: Schema.String,
-    doorId: Schema.optionalKey(Count),
-    userId: Schema.optionalKey(Schema.String)
-  })
-)
-const changedBy = { ...askedBy, ifVersion: CommandContext.fields.ifVersion }
-const decodeBy = decodeWith(Schema.Struct(askedBy))
-const decodeNamed = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String }))
-const decodeLink = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String, link: NewLink }))
-const decodeChange = decodeWith(Schema.Struct({ ...changedBy, name: Schema.String, ...ChangeRequest.fields }))
-const decodeNewApiKey = decodeWith(Schema.Struct({ ...askedBy, ...ApiKeyRequest.fields }))
-const decodeBrand = decodeWith(Schema.Struct({ ...askedBy, ...BrandRequest.fields }))
-const decodeOfKey = decodeWith(Schema.Struct({ ...askedBy, keyId: Schema.String }))
-const Types = Schema.Array(Schema.Union([Schema.Literal("*"), LiveType])).check(Schema.isMinLength(1))
-const decodeNewWebhook = decodeWith(Schema.Struct({ ...WebhookRequest.fields, events: Schema.optionalKey(Types) }))
-const decodeWebhookChanges = decodeWith(Schema.Struct({ ...WebhookChanges.fields, events: Schema.optionalKey(Types) }))
-const decodeReplay = decodeWith(
-  Schema.Union([
-    Schema.Struct({ after: Schema.String, until: Schema.optional(Schema.String) }),
-    Schema.Struct({ since: Millis, until: Schema.optional(Millis) })
-  ])
-)
-const decodeEvents = decodeWith(EventsQuery)
-const decodePin = decodeWith(
-  Schema.Struct({
-    ...askedBy,
-    lockId: LockId,
-    pin: Schema.String.check(Schema.isPattern(/^[0-9]{4,8}$/, { expected: "4 to 8 digits" })),
-    networks: Schema.Array(Schema.String).check(Schema.isMinLength(1)),
-    apiKey: Schema.optionalKey(Schema.String)
-  }),
-  true
-)
-
-/** Callers without types may ask anything: what is no question is refused before it reaches a store. */
-const asked = <A, E>(
-  input: (typeof Question)["Encoded"],
-  ask: () => Effect.Effect<A, E>
-): Effect.Effect<A, E | InvalidCommand> => Effect.flatMap(decodeQuestion(input), ask)
-
-const Question = Schema.Struct({
-  principal: Schema.optionalKey(Asker),
-  lockId: Schema.optionalKey(LockId),
-  uuid: Schema.optionalKey(Schema.String),
-  doorId: Schema.optionalKey(Count),
-  version: Schema.optionalKey(Count),
-  now: Schema.optionalKey(Millis),
-  position: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-  instanceId: Schema.optionalKey(Schema.String),
-  userId: Schema.optionalKey(Schema.String),
-  commandId: Schema.optionalKey(Schema.String),
-  orgId: Schema.optionalKey(Schema.String),
-  secret: Schema.optionalKey(Schema.String),
-  /** Seconds. */
-  wait: Schema.optionalKey(Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 3_600 })))
-})
-const decodeQuestion = decodeWith(Question)
-const decodeSubscription = decodeWith(Subscription)
-const decodeAttempts = decodeWith(AttemptsQuery)
-const decodeHistory = decodeWith(HistoryQuery)
-const decodeExplain = decodeWith(ExplainRequest)
-
-const decode = (input: CommandInput): Effect.Effect<Command, InvalidCommand> =>
-  decoders.get(input?._tag)?.(input) ??
-  Effect.flatMap(decodeTag(input), () => Effect.die("a command without a decoder"))
 
 /** No PIN is made under it: see `withPins`. */
 const NO_KEY: PinKey = {
