@@ -1,5 +1,5 @@
 /** What Latchkey is to programs without Effect: its types alone. `createLatchkey` makes one. */
-import { type Context, type Layer, Schema } from "effect"
+import { type Context, type Effect, type Layer, Schema } from "effect"
 import type { ApiKey } from "../access/ApiKeys.ts"
 import type { DeviceShadow } from "../device/DeviceShadow.ts"
 import type { Brand, BrandError, BrandRequest } from "../guest/Brands.ts"
@@ -63,6 +63,8 @@ export type ErrorStyle = "throw" | "return"
 /** An answer, or the failure in its place. */
 export type Outcome<A, E> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly error: E }
 export type Answer<Style extends ErrorStyle, A, E> = Promise<Style extends "return" ? Outcome<A, E> : A>
+/** Runs what was asked, and answers in that style. */
+export type Answering<Style extends ErrorStyle> = <A, E>(effect: Effect.Effect<A, E>) => Answer<Style, A, E>
 
 /** Who asks, when and under which id: a command without its lock. */
 export type AskedBy = Omit<(typeof CommandContext)["Encoded"], "lockId" | "ifVersion">

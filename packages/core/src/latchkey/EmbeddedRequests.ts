@@ -129,3 +129,7 @@ const Question = Schema.Struct({
   wait: Schema.optionalKey(Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 3_600 })))
 })
 const decodeQuestion = decodeWith(Question)
+
+/** Refuses what needs an option that `createLatchkey` was not given. */
+export const needs = (what: string, option: string) =>
+  Effect.fail(new InvalidCommand({ message: `${what}: give createLatchkey ${option}.` }))

@@ -22,7 +22,6 @@ import { TempKeyLinks } from "../guest/TempKeyLinks.ts"
 import { stands } from "../lock/AccessPolicy.ts"
 import { exposureOf } from "../lock/Exposure.ts"
 import type { HeldKey } from "../lock/Lock.ts"
-import type { AccessDenied } from "../lock/LockError.ts"
 import { descriptionOf } from "../lock/ShownDescription.ts"
 import { BulkAddKeys, isInstanceId, type StartError } from "../locks/BulkAddKeys.ts"
 import { CommandOutcomes } from "../locks/CommandOutcomes.ts"
@@ -35,8 +34,7 @@ import { Dispatcher } from "../partners/Dispatcher.ts"
 import type { Envelope } from "../partners/Envelope.ts"
 import { type Subscription, subscribe } from "../partners/Subscriber.ts"
 import { telling } from "../partners/Telling.ts"
-import { tenantOf } from "../partners/Tenant.ts"
-import { type WebhookContext, type WebhookFailure, Webhooks } from "../partners/Webhooks.ts"
+import { Webhooks } from "../partners/Webhooks.ts"
 import type { ReadModel } from "../read-model/ReadModel.ts"
 import type { EventStore } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
@@ -48,11 +46,9 @@ import { type Shared, SharedCredentials, type ShareError } from "../temp-key/Sha
 import { type OpenDoorError, type OpenedDoor, SharedDoors } from "../temp-key/SharedDoors.ts"
 import { TempKeys } from "../temp-key/TempKeys.ts"
 import { given } from "../values/given.ts"
-import type { Principal } from "../values/Principal.ts"
 import { Explanations } from "../why/Explanations.ts"
 import {
   type Answer,
-  type AskedBy,
   type EmbeddedLatchkey,
   type ErrorStyle,
   InvalidCommand,
@@ -75,17 +71,16 @@ import {
   decodeLocks,
   decodeNamed,
   decodeNewApiKey,
-  decodeNewWebhook,
   decodeOfKey,
   decodeOfUser,
   decodeOnLock,
   decodePin,
-  decodeReplay,
   decodeShare,
   decodeSubscription,
   decodeUserKeys,
-  decodeWebhookChanges
+  needs
 } from "./EmbeddedRequests.ts"
+import { embeddedWebhooks } from "./EmbeddedWebhooks.ts"
 import { layer, workers } from "./Latchkey.ts"
 import { managedApiKeys } from "./ManagedApiKeys.ts"
 
@@ -181,23 +176,6 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
     use: (keys: NonNullable<typeof apiKeys>) => Effect.Effect<A, E>
   ): Effect.Effect<A, E | InvalidCommand> =>
     apiKeys === undefined ? needs("API keys need cryptography", "secrets") : use(apiKeys)
-  const shownHooks = <A>(
-    principal: Principal,
-    orgId: string | undefined,
-    use: (hooks: Webhooks["Service"], orgId: string) => Effect.Effect<A, WebhookFailure>
-  ) =>
-    asked(
-      { principal, ...given({ orgId }) },
-      (): Effect.Effect<A, WebhookFailure | AccessDenied | InvalidCommand> =>
-        webhooks === undefined
-          ? needs("Webhooks need somebody who sends", "deliver")
-          : Effect.flatMap(Effect.fromResult(tenantOf(principal, orgId, "admin")), (whose) => use(webhooks, whose))
-    )
-  const hooked = <A>(
-    by: AskedBy,
-    orgId: string | undefined,
-    use: (hooks: Webhooks["Service"], orgId: string, by: WebhookContext) => Effect.Effect<A, WebhookFailure>
-  ) => Effect.flatMap(decodeBy(by), (by) => shownHooks(by.principal, orgId, (hooks, orgId) => use(hooks, orgId, by)))
   const ended = Deferred.makeUnsafe<void>()
   const dispose = async () => {
     Deferred.doneUnsafe(ended, Effect.void)
@@ -455,40 +433,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       principalOf: (secret, now) =>
         answer(asked({ secret, now }, () => withKeys(({ principalOf }) => principalOf(secret, now))))
     },
-    webhooks: {
-      create: (request, by, orgId) =>
-        answer(
-          Effect.flatMap(decodeNewWebhook(request), (request) =>
-            hooked(by, orgId, (hooks, orgId, by) => hooks.create(orgId, request, by))
-          )
-        ),
-      list: (principal, orgId) => answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.list(orgId))),
-      get: (principal, id, orgId) => answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.get(orgId, id))),
-      change: (id, changes, by, orgId) =>
-        answer(
-          Effect.flatMap(decodeWebhookChanges(changes), (changes) =>
-            hooked(by, orgId, (hooks, orgId, by) => hooks.change(orgId, id, changes, by))
-          )
-        ),
-      remove: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.remove(orgId, id, by))),
-      rotateSecret: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.rotate(orgId, id, by))),
-      enable: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.enable(orgId, id, by))),
-      disable: (id, reason, by, orgId) =>
-        answer(hooked(by, orgId, (hooks, orgId, by) => hooks.disable(orgId, id, reason, by))),
-      test: (id, by, orgId) => answer(hooked(by, orgId, (hooks, orgId, by) => hooks.test(orgId, id, by))),
-      replay: (id, replay, by, orgId) =>
-        answer(
-          Effect.flatMap(decodeReplay(replay), (replay) =>
-            hooked(by, orgId, (hooks, orgId, by) => hooks.replay(orgId, id, replay, by))
-          )
-        ),
-      deliveries: (principal, id, { outcome, before } = {}, orgId) =>
-        answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.deliveries(orgId, id, outcome, before))),
-      retry: (id, eventId, by, orgId) =>
-        answer(hooked(by, orgId, (hooks, orgId, by) => hooks.retry(orgId, id, eventId, by))),
-      dismiss: (principal, id, eventId, orgId) =>
-        answer(shownHooks(principal, orgId, (hooks, orgId) => hooks.dismiss(orgId, id, eventId)))
-    },
+    webhooks: embeddedWebhooks(webhooks, answer),
     events: (principal, query = {}) =>
       answer(asked({ principal }, () => Effect.flatMap(decodeEvents(query), (query) => events.page(principal, query)))),
     subscribe: ((after: number | Subscription, handle?: (event: Envelope) => unknown) =>
@@ -516,9 +461,6 @@ const keysOf = Effect.gen(function* () {
   const { principalOf } = yield* ApiKeys
   return { ...(yield* managedApiKeys), principalOf }
 })
-
-const needs = (what: string, option: string) =>
-  Effect.fail(new InvalidCommand({ message: `${what}: give createLatchkey ${option}.` }))
 
 /** No PIN is made under it: see `withPins`. */
 const NO_KEY: PinKey = {
