@@ -41,9 +41,8 @@ import { Feed } from "../streams/Feed.ts"
 import { BUDGETS, type Budgets, CurrentBudgets } from "../temp-key/Budgets.ts"
 import { LockSearch } from "../temp-key/LockSearch.ts"
 import type { PinKey } from "../temp-key/Pins.ts"
-import type { SharedError } from "../temp-key/SharedCredentialError.ts"
-import { type Shared, SharedCredentials, type ShareError } from "../temp-key/SharedCredentials.ts"
-import { type OpenDoorError, type OpenedDoor, SharedDoors } from "../temp-key/SharedDoors.ts"
+import { SharedCredentials } from "../temp-key/SharedCredentials.ts"
+import { SharedDoors } from "../temp-key/SharedDoors.ts"
 import { TempKeys } from "../temp-key/TempKeys.ts"
 import { given } from "../values/given.ts"
 import { Explanations } from "../why/Explanations.ts"
@@ -63,23 +62,19 @@ import {
   decodeAttention,
   decodeBrand,
   decodeBy,
-  decodeChange,
   decodeEvents,
   decodeExplain,
   decodeHistory,
-  decodeLink,
   decodeLocks,
-  decodeNamed,
   decodeNewApiKey,
   decodeOfKey,
   decodeOfUser,
   decodeOnLock,
-  decodePin,
-  decodeShare,
   decodeSubscription,
   decodeUserKeys,
   needs
 } from "./EmbeddedRequests.ts"
+import { embeddedSharedKeys } from "./EmbeddedSharedKeys.ts"
 import { embeddedWebhooks } from "./EmbeddedWebhooks.ts"
 import { layer, workers } from "./Latchkey.ts"
 import { managedApiKeys } from "./ManagedApiKeys.ts"
@@ -167,11 +162,6 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
   }
 
   const { pinKey } = options
-  /** What makes no PIN needs no key for them. */
-  const withPins = <A, E>(use: (key: PinKey) => Effect.Effect<A, E>): Effect.Effect<A, E | InvalidCommand> =>
-    pinKey === undefined
-      ? Effect.catchDefect(use(NO_KEY), (defect) => (defect === KEY_NEEDED ? noPinKey : Effect.die(defect)))
-      : use(pinKey)
   const withKeys = <A, E>(
     use: (keys: NonNullable<typeof apiKeys>) => Effect.Effect<A, E>
   ): Effect.Effect<A, E | InvalidCommand> =>
@@ -329,62 +319,7 @@ export const createLatchkey = async <StoreError, ShadowError, Style extends Erro
       ),
     ownedLocks: (principal, userId) =>
       answer(asked({ principal, userId }, () => queries.ownedLocks(principal, userId))),
-    sharedKeys: {
-      create: (key) =>
-        answer(
-          Effect.flatMap(
-            decodeShare(key),
-            (command): Effect.Effect<Shared & { readonly pin: string | null }, ShareError | InvalidCommand> =>
-              withPins((key) => shared.share(command, key))
-          )
-        ),
-      list: (principal, now, query = {}) => answer(asked({ principal, now }, () => shared.list(principal, query, now))),
-      change: (name, changes, by) =>
-        answer(
-          Effect.flatMap(
-            decodeChange({ ...changes, ...by, name }),
-            ({ commandId, at, principal, receipt, ...rest }) => {
-              const { ifVersion, name, ...request } = rest
-              const context = { commandId, at, principal, ...given({ receipt, ifVersion }) }
-              return withPins((key) => tempKeys.change(context, name, request, key))
-            }
-          )
-        ),
-      suspend: (name, by) =>
-        answer(Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) => tempKeys.suspend(by, name))),
-      resume: (name, by) =>
-        answer(Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) => tempKeys.resume(by, name))),
-      newLink: (name, link, by) =>
-        answer(
-          Effect.flatMap(decodeLink({ ...by, name, link }), ({ name, link, ...by }) =>
-            tempKeys.changeLink(by, name, link)
-          )
-        ),
-      reissuePin: (name, by) =>
-        answer(
-          Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) =>
-            withPins((key) => tempKeys.reissuePin(by, name, key))
-          )
-        ),
-      revoke: (name, by) =>
-        answer(Effect.flatMap(decodeNamed({ ...by, name }), ({ name, ...by }) => tempKeys.end(by, name))),
-      openDoor: (uuid, doorId, by) =>
-        answer(Effect.flatMap(decodeAsked({ ...by, uuid, doorId }), (by) => doors.open({ ...by, uuid, doorId }))),
-      openByPin: (entered) =>
-        answer(
-          Effect.flatMap(
-            decodePin(entered),
-            (pin): Effect.Effect<OpenedDoor, OpenDoorError | SharedError | InvalidCommand> =>
-              pinKey === undefined ? noPinKey : doors.openByPin(pin, pinKey)
-          )
-        ),
-      openedAt: (uuid, doorId, version) =>
-        answer(
-          asked({ uuid, doorId, version }, () =>
-            Effect.map(doors.opening(uuid, doorId, version), Option.getOrUndefined)
-          )
-        )
-    },
+    sharedKeys: embeddedSharedKeys({ shared, doors, tempKeys, pinKey }, answer),
     guests: {
       view: (uuid, now, userId) =>
         answer(asked({ uuid, now, ...(userId !== undefined && { userId }) }, () => links.view(uuid, userId, now))),
@@ -461,15 +396,3 @@ const keysOf = Effect.gen(function* () {
   const { principalOf } = yield* ApiKeys
   return { ...(yield* managedApiKeys), principalOf }
 })
-
-/** No PIN is made under it: see `withPins`. */
-const NO_KEY: PinKey = {
-  id: "",
-  digest: () => {
-    throw KEY_NEEDED
-  }
-}
-const KEY_NEEDED = new Error("A PIN cannot be made without a key for PINs.")
-const noPinKey = Effect.suspend(() =>
-  Effect.fail(new InvalidCommand({ message: "PINs need a key: give createLatchkey a pinKey." }))
-)
