@@ -1,6 +1,6 @@
 /*
  * The uses of a key to several doors, counted in the key's own stream while they are opened in the streams of locks, as
- * SharedDoors.ts and Reservations.ts of packages/core do it, by any number of servers.
+ * SharedDoors.ts, HeldUses.ts and Reservations.ts of packages/core do it, by any number of servers.
  *
  * Each opening is of a door of its own, so nothing but the key brings them together. It reads what is held and what was
  * counted, prepares only past exactly that, and from then on its use is held. Whether the shadow takes the command is

@@ -24,6 +24,7 @@ import type {
   VersionConflict,
   Written
 } from "./EventStore.ts"
+import { heldKey, holding, type LetGo, letGo, nothingHeld } from "./HeldUses.ts"
 import { givenFor, notGiven, Receipt, ReceiptExists, receiptKey } from "./Receipts.ts"
 import { unreadable } from "./Records.ts"
 import { logSeldom } from "./SeldomLog.ts"
@@ -224,51 +225,6 @@ export class CountMoved extends Schema.TaggedError<CountMoved>()("CountMoved", {
 export interface Preparing extends Appending, Pick<Reservation, "thing" | "deadline"> {
   readonly count?: Counting | undefined
 }
-
-const heldKey = (streamId: string): string => `held/${streamId}`
-const decodeHeld = Schema.decodeEffect(Schema.fromJsonString(Schema.Array(Schema.String)))
-
-/** The commands whose uses of a stream are not settled, and the record that says so. */
-export const heldOn = Effect.fnUntraced(function* (store: EventStore["Service"], streamId: string) {
-  const key = heldKey(streamId)
-  const value = Option.getOrUndefined(yield* store.record(key))
-  const commandIds =
-    value === undefined ? [] : yield* Effect.mapError(decodeHeld(value), (cause) => unreadable(key, cause))
-  return { value, commandIds }
-})
-
-/** Holds a use of another stream for a command, if it counts one there. */
-const holding = Effect.fnUntraced(function* (
-  count: Counting | undefined,
-  commandId: string
-): Effect.fn.Return<Required<Pick<Batch, "expect" | "append" | "put">>, StoreUnavailable> {
-  if (count === undefined) return { expect: [], append: [], put: [] }
-  const { streamId, version: expectedVersion, held } = count
-  const key = heldKey(streamId)
-  const others = held === undefined ? [] : yield* Effect.mapError(decodeHeld(held), (cause) => unreadable(key, cause))
-  return {
-    expect: [{ key, value: held }],
-    append: [{ streamId, expectedVersion, events: [] }],
-    put: [{ key, value: JSON.stringify([...others.filter((other) => other !== commandId), commandId]) }]
-  }
-})
-
-/** Gives back what a command holds: it is counted, or was no use. */
-const letGo = Effect.fnUntraced(function* (
-  store: EventStore["Service"],
-  streamId: string,
-  commandId: string
-): Effect.fn.Return<LetGo, StoreUnavailable> {
-  const key = heldKey(streamId)
-  const { value, commandIds } = yield* heldOn(store, streamId)
-  const left = commandIds.filter((held) => held !== commandId)
-  const expect = [{ key, value }]
-  if (left.length > 0) return { expect, put: [{ key, value: JSON.stringify(left) }], remove: [] }
-  return { expect, put: [], remove: value === undefined ? [] : [key] }
-})
-
-type LetGo = Required<Pick<Batch, "expect" | "put" | "remove">>
-const nothingHeld: LetGo = { expect: [], put: [], remove: [] }
 
 /**
  * First step of a two-step append: durable, invisible, and the stream is reserved until it is settled. The receipt stays
