@@ -70,8 +70,8 @@ export const passing = (
 export const eventsOf = ({ append = [] }: Batch) => append.flatMap(({ events }) => events)
 
 /** What SQL's LIKE finds: text that begins as the pattern does. */
-export const like = (key: string, pattern: string, escape = false, flags = "su") =>
+export const like = (key: string, pattern: string) =>
   new RegExp(
-    `^${Array.from(pattern, (one) => (one === "%" && !escape ? ".*" : one === "_" && !escape ? "." : one.replace(/[\\^$.*+?()[\]{}|/]/u, "\\$&"))).join("")}`,
-    flags
+    `^${Array.from(pattern, (one) => (one === "%" ? ".*" : one === "_" ? "." : one.replace(/[\\^$.*+?()[\]{}|/]/u, "\\$&"))).join("")}`,
+    "su"
   ).test(key)
