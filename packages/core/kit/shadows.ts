@@ -71,13 +71,23 @@ export const brokenShadows = [
   ),
   source(
     "attempts are not told apart by settle",
-    "if (attempt === undefined || attemptIn(desired, commandId) === attempt)",
+    `if (typeof attempt !== "number" || attemptIn(desired, commandId) === attempt)`,
     ""
   ),
   source(
     "a settlement without an attempt settles the first one alone",
-    "attempt === undefined || attemptIn",
-    "attemptIn"
+    `typeof attempt !== "number" || attemptIn`,
+    `attempt === "any" || attemptIn`
+  ),
+  source(
+    "a settlement of any attempt settles none",
+    `typeof attempt !== "number" || attemptIn`,
+    "attempt === undefined || attemptIn"
+  ),
+  source(
+    "a settlement of any attempt takes the outcome too",
+    "if (attempt === undefined) reported",
+    `if (typeof attempt !== "number") reported`
   ),
   source("find does not know acknowledged commands", " || reported.has(commandId)", ""),
   source("find always finds", "return false\n", "return true\n"),

@@ -267,6 +267,23 @@ describe("the outcome of a command", () => {
     })
   )
 
+  it.live("counts though nobody had heard it when a removal of the key took the command back", () =>
+    Effect.gen(function* () {
+      const { ports, quiet, shadow, log, latchkey } = yield* makeWorld
+      const { execute } = Context.get(yield* quiet(), Locks)
+      const { find } = Context.get(ports, DeviceShadow)
+      yield* execute(asked(create, { commandId: "create" }))
+      yield* execute(asked({ _tag: "AddKey", keyUuid: "key-1" }, { commandId: "add" }))
+      yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "add", outcome: "done", at: 1 })
+      yield* execute(asked({ _tag: "RemoveKey", keyUuid: "key-1" }, { commandId: "remove" }))
+      yield* eventually(shadow.held(lockUuid), (held) => !("add" in held))
+      expect(yield* find(lockUuid, "add", 1)).toBe(true)
+      yield* latchkey()
+      yield* eventually(log, (types) => types.includes("CommandOutcomeReported"))
+      yield* eventually(find(lockUuid, "add", 1), (isThere) => !isThere)
+    })
+  )
+
   it.live("comes days later, and is the one of the lock that asked, also if others have the thing", () =>
     Effect.gen(function* () {
       const { store, latchkey } = yield* makeWorld

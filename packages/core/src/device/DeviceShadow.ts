@@ -92,9 +92,13 @@ export class DeviceShadow extends Context.Service<
 
     /**
      * Removes a command and its outcome from the shadow; with `attempt`, only the command, and only if the shadow holds
-     * this attempt at it. Idempotent.
+     * this attempt at it, or `any`. Idempotent.
      */
-    readonly settle: (thing: string, commandId: string, attempt?: number) => Effect.Effect<void, ShadowUnavailable>
+    readonly settle: (
+      thing: string,
+      commandId: string,
+      attempt?: number | "any"
+    ) => Effect.Effect<void, ShadowUnavailable>
 
     /**
      * Removes the openings at the door from the shadow, unless it holds one with a higher counter, or of another series,

@@ -116,10 +116,10 @@ export const commandsInShadows = ({
     return !wrote
   })
 
-  const settle = Effect.fnUntraced(function* (thing: string, commandId: string, attempt?: number) {
+  const settle = Effect.fnUntraced(function* (thing: string, commandId: string, attempt?: number | "any") {
     yield* rewrite(thing, (shadow) => {
-      const sections: ReadonlyArray<Section> =
-        attempt === undefined ? SECTIONS : attemptIn(shadow, commandId) === attempt ? ["desired"] : []
+      const isMeant = typeof attempt !== "number" || attemptIn(shadow, commandId) === attempt
+      const sections: ReadonlyArray<Section> = attempt === undefined ? SECTIONS : isMeant ? ["desired"] : []
       const holding = sections.filter((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
       if (holding.length === 0) return undefined
       return Object.fromEntries(holding.map((section) => [section, withoutCommand(shadow, section, commandId)]))

@@ -24,16 +24,24 @@ const AT_ONCE = 100
 const SWEEP_EVERY = Duration.seconds(2)
 const TIMEOUT = Duration.seconds(3)
 
-const Noted = Schema.fromJsonString(Schema.Struct({ thing: Schema.String, commandIds: Schema.Array(Schema.String) }))
+const Noted = Schema.fromJsonString(
+  Schema.Struct({
+    thing: Schema.String,
+    commandIds: Schema.Array(Schema.String),
+    /** The lock keeps its thing: what that has said of them, and nobody has heard, is for the log. */
+    answersStay: Schema.optionalKey(Schema.Literal(true))
+  })
+)
 const encode = Schema.encodeSync(Noted)
 const decode = Schema.decodeEffect(Noted)
 
 /** What is noted with an event of the lock, as it was before. */
 export const takeBacksWith = (lock: Lock, event: LockEvent | undefined): ReadonlyArray<Put> => {
   const things = Map.groupBy(endedBy(lock, event), ({ thing }) => thing)
+  const answersStay = event?._tag === "KeyRemoved" ? ({ answersStay: true } as const) : {}
   return [...things].map(([thing, commands]) => ({
     key: `${of(thing)}${lock.lockId}-${lock.version}`,
-    value: encode({ thing, commandIds: commands.map(({ commandId }) => commandId) })
+    value: encode({ thing, commandIds: commands.map(({ commandId }) => commandId), ...answersStay })
   }))
 }
 
@@ -64,8 +72,8 @@ const takeBackFrom = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, ShadowUnavailable | StoreUnavailable> {
   const noted = yield* store.records(prefix, "", AT_ONCE)
   for (const { key, value } of noted) {
-    const { thing, commandIds } = yield* Effect.mapError(decode(value), (cause) => unreadable(key, cause))
-    for (const commandId of commandIds) yield* shadow.settle(thing, commandId)
+    const { thing, commandIds, answersStay } = yield* Effect.mapError(decode(value), (cause) => unreadable(key, cause))
+    for (const commandId of commandIds) yield* shadow.settle(thing, commandId, answersStay && "any")
     yield* forget(store, { remove: [key] })
   }
 })

@@ -107,11 +107,11 @@ const make = Effect.gen(function* () {
       return false
     })
 
-  const settle = (thing: string, commandId: string, attempt?: number) =>
+  const settle = (thing: string, commandId: string, attempt?: number | "any") =>
     Effect.sync(() => {
       const { desired, reported } = shadowOf(thing)
       if (attempt === undefined) reported.delete(commandId)
-      if (attempt === undefined || attemptIn(desired, commandId) === attempt) desired.delete(commandId)
+      if (typeof attempt !== "number" || attemptIn(desired, commandId) === attempt) desired.delete(commandId)
     })
 
   const clearOpenings = (thing: string, series: string, last: number) =>

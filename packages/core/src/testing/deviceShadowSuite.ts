@@ -111,6 +111,11 @@ export const deviceShadowSuite = <R = never>(
         yield* shadow.send(thing, { ...addKey("one"), attempt: 2 }, LATER)
         yield* shadow.settle(thing, "one")
         for (const attempt of [1, 2]) expect(yield* shadow.find(thing, "one", attempt)).toBe(false)
+        for (const attempt of [1, 2]) {
+          yield* shadow.send(thing, { ...addKey("two"), ...(attempt === 1 ? {} : { attempt }) }, LATER)
+          yield* shadow.settle(thing, "two", "any")
+          expect(yield* shadow.find(thing, "two", attempt)).toBe(false)
+        }
       })
     )
 
@@ -282,8 +287,10 @@ export const deviceShadowSuite = <R = never>(
         yield* shadow.send(thing, addKey("one"), LATER)
         yield* acknowledge(thing, "one", "done")
         yield* Fiber.join(reader)
-        yield* shadow.settle(thing, "one", 1)
-        expect(yield* shadow.find(thing, "one", 1)).toBe(true)
+        for (const attempt of [1, "any"] as const) {
+          yield* shadow.settle(thing, "one", attempt)
+          expect(yield* shadow.find(thing, "one", 1)).toBe(true)
+        }
         yield* shadow.settle(thing, "one")
         expect(yield* shadow.find(thing, "one", 1)).toBe(false)
       })
