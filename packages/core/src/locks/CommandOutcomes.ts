@@ -4,7 +4,7 @@
  */
 import { Context, Duration, Effect, Latch, Layer, Option, Result, Schema } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
-import { answeredIn } from "../lock/DeviceEvents.ts"
+import { answeredIn, comesWithCommand } from "../lock/DeviceEvents.ts"
 import { isOpen } from "../lock/Hardware.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { fromStored, type LockEventType } from "../lock/LockEvent.ts"
@@ -68,12 +68,18 @@ export class CommandOutcomes extends Context.Service<
   )
 }
 
-/** Events after which a command may be pending no more. */
+/**
+ * Events after which a command may be pending no more, or another's to know. So may it be after each that comes with a
+ * command: of those that a lock has not answered, it remembers so many.
+ */
 const ending: ReadonlySet<string> = new Set<LockEventType>([
   "CommandOutcomeReported",
   "KeysReported",
   "KeyAdded",
   "KeyRemoved",
+  "KeyNeedsAttention",
+  "OwnerSet",
+  "OrganizationSet",
   "LockUuidChanged",
   "ClaimMoved",
   "ClaimLost",
@@ -90,7 +96,7 @@ const make = Effect.gen(function* () {
   const { catchUp } = yield* feed.register(
     { category: "lock" },
     ({ streamId, type }) => {
-      if (!ending.has(type)) return
+      if (!ending.has(type) && !comesWithCommand(type)) return
       for (const latch of waiting.get(streamId) ?? []) latch.openUnsafe()
     },
     yield* store.head
@@ -198,17 +204,17 @@ const make = Effect.gen(function* () {
     of: Effect.fnUntraced(function* (principal, lockId, commandId, patience = Duration.zero) {
       const ask = look(principal, lockId, commandId)
       const latch = yield* wakes(streamOfLock(lockId))
-      const first = yield* ask
-      if (first.status !== "pending" || !Duration.isPositive(patience)) return first
+      let last = yield* ask
+      if (!Duration.isPositive(patience)) return last
       const answered = Effect.gen(function* () {
-        while (true) {
+        while (last.status === "pending") {
           yield* told(latch)
           yield* latch.close
-          const next = yield* ask
-          if (next.status !== "pending") return next
+          last = yield* ask
         }
       })
-      return Option.getOrElse(yield* Effect.timeoutOption(answered, patience), () => first)
+      yield* Effect.timeoutOption(answered, patience)
+      return last
     }, Effect.scoped)
   })
 })
