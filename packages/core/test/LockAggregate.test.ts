@@ -1,6 +1,6 @@
 /** The rules of a lock, command by command: what follows, what the device is told, and what is refused. */
 import { describe, expect, it } from "@effect/vitest"
-import { actorOf, mayBePassed, mayPass } from "../src/lock/Decision.ts"
+import { actorOf, mayBePassed, mayPass, recordedAt } from "../src/lock/Decision.ts"
 import {
   LockNotFound,
   ResidentExists,
@@ -8,7 +8,7 @@ import {
   ResidentNotNamed,
   UuidUnchanged
 } from "../src/lock/LockError.ts"
-import { clock, created, type Fact, given, happened, lockId, lockUuid, type Request } from "./scenario.ts"
+import { clock, created, type Fact, given, happened, lockId, lockUuid, millis, type Request } from "./scenario.ts"
 
 const tempKeyUuid = "7e3b0000-0000-4000-8000-00000000000a"
 
@@ -248,6 +248,15 @@ describe("what is put down to whom", () => {
     [{ _tag: "System" }, "system"]
   ] as const)("%o is %s", (principal, actor) => {
     expect(actorOf(principal)).toBe(actor)
+  })
+})
+
+describe("when something happened", () => {
+  it("is by the clock of whoever asks, but no earlier than what the lock knows: a clock may have been set back", () => {
+    const lock = given(created).lock()
+    expect(recordedAt(lock, { at: millis("09:00") })).toBe(millis("09:00"))
+    expect(recordedAt(lock, { at: millis("07:00") })).toBe(millis("08:00"))
+    expect(recordedAt(undefined, { at: millis("07:00") })).toBe(millis("07:00"))
   })
 })
 
