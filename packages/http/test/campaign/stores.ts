@@ -1,4 +1,6 @@
 /** Where the servers of a campaign keep their log. */
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { EventStore, type StoredEvent } from "@latchkey/core"
 import { LocalShadow } from "@latchkey/local-shadow"
 import { Postgres } from "@latchkey/postgres"
@@ -17,13 +19,25 @@ export const inFolder = (folder: string): CampaignStore => ({
 /** Another store for PostgreSQL, as `LATCHKEY_STORE` names a package; it is given the URL and the schema as the own one is. */
 const OTHER = process.env["CHAOS_STORE"]
 
+/** Its file, as servers find it from the folder in which this runs: what Vitest imports, it looks for from the file that does. */
+const found = (name: string): string => {
+  const resolve = "console.log(import.meta.resolve(process.argv[1]))"
+  const { status, stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", resolve, name], {
+    encoding: "utf8"
+  })
+  if (status === 0 && stdout.startsWith("file:")) return fileURLToPath(stdout.trim())
+  throw new Error(
+    `CHAOS_STORE: there is no ${name} in ${process.cwd()}. Name a package that is installed there, or a path that begins with ./ or /.`
+  )
+}
+
 const PAGE = 1_000
 
 /** Its sessions are ended now and then, whatever they are doing, or those alone that tell servers of each other's writes. */
 export const inPostgres = (schema: PostgresSchema): CampaignStore => {
   const environment = OTHER === undefined ? schema.environment : { ...schema.environment, LATCHKEY_STORE: OTHER }
   const layer: Layer.Layer<EventStore, unknown> =
-    OTHER === undefined ? Postgres.layer(schema) : storePackage(OTHER, environment)
+    OTHER === undefined ? Postgres.layer(schema) : storePackage(found(OTHER), environment)
   const feed = Effect.gen(function* () {
     const store = yield* EventStore
     const events: Array<StoredEvent> = []
