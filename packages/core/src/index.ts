@@ -35,7 +35,7 @@ export { type DayHours, openingsIn, Schedule, weekHours } from "./values/Schedul
 // Locks: what one is, what is asked of it, what happens to it, and what is refused. Pure.
 export { Giver, type Hands } from "./lock/Giver.ts"
 export { HeldKey, Key, Lock, LockId, lockOfStream, Resident, streamOfLock, tempKeysOf } from "./lock/Lock.ts"
-export { CommandContext, commandOf, type LockCommand, LockRequest, type Said } from "./lock/LockCommand.ts"
+export { CommandContext, commandOf, type LockCommand, LockRequest, Millis, type Said } from "./lock/LockCommand.ts"
 export {
   type CommandRow,
   commandTable,
@@ -250,6 +250,7 @@ export {
   type Batch,
   categoryOf,
   EventExists,
+  EventNames,
   EventStore,
   type Expectation,
   type FeedFilter,
@@ -269,7 +270,7 @@ export { OnReplay, Receipt, ReceiptReused, RequestReceipt } from "./streams/Rece
 export { Feed } from "./streams/Feed.ts"
 export { byOne, heldLeases, type Lease, type LeaseHolder } from "./streams/Lease.ts"
 export { holdsPart, refusePart } from "./streams/Import.ts"
-export { beginImport, endImport, importFeed } from "./latchkey/importFeed.ts"
+export { beginImport, endImport, importFeed, isImportable } from "./latchkey/importFeed.ts"
 export { keepGoing } from "./streams/Backoff.ts"
 export { logSeldom } from "./streams/SeldomLog.ts"
 

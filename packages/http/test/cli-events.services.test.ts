@@ -1,6 +1,6 @@
 /** The log as a file: out of a store, into another one, and out again. */
 import { execFileSync, spawn } from "node:child_process"
-import { createHash } from "node:crypto"
+import { createHash, randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -18,6 +18,7 @@ import { CannotWrite, exportToFile, exportToStdout } from "../src/cli/exportEven
 import { ImportStopped, importEvents, OtherExport, StoreNotEmpty } from "../src/cli/importEvents.ts"
 import { OWNER, superKey } from "./harness/callers.ts"
 import { latchkey, succeed } from "./harness/command.ts"
+import { newSchema } from "./harness/postgres.ts"
 import { configured, MAIN, runToEnd, startServer, temporaryFolder } from "./harness/process.ts"
 import { callsOf } from "./harness/request.ts"
 
@@ -34,6 +35,11 @@ const NASTY = {
   ["__proto__"]: { 1: 1e21, b: [null, -0.5] },
   "": ""
 }
+
+/** Texts that no store has to keep. */
+const NO_TEXT = ["a\0b", "a\ud800b"]
+/** More than the index of a store takes, also once it is compressed. */
+const LONG = randomBytes(5_000).toString("hex")
 
 const feedOf = (count: number, streams: number): ReadonlyArray<StoredEvent> =>
   Array.from({ length: count }, (_, index) => ({
@@ -117,6 +123,25 @@ describe("import", () => {
     return lines.with(index, `${JSON.stringify(event)}\n`).join("")
   }
 
+  /** What no store has to keep in the names of an event, and of the thing and the link in its data. */
+  const misnamed = Object.entries({
+    eventId: [LONG, "", ...NO_TEXT],
+    commandId: [LONG, ...NO_TEXT],
+    streamId: [LONG, "", "löck-1", ...NO_TEXT],
+    orgId: [LONG, ...NO_TEXT],
+    type: [LONG, "", "Äußert", ...NO_TEXT],
+    uuid: [LONG, ...NO_TEXT],
+    link: [LONG, ...NO_TEXT]
+  }).flatMap(([field, names]) =>
+    names.map((name) => {
+      const content = changed(1, (event) => {
+        if (field === "link") event["type"] = "SharedCredentialLinkSet"
+        Object.assign(field === "link" || field === "uuid" ? Object(event["data"]) : event, { [field]: name })
+      })
+      return [`${JSON.stringify(name).slice(0, 20)} as ${field}`, content, 2] as const
+    })
+  )
+
   const broken: ReadonlyArray<readonly [flaw: string, content: string | Buffer, line: number]> = [
     ["a line that is not JSON", lines.with(2, "nonsense\n").join(""), 3],
     ["an empty line", lines.with(2, "\n").join(""), 3],
@@ -133,6 +158,8 @@ describe("import", () => {
       changed(3, (event) => Object.assign(event, { type: "OwnerSet", data: { userId: 1 } })),
       4
     ],
+    ...misnamed,
+    ["a time that no calendar has", changed(3, (event) => (event["at"] = 9e15)), 4],
     ["data that is no object", changed(3, (event) => (event["data"] = [])), 4],
     ["a gap in the positions", lines.with(3, "").join(""), 4],
     ["a beginning that is missing", lines.slice(1).join(""), 1],
@@ -164,7 +191,9 @@ describe("import", () => {
       const file = join(folder.path, "broken.ndjson")
       writeFileSync(file, content)
       const { message } = yield* Effect.flip(importEvents(file))
-      expect(message).toMatch(new RegExp(`^${file}, line ${line}: .+ Nothing was imported\\.$`))
+      expect(message).toMatch(
+        new RegExp(`^${file}, line ${line}: .+ Nothing was imported: import a file just as an export wrote it\\.$`)
+      )
       expect(yield* (yield* EventStore).head).toBe(0)
     }).pipe(Effect.provide([MemoryEventStore.layer, platform]))
   )
@@ -228,7 +257,9 @@ describe("import", () => {
   it("says in one line what is wrong with a file", async () => {
     const { code, stdout, stderr } = await latchkey(emptyStore(), ["events", "import", "-"], lines.slice(1).join(""))
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
-    expect(stderr).toMatch(/^latchkey: stdin, line 1: position 2 where 1 belongs\. Nothing was imported\.\n$/)
+    expect(stderr).toMatch(
+      /^latchkey: stdin, line 1: position 2 where 1 belongs\. Nothing was imported: import a file .+\.\n$/
+    )
   })
 
   it("refuses a file that is not there", async () => {
@@ -236,6 +267,24 @@ describe("import", () => {
     const missing = await latchkey(store, ["events", "import", join(folder.path, "missing")])
     expect(missing.code).toBe(1)
     expect(missing.stderr).toMatch(/^latchkey: Cannot read .*missing.*\n$/)
+  })
+
+  it.each(["SQLite", "PostgreSQL"])("of an id that is too long leaves %s as empty as it was", async (name) => {
+    await using schema = newSchema()
+    const store = name === "SQLite" ? emptyStore() : { ...emptyStore(), ...schema.environment }
+    const refused = await latchkey(
+      store,
+      ["events", "import", "-"],
+      changed(1, (event) => (event["eventId"] = LONG))
+    )
+    expect(refused).toEqual({
+      code: 1,
+      stdout: "",
+      stderr:
+        "latchkey: stdin, line 2: eventId: Expected at most 300 characters. Nothing was imported: import a file just as an export wrote it.\n"
+    })
+    expect(await succeed(store, ["events", "export"])).toBe(sealed([]))
+    await succeed(store, ["events", "import", "-"], sealed(lines))
   })
 
   it.effect("refuses a store that holds events, and leaves it as it was", () =>

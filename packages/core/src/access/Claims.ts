@@ -27,6 +27,8 @@ export const claimKey = (thing: string): string => `claim/${canonicalThing(thing
 
 /** Before the canonical name of each thing in dispute: the records by which disputes are found. Storage. */
 export const DISPUTES = "dispute/"
+/** That of one of them: the longest that a thing's name is written in. */
+export const disputeKey = (thing: string): string => DISPUTES + canonicalThing(thing)
 
 /** What an event says of a thing: a lock has it from now on, or no more, or is another organization's; `""` is none. */
 export interface ClaimStep {
@@ -99,7 +101,7 @@ export const claimRecords = (
   before: Claim | undefined,
   after: Claim
 ): { readonly put: ReadonlyArray<Put>; readonly remove: ReadonlyArray<string> } => {
-  const dispute = DISPUTES + canonicalThing(thing)
+  const dispute = disputeKey(thing)
   const [was, is] = [isDisputed(before), isDisputed(after)]
   return {
     put: [{ key: claimKey(thing), value: encode(after) }, ...(is && !was ? [{ key: dispute, value: "" }] : [])],

@@ -6,10 +6,9 @@ import { Clock, Context, Effect, Layer, Option, Queue, Result, Schema, Stream } 
 import { Base64Url } from "effect/encoding"
 import { keepGoing } from "../streams/Backoff.ts"
 import { type At, Category, type Decision, granting, type WriteContext } from "../streams/Category.ts"
-import { EventStore, type Put, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
+import { EventNames, EventStore, type Put, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { Feed } from "../streams/Feed.ts"
 import { forEachPaged } from "../streams/Turns.ts"
-import { Text } from "../values/Text.ts"
 import { Secrets, sha256 } from "./Secrets.ts"
 import { canonicalThing } from "./Thing.ts"
 
@@ -308,7 +307,7 @@ const make = Effect.gen(function* () {
 })
 
 /** Whether a stream can be named after it: who signs in may call themselves anything. */
-const isNameable = (thing: string): boolean => Devices.streamOf(thing).length <= LONGEST_STREAM && isText(thing)
+const isNameable = (thing: string): boolean => isStreamId(Devices.streamOf(thing))
 
 /** Letters and digits that are not taken for each other when they are read from a label (Crockford's). */
 const SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -363,6 +362,4 @@ export const proofOf = Effect.fnUntraced(function* (
   return coded === undefined ? { ...about, isProven: false } : { ...about, isProven: true, usedCodeOf: coded.secretId }
 })
 
-const isText = Schema.is(Text)
-/** Characters of the longest id of a stream. */
-const LONGEST_STREAM = 255
+const isStreamId = Schema.is(EventNames.streamId)

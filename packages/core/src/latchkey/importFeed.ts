@@ -2,14 +2,17 @@
  * What a feed that is imported is written with: the records that are derived from its events. So the first start reads no
  * more of the log than any other.
  */
-import { Effect, Option } from "effect"
+import { Effect, Option, Schema } from "effect"
+import { disputeKey } from "../access/Claims.ts"
 import { allSpellingsKnown, spellingsIn } from "../access/DeviceSecrets.ts"
+import { claimStepsOf } from "../lock/ClaimSteps.ts"
+import { linkGivenBy, linkRecord } from "../lock/Link.ts"
 import { bulkCursorAt, cursorBefore } from "../locks/BulkAddKeys.ts"
 import { allClaimsKnown, claimsWith } from "../locks/Claims.ts"
 import { allLinksKnown, linksIn } from "../locks/Links.ts"
 import { cursorAt, recordOfWork } from "../locks/Reconciler.ts"
 import { recordOfRefused } from "../locks/RefusedUses.ts"
-import type { EventStore, Put, StoredEvent, StoreUnavailable } from "../streams/EventStore.ts"
+import { type EventStore, type Put, RecordKey, type StoredEvent, type StoreUnavailable } from "../streams/EventStore.ts"
 import { beginImport as begin, endImport as end, importEvents, type Records } from "../streams/Import.ts"
 
 type Store = EventStore["Service"]
@@ -47,6 +50,19 @@ export const importFeed = (store: Store, events: ReadonlyArray<StoredEvent>): Ef
     })
   )
 
+/**
+ * Whether an event can be imported: every store keeps the records that follow from it. The names of things and links had no
+ * bounds once.
+ *
+ * @example
+ * const flaw = isImportable(event) ? undefined : "a name that is too long"
+ */
+export const isImportable = (event: StoredEvent): boolean => {
+  const link = linkGivenBy(event)
+  if (link !== undefined && !isRecordKey(linkRecord(link))) return false
+  return claimStepsOf(event).every(({ thing }) => isRecordKey(disputeKey(thing)))
+}
+
 /** Ends an import: the export is complete, and with it what there is to do about keys. */
 export const endImport = Effect.fnUntraced(function* (store: Store): Effect.fn.Return<void, StoreUnavailable> {
   const head = yield* store.head
@@ -76,3 +92,5 @@ const firstsOf = Effect.fnUntraced(function* (records: Records, page: ReadonlyAr
     concurrency: AT_ONCE
   })
 })
+
+const isRecordKey = Schema.is(RecordKey)

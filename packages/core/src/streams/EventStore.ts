@@ -23,6 +23,7 @@
  */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { Principal } from "../values/Principal.ts"
+import { Text, textUpTo } from "../values/Text.ts"
 
 /** An event as a writer hands it over. `data` is plain JSON. */
 export interface NewEvent {
@@ -48,6 +49,25 @@ export interface StoredEvent extends NewEvent {
   /** Place in the feed, from 1. */
   readonly position: number
 }
+
+/**
+ * What every store keeps of an event's names, as said above: what others wrote is held to it before it is written.
+ *
+ * @example
+ * const Row = Schema.Struct({ eventId: EventNames.eventId, streamId: EventNames.streamId })
+ */
+export const EventNames = {
+  streamId: Text.check(
+    Schema.isMaxLength(255, { expected: "at most 255 characters" }),
+    Schema.isPattern(/^\p{ASCII}*?(?:-|$)/u, { expected: "ASCII up to the first hyphen" })
+  ),
+  eventId: textUpTo(300),
+  commandId: textUpTo(300),
+  orgId: textUpTo(255),
+  type: Schema.String.check(Schema.isPattern(/^[A-Za-z]{0,64}$/, { expected: "at most 64 ASCII letters" }))
+}
+/** The same of a record's key. */
+export const RecordKey = Text.check(Schema.isMaxLength(1_024, { expected: "at most 1,024 characters" }))
 
 /** A named value beside the streams. `value` is text that only its writer understands. */
 export interface StoredRecord {

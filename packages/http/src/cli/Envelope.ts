@@ -2,11 +2,11 @@
  * A stored event as one line of JSON: what an export is made of. The same event is always the same line; the first one
  * of a log also says that a last line will come, which tells how many events there were and what they read like.
  */
-import { Principal, type StoredEvent } from "@latchkey/core"
+import { EventNames, Millis, Principal, type StoredEvent } from "@latchkey/core"
 import { Option, Result, Schema, SchemaIssue } from "effect"
 
 const Count = Schema.Int.check(Schema.isGreaterThan(0))
-const Id = Schema.NonEmptyString
+const isSomething = Schema.isMinLength(1)
 
 /** Of the exports that have a last line. */
 const FORMAT = 2
@@ -18,16 +18,16 @@ const isObject = (data: unknown): data is Schema.JsonObject =>
 const Envelope = Schema.Struct({
   format: Schema.optionalKey(Schema.Literal(FORMAT)),
   position: Count,
-  streamId: Id,
+  streamId: EventNames.streamId.check(isSomething),
   version: Count,
-  eventId: Id,
-  type: Id,
+  eventId: EventNames.eventId.check(isSomething),
+  type: EventNames.type.check(isSomething),
   data: Schema.Unknown,
-  at: Schema.Int,
-  orgId: Schema.String,
+  at: Millis,
+  orgId: EventNames.orgId,
   principal: Principal,
-  commandId: Schema.String,
-  acceptedAt: Schema.optionalKey(Schema.Int)
+  commandId: EventNames.commandId,
+  acceptedAt: Schema.optionalKey(Millis)
 })
 
 /** The last line of an export. */

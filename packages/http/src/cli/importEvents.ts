@@ -9,6 +9,7 @@ import { encodeLine } from "./Envelope.ts"
 import { BrokenExport, CHUNK_BYTES, cannotRead, type Page, readEvents } from "./readExport.ts"
 import { withProgress } from "./withProgress.ts"
 
+const NOTHING_DONE = "Nothing was imported: import a file just as an export wrote it."
 const EMPTY_STORE =
   "an empty store, such as an empty folder as LATCHKEY_DATA or a new schema as LATCHKEY_POSTGRES_SCHEMA, and do not start a server on it first"
 
@@ -67,7 +68,7 @@ export const importEvents = Effect.fnUntraced(function* (path: string) {
     Effect.mapError((error) => {
       if (error._tag === "OtherExport") return error
       if (isBegun) return new ImportStopped({ reason: error.message })
-      return new BrokenExport({ message: `${error.message} Nothing was imported.` })
+      return new BrokenExport({ message: `${error.message} ${NOTHING_DONE}` })
     }),
     Effect.onInterrupt(() =>
       isBegun ? Console.error(`latchkey: ${new ImportStopped({ reason: "Interrupted." }).message}`) : Effect.void

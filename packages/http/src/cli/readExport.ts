@@ -1,6 +1,6 @@
 /** Reads an export: its events in pages, and whether the whole of it is one unbroken feed. */
 import { createHash } from "node:crypto"
-import { LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
+import { isImportable, LockEvent, lockOfStream, type StoredEvent } from "@latchkey/core"
 import { Result, Schema, Stream } from "effect"
 import { decodeLine, type Seal } from "./Envelope.ts"
 
@@ -153,7 +153,8 @@ const orderOfEvents = () => {
       if (version !== expected) return `version ${version} of ${streamId} where ${expected} belongs`
       // What a later Latchkey wrote is kept as it is; what this one should understand, it must.
       const isKnown = Object.hasOwn(LockEvent.cases, type) && lockOfStream(streamId) !== undefined
-      return isKnown && !isLockEvent({ ...data, _tag: type }) ? `data that is none of ${type}` : undefined
+      if (isKnown && !isLockEvent({ ...data, _tag: type })) return `data that is none of ${type}`
+      return isImportable(event) ? undefined : "data with a thing or a link whose name is too long, or not text"
     }
   }
   return order
