@@ -471,12 +471,18 @@ describe("a consumer", () => {
 })
 
 describe("what this process has written", () => {
+  /** A process that hears of everything, and whose looks at the store are counted. */
+  const hearing = Effect.gen(function* () {
+    const { store, state } = watched(MemoryEventStore.make())
+    const feed = yield* feedOf(store)
+    const heard: Array<StoredEvent> = []
+    const { catchUp } = yield* feed.register({}, (stored) => heard.push(stored))
+    return { store, state, feed, heard, catchUp }
+  })
+
   it.effect("is handed on, and not read back; what others have written meanwhile is read", () =>
     Effect.gen(function* () {
-      const { store, state } = watched(MemoryEventStore.make())
-      const feed = yield* feedOf(store)
-      const heard: Array<StoredEvent> = []
-      const { catchUp } = yield* feed.register({}, (stored) => heard.push(stored))
+      const { store, state, feed, heard, catchUp } = yield* hearing
       const own = Effect.gen(function* () {
         const { appended, position } = yield* write(store, "bell-1", "", 3)
         feed.wrote(appended, position)
@@ -497,10 +503,7 @@ describe("what this process has written", () => {
 
   it.effect("does not change with the object that was handed over, and is read back when there is too much of it", () =>
     Effect.gen(function* () {
-      const { store, state } = watched(MemoryEventStore.make())
-      const feed = yield* feedOf(store)
-      const heard: Array<StoredEvent> = []
-      const { catchUp } = yield* feed.register({}, (stored) => heard.push(stored))
+      const { store, state, feed, heard, catchUp } = yield* hearing
       const { appended, position } = yield* write(store, "bell-1")
       const windows = [{ from: "09:00" }]
       const [event] = appended.events
