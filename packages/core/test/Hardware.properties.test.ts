@@ -11,6 +11,7 @@ import { evolveStored } from "../src/lock/Evolve.ts"
 import { type HardwareKey, holderOf, isLeftAlone, nextLook } from "../src/lock/Hardware.ts"
 import type { Lock } from "../src/lock/Lock.ts"
 import type { CommandOf, LockCommand } from "../src/lock/LockCommand.ts"
+import { rowOf } from "../src/lock/LockCommands.ts"
 import { toStored } from "../src/lock/LockEvent.ts"
 import { type ConditionRow, conditions } from "../src/read-model/LockConditions.ts"
 import { factOf, lockKey } from "../src/read-model/LockFact.ts"
@@ -94,6 +95,8 @@ const makeHouse = (isUsed: boolean) => {
     const decided = decide(lock, asked, { isUsed, isOthers: false })
     if (Result.isFailure(decided)) return false
     const { events, device: told } = decided.success
+    const { first, event, instead, also = [] } = rowOf(asked._tag)
+    for (const { _tag } of events) expect([first, event, instead, ...also]).toContain(_tag)
     for (const [index, event] of events.entries()) {
       const version = (lock?.version ?? 0) + 1
       const stored: StoredEvent = {

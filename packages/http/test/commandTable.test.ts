@@ -17,7 +17,7 @@ const words: Readonly<Record<string, Right>> = {
   "super key": "operator"
 }
 
-/** What the documentation says of each path: who may, and which event follows. */
+/** What the documentation says of each path: who may, and which events follow. */
 const documented = readFileSync(new URL("../../../docs/commands.md", import.meta.url), "utf8")
   .split(/^## /m)
   .filter((section) => section.startsWith("Commands"))
@@ -29,6 +29,7 @@ const documented = readFileSync(new URL("../../../docs/commands.md", import.meta
       path,
       who: words[who],
       event: named[index],
+      others: named.slice(namesIn(paths).length),
       tellsDevice: paths.includes("▸")
     }))
   })
@@ -39,9 +40,11 @@ function namesIn(cell: string): ReadonlyArray<string> {
 
 describe("the documentation", () => {
   it.each(routes)("says of %s who may, what follows, and whether the device is told", (path, { tag }) => {
-    const { who, event, device }: CommandRow = commandTable[tag]
+    const { who, event, instead, takes, device }: CommandRow = commandTable[tag]
+    // Whose thing it takes is another lock's to tell.
+    const others = [instead, takes && "ClaimLost"].filter((type) => type !== undefined)
     expect(documented.filter((row) => row.path === path)).toEqual([
-      { path, who, event, tellsDevice: device !== undefined }
+      { path, who, event, others, tellsDevice: device !== undefined }
     ])
   })
 

@@ -1,4 +1,5 @@
 /** For which keys the hardware may still open, what becomes of their removal, and how it is begun again. */
+import { rowOf } from "@latchkey/core"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { OWNER, superKey, user } from "./harness/callers.ts"
@@ -136,7 +137,13 @@ it("keys that the device holds and nobody added are shown, need somebody, and go
   const taken = await lock.post("AddKey", { keyUuid: "key-2", keyIndexNumber: 8 })
   expect([taken.status, bodyOf(taken).error]).toEqual([400, "Slot taken"])
 
-  await sent(lock, "RemoveKey", { keyIndexNumber: 8 })
+  // The contract knows no other event of this command than that a key of the lock was removed.
+  expect((await sent(lock, "RemoveKey", { keyIndexNumber: 8 })).event).toBe(null)
+  const { events } = bodyOf(await lock.get("events"))
+  expect(events.map(({ event }: { readonly event: object }) => event)).toContainEqual({
+    type: rowOf("RemoveKey").instead,
+    data: expect.objectContaining({ keyUuid: strange.keyUuid })
+  })
   expect((await found()).locks).toEqual([])
   await answer(lock.uuid, "RemoveKey")
   await vi.waitUntil(async () => (await exposedOn(lock)).length === 0, { timeout: 60_000 })

@@ -66,6 +66,8 @@ interface Asked {
 /** A command that the log alone is told of. */
 interface Recorded extends Asked {
   readonly event: LockEventType
+  /** The one that it leads to in its place, where the log wants no such thing any more and the hardware may still have it. */
+  readonly instead?: LockEventType
   /**
    * Changes neither who may do what with the hardware, nor which hardware it is, nor what is on it: while it is not known
    * what became of a device command, it need not wait.
@@ -92,6 +94,7 @@ interface CarriedOut extends Asked {
   readonly first?: LockEventType
   /** Guests come after everybody else, and have less room in the shadow. */
   readonly byGuest?: true
+  readonly instead?: never
   readonly passes?: never
   readonly later?: never
   readonly also?: never
@@ -103,6 +106,7 @@ interface CarriedOut extends Asked {
 interface Many extends Asked {
   readonly each: { readonly of: string; readonly command: string }
   readonly event?: never
+  readonly instead?: never
   readonly device?: never
   readonly first?: never
   readonly byGuest?: never
@@ -163,6 +167,7 @@ export const requests = {
     who: "owner",
     scope: "keys",
     event: "KeyRemoved",
+    instead: "KeysSyncRequested",
     later: "RemoveKey",
     revokes: true
   },

@@ -34,7 +34,7 @@ const executed = <Tag extends LockCommandType>(tag: Tag) => ({
   success: Schema.Literal(true),
   aggregateId: Schema.String,
   version: Schema.Int,
-  /** `null`: it was so already. */
+  /** `null`: it was so already, or what followed is the row's `instead`, which the published contract does not know. */
   event: Schema.NullOr(wireEvent<EventOf<Tag>>(commandTable[tag].event))
 })
 
