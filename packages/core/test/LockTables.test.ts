@@ -214,6 +214,9 @@ describe("users that are known", () => {
     [{ _tag: "ResidentAdded", userId: "ada", name: "Ada" }, ["ada"]],
     [{ _tag: "KeyAdded", keyUuid: "1", userId: "ada" }, ["ada"]],
     [{ _tag: "KeyAdded", keyUuid: "1" }, []],
+    // Too long for a store to find.
+    [{ _tag: "LockCreated", ownerId: "a".repeat(286), keys: [{ uuid: "1", userId: "a".repeat(286) }] }, []],
+    [{ _tag: "OwnerSet", userId: "🔑".repeat(286) }, []],
     [{ _tag: "TempKeyUsed", tempKeyUuid: lockUuid, userId: "ada", usedCount: 1 }, []]
   ])("from %o: %o", (fact, known) => {
     expect(users.keysOf(factFrom(fact))).toEqual(known)
@@ -241,6 +244,7 @@ describe("a temp key", () => {
     const created: Fact = { _tag: "TempKeyCreated", tempKeyUuid: lockUuid.toUpperCase(), ...terms, createdBy: "ada" }
     expect(tempKeys.keysOf(factFrom(created))).toEqual([lockUuid])
     expect(foldIn(tempKeys, undefined, factFrom(created))).toEqual({ lockId })
+    expect(tempKeys.keysOf(factFrom({ ...created, tempKeyUuid: "a".repeat(286) }))).toEqual([])
     const deleted: Fact = { _tag: "TempKeyDeleted", tempKeyUuid: lockUuid, deletedBy: "ada" }
     expect(tempKeys.keysOf(factFrom(deleted))).toEqual([])
   })

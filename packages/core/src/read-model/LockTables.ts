@@ -93,7 +93,8 @@ const openings: ReadonlySet<string> = new Set<LockEventType>(["LockOpenRequested
 /** Which lock a temp key was created on, by the key's uuid; when two locks claim the same, the first has it. */
 export const tempKeys: Table<LockFact, { readonly lockId: number }> = {
   name: "temp-keys",
-  keysOf: ({ event }) => (event?._tag === "TempKeyCreated" ? [canonical(event.tempKeyUuid)] : none),
+  keysOf: ({ event }) =>
+    event?._tag === "TempKeyCreated" && isShort(event.tempKeyUuid) ? [canonical(event.tempKeyUuid)] : none,
   fold: (row, { lockId }) => row ?? { lockId },
   indexes: {}
 }
@@ -274,7 +275,9 @@ const changed = (row: DeviceRow, event: LockEvent): DeviceRow | undefined => {
   }
 }
 
-const usersOf = (event: LockEvent): ReadonlyArray<string> => {
+const usersOf = (event: LockEvent): ReadonlyArray<string> => namedIn(event).filter(isShort)
+
+const namedIn = (event: LockEvent): ReadonlyArray<string> => {
   switch (event._tag) {
     case "LockCreated":
       return [event.ownerId, ...(event.keys ?? []).map((key) => key.userId)].filter((id) => id !== undefined)
