@@ -281,7 +281,7 @@ describe("import", () => {
       code: 1,
       stdout: "",
       stderr:
-        "latchkey: stdin, line 2: eventId: Expected at most 300 characters. Nothing was imported: import a file just as an export wrote it.\n"
+        "latchkey: stdin, line 2: eventId: Expected at most 300 characters of Unicode text without NUL. Nothing was imported: import a file just as an export wrote it.\n"
     })
     expect(await succeed(store, ["events", "export"])).toBe(sealed([]))
     await succeed(store, ["events", "import", "-"], sealed(lines))

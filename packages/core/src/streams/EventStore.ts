@@ -23,7 +23,7 @@
  */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"
 import type { Principal } from "../values/Principal.ts"
-import { Text, textUpTo } from "../values/Text.ts"
+import { Text } from "../values/Text.ts"
 
 /** An event as a writer hands it over. `data` is plain JSON. */
 export interface NewEvent {
@@ -50,6 +50,14 @@ export interface StoredEvent extends NewEvent {
   readonly position: number
 }
 
+/** In one pattern: it is asked of every event of an import. */
+const nameUpTo = (most: number) =>
+  Schema.String.check(
+    Schema.isPattern(new RegExp(`^[^\\0\\p{Cs}]{0,${most}}$`, "u"), {
+      expected: `at most ${most} characters of Unicode text without NUL`
+    })
+  )
+
 /**
  * What every store keeps of an event's names, as said above: what others wrote is held to it before it is written.
  *
@@ -57,13 +65,15 @@ export interface StoredEvent extends NewEvent {
  * const Row = Schema.Struct({ eventId: EventNames.eventId, streamId: EventNames.streamId })
  */
 export const EventNames = {
-  streamId: Text.check(
+  streamId: Schema.String.check(
     Schema.isMaxLength(255, { expected: "at most 255 characters" }),
-    Schema.isPattern(/^\p{ASCII}*?(?:-|$)/u, { expected: "ASCII up to the first hyphen" })
+    Schema.isPattern(/^[^\0\P{ASCII}-]*(?:-[^\0\p{Cs}]*)?$/u, {
+      expected: "Unicode text without NUL characters, ASCII up to its first hyphen"
+    })
   ),
-  eventId: textUpTo(300),
-  commandId: textUpTo(300),
-  orgId: textUpTo(255),
+  eventId: nameUpTo(300),
+  commandId: nameUpTo(300),
+  orgId: nameUpTo(255),
   type: Schema.String.check(Schema.isPattern(/^[A-Za-z]{0,64}$/, { expected: "at most 64 ASCII letters" }))
 }
 /** The same of a record's key. */
