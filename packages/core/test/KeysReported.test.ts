@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Result } from "effect"
 import { reportedKeysIn } from "../src/device/ReportedState.ts"
 import { decide } from "../src/lock/Decide.ts"
+import { hardwareOf, inheritedIn } from "../src/lock/DecideKeys.ts"
 import { exposureOf, leftBehind } from "../src/lock/Exposure.ts"
 import { nextLook } from "../src/lock/Hardware.ts"
 import type { Lock } from "../src/lock/Lock.ts"
@@ -268,6 +269,52 @@ describe("a key of a former side", () => {
     ask({ _tag: "SetOrganization", orgId: "a-third" }, operator, millis("09:07"))
     expect(exposed()).toEqual([["inherited", millis("09:06")]])
   })
+
+  it("is not brought to the hardware again, while all others are: those that are wanted, and those that are to go", () => {
+    const { ask, lock } = makeLock()
+    ask({ _tag: "SetOwner", userId: "ann" }, operator)
+    for (const keyUuid of ["of-ann", "gone"]) ask({ _tag: "AddKey", keyUuid }, { _tag: "User", userId: "ann" })
+    ask({ _tag: "RemoveKey", keyUuid: "gone" }, { _tag: "User", userId: "ann" })
+    expect(hardwareOf(lock())).toBe(lock().hardware)
+    ask({ _tag: "SetOwner", userId: "ben" }, operator)
+    ask({ _tag: "AddKey", keyUuid: "of-ben" }, { _tag: "User", userId: "ben" })
+    expect([...inheritedIn(lock())]).toEqual(["of-ann"])
+    const brought = hardwareOf(lock()).map(({ uuid, reconciled }) => [uuid, reconciled])
+    expect(brought).toEqual([
+      ["of-ann", undefined],
+      ["gone", true],
+      ["of-ben", true]
+    ])
+  })
+})
+
+describe("a key that a person has to look at", () => {
+  const day = 86_400_000
+
+  it("was wanted and has failed too often, or is to go and nobody has answered for a day", () => {
+    const { ask, lock } = makeLock()
+    const note = (at: number) => {
+      const command = { _tag: "NoteAttention", lockId, commandId: "note", at, principal: system } as const
+      return Result.getOrThrow(decide(lock(), command)).events
+    }
+    const fails = () =>
+      ask({ _tag: "RecordOutcome", answered: lock().lastKeyCommand, thing: lockUuid, outcome: "failed", reportedAt: 0 })
+    ask({ _tag: "AddKey", keyUuid: "leaves", keyIndexNumber: 2 }, operator)
+    ask({ _tag: "RemoveKey", keyUuid: "leaves" }, operator)
+    ask({ _tag: "SendRemoval" }, system, millis("09:01"))
+    expect(note(millis("09:01") + day - 1)).toEqual([])
+    expect(note(millis("09:01") + day)).toMatchObject([
+      { keyUuid: "leaves", keyIndexNumber: 2, wanted: false, reason: "silent", failures: 0 }
+    ])
+    ask({ _tag: "AddKey", keyUuid: "comes" }, operator, millis("09:02"))
+    for (let hour = 10; hour < 14; hour++) {
+      fails()
+      expect(note(millis(`${hour}:00`))).toEqual([])
+      expect(ask({ _tag: "SendKey" }, system, millis(`${hour}:00`))).toEqual(["KeyAdditionSent"])
+    }
+    fails()
+    expect(note(millis("14:00"))).toMatchObject([{ keyUuid: "comes", wanted: true, reason: "failed", failures: 5 }])
+  })
 })
 
 describe("a key", () => {
@@ -296,6 +343,7 @@ describe("a key", () => {
     expect(add("key-2")).toEqual(["LockFull"])
     ask({ _tag: "RemoveKey", keyUuid: "key-1" }, operator)
     expect(add("key-2")).toEqual(["LockFull"])
+    expect(add("key-1")).toEqual(["KeyAdded"])
   })
 
   it("is not put into the slot of one that nobody added", () => {

@@ -1,9 +1,18 @@
 /** The rules of a lock about its keys and about opening it: what follows, what the device is told, what is refused. */
 import { describe, it } from "@effect/vitest"
-import { KeyExists, KeyNotFound, KeyNotNamed, SlotTaken } from "../src/lock/LockError.ts"
-import { created, type Fact, given, lockId, millis, type Request } from "./scenario.ts"
+import { KeyExists, KeyNotFound, KeyNotNamed, LockFull, SlotTaken } from "../src/lock/LockError.ts"
+import { BOUNDS } from "../src/lock/RequestFields.ts"
+import { clock, created, type Fact, given, lockId, millis, type Request } from "./scenario.ts"
 
 const stamp = { commandId: "command-1", issuedAt: millis("09:00") }
+
+/** The device holds a key, in slot 3, that nobody has added. */
+const installerListed: Fact = {
+  _tag: "KeysReported",
+  keys: [{ keyUuid: "installer", keyIndexNumber: 3 }],
+  seenAt: clock("08:00"),
+  ignorable: true
+}
 
 describe("AddKey", () => {
   const inSlotOne: Fact = { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 1 }
@@ -60,6 +69,32 @@ describe("AddKey", () => {
     const refusal = new SlotTaken({ lockId, keyIndexNumber: 1, keyUuid: "key-1", leaving: true })
     leaving.when({ _tag: "AddKey", keyUuid: "key-2", keyIndexNumber: 1 }).isRefused(refusal)
     leaving.when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 2 }).isRefused(refusal)
+  })
+
+  it("is refused on a lock that is full; a key that is not gone yet counts", () => {
+    const filled = (count: number): Fact => ({
+      _tag: "LockCreated",
+      index: 1,
+      keys: Array.from({ length: count }, (_, n) => ({ uuid: `key-${n + 1}` }))
+    })
+    const another: Request = { _tag: "AddKey", keyUuid: "another" }
+    const full = new LockFull({ lockId, what: "keys", bound: BOUNDS.keys })
+    given(filled(BOUNDS.keys)).when(another).isRefused(full)
+    given(filled(BOUNDS.keys), { _tag: "KeyRemoved", keyUuid: "key-1" }).when(another).isRefused(full)
+    given(filled(BOUNDS.keys - 1))
+      .when(another)
+      .leadsTo([{ _tag: "KeyAdded", keyUuid: "another", reconciled: true }], {
+        _tag: "AddKey",
+        ...stamp,
+        seq: 2,
+        keyUuid: "another"
+      })
+  })
+
+  it("is refused in the slot of a key that nobody has added", () => {
+    given(created, installerListed)
+      .when({ _tag: "AddKey", keyUuid: "key-1", keyIndexNumber: 3 })
+      .isRefused(new SlotTaken({ lockId, keyIndexNumber: 3, keyUuid: "installer", foreign: true }))
   })
 
   it("gives a removed key its slot back", () => {
@@ -122,6 +157,40 @@ describe("RemoveKey", () => {
     several.when(byHolder).isRefused(new KeyNotNamed({ lockId, matches: 2 }))
   })
 
+  it("names a key by its uuid or slot, whoever holds it", () => {
+    const held = { keyUuid: "key-1", keyIndexNumber: 1 }
+    for (const request of [{ keyUuid: "key-1" }, { keyIndexNumber: 1 }])
+      given(created, { _tag: "KeyAdded", ...held, userId: "bob" })
+        .when({ _tag: "RemoveKey", ...request })
+        .leadsTo([{ _tag: "KeyRemoved", ...held, reconciled: true }])
+  })
+
+  it("of one that is on the hardware alone asks that it be removed there, by uuid, slot or both", () => {
+    const listed = given(created, installerListed)
+    for (const name of [{ keyUuid: "installer" }, { keyIndexNumber: 3 }, { keyUuid: "installer", keyIndexNumber: 3 }])
+      listed.when({ _tag: "RemoveKey", ...name }).leadsTo([{ _tag: "KeysSyncRequested", keyUuid: "installer" }])
+    for (const name of [
+      { keyUuid: "another" },
+      { keyIndexNumber: 4 },
+      { keyUuid: "installer", keyIndexNumber: 4 },
+      { keyUuid: "another", keyIndexNumber: 3 },
+      { keyUuid: "installer", userId: "bob" }
+    ])
+      listed.when({ _tag: "RemoveKey", ...name }).isRefused(new KeyNotFound({ lockId }))
+  })
+
+  it("of one that is wanted comes before one in its slot that is on the hardware alone", () => {
+    given(created, { _tag: "KeyAdded", keyUuid: "key-1", keyIndexNumber: 3 }, installerListed)
+      .when({ _tag: "RemoveKey", keyIndexNumber: 3 })
+      .leadsTo([{ _tag: "KeyRemoved", keyUuid: "key-1", keyIndexNumber: 3, reconciled: true }])
+  })
+
+  it("changes nothing about one that is being removed", () => {
+    given(created, { _tag: "KeyAdded", ...first }, { _tag: "KeyRemoved", ...first, reconciled: true })
+      .when({ _tag: "RemoveKey", keyUuid: "key-1" })
+      .isAlreadySo()
+  })
+
   it.each<Request>([
     { _tag: "RemoveKey", keyUuid: "key-3" },
     { _tag: "RemoveKey", keyIndexNumber: 2 },
@@ -129,6 +198,41 @@ describe("RemoveKey", () => {
     { _tag: "RemoveKey", keyUuid: "key-2", keyIndexNumber: 1 }
   ])("is refused when the lock has no such key: %o", (request) => {
     two.when(request).isRefused(new KeyNotFound({ lockId }))
+  })
+})
+
+describe("GiveUpKey", () => {
+  const held = given(
+    created,
+    { _tag: "KeyAdded", keyUuid: "key-1", userId: "ann" },
+    { _tag: "KeyAdded", keyUuid: "key-2", userId: "bob" }
+  )
+  const bob = { principal: { _tag: "User", userId: "bob" } } as const
+
+  it("removes the key of who gives it up", () => {
+    held
+      .when({ _tag: "GiveUpKey", keyUuid: "key-2" }, bob)
+      .leadsTo([{ _tag: "KeyRemoved", keyUuid: "key-2", reconciled: true }])
+  })
+})
+
+describe("SyncKeys", () => {
+  const two = given(created, { _tag: "KeyAdded", keyUuid: "key-1" }, { _tag: "KeyAdded", keyUuid: "key-2" })
+
+  it("begins again with all keys, or with one", () => {
+    two.when({ _tag: "SyncKeys" }).leadsTo([{ _tag: "KeysSyncRequested" }])
+    two.when({ _tag: "SyncKeys", keyUuid: "key-2" }).leadsTo([{ _tag: "KeysSyncRequested", keyUuid: "key-2" }])
+  })
+
+  it("also with one that is on the hardware alone", () => {
+    given(created, installerListed)
+      .when({ _tag: "SyncKeys", keyUuid: "installer" })
+      .leadsTo([{ _tag: "KeysSyncRequested", keyUuid: "installer" }])
+  })
+
+  it("is refused when there is no such key, and changes nothing where there is none at all", () => {
+    two.when({ _tag: "SyncKeys", keyUuid: "key-3" }).isRefused(new KeyNotFound({ lockId }))
+    given(created).when({ _tag: "SyncKeys" }).isAlreadySo()
   })
 })
 

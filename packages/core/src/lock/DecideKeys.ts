@@ -113,7 +113,7 @@ export const inheritedIn = (lock: Lock): ReadonlySet<string> =>
 export const hardwareOf = (lock: Lock, inherited = inheritedIn(lock)): Hardware => {
   if (inherited.size === 0) return lock.hardware
   return lock.hardware.map((key) => {
-    if (key.exposedSince !== undefined || !inherited.has(key.uuid)) return key
+    if (!inherited.has(key.uuid)) return key
     const { reconciled: _, ...left } = key
     return left
   })
