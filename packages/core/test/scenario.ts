@@ -42,6 +42,7 @@ export type Fact = Without<LockEvent, "lockId" | "uuid" | "lockUuid" | "timestam
 export type Request =
   | Exclude<LockRequest, { readonly _tag: "BulkAddKeys" }>
   | ({ readonly _tag: "OpenDoor" } & Said<"OpenDoor">)
+  | ({ readonly _tag: "GiveUpKey" } & Said<"GiveUpKey">)
 
 /** The request that leads to an event of this type, for tests in which it matters what happens and not how it is asked. */
 export const requestFor = (event: LockEventType, fields: object): Request => {

@@ -214,11 +214,18 @@ const settled = async (
   while (true) {
     for (const { uuid } of clients.locks) devices.cutOff(uuid)
     const silent = untold(await feed(), devices, clients.locks)
-    if (silent.length === 0) return
+    if (silent.length === 0) break
     at(`what these locks did is told: ${silent.map(({ lockId }) => lockId).join(" ")}`)
     for (const lock of silent) letIn(lock)
     await vi.waitUntil(async () => untold(await feed(), devices, silent).length === 0, patiently)
   }
+  at("what is told leaves the shadows")
+  // A server that is stopped between the two leaves that to its next start.
+  const isCleared = async ({ uuid }: Clients["locks"][number]) => {
+    const ran = devices.ran(uuid)
+    return !(await inShadow(uuid)).some((id) => ran.includes(id))
+  }
+  for (const lock of clients.locks) await vi.waitUntil(() => isCleared(lock), patiently)
 }
 
 /** Events of locks that the partner has not taken yet. */
