@@ -48,11 +48,12 @@ const lockAfter = (
 }
 
 const context = (commandId: string, at: number) => ({ lockId, commandId, at, principal: operator })
-const open = (commandId: string, at: number): LockCommand => ({
+const openWith = (tempKeyUuid: string, commandId: string, at: number): LockCommand => ({
   _tag: "OpenWithTempKey",
   tempKeyUuid,
   ...context(commandId, at)
 })
+const open = (commandId: string, at: number) => openWith(tempKeyUuid, commandId, at)
 type Answer = { readonly outcome: "done" | "failed" | "expired"; readonly began?: boolean }
 const answer = (answered: string, at: number, said: Answer): LockCommand => ({
   _tag: "RecordOutcome",
@@ -95,6 +96,24 @@ describe("a use of a temp key", () => {
       })
     }
     expect(lockAfter(lock, answer("open", millis("09:00:04"), said)).events).toEqual([])
+  })
+
+  it("is given back to the key that was used, of all that the lock has", () => {
+    const uuids = ["a", "b", "c"].map((letter) => `7e3b0000-0000-4000-8000-0000000000${letter}0`)
+    const facts = uuids.map((uuid): Fact => ({ ...publicKey, tempKeyUuid: uuid, tempKeyId: `key to ${uuid}` }))
+    const several = [created, ...facts].reduce<Lock | undefined>(
+      (lock, fact) => evolve(lock, happened(fact, "00:00"), operator),
+      undefined
+    )
+    const used = uuids.reduce<Lock | undefined>(
+      (lock, uuid) => lockAfter(lock, openWith(uuid, `open ${uuid}`, millis("09:00"))).lock,
+      several
+    )
+    for (const uuid of uuids)
+      expect(lockAfter(used, answer(`open ${uuid}`, millis("09:00:03"), { outcome: "expired" })).events).toMatchObject([
+        { _tag: "CommandOutcomeReported" },
+        { _tag: "TempKeyUseReturned", tempKeyUuid: uuid }
+      ])
   })
 
   it("of a key that is gone is not given back, and neither is an opening without a key", () => {
