@@ -24,11 +24,8 @@ export const RETRIES: ReadonlyArray<number> = [
 ]
 /** Streams of which an event waits to be tried again, at most; then nothing new is taken on. */
 export const MOST_HELD = 1_000
-/**
- * Streams of which something is being sent for the first time, at most: twice as many as a webhook has requests under way,
- * and no more, since all of them are written down with each few answers.
- */
-export const WINDOW = 32
+/** Streams of which something is being sent for the first time, at most. */
+export const WINDOW = 64
 /** Events that were given up and neither sent nor dismissed, at most; then nothing is given up. */
 export const MOST_GIVEN_UP = 10_000
 /** Refusals in a row that are about the webhook, not about the events. */
