@@ -12,8 +12,12 @@ const conflict = (inDoubt: boolean) =>
 const denied = (inDoubt: boolean) => new ShadowWriteRefused({ reason: "other", message: "denied", inDoubt })
 const lost = new ShadowUnavailable({ thing: THING, message: "no answer" })
 
-type Held = "nothing" | "the command" | "its outcome"
+type Held = "nothing" | "the command" | "its outcome" | "an answer that is none"
 const sections = {
+  "an answer that is none": {
+    desired: { commands: { one: { type: "AddKey", seq: 1 } } },
+    reported: { commands: { one: { outcome: "finished" } } }
+  },
   nothing: {},
   "the command": { desired: { commands: { one: { type: "AddKey", seq: 1 } } } },
   "its outcome": { reported: { commands: { one: { outcome: "done" } } } }
@@ -38,7 +42,12 @@ const shadowsThat = (
         return answer === "ok" ? Effect.void : Effect.fail(answer)
       })
   })
-  return { send: commands.send(THING, command, LATER), find: commands.find(THING, "one", 1), writes }
+  return {
+    send: commands.send(THING, command, LATER),
+    find: commands.find(THING, "one", 1),
+    takeBack: commands.settle(THING, "one", "any"),
+    writes
+  }
 }
 
 describe("sending", () => {
@@ -93,6 +102,16 @@ describe("looking for a command", () => {
       expect(yield* find).toBe(false)
       expect(writes).toEqual([{}, {}])
       expect(yield* Effect.flip(shadowsThat(["nothing"], [lost]).find)).toBe(lost)
+    })
+  )
+})
+
+describe("taking back a command", () => {
+  it.effect("takes what the device says of it, where that is no answer: nobody will hear it", () =>
+    Effect.gen(function* () {
+      const { takeBack, writes } = shadowsThat(["an answer that is none"], ["ok"])
+      yield* takeBack
+      expect(writes).toEqual([{ desired: { commands: null }, reported: { commands: null } }])
     })
   )
 })

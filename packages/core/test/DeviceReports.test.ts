@@ -30,6 +30,35 @@ const makeDevice = Effect.gen(function* () {
 })
 
 describe("a device", () => {
+  it.live("that is given to another lock while its openings are taken in has them in the log of that one", () =>
+    Effect.gen(function* () {
+      const { ports, store, quiet } = yield* makeWorld
+      /** Before the first answer of the store that names the device, once it is armed. */
+      let meanwhile: Effect.Effect<unknown, unknown> = Effect.void
+      const over = Context.add(ports, EventStore, {
+        ...store,
+        record: (key) =>
+          Effect.tap(store.record(key), () => {
+            const now = meanwhile
+            if (key.includes(lockUuid)) meanwhile = Effect.void
+            return key.includes(lockUuid) ? Effect.orDie(now) : Effect.void
+          })
+      })
+      const services = yield* quiet(over)
+      const { execute } = Context.get(services, Locks)
+      const { take } = Context.get(services, DeviceReports)
+      yield* execute(asked(create, { commandId: "create" }))
+      yield* execute(asked({ ...create, uuid: "another-device" }, { commandId: "create-8", lockId: 8 }))
+      const openings = { series: "a", dropped: 0, list: [{ n: 1, by: "pin" }] } as const
+      meanwhile = execute(asked({ _tag: "MoveClaim", uuid: lockUuid }, { commandId: "move", lockId: 8 }))
+      yield* take({ _tag: "Openings", thing: lockUuid, ...openings })
+      const typesOf = (lockId: number) =>
+        Effect.map(store.read(`lock-${lockId}`, 0, 100), (events) => events.map(({ type }) => type))
+      expect(yield* typesOf(8)).toEqual(["LockCreated", "ClaimMoved", "OpenedAtDoor"])
+      expect(yield* typesOf(7)).toEqual(["LockCreated", "ClaimLost"])
+    })
+  )
+
   it.live("that connects is shown as online, until it disconnects", () =>
     Effect.gen(function* () {
       const { isOnline, present } = yield* makeDevice

@@ -19,6 +19,9 @@ import { clock, created, type Fact, given, lockId, lockUuid, millis } from "./sc
 const newUuid = "7e3b0000-0000-4000-8000-00000000000b"
 const system = { _tag: "System" } as const
 
+const bobsKey = { _tag: "KeyAdded", lockId, keyUuid: "key-1", keyIndexNumber: 3, userId: "bob" } as const
+const inSlot = (n: number, time: string) => ({ n, by: "key", keyIndexNumber: 3, at: millis(time) }) as const
+
 /** A lock that is told things, one after the other. */
 const watched = (...facts: ReadonlyArray<Fact>) => {
   let lock = given(created, ...facts).lock() as Lock
@@ -203,10 +206,11 @@ describe("openings at the door", () => {
     expect(opened([{ n: 4, by: "pin" }], { series: "b" })).toMatchObject([{ _tag: "OpeningsMissed", missed: 3 }, {}])
   })
 
-  it("of a device that shows five counters in turn count once", () => {
+  it("of a device that shows sixteen counters in turn count once", () => {
     const { opened } = watched()
-    const round = (n: number) => ["a", "b", "c", "d", "e"].flatMap((series) => opened([{ n, by: "pin" }], { series }))
-    expect([round(1), round(1), round(2)].map(({ length }) => length)).toEqual([5, 0, 5])
+    const counters = Array.from({ length: 16 }, (_, n) => `counter-${n}`)
+    const round = (n: number) => counters.flatMap((series) => opened([{ n, by: "pin" }], { series }))
+    expect([round(1), round(1), round(2)].map(({ length }) => length)).toEqual([16, 0, 16])
   })
 
   it("are recorded so often in an hour, and counted beyond", () => {
@@ -238,11 +242,36 @@ describe("openings at the door", () => {
     expect(watched(...sold).opened([{ n: 1, ...byBob, at: millis("08:30") }])).toMatchObject([{ userId: "bob" }])
   })
 
+  it("from before the lock had any key, when it got its device, name nobody either", () => {
+    const { opened, happens } = watched()
+    happens({
+      _tag: "LockUuidChanged",
+      lockId,
+      uuid: lockUuid,
+      timestamp: clock("09:00"),
+      newUuid,
+      previousUuid: lockUuid
+    })
+    happens({ ...bobsKey, uuid: newUuid, timestamp: clock("09:01") })
+    const [before] = opened([inSlot(1, "08:59")], { thing: newUuid }, millis("09:05"))
+    expect(before).not.toHaveProperty("userId")
+  })
+
+  it("from while its device was at another lock name nobody when it is back", () => {
+    const { opened, happens } = watched()
+    happens({ ...bobsKey, uuid: lockUuid, timestamp: clock("08:01") })
+    const moved = { lockId, uuid: lockUuid, newUuid: lockUuid, previousUuid: lockUuid }
+    happens({ _tag: "ClaimLost", lockId, uuid: lockUuid, timestamp: clock("08:30") })
+    happens({ _tag: "ClaimMoved", ...moved, timestamp: clock("09:00") })
+    const [meanwhile, after] = opened([inSlot(1, "08:45"), inSlot(2, "09:01")], {}, millis("09:05"))
+    expect(meanwhile).not.toHaveProperty("userId")
+    expect(after).toMatchObject({ userId: "bob" })
+  })
+
   it("from before the lock got its device name nobody: its slots were those of another door", () => {
     const { opened, happens } = watched(...keys)
     const head = { lockId, uuid: lockUuid, timestamp: clock("09:00") }
     happens({ _tag: "LockUuidChanged", ...head, newUuid, previousUuid: lockUuid, ended: true })
-    const inSlot = (n: number, time: string) => ({ n, by: "key", keyIndexNumber: 3, at: millis(time) }) as const
     const [before, after] = opened([inSlot(1, "08:59"), inSlot(2, "09:01")], { thing: newUuid }, millis("09:05"))
     expect(before).toMatchObject({ by: "key", count: 1 })
     for (const field of ["userId", "keyUuid", "keyIndexNumber"]) expect(before).not.toHaveProperty(field)
@@ -269,6 +298,7 @@ describe("what a device says", () => {
     const list = [{ n: 2, by: "magic", keyUuid: "" }, { n: 0, by: "key" }, { by: "key" }, 7, { n: 1, by: "key", at: 5 }]
     expect(openingsIn({ series: "a", dropped: -1, list })).toEqual({
       series: "a",
+      partial: true,
       list: [
         { n: 1, by: "key", at: 5 },
         { n: 2, by: "other" }
@@ -277,8 +307,14 @@ describe("what a device says", () => {
     const many = Array.from({ length: 40 }, (_, n) => ({ n: n + 1, by: "pin" }))
     const kept = openingsIn({ series: "a", dropped: 0, list: many })
     expect(kept?.list.map(({ n }) => n)).toEqual(many.slice(-MOST_OPENINGS).map(({ n }) => n))
-    // What was dropped says how many are missing only where all that is listed is taken.
-    expect(kept).not.toHaveProperty("dropped")
+    expect(kept).toMatchObject({ dropped: 0, partial: true })
+    const junk = { n: 2, by: "pin", at: 5 }
+    expect(openingsIn({ series: "a", dropped: 3, list: [junk, { by: "pin" }] })).toEqual({
+      series: "a",
+      dropped: 3,
+      partial: true,
+      list: [junk]
+    })
     const whole = { series: "a", dropped: 4, list: [{ n: 5, by: "pin" }] }
     expect(openingsIn(whole)).toEqual(whole)
     for (const junk of [null, [], { list: [] }, { series: "", list: [] }, { series: "a" }])

@@ -91,8 +91,8 @@ export class DeviceShadow extends Context.Service<
     readonly find: (thing: string, commandId: string, attempt: number) => Effect.Effect<boolean, ShadowUnavailable>
 
     /**
-     * Removes a command and its outcome from the shadow; with `attempt`, only the command, and only if the shadow holds
-     * this attempt at it, or `any`. Idempotent.
+     * Removes a command and its outcome from the shadow; with `attempt`, only the command: if the shadow holds that
+     * attempt at it, or whichever it holds with `any`. Idempotent.
      */
     readonly settle: (
       thing: string,

@@ -67,8 +67,10 @@ export type Opening = typeof Opening.Type
 export const openingsFields = {
   /** Names the counter: another one when it begins anew. */
   series: Name,
-  /** How many openings the device has dropped in all, for want of room. Left out where it is not known, or others are missing too. */
+  /** How many openings the device has dropped in all, for want of room, if it says so. */
   dropped: Schema.optionalKey(Dropped),
+  /** Others of its list are missing too: they were not understood, or too many. */
+  partial: Schema.optionalKey(Schema.Literal(true)),
   list: Schema.Array(Opening).check(Schema.isMaxLength(MOST_OPENINGS))
 }
 export type Openings = Schema.Struct.Type<typeof openingsFields>
@@ -111,10 +113,11 @@ export const openingsIn = (json: unknown): Openings | undefined => {
     const n = isObject(entry) ? Option.getOrUndefined(decodeCount(entry["n"])) : undefined
     return n === undefined || !isObject(entry) ? [] : [{ by: "other", ...understood(openingDecoders, entry), n }]
   })
-  const isWhole = list.length === json["list"].length && list.length <= MOST_OPENINGS
+  const isPartial = list.length < json["list"].length || list.length > MOST_OPENINGS
   return {
     series,
-    ...given({ dropped: isWhole ? Option.getOrUndefined(decodeDropped(json["dropped"])) : undefined }),
+    ...given({ dropped: Option.getOrUndefined(decodeDropped(json["dropped"])) }),
+    ...(isPartial && { partial: true as const }),
     // The newest; what was before them counts as missed.
     list: list.toSorted((a, b) => a.n - b.n).slice(-MOST_OPENINGS)
   }

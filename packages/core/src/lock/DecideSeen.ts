@@ -124,11 +124,16 @@ export const recordOpenings = (lock: Lock, command: CommandOf<"RecordOpenings">)
 }
 
 /**
- * How far a counter had come. Of the first one that the thing shows at this lock, it has told what came before when it was
- * elsewhere, except for what it has dropped: that may have been here. Where it does not say how many, all of it may have been.
+ * How far a counter had come. The first counter that the thing shows at this lock may have begun elsewhere: what it counted
+ * there it has told there, except for what it has dropped, which may have been here. Where it does not say how many that
+ * are, all of them may have been.
  */
-const stoodAt = (seen: Seen, { series, dropped }: CommandOf<"RecordOpenings">, first: Opening | undefined): number =>
-  seen.series.length > 0 || first === undefined || dropped === undefined
+const stoodAt = (
+  seen: Seen,
+  { series, dropped, partial }: CommandOf<"RecordOpenings">,
+  first: Opening | undefined
+): number =>
+  seen.series.length > 0 || first === undefined || dropped === undefined || partial === true
     ? lastOf(seen, series)
     : Math.max(0, first.n - 1 - dropped)
 
@@ -156,11 +161,13 @@ const isRight = ({ seen }: Lock, at: number | undefined): at is number =>
 const PLAUSIBLE = 1_577_836_800_000
 
 /**
- * When the lock came into the hands that it is in, and left the thing that it had before: who opened earlier is no business of
- * theirs, or opened another door.
+ * When the lock came into the hands that it is in, and got the thing that it has: who opened earlier is no business of theirs,
+ * or opened another door.
  */
-const beginningOf = ({ owners, organizations, left }: Lock): number =>
-  Math.max(...[owners.at(-1), organizations.at(-1), left].map((one) => one?.since ?? Number.NEGATIVE_INFINITY))
+const beginningOf = ({ owners, organizations, thingSince }: Lock): number =>
+  Math.max(
+    ...[owners.at(-1)?.since, organizations.at(-1)?.since, thingSince].map((at) => at ?? Number.NEGATIVE_INFINITY)
+  )
 
 /** The key that the device names, or that is in the slot that it names, and who has it. */
 const keyOf = ({ keys }: Lock, { by, keyUuid, keyIndexNumber }: Opening) => {

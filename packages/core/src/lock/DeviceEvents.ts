@@ -14,9 +14,6 @@ const carriedOut: ReadonlyMap<string, DeviceCommandType> = new Map(
   })
 )
 
-/** Whether an event of this type comes with a command, if the shadow accepted one. */
-export const comesWithCommand = (type: string): boolean => carriedOut.has(type)
-
 /** The command that an event of a lock tells of, when the shadow accepted one. */
 export const sentWith = ({ type, data, commandId, acceptedAt }: StoredEvent): SentCommand | undefined => {
   const device = carriedOut.get(type)

@@ -205,9 +205,11 @@ const withThing = (before: Lock, event: EventOf<"LockUuidChanged" | "ClaimMoved"
   const { lost, lastKeyCommand: _, ...lock } = { ...before, uuid: event.newUuid }
   if (lost === undefined && isSameThing(event)) return { ...lock, ...given({ lastKeyCommand: before.lastKeyCommand }) }
   const { previousUuid: thing, timestamp } = event
-  const left = { thing, since: millisOf(timestamp), keys: before.hardware }
+  const since = millisOf(timestamp)
+  const left = { thing, since, keys: before.hardware }
   return {
     ...withoutSeen(lock),
+    thingSince: since,
     hardware: unknownOf(lock.keys, event.reconciled),
     mayHoldOthers: true,
     // Of old logs it is not told: nobody could say any more what became of that hardware.

@@ -78,6 +78,8 @@ export const Lock = Schema.Struct({
   mayHoldOthers: Schema.optionalKey(Schema.Literal(true)),
   /** The command about keys that its present thing was sent last. `null`: none since somebody asked to begin again. */
   lastKeyCommand: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  /** Since when it has its present thing, epoch milliseconds; left out of the one that it began with. */
+  thingSince: Schema.optionalKey(Schema.Int),
   /** What was, or may have been, on the thing that it had before: that hardware may still open for it, wherever it is. */
   left: Schema.optionalKey(Left),
   /** What its present thing has said of itself and its door. */

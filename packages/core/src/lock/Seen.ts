@@ -40,7 +40,10 @@ export const STATES_AN_HOUR = 60
 export const ALARMS_AN_HOUR = 12
 /** Openings that are recorded in an hour, one by one; more are counted. */
 export const OPENINGS_AN_HOUR = 1_000
-/** Counters of openings that are remembered: of a device that begins one a day, more than the 14 days that a queue keeps a report. */
+/**
+ * Counters of openings that are remembered. A queue keeps a report for 14 days: a device that begins one a day has shown
+ * fewer since.
+ */
 const MOST_SERIES = 16
 const HOUR = 3_600_000
 

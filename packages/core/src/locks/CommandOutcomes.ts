@@ -4,7 +4,7 @@
  */
 import { Context, Duration, Effect, Latch, Layer, Option, Result, Schema } from "effect"
 import { permit } from "../lock/AccessPolicy.ts"
-import { answeredIn, comesWithCommand } from "../lock/DeviceEvents.ts"
+import { answeredIn } from "../lock/DeviceEvents.ts"
 import { isOpen } from "../lock/Hardware.ts"
 import { type Lock, streamOfLock } from "../lock/Lock.ts"
 import { fromStored, type LockEventType } from "../lock/LockEvent.ts"
@@ -69,8 +69,8 @@ export class CommandOutcomes extends Context.Service<
 }
 
 /**
- * Events after which a command may be pending no more, or another's to know. So may it be after each that comes with a
- * command: of those that a lock has not answered, it remembers so many.
+ * Events after which a command may be pending no more, or another's to know. Newer commands may push it out of what the lock
+ * remembers, but wake nobody: all who wait at a busy lock would look again at each of them.
  */
 const ending: ReadonlySet<string> = new Set<LockEventType>([
   "CommandOutcomeReported",
@@ -96,7 +96,7 @@ const make = Effect.gen(function* () {
   const { catchUp } = yield* feed.register(
     { category: "lock" },
     ({ streamId, type }) => {
-      if (!ending.has(type) && !comesWithCommand(type)) return
+      if (!ending.has(type)) return
       for (const latch of waiting.get(streamId) ?? []) latch.openUnsafe()
     },
     yield* store.head
@@ -214,7 +214,7 @@ const make = Effect.gen(function* () {
         }
       })
       yield* Effect.timeoutOption(answered, patience)
-      return last
+      return last.status === "pending" ? yield* ask : last
     }, Effect.scoped)
   })
 })

@@ -119,7 +119,10 @@ export const commandsInShadows = ({
   const settle = Effect.fnUntraced(function* (thing: string, commandId: string, attempt?: number | "any") {
     yield* rewrite(thing, (shadow) => {
       const isMeant = typeof attempt !== "number" || attemptIn(shadow, commandId) === attempt
-      const sections: ReadonlyArray<Section> = attempt === undefined ? SECTIONS : isMeant ? ["desired"] : []
+      // What is no outcome nobody will hear: it goes with its command.
+      const isHeard = Option.isSome(decodeOutcome(commandsOf(shadow, "reported")[commandId]))
+      const isAll = attempt === undefined || (attempt === "any" && !isHeard)
+      const sections: ReadonlyArray<Section> = isAll ? SECTIONS : isMeant ? ["desired"] : []
       const holding = sections.filter((section) => Object.hasOwn(commandsOf(shadow, section), commandId))
       if (holding.length === 0) return undefined
       return Object.fromEntries(holding.map((section) => [section, withoutCommand(shadow, section, commandId)]))

@@ -138,14 +138,19 @@ export class DeviceReports extends Context.Service<
         }
       })
 
-      const takeOpenings = Effect.fnUntraced(function* ({ _tag: _, ...openings }: OpeningsReport) {
-        const { thing, series, list } = openings
-        const lockId = yield* lockOfThing(thing)
-        if (lockId !== undefined)
-          yield* locks.execute({ ...(yield* context(lockId, "openings")), _tag: "RecordOpenings", ...openings })
-        // Only now: the lock forgets what is not there any more.
-        yield* shadow.clearOpenings(thing, series, Math.max(0, ...list.map(({ n }) => n)))
-      })
+      const takeOpenings: (report: OpeningsReport) => Effect.Effect<void, ReportError> = Effect.fnUntraced(
+        function* (report) {
+          const { _tag: _, ...openings } = report
+          const { thing, series, list } = openings
+          const lockId = yield* lockOfThing(thing)
+          if (lockId !== undefined)
+            yield* locks.execute({ ...(yield* context(lockId, "openings")), _tag: "RecordOpenings", ...openings })
+          // Another lock has got the thing meanwhile: they are for that one to hear, and gone once they are cleared.
+          if ((yield* lockOfThing(thing)) !== lockId) return yield* takeOpenings(report)
+          // Only now: the lock forgets what is not there any more.
+          yield* shadow.clearOpenings(thing, series, Math.max(0, ...list.map(({ n }) => n)))
+        }
+      )
 
       const take = (report: DeviceReport): Effect.Effect<void, ReportError> => {
         switch (report._tag) {

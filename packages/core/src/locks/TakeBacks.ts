@@ -1,5 +1,6 @@
 /**
- * Commands that have ended, because their lock is retired or has another thing, are taken out of the shadow. They are noted
+ * Commands that have ended, because their lock is retired, has another thing, or has removed the key that they were to put
+ * there, are taken out of the shadow. They are noted
  * in the write that ends them, so that whoever comes next does what a process that died has not done; and nobody claims
  * the thing before.
  */
