@@ -313,6 +313,19 @@ describe("the outcome of a command", () => {
     })
   )
 
+  it.live("goes with the command when the lock is retired: whoever has the thing next is shown nothing of it", () =>
+    Effect.gen(function* () {
+      const { ports, quiet, shadow } = yield* makeWorld
+      const { execute } = Context.get(yield* quiet(), Locks)
+      const { find } = Context.get(ports, DeviceShadow)
+      yield* execute(asked(create, { commandId: "create" }))
+      yield* execute(asked({ _tag: "OpenLock" }, { commandId: "open" }))
+      yield* shadow.report({ _tag: "CommandOutcome", thing: lockUuid, commandId: "open", outcome: "done", at: 1 })
+      yield* execute(asked({ _tag: "RetireLock" }, { commandId: "retire" }))
+      yield* eventually(find(lockUuid, "open", 1), (isThere) => !isThere)
+    })
+  )
+
   it.live("comes days later, and is the one of the lock that asked, also if others have the thing", () =>
     Effect.gen(function* () {
       const { store, latchkey } = yield* makeWorld
