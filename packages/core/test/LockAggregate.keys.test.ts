@@ -205,14 +205,15 @@ describe("GiveUpKey", () => {
   const held = given(
     created,
     { _tag: "KeyAdded", keyUuid: "key-1", userId: "ann" },
-    { _tag: "KeyAdded", keyUuid: "key-2", userId: "bob" }
+    { _tag: "KeyAdded", keyUuid: "key-2", userId: "bob" },
+    { _tag: "KeyAdded", keyUuid: "key-3", userId: "bob" }
   )
-  const bob = { principal: { _tag: "User", userId: "bob" } } as const
 
-  it("removes the key of who gives it up", () => {
-    held
-      .when({ _tag: "GiveUpKey", keyUuid: "key-2" }, bob)
-      .leadsTo([{ _tag: "KeyRemoved", keyUuid: "key-2", reconciled: true }])
+  it("removes the key of who gives it up, of all that they hold", () => {
+    for (const keyUuid of ["key-2", "key-3"])
+      held
+        .when({ _tag: "GiveUpKey", keyUuid }, { principal: { _tag: "User", userId: "bob" } })
+        .leadsTo([{ _tag: "KeyRemoved", keyUuid, reconciled: true }])
   })
 })
 
