@@ -82,6 +82,7 @@ describe("the state of a lock", () => {
         { from: 15, since: millis("08:00"), id: "org-2" }
       ],
       mayHoldOthers: true,
+      thingSince: millis("08:00"),
       changedAt: millis("08:00")
     })
     expect(Array.from(HashMap.values(tempKeys))).toStrictEqual([

@@ -40,7 +40,7 @@ const running = (store: EventStore["Service"], readModel: ReadModel["Service"]) 
   )
 }
 
-const longFeed = Effect.map(Arbitrary.sampleEffect(lockFeed, { count: 200, seed: "latchkey" }), (feeds) =>
+const longFeed = Effect.map(Arbitrary.sampleEffect(lockFeed, { count: 200, seed: "doors" }), (feeds) =>
   feeds.reduce((longest, feed) => (feed.length > longest.length ? feed : longest))
 )
 
