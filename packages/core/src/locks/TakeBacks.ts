@@ -1,8 +1,7 @@
 /**
- * Commands that have ended, because their lock is retired, has another thing, or has removed the key that they were to put
- * there, are taken out of the shadow. They are noted
- * in the write that ends them, so that whoever comes next does what a process that died has not done; and nobody claims
- * the thing before.
+ * Commands that have ended are taken out of the shadow: their lock is retired, has another thing, or has removed the key that
+ * they were to put there. They are noted in the write that ends them, so that whoever comes next does what a process that died
+ * has not done; and nobody claims the thing before.
  */
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { canonicalThing } from "../access/Thing.ts"
