@@ -313,7 +313,7 @@ describe("the outcome of a command", () => {
     })
   )
 
-  it.live("goes with the command when the lock is retired: whoever has the thing next is shown nothing of it", () =>
+  it.live("is taken out with its command when the lock is retired: its next lock must not show it", () =>
     Effect.gen(function* () {
       const { ports, quiet, shadow } = yield* makeWorld
       const { execute } = Context.get(yield* quiet(), Locks)

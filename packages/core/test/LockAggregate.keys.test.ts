@@ -157,7 +157,7 @@ describe("RemoveKey", () => {
     several.when(byHolder).isRefused(new KeyNotNamed({ lockId, matches: 2 }))
   })
 
-  it("names a key by its uuid or slot, whoever holds it", () => {
+  it("removes a key by its uuid or slot, also one that has a holder", () => {
     const held = { keyUuid: "key-1", keyIndexNumber: 1 }
     for (const request of [{ keyUuid: "key-1" }, { keyIndexNumber: 1 }])
       given(created, { _tag: "KeyAdded", ...held, userId: "bob" })
@@ -231,7 +231,7 @@ describe("SyncKeys", () => {
       .leadsTo([{ _tag: "KeysSyncRequested", keyUuid: "installer" }])
   })
 
-  it("is refused when there is no such key, and changes nothing where there is none at all", () => {
+  it("is refused for a key that is not there, and changes nothing on a lock without keys", () => {
     two.when({ _tag: "SyncKeys", keyUuid: "key-3" }).isRefused(new KeyNotFound({ lockId }))
     given(created).when({ _tag: "SyncKeys" }).isAlreadySo()
   })

@@ -252,7 +252,7 @@ describe("what is put down to whom", () => {
 })
 
 describe("when something happened", () => {
-  it("is by the clock of whoever asks, but no earlier than what the lock knows: a clock may have been set back", () => {
+  it("is the time of the command, but not before the last event: a clock may have been set back", () => {
     const lock = given(created).lock()
     expect(recordedAt(lock, { at: millis("09:00") })).toBe(millis("09:00"))
     expect(recordedAt(lock, { at: millis("07:00") })).toBe(millis("08:00"))

@@ -66,7 +66,7 @@ interface Asked {
 /** A command that the log alone is told of. */
 interface Recorded extends Asked {
   readonly event: LockEventType
-  /** The one that it leads to in its place, where the log wants no such thing any more and the hardware may still have it. */
+  /** The event that it leads to instead, for a key that is on the hardware alone. */
   readonly instead?: LockEventType
   /**
    * Changes neither who may do what with the hardware, nor which hardware it is, nor what is on it: while it is not known

@@ -1,7 +1,7 @@
 /**
  * Commands that have ended are taken out of the shadow: their lock is retired, has another thing, or has removed the key that
- * they were to put there. They are noted in the write that ends them, so that whoever comes next does what a process that died
- * has not done; and nobody claims the thing before.
+ * they were to put there. The write that ends them notes them, so that another process can do this if one dies. Until it is
+ * done, nobody can claim the thing.
  */
 import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { canonicalThing } from "../access/Thing.ts"
@@ -28,7 +28,7 @@ const Noted = Schema.fromJsonString(
   Schema.Struct({
     thing: Schema.String,
     commandIds: Schema.Array(Schema.String),
-    /** The lock keeps its thing: what that has said of them, and nobody has heard, is for the log. */
+    /** The lock keeps its thing, so an answer that is still in the shadow is recorded when it is heard. */
     answersStay: Schema.optionalKey(Schema.Literal(true))
   })
 )
