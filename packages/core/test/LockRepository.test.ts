@@ -97,7 +97,7 @@ describe("a lock that is not in memory", () => {
       const world = yield* makeWorld
       const suspended = { ...enveloped(happened({ _tag: "LockOpenRequested" }), 2), type: "LockSuspended" }
       yield* append(world.store, "lock-7", 0, [enveloped(happened(created), 1), suspended])
-      const opened = Array.from({ length: SNAPSHOT_EVERY }, (_, n) =>
+      const opened = Array.from({ length: SNAPSHOT_EVERY + 2 }, (_, n) =>
         enveloped(happened({ _tag: "LockOpenRequested" }), n + 3)
       )
       yield* append(world.store, "lock-8", 0, [enveloped(happened(created), 0), ...opened])
@@ -125,15 +125,38 @@ describe("a lock that is not in memory", () => {
         maxUses: null,
         createdBy: "ada"
       })
-      const opened = Array.from({ length: SNAPSHOT_EVERY }, () => happened({ _tag: "LockOpenRequested" }))
+      const opened = Array.from({ length: SNAPSHOT_EVERY + 2 }, () => happened({ _tag: "LockOpenRequested" }))
       yield* append(world.store, "lock-7", 0, [happened(created), old, ...opened].map(enveloped))
-      for (const reads of [SNAPSHOT_EVERY + 2, 0]) {
+      for (const reads of [SNAPSHOT_EVERY + 4, 0]) {
         const process = yield* makeRepository(world)
         const { lock } = (yield* process.repository.load(7)).loaded.latest
         expect(lock && tempKeysOf(lock).map(({ uuid }) => uuid)).toEqual(["temp-key-1"])
         expect(process.reads.events).toBe(reads)
         yield* eventually(findSnapshot(world.store, "lock-7"), Option.isSome)
       }
+    })
+  )
+
+  it.live("waits longer for its next snapshot the more owners there were: each is written down again", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const handed = Array.from({ length: SNAPSHOT_EVERY + 10 }, (_, n) =>
+        happened({ _tag: "OwnerSet", userId: `owner-${n}` })
+      )
+      const opened = handed.map(() => happened({ _tag: "LockOpenRequested" }))
+      yield* append(
+        world.store,
+        "lock-7",
+        0,
+        [happened(created), ...handed].map((event, n) => enveloped(event, n))
+      )
+      const ofOther = [happened(created), ...opened].map((event, n) => enveloped(event, handed.length + 1 + n))
+      yield* append(world.store, "lock-8", 0, ofOther)
+      const { repository } = yield* makeRepository(world)
+      yield* repository.load(7)
+      yield* repository.load(8)
+      yield* eventually(findSnapshot(world.store, "lock-8"), Option.isSome)
+      expect(yield* findSnapshot(world.store, "lock-7")).toEqual(Option.none())
     })
   )
 

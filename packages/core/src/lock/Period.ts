@@ -25,4 +25,7 @@ export const withPeriod = (
   periods: ReadonlyArray<Period>,
   { version: from, changedAt: since }: { readonly version: number; readonly changedAt: number },
   id: string | undefined
-): ReadonlyArray<Period> => [...periods, { from, since, ...(id !== undefined && { id }) }].slice(-MOST_PERIODS)
+): ReadonlyArray<Period> => [
+  ...(periods.length < MOST_PERIODS ? periods : periods.slice(1)),
+  { from, since, ...(id !== undefined && { id }) }
+]

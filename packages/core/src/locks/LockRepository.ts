@@ -94,7 +94,8 @@ export class LockRepository extends Context.Service<
           const { lock, version, unknown } = loaded.latest
           // Anyone who understands the event folds it.
           if (unknown !== undefined) return Effect.void
-          if (lock === undefined || version - loaded.snapshotVersion < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
+          const since = version - loaded.snapshotVersion
+          if (lock === undefined || since < SNAPSHOT_EVERY || since < SNAPSHOT_EVERY + sizeOf(lock)) return Effect.void
           loaded.snapshotVersion = version
           return saveSnapshot(store, loaded.streamId, { version, state: encodeSnapshot(lock) }).pipe(
             Effect.catchTag("StoreUnavailable", (error) =>
@@ -193,11 +194,9 @@ const decode = Schema.decodeOption(LockSnapshot, { ...asItWas, onExcessProperty:
 const encodeSnapshot = (lock: Lock): string => encode({ format: 10, lock })
 const decodeSnapshot = (state: string): Option.Option<Lock> => Option.map(decode(state), ({ lock }) => lock)
 
-/** How many things a snapshot of the lock has to write down. */
-const sizeOf = ({ keys, hardware, residents, pendingCommands, tempKeys, deletedTempKeys }: Lock): number =>
-  keys.length +
-  hardware.length +
-  residents.length +
-  pendingCommands.length +
-  HashMap.size(tempKeys) +
-  HashSet.size(deletedTempKeys)
+/** How many things a snapshot of the lock has to write down: whatever there may be many of. */
+const sizeOf = (lock: Lock): number => {
+  const { keys, hardware, left, residents, pendingCommands, owners, organizations, tempKeys, deletedTempKeys } = lock
+  const lists = [keys, hardware, left?.keys ?? [], residents, pendingCommands, owners, organizations]
+  return lists.reduce((size, { length }) => size + length, HashMap.size(tempKeys) + HashSet.size(deletedTempKeys))
+}
