@@ -85,7 +85,7 @@ it.effect("a row that is known is not read again, and nothing is read for events
     let feed = feedOf(created(1, { ownerId: "ada" }))
     const going = filler({ feed: (after, limit) => storeOf(feed).feed(after, limit) }, model, lockTables)
     yield* going.fill()
-    const all = ["devices", "locks", "users", "users-in-organizations", "places", "conditions", "conditions-counts"]
+    const all = ["devices", "locks", "users", "users-in-organizations", "conditions", "conditions-counts"]
     expect(read).toEqual(all)
     const events = [
       created(1, { ownerId: "ada" }),
@@ -104,7 +104,7 @@ it.effect("a row that is known is not read again, and nothing is read for events
     ).toEqual([
       [["last-events", "last-openings"], [], [], []],
       [["last-events", "last-openings"], [], [], []],
-      [["devices", "last-events", "places"], [], [], []]
+      [["devices", "last-events"], [], [], []]
     ])
     const foreign = feedOf(...events, opened(1)).map((event, n) => (n === 4 ? { ...event, streamId: "bulk-1" } : event))
     feed = foreign
@@ -119,7 +119,7 @@ it.effect("many events of one lock are one write", () =>
     yield* fill(model, feedOf(created(1), ...Array.from({ length: 200 }, () => opened(1))))
     expect(
       told.map(({ put }) => put.map(({ table }) => table).filter((table) => !/-(marks|counts)$/.test(table)))
-    ).toEqual([["devices", "locks", "last-events", "last-openings", "places", "conditions"]])
+    ).toEqual([["devices", "locks", "last-events", "last-openings", "conditions"]])
   })
 )
 

@@ -20,7 +20,8 @@ const lock = (lockId: number, name?: string, address?: string): ReadonlyArray<Lo
 
 const listOf = Effect.fnUntraced(function* (feed: ReadonlyArray<StoredEvent>) {
   const model = yield* emptyModel
-  yield* fill(model, feed)
+  // Event by event: each changes rows that are there.
+  for (const n of feed.keys()) yield* fill(model, feed.slice(0, n + 1))
   const { page } = lockList(model)
   /** All pages of this size, one behind the other. */
   return Effect.fnUntraced(function* (
@@ -30,12 +31,10 @@ const listOf = Effect.fnUntraced(function* (feed: ReadonlyArray<StoredEvent>) {
     const found: Array<number> = []
     let after: string | undefined = ""
     while (after !== undefined) {
-      const {
-        rows,
-        next
-      }: { rows: ReadonlyArray<{ readonly place: { readonly lockId: number } }>; next: string | undefined } =
-        yield* page(whose, filter, { after, limit, now: NOW, only })
-      found.push(...rows.map(({ place }) => place.lockId))
+      const { rows, next }: Effect.Success<ReturnType<typeof page>> = yield* page(whose, filter, {
+        ...{ after, limit, now: NOW, only }
+      })
+      found.push(...rows.map(({ lock }) => lock.lockId))
       after = next
     }
     return found
@@ -140,6 +139,41 @@ describe("locks", () => {
     })
   )
 
+  it.effect("are found by what their owner calls them while it is theirs, and by the hardware that they have", () =>
+    Effect.gen(function* () {
+      const owned = (userId: string) => ({ _tag: "OwnerSet", ...about(1), userId }) as const
+      const named = {
+        _tag: "LockDescribed",
+        ...about(1),
+        name: "Cabin",
+        address: "Lake Road 2",
+        ignorable: true
+      } as const
+      const feed = feedOf(
+        ...[...lock(1), owned("ada"), named, owned("ben"), owned("ada")],
+        { _tag: "LockUuidChanged", ...about(1), newUuid: "beef", previousUuid: uuidOf(1) },
+        { _tag: "LockDescribed", ...about(1), address: "Hill 9", ignorable: true }
+      ).map(
+        (event): StoredEvent =>
+          event.type === "LockDescribed" ? { ...event, principal: { _tag: "User", userId: "ada" } } : event
+      )
+      const until = (type: string, nth: number) => {
+        const at = feed.map((event, n) => (event.type === type ? n : -1)).filter((n) => n >= 0)
+        return feed.slice(0, (at[nth] ?? 0) + 1)
+      }
+      for (const [events, calls] of [
+        [until("LockDescribed", 0), [[1], [1], [], [1], []]],
+        [until("OwnerSet", 1), [[], [], [], [1], []]],
+        [until("OwnerSet", 2), [[1], [1], [], [1], []]],
+        [until("LockUuidChanged", 0), [[1], [1], [], [], [1]]],
+        [feed, [[1], [], [1], [], [1]]]
+      ] as const) {
+        const list = yield* listOf(events)
+        expect(yield* Effect.forEach(["cabin", "lake", "hill", uuidOf(1), "beef"], (q) => list({ q }))).toEqual(calls)
+      }
+    })
+  )
+
   it.effect("are found by what is so of them, and by several such things together", () =>
     Effect.gen(function* () {
       const state = (lockId: number, fields: object) =>
@@ -183,7 +217,7 @@ describe("locks", () => {
       yield* fill(model, feedOf(...before, ...lock(5), ...lock(25), { _tag: "LockRetired", ...about(20), freed: true }))
       const second = yield* page("all", {}, { after: first.next ?? "", ...asked })
       const third = yield* page("all", {}, { after: second.next ?? "", ...asked })
-      expect([first, second, third].map(({ rows }) => rows.map(({ place }) => place.lockId))).toEqual([
+      expect([first, second, third].map(({ rows }) => rows.map(({ lock }) => lock.lockId))).toEqual([
         [10, 20],
         [25, 30],
         [40]
@@ -256,7 +290,7 @@ describe("locks that need somebody", () => {
           const { rows, next }: Effect.Success<ReturnType<typeof page>> = yield* page("all", filter, {
             ...{ after, limit: 1, now: NOW, only: [2, 4] }
           })
-          found.push(...rows.map(({ place }) => place.lockId))
+          found.push(...rows.map(({ lock }) => lock.lockId))
           if (next !== undefined) expect([filter, isPlaceOf(filter, next)]).toEqual([filter, true])
           after = next
         }

@@ -46,6 +46,7 @@ const factFrom = (fact: Fact, envelope?: Partial<StoredEvent>) => factOf(stored(
 const foldIn = <Row>(table: Table<LockFact, Row>, row: Row | undefined, fact: LockFact) => table.fold(row, fact, "")
 
 const row: DeviceRow = {
+  of: "all",
   lockId,
   lockUuid,
   thingName: lockUuid,
@@ -54,7 +55,10 @@ const row: DeviceRow = {
   orgId: "org-1",
   keysCount: 2,
   residentCount: 1,
-  deviceState: null
+  deviceState: null,
+  ownerSince: millis("09:00"),
+  orgSince: millis("09:00"),
+  said: {}
 }
 
 describe("the row of a lock", () => {

@@ -12,13 +12,15 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
       const { format, position, eventId } = cursor
       const moved = moveCursor.run(format, position, eventId, after.format, after.position, after.eventId)
       if (moved.changes === 0) return false
-      for (const [table, all] of byTable(put)) rows.make(table).put(all.flatMap(({ key, value }) => [key, value]))
+      for (const some of runs(put)) rows.make(some[0].table).put(some.flatMap(({ key, value }) => [key, value]))
       for (const { table, key } of remove) rows.make(table).remove.run(key)
-      for (const { table, key, index, value } of unlist) listings.make(table, index).unlist.run(value, key)
-      for (const [table, all] of byTable(list)) {
-        rows.make(table)
-        for (const [index, some] of Map.groupBy(all, ({ index }) => index))
-          listings.make(table, index).list(some.flatMap(({ key, value }) => [value, key]))
+      for (const some of runs(unlist)) {
+        const { unlist } = listings.make(some[0].table, some[0].index)
+        for (const { key, value } of some) unlist.run(value, key)
+      }
+      for (const some of runs(list)) {
+        rows.make(some[0].table)
+        listings.make(some[0].table, some[0].index).list(some.flatMap(({ key, value }) => [value, key]))
       }
       return true
     }),
@@ -40,7 +42,15 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
   })
 })
 
-const byTable = <A extends { readonly table: string }>(items: ReadonlyArray<A>) =>
-  Map.groupBy(items, ({ table }) => table)
+/** What one statement is for: core tells what is in one table, or one of its indexes, in a row. */
+const runs = <A extends { readonly table: string; readonly index?: string }>(items: ReadonlyArray<A>) => {
+  const runs: Array<[A, ...Array<A>]> = []
+  for (const item of items) {
+    const run = runs.at(-1)
+    if (run !== undefined && run[0].table === item.table && run[0].index === item.index) run.push(item)
+    else runs.push([item])
+  }
+  return runs
+}
 
 const asRows = (rows: ReadonlyArray<unknown>) => rows as ReadonlyArray<FoundRow>

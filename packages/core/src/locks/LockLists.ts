@@ -136,27 +136,29 @@ export class LockLists extends Context.Service<
       const readModel = yield* ReadModel
       const { caughtUp } = yield* Projector
       const list = lockList(readModel)
-      const { devices, lastOpeningsOf } = lookups(readModel)
+      const { statesOf, lastOpeningsOf } = lookups(readModel)
       const { shown } = yield* presence
       const store = yield* EventStore
 
       const listed = Effect.fnUntraced(function* (principal: Principal, rows: ReadonlyArray<ListedRow>, now: number) {
-        const lockIds = rows.map(({ place }) => place.lockId)
-        const [found, opened] = yield* Effect.all([devices(lockIds), lastOpeningsOf(lockIds)])
+        const [found, opened] = yield* Effect.all([
+          statesOf(rows.map(({ lock }) => lock)),
+          lastOpeningsOf(rows.map(({ lock }) => lock.lockId))
+        ])
         const states = new Map((yield* shown(found)).map((state) => [state.lockId, state]))
-        return rows.flatMap(({ place, condition }): ReadonlyArray<ListedLock> => {
-          const { lockId } = place
+        return rows.flatMap(({ lock, condition }): ReadonlyArray<ListedLock> => {
+          const { lockId } = lock
           const state = states.get(lockId)
           if (state === undefined) return []
           const lastOpenedAt = opened.get(lockId)
-          const isOwn = lastOpenedAt !== undefined && lastOpenedAt >= beginOf(principal, place)
-          const { name, address, timeZone } = descriptionIn(place)
+          const isOwn = lastOpenedAt !== undefined && lastOpenedAt >= beginOf(principal, lock)
+          const { name, address, timeZone } = state
           return [
             {
               lockId,
-              uuid: place.lockUuid,
+              uuid: state.lockUuid,
               ...given({ name, address, timeZone }),
-              ...given({ ownerId: place.ownerId || undefined, orgId: place.orgId || undefined }),
+              ...given({ ownerId: state.ownerId || undefined, orgId: state.orgId || undefined }),
               ...given({ serialNumber: state.serialNumber ?? undefined }),
               online: state.online,
               battery: condition.battery,
@@ -195,7 +197,7 @@ export class LockLists extends Context.Service<
           if (whose === undefined || only.length === 0) return []
           const page = { after: "", limit: only.length, now, only }
           const { rows } = yield* list.page(whose, { online, attention, battery }, page)
-          const others = rows.filter((row) => !isFoundBy(row, q)).sort((a, b) => a.place.lockId - b.place.lockId)
+          const others = rows.filter((row) => !isFoundBy(row, q)).sort((a, b) => a.lock.lockId - b.lock.lockId)
           return (yield* listed(principal, others.slice(0, limit), now)).filter(isSo(query))
         }),
 
@@ -253,12 +255,12 @@ const whoseOf = (principal: Principal, ownerId: string | undefined): Whose | und
   }
 }
 
-const attentionIn = ({ place, condition }: ListedRow, now: number): ReadonlyArray<LockAttention> =>
+const attentionIn = ({ lock, condition }: ListedRow, now: number): ReadonlyArray<LockAttention> =>
   attentionOf(condition, now).map(({ kind, since, keys, keysCount }) => ({
     kind,
     since,
-    lockId: place.lockId,
-    ...given({ name: descriptionIn(place).name }),
+    lockId: lock.lockId,
+    ...given({ name: descriptionIn(lock).name }),
     ...(keys !== undefined && { keys: keys.map((key) => keyIn(key, kind)) }),
     ...given({ keysCount }),
     advice: ADVICE[kind]
@@ -271,7 +273,7 @@ const keyIn = ({ uuid, indexNumber, attention, exposedSince = 0 }: UnsettledKey,
 })
 
 /** Since when a lock is the principal's. */
-const beginOf = (principal: Principal, { ownerSince, orgSince }: ListedRow["place"]): number => {
+const beginOf = (principal: Principal, { ownerSince, orgSince }: ListedRow["lock"]): number => {
   if (principal._tag === "User") return ownerSince
   return principal._tag === "Organization" ? orgSince : 0
 }

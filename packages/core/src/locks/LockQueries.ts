@@ -11,7 +11,6 @@ import { Projector } from "../read-model/Projector.ts"
 import { ReadModel, type ReadModelUnavailable } from "../read-model/ReadModel.ts"
 import { EventStore, type StoreUnavailable } from "../streams/EventStore.ts"
 import { logSeldom } from "../streams/SeldomLog.ts"
-import { given } from "../values/given.ts"
 import type { Scope } from "../values/Limits.ts"
 import type { Principal } from "../values/Principal.ts"
 import { type AuditRow, auditOf } from "./Audit.ts"
@@ -132,8 +131,7 @@ export class LockQueries extends Context.Service<
       const store = yield* EventStore
       const repository = yield* LockRepository
       const readModel = yield* ReadModel
-      const { devicesOwnedBy, locksOfOrganization, locksAfter, isKnownUser, keysHeldBy, descriptionsOf } =
-        lookups(readModel)
+      const { devicesOwnedBy, locksOfOrganization, locksAfter, isKnownUser, keysHeldBy } = lookups(readModel)
       const { caughtUp, isUpToDate } = yield* Projector
       const { of: isOnline, told, shown } = yield* presence
 
@@ -165,14 +163,7 @@ export class LockQueries extends Context.Service<
         if (its.length < locks.length && its.length === 0) return yield* Effect.fail(new UserNotFound())
         if (principal._tag !== "User" && locks.length === 0 && !(yield* isKnownUser(userId, orgId)))
           return yield* Effect.fail(new UserNotFound())
-        const [owned, descriptions] = yield* Effect.all([shown(its), descriptionsOf(its.map(({ lockId }) => lockId))])
-        return {
-          locks: owned.map((lock): OwnedLock => {
-            const { name, timeZone, address } = descriptions.get(lock.lockId) ?? {}
-            return { ...lock, ...given({ name, timeZone, address }) }
-          }),
-          source: readModel.source
-        }
+        return { locks: yield* shown(its), source: readModel.source }
       })
 
       return {

@@ -2,7 +2,6 @@
 import { Effect, Option } from "effect"
 import { DeviceShadow } from "../device/DeviceShadow.ts"
 import { type AbsenceReason, type Heard, Presence } from "../device/Presence.ts"
-import type { PlaceDescription } from "../read-model/LockPlaces.ts"
 import type { DeviceState } from "../read-model/LockTables.ts"
 import { lookups } from "../read-model/Lookups.ts"
 import { ReadModel } from "../read-model/ReadModel.ts"
@@ -20,7 +19,7 @@ export interface Connection {
 }
 
 /** A lock as its owner's list shows it. */
-export interface OwnedLock extends DeviceState, PlaceDescription {
+export interface OwnedLock extends DeviceState {
   /** Whether the device is connected; in doubt it is not. */
   readonly online: boolean
   /** The same with since when and why; `undefined` while nobody can tell. */

@@ -12,7 +12,16 @@ import {
   type RowKey,
   sameCursor
 } from "./ReadModel.ts"
-import { type AnyTable, countKey, countsOf, isListedAlike, listedAs, marksOf, type Tables } from "./Table.ts"
+import {
+  type AnyMarks,
+  type AnyTable,
+  countKey,
+  countsOf,
+  isListedAlike,
+  listedAs,
+  marksOf,
+  type Tables
+} from "./Table.ts"
 
 /** Events that are taken in in one turn of the event loop: others who ask something meanwhile wait for no more. */
 export const PAGE = 250
@@ -135,11 +144,14 @@ const concern = <Fact>(
 class KnownRows<Fact> {
   readonly name: string
   readonly #table: AnyTable<Fact>
-  readonly #indexes: ReadonlyArray<readonly [name: string, fields: ReadonlyArray<string>]>
+  readonly #indexes: Indexes
   /** As they are stored, least lately changed first. A row that is not there is not here, or `undefined`. */
   readonly #stored = new Map<string, unknown>()
-  /** What is to be taken in: that facts concern rows. */
-  #steps: Array<{ readonly key: string; readonly fact: Fact }> = []
+  /** What is to be taken in, in order: that such a fact concerns the row of such a key. */
+  #keys: Array<string> = []
+  #facts: Array<Fact> = []
+  /** Rows among these that are not known. */
+  readonly #missing = new Set<string>()
   /** As they are to be, where that is not as they are. */
   readonly #changed = new Map<string, unknown>()
   /** Counts of marks that were needed lately, as they are stored, and what is to be added to them. */
@@ -159,7 +171,9 @@ class KnownRows<Fact> {
   }
 
   begin(): void {
-    this.#steps = []
+    this.#keys = []
+    this.#facts = []
+    this.#missing.clear()
     this.#changed.clear()
     this.#added.clear()
   }
@@ -167,15 +181,16 @@ class KnownRows<Fact> {
   /** Answers how many rows the fact concerns. */
   concern(fact: Fact): number {
     const keys = this.#table.keysOf(fact)
-    for (const key of keys) this.#steps.push({ key, fact })
+    for (const key of keys) {
+      this.#keys.push(key)
+      this.#facts.push(fact)
+      if (this.#table.overwrites !== true && !this.#stored.has(key)) this.#missing.add(key)
+    }
     return keys.length
   }
 
   missing(): ReadonlyArray<string> {
-    if (this.#table.overwrites === true) return []
-    const keys = new Set<string>()
-    for (const { key } of this.#steps) if (!this.#stored.has(key)) keys.add(key)
-    return [...keys]
+    return [...this.#missing]
   }
 
   learn(keys: ReadonlyArray<string>, found: ReadonlyArray<{ readonly key: string; readonly value: string }>): void {
@@ -184,44 +199,60 @@ class KnownRows<Fact> {
   }
 
   fold(): void {
-    for (const { key, fact } of this.#steps) {
+    this.#keys.forEach((key, n) => {
       const before = this.#changed.has(key) ? this.#changed.get(key) : this.#stored.get(key)
-      const after = this.#table.fold(before, fact, key)
+      const after = this.#table.fold(before, this.#facts[n] as Fact, key)
       if (after !== before) this.#changed.set(key, after)
-    }
+    })
   }
 
-  /** Adds what is to be changed in the store. */
+  /** Adds what is to be changed in the store: what is in one table, or one of its indexes, in a row. */
   tell({ put, remove, list, unlist }: Told): void {
     const table = this.name
     for (const [key, row] of this.#changed) {
-      const before = this.#stored.get(key)
-      if (row === before) continue
-      if (row === undefined) remove.push({ table, key })
+      if (row === this.#stored.get(key)) this.#changed.delete(key)
+      else if (row === undefined) remove.push({ table, key })
       else put.push({ table, key, value: JSON.stringify(row) })
-      for (const [index, fields] of this.#indexes) {
+    }
+    for (const [index, fields] of this.#indexes)
+      for (const [key, row] of this.#changed) {
+        const before = this.#stored.get(key)
         if (isListedAlike(before, row, fields)) continue
         const [from, to] = [listedAs(before, fields), listedAs(row, fields)]
         if (from !== undefined) unlist.push({ table, key, index, value: from })
         if (to !== undefined) list.push({ table, key, index, value: to })
       }
-      if (this.#table.marks !== undefined) this.#tellMarks(key, before, row, { put, remove, list, unlist })
-    }
+    const { marks } = this.#table
+    if (marks === undefined) return
+    const lists = Object.entries(marks.lists)
+    for (const [key, row] of this.#changed)
+      this.#tellMarks(marks, lists, key, this.#stored.get(key), row, { put, remove, list, unlist })
   }
 
-  /** Each mark is listed as its row is. */
-  #tellMarks(key: string, before: unknown, row: unknown, { put, remove, list, unlist }: Told): void {
+  #tellMarks(
+    { of, areSame, counted }: AnyMarks,
+    lists: Indexes,
+    key: string,
+    before: unknown,
+    row: unknown,
+    { put, remove, list, unlist }: Told
+  ): void {
+    const isBoth = before !== undefined && row !== undefined
+    if (isBoth && areSame?.(before, row) && lists.every(([_, fields]) => isListedAlike(before, row, fields))) return
     const table = marksOf(this.name)
-    const [marked, marks] = [this.#marksOf(before), this.#marksOf(row)]
-    if (marked === marks && this.#indexes.every(([_, fields]) => isListedAlike(before, row, fields))) return
-    const [was, is] = [new Set(marked), new Set(marks)]
-    const [from, to] = [this.#listingsOf(before), this.#listingsOf(row)]
+    const [was, is] = [new Set(before === undefined ? [] : of(before)), new Set(row === undefined ? [] : of(row))]
+    const [from, to] = [listingsOf(lists, before), listingsOf(lists, row)]
+    const count = (index: string, value: string, mark: string, added: number) => {
+      if (counted === undefined) return
+      const key = countKey(index, value, mark.slice(0, counted))
+      this.#added.set(key, (this.#added.get(key) ?? 0) + added)
+    }
     for (const mark of was) {
       if (!is.has(mark)) remove.push({ table, key: mark })
       for (const [index, value] of from) {
         if (is.has(mark) && to.get(index) === value) continue
         unlist.push({ table, key: mark, index, value })
-        this.#count(index, value, mark, -1)
+        count(index, value, mark, -1)
       }
     }
     for (const mark of is) {
@@ -229,15 +260,9 @@ class KnownRows<Fact> {
       for (const [index, value] of to) {
         if (was.has(mark) && from.get(index) === value) continue
         list.push({ table, key: mark, index, value })
-        this.#count(index, value, mark, 1)
+        count(index, value, mark, 1)
       }
     }
-  }
-
-  #count(index: string, value: string, mark: string, added: number): void {
-    if (this.#table.counted === undefined) return
-    const key = countKey(index, value, mark.slice(0, this.#table.counted))
-    this.#added.set(key, (this.#added.get(key) ?? 0) + added)
   }
 
   missingCounts(): ReadonlyArray<string> {
@@ -262,19 +287,6 @@ class KnownRows<Fact> {
     }
   }
 
-  #marksOf(row: unknown): ReadonlyArray<string> {
-    return row === undefined ? [] : (this.#table.marks?.(row) ?? [])
-  }
-
-  #listingsOf(row: unknown): ReadonlyMap<string, string> {
-    const listings = new Map<string, string>()
-    for (const [index, fields] of this.#indexes) {
-      const value = listedAs(row, fields)
-      if (value !== undefined) listings.set(index, value)
-    }
-    return listings
-  }
-
   /** The store has taken it. */
   remember(): void {
     if (this.#table.overwrites === true) return
@@ -297,6 +309,17 @@ class KnownRows<Fact> {
     }
   }
 }
+
+type Indexes = ReadonlyArray<readonly [name: string, fields: ReadonlyArray<string>]>
+
+/** What a row is listed under, by index. */
+const listingsOf = (indexes: Indexes, row: unknown): ReadonlyMap<string, string> =>
+  new Map(
+    indexes.flatMap(([index, fields]) => {
+      const value = listedAs(row, fields)
+      return value === undefined ? [] : [[index, value] as const]
+    })
+  )
 
 interface Told {
   readonly put: Array<Row>

@@ -62,8 +62,8 @@ const PLACE_DIGITS = 2
 /** Every lock that is in service, by its id. */
 export const conditions: Table<LockFact, ConditionRow> = {
   name: "conditions",
-  keysOf: ({ lockId, event, beside }) =>
-    beside !== undefined || (event !== undefined && changing.has(event._tag)) ? [lockKey(lockId)] : noKeys,
+  keysOf: ({ key, event, beside }) =>
+    beside !== undefined || (event !== undefined && changing.has(event._tag)) ? [key] : noKeys,
   fold: (row, fact) => {
     const { event, beside, stored } = fact
     if (row === undefined) return event?._tag === "LockCreated" ? rowOf(event) : undefined
@@ -79,9 +79,12 @@ export const conditions: Table<LockFact, ConditionRow> = {
     const next = changed(row, event, stored.at)
     return next === undefined || unsettled === row.unsettled ? next : { ...next, unsettled }
   },
-  indexes: LISTS,
-  marks: (row) => [...marksOfState(row), ...(row.guessedAt === null ? [] : [markOfGuesses(row.lockId, row.guessedAt)])],
-  counted: PLACE_DIGITS
+  indexes: {},
+  marks: {
+    lists: LISTS,
+    of: (row) => [...marksOfState(row), ...(row.guessedAt === null ? [] : [markOfGuesses(row.lockId, row.guessedAt)])],
+    counted: PLACE_DIGITS
+  }
 }
 
 const rowOf = ({ lockId, uuid, orgId }: Extract<LockEvent, { _tag: "LockCreated" }>): ConditionRow => ({

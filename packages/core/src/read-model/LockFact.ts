@@ -8,6 +8,8 @@ import type { StoredEvent } from "../streams/EventStore.ts"
 /** Something that happened to a lock. */
 export interface LockFact {
   readonly lockId: number
+  /** The lock's `lockKey`. */
+  readonly key: string
   readonly stored: StoredEvent
   /** Nothing where it tells no more than that it happened. */
   readonly event: LockEvent | undefined
@@ -55,7 +57,12 @@ const tells = ({ type, data }: StoredEvent): boolean =>
 export const factOf = (stored: StoredEvent): LockFact | undefined => {
   const lockId = lockOfStream(stored.streamId)
   if (lockId === undefined) return besideOf(stored)
-  return { lockId, stored, event: tells(stored) ? Option.getOrUndefined(fromStored(stored)) : undefined }
+  return {
+    lockId,
+    key: lockKey(lockId),
+    stored,
+    event: tells(stored) ? Option.getOrUndefined(fromStored(stored)) : undefined
+  }
 }
 
 /** What is read here of events that others write. */
@@ -69,12 +76,13 @@ const besideOf = (stored: StoredEvent): LockFact | undefined => {
     if (outage === undefined) return undefined
     const { lockId, since } = outage
     const beside = { _tag: "Outage", online: type === "DeviceOnline", since, stream: streamId } as const
-    return { lockId, stored, event: undefined, beside }
+    return { lockId, key: lockKey(lockId), stored, event: undefined, beside }
   }
   // A wrong PIN is told twice: at the lock, and where its guesser is counted.
   if (type !== "PinRefused" || !streamId.startsWith("pin-attempts")) return undefined
   const guess = Option.getOrUndefined(decodeGuess(data))
-  return guess && { lockId: guess.lockId, stored, event: undefined, beside: { _tag: "PinsGuessed" } }
+  const beside = { _tag: "PinsGuessed" } as const
+  return guess && { lockId: guess.lockId, key: lockKey(guess.lockId), stored, event: undefined, beside }
 }
 
 /** Keys sort as the locks do by number. */

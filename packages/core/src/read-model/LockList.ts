@@ -16,8 +16,9 @@ import {
   type State
 } from "./LockConditions.ts"
 import { lockKey } from "./LockFact.ts"
-import { BEFORE_NAMES, beforePhrase, foundBy, markOfName, type PlaceRow, places } from "./LockPlaces.ts"
-import { devices } from "./LockTables.ts"
+import { BEFORE_NAMES, beforePhrase, foundBy, markOfName } from "./LockPlaces.ts"
+import { type DeviceRow, devices } from "./LockTables.ts"
+import { onLocks } from "./OnLocks.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 import { rowsIn } from "./Table.ts"
 import { wordsOf } from "./Words.ts"
@@ -25,9 +26,8 @@ import { wordsOf } from "./Words.ts"
 /** Whose locks. */
 export type Whose =
   | "all"
-  | { readonly ownerId: string }
-  | { readonly orgId: string }
-  | { readonly orgId: string; readonly ownerId: string }
+  | { readonly orgId: string; readonly ownerId?: never }
+  | { readonly ownerId: string; readonly orgId?: string }
 
 /** Which locks, and in which order. */
 export interface ListFilter {
@@ -42,7 +42,7 @@ export interface ListFilter {
 
 /** A lock as it is found. */
 export interface ListedRow {
-  readonly place: PlaceRow
+  readonly lock: DeviceRow
   readonly condition: ConditionRow
 }
 
@@ -57,13 +57,16 @@ type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 
 /** Lists the locks of a read model. */
 export const lockList = (readModel: ReadModel["Service"]) => {
-  const ofPlaces = rowsIn(readModel, places)
-  const ofConditions = rowsIn(readModel, conditions)
   const ofDevices = rowsIn(readModel, devices)
+  const ofConditions = rowsIn(readModel, conditions)
+  const ownedBy = onLocks(readModel, devices, "owner")
+
+  const ofOwner = ({ ownerId, orgId }: Owners, after = "", limit = Number.POSITIVE_INFINITY) =>
+    Effect.map(ownedBy(ownerId, { after, limit, orgId }), ({ rows }) => rows)
 
   /** All that stand where such marks do. */
   const among =
-    (rows: typeof ofPlaces | typeof ofConditions, whose: Marked, before: string, first = before): Source =>
+    (rows: typeof ofDevices | typeof ofConditions, whose: Marked, before: string, first = before): Source =>
     (after, limit) => {
       const [index, values] = listingOf(whose)
       return Effect.map(rows.marked(index, values, after === "" ? first : after, limit), (marks) =>
@@ -76,22 +79,15 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     const before = placesBefore(filter)
     const byNumber = before === ""
     if (isOwners(whose)) {
-      const [index, values] = listingOf(whose)
-      if (byNumber) return inOrder((after, limit) => ofDevices.page(index, values, after, limit))
-      const rows = yield* ofDevices.all(index, ...values)
-      return yield* sourceIn(
-        rows.map(({ lockId }) => lockId),
-        whose,
-        filter,
-        now
-      )
+      if (byNumber) return inOrder((after, limit) => ofOwner(whose, after, limit))
+      return yield* sourceIn(lockIdsIn(yield* ofOwner(whose)), whose, filter, now)
     }
-    if (filter.q !== undefined || filter.sort === "name") return among(ofPlaces, whose, before)
+    if (filter.q !== undefined || filter.sort === "name") return among(ofDevices, whose, before)
     const guesses = among(ofConditions, whose, BEFORE_GUESSES, beforeRecentGuesses(now))
     if (before === BEFORE_GUESSES) return guesses
     if (before === beforeState("any")) return followedBy(among(ofConditions, whose, before), guesses)
     if (!byNumber) return among(ofConditions, whose, before)
-    return inOrder((after, limit) => ofPlaces.page(...listingOf(whose), after, limit))
+    return inOrder((after, limit) => ofDevices.page(...listingOf(whose), after, limit))
   })
 
   /** The same of some locks alone, which are looked at one by one. */
@@ -106,7 +102,7 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     const found = keys
       .flatMap((key): ReadonlyArray<Found> => {
         const row = rowOf(key)
-        const at = row && isOf(row.place, whose) ? placeOf(row, filter) : undefined
+        const at = row && isOf(row.lock, whose) ? placeOf(row, filter) : undefined
         return row !== undefined && at !== undefined && isMeant(row, at, filter, now) ? [{ at, key }] : []
       })
       .sort((a, b) => (a.at < b.at ? -1 : 1))
@@ -115,10 +111,10 @@ export const lockList = (readModel: ReadModel["Service"]) => {
   })
 
   const rowsOf = Effect.fnUntraced(function* (keys: ReadonlyArray<string>) {
-    const [placeRows, conditionRows] = yield* Effect.all([ofPlaces.byKey(keys), ofConditions.byKey(keys)])
+    const [locks, conditions] = yield* Effect.all([ofDevices.byKey(keys), ofConditions.byKey(keys)])
     return (key: string): ListedRow | undefined => {
-      const [place, condition] = [placeRows.get(key), conditionRows.get(key)]
-      return place === undefined || condition === undefined ? undefined : { place, condition }
+      const [lock, condition] = [locks.get(key), conditions.get(key)]
+      return lock === undefined || condition === undefined ? undefined : { lock, condition }
     }
   })
 
@@ -152,13 +148,11 @@ export const lockList = (readModel: ReadModel["Service"]) => {
     now: number,
     only: ReadonlyArray<number> | undefined
   ): Effect.fn.Return<LockCounts, ReadModelUnavailable> {
-    const [index, values] = listingOf(whose)
-    if (only !== undefined || isOwners(whose)) {
-      const those = only ?? (yield* ofDevices.all(index, ...values)).map(({ lockId }) => lockId)
-      const { rows } = yield* page(whose, {}, { after: "", limit: those.length, now, only: those })
-      return countsIn(rows, now)
-    }
-    const counts = yield* ofConditions.counts(index, values, STATES.map(beforeState))
+    const countAmong = (only: ReadonlyArray<number>) =>
+      Effect.map(page(whose, {}, { after: "", limit: only.length, now, only }), ({ rows }) => countsIn(rows, now))
+    if (only !== undefined) return yield* countAmong(only)
+    if (isOwners(whose)) return yield* countAmong(lockIdsIn(yield* ofOwner(whose)))
+    const counts = yield* ofConditions.counts(...listingOf(whose), STATES.map(beforeState))
     const guesses = among(ofConditions, whose, BEFORE_GUESSES, beforeRecentGuesses(now))
     const guessed = (yield* guesses("", MOST_GUESSED)).length
     return countsWith((state) => (state === "wrong-pins" ? guessed : (counts.get(beforeState(state)) ?? 0)))
@@ -253,24 +247,27 @@ export const namedAt = (filter: ListFilter, at: string): number | undefined => {
 }
 
 /** Whether a lock is found by the words that are searched for. */
-export const isFoundBy = ({ place }: ListedRow, q: string): boolean => {
+export const isFoundBy = ({ lock }: ListedRow, q: string): boolean => {
   const words = wordsOf(q)
-  return words !== "" && foundBy(place, words) !== undefined
+  return words !== "" && foundBy(lock, words) !== undefined
 }
 
 /** Where a lock is in a list of some locks; nowhere, if it is not found. */
-const placeOf = ({ place, condition }: ListedRow, filter: ListFilter): string | undefined => {
+const placeOf = ({ lock, condition }: ListedRow, filter: ListFilter): string | undefined => {
   const { q, sort } = filter
-  if (q !== undefined) return foundBy(place, wordsOf(q))
-  if (sort === "name") return markOfName(place)
+  if (q !== undefined) return foundBy(lock, wordsOf(q))
+  if (sort === "name") return markOfName(lock)
   const before = placesBefore(filter)
-  if (before !== BEFORE_GUESSES) return before + lockKey(place.lockId)
-  return condition.guessedAt === null ? undefined : markOfGuesses(place.lockId, condition.guessedAt)
+  if (before !== BEFORE_GUESSES) return before + lockKey(lock.lockId)
+  return condition.guessedAt === null ? undefined : markOfGuesses(lock.lockId, condition.guessedAt)
 }
 
 /** Locks that are found by marks. An owner's are not: marks would have to move whenever a lock changes hands. */
 type Marked = "all" | { readonly orgId: string; readonly ownerId?: never }
-const isOwners = (whose: Whose): whose is Exclude<Whose, Marked> => whose !== "all" && "ownerId" in whose
+type Owners = { readonly ownerId: string; readonly orgId?: string }
+const isOwners = (whose: Whose): whose is Owners => whose !== "all" && "ownerId" in whose
+
+const lockIdsIn = (rows: ReadonlyArray<readonly [key: string, row: DeviceRow]>) => rows.map(([_, { lockId }]) => lockId)
 
 /** By number. */
 const inOrder =
@@ -278,15 +275,12 @@ const inOrder =
   (after, limit) =>
     Effect.map(page(after, limit), (rows) => rows.map(([key]) => ({ at: key, key })))
 
-const isOf = ({ ownerId, orgId }: PlaceRow, whose: Whose): boolean =>
+const isOf = ({ ownerId, orgId }: DeviceRow, whose: Whose): boolean =>
   whose === "all" ||
   ((!("ownerId" in whose) || whose.ownerId === ownerId) && (!("orgId" in whose) || whose.orgId === orgId))
 
-const listingOf = (whose: Whose): readonly [index: string, values: ReadonlyArray<string>] => {
-  if (whose === "all") return ["all", ["all"]]
-  if (!("orgId" in whose)) return ["owner", [whose.ownerId]]
-  return "ownerId" in whose ? ["owner-in-organization", [whose.orgId, whose.ownerId]] : ["organization", [whose.orgId]]
-}
+const listingOf = (whose: Marked): readonly [index: string, values: ReadonlyArray<string>] =>
+  whose === "all" ? ["all", ["all"]] : ["organization", [whose.orgId]]
 
 /** The filter that fewest locks pass, of those by which they are found. */
 const narrowest = ({ attention, battery, online }: ListFilter): State | undefined => {
@@ -300,12 +294,12 @@ const narrowest = ({ attention, battery, online }: ListFilter): State | undefine
 
 /** Whether a lock that was found at a place is one of those that are asked for, and that is the first of its places. */
 const isMeant = (
-  { place, condition }: ListedRow,
+  { lock, condition }: ListedRow,
   at: string,
   { q, attention, battery, online }: ListFilter,
   now: number
 ): boolean => {
-  if (q !== undefined && foundBy(place, wordsOf(q)) !== at) return false
+  if (q !== undefined && foundBy(lock, wordsOf(q)) !== at) return false
   if (battery !== undefined && condition.battery !== battery) return false
   if (online !== undefined && (condition.outage?.online === true) !== online) return false
   if (attention === undefined) return true

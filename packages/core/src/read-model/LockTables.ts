@@ -1,15 +1,18 @@
 /** What the read model keeps of locks, and how each event changes it. Pure: the same feed gives the same rows. */
 import { stateIn } from "../lock/Evolve.ts"
+import { giverOf } from "../lock/Giver.ts"
+import { saidAfter } from "../lock/LockDescription.ts"
 import type { LockEvent, LockEventType } from "../lock/LockEvent.ts"
 import type { SeenState } from "../lock/Seen.ts"
 import { canonical } from "../lock/TempKey.ts"
+import type { StoredEvent } from "../streams/EventStore.ts"
 import { conditions } from "./LockConditions.ts"
-import { factOf, type LockFact, lockKey, noKeys as none } from "./LockFact.ts"
-import { places } from "./LockPlaces.ts"
+import { factOf, LISTS, type LockFact, lockKey, noKeys as none } from "./LockFact.ts"
+import { handsOf, marksOfPlaces, type Place, type PlaceDescription } from "./LockPlaces.ts"
 import { compound, type Table, type Tables } from "./Table.ts"
 
 /** One lock, as lists of locks show it. */
-export interface DeviceState {
+export interface DeviceState extends PlaceDescription {
   readonly lockId: number
   readonly lockUuid: string
   /** The name under which the device is known to its shadow; empty while the lock has none. */
@@ -27,8 +30,12 @@ export interface DeviceState {
   readonly lastUpdated: number
 }
 
-/** What is kept of it, beside its last event. */
-export type DeviceRow = Omit<DeviceState, "lastEvent" | "lastUpdated">
+/** What is kept of a lock in service, beside its last event. Instants are epoch milliseconds. */
+export interface DeviceRow extends Omit<DeviceState, keyof PlaceDescription | "lastEvent" | "lastUpdated">, Place {
+  /** Since when those have it who have it. */
+  readonly ownerSince: number
+  readonly orgSince: number
+}
 
 /** The events that change the row of a lock. */
 const changing: ReadonlySet<string> = new Set<LockEventType>([
@@ -43,30 +50,27 @@ const changing: ReadonlySet<string> = new Set<LockEventType>([
   "KeyRemoved",
   "ResidentAdded",
   "ResidentRemoved",
-  "DeviceStateReported"
+  "DeviceStateReported",
+  "LockDescribed"
 ])
 
 /** Every lock by its id. An event that is not its creation leaves a lock without a row so. */
 export const devices: Table<LockFact, DeviceRow> = {
   name: "devices",
-  keysOf: ({ lockId, event }) => (event !== undefined && changing.has(event._tag) ? [lockKey(lockId)] : none),
-  fold: (row, { event }) => {
+  keysOf: ({ key, event }) => (event !== undefined && changing.has(event._tag) ? [key] : none),
+  fold: (row, { event, stored }) => {
     if (event === undefined) return row
-    if (row !== undefined) return changed(row, event)
-    return event._tag === "LockCreated" ? rowOf(event) : undefined
+    if (row !== undefined) return changed(row, event, stored)
+    return event._tag === "LockCreated" ? rowOf(event, stored) : undefined
   },
-  indexes: {
-    owner: ["ownerId"],
-    organization: ["orgId"],
-    "owner-in-organization": ["orgId", "ownerId"],
-    thing: ["thingName"]
-  }
+  indexes: { ...LISTS, owner: ["ownerId"], thing: ["thingName"] },
+  marks: marksOfPlaces
 }
 
 /** That a lock is there: all of them are listed together. */
 export const locks: Table<LockFact, { readonly of: string }> = {
   name: "locks",
-  keysOf: ({ lockId, event }) => (event?._tag === "LockCreated" ? [lockKey(lockId)] : none),
+  keysOf: ({ key, event }) => (event?._tag === "LockCreated" ? [key] : none),
   fold: () => ({ of: "all" }),
   indexes: { all: ["of"] }
 }
@@ -74,7 +78,7 @@ export const locks: Table<LockFact, { readonly of: string }> = {
 /** The last event of every lock. Most events change nothing else, so it is apart from the rest, and small. */
 export const lastEvents: Table<LockFact, { readonly type: string; readonly at: number }> = {
   name: "last-events",
-  keysOf: ({ lockId, beside }) => (beside === undefined ? [lockKey(lockId)] : none),
+  keysOf: ({ key, beside }) => (beside === undefined ? [key] : none),
   overwrites: true,
   fold: (_, { stored: { type, at } }) => ({ type, at }),
   indexes: {}
@@ -83,7 +87,7 @@ export const lastEvents: Table<LockFact, { readonly type: string; readonly at: n
 /** When somebody last opened a lock. */
 export const lastOpenings: Table<LockFact, { readonly at: number }> = {
   name: "last-openings",
-  keysOf: ({ lockId, stored: { type } }) => (openings.has(type) ? [lockKey(lockId)] : none),
+  keysOf: ({ key, stored: { type } }) => (openings.has(type) ? [key] : none),
   overwrites: true,
   fold: (_, { stored: { at } }) => ({ at }),
   indexes: {}
@@ -212,7 +216,7 @@ export const residents: Table<LockFact, { readonly lockId: number; readonly user
 
 /** What the read model of locks holds. */
 export const lockTables: Tables<LockFact> = {
-  format: 10,
+  format: 11,
   factOf,
   tables: [
     devices,
@@ -224,12 +228,12 @@ export const lockTables: Tables<LockFact> = {
     usersInOrganizations,
     heldKeys,
     residents,
-    places,
     conditions
   ]
 }
 
-const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>): DeviceRow => ({
+const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>, { at }: StoredEvent): DeviceRow => ({
+  of: "all",
   lockId: event.lockId,
   lockUuid: event.uuid,
   thingName: event.uuid,
@@ -238,16 +242,19 @@ const rowOf = (event: Extract<LockEvent, { _tag: "LockCreated" }>): DeviceRow =>
   orgId: event.orgId ?? null,
   keysCount: event.keys?.length ?? 0,
   residentCount: 0,
-  deviceState: null
+  deviceState: null,
+  ownerSince: at,
+  orgSince: at,
+  said: {}
 })
 
 /** Retired locks are in no list. */
-const changed = (row: DeviceRow, event: LockEvent): DeviceRow | undefined => {
+const changed = (row: DeviceRow, event: LockEvent, { at, principal }: StoredEvent): DeviceRow | undefined => {
   switch (event._tag) {
     case "OwnerSet":
-      return { ...row, ownerId: event.userId }
+      return { ...row, ownerId: event.userId, ownerSince: at }
     case "OrganizationSet":
-      return { ...row, orgId: event.orgId }
+      return { ...row, orgId: event.orgId, orgSince: at }
     case "LockRetired":
       return undefined
     case "ClaimLost":
@@ -270,6 +277,8 @@ const changed = (row: DeviceRow, event: LockEvent): DeviceRow | undefined => {
       return { ...row, residentCount: row.residentCount + 1 }
     case "ResidentRemoved":
       return { ...row, residentCount: row.residentCount - 1 }
+    case "LockDescribed":
+      return { ...row, said: saidAfter(row.said, event, giverOf(principal, handsOf(row))) }
     default:
       return row
   }

@@ -3,8 +3,9 @@ import { Effect, Option } from "effect"
 import type { Hands } from "../lock/Giver.ts"
 import type { LockDescription } from "../lock/LockDescription.ts"
 import { canonical } from "../lock/TempKey.ts"
-import { type LockFact, lockKey } from "./LockFact.ts"
-import { descriptionIn, places } from "./LockPlaces.ts"
+import { given } from "../values/given.ts"
+import { lockKey } from "./LockFact.ts"
+import { descriptionIn, handsOf } from "./LockPlaces.ts"
 import {
   type DeviceRow,
   type DeviceState,
@@ -21,8 +22,9 @@ import {
   users,
   usersInOrganizations
 } from "./LockTables.ts"
+import { onLocks } from "./OnLocks.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
-import { rowsIn, type Table } from "./Table.ts"
+import { rowsIn } from "./Table.ts"
 
 type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 
@@ -38,16 +40,16 @@ export interface Lookups {
     lockId: number,
     limit: number
   ) => Answer<ReadonlyArray<number>>
-  /** These of the locks that there are, in any order: one question, however many. */
-  readonly devices: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyArray<DeviceState>>
+  /** What lists show of locks. */
+  readonly statesOf: (rows: ReadonlyArray<DeviceRow>) => Answer<ReadonlyArray<DeviceState>>
   /** What the devices of these locks are called, by lock: one question, however many. */
   readonly thingsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, string>>
-  /** What those who have them say of these of the locks that there are. */
-  readonly descriptionsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, LockDescription>>
   /** When these of the locks were last opened, epoch milliseconds. */
   readonly lastOpeningsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, number>>
   /** Who has these of the locks that there are. */
   readonly handsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, Hands>>
+  /** What those who have them say of these of the locks that there are. */
+  readonly descriptionsOf: (lockIds: ReadonlyArray<number>) => Answer<ReadonlyMap<number, LockDescription>>
   /** The lock whose present thing this is; of several, the one with the lowest id. */
   readonly lockOfThing: (thing: string) => Answer<Option.Option<number>>
   /** The lock on which a temp key was created; when two locks claim the same uuid, the first. */
@@ -83,95 +85,49 @@ export interface Lookups {
 /** Names a key of a lock. */
 export type HeldKeyName = Pick<HeldKeyRow, "lockId" | "keyUuid">
 
-interface OnLock {
-  readonly lockId: number
-}
-interface OfUser {
-  /** The name of a row. */
-  readonly after?: string | undefined
-  readonly orgId: string | undefined
-  readonly isShown?: ((lockId: number) => boolean) | undefined
-}
-
-/** Rows that are looked at in one turn. */
-const LOOKED_AT = 200
-
 /** Looks things up in the rows of a read model. */
 export const lookups = (readModel: ReadModel["Service"]): Lookups => {
   const ofDevices = rowsIn(readModel, devices)
   const ofLocks = rowsIn(readModel, locks)
   const ofLastEvents = rowsIn(readModel, lastEvents)
-  const ofPlaces = rowsIn(readModel, places)
   const ofLastOpenings = rowsIn(readModel, lastOpenings)
   const ofTempKeys = rowsIn(readModel, tempKeys)
   const ofUsers = rowsIn(readModel, users)
   const ofUsersInOrganizations = rowsIn(readModel, usersInOrganizations)
 
-  const withLastEvents = Effect.fnUntraced(function* (rows: ReadonlyArray<DeviceRow>) {
+  const statesOf = Effect.fnUntraced(function* (rows: ReadonlyArray<DeviceRow>) {
     const last = yield* ofLastEvents.byKey(rows.map(({ lockId }) => lockKey(lockId)))
     return rows.flatMap((row): ReadonlyArray<DeviceState> => {
       const event = last.get(lockKey(row.lockId))
       // Forgotten in between: then the lock is not there any more.
-      return event === undefined ? [] : [{ ...row, lastEvent: event.type, lastUpdated: event.at }]
+      return event === undefined ? [] : [{ ...shownOf(row), lastEvent: event.type, lastUpdated: event.at }]
     })
   })
 
-  /** Those of the rows that are on locks which were not retired; with `orgId`, on those of the organization. */
-  const onLocks = Effect.fnUntraced(function* <Row extends OnLock>(
-    rows: ReadonlyArray<readonly [string, Row]>,
-    orgId: string | undefined
-  ) {
-    const locks = yield* ofDevices.byKey([...new Set(rows.map(([_, { lockId }]) => lockKey(lockId)))])
-    return rows.filter(([_, { lockId }]) => {
-      const lock = locks.get(lockKey(lockId))
-      return lock !== undefined && (orgId === undefined || lock.orgId === orgId)
-    })
-  })
-
-  /** Finds rows of a user in such a table, as `keysHeldBy` says. */
-  const ofUser = <Row extends OnLock>(table: Table<LockFact, Row>) => {
-    const ofRows = rowsIn(readModel, table)
-    return Effect.fnUntraced(function* (
-      userId: string,
-      limit: number,
-      { after = "", orgId, isShown = () => true }: OfUser
-    ) {
-      const found: Array<Row> = []
-      let reached = after
-      while (true) {
-        const rows = yield* ofRows.page("user", [userId], reached, LOOKED_AT)
-        const own = yield* onLocks(rows, orgId)
-        for (const [_, row] of own) if (isShown(row.lockId)) found.push(row)
-        const last = rows.at(-1)
-        if (found.length > limit || last === undefined || rows.length < LOOKED_AT)
-          return { rows: found.slice(0, limit), hasMore: found.length > limit }
-        reached = last[0]
-        if (orgId === undefined || own.length > 0) continue
-        // None of so many: on with the organization's next lock.
-        const [next] = yield* ofDevices.page("organization", [orgId], lockKey(last[1].lockId - 1), 1)
-        if (next === undefined) return { rows: found, hasMore: false }
-        if (next[0] > reached) reached = next[0]
-      }
-    })
-  }
   const ofHeldKeys = rowsIn(readModel, heldKeys)
-  const heldBy = ofUser(heldKeys)
-  const livingOf = ofUser(residents)
+  const aboutLocks = <A>(lockIds: ReadonlyArray<number>, about: (row: DeviceRow) => A) =>
+    Effect.map(
+      ofDevices.get([...new Set(lockIds)].map(lockKey)),
+      (rows): ReadonlyMap<number, A> => new Map(rows.map((row) => [row.lockId, about(row)]))
+    )
+
+  const ownedBy = onLocks(readModel, devices, "owner")
+  const heldBy = onLocks(readModel, heldKeys, "user")
+  const livingOf = onLocks(readModel, residents, "user")
 
   return {
     keysHeldBy: (userId, { after, limit, orgId, isShown }) =>
       Effect.map(
-        heldBy(userId, limit, { after: after && nameOnLock(after.lockId, after.keyUuid), orgId, isShown }),
-        ({ rows, hasMore }) => ({ keys: rows.map((row) => ({ ...row, userId })), hasMore })
+        heldBy(userId, { after: after && nameOnLock(after.lockId, after.keyUuid), limit, orgId, isShown }),
+        ({ rows, hasMore }) => ({ keys: rows.map(([_, row]) => ({ ...row, userId })), hasMore })
       ),
     locksOfResident: (userId, { limit, orgId }) =>
-      Effect.map(livingOf(userId, limit, { orgId }), ({ rows }) => rows.map(({ lockId }) => lockId)),
+      Effect.map(livingOf(userId, { limit, orgId }), ({ rows }) => rows.map(([_, { lockId }]) => lockId)),
     locksOfKey: (keyUuid, limit) =>
       Effect.map(ofHeldKeys.page("key", [keyUuid], "", limit), (rows) => rows.map(([_, { lockId }]) => lockId)),
     devicesOwnedBy: (userId, orgId) =>
-      Effect.flatMap(
-        orgId === undefined ? ofDevices.all("owner", userId) : ofDevices.all("owner-in-organization", orgId, userId),
-        withLastEvents
+      Effect.flatMap(ownedBy(userId, { limit: Number.POSITIVE_INFINITY, orgId }), ({ rows }) =>
+        statesOf(rows.map(([_, row]) => row))
       ),
     locksOfOrganization: (orgId) =>
       Effect.map(ofDevices.all("organization", orgId), (rows) => rows.map(({ lockId }) => lockId)),
@@ -185,33 +141,15 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
             : ofDevices.page("organization", [whose.orgId], after, limit)
       return Effect.map(page, (rows) => rows.map(([key]) => Number(key)))
     },
-    devices: (lockIds) => Effect.flatMap(ofDevices.get(lockIds.map(lockKey)), withLastEvents),
-    thingsOf: (lockIds) =>
-      Effect.map(
-        ofDevices.get(lockIds.map(lockKey)),
-        (rows) => new Map(rows.map(({ lockId, thingName }) => [lockId, thingName]))
-      ),
-    descriptionsOf: (lockIds) =>
-      Effect.map(
-        ofPlaces.byKey(lockIds.map(lockKey)),
-        (rows) => new Map(Array.from(rows, ([key, row]) => [Number(key), descriptionIn(row)]))
-      ),
+    statesOf,
+    thingsOf: (lockIds) => aboutLocks(lockIds, ({ thingName }) => thingName),
     lastOpeningsOf: (lockIds) =>
       Effect.map(
         ofLastOpenings.byKey(lockIds.map(lockKey)),
         (rows) => new Map(Array.from(rows, ([key, { at }]) => [Number(key), at]))
       ),
-    handsOf: (lockIds) =>
-      Effect.map(
-        ofDevices.get([...new Set(lockIds)].map(lockKey)),
-        (rows) =>
-          new Map(
-            rows.map(({ lockId, ownerId, orgId }) => [
-              lockId,
-              { ownerId: ownerId ?? undefined, orgId: orgId ?? undefined }
-            ])
-          )
-      ),
+    handsOf: (lockIds) => aboutLocks(lockIds, handsOf),
+    descriptionsOf: (lockIds) => aboutLocks(lockIds, descriptionIn),
     lockOfThing: (thing) => Effect.map(ofDevices.first("thing", thing), lockOf),
     lockOfTempKey: (tempKeyUuid) => Effect.map(ofTempKeys.get([canonical(tempKeyUuid)]), ([row]) => lockOf(row)),
     isKnownUser: (userId, orgId) =>
@@ -220,6 +158,13 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
         (rows) => rows.length > 0
       )
   }
+}
+
+const shownOf = (row: DeviceRow) => {
+  const { name, timeZone, address } = descriptionIn(row)
+  const { lockId, lockUuid, thingName, serialNumber, ownerId, orgId, keysCount, residentCount, deviceState } = row
+  const its = { lockId, lockUuid, thingName, serialNumber, ownerId, orgId, keysCount, residentCount, deviceState }
+  return { ...its, ...given({ name, timeZone, address }) }
 }
 
 const lockOf = (row: { readonly lockId: number } | undefined): Option.Option<number> =>

@@ -9,12 +9,17 @@ export interface Table<Fact, Row> extends AnyTable<Fact> {
   fold(row: Row | undefined, fact: Fact, key: string): Row | undefined
   /** Fields by whose values rows are found; those with `null` in one of them are not. */
   readonly indexes: { readonly [index: string]: ReadonlyArray<string & keyof Row> }
-  /**
-   * Places at which a row is found as well, among all that are listed as it is: digits, in whose order it is found. No
-   * other row has the same.
-   */
-  marks?(row: Row): ReadonlyArray<string>
-  /** How many marks begin with the same so many digits is counted, under each value that they are listed under. */
+  readonly marks?: Marks<Row>
+}
+
+/** Places at which rows are found as well: digits, in whose order they are found. No two rows have the same. */
+export interface Marks<Row> {
+  /** What they are found by: the indexes of marks, and fields of their row as `Table.indexes` has them. */
+  readonly lists: Table<unknown, Row>["indexes"]
+  of(row: Row): ReadonlyArray<string>
+  /** Where to make them costs much: whether they are the same for two rows of one key, which is asked first. */
+  areSame?(a: Row, b: Row): boolean
+  /** How many begin with the same so many digits is counted, under each value that they are listed under. */
   readonly counted?: number
 }
 
@@ -26,8 +31,19 @@ export interface AnyTable<Fact> {
   /** That the row after a fact is the fact's alone: then none is read, `fold` gets none, and there are no indexes. */
   readonly overwrites?: boolean
   fold(row: unknown, fact: Fact, key: string): unknown
-  readonly indexes: { readonly [index: string]: ReadonlyArray<string> }
-  marks?(row: unknown): ReadonlyArray<string>
+  readonly indexes: Indexes
+  readonly marks?: AnyMarks
+}
+
+/** Indexes, each with the fields by which it finds. */
+interface Indexes {
+  readonly [index: string]: ReadonlyArray<string>
+}
+/** Marks, whatever their rows are. */
+export interface AnyMarks {
+  readonly lists: Indexes
+  of(row: unknown): ReadonlyArray<string>
+  areSame?(a: unknown, b: unknown): boolean
   readonly counted?: number
 }
 
@@ -59,8 +75,10 @@ export const listedAs = (row: unknown, fields: ReadonlyArray<string>): string | 
 }
 
 /** Whether two rows say the same in the fields of an index. */
-export const isListedAlike = (a: unknown, b: unknown, fields: ReadonlyArray<string>): boolean =>
-  fields.every((field) => fieldOf(a, field) === fieldOf(b, field))
+export const isListedAlike = (a: unknown, b: unknown, fields: ReadonlyArray<string>): boolean => {
+  for (const field of fields) if (fieldOf(a, field) !== fieldOf(b, field)) return false
+  return true
+}
 
 const fieldOf = (row: unknown, field: string): string | null | undefined =>
   (row as Readonly<Record<string, string | null>> | undefined)?.[field]
