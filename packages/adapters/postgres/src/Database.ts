@@ -1,8 +1,9 @@
 /** Connections to one PostgreSQL. Any of them may die at any time: what was asked of it fails, and the next question gets a new one. */
+import { hash } from "node:crypto"
 import { StoreUnavailable } from "@latchkey/core"
 import { Effect, type Scope } from "effect"
 import { Client, type ClientConfig, Pool } from "pg"
-import { isUndone, unavailable } from "./unavailable.ts"
+import { isUndone, isUnprepared, unavailable } from "./unavailable.ts"
 
 /** Milliseconds until a connection must be there. */
 const CONNECT_TIMEOUT = 5_000
@@ -50,15 +51,28 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
     }
     const readers = yield* pool(config, READERS)
     const writer = yield* pool(config, 1)
+    const statements = new Map<string, Statement>()
+    /** Whether what was prepared is found again: through a pooler it may be on another connection. */
+    let isKept = true
+    const statementOf = (text: string): Statement => {
+      const known = statements.get(text)
+      if (known !== undefined) return known
+      const statement = prepared(text.replaceAll("$.", `${schema}.`))
+      statements.set(text, statement)
+      return statement
+    }
     const query = async <Row extends Values>(
       pool: Pool,
       text: string,
       values: Values,
       repeats = REPEATS
     ): Promise<ReadonlyArray<Row>> => {
+      const { name, text: full } = statementOf(text)
+      const isPrepared = isKept
       try {
         const { rows } = await pool.query<Array<unknown>>({
-          text: text.replaceAll("$.", `${schema}.`),
+          ...(isPrepared && { name }),
+          text: full,
           values: [...values],
           rowMode: "array",
           types: { getTypeParser }
@@ -66,6 +80,10 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
         return rows as ReadonlyArray<Values> as ReadonlyArray<Row>
       } catch (cause) {
         // Each statement is a transaction of its own: nothing of it is left.
+        if (isPrepared && isUnprepared(cause)) {
+          isKept = false
+          return query(pool, text, values, repeats)
+        }
         if (isUndone(cause) && repeats > 0) return query(pool, text, values, repeats - 1)
         throw cause
       }
@@ -78,6 +96,13 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
       client: () => new Client(config)
     }
   })
+
+/** A statement, and what it is prepared under: whoever prepares anything under this name on a shared connection has prepared this. */
+interface Statement {
+  readonly name: string
+  readonly text: string
+}
+const prepared = (text: string): Statement => ({ name: hash("sha256", text, "base64url"), text })
 
 /** Whether it says of TLS what the driver would pass over, and then connect without. */
 const isMisspelt = (url: string): boolean => {
