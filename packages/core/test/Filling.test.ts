@@ -113,6 +113,29 @@ it.effect("a row that is known is not read again, and nothing is read for events
   })
 )
 
+it.effect("what is in one table, or one of its indexes, is told in a row", () =>
+  Effect.gen(function* () {
+    const { model, told } = watched(yield* emptyModel)
+    const lockIds = [1, 2, 3]
+    yield* fill(model, feedOf(...lockIds.map((lockId) => created(lockId, { ownerId: "ada", orgId: "org-1" }))))
+    yield* fill(
+      model,
+      feedOf(
+        ...lockIds.map((lockId) => created(lockId, { ownerId: "ada", orgId: "org-1" })),
+        ...lockIds.map((lockId) => ({ _tag: "OrganizationSet", ...about(lockId), orgId: "org-2" }) as const),
+        ...lockIds.map((lockId) => ({ _tag: "LockDescribed", ...about(lockId), name: "A", ignorable: true }) as const)
+      )
+    )
+    for (const { put, list, unlist } of told)
+      for (const changes of [put, list, unlist]) {
+        const places = changes.map((change) => `${change.table} ${"index" in change ? change.index : ""}`)
+        const runs = places.filter((place, n) => place !== places[n - 1])
+        expect(runs).toEqual([...new Set(places)])
+      }
+    expect(told.at(-1)?.list.length).toBeGreaterThan(6)
+  })
+)
+
 it.effect("many events of one lock are one write", () =>
   Effect.gen(function* () {
     const { model, told } = watched(yield* emptyModel)

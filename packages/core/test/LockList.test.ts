@@ -139,6 +139,48 @@ describe("locks", () => {
     })
   )
 
+  it.effect("are not shown to an organization whose they are no more once they are read", () =>
+    Effect.gen(function* () {
+      const model = yield* emptyModel
+      yield* fill(model, feedOf(...lock(1)))
+      const moved = feedOf(...lock(1), { _tag: "OrganizationSet", ...about(1), orgId: "other" })
+      const { page } = lockList({
+        ...model,
+        find: (...asked) => Effect.tap(model.find(...asked), () => Effect.orDie(fill(model, moved)))
+      })
+      expect((yield* page({ orgId: "hotel" }, {}, { after: "", limit: 5, now: NOW })).rows).toEqual([])
+    })
+  )
+
+  it.effect("of an owner in an organization are each listed once, however many others there are between", () =>
+    Effect.gen(function* () {
+      const isTheirs = (lockId: number) => lockId % 3 === 0 || (lockId > 300 && lockId < 620)
+      const lockIds = Array.from({ length: 700 }, (_, n) => n + 1)
+      const model = yield* emptyModel
+      yield* fill(
+        model,
+        feedOf(
+          ...lockIds.map((lockId) => created(lockId, { ownerId: "ada", orgId: isTheirs(lockId) ? "hotel" : "other" }))
+        )
+      )
+      const { page } = lockList(model)
+      for (const limit of [7, 250]) {
+        const found: Array<number> = []
+        let after: string | undefined = ""
+        while (after !== undefined) {
+          const { rows, next }: Effect.Success<ReturnType<typeof page>> = yield* page(
+            { orgId: "hotel", ownerId: "ada" },
+            {},
+            { after, limit, now: NOW }
+          )
+          found.push(...rows.map(({ lock }) => lock.lockId))
+          after = next
+        }
+        expect(found).toEqual(lockIds.filter(isTheirs))
+      }
+    })
+  )
+
   it.effect("are found by what their owner calls them while it is theirs, and by the hardware that they have", () =>
     Effect.gen(function* () {
       const owned = (userId: string) => ({ _tag: "OwnerSet", ...about(1), userId }) as const

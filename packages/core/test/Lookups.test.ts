@@ -3,7 +3,8 @@ import { expect, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import type { LockEvent } from "../src/lock/LockEvent.ts"
 import { type Lookups, lookups } from "../src/read-model/Lookups.ts"
-import { about, aboutTempKey, created, feedOf, filledWith, tempKeyCreated } from "./lockFeeds.ts"
+import type { ReadModel } from "../src/read-model/ReadModel.ts"
+import { about, aboutTempKey, created, emptyModel, feedOf, fill, filledWith, tempKeyCreated } from "./lockFeeds.ts"
 
 const ALICE = "aaaaaaaa-0000-4000-8000-000000000001"
 const BOB = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -243,6 +244,64 @@ check("the keys that a user holds are found by lock, page by page", spread, func
     hasMore: false
   })
 })
+
+/** Counts the rows that are read. */
+const counting = (readModel: ReadModel["Service"]) => {
+  const read = { rows: 0 }
+  const counted = <A extends { readonly length: number }, E>(asked: Effect.Effect<A, E>) =>
+    Effect.tap(asked, (rows) => Effect.sync(() => (read.rows += rows.length)))
+  const model: ReadModel["Service"] = {
+    ...readModel,
+    get: (...asked) => counted(readModel.get(...asked)),
+    find: (...asked) => counted(readModel.find(...asked))
+  }
+  return { read, model }
+}
+
+it.effect("what is on others' locks between those of an organization costs it next to nothing", () =>
+  Effect.gen(function* () {
+    const isTheirs = (lockId: number) => lockId % 50 === 0
+    const { read, model } = counting(
+      yield* filledWith(
+        ...Array.from({ length: 1_000 }, (_, n) =>
+          created(n + 1, { ownerId: ALICE, orgId: isTheirs(n + 1) ? "org-1" : "org-2" })
+        ),
+        // The one before theirs has a thousand keys of the same holder.
+        created(1_007, {
+          orgId: "org-2",
+          keys: Array.from({ length: 1_000 }, (_, n) => ({ uuid: `k-${n}`, userId: BOB }))
+        }),
+        created(1_008, { orgId: "org-1", keys: [{ uuid: "theirs", userId: BOB }] })
+      )
+    )
+    const { devicesOwnedBy, keysHeldBy } = lookups(model)
+    expect(lockIdsOf(yield* devicesOwnedBy(ALICE, "org-1"))).toEqual(Array.from({ length: 20 }, (_, n) => 50 * (n + 1)))
+    // For each of their 20 a few, after the first look.
+    expect(read.rows).toBeLessThan(200 + 20 * 7)
+    read.rows = 0
+    const { keys } = yield* keysHeldBy(BOB, { after: undefined, limit: 10, orgId: "org-1" })
+    expect(keys.map(({ keyUuid }) => keyUuid)).toEqual(["theirs"])
+    expect(read.rows).toBeLessThan(50)
+  })
+)
+
+it.effect("a lock that changes hands while it is looked for is not shown as it was before", () =>
+  Effect.gen(function* () {
+    const before = feedOf(created(1, { ownerId: ALICE, orgId: "org-1" }))
+    const after = feedOf(created(1, { ownerId: ALICE, orgId: "org-1" }), {
+      _tag: "OrganizationSet",
+      ...about(1),
+      orgId: "org-2"
+    })
+    const readModel = yield* emptyModel
+    yield* fill(readModel, before)
+    const { devicesOwnedBy } = lookups({
+      ...readModel,
+      find: (...asked) => Effect.tap(readModel.find(...asked), () => Effect.orDie(fill(readModel, after)))
+    })
+    expect(yield* devicesOwnedBy(ALICE, "org-2")).toEqual([])
+  })
+)
 
 it.effect("an organization finds those on its own locks, at the cost of its own locks", () =>
   Effect.gen(function* () {

@@ -1,6 +1,7 @@
 /**
  * The schema, one step a version. Databases out there have run these: add steps, never change one. Servers of an older version go
- * on beside a newer one, so a step leaves what they use: it adds functions under new names, and columns with defaults.
+ * on beside a newer one, so a step leaves what they use: it adds functions under new names, and columns with defaults. What a
+ * function takes never changes: older servers have prepared their calls of it.
  *
  * Everything that is asked or written is a function: its plan is kept with the connection, through a pooler too, and by its
  * settings it is the same plan whether the tables are empty or full. Each call is one statement and one round trip.

@@ -34,6 +34,7 @@ describe("a statement", () => {
       const other = yield* asking
       yield* other.ask("SELECT 8")
       const [[name] = []] = yield* other.ask<[string]>(NAMES)
+      expect(name).toBeDefined()
       const { ask } = yield* asking
       yield* ask(`PREPARE "${name}" AS SELECT 8`)
       expect(yield* ask("SELECT 8")).toEqual([["8"]])
@@ -48,6 +49,19 @@ describe("a statement", () => {
       expect(yield* ask("SELECT * FROM $.kept")).toEqual([["1"]])
       yield* ask("ALTER TABLE $.kept ADD COLUMN two integer")
       expect(yield* ask("SELECT * FROM $.kept")).toEqual([["1", null]])
+    })
+  )
+
+  it.live("that writes, and is gone, has written nothing, and writes once when it is asked without", () =>
+    Effect.gen(function* () {
+      const { ask, write, schema } = yield* asking
+      yield* ask(`CREATE SCHEMA ${schema}`)
+      yield* ask("CREATE TABLE $.written (n integer)")
+      const insert = () => Effect.promise(() => write("INSERT INTO $.written VALUES (1)"))
+      yield* insert()
+      yield* Effect.promise(() => write("DEALLOCATE ALL"))
+      yield* insert()
+      expect(yield* ask("SELECT count(*) FROM $.written")).toEqual([[2]])
     })
   )
 

@@ -35,7 +35,7 @@ export interface LoadedLock {
 /** How many locks are kept in memory unless the layer says otherwise. */
 export const DEFAULT_CACHED_LOCKS = 10_000
 /**
- * A snapshot is taken after this many events and one for each thing that the lock holds: so a cold load hardly costs
+ * A snapshot is taken after this many events and one for each thing that it writes down: so a cold load hardly costs
  * more than that of a new lock, and a snapshot, however large, costs an event no more than its share.
  */
 export const SNAPSHOT_EVERY = 50

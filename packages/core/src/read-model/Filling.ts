@@ -224,43 +224,41 @@ class KnownRows<Fact> {
       }
     const { marks } = this.#table
     if (marks === undefined) return
-    const lists = Object.entries(marks.lists)
-    for (const [key, row] of this.#changed)
-      this.#tellMarks(marks, lists, key, this.#stored.get(key), row, { put, remove, list, unlist })
+    this.#tellMarks(marks, { put, remove, list, unlist })
   }
 
-  #tellMarks(
-    { of, areSame, counted }: AnyMarks,
-    lists: Indexes,
-    key: string,
-    before: unknown,
-    row: unknown,
-    { put, remove, list, unlist }: Told
-  ): void {
-    const isBoth = before !== undefined && row !== undefined
-    if (isBoth && areSame?.(before, row) && lists.every(([_, fields]) => isListedAlike(before, row, fields))) return
+  #tellMarks({ lists, of, areSame, counted }: AnyMarks, { put, remove, list, unlist }: Told): void {
     const table = marksOf(this.name)
-    const [was, is] = [new Set(before === undefined ? [] : of(before)), new Set(row === undefined ? [] : of(row))]
-    const [from, to] = [listingsOf(lists, before), listingsOf(lists, row)]
-    const count = (index: string, value: string, mark: string, added: number) => {
-      if (counted === undefined) return
-      const key = countKey(index, value, mark.slice(0, counted))
-      this.#added.set(key, (this.#added.get(key) ?? 0) + added)
+    const indexes = Object.entries(lists)
+    const moves: Array<Move> = []
+    for (const [key, row] of this.#changed) {
+      const before = this.#stored.get(key)
+      const isBoth = before !== undefined && row !== undefined
+      if (isBoth && areSame?.(before, row) && indexes.every(([_, fields]) => isListedAlike(before, row, fields)))
+        continue
+      const [was, is] = [new Set(before === undefined ? [] : of(before)), new Set(row === undefined ? [] : of(row))]
+      moves.push({ before, row, was, is })
+      for (const mark of was) if (!is.has(mark)) remove.push({ table, key: mark })
+      for (const mark of is) if (!was.has(mark)) put.push({ table, key: mark, value: JSON.stringify(key) })
     }
-    for (const mark of was) {
-      if (!is.has(mark)) remove.push({ table, key: mark })
-      for (const [index, value] of from) {
-        if (is.has(mark) && to.get(index) === value) continue
-        unlist.push({ table, key: mark, index, value })
-        count(index, value, mark, -1)
+    for (const [index, fields] of indexes) {
+      const count = (value: string, mark: string, added: number) => {
+        if (counted === undefined) return
+        const key = countKey(index, value, mark.slice(0, counted))
+        this.#added.set(key, (this.#added.get(key) ?? 0) + added)
       }
-    }
-    for (const mark of is) {
-      if (!was.has(mark)) put.push({ table, key: mark, value: JSON.stringify(key) })
-      for (const [index, value] of to) {
-        if (was.has(mark) && from.get(index) === value) continue
-        list.push({ table, key: mark, index, value })
-        count(index, value, mark, 1)
+      for (const { before, row, was, is } of moves) {
+        const [from, to] = [listedAs(before, fields), listedAs(row, fields)]
+        for (const mark of was) {
+          if (from === undefined || (is.has(mark) && from === to)) continue
+          unlist.push({ table, key: mark, index, value: from })
+          count(from, mark, -1)
+        }
+        for (const mark of is) {
+          if (to === undefined || (was.has(mark) && from === to)) continue
+          list.push({ table, key: mark, index, value: to })
+          count(to, mark, 1)
+        }
       }
     }
   }
@@ -312,14 +310,13 @@ class KnownRows<Fact> {
 
 type Indexes = ReadonlyArray<readonly [name: string, fields: ReadonlyArray<string>]>
 
-/** What a row is listed under, by index. */
-const listingsOf = (indexes: Indexes, row: unknown): ReadonlyMap<string, string> =>
-  new Map(
-    indexes.flatMap(([index, fields]) => {
-      const value = listedAs(row, fields)
-      return value === undefined ? [] : [[index, value] as const]
-    })
-  )
+/** A row whose marks may be others now. */
+interface Move {
+  readonly before: unknown
+  readonly row: unknown
+  readonly was: ReadonlySet<string>
+  readonly is: ReadonlySet<string>
+}
 
 interface Told {
   readonly put: Array<Row>

@@ -1,4 +1,4 @@
-/** Locks, a page at a time, as they are filtered and sorted: what a page costs does not depend on how many locks there are. */
+/** Locks, a page at a time, as they are filtered and sorted: what a page costs depends on none but the locks of whom it is about. */
 import { Effect } from "effect"
 import {
   ATTENTION,
@@ -18,7 +18,7 @@ import {
 import { lockKey } from "./LockFact.ts"
 import { BEFORE_NAMES, beforePhrase, foundBy, markOfName } from "./LockPlaces.ts"
 import { type DeviceRow, devices } from "./LockTables.ts"
-import { onLocks } from "./OnLocks.ts"
+import { ownedBy } from "./OnLocks.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 import { rowsIn } from "./Table.ts"
 import { wordsOf } from "./Words.ts"
@@ -59,10 +59,10 @@ type Answer<A> = Effect.Effect<A, ReadModelUnavailable>
 export const lockList = (readModel: ReadModel["Service"]) => {
   const ofDevices = rowsIn(readModel, devices)
   const ofConditions = rowsIn(readModel, conditions)
-  const ownedBy = onLocks(readModel, devices, "owner")
+  const owned = ownedBy(readModel)
 
   const ofOwner = ({ ownerId, orgId }: Owners, after = "", limit = Number.POSITIVE_INFINITY) =>
-    Effect.map(ownedBy(ownerId, { after, limit, orgId }), ({ rows }) => rows)
+    Effect.map(owned(ownerId, { after, limit, orgId }), ({ rows }) => rows)
 
   /** All that stand where such marks do. */
   const among =
@@ -133,7 +133,8 @@ export const lockList = (readModel: ReadModel["Service"]) => {
       for (const { at, key } of some) {
         if (rows.length === limit) return { rows, next: reached }
         const row = rowOf(key)
-        if (row !== undefined && isMeant(row, at, filter, now)) rows.push(row)
+        // It may be another's by now.
+        if (row !== undefined && isOf(row.lock, whose) && isMeant(row, at, filter, now)) rows.push(row)
         reached = at
         looked++
       }

@@ -22,7 +22,7 @@ import {
   users,
   usersInOrganizations
 } from "./LockTables.ts"
-import { onLocks } from "./OnLocks.ts"
+import { onLocksOf, ownedBy } from "./OnLocks.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 import { rowsIn } from "./Table.ts"
 
@@ -111,9 +111,9 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
       (rows): ReadonlyMap<number, A> => new Map(rows.map((row) => [row.lockId, about(row)]))
     )
 
-  const ownedBy = onLocks(readModel, devices, "owner")
-  const heldBy = onLocks(readModel, heldKeys, "user")
-  const livingOf = onLocks(readModel, residents, "user")
+  const ofOwner = ownedBy(readModel)
+  const heldBy = onLocksOf(readModel, heldKeys)
+  const livingOf = onLocksOf(readModel, residents)
 
   return {
     keysHeldBy: (userId, { after, limit, orgId, isShown }) =>
@@ -126,7 +126,7 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
     locksOfKey: (keyUuid, limit) =>
       Effect.map(ofHeldKeys.page("key", [keyUuid], "", limit), (rows) => rows.map(([_, { lockId }]) => lockId)),
     devicesOwnedBy: (userId, orgId) =>
-      Effect.flatMap(ownedBy(userId, { limit: Number.POSITIVE_INFINITY, orgId }), ({ rows }) =>
+      Effect.flatMap(ofOwner(userId, { limit: Number.POSITIVE_INFINITY, orgId }), ({ rows }) =>
         statesOf(rows.map(([_, row]) => row))
       ),
     locksOfOrganization: (orgId) =>

@@ -1,17 +1,12 @@
 /** What is listed on locks, of which one organization's may be asked for: what is on others costs it no more than its own locks do. */
 import { Effect } from "effect"
 import { type LockFact, lockKey } from "./LockFact.ts"
-import { devices } from "./LockTables.ts"
+import { type DeviceRow, devices } from "./LockTables.ts"
 import type { ReadModel, ReadModelUnavailable } from "./ReadModel.ts"
 import { rowsIn, type Table } from "./Table.ts"
 
 /** Rows that are looked at in one turn. */
 const LOOKED_AT = 200
-
-/** Of a table whose rows are named by their lock first. */
-interface OnLock {
-  readonly lockId: number
-}
 
 interface Asked {
   /** The name of a row. */
@@ -23,51 +18,76 @@ interface Asked {
   readonly isShown?: ((lockId: number) => boolean) | undefined
 }
 
+type Named<Row> = ReadonlyArray<readonly [name: string, row: Row]>
+
 interface Found<Row> {
-  readonly rows: ReadonlyArray<readonly [name: string, row: Row]>
+  readonly rows: Named<Row>
   /** Whether there are others after these. */
   readonly hasMore: boolean
 }
 
-/** Finds rows of a table under a value of an index, by name: those on locks that were not retired. */
-export const onLocks = <Row extends OnLock>(
+/** Of a table whose rows are named by their lock first. */
+interface OnLock {
+  readonly lockId: number
+}
+
+/** The locks of an owner. */
+export const ownedBy = (readModel: ReadModel["Service"]) =>
+  // Whose a row is, it says itself: read again, it might be another's by now.
+  going(readModel, devices, "owner", (rows, orgId) =>
+    Effect.succeed(orgId === undefined ? rows : rows.filter(([_, lock]) => lock.orgId === orgId))
+  )
+
+/** What a user has on locks that were not retired. */
+export const onLocksOf = <Row extends OnLock>(readModel: ReadModel["Service"], table: Table<LockFact, Row>) => {
+  const ofDevices = rowsIn(readModel, devices)
+  const isOf = (lock: DeviceRow | undefined, orgId: string | undefined) =>
+    lock !== undefined && (orgId === undefined || lock.orgId === orgId)
+  return going(readModel, table, "user", (rows, orgId) =>
+    Effect.map(ofDevices.byKey([...new Set(rows.map(([_, { lockId }]) => lockKey(lockId)))]), (locks) =>
+      rows.filter(([_, { lockId }]) => isOf(locks.get(lockKey(lockId)), orgId))
+    )
+  )
+}
+
+/**
+ * Goes through what is listed under a value, by name. Behind what is on another's lock it goes on at the organization's next
+ * one; so it looks at no more pages than these are, and at few rows where it found few.
+ */
+const going = <Row extends OnLock>(
   readModel: ReadModel["Service"],
   table: Table<LockFact, Row>,
-  index: string
+  index: string,
+  /** Those of the rows that are the organization's, if one is named. */
+  ownOf: (rows: Named<Row>, orgId: string | undefined) => Effect.Effect<Named<Row>, ReadModelUnavailable>
 ) => {
   const ofRows = rowsIn(readModel, table)
   const ofDevices = rowsIn(readModel, devices)
-
-  const ownOf = Effect.fnUntraced(function* (rows: ReadonlyArray<readonly [string, Row]>, orgId: string | undefined) {
-    const locks = yield* ofDevices.byKey([...new Set(rows.map(([_, { lockId }]) => lockKey(lockId)))])
-    return rows.filter(([_, { lockId }]) => {
-      const lock = locks.get(lockKey(lockId))
-      return lock !== undefined && (orgId === undefined || lock.orgId === orgId)
-    })
-  })
 
   return Effect.fnUntraced(function* (
     value: string,
     { after = "", limit, orgId, isShown = () => true }: Asked
   ): Effect.fn.Return<Found<Row>, ReadModelUnavailable> {
     const found: Array<readonly [string, Row]> = []
-    let reached = after
+    let [reached, size] = [after, LOOKED_AT]
     while (true) {
-      const rows = yield* ofRows.page(index, [value], reached, LOOKED_AT)
+      const most = Math.min(size, limit + 1 - found.length)
+      const rows = yield* ofRows.page(index, [value], reached, most)
       const own = yield* ownOf(rows, orgId)
       for (const one of own) if (isShown(one[1].lockId)) found.push(one)
       const last = rows.at(-1)
-      if (found.length > limit || last === undefined || rows.length < LOOKED_AT)
+      if (found.length > limit || last === undefined || rows.length < most)
         return { rows: found.slice(0, limit), hasMore: found.length > limit }
       reached = last[0]
       yield* Effect.yieldNow
-      if (orgId === undefined || own.length > 0) continue
-      // None of so many: on with the organization's next lock.
-      const before = lockKey(last[1].lockId - 1)
-      const [next] = yield* ofDevices.page("organization", [orgId], before, 1)
+      size = Math.min(LOOKED_AT, Math.max(1, 4 * own.length))
+      if (orgId === undefined || own.at(-1) === last) continue
+      const [next] = yield* ofDevices.page("organization", [orgId], lockKey(last[1].lockId), 1)
       if (next === undefined) return { rows: found, hasMore: false }
-      const beforeNext = lockKey(next[1].lockId - 1)
-      if (beforeNext > reached) reached = beforeNext
+      reached = behindLock(next[1].lockId - 1)
     }
   })
 }
+
+/** Behind the names of everything on a lock: after a lock they go on with a 0 or a 1, see `nameOnLock`. */
+const behindLock = (lockId: number): string => `${lockKey(lockId)}9`
