@@ -33,7 +33,7 @@ interface OnLock {
 
 /** The locks of an owner. */
 export const ownedBy = (readModel: ReadModel["Service"]) =>
-  // Whose a row is, it says itself: read again, it might be another's by now.
+  // A lock's row says whose it is: read once more, it might be another's by now.
   going(readModel, devices, "owner", (rows, orgId) =>
     Effect.succeed(orgId === undefined ? rows : rows.filter(([_, lock]) => lock.orgId === orgId))
   )
