@@ -258,6 +258,19 @@ const counting = (readModel: ReadModel["Service"]) => {
   return { read, model }
 }
 
+check(
+  "what a former owner said of a lock is in no answer about it",
+  [
+    created(1, { ownerId: ALICE }),
+    { _tag: "LockDescribed", ...about(1), name: "Cabin", ignorable: true },
+    { _tag: "OwnerSet", ...about(1), userId: BOB }
+  ],
+  function* ({ devicesOwnedBy, descriptionsOf }) {
+    expect(JSON.stringify(yield* devicesOwnedBy(BOB))).not.toContain("Cabin")
+    expect(yield* descriptionsOf([1])).toEqual(new Map([[1, {}]]))
+  }
+)
+
 it.effect("what is on others' locks between those of an organization costs it next to nothing", () =>
   Effect.gen(function* () {
     const isTheirs = (lockId: number) => lockId % 50 === 0

@@ -52,7 +52,7 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
     const readers = yield* pool(config, READERS)
     const writer = yield* pool(config, 1)
     const statements = new Map<string, Statement>()
-    /** Whether what was prepared is found again: through a pooler it may be on another connection. */
+    /** Whether prepared statements can be used: behind a pooler, the next question may go over another connection. */
     let isKept = true
     const statementOf = (text: string): Statement => {
       const known = statements.get(text)
@@ -97,7 +97,7 @@ export const make: (url: string, schema: string) => Effect.Effect<Database, Stor
     }
   })
 
-/** A statement, and what it is prepared under: whoever prepares anything under this name on a shared connection has prepared this. */
+/** A statement and its name as a prepared one. The name is a hash of the text, so on a shared connection nobody gives it to another. */
 interface Statement {
   readonly name: string
   readonly text: string

@@ -15,7 +15,7 @@ export const isUnfit = (cause: unknown): boolean => /^(22|23|54)...$/.test(codeO
 /** Undone because of another transaction: a deadlock, or where `default_transaction_isolation` is stricter than `read committed`. */
 export const isUndone = (cause: unknown): boolean => /^(40001|40P01)$/.test(codeOf(cause))
 
-/** What was prepared is not there, is somebody else's, or answers with other columns by now: nothing was carried out. */
+/** The prepared statement is missing, its name is taken, or its columns have changed. Nothing was carried out. */
 export const isUnprepared = (cause: unknown): boolean => /^(26000|42P05|0A000)$/.test(codeOf(cause))
 
 /** Refused for the time at which it was sent, which may be only because it took so many milliseconds. */

@@ -1,16 +1,16 @@
-/** Statements are prepared once a connection; where that is of no use, they are asked as they are. */
+/** Statements are prepared once for each connection, and sent without a name where that does not work. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Database from "../src/Database.ts"
 import { place } from "./fixture.ts"
 
-/** One after the other, so all over one connection. */
+/** A test asks one question at a time, so all go over one connection. */
 const asking = Effect.flatMap(place, ({ url, schema }) => Database.make(url, schema))
 
 const NAMES = "SELECT name FROM pg_prepared_statements WHERE statement = 'SELECT 8'"
 
-describe("a statement", () => {
-  it.live("is prepared once", () =>
+describe("a prepared statement", () => {
+  it.live("is made once for each connection", () =>
     Effect.gen(function* () {
       const { ask } = yield* asking
       for (let n = 0; n < 3; n++) expect(yield* ask("SELECT 8")).toEqual([["8"]])
@@ -18,7 +18,7 @@ describe("a statement", () => {
     })
   )
 
-  it.live("that is gone, as behind a pooler that gives each transaction another connection, is asked without it", () =>
+  it.live("is sent without a name once it is missing, as behind a pooler that changes connections", () =>
     Effect.gen(function* () {
       const { ask } = yield* asking
       yield* ask("SELECT 8")
@@ -29,7 +29,7 @@ describe("a statement", () => {
     })
   )
 
-  it.live("that somebody else has prepared on this connection is asked without it", () =>
+  it.live("is sent without a name when its name is taken on this connection", () =>
     Effect.gen(function* () {
       const other = yield* asking
       yield* other.ask("SELECT 8")
@@ -41,7 +41,7 @@ describe("a statement", () => {
     })
   )
 
-  it.live("whose columns another version has changed meanwhile is asked anew", () =>
+  it.live("is sent again when another version has changed its columns", () =>
     Effect.gen(function* () {
       const { ask, schema } = yield* asking
       yield* ask(`CREATE SCHEMA ${schema}`)
@@ -52,7 +52,7 @@ describe("a statement", () => {
     })
   )
 
-  it.live("that writes, and is gone, has written nothing, and writes once when it is asked without", () =>
+  it.live("that writes is written once when it was missing", () =>
     Effect.gen(function* () {
       const { ask, write, schema } = yield* asking
       yield* ask(`CREATE SCHEMA ${schema}`)
@@ -65,7 +65,7 @@ describe("a statement", () => {
     })
   )
 
-  it.live("that the database cannot do fails, and is not tried for ever", () =>
+  it.live("fails when the database does not support it, and is not repeated endlessly", () =>
     Effect.gen(function* () {
       const { ask } = yield* asking
       const refused = ask("DO $do$ BEGIN RAISE feature_not_supported; END $do$")

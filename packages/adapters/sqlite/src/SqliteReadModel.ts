@@ -42,7 +42,7 @@ export const make = ({ attempt, transaction }: ReadModelFile): ReadModel["Servic
   })
 })
 
-/** What one statement is for: core tells what is in one table, or one of its indexes, in a row. */
+/** Neighbours that are in the same table or index, which core keeps together: one statement writes several of them. */
 const runs = <A extends { readonly table: string; readonly index?: string }>(items: ReadonlyArray<A>) => {
   const runs: Array<[A, ...Array<A>]> = []
   for (const item of items) {

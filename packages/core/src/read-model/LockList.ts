@@ -1,4 +1,4 @@
-/** Locks, a page at a time, as they are filtered and sorted: what a page costs depends on none but the locks of whom it is about. */
+/** Locks, a page at a time, as they are filtered and sorted: a page costs no more for the locks that others have. */
 import { Effect } from "effect"
 import {
   ATTENTION,

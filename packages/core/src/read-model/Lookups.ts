@@ -1,5 +1,5 @@
 /** The questions that the rows of locks answer. */
-import { Effect, Option } from "effect"
+import { Effect, Option, Struct } from "effect"
 import type { Hands } from "../lock/Giver.ts"
 import type { LockDescription } from "../lock/LockDescription.ts"
 import { canonical } from "../lock/TempKey.ts"
@@ -160,11 +160,14 @@ export const lookups = (readModel: ReadModel["Service"]): Lookups => {
   }
 }
 
+/** Nothing else of a row is shown: what is said of a lock may be of those who had it before. */
+const SHOWN = [
+  ...(["lockId", "lockUuid", "thingName", "serialNumber", "ownerId"] as const),
+  ...(["orgId", "keysCount", "residentCount", "deviceState"] as const)
+]
 const shownOf = (row: DeviceRow) => {
   const { name, timeZone, address } = descriptionIn(row)
-  const { lockId, lockUuid, thingName, serialNumber, ownerId, orgId, keysCount, residentCount, deviceState } = row
-  const its = { lockId, lockUuid, thingName, serialNumber, ownerId, orgId, keysCount, residentCount, deviceState }
-  return { ...its, ...given({ name, timeZone, address }) }
+  return { ...Struct.pick(row, SHOWN), ...given({ name, timeZone, address }) }
 }
 
 const lockOf = (row: { readonly lockId: number } | undefined): Option.Option<number> =>

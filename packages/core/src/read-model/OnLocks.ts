@@ -1,4 +1,4 @@
-/** What is listed on locks, of which one organization's may be asked for: what is on others costs it no more than its own locks do. */
+/** Finds what a user has on locks, also on those of one organization alone: it costs no more for what is on others' locks. */
 import { Effect } from "effect"
 import { type LockFact, lockKey } from "./LockFact.ts"
 import { type DeviceRow, devices } from "./LockTables.ts"
@@ -51,8 +51,8 @@ export const onLocksOf = <Row extends OnLock>(readModel: ReadModel["Service"], t
 }
 
 /**
- * Goes through what is listed under a value, by name. Behind what is on another's lock it goes on at the organization's next
- * one; so it looks at no more pages than these are, and at few rows where it found few.
+ * Goes through what is listed under a value, by name. After a row on another's lock it goes on at the organization's next
+ * lock, so it reads no more pages than that one has locks; and after a page with few rows of its own, a small one.
  */
 const going = <Row extends OnLock>(
   readModel: ReadModel["Service"],

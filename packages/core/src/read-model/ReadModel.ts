@@ -57,7 +57,10 @@ export interface Listing extends RowKey {
   readonly value: string
 }
 
-/** What a piece of the feed changes. A row is named once, in `put` or `remove`; a listing once, in `list` or `unlist`. */
+/**
+ * What a piece of the feed changes. A row is named once, in `put` or `remove`; a listing once, in `list` or `unlist`. Core
+ * keeps together what is in one table, or in one of its indexes, so that a store can write it together.
+ */
 export interface Changes {
   /** Where the cursor must stand, in all its fields; else nothing is changed. */
   readonly after: Cursor

@@ -14,7 +14,7 @@ export interface Table<Fact, Row> extends AnyTable<Fact> {
 
 /** Places at which rows are found as well: digits, in whose order they are found. No two rows have the same. */
 export interface Marks<Row> {
-  /** What they are found by: the indexes of marks, and fields of their row as `Table.indexes` has them. */
+  /** Indexes of the marks, each with the fields of their row by which it finds, as in `Table.indexes`. */
   readonly lists: Table<unknown, Row>["indexes"]
   of(row: Row): ReadonlyArray<string>
   /** Where to make them costs much: whether they are the same for two rows of one key, which is asked first. */
