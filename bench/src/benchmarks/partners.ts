@@ -12,8 +12,8 @@ import { ask, Receivers, sampleOfEvents, webhooksTo } from "../receivers.ts"
 import { measureFresh, type Subject } from "../rounds.ts"
 
 const ENDPOINTS = 10
-/** As many as the server has under way to one of ten endpoints: 64 to all of an organization. */
-const AT_ONCE = 6
+/** As many as the server has under way to one endpoint: ten have room for that. */
+const AT_ONCE = 16
 /** Commands a second while lag is measured: ten connections, each every 200 milliseconds. */
 const PACE = { connections: 10, millis: 200 }
 /** Milliseconds. */

@@ -14,15 +14,14 @@ const encoder = new TextEncoder()
 
 /** @param origin what every envelope says of where it comes from */
 export const bodies = (origin: Origin): ((told: Told, webhook: Pick<Webhook, "orgId" | "payload">) => Body) => {
-  const made = new WeakMap<Told, Map<string, Body>>()
+  const made = { full: new WeakMap<Told, Map<string, Body>>(), thin: new WeakMap<Told, Map<string, Body>>() }
   return (told, { orgId, payload }) => {
-    const known = made.get(told) ?? new Map<string, Body>()
-    const name = `${payload} ${orgId}`
-    let body = known.get(name)
+    const known = made[payload].get(told) ?? new Map<string, Body>()
+    let body = known.get(orgId)
     if (body === undefined) {
       const text = JSON.stringify(envelopeOf(payload === "thin" ? thinned(told) : told, orgId, origin))
       body = { text, size: encoder.encode(text).length }
-      made.set(told, known.set(name, body))
+      made[payload].set(told, known.set(orgId, body))
     }
     return body
   }

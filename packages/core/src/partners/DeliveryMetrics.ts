@@ -18,21 +18,20 @@ const lag = Metric.histogram("latchkey_webhook_lag_seconds", {
 })
 const context = Context.empty()
 
-/** Attempts by outcome and answer: a few. */
-const counters = new Map<string, ReturnType<typeof attemptsWith>>()
-const counterOf = (outcome: string, answer: string): ReturnType<typeof attemptsWith> => {
-  const name = `${outcome} ${answer}`
-  const known = counters.get(name)
+/** Attempts by outcome, and by the first digit of the answer's status, 0 for none: a few. */
+const counters = new Map<string, Map<number, ReturnType<typeof attemptsWith>>>()
+const counterOf = (outcome: string, digit: number): ReturnType<typeof attemptsWith> => {
+  const ofOutcome = counters.get(outcome) ?? new Map<number, ReturnType<typeof attemptsWith>>()
+  const known = ofOutcome.get(digit)
   if (known !== undefined) return known
-  const made = attemptsWith({ outcome, answer })
-  counters.set(name, made)
+  const made = attemptsWith({ outcome, answer: digit === 0 ? "none" : `${digit}xx` })
+  counters.set(outcome, ofOutcome.set(digit, made))
   return made
 }
 
 /** Notes an attempt. */
 export const countAttempt = (outcome: string, { status, durationMs }: Answered, ageMs: number): void => {
-  const answer = status === undefined ? "none" : `${Math.floor(status / 100)}xx`
-  counterOf(outcome, answer).updateUnsafe(1, context)
+  counterOf(outcome, Math.floor((status ?? 0) / 100)).updateUnsafe(1, context)
   duration.updateUnsafe(durationMs / 1_000, context)
   if (outcome === "delivered") lag.updateUnsafe(Math.max(0, ageMs) / 1_000, context)
 }

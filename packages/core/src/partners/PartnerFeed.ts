@@ -203,7 +203,8 @@ const make = Effect.gen(function* () {
   /** What events tell that many are told of: those that came lately, and those that webhooks share. */
   const shared = new WeakMap<StoredEvent, Told | undefined>()
   const sharedOf = (stored: StoredEvent): Told | undefined => {
-    if (shared.has(stored)) return shared.get(stored)
+    const known = shared.get(stored)
+    if (known !== undefined || shared.has(stored)) return known
     const told = toldOf(stored)
     shared.set(stored, told)
     return told

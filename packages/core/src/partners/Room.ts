@@ -3,7 +3,8 @@
  * have one request under way without it: receivers that hang take the room of others for more, never for that.
  */
 
-/** Requests under way: of one organization, of all. */
+/** Requests under way: of one organization while half of all are free, of one when they are not, and of all. */
+const MOST_WHILE_FREE = 160
 const MOST_OF_ORGANIZATION = 64
 const MOST_OF_ALL = 500
 /** Of all, those that every webhook may have included. */
@@ -31,8 +32,9 @@ export class Room {
   /** Whether a webhook of the organization may have one more request under way, beside another of its own. */
   has(orgId: string, bytes: number): boolean {
     const own = this.#organizations.get(orgId) ?? { requests: 0, bytes: 0 }
+    const most = this.#all.requests < MOST_OF_ALL / 2 ? MOST_WHILE_FREE : MOST_OF_ORGANIZATION
     return (
-      own.requests < MOST_OF_ORGANIZATION &&
+      own.requests < most &&
       own.bytes + bytes <= MOST_BYTES_OF_ORGANIZATION &&
       this.#all.requests < MOST_OF_ALL &&
       this.#all.bytes + bytes <= MOST_BYTES_OF_ALL

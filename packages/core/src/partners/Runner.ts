@@ -319,14 +319,16 @@ export const makeRunner = Effect.gen(function* () {
       hasMoved = true
     }
 
-    const deliverOne = Effect.fnUntraced(function* (flight: Flight, webhook: Webhook, told: Told, body: Body) {
-      yield* confirm
-      const isReplay = flight.name !== LIVE
-      const wasGivenUp = isReplay && Option.isSome(yield* store.record(givenUpKey(id, told.position)))
-      settle(flight, webhook, told, yield* send(webhook, told.id, body.text, now()), wasGivenUp)
-      // Last: who waits for it goes on at once.
-      hasAnswers.openUnsafe()
-    })
+    const deliverOne = (flight: Flight, webhook: Webhook, told: Told, body: Body) => {
+      const sent = (wasGivenUp: boolean) =>
+        Effect.map(send(webhook, told.id, body.text, now()), (answer) => {
+          settle(flight, webhook, told, answer, wasGivenUp)
+          // Last: who waits for it goes on at once.
+          hasAnswers.openUnsafe()
+        })
+      if (flight.name === LIVE) return sent(false)
+      return Effect.flatMap(store.record(givenUpKey(id, told.position)), (record) => sent(Option.isSome(record)))
+    }
 
     const writeDown = Effect.gen(function* () {
       while (true) {
@@ -443,10 +445,12 @@ export const makeRunner = Effect.gen(function* () {
       yield* takeReplays(webhook)
       for (const [name] of lanesOf(progress)) yield* take(name, webhook)
       dropDone()
+      yield* confirm
       const nextDue = sendDue(webhook)
       const at = now()
       if (hasMoved && flying === 0 && at - writtenAt >= WRITE_EVERY) yield* write
-      const until = Math.min(nextDue, hasMoved ? at + WRITE_EVERY : Number.POSITIVE_INFINITY)
+      // What is on its way is written down when it is answered, and the rest with it.
+      const until = Math.min(nextDue, hasMoved && flying === 0 ? at + WRITE_EVERY : Number.POSITIVE_INFINITY)
       yield* Number.isFinite(until)
         ? Effect.timeoutOption(wake.await, Duration.millis(Math.max(1, until - at)))
         : wake.await

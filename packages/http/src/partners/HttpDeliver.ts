@@ -228,6 +228,7 @@ const readAnswer = (done: (read: Read) => void) => {
     controller?.abort(new Error("Not read to its end"))
   }
   const whole = (): Read => {
+    if (size === 0) return { ...answer, response: "" }
     const text = Buffer.concat(chunks).toString("utf8").slice(0, MOST_SHOWN)
     return { ...answer, response: text.toWellFormed().replaceAll("\0", "\ufffd") }
   }

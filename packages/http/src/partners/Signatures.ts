@@ -16,8 +16,6 @@ import type { PinKey, Webhook } from "@latchkey/core"
 const BYTES = 32
 /** What comes before the 32 bytes of an ed25519 private key in PKCS #8 (RFC 8410). */
 const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex")
-/** Keys that are kept, so that they need not be derived for each delivery. */
-const MOST_KEPT = 10_000
 
 /** Signs, and shows with what signatures are checked. */
 export interface Signatures {
@@ -30,19 +28,20 @@ export interface Signatures {
 export const signatures = (key: PinKey): Signatures => {
   // Under a label of its own: no digest of a PIN is ever made of this.
   const root = Buffer.from(key.digest("webhook secrets"), "hex")
-  const kept = new Map<string, KeyObject>()
+  /** Of each webhook, by index, so that they need not be derived for each delivery. */
+  const kept = new WeakMap<object, Map<number, KeyObject>>()
 
   const secret = (id: string, index: number): Buffer =>
     Buffer.from(hkdfSync("sha256", root, "", `latchkey webhook ${id} ${index}`, BYTES))
   const privateKey = (id: string, index: number): KeyObject =>
     createPrivateKey({ key: Buffer.concat([PKCS8, secret(id, index)]), format: "der", type: "pkcs8" })
-  const keyOf = ({ id, signature }: Pick<Webhook, "id" | "signature">, index: number): KeyObject => {
-    const name = `${signature} ${id} ${index}`
-    const known = kept.get(name)
+  const keyOf = (webhook: Pick<Webhook, "id" | "signature">, index: number): KeyObject => {
+    const keys = kept.get(webhook) ?? new Map<number, KeyObject>()
+    const known = keys.get(index)
     if (known !== undefined) return known
+    const { id, signature } = webhook
     const made = signature === "hmac" ? createSecretKey(secret(id, index)) : privateKey(id, index)
-    if (kept.size === MOST_KEPT) kept.clear()
-    kept.set(name, made)
+    kept.set(webhook, keys.set(index, made))
     return made
   }
 
