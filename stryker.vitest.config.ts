@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: [
-      "packages/core/test/{AccessPolicy,Hardware.properties,KeysReported,Limits,LockAggregate,LockAggregate.*,LockCommand,LockDescription,OwnTime,Schedule,Seen,SentCommand,TempKey,TempKeyNow,UseReturned}.test.ts"
+      "packages/core/test/{AccessPolicy,AccessPolicy.*,Hardware.properties,KeysReported,Limits,LockAggregate,LockBounds,LockAggregate.*,LockCommand,LockDescription,OwnTime,Schedule,Seen,SentCommand,TempKey,TempKeyNow,UseReturned}.test.ts"
     ]
   }
 })

@@ -10,11 +10,14 @@ import {
   changesTo,
   flawOf,
   MaxUses,
+  mayReturn,
   nextChangeAt,
   ruleAt,
   statusAt,
   TempKey,
-  TempKeyStatus
+  TempKeyStatus,
+  withoutGuests,
+  withReturned
 } from "../src/lock/TempKey.ts"
 import type { Schedule } from "../src/values/Schedule.ts"
 import { Instant, instantOf, UuidText } from "../src/values/Text.ts"
@@ -100,6 +103,7 @@ describe("the status of a temp key", () => {
     ["in its window", {}, "09:00", "17:00"],
     ["after its window", {}, "17:00", undefined],
     ["used up", { maxUses: 1, usedCount: 1 }, "08:00", "17:00"],
+    ["while it is suspended", { suspended: true }, "08:00", "17:00"],
     ["before its schedule opens", { schedule: at("14:00", "15:00") }, "08:00", "11:00"],
     ["while its schedule is open", { schedule: at("14:00", "15:00") }, "11:30", "12:00"],
     ["after its schedule closed forever", { schedule: at("14:00", "15:00") }, "12:00", "17:00"],
@@ -159,6 +163,8 @@ describe("a key for a whitelist", () => {
   it("admits nobody else, and nobody without a name", () => {
     expect(admits(whitelist, "c0c00000-0000-4000-8000-00000000000c")).toBe(false)
     expect(admits(whitelist, undefined)).toBe(false)
+    expect(admits({ ...whitelist, allowedUserIds: ["", "undefined"] }, "")).toBe(false)
+    expect(admits({ ...whitelist, allowedUserIds: ["", "undefined"] }, undefined)).toBe(false)
   })
 })
 
@@ -199,6 +205,18 @@ describe("an edit", () => {
     expect(changesTo(weekly, { schedule: written })).toStrictEqual({})
     expect(changed(weekly, { schedule: null })).toStrictEqual(key)
     expect(changed(key, { ...other, maxUses: 1 })).toStrictEqual({ ...key, ...other, maxUses: 1 })
+  })
+
+  it("writes something on it, something else, and nothing more, and sees when it is so already", () => {
+    const cleaner = { ...key, description: "Cleaner" }
+    expect(changesTo(key, { description: "Cleaner" })).toStrictEqual({ description: "Cleaner" })
+    expect(changesTo(cleaner, { description: "Gardener" })).toStrictEqual({ description: "Gardener" })
+    expect(changesTo(cleaner, { description: null })).toStrictEqual({ description: null })
+    expect(changesTo(cleaner, { description: "Cleaner" })).toStrictEqual({})
+    expect(changesTo(cleaner, { maxUses: null })).toStrictEqual({})
+    expect(changesTo(key, { description: null })).toStrictEqual({})
+    expect(changed(key, { description: "Cleaner" })).toStrictEqual(cleaner)
+    expect(changed(cleaner, { description: null })).toStrictEqual(key)
   })
 
   it("sees that people came, went, or were exchanged", () => {
@@ -254,6 +272,34 @@ describe("an edit", () => {
       if (!(term in update)) expect(edited[term]).toStrictEqual(weekly[term])
     }
   })
+})
+
+describe("a use that opened nothing", () => {
+  const DAY = 24 * 60 * 60 * 1000
+  const now = millis("12:00")
+  const used = { ...key, usedCount: 5 }
+
+  it.each<[string, Partial<TempKey>, boolean]>([
+    ["the first of a key", {}, true],
+    ["the third within a day", { returnedAt: [now - 2, now - 1] }, true],
+    ["not the fourth", { returnedAt: [now - DAY + 1, now - 2, now - 1] }, false],
+    ["the fourth, a day after the first", { returnedAt: [now - DAY, now - 2, now - 1] }, true],
+    ["the last that is counted", { usedCount: 1 }, true],
+    ["not more than are counted", { usedCount: 0 }, false]
+  ])("may be given back: %s", (_, fields, expected) => {
+    expect(mayReturn({ ...used, ...fields }, now)).toBe(expected)
+  })
+
+  it("is given back, and the last three of them are remembered", () => {
+    expect(withReturned(used, 4, 10)).toStrictEqual({ ...used, usedCount: 4, returnedAt: [10] })
+    const often = { ...used, returnedAt: [10, 20, 30] }
+    expect(withReturned(often, 1, 40)).toStrictEqual({ ...used, usedCount: 1, returnedAt: [20, 30, 40] })
+  })
+})
+
+it("a temp key without guests has nobody on it, no maker, and nothing written on it", () => {
+  const named = { ...key, allowedUserIds: [ADA], createdBy: BOB, description: "Cleaner" }
+  expect(withoutGuests(named)).toStrictEqual({ ...key, allowedUserIds: [], createdBy: "" })
 })
 
 describe("the values of a temp key", () => {
