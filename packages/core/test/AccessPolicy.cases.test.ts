@@ -53,6 +53,7 @@ describe("what somebody gave stands", () => {
     ["by the organization that has it", byAcme, hands("ada", "acme"), true],
     ["by the organization, of another that is called as its owner", byAcme, hands("acme", "globex"), false],
     ["by the owner, of an organization that is called so", byAda, hands("ben", "ada"), false],
+    ["by nobody, on a lock that nobody has", { _tag: "Organization", orgId: "" }, hands("", ""), false],
     ["by the operator, for nobody", { _tag: "Operator" }, hands("ada", "acme"), true],
     ["by the operator, for an owner", { _tag: "Operator", ownerId: "ada" }, hands("ada"), true],
     ["by the operator, for an owner who has sold it", { _tag: "Operator", ownerId: "ada" }, hands("ben"), false],
