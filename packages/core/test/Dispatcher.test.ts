@@ -270,6 +270,28 @@ it.effect(
     }).pipe(Effect.scoped)
 )
 
+it.effect("a server that reaches the store no more sends nothing once its lease may be another's", () =>
+  Effect.gen(function* () {
+    const { server, serverOver, ports, store, by, pass, sent } = yield* setUp
+    const reaches = Latch.makeUnsafe(true)
+    const held = EventStore.of({ ...store, write: (batch) => Effect.andThen(reaches.await, store.write(batch)) })
+    const first = yield* serverOver(Context.add(ports, EventStore, held))
+    yield* first.webhooks.create("org-1", create, by())
+    yield* first.create(1)
+    yield* pass(3)
+    const second = yield* server
+    yield* reaches.close
+    yield* pass(6.5)
+    yield* second.command(1, { _tag: "SetOwner", userId: "ada" })
+    yield* pass(0.5)
+    const before = sent.map(({ version }) => version)
+    yield* pass(10)
+    yield* reaches.open
+    yield* pass(10)
+    expect([before, sent.map(({ version }) => version)]).toEqual([[2], [2, 3]])
+  }).pipe(Effect.scoped)
+)
+
 it.effect("a webhook that another server deletes is told nothing more, and nobody is warned of it", () =>
   Effect.gen(function* () {
     const { server, serverOver, ports, store, receiver, by, pass, sent } = yield* setUp
@@ -454,6 +476,38 @@ it.effect("bodies under way are so many bytes at most, and a webhook's only one 
     expect(mostOfOne).toBeLessThan(MB + LARGE + 1_000)
     expect(mostOfOne).toBeGreaterThan(LARGE * 2)
     expect(most).toBeLessThan(4 * MB + 6 * (LARGE + 1_000))
+  }).pipe(Effect.scoped)
+)
+
+it.effect("a webhook that finds no room looks again: it does not wait for its own slow receiver", () =>
+  Effect.gen(function* () {
+    const { server, receiver, by, pass, store, sent } = yield* setUp
+    const { webhooks, create: createLock } = yield* server
+    const urlOf = (n: number) => `https://partner.example/${n}`
+    const made = (_: unknown, n: number) => webhooks.create("org-1", { url: urlOf(n) }, by())
+    yield* Effect.all([Effect.forEach(Array.from({ length: 6 }), made), pass(3)], { concurrency: 2 })
+    // Their receivers take several at once.
+    for (const lockId of [101, 102, 103, 104]) yield* createLock(lockId)
+    yield* pass(3)
+    receiver.answer = ({ url }) => Effect.as(Effect.sleep(url === urlOf(5) ? "1 minute" : "5 seconds"), ok)
+    sent.length = 0
+    for (const lockId of [1, 2]) {
+      const event = {
+        eventId: `event-${lockId}`,
+        type: "OwnerSet",
+        data: { lockId, uuid: "u", timestamp: "2026-08-31T09:00:00Z", userId: "x".repeat(400_000) },
+        at: 1,
+        orgId: "org-1",
+        principal: operator,
+        commandId: `event-${lockId}`
+      }
+      yield* store.write({ append: [{ streamId: `lock-${lockId}`, expectedVersion: 0, events: [event] }] })
+    }
+    const toSlow = () => sent.filter(({ url }) => url === urlOf(5)).length
+    yield* pass(3)
+    const first = toSlow()
+    yield* pass(5)
+    expect([first, toSlow()]).toEqual([1, 2])
   }).pipe(Effect.scoped)
 )
 

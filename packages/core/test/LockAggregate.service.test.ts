@@ -18,13 +18,12 @@ const decided = (lock: Lock, request: Request, context: Partial<CommandContext> 
   Result.map(decide(lock, asked(request, context)), ({ events }) => events.map(({ timestamp: _, ...event }) => event))
 const about = { lockId, uuid: lockUuid }
 
-describe("out of service", () => {
-  const ada: Principal = { _tag: "User", userId: "ada" }
+describe("a lock out of service", () => {
   const retired = new LockRetired({ lockId })
   const lost = new DeviceLost({ lockId })
 
   it.each<[string, Partial<Lock>, Parameters<typeof outOfService>[1], LockRetired | DeviceLost | undefined]>([
-    ["a lock in service opens", {}, "OpenLock", undefined],
+    ["one in service opens", {}, "OpenLock", undefined],
     ["a retired lock does not", { retired: "held" }, "OpenLock", retired],
     ["nor when its device is free", { retired: "freed" }, "RemoveKey", retired],
     ["it is retired once more", { retired: "held" }, "RetireLock", undefined],
@@ -38,10 +37,10 @@ describe("out of service", () => {
   })
 
   it("is refused before anything else is asked", () => {
-    expect(decide(lockOf({ retired: "held" }), asked({ _tag: "OpenLock" }))).toStrictEqual(Result.fail(retired))
-    expect(decide(lockOf({ lost: true }), asked({ _tag: "OpenLock" }, { principal: ada }))).toStrictEqual(
-      Result.fail(lost)
-    )
+    const updates = asked({ _tag: "UpdateTempKey", tempKeyUuid: lockUuid, maxUses: 1 })
+    expect(decide(lockOf(), updates)).toMatchObject(Result.fail({ _tag: "TempKeyNotFound" }))
+    expect(decide(lockOf({ retired: "held" }), updates)).toStrictEqual(Result.fail(retired))
+    expect(decide(lockOf({ lost: true }), updates)).toStrictEqual(Result.fail(lost))
   })
 })
 
@@ -132,20 +131,20 @@ describe("the answer of a device", () => {
   const isNothing = Result.succeed([])
 
   it.each<[string, Partial<Lock>, Partial<Answer>, typeof counts]>([
-    ["to what the lock waits for", { pendingCommands: [sent] }, {}, counts],
-    ["of another device than it was sent to", { pendingCommands: [{ ...sent, thing: "other" }] }, {}, isNothing],
-    ["to nothing that is known", {}, {}, isNothing],
-    ["to what the log alone knows", {}, { forgotten: sent }, counts],
-    ["to something else that the log knows", {}, { forgotten: { ...sent, commandId: "open-2" } }, isNothing],
-    ["to what another device was sent, by the log", {}, { forgotten: { ...sent, thing: "other" } }, isNothing],
+    ["counts, to what the lock waits for", { pendingCommands: [sent] }, {}, counts],
+    ["is none from another device than was asked", { pendingCommands: [{ ...sent, thing: "other" }] }, {}, isNothing],
+    ["is none to what nobody knows", {}, {}, isNothing],
+    ["counts, to what the log alone knows", {}, { forgotten: sent }, counts],
+    ["is none to something else that the log knows", {}, { forgotten: { ...sent, commandId: "open-2" } }, isNothing],
+    ["is none to what the log says another device was sent", {}, { forgotten: { ...sent, thing: "other" } }, isNothing],
     [
-      "of a device that the lock had before",
+      "is none from a device that the lock had before",
       { uuid: "0b0e8400-e29b-41d4-a716-446655440009" },
       { forgotten: sent },
       isNothing
     ],
-    ["once the lock is retired", { retired: "freed" }, { forgotten: sent }, isNothing],
-    ["once it has lost its device", { lost: true }, { forgotten: sent }, isNothing]
+    ["is none once the lock is retired", { retired: "freed" }, { forgotten: sent }, isNothing],
+    ["is none once it has lost its device", { lost: true }, { forgotten: sent }, isNothing]
   ])("%s", (_, fields, more, expected) => {
     expect(tags(lockOf(fields), more)).toStrictEqual(expected)
   })

@@ -20,10 +20,11 @@ it("once half of all is taken, an organization has less of it", () => {
   expect(taken).toEqual([160, 90, 64, 64, 64, 58, 0])
 })
 
-it("who has more than that takes nothing new until enough is answered", () => {
+it("once half of all is taken, an organization with more than 64 takes nothing new until enough is answered", () => {
   const room = new Room()
   fill(room, "acme")
   fill(room, "globex")
+  expect(fill(room, "acme")).toBe(0)
   room.give("acme", 0, 96)
   fill(room, "hooli")
   fill(room, "initech")

@@ -207,7 +207,7 @@ describe("an edit", () => {
     expect(changed(key, { ...other, maxUses: 1 })).toStrictEqual({ ...key, ...other, maxUses: 1 })
   })
 
-  it("writes something on it, something else, and nothing more, and sees when it is so already", () => {
+  it("writes something on it, changes it and takes it away, and sees when it is so already", () => {
     const cleaner = { ...key, description: "Cleaner" }
     expect(changesTo(key, { description: "Cleaner" })).toStrictEqual({ description: "Cleaner" })
     expect(changesTo(cleaner, { description: "Gardener" })).toStrictEqual({ description: "Gardener" })

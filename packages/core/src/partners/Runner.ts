@@ -39,7 +39,7 @@ import type { Told } from "./Told.ts"
 import type { Webhook } from "./Webhook.ts"
 import { filterOf, Webhooks } from "./Webhooks.ts"
 
-/** How often a webhook looks for room when there is not even any for its only request. */
+/** How often a webhook looks for room that others have taken. */
 const LOOK_AGAIN = 1_000
 const REPLAYS_AT_ONCE = 5
 /** Events of a held stream that are read at once. */
@@ -327,7 +327,9 @@ export const makeRunner = Effect.gen(function* () {
           hasAnswers.openUnsafe()
         })
       if (flight.name === LIVE) return sent(false)
-      return Effect.flatMap(store.record(givenUpKey(id, told.position)), (record) => sent(Option.isSome(record)))
+      const wasGivenUp = Effect.map(store.record(givenUpKey(id, told.position)), Option.isSome)
+      // The store may have taken its time.
+      return Effect.flatMap(wasGivenUp, (wasGivenUp) => Effect.andThen(confirm, sent(wasGivenUp)))
     }
 
     const writeDown = Effect.gen(function* () {
@@ -386,8 +388,7 @@ export const makeRunner = Effect.gen(function* () {
         }
         const body = told && bodyOf(told, webhook)
         const flight = { name, streamId, size: body?.size ?? 0 }
-        if (taking > 0 && (bytes + flight.size > MOST_BYTES || !room.has(orgId, flight.size)))
-          return Number.POSITIVE_INFINITY
+        if (taking > 0 && (bytes + flight.size > MOST_BYTES || !room.has(orgId, flight.size))) return at + LOOK_AGAIN
         depart(flight)
         if (told !== undefined && body !== undefined) fly(deliverOne(flight, webhook, told, body))
         else {
