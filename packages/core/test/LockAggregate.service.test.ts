@@ -31,7 +31,7 @@ describe("a lock out of service", () => {
     ["a lock without a device does not open", { lost: true }, "OpenLock", lost],
     ["nor is it given keys", { lost: true }, "AddKey", lost],
     ["keys are taken from it", { lost: true }, "RemoveKey", undefined],
-    ["it is given a device", { lost: true }, "ChangeLockUuid", undefined]
+    ["it is given a device", { lost: true }, "MoveClaim", undefined]
   ])("%s", (_, fields, tag, expected) => {
     expect(outOfService({ ...lockOf(), ...fields }, tag)).toStrictEqual(expected)
   })

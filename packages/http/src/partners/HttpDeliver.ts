@@ -182,8 +182,9 @@ const agentOf = (options: WebhookOptions): Agent => {
     keepAliveTimeout: KEEP_ALIVE,
     keepAliveMaxTimeout: KEEP_ALIVE,
     maxHeaderSize: MOST_HEADERS,
-    headersTimeout: DEADLINE,
-    bodyTimeout: DEADLINE
+    // The whole of an answer has one deadline: see `readAnswer`.
+    headersTimeout: 0,
+    bodyTimeout: 0
   })
 }
 
@@ -274,7 +275,5 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: NOT_PUBLIC,
   EAI_AGAIN: "The name cannot be resolved now",
   UND_ERR_CONNECT_TIMEOUT: "No connection in time",
-  UND_ERR_HEADERS_TIMEOUT: "No answer in time",
-  UND_ERR_BODY_TIMEOUT: "The answer stopped on its way",
   UND_ERR_SOCKET: "The connection broke off"
 }
