@@ -27,6 +27,8 @@ export interface WebhookOptions {
 
 /** Milliseconds. */
 const DEADLINE = 15_000
+/** How long a connection may take, the name's addresses included: less than the whole, so that it is said what was late. */
+const CONNECTED = 10_000
 /** How long one address of a name is tried before the next one is. */
 const ATTEMPT = 2_000
 const MOST_READ = 64 * 1024
@@ -162,7 +164,7 @@ const agentOf = (options: WebhookOptions): Agent => {
       )
   }
   const connectTo = buildConnector({
-    timeout: DEADLINE,
+    timeout: CONNECTED,
     allowH2: false,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: ATTEMPT,

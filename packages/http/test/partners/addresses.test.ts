@@ -301,10 +301,12 @@ describe("a delivery", () => {
     expect([status, error]).toEqual([undefined, expect.any(String)])
   })
 
-  it("is given up after 15 seconds, whatever has been said so far", async () => {
+  it("is given up after 15 seconds, whatever has been said so far, and a connection that does not come about before that", async () => {
     const begun = performance.now()
+    const nowhere = send(`http://partner.example:${port}/`, { ...own, resolve: () => new Promise(() => {}) })
     const answers = await Promise.all(["/silent", "/slow"].map((path) => send(`http://127.0.0.1:${port}${path}`, own)))
     expect(performance.now() - begun).toBeGreaterThan(14_500)
+    expect(await nowhere).toMatchObject({ error: "No connection in time", response: "" })
     for (const { status, error, response } of answers)
       expect([status, error, response]).toEqual([undefined, "No answer within 15 seconds", ""])
   })
