@@ -148,19 +148,15 @@ describe("an API key", () => {
   const scoped = (scope: string) => `an API key with the scope "${scope}"`
 
   it.each<[string, Limits, Result.Result<void, AccessDenied>]>([
-    ["opens, without limits", {}, yes],
-    ["opens, for this", { scopes: ["open"] }, yes],
-    ["opens, for everything", { scopes: ["admin"] }, yes],
-    ["opens, for this lock", { locks: [lock.lockId] }, yes],
-    ["opens, for this at this lock", { scopes: ["open"], locks: [lock.lockId] }, yes],
-    ["does not open, for something else", { scopes: ["read", "keys"] }, no("OpenLock", scoped("open"))],
-    ["does not open, for nothing", { scopes: [] }, no("OpenLock", scoped("open"))],
-    ["does not open, for another lock", { locks: [lock.lockId + 1] }, no("OpenLock", "an API key for this lock")],
-    [
-      "does not open, for something else at another lock",
-      { scopes: ["read"], locks: [] },
-      no("OpenLock", scoped("open"))
-    ]
+    ["without limits opens", {}, yes],
+    ["with the scope open opens", { scopes: ["open"] }, yes],
+    ["with the scope admin opens", { scopes: ["admin"] }, yes],
+    ["for this lock opens", { locks: [lock.lockId] }, yes],
+    ["with the scope open, for this lock, opens", { scopes: ["open"], locks: [lock.lockId] }, yes],
+    ["with other scopes does not open", { scopes: ["read", "keys"] }, no("OpenLock", scoped("open"))],
+    ["without any scope does not open", { scopes: [] }, no("OpenLock", scoped("open"))],
+    ["for another lock does not open", { locks: [lock.lockId + 1] }, no("OpenLock", "an API key for this lock")],
+    ["with another scope, for no lock, does not open", { scopes: ["read"], locks: [] }, no("OpenLock", scoped("open"))]
   ])("%s", (_, limits, expected) => {
     expect(permit(organization("acme", limits), lock, "OpenLock")).toStrictEqual(expected)
     expect(permitKey(organization("acme", limits), "open", "OpenLock", lock.lockId)).toStrictEqual(expected)
@@ -268,7 +264,7 @@ describe("API keys of an organization are managed", () => {
   })
 })
 
-it("what everybody may takes no scope: whoever has a link opens with it", () => {
+it("a temp key's link opens the lock even with an API key that has no scopes", () => {
   const limited = organization("globex", { scopes: [], locks: [] })
   expect(permit(limited, lockOf({ orgId: "acme" }), "OpenWithTempKey")).toStrictEqual(yes)
 })

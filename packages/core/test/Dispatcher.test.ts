@@ -434,6 +434,21 @@ it.effect("what is answered in turns that follow each other is written down toge
   }).pipe(Effect.scoped)
 )
 
+const LARGE = 400_000
+/** The first event of a lock, of so many bytes and a few. */
+const largeEventOf = (lockId: number) => {
+  const event = {
+    eventId: `event-${lockId}`,
+    type: "OwnerSet",
+    data: { lockId, uuid: "u", timestamp: "2026-08-31T09:00:00Z", userId: "x".repeat(LARGE) },
+    at: 1,
+    orgId: "org-1",
+    principal: operator,
+    commandId: `event-${lockId}`
+  }
+  return { append: [{ streamId: `lock-${lockId}`, expectedVersion: 0, events: [event] }] }
+}
+
 it.effect("bodies under way are so many bytes at most, and a webhook's only one waits for nobody", () =>
   Effect.gen(function* () {
     const { server, receiver, by, pass, store, sent, delivered } = yield* setUp
@@ -455,19 +470,7 @@ it.effect("bodies under way are so many bytes at most, and a webhook's only one 
         () => Effect.as(Effect.sleep("1 second"), ok),
         () => Effect.sync(() => count(one, -1))
       )
-    const LARGE = 400_000
-    for (let lockId = 1; lockId <= 40; lockId++) {
-      const event = {
-        eventId: `event-${lockId}`,
-        type: "OwnerSet",
-        data: { lockId, uuid: "u", timestamp: "2026-08-31T09:00:00Z", userId: "x".repeat(LARGE) },
-        at: 1,
-        orgId: "org-1",
-        principal: operator,
-        commandId: `event-${lockId}`
-      }
-      yield* store.write({ append: [{ streamId: `lock-${lockId}`, expectedVersion: 0, events: [event] }] })
-    }
+    for (let lockId = 1; lockId <= 40; lockId++) yield* store.write(largeEventOf(lockId))
     yield* pass(3)
     expect(new Set(sent.map(({ url }) => url)).size).toBe(6)
     yield* pass(120)
@@ -491,18 +494,7 @@ it.effect("a webhook that finds no room looks again: it does not wait for its ow
     yield* pass(3)
     receiver.answer = ({ url }) => Effect.as(Effect.sleep(url === urlOf(5) ? "1 minute" : "5 seconds"), ok)
     sent.length = 0
-    for (const lockId of [1, 2]) {
-      const event = {
-        eventId: `event-${lockId}`,
-        type: "OwnerSet",
-        data: { lockId, uuid: "u", timestamp: "2026-08-31T09:00:00Z", userId: "x".repeat(400_000) },
-        at: 1,
-        orgId: "org-1",
-        principal: operator,
-        commandId: `event-${lockId}`
-      }
-      yield* store.write({ append: [{ streamId: `lock-${lockId}`, expectedVersion: 0, events: [event] }] })
-    }
+    for (const lockId of [1, 2]) yield* store.write(largeEventOf(lockId))
     const toSlow = () => sent.filter(({ url }) => url === urlOf(5)).length
     yield* pass(3)
     const first = toSlow()

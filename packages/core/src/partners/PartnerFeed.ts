@@ -203,8 +203,7 @@ const make = Effect.gen(function* () {
   /** What events tell that many are told of: those that came lately, and those that webhooks share. */
   const shared = new WeakMap<StoredEvent, Told | undefined>()
   const sharedOf = (stored: StoredEvent): Told | undefined => {
-    const known = shared.get(stored)
-    if (known !== undefined || shared.has(stored)) return known
+    if (shared.has(stored)) return shared.get(stored)
     const told = toldOf(stored)
     shared.set(stored, told)
     return told

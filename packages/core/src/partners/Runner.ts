@@ -327,9 +327,10 @@ export const makeRunner = Effect.gen(function* () {
           hasAnswers.openUnsafe()
         })
       if (flight.name === LIVE) return sent(false)
-      const wasGivenUp = Effect.map(store.record(givenUpKey(id, told.position)), Option.isSome)
-      // The store may have taken its time.
-      return Effect.flatMap(wasGivenUp, (wasGivenUp) => Effect.andThen(confirm, sent(wasGivenUp)))
+      return Effect.flatMap(store.record(givenUpKey(id, told.position)), (record) =>
+        // The store may have taken its time.
+        Effect.flatMap(confirm, () => sent(Option.isSome(record)))
+      )
     }
 
     const writeDown = Effect.gen(function* () {
