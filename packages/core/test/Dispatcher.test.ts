@@ -292,6 +292,36 @@ it.effect("a server that reaches the store no more sends nothing once its lease 
   }).pipe(Effect.scoped)
 )
 
+it.effect("what is replayed is not sent either, when the store answers after the lease may be another's", () =>
+  Effect.gen(function* () {
+    const { server, serverOver, ports, store, by, pass, sent } = yield* setUp
+    const [reaches, reads] = [Latch.makeUnsafe(true), Latch.makeUnsafe(true)]
+    const held = EventStore.of({
+      ...store,
+      write: (batch) => Effect.andThen(reaches.await, store.write(batch)),
+      record: (key) =>
+        key.startsWith("given-up/") ? Effect.andThen(reads.await, store.record(key)) : store.record(key)
+    })
+    const first = yield* serverOver(Context.add(ports, EventStore, held))
+    const { shown } = yield* first.webhooks.create("org-1", create, by())
+    yield* first.create(1)
+    yield* pass(3)
+    yield* server
+    yield* reads.close
+    yield* first.webhooks.replay("org-1", shown.webhook.id, { after: cursorOf("org-1", 0) }, by())
+    yield* pass(1)
+    yield* reaches.close
+    yield* pass(6.5)
+    yield* reads.open
+    yield* pass(0.5)
+    const before = sent.map(({ version }) => version)
+    yield* pass(10)
+    yield* reaches.open
+    yield* pass(10)
+    expect([before, sent.map(({ version }) => version)]).toEqual([[2], [2, 2]])
+  }).pipe(Effect.scoped)
+)
+
 it.effect("a webhook that another server deletes is told nothing more, and nobody is warned of it", () =>
   Effect.gen(function* () {
     const { server, serverOver, ports, store, receiver, by, pass, sent } = yield* setUp
